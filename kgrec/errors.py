@@ -1,0 +1,114 @@
+"""Everything that kgrec raises on purpose.
+
+An error says in its first line what is wrong and where, and in its second what to do::
+
+    KgrecError
+    ├── MappingError          kgrec.yaml cannot be understood
+    ├── ConfigError           an option of a stage is unknown or out of range
+    ├── SourceError           a source file is absent, empty, in another encoding, lacks a column
+    │   └── TooManyBadRows    more rows were bad than `errors:` in the mapping allows
+    ├── UnknownId             a user, an item or a node that the graph or the model does not know
+    ├── EncoderNotFound       no sentence-transformer can be loaded under the name given
+    ├── TrainingError         the data cannot train a model
+    └── ArtifactError         a graph/ or model/ folder cannot be read or written
+        ├── VersionMismatch   it was written by an incompatible version
+        └── CorruptArtifact   a file is absent, or is not what the manifest says it is
+"""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_left
+from collections.abc import Sequence
+
+_MANY = 20_000
+_WINDOW = 500
+
+
+class KgrecError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        problem: What is wrong, and where: one line.
+        remedy: What the user can do about it: one line.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  {self.remedy}"
+
+
+class MappingError(KgrecError):
+    """The mapping cannot be understood."""
+
+
+class ConfigError(KgrecError):
+    """An option of a stage is unknown, or its value is out of range."""
+
+
+class SourceError(KgrecError):
+    """A source file is absent, empty, in another encoding, or lacks a column."""
+
+
+class TooManyBadRows(SourceError):
+    """More rows were bad than the mapping's `errors:` section allows."""
+
+    exit_code = 3
+
+
+class UnknownId(KgrecError):
+    """A user, an item or a node that the graph or the model does not know."""
+
+
+class EncoderNotFound(KgrecError):
+    """No sentence-transformer can be loaded under the name that was given."""
+
+
+class TrainingError(KgrecError):
+    """The data cannot train a model."""
+
+
+class ArtifactError(KgrecError):
+    """A graph/ or model/ folder cannot be read or written."""
+
+
+class VersionMismatch(ArtifactError):
+    """A folder was written by a version of kgrec that this one cannot read."""
+
+
+class CorruptArtifact(ArtifactError):
+    """A file of a folder is absent, or is not what the manifest says it is."""
+
+
+def nearest(name: str, known: Sequence[str], n: int = 3) -> list[str]:
+    """The `n` names in `known` that look most like `name`, best first.
+
+    Among more than 20,000 names, only the alphabetical neighbourhood of `name` is
+    compared; `known` must be sorted in that case.
+    """
+    if len(known) > _MANY:
+        at = bisect_left(known, name)
+        known = known[max(0, at - _WINDOW) : at + _WINDOW]
+    lowered = {k.lower(): k for k in reversed(known)}
+    return [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n, 0.5)]
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A clause for an error's second line: the nearest names, or a sample of what there is."""
+    if close := nearest(name, known):
+        return f"Did you mean {_listed(close)}?"
+    if not known:
+        return "There are none."
+    more = ", ..." if len(known) > 5 else ""
+    return f"There are {_listed(known[:5], 'and')}{more}."
+
+
+def _listed(names: Sequence[str], joiner: str = "or") -> str:
+    quoted = [f"'{name}'" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {joiner} {quoted[-1]}"
