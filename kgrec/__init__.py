@@ -1,0 +1,107 @@
+"""kgrec: recommendations from a catalogue and a log, through a knowledge graph.
+
+A catalogue in CSV or RDF becomes a graph, the graph and the log become embeddings, a FAISS index
+answers; a new item is recommendable as soon as its row is read.
+
+Example:
+    >>> import kg_data, kgrec
+    >>> graph = kgrec.build_graph(kg_data.movies() / "kgrec.yaml")
+    >>> rec = kgrec.Recommender().fit(graph)  # doctest: +SKIP
+    >>> rec.recommend(["viewer-001"], k=10)  # doctest: +SKIP
+
+Importing this module imports nothing heavy: each name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kgrec._version import __version__
+
+if TYPE_CHECKING:
+    from kgrec.encoder import EncoderConfig
+    from kgrec.errors import (
+        ArtifactError,
+        ConfigError,
+        CorruptArtifact,
+        EncoderNotFound,
+        KgrecError,
+        MappingError,
+        SourceError,
+        TooManyBadRows,
+        TrainingError,
+        UnknownId,
+        VersionMismatch,
+    )
+    from kgrec.explain import Explanation
+    from kgrec.graph import KnowledgeGraph, Vocabulary, build_graph
+    from kgrec.index import IndexConfig
+    from kgrec.interactions import Interactions
+    from kgrec.mapping import Mapping, load_mapping
+    from kgrec.recommend import Config, Embeddings, Recommender
+    from kgrec.text import TextConfig
+    from kgrec.train import TrainConfig
+
+__all__ = [
+    "ArtifactError",
+    "Config",
+    "ConfigError",
+    "CorruptArtifact",
+    "Embeddings",
+    "EncoderConfig",
+    "EncoderNotFound",
+    "Explanation",
+    "IndexConfig",
+    "Interactions",
+    "KgrecError",
+    "KnowledgeGraph",
+    "Mapping",
+    "MappingError",
+    "Recommender",
+    "SourceError",
+    "TextConfig",
+    "TooManyBadRows",
+    "TrainConfig",
+    "TrainingError",
+    "UnknownId",
+    "VersionMismatch",
+    "Vocabulary",
+    "__version__",
+    "build_graph",
+    "load_mapping",
+]
+
+_HOMES = {
+    "encoder": ("EncoderConfig",),
+    "errors": (
+        "ArtifactError",
+        "ConfigError",
+        "CorruptArtifact",
+        "EncoderNotFound",
+        "KgrecError",
+        "MappingError",
+        "SourceError",
+        "TooManyBadRows",
+        "TrainingError",
+        "UnknownId",
+        "VersionMismatch",
+    ),
+    "explain": ("Explanation",),
+    "graph": ("KnowledgeGraph", "Vocabulary", "build_graph"),
+    "index": ("IndexConfig",),
+    "interactions": ("Interactions",),
+    "mapping": ("Mapping", "load_mapping"),
+    "recommend": ("Config", "Embeddings", "Recommender"),
+    "text": ("TextConfig",),
+    "train": ("TrainConfig",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'kgrec' has no attribute {name!r}")
+    return getattr(import_module(f"kgrec.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,337 @@
+"""Folders on disk that are either whole or absent.
+
+Enters: a function that fills an empty folder. Leaves: that folder under its final name, with a
+`manifest.json` that names every file with its hash. A process that is killed at any instant leaves
+the old folder as it was; a reader sees the old folder or the new one, never a mixture.
+
+File formats are Parquet, JSON, npy, safetensors and FAISS: reading one never runs code from it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from kgrec._version import __version__
+from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError, VersionMismatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+#: Raised when a folder of an older kgrec can no longer be read.
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+Kind = Literal["graph", "model"]
+_T = TypeVar("_T")
+_RETRIES = 5
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds and where it came from.
+
+    `files` gives the SHA-256 and the size in bytes of each file; `inputs` the SHA-256 of each
+    source; `config` whatever decided the content, the seed included.
+    """
+
+    kind: str
+    format_version: int = FORMAT_VERSION
+    kgrec_version: str = __version__
+    created: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@contextmanager
+def writing(
+    folder: Path,
+    *,
+    kind: Kind,
+    inputs: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Iterator[Path]:
+    """Give a temporary folder to fill; on leaving without an error it becomes `folder`.
+
+    Args:
+        folder: The final place; an older artefact of the same kind there is replaced.
+        kind: What is written, checked when it is read.
+        inputs: SHA-256 of each source, by name.
+        config: What decided the content.
+
+    Raises:
+        ArtifactError: `folder` holds something that is not an artefact of this kind, or the
+            disk refuses.
+    """
+    folder = Path.cwd() / folder
+    _check_replaceable(folder, kind)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        temporary = (
+            folder.parent / f".{folder.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+        )
+        temporary.mkdir()
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder}: cannot write there ({error.strerror}).", "Choose another output folder."
+        ) from None
+    try:
+        yield temporary
+        _seal(temporary, Manifest(kind, created=_now(), inputs=dict(inputs or {}), config=dict(config or {})))
+        _replace(temporary, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise ArtifactError(f"{folder}: {error.strerror}.", "What was there before is untouched.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def reading(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _T:
+    """`load(folder, manifest)`, repeated when a writer replaced the folder meanwhile.
+
+    Raises:
+        ArtifactError: There is no such folder, it is of another kind, of another version, or corrupt.
+    """
+    for _ in range(_RETRIES):
+        manifest = None
+        try:
+            manifest = opened(folder, kind)
+            result = load(Path(folder), manifest)
+        except (KgrecError, OSError):
+            if manifest is None or _unchanged(folder, manifest):
+                raise
+            continue
+        if _unchanged(folder, manifest):
+            return result
+    raise ArtifactError(
+        f"{folder}: it was replaced {_RETRIES} times while being read.", "Try again when writers are done."
+    )
+
+
+def opened(folder: Path, kind: Kind) -> Manifest:
+    """The manifest of `folder`, after its version and every file's size and hash were checked.
+
+    Raises:
+        ArtifactError: There is no such folder, or it is of another kind.
+        VersionMismatch: It has another format version.
+        CorruptArtifact: A file is absent or differs from the manifest.
+    """
+    folder = Path(folder)
+    manifest = _manifest(folder, kind)
+    for name, expected in manifest.files.items():
+        _check_file(folder / name, expected)
+    return manifest
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(value: object, path: Path) -> None:
+    """Write `value` as indented JSON with a final newline."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; CorruptArtifact when it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _corrupt(path, f"is not JSON ({error})") from None
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write an Arrow table as Parquet; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_table(path: Path) -> pa.Table:
+    """The Arrow table of a Parquet file; CorruptArtifact when it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(path, f"is not a Parquet file ({error})") from None
+
+
+def write_array(array: np.ndarray, path: Path) -> None:
+    """Write an array as npy."""
+    import numpy as np
+
+    np.save(path, array, allow_pickle=False)
+
+
+def read_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
+    """The array of an npy file, which must have `shape` (None: any length)."""
+    import numpy as np
+
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _corrupt(path, f"is not an npy file ({error})") from None
+    if len(array.shape) != len(shape) or any(
+        want not in (None, have) for have, want in zip(array.shape, shape, strict=True)
+    ):
+        raise _corrupt(path, f"has shape {array.shape} where {shape} was expected")
+    return array
+
+
+def _check_replaceable(folder: Path, kind: Kind) -> None:
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    found = None
+    if (folder / MANIFEST).is_file():
+        found = read_json(folder / MANIFEST)
+    if not isinstance(found, dict) or found.get("kind") != kind:
+        raise ArtifactError(
+            f"{folder} exists and is not a {kind} folder, so it is not replaced.",
+            "Choose another output folder.",
+        )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left beside `folder`."""
+    for stale in folder.parent.glob(f".{folder.name}.{socket.gethostname()}.*.tmp"):
+        if not _alive(int(stale.name.split(".")[-3])):
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _seal(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest and force everything to the disk."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    for path in paths:
+        manifest.files[path.relative_to(folder).as_posix()] = {
+            "sha256": digest(path),
+            "bytes": path.stat().st_size,
+        }
+    write_json(asdict(manifest), folder / MANIFEST)
+    for path in [*paths, folder / MANIFEST, *(p for p in folder.rglob("*") if p.is_dir()), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    """Put `temporary` in the place of `folder` in one step of the file system."""
+    if not folder.exists() or not any(folder.iterdir()):
+        temporary.rename(folder)
+    elif not _exchange(temporary, folder):
+        # Without an exchanging rename there is an instant with no folder; _manifest() finds the old one then.
+        previous = _previous(folder)
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
+        temporary.rename(folder)
+        shutil.rmtree(previous, ignore_errors=True)
+    _sync(folder.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders atomically where the system can: Linux and macOS."""
+    library = ctypes.CDLL(None, use_errno=True)
+    a, b = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "linux" and hasattr(library, "renameat2"):
+        at_cwd, swap = -100, 2
+        return bool(library.renameat2(at_cwd, a, at_cwd, b, swap) == 0)
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(a, b, 2) == 0)
+    return False
+
+
+def _previous(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.previous"
+
+
+def _manifest(folder: Path, kind: Kind) -> Manifest:
+    if not folder.exists() and _previous(folder).exists():
+        _previous(folder).rename(folder)
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"{folder}: there is no such folder.", f"Give the path of a {kind} folder, or make one first."
+        )
+    if not (folder / MANIFEST).is_file():
+        raise ArtifactError(
+            f"{folder}: has no {MANIFEST}, so it is not a {kind} folder.",
+            f"Give the path of a {kind} folder.",
+        )
+    raw = read_json(folder / MANIFEST)
+    if not isinstance(raw, dict) or raw.get("kind") not in ("graph", "model"):
+        raise _corrupt(folder / MANIFEST, "is not a manifest of kgrec")
+    if raw["kind"] != kind:
+        raise ArtifactError(f"{folder} is a {raw['kind']} folder.", f"This needs a {kind} folder.")
+    if raw.get("format_version") != FORMAT_VERSION:
+        raise VersionMismatch(
+            f"{folder} has format version {raw.get('format_version')} (kgrec {raw.get('kgrec_version')}); "
+            f"this is kgrec {__version__}, which reads version {FORMAT_VERSION}.",
+            "Make it again with this version of kgrec, or install the version that wrote it.",
+        )
+    try:
+        return Manifest(**raw)
+    except TypeError:
+        raise _corrupt(folder / MANIFEST, "has other keys than a manifest of this version") from None
+
+
+def _check_file(path: Path, expected: object) -> None:
+    if not isinstance(expected, dict) or not {"sha256", "bytes"} <= expected.keys():
+        raise _corrupt(path.parent / MANIFEST, f"has no hash of {path.name}")
+    if not path.is_file():
+        raise _corrupt(path, "is missing")
+    if path.stat().st_size != expected["bytes"]:
+        raise _corrupt(path, f"has {path.stat().st_size:,} bytes where {expected['bytes']:,} were written")
+    if digest(path) != expected["sha256"]:
+        raise _corrupt(path, "differs from what was written")
+
+
+def _unchanged(folder: Path, manifest: Manifest) -> bool:
+    try:
+        return bool(read_json(Path(folder) / MANIFEST) == asdict(manifest))
+    except (KgrecError, OSError):
+        return False
+
+
+def _corrupt(path: Path, problem: str) -> CorruptArtifact:
+    return CorruptArtifact(f"{path} {problem}.", "Make the folder again, or restore it from a copy.")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
