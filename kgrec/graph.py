@@ -1,0 +1,316 @@
+"""The knowledge graph.
+
+Enters: a mapping and its sources. Leaves: a `KnowledgeGraph`, whole and sorted. Writes and reads graph/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec import artifacts
+from kgrec.errors import CorruptArtifact, UnknownId, did_you_mean
+from kgrec.ingest.assemble import Assembled, assemble
+from kgrec.ingest.read import Progress, begin, read_files, read_interactions
+from kgrec.ingest.report import Report
+from kgrec.ingest.sources import find_files
+from kgrec.interactions import Interactions
+from kgrec.mapping import Mapping, load_mapping
+from kgrec.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    import rdflib
+    from torch_geometric.data import HeteroData
+
+__all__ = ["KnowledgeGraph", "Vocabulary", "build_graph", "read_addition"]
+
+_TABLES = ("entities", "relations", "triples", "text", "numbers", "vectors")
+
+
+@dataclass(frozen=True)
+class KnowledgeGraph:
+    """Entities, what connects and describes them, and who took which."""
+
+    #: id int32 (the row number), type dictionary<string>, key, iri, label ("" if none); as built: sorted by type and key
+    entities: pa.Table
+    #: id int32, name, iri
+    relations: pa.Table
+    #: head int32, relation int32, tail int32, weight float32; sorted by relation, head, tail; each once
+    triples: pa.Table
+    #: id int32, predicate, lang, text; the label is not repeated here
+    text: pa.Table
+    #: id int32, predicate, value float64; dates are seconds since 1970 in UTC
+    numbers: pa.Table
+    #: id int32, predicate, vector list<float32>
+    vectors: pa.Table
+    #: may be empty
+    interactions: Interactions
+    item_types: tuple[str, ...]
+    mapping: Mapping
+    report: Report
+    #: name of each source -> SHA-256
+    inputs: dict[str, str] = field(default_factory=dict)
+    #: entity ids of the only items, where not all entities of the item types are meant: in an addition
+    only_items: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.entities)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self):,} entities, {len(self.triples):,} triples, {len(self.item_ids):,} items"
+        return f"KnowledgeGraph({counts}, {len(self.interactions):,} interactions)"
+
+    @cached_property
+    def item_ids(self) -> Vocabulary:
+        """The users' own names of the items, sorted: the key, or type/key where two item types share the key."""
+        return self._items[0]
+
+    @cached_property
+    def item_entities(self) -> np.ndarray:
+        """Entity ids of the items, in the order of `item_ids`; int32."""
+        return self._items[1]
+
+    def find(self, type: str, key: str) -> int:
+        """Id of the entity with this type and key.
+
+        Raises:
+            UnknownId: It is not in the graph.
+        """
+        found = self.names.ids([f"{type}/{key}"])[0]
+        if found < 0:
+            raise UnknownId(
+                f"There is no {type} '{key}' in the graph.", did_you_mean(f"{type}/{key}", sorted(self.names))
+            )
+        return int(found)
+
+    @cached_property
+    def names(self) -> Vocabulary:
+        """type/key of every entity, in the order of their ids."""
+        import pyarrow.compute as pc
+
+        types = pc.cast(self.entities["type"], pa.large_string())
+        keys = pc.cast(self.entities["key"], pa.large_string())
+        return Vocabulary(pc.binary_join_element_wise(types, keys, pa.scalar("/", pa.large_string())))
+
+    def neighbors(self, type: str, key: str) -> pd.DataFrame:
+        """Edges of one entity: relation, direction ("out" or "in"), and type, key, label and weight of the other end.
+
+        Raises:
+            UnknownId: It is not in the graph.
+        """
+        from kgrec.views import neighbors
+
+        return neighbors(self, self.find(type, key))
+
+    def stats(self) -> dict[str, Any]:
+        """Counts: nodes by type, edges by relation, items that lack edges or text, interactions and users."""
+        from kgrec.views import stats
+
+        return stats(self)
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """The graph for networkx: nodes are (type, key)."""
+        from kgrec.views import to_networkx
+
+        return to_networkx(self)
+
+    def to_rdflib(self) -> rdflib.Graph:
+        """The graph for rdflib."""
+        from kgrec.views import to_rdflib
+
+        return to_rdflib(self)
+
+    def to_hetero_data(self) -> HeteroData:
+        """The graph for PyG."""
+        from kgrec.views import to_hetero_data
+
+        return to_hetero_data(self)
+
+    def extended(self, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
+        """This graph with what `addition` brings.
+
+        Entities known by type and key, or by IRI, keep their ids; others are appended.
+
+        Returns:
+            The larger graph, and the id there of each entity of the addition, shape (len(addition),), int64.
+        """
+        from kgrec.addition import extended
+
+        return extended(self, addition)
+
+    def save(self, folder: str | Path) -> None:
+        """Write graph/, whole or not at all.
+
+        Raises:
+            ArtifactError: The folder cannot be written.
+        """
+        config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
+        with artifacts.writing(Path(folder), kind="graph", inputs=self.inputs, config=config) as place:
+            for name in _TABLES:
+                artifacts.write_table(getattr(self, name), place / f"{name}.parquet")
+            artifacts.write_table(self.interactions.to_arrow(), place / "interactions.parquet")
+            artifacts.write_json(self.report.to_dict(), place / "report.json")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> KnowledgeGraph:
+        """Read graph/.
+
+        Raises:
+            ArtifactError: It is not there, of another version, or corrupt.
+        """
+        return artifacts.reading(Path(folder), "graph", cls._load)
+
+    @classmethod
+    def _load(cls, folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
+        tables = {name: artifacts.read_table(folder / f"{name}.parquet") for name in _TABLES}
+        log = artifacts.read_table(folder / "interactions.parquet")
+        report = Report.from_dict(artifacts.read_json(folder / "report.json"))
+        mapping = Mapping.from_dict(manifest.config["mapping"], folder)
+        types = tuple(manifest.config["item_types"])
+        item_ids = _items_of(tables["entities"], types, None)[0]
+        graph = cls(
+            **tables,
+            interactions=Interactions.from_arrow(log, item_ids),
+            item_types=types,
+            mapping=mapping,
+            report=report,
+            inputs=manifest.inputs,
+        )
+        _check(graph, folder)
+        return graph
+
+    @cached_property
+    def _items(self) -> tuple[Vocabulary, np.ndarray]:
+        return _items_of(self.entities, self.item_types, self.only_items)
+
+
+def build_graph(
+    mapping: str | Path | Mapping, *, allow_outside: bool = False, progress: Progress | None = None
+) -> KnowledgeGraph:
+    """Build the graph that a mapping describes.
+
+    Args:
+        mapping: kgrec.yaml, or what `load_mapping` made of it.
+        allow_outside: Whether files outside of the mapping's folder may be read.
+        progress: Called with the name of each source, how many are done, and how many there are.
+
+    Raises:
+        MappingError: The mapping cannot be understood.
+        SourceError: A source cannot be read.
+        TooManyBadRows: A source has more bad rows than the mapping allows.
+
+    Example:
+        >>> graph = build_graph("kgrec.yaml")  # doctest: +SKIP
+    """
+    mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
+    find = partial(find_files, mapping.folder, allow_outside=allow_outside)
+    reading = begin(mapping)
+    read_files(reading, find, progress)
+    assembled = assemble(reading.statements, mapping, reading.report)
+    reading.statements.edges.clear()
+    item_ids, entities = _items_of(assembled.entities, mapping.item_types, None)
+    log = read_interactions(reading, find, item_coder(item_ids, entities, assembled.merged_items))
+    interactions = Interactions.from_log(log, item_ids, mapping.interactions)
+    return graph_of(assembled, interactions, mapping, reading.report, reading.inputs)
+
+
+def graph_of(
+    assembled: Assembled,
+    interactions: Interactions,
+    mapping: Mapping,
+    report: Report,
+    inputs: dict[str, str],
+    only_items: np.ndarray | None = None,
+) -> KnowledgeGraph:
+    """A graph of assembled tables."""
+    tables = {name: getattr(assembled, name) for name in _TABLES}
+    return KnowledgeGraph(
+        **tables,
+        interactions=interactions,
+        item_types=mapping.item_types,
+        mapping=mapping,
+        report=report,
+        inputs=inputs,
+        only_items=only_items,
+    )
+
+
+def item_coder(
+    item_ids: Vocabulary, entities: np.ndarray, merged: list[tuple[str, str, int]]
+) -> Callable[[list[str]], np.ndarray]:
+    """Looks items up by the names that sources may use, also that of an item which became part of another one."""
+    code_of = {int(entity): code for code, entity in enumerate(entities)} if merged else {}
+    aliases = {f"{type_}/{key}": code_of[e] for type_, key, e in merged if e in code_of}
+    aliases |= {key: code_of[e] for _, key, e in merged if e in code_of}
+
+    def codes(names: list[str]) -> np.ndarray:
+        found = item_ids.ids(names)
+        for at in np.flatnonzero(found < 0) if aliases else ():
+            found[at] = aliases.get(names[at], -1)
+        return found
+
+    return codes
+
+
+def read_addition(
+    mapping: Mapping, folder: Path | None = None, frames: dict[str, Any] | None = None, *, known: KnowledgeGraph
+) -> KnowledgeGraph:
+    """New rows, laid out as in the mapping, as a graph of their own.
+
+    Args:
+        mapping: What the known graph was built with.
+        folder: Holds files named as in the mapping; those that are absent are not read.
+        frames: Or frames, by node type.
+        known: References may be to its nodes, too.
+
+    Returns:
+        A graph whose items are the new and the changed ones only.
+
+    Raises:
+        SourceError: Neither a folder nor frames are given, or the folder has none of the files.
+    """
+    from kgrec.addition import read_addition as read
+
+    return read(mapping, folder, frames, known=known)
+
+
+def _items_of(
+    entities: pa.Table, item_types: tuple[str, ...], only: np.ndarray | None
+) -> tuple[Vocabulary, np.ndarray]:
+    """Names of the items, sorted, and their entity ids, int32."""
+    import pyarrow.compute as pc
+
+    is_item = pc.is_in(entities["type"].cast(pa.string()), value_set=pa.array(item_types, pa.string()))
+    rows = np.flatnonzero(is_item.to_numpy())
+    types = entities["type"].cast(pa.string()).take(pa.array(rows))
+    keys = entities["key"].take(pa.array(rows)).combine_chunks().cast(pa.large_string())
+    counts = pc.value_counts(keys)
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    named = pc.binary_join_element_wise(types.cast(pa.large_string()).combine_chunks(), keys, pa.scalar("/", pa.large_string()))
+    labels = pc.if_else(pc.is_in(keys, value_set=twice), named, keys)
+    if only is not None:
+        kept = np.isin(rows, only)
+        rows, labels = rows[kept], labels.filter(pa.array(kept))
+    order = pc.sort_indices(labels)
+    return Vocabulary(labels.take(order)), rows[order.to_numpy()].astype(np.int32)
+
+
+def _check(graph: KnowledgeGraph, folder: Path) -> None:
+    """Refuse ids that point nowhere."""
+    size = len(graph.entities)
+    ids = {"triples": ("head", "tail"), "text": ("id",), "numbers": ("id",), "vectors": ("id",)}
+    for name, columns in ids.items():
+        for column in columns:
+            values = getattr(graph, name)[column].to_numpy()
+            if len(values) and (values.min() < 0 or values.max() >= size):
+                raise CorruptArtifact(
+                    f"{folder / name}.parquet: '{column}' points to entities that are not there.", "Build it again."
+                )

@@ -1,0 +1,358 @@
+"""Statements into the graph's tables.
+
+Enters: `Statements`. Leaves: `Assembled`, tables in which nodes that are one have been merged and everything is sorted,
+so that the order of rows in the sources leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from kgrec.errors import SourceError
+from kgrec.ingest.report import Places, Report
+from kgrec.ingest.statements import RESOURCE, Edges, Statements, Values, node_iri
+from kgrec.mapping import Mapping
+
+TEXT_SCHEMA = pa.schema(
+    [("id", pa.int32()), ("predicate", pa.string()), ("lang", pa.string()), ("text", pa.large_string())]
+)
+NUMBER_SCHEMA = pa.schema([("id", pa.int32()), ("predicate", pa.string()), ("value", pa.float64())])
+VECTOR_SCHEMA = pa.schema([("id", pa.int32()), ("predicate", pa.string()), ("vector", pa.list_(pa.float32()))])
+TRIPLE_SCHEMA = pa.schema(
+    [("head", pa.int32()), ("relation", pa.int32()), ("tail", pa.int32()), ("weight", pa.float32())]
+)
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The tables of a graph, as `KnowledgeGraph` has them, and what else the build needs."""
+
+    entities: pa.Table
+    relations: pa.Table
+    triples: pa.Table
+    text: pa.Table
+    numbers: pa.Table
+    vectors: pa.Table
+    #: provisional node -> entity, -1 if the node is not in the graph; shape (len(nodes),), int64
+    entity_of: np.ndarray
+    #: (type, key, entity) of items that were merged into another node
+    merged_items: list[tuple[str, str, int]]
+
+
+def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assembled:
+    """Merge, sort, and number everything.
+
+    Raises:
+        SourceError: A reference is missing, and `errors.missing_ref` is `fail`.
+    """
+    nodes = _Identities(statements, mapping)
+    order = nodes.sorted_roots()
+    entity_of = np.full(len(statements.nodes), -1, dtype=np.int64)
+    entity_of[order] = np.arange(len(order))
+    entity_of = entity_of[nodes.root]
+    labels, other_names = _labels(statements, entity_of, len(order))
+    relations, triples = _triples(statements, nodes, entity_of, mapping, report)
+    return Assembled(
+        entities=nodes.table(order, labels),
+        relations=relations,
+        triples=triples,
+        text=_text(statements, entity_of, other_names),
+        numbers=_numbers(statements, entity_of),
+        vectors=_vectors(statements, entity_of),
+        entity_of=entity_of,
+        merged_items=nodes.merged_items(entity_of, report),
+    )
+
+
+class _Identities:
+    """Which provisional nodes are one, and which type and key the one has."""
+
+    def __init__(self, statements: Statements, mapping: Mapping) -> None:
+        self.nodes, self.mapping = statements.nodes, mapping
+        self._type_iris(statements)
+        self.type_codes = np.array(self.nodes.type_codes, dtype=np.int64)
+        self.tabled = np.array(self.nodes.row_hashes, dtype=np.uint64) != 0
+        self.root = np.arange(len(self.nodes), dtype=np.int64)
+        self.exists = np.array(self.nodes.exists, dtype=bool)
+        #: root -> its members, where there is more than one
+        self.members: dict[int, list[int]] = {}
+        pairs = [*statements.same, *self._typed_twins()]
+        if pairs:
+            self._merge(np.concatenate(pairs))
+
+    def _type_iris(self, statements: Statements) -> None:
+        """Give IRIs the type that rdf:type says; the first in the mapping if it says several."""
+        codes = np.frombuffer(self.nodes.type_codes, dtype=np.int32).copy()
+        self.brought = np.zeros(len(self.nodes), dtype=bool)
+        by_rdf = {name for source in self.mapping.rdf for name in source.items}
+        for name in reversed([name for source in self.mapping.rdf for name in source.types]):
+            if name not in statements.typed:
+                continue
+            nodes = np.concatenate(statements.typed[name])
+            nodes = nodes[np.array(self.nodes.type_codes, dtype=np.int32)[nodes] == -1]
+            codes[nodes] = self._code(name)
+            self.brought[nodes] = name in by_rdf
+        codes[codes == -1] = self._code(RESOURCE)
+        self.is_iri = np.array(self.nodes.type_codes, dtype=np.int32) == -1
+        self.nodes.type_codes[:] = type(self.nodes.type_codes)("i", codes.tolist())
+
+    def _code(self, name: str) -> int:
+        return self.nodes.code(name)
+
+    def _typed_twins(self) -> Iterable[np.ndarray]:
+        """IRIs that some table has as a key of the same type."""
+        types = self.nodes.types
+        for number in np.flatnonzero(self.is_iri):
+            twin = self.nodes.find(types[self.nodes.type_codes[number]], self.nodes.keys[number])
+            if twin >= 0 and twin != number:
+                yield np.array([[number, twin]], dtype=np.int64)
+
+    def _merge(self, pairs: np.ndarray) -> None:
+        ones = np.ones(len(pairs), dtype=np.int8)
+        links = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(self.nodes), len(self.nodes)))
+        _, component = connected_components(links, directed=False)
+        involved = np.unique(pairs)
+        order = involved[np.argsort(component[involved], kind="stable")]
+        starts = np.flatnonzero(np.diff(component[order], prepend=-1))
+        for members in np.split(order, starts[1:]):
+            root = min(members.tolist(), key=self._precedence)
+            self.members[root] = members.tolist()
+            self.root[members] = root
+            self.exists[root] = self.exists[members].any()
+
+    def _precedence(self, node: int) -> tuple[bool, bool, str, str]:
+        type_ = self.nodes.types[self.type_codes[node]]
+        return (not self.tabled[node], type_ == RESOURCE, type_, self.nodes.keys[node])
+
+    def sorted_roots(self) -> np.ndarray:
+        """The nodes that become entities, by type and key."""
+        self._demote_strays()
+        roots = np.flatnonzero(self.exists & (self.root == np.arange(len(self.root))))
+        types = pa.array(self.nodes.types, pa.string()).take(pa.array(self.type_codes[roots]))
+        keys = pa.array([self.nodes.keys[root] for root in roots], pa.large_string())
+        table = pa.table({"type": types, "key": keys})
+        order = pc.sort_indices(table, sort_keys=[("type", "ascending"), ("key", "ascending")])
+        return np.asarray(roots[order.to_numpy()], dtype=np.int64)
+
+    def _demote_strays(self) -> None:
+        """IRIs that rdf:type makes of an item type whose items only a table brings: knowledge, not to be recommended."""
+        only_tables = [name for name, table in self.mapping.nodes.items() if table.item]
+        codes = [self._code(name) for name in only_tables]
+        stray = self.is_iri & ~self.brought & np.isin(self.type_codes, codes)
+        self.type_codes[stray] = self._code(RESOURCE)
+
+    def table(self, order: np.ndarray, labels: pa.Array) -> pa.Table:
+        """The entities."""
+        types = [self.nodes.types[code] for code in self.type_codes[order]]
+        keys = [self.nodes.keys[node] for node in order]
+        iris = [self._iri(node, *named) for node, *named in zip(order.tolist(), types, keys, strict=True)]
+        return pa.table(
+            {
+                "id": pa.array(np.arange(len(order), dtype=np.int32)),
+                "type": pa.array(types, pa.string()).dictionary_encode(),
+                "key": pa.array(keys, pa.string()),
+                "iri": pa.array(iris, pa.string()),
+                "label": labels,
+            }
+        )
+
+    def _iri(self, node: int, type_: str, key: str) -> str:
+        """The IRI that a source gives the node, the smallest if several do; else one below the base."""
+        given = [self.nodes.keys[member] for member in self.members.get(node, [node]) if self.is_iri[member]]
+        return min(given) if given else node_iri(self.mapping.base, type_, key)
+
+    def merged_items(self, entity_of: np.ndarray, report: Report) -> list[tuple[str, str, int]]:
+        """Items that were merged into another node; the report names them."""
+        found = []
+        for root in sorted(self.members, key=lambda node: int(entity_of[node])):
+            if entity_of[root] < 0:
+                continue
+            others = [node for node in self.members[root] if node != root]
+            report.merged += len(others)
+            items = sorted(self._named(node) for node in others if self._is_item(node))
+            found.extend((*item, int(entity_of[root])) for item in items)
+            kept = "/".join(self._named(root))
+            report.merged_items.add(len(items), (f"{'/'.join(item)} into {kept}" for item in items))
+        return found
+
+    def _named(self, node: int) -> tuple[str, str]:
+        return self.nodes.types[self.type_codes[node]], self.nodes.keys[node]
+
+    def _is_item(self, node: int) -> bool:
+        brought = bool(self.tabled[node] or self.brought[node])
+        return brought and self._named(node)[0] in self.mapping.item_types
+
+
+def _triples(
+    statements: Statements, nodes: _Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
+) -> tuple[pa.Table, pa.Table]:
+    for edges in statements.edges:
+        _report_missing(edges, statements, nodes, entity_of, mapping, report)
+    names = sorted(name for name, (code, _) in statements.relations.items() if _used(statements, code))
+    rank = np.full(len(statements.relations) + 1, -1, dtype=np.int64)
+    rank[[statements.relations[name][0] for name in names]] = np.arange(len(names))
+    parts = [_columns(edges, int(rank[edges.relation]), entity_of) for edges in statements.edges]
+    columns = [np.concatenate([part[i] for part in parts]) if parts else np.empty(0) for i in range(4)]
+    present = (columns[0] >= 0) & (columns[2] >= 0)
+    triples = unique_triples(*(column[present] for column in columns))
+    iris = [statements.relations[name][1] for name in names]
+    relations = pa.table(
+        {
+            "id": pa.array(np.arange(len(names), dtype=np.int32)),
+            "name": pa.array(names, pa.string()),
+            "iri": pa.array(iris, pa.string()),
+        }
+    )
+    return relations, triples
+
+
+def _used(statements: Statements, code: int) -> bool:
+    return any(edges.relation == code and len(edges.heads) for edges in statements.edges)
+
+
+def _columns(edges: Edges, relation: int, entity_of: np.ndarray) -> tuple[np.ndarray, ...]:
+    weights = edges.weights if edges.weights is not None else np.ones(len(edges.heads), dtype=np.float32)
+    relations = np.full(len(edges.heads), relation, dtype=np.int64)
+    return entity_of[edges.heads], relations, entity_of[edges.tails], weights
+
+
+def unique_triples(heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray) -> pa.Table:
+    """Triples sorted by relation, head, tail, each once; of several weights the largest is kept."""
+    order = np.lexsort((-weights, tails, heads, relations))
+    heads, relations, tails, weights = heads[order], relations[order], tails[order], weights[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (np.diff(heads) != 0) | (np.diff(relations) != 0) | (np.diff(tails) != 0)
+    columns = [heads[first], relations[first], tails[first], weights[first]]
+    arrays = [pa.array(c.astype(f.type.to_pandas_dtype())) for c, f in zip(columns, TRIPLE_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=TRIPLE_SCHEMA)
+
+
+def _report_missing(
+    edges: Edges, statements: Statements, nodes: _Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
+) -> None:
+    for ends in (edges.heads, edges.tails):
+        rows = np.flatnonzero(entity_of[ends] < 0)
+        if len(rows):
+            _count_missing(edges, statements, nodes, ends, rows, mapping, report)
+
+
+def _count_missing(
+    edges: Edges,
+    statements: Statements,
+    nodes: _Identities,
+    ends: np.ndarray,
+    rows: np.ndarray,
+    mapping: Mapping,
+    report: Report,
+) -> None:
+    relation = next(name for name, (code, _) in statements.relations.items() if code == edges.relation)
+    codes = nodes.type_codes[ends[rows]]
+    for code in np.unique(codes):
+        of_type = rows[codes == code]
+        places = [_missing_place(edges, row, nodes.nodes.keys[ends[row]]) for row in of_type[:10]]
+        type_ = nodes.nodes.types[code]
+        if mapping.errors.missing_ref == "fail":
+            raise SourceError(
+                f"{places[0]} is no {type_} that any source has.",
+                f"Add that {type_}, or set `errors: {{missing_ref: report}}`.",
+            )
+        report.missing.setdefault(f"{relation} -> {type_}", Places()).add(len(of_type), places)
+
+
+def _missing_place(edges: Edges, row: int, key: str) -> str:
+    line = f":{edges.lines[row]}" if edges.lines is not None else ""
+    return f'{edges.source}{line}: "{key}"'
+
+
+# labels, text, numbers, vectors
+
+
+def _gathered(parts: list[Values], entity_of: np.ndarray, kind: pa.DataType) -> tuple[dict[str, np.ndarray], pa.Array]:
+    """Columns entity, predicate, lang, rank, source of all parts whose node is in the graph, and their values."""
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("entity", "predicate", "lang", "rank", "source")}
+    for part in parts:
+        size = len(part.nodes)
+        columns["entity"].append(entity_of[part.nodes])
+        for name, value in zip(
+            ("predicate", "lang", "rank", "source"), (part.predicate, part.langs, part.ranks, part.source), strict=True
+        ):
+            columns[name].append(np.broadcast_to(np.asarray(value, dtype=np.int64), (size,)))
+    joined = {name: np.concatenate(c) if c else np.empty(0, dtype=np.int64) for name, c in columns.items()}
+    values = pa.chunked_array([part.values.cast(kind) for part in parts], kind)
+    present = joined["entity"] >= 0
+    return {name: c[present] for name, c in joined.items()}, values.filter(pa.array(present)).combine_chunks()
+
+
+def _preferred(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Rows in the most preferred language that the node has for the predicate in that source."""
+    order = np.lexsort([columns[name] for name in ("rank", "source", "predicate", "entity")])
+    group = np.zeros(len(order), dtype=bool)
+    group[:1] = True
+    for name in ("entity", "predicate", "source"):
+        group[1:] |= np.diff(columns[name][order]) != 0
+    best = columns["rank"][order][group][np.cumsum(group) - 1] if len(order) else np.empty(0)
+    return np.asarray(order[columns["rank"][order] == best], dtype=np.int64)
+
+
+def _labels(statements: Statements, entity_of: np.ndarray, size: int) -> tuple[pa.Array, pa.Table]:
+    """Label of each entity, and as text the names that others are preferred to."""
+    columns, values = _gathered(statements.labels, entity_of, pa.large_string())
+    rows = _preferred(columns)
+    table = pa.table({"e": columns["entity"][rows], "s": columns["source"][rows], "v": values.take(pa.array(rows))})
+    by_value = pc.sort_indices(table, sort_keys=[("e", "ascending"), ("s", "ascending"), ("v", "ascending")])
+    rows = rows[by_value.to_numpy()]
+    first = np.diff(columns["entity"][rows], prepend=-1) != 0
+    chosen = np.full(size, -1, dtype=np.int64)
+    chosen[columns["entity"][rows[first]]] = rows[first]
+    labels = pc.fill_null(values.take(pa.array(chosen, mask=chosen < 0)), "").cast(pa.string())
+    rest = _text_table(statements, columns, values, rows[~first])
+    repeated = pc.equal(rest["text"], labels.take(rest["id"]).cast(pa.large_string()))
+    return labels, rest.filter(pc.invert(repeated))
+
+
+def _text(statements: Statements, entity_of: np.ndarray, other_names: pa.Table) -> pa.Table:
+    columns, values = _gathered(statements.texts, entity_of, pa.large_string())
+    table = _text_table(statements, columns, values, _preferred(columns))
+    return unique_rows(pa.concat_tables([table, other_names]))
+
+
+def _text_table(statements: Statements, columns: dict[str, np.ndarray], values: pa.Array, rows: np.ndarray) -> pa.Table:
+    arrays = [
+        pa.array(columns["entity"][rows].astype(np.int32)),
+        pa.array(list(statements.predicates), pa.string()).take(pa.array(columns["predicate"][rows])),
+        pa.array(list(statements.languages), pa.string()).take(pa.array(columns["lang"][rows])),
+        values.take(pa.array(rows)),
+    ]
+    return pa.Table.from_arrays(arrays, schema=TEXT_SCHEMA)
+
+
+def unique_rows(table: pa.Table) -> pa.Table:
+    """Each row once, sorted by all columns from left to right."""
+    table = table.group_by(table.column_names, use_threads=False).aggregate([])
+    return table.sort_by([(name, "ascending") for name in table.column_names]).combine_chunks()
+
+
+def _numbers(statements: Statements, entity_of: np.ndarray) -> pa.Table:
+    columns, values = _gathered(statements.numbers, entity_of, pa.float64())
+    return unique_rows(_value_table(statements, columns, values, NUMBER_SCHEMA))
+
+
+def _vectors(statements: Statements, entity_of: np.ndarray) -> pa.Table:
+    columns, values = _gathered(statements.vectors, entity_of, pa.list_(pa.float32()))
+    table = _value_table(statements, columns, values, VECTOR_SCHEMA)
+    return table.sort_by([("id", "ascending"), ("predicate", "ascending")]).combine_chunks()
+
+
+def _value_table(
+    statements: Statements, columns: dict[str, np.ndarray], values: pa.Array, schema: pa.Schema
+) -> pa.Table:
+    predicates = pa.array(list(statements.predicates), pa.string()).take(pa.array(columns["predicate"]))
+    arrays = [pa.array(columns["entity"].astype(np.int32)), predicates, values]
+    return pa.Table.from_arrays(arrays, schema=schema)

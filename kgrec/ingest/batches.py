@@ -1,0 +1,112 @@
+"""What every reader of tables gives: batches of columns, and the errors that they share.
+
+Enters: nothing by itself. Leaves: `Table` and `Batch`, which tables.py and jsonl.py make and rows.py and log.py read.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgrec.errors import SourceError, did_you_mean
+from kgrec.ingest.sources import Source
+
+COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a table."""
+
+    #: column -> text without nulls, or lists; all of one length
+    columns: dict[str, pa.Array]
+    name: str
+    #: gives each row's line in the file, shape (rows,), int64
+    count_lines: Callable[[], np.ndarray]
+    #: texts of the rows that were left out because they cannot be split into columns, with their lines
+    broken: tuple[tuple[int, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    @cached_property
+    def lines(self) -> np.ndarray:
+        """Line of each row, shape (rows,), int64."""
+        return self.count_lines()
+
+    def places(self, rows: np.ndarray) -> Iterator[str]:
+        """file:line of some rows."""
+        return (f"{self.name}:{line}" for line in self.lines[rows[:10]])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source that can be read in batches."""
+
+    name: str
+    columns: list[str]
+    #: gives the batches, for the columns asked for
+    read: Callable[[Sequence[str]], Iterator[Batch]]
+
+    def require(self, names: Sequence[str]) -> None:
+        """Check that the columns `names` are there.
+
+        Raises:
+            SourceError: It names the first that is not, and the nearest that are.
+        """
+        for name in names:
+            if name not in self.columns:
+                near = did_you_mean(name, self.columns)
+                raise SourceError(f"{self.name} has no column '{name}'.", near)
+
+
+def open_bytes(path: Path) -> Any:
+    """A stream of the file's bytes, decompressed by suffix."""
+    return pa.input_stream(str(path), compression=COMPRESSION.get(path.suffix.lower()))
+
+
+def unreadable(source: Source, message: str) -> SourceError:
+    """The error for a file that cannot be read at all."""
+    return SourceError(f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is whole.")
+
+
+def wrong_encoding(source: Source, encoding: str) -> SourceError:
+    """The error for a file that is not in `encoding`, with the first line that shows it."""
+    line = 1
+    with open_bytes(source.path) as stream:
+        for line, text in enumerate(io.BufferedReader(stream), 1):  # noqa: B007
+            try:
+                text.decode(encoding)
+            except UnicodeError:
+                break
+    return SourceError(
+        f"{source.name}:{line}: not in {encoding}.",
+        "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
+    )
+
+
+def as_text(array: pa.Array, what: str) -> pa.Array:
+    """Any column as text, a whole number without ".0", an absent value as ""; lists stay lists.
+
+    Raises:
+        SourceError: The column holds what has no plain text form, such as structs.
+    """
+    kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return array
+    if pa.types.is_null(kind):
+        return pa.array([""] * len(array), pa.string())
+    if pa.types.is_floating(kind):
+        array = pc.if_else(pc.is_nan(array), None, array)
+    try:
+        return pc.fill_null(pc.cast(array, pa.string()), "")
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise SourceError(f"{what} is of type {kind}, which is no text.", "Ignore it, or write it as text.") from None

@@ -1,0 +1,159 @@
+"""Columns of text as numbers, dates, lists and vectors.
+
+Enters: an Arrow array of text ("" if absent) or of lists. Leaves: arrays with the rows that they belong to, and the rows
+whose cells cannot be read. Work is done a column at a time; Python sees each distinct value at most once.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+
+
+def encode(values: pa.Array) -> tuple[np.ndarray, list[str]]:
+    """Codes, shape (len(values),), int64, and the distinct values that they stand for."""
+    encoded = pc.dictionary_encode(values)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def mask(values: pa.Array) -> np.ndarray:
+    """A boolean Arrow array as numpy's; null is False."""
+    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def is_list(array: pa.Array) -> bool:
+    """Whether the cells are lists."""
+    kind = array.type
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
+    """Rows (int64) and values of the parts of all cells: trimmed, empty ones left out.
+
+    A cell that is a JSON array is split as such, any other at `separator`.
+    """
+    if is_list(cells):
+        return _trimmed(*_flattened(cells))
+    rows = np.arange(len(cells), dtype=np.int64)
+    as_json = mask(pc.and_(pc.starts_with(cells, "["), pc.ends_with(cells, "]")))
+    if as_json.any():
+        rows, cells = _json_rows(cells, as_json, separator)
+    elif separator is not None:
+        rows, cells = _flattened(pc.split_pattern(cells, separator))
+    return _trimmed(rows, cells)
+
+
+def numbers(cells: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and values (float64) of the cells that are numbers, and the rows of those that are not; "" is neither."""
+    cells = pc.utf8_trim_whitespace(cells)
+    good = mask(pc.match_substring_regex(cells, _NUMBER))
+    bad = ~good & mask(pc.not_equal(cells, ""))
+    rows = np.flatnonzero(good)
+    # a sign "+" is no part of a number to Arrow
+    text = pc.utf8_ltrim(cells.filter(pa.array(good)), "+")
+    values = pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False)
+    finite = np.isfinite(values)
+    return rows[finite], values[finite], np.sort(np.concatenate([np.flatnonzero(bad), rows[~finite]]))
+
+
+def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `numbers`, for dates: seconds since 1970 in UTC; a date without a zone is taken as UTC."""
+    codes, distinct = encode(pc.utf8_trim_whitespace(cells))
+    parsed = [_seconds(text, form) for text in distinct]
+    seconds = np.array([np.nan if value is None else value for value in parsed], dtype=np.float64)[codes]
+    empty = np.array([text == "" for text in distinct], dtype=bool)[codes]
+    good = ~np.isnan(seconds)
+    return np.flatnonzero(good), seconds[good], np.flatnonzero(~good & ~empty)
+
+
+def vectors(cells: pa.Array) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """As `numbers`, for vectors of float32; one with a value that is not finite cannot be read."""
+    rows, values, bad = [], [], []
+    for row, cell in enumerate(cells.to_pylist()):
+        if cell is None or cell == "":
+            continue
+        vector = _vector(cell)
+        if vector is None:
+            bad.append(row)
+        else:
+            rows.append(row)
+            values.append(vector)
+    return np.array(rows, dtype=np.int64), values, np.array(bad, dtype=np.int64)
+
+
+def _trimmed(rows: np.ndarray, values: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    values = pc.utf8_trim_whitespace(values)
+    full = mask(pc.not_equal(values, ""))
+    return rows[full], values.filter(pa.array(full))
+
+
+def _flattened(lists: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+    values = pc.list_flatten(lists)
+    return rows, pc.fill_null(pc.cast(values, pa.string()), "")
+
+
+def _json_rows(cells: pa.Array, as_json: np.ndarray, separator: str | None) -> tuple[np.ndarray, pa.Array]:
+    at = np.flatnonzero(as_json)
+    parsed = [_json_parts(cells[int(row)].as_py()) for row in at]
+    as_json[at[[parts is None for parts in parsed]]] = False
+    plain = np.flatnonzero(~as_json)
+    rest_rows, rest = split_plain(cells.take(pa.array(plain)), separator)
+    lists = [parts for parts in parsed if parts is not None]
+    rows = np.repeat(np.flatnonzero(as_json), [len(parts) for parts in lists])
+    values = pa.array([part for parts in lists for part in parts], pa.string())
+    return np.concatenate([rows, plain[rest_rows]]), pa.concat_arrays([values, rest])
+
+
+def split_plain(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
+    """As `split`, without a look at JSON and without trimming."""
+    if separator is None:
+        return np.arange(len(cells), dtype=np.int64), cells
+    return _flattened(pc.split_pattern(cells, separator))
+
+
+def _json_parts(cell: str) -> list[str] | None:
+    try:
+        parts = json.loads(cell, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    if not all(isinstance(part, str | None) for part in parts):
+        return None
+    return [part or "" for part in parts]
+
+
+def _seconds(text: str, form: str | None) -> float | None:
+    try:
+        value = datetime.strptime(text, form) if form else _iso(text)
+        value = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return (value - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _iso(text: str) -> datetime:
+    """ISO 8601, or a year, or a year and a month, as xsd:gYear and xsd:gYearMonth have them."""
+    if len(text) == 4 and text.isdecimal():
+        text = f"{text}-01-01"
+    elif len(text) == 7 and text[4] == "-":
+        text = f"{text}-01"
+    elif len(text) == 11 and text.endswith("Z"):
+        text = text[:-1]
+    return datetime.fromisoformat(text)
+
+
+def _vector(cell: object) -> np.ndarray | None:
+    try:
+        values = json.loads(cell) if isinstance(cell, str) else cell
+        vector = np.asarray(values, dtype=np.float32)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return vector if vector.ndim == 1 and len(vector) and np.isfinite(vector).all() else None

@@ -1,0 +1,54 @@
+"""Which files a mapping names.
+
+Enters: names and globs relative to a folder. Leaves: existing files, sorted, inside that folder.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kgrec.errors import SourceError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file; `name` is relative to the mapping's folder, as reports have it."""
+
+    path: Path
+    name: str
+
+
+def find_files(folder: Path, names: Sequence[str], *, allow_outside: bool) -> list[Source]:
+    """The files that `names` stand for, each once, sorted by name.
+
+    Raises:
+        SourceError: A name has no file, or leads out of `folder`, be it through a symbolic link.
+    """
+    found = {path: None for name in names for path in _matches(folder, name)}
+    for path in found:
+        if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
+            raise SourceError(
+                f"{path} leads out of the mapping's folder, {folder}.",
+                "Move the file into it, or pass allow_outside=True if you trust the mapping.",
+            )
+    return [Source(path, _name(path, folder)) for path in sorted(found)]
+
+
+def _matches(folder: Path, name: str) -> list[Path]:
+    path = folder / name
+    if path.is_file():
+        return [path]
+    matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(name) else []
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise SourceError(f"{path} {what}.", f"Mend `file:` in the mapping. {did_you_mean(path.name, there)}")
+    return files
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()

@@ -1,0 +1,164 @@
+"""What the sources said, by provisional node numbers.
+
+Enters: columns of keys, IRIs and values from rows.py and rdf.py. Leaves: `Statements`, which assemble.py turns into the
+graph's tables. Nodes are interned, one dict entry a node; all else is kept in columns, never one Python object a row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.roles import is_type_name
+
+RESOURCE = "resource"
+
+
+def node_iri(base: str, type_: str, key: str) -> str:
+    """The IRI of a node that has none of its own: base + type + "/" + percent-encoded key."""
+    return f"{base}{quote(type_, safe='')}/{quote(key, safe='')}"
+
+
+def parse_iri(base: str, iri: str) -> tuple[str, str] | None:
+    """(type, key) of an IRI below `base`; None for any other."""
+    if not iri.startswith(base):
+        return None
+    type_, _, key = iri[len(base) :].partition("/")
+    type_, key = unquote(type_), unquote(key)
+    return (type_, key) if key and is_type_name(type_) else None
+
+
+class Nodes:
+    """Interned nodes: (type, key), and IRIs whose type is not known yet (type code -1)."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.types: list[str] = []
+        self.keys: list[str] = []
+        self.type_codes = array("i")
+        #: whether some source brings the node, rather than only refers to it
+        self.exists = bytearray()
+        #: hash of the row that a table has for it, 0 if none has
+        self.row_hashes = array("Q")
+        self._by_type: dict[str, tuple[int, dict[str, int]]] = {}
+        self._by_iri: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def intern(self, type_: str, keys: Sequence[str]) -> np.ndarray:
+        """Numbers of the nodes (type, key), shape (len(keys),), int64; new ones are added."""
+        code, known = self._of_type(type_)
+        numbers = np.empty(len(keys), dtype=np.int64)
+        for i, key in enumerate(keys):
+            number = known.get(key)
+            numbers[i] = self._add(known, code, key) if number is None else number
+        return numbers
+
+    def find(self, type_: str, key: str) -> int:
+        """Number of the node (type, key), -1 if it is not there."""
+        return self._by_type[type_][1].get(key, -1) if type_ in self._by_type else -1
+
+    def iri(self, iri: str) -> int:
+        """Number of the node that `iri` names; a new one is added."""
+        number = self._by_iri.get(iri)
+        if number is not None:
+            return number
+        parsed = parse_iri(self.base, iri)
+        if parsed is None:
+            return self._add(self._by_iri, -1, iri)
+        number = int(self.intern(parsed[0], [parsed[1]])[0])
+        self._by_iri[iri] = number
+        return number
+
+    def mark(self, numbers: np.ndarray) -> None:
+        """Note that a source brings these nodes."""
+        np.frombuffer(self.exists, dtype=np.uint8)[numbers] = 1
+
+    def code(self, type_: str) -> int:
+        """Code of a type."""
+        return self._of_type(type_)[0]
+
+    def _of_type(self, type_: str) -> tuple[int, dict[str, int]]:
+        if type_ not in self._by_type:
+            self._by_type[type_] = (len(self.types), {})
+            self.types.append(type_)
+        return self._by_type[type_]
+
+    def _add(self, known: dict[str, int], code: int, key: str) -> int:
+        number = known[key] = len(self.keys)
+        self.keys.append(key)
+        self.type_codes.append(code)
+        self.exists.append(0)
+        self.row_hashes.append(0)
+        return number
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges of one relation from one batch."""
+
+    relation: int
+    heads: np.ndarray
+    tails: np.ndarray
+    weights: np.ndarray | None
+    source: str
+    #: line of each edge; None where the format has none
+    lines: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Values:
+    """Text, labels, numbers or vectors of one predicate from one batch, for the nodes `nodes`."""
+
+    predicate: int
+    nodes: np.ndarray
+    values: pa.Array
+    #: index into `Statements.languages`, one for all or one each
+    langs: np.ndarray | int = 0
+    #: the smaller, the more preferred is the language
+    ranks: np.ndarray | int = 0
+    #: number of the source: only within one do languages compete, and earlier ones have the label
+    source: int = 0
+
+
+@dataclass
+class Statements:
+    """All that the sources said so far."""
+
+    nodes: Nodes
+    #: name -> (code, IRI)
+    relations: dict[str, tuple[int, str]] = field(default_factory=dict)
+    predicates: dict[str, int] = field(default_factory=dict)
+    languages: dict[str, int] = field(default_factory=lambda: {"": 0})
+    edges: list[Edges] = field(default_factory=list)
+    labels: list[Values] = field(default_factory=list)
+    texts: list[Values] = field(default_factory=list)
+    numbers: list[Values] = field(default_factory=list)
+    vectors: list[Values] = field(default_factory=list)
+    #: pairs of nodes that are one, shape (n, 2)
+    same: list[np.ndarray] = field(default_factory=list)
+    #: type name -> nodes whose rdf:type makes them of that type
+    typed: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    sources: int = 0
+
+    def relation(self, name: str, iri: str) -> int:
+        """Code of the relation `name`."""
+        return self.relations.setdefault(name, (len(self.relations), iri))[0]
+
+    def own_relation(self, name: str) -> int:
+        """Code of a relation that has no IRI but the mapping's: base + "relation/" + name."""
+        return self.relation(name, node_iri(self.nodes.base, "relation", name))
+
+    def predicate(self, name: str) -> int:
+        """Code of a predicate of text, numbers or vectors."""
+        return self.predicates.setdefault(name, len(self.predicates))
+
+    def language(self, tag: str) -> int:
+        """Code of a language."""
+        return self.languages.setdefault(tag, len(self.languages))

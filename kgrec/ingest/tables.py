@@ -1,0 +1,252 @@
+"""CSV, TSV, JSONL, Parquet and frames, as batches of columns.
+
+Enters: a file, plain or compressed (.gz, .zst), or a frame. Leaves: `Batch`es of at most some ten thousand rows, whose
+cells are text ("" if absent) or lists; every row knows its line. A file is never held whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from kgrec.errors import SourceError
+from kgrec.ingest.batches import COMPRESSION, Batch, Table, as_text, open_bytes, unreadable, wrong_encoding
+from kgrec.ingest.jsonl import open_jsonl
+from kgrec.ingest.sources import Source
+from kgrec.mapping import TableFormat
+
+_BLOCK = 8 << 20
+_ROWS = 65_536
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+def open_table(source: Source, form: TableFormat) -> Table:
+    """Look at a file's header; its rows are read later.
+
+    Raises:
+        SourceError: The file is empty, in another encoding, or of an unknown format.
+    """
+    kind = form.format or _format(source)
+    if source.path.stat().st_size == 0:
+        raise SourceError(f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping.")
+    try:
+        if kind == "parquet":
+            return _open_parquet(source)
+        return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
+    except pa.ArrowInvalid as error:
+        raise unreadable(source, str(error)) from None
+
+
+def frame_table(frame: Any, name: str) -> Table:
+    """A pandas, polars or Arrow frame as a table.
+
+    Raises:
+        SourceError: It is none of these.
+    """
+    if not isinstance(frame, pa.Table):
+        frame = _as_arrow(frame, name)
+    return Table(name, list(frame.column_names), lambda columns: _arrow_batches(frame.to_batches(_ROWS), name, columns))
+
+
+def _as_arrow(frame: Any, name: str) -> pa.Table:
+    if hasattr(frame, "__arrow_c_stream__"):
+        return pa.table(frame)
+    if type(frame).__module__.startswith("pandas"):
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    raise SourceError(f"{name} is of type {type(frame).__name__}, not a frame.", "Pass a pandas, polars or Arrow table.")
+
+
+def _format(source: Source) -> str:
+    suffixes = [suffix.lower() for suffix in source.path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSION:
+        suffixes.pop()
+    if suffixes and suffixes[-1] in _FORMATS:
+        return _FORMATS[suffixes[-1]]
+    raise SourceError(
+        f"{source.name}: the suffix does not say what format it is.",
+        "Give `format:` csv, tsv, jsonl or parquet beside `file:` in the mapping.",
+    )
+
+
+# CSV
+
+
+def _open_csv(source: Source, form: TableFormat, kind: str) -> Table:
+    delimiter = form.delimiter or ("\t" if kind == "tsv" else ",")
+    header, lines = _header(source, form, delimiter)
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise SourceError(f"{source.name} has the column '{twice[0]}' twice.", "Rename one of the two in its header.")
+    options = _CsvOptions(source, form, delimiter, header, lines)
+    return Table(source.name, header, options.batches)
+
+
+def _header(source: Source, form: TableFormat, delimiter: str) -> tuple[list[str], int]:
+    encoding = "utf-8-sig" if form.encoding.lower() in ("utf-8", "utf8") else form.encoding
+    quoting = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
+    try:
+        with io.TextIOWrapper(open_bytes(source.path), encoding=encoding, newline="") as text:
+            reader = csv.reader(text, delimiter=delimiter, quotechar=form.quote or None, quoting=quoting)
+            header = next(reader, [])
+            lines = reader.line_num
+    except UnicodeError:
+        raise wrong_encoding(source, form.encoding) from None
+    except LookupError:
+        raise SourceError(f"There is no encoding '{form.encoding}'.", "Give one such as utf-8 or latin-1.") from None
+    except (OSError, csv.Error) as error:
+        raise unreadable(source, str(error)) from None
+    if not header:
+        raise SourceError(f"{source.name} has no header in its first line.", "Write the columns' names there.")
+    return header, lines
+
+
+@dataclass(frozen=True)
+class _CsvOptions:
+    source: Source
+    form: TableFormat
+    delimiter: str
+    header: list[str]
+    header_lines: int
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """Read the file; all columns are read since line numbers need the line breaks in every cell."""
+        broken: list[tuple[int, str]] = []
+        state = _CsvState(self.source.name, self.header_lines)
+        try:
+            for record in self._records(broken):
+                yield state.batch(record, broken, columns)
+        except pa.ArrowInvalid as error:
+            if "UTF8" in str(error):
+                raise wrong_encoding(self.source, self.form.encoding) from None
+            raise unreadable(self.source, str(error)) from None
+        except UnicodeError:
+            raise wrong_encoding(self.source, self.form.encoding) from None
+        except OSError as error:
+            raise unreadable(self.source, str(error)) from None
+        state.check_quotes(self.header)
+
+    def _records(self, broken: list[tuple[int, str]]) -> Iterator[pa.RecordBatch]:
+        def note(row: Any) -> str:
+            broken.append((row.number, row.text))
+            return "skip"
+
+        with open_bytes(self.source.path) as stream:
+            yield from pyarrow.csv.open_csv(
+                stream,
+                read_options=pyarrow.csv.ReadOptions(
+                    block_size=_BLOCK, use_threads=False, encoding=self.form.encoding
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    quote_char=self.form.quote or False,
+                    newlines_in_values=True,
+                    ignore_empty_lines=False,
+                    invalid_row_handler=note,
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    strings_can_be_null=False, column_types=dict.fromkeys(self.header, pa.string())
+                ),
+            )
+
+
+class _CsvState:
+    """Where in the file the next batch begins."""
+
+    def __init__(self, name: str, header_lines: int) -> None:
+        self.name, self.rows, self.line, self.seen = name, 0, header_lines + 1, 0
+        self.last: tuple[str, int] = ("", 0)
+
+    def batch(self, record: pa.RecordBatch, broken: list[tuple[int, str]], columns: Sequence[str]) -> Batch:
+        """Lines: each row has one, and one more a line break in its cells; so have the broken rows between."""
+        rows, first = len(record), self.rows
+        new = broken[self.seen :]
+        # a broken row's number counts the header, the rows before it and the broken rows before it
+        before = np.array([number - 2 - self.seen - i - first for i, (number, _) in enumerate(new)], dtype=np.int64)
+        inside = int(np.count_nonzero(before <= rows))
+        new, before = new[:inside], before[:inside]
+        breaks = _breaks(record)
+        heights = np.ones(rows + 1, dtype=np.int64)
+        heights[:rows] += breaks
+        extra = np.zeros(rows + 1, dtype=np.int64)
+        np.add.at(extra, before, [1 + text.count("\n") for _, text in new])
+        lines = self.line + np.cumsum(heights) - heights + np.cumsum(extra)
+        places = tuple((int(lines[at] - extra[at]), text) for at, (_, text) in zip(before, new, strict=True))
+        self.rows, self.seen, self.line = first + rows, self.seen + inside, int(lines[rows])
+        if rows:
+            self.last = (record.column(record.num_columns - 1)[rows - 1].as_py(), int(lines[rows - 1]))
+        kept = _not_blank(record)
+        chosen = {name: record.column(name) for name in columns} if columns else {}
+        if kept is None:
+            return Batch(chosen, self.name, lambda: lines[:rows], places)
+        chosen = {name: array.take(pa.array(kept)) for name, array in chosen.items()}
+        return Batch(chosen, self.name, lambda: lines[kept], places)
+
+    def check_quotes(self, header: list[str]) -> None:
+        """An open quote swallows the rest of the file, whose last line break then ends the last cell."""
+        cell, line = self.last
+        if cell.endswith("\n"):
+            raise SourceError(
+                f"{self.name}:{line}: a quote in '{header[-1]}' is never closed.",
+                'Close it, or give `quote: ""` beside `file:` if quotes mean nothing in this file.',
+            )
+
+
+def _breaks(record: pa.RecordBatch) -> np.ndarray:
+    total = np.zeros(len(record), dtype=np.int64)
+    for column in record.columns:
+        total += pc.count_substring(column, "\n").to_numpy(zero_copy_only=False)
+    return total
+
+
+def _not_blank(record: pa.RecordBatch) -> np.ndarray | None:
+    """Rows that have any cell; None if all have."""
+    blank = np.ones(len(record), dtype=bool)
+    for column in record.columns:
+        blank &= pc.equal(column, "").to_numpy(zero_copy_only=False)
+        if not blank.any():
+            return None
+    return np.flatnonzero(~blank)
+
+
+# Parquet and frames
+
+
+def _open_parquet(source: Source) -> Table:
+    try:
+        file = pyarrow.parquet.ParquetFile(source.path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(source, str(error)) from None
+
+    def read(columns: Sequence[str]) -> Iterator[Batch]:
+        yield from _arrow_batches(file.iter_batches(_ROWS, columns=list(columns)), source.name, columns)
+
+    return Table(source.name, list(file.schema_arrow.names), read)
+
+
+def _arrow_batches(records: Any, name: str, columns: Sequence[str]) -> Iterator[Batch]:
+    first = 1
+    for record in records:
+        chosen = {column: as_text(record.column(column), f"{name}: '{column}'") for column in columns}
+        yield Batch(chosen, name, _counting(first, len(record)))
+        first += len(record)
+
+
+def _counting(first: int, rows: int) -> Callable[[], np.ndarray]:
+    return lambda: np.arange(first, first + rows, dtype=np.int64)

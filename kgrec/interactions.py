@@ -1,0 +1,202 @@
+"""Who took what.
+
+Enters: the interactions that a build read, or a frame. Leaves: `Interactions`, in codes of users and items, sorted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import csr_matrix
+
+from kgrec.errors import SourceError
+from kgrec.ingest.log import Log, positives, read_log
+from kgrec.ingest.report import FileReport, Report, Tally
+from kgrec.ingest.tables import frame_table
+from kgrec.mapping import ErrorPolicy, InteractionTable
+from kgrec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Rows sorted by user, time and item; each pair of user and item once, the last kept.
+
+    All arrays have the shape (len(self),).
+    """
+
+    users: Vocabulary
+    #: the items of the graph, in its order
+    items: Vocabulary
+    #: int32, rows of `users`
+    user: np.ndarray
+    #: int32, rows of `items`
+    item: np.ndarray
+    #: bool; a row that is not positive is seen, but not learned from
+    positive: np.ndarray
+    #: float32; nan where there is none
+    value: np.ndarray | None = None
+    #: int64, seconds since 1970; 0 where there is none
+    time: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @classmethod
+    def none(cls, items: Vocabulary) -> Interactions:
+        """No interactions at all."""
+        return cls.from_log(Log(), items, None)
+
+    @classmethod
+    def from_log(cls, log: Log, items: Vocabulary, mapped: InteractionTable | None) -> Interactions:
+        """Sort what a build read, and keep each pair of user and item once."""
+        users, rank = _sorted_users(log)
+        value = _joined(log.value, np.float32) if mapped and mapped.value else None
+        time = _joined(log.time, np.int64) if mapped and mapped.time else None
+        user = rank[_joined(log.user, np.int32)]
+        positive = positives(mapped, value, len(user))
+        return cls(users, items, user, _joined(log.item, np.int32), positive, value, time)._distinct()
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        items: Vocabulary,
+        *,
+        user: str = "user_id",
+        item: str = "item_id",
+        value: str | None = None,
+        time: str | None = None,
+        positive: str | None = None,
+    ) -> Interactions:
+        """Read a pandas, polars or Arrow frame.
+
+        Raises:
+            SourceError: A column is not there, or an item is unknown.
+        """
+        mapped = InteractionTable(
+            file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
+        )
+        log, report = Log(), Report()
+        tally = Tally("interactions", FileReport(), ErrorPolicy())
+        read_log(log, frame_table(frame, "interactions"), mapped, tally, report, items.ids)
+        _refuse_unknown(report)
+        return cls.from_log(log, items, mapped)
+
+    def to_arrow(self) -> pa.Table:
+        """Columns user_id and item_id (dictionaries of strings), value, time and positive."""
+        columns = {"user_id": _strings(self.user, self.users), "item_id": _strings(self.item, self.items)}
+        optional = {"value": self.value, "time": self.time}
+        columns |= {name: pa.array(array) for name, array in optional.items() if array is not None}
+        return pa.table({**columns, "positive": pa.array(self.positive)})
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, items: Vocabulary) -> Interactions:
+        """Read back what `to_arrow` gave."""
+        users, user = _codes(table["user_id"])
+        named, item = _codes(table["item_id"])
+        optional = {n: table[n].to_numpy() for n in ("value", "time") if n in table.column_names}
+        order = Vocabulary.of(users)
+        return cls(
+            order,
+            items,
+            order.ids(users)[user].astype(np.int32),
+            items.ids(named)[item].astype(np.int32),
+            table["positive"].to_numpy(),
+            **optional,
+        )
+
+    def matrix(self, positive_only: bool = True) -> csr_matrix:
+        """Users by items, 1 where there is an interaction; shape (len(users), len(items)), float32."""
+        rows = self.positive if positive_only else np.ones(len(self), dtype=bool)
+        ones = np.ones(int(rows.sum()), dtype=np.float32)
+        return csr_matrix((ones, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items)))
+
+    def split(
+        self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"
+    ) -> tuple[Interactions, Interactions]:
+        """Hold out a share of each user's positives: the latest, or some at random.
+
+        Args:
+            share: Of each user's positives, rounded, at least one and not all.
+            rng: Draws what is held out; also settles which of simultaneous rows is the later.
+            by: "time" needs times.
+
+        Returns:
+            What is left, negative rows included, and what is held out. Users with fewer than
+            three positives stay whole in the first.
+
+        Raises:
+            SourceError: `by` is "time" and there are no times.
+        """
+        if by == "time" and self.time is None:
+            raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
+        held = self._held_out(share, self.time if by == "time" else None, rng)
+        return self.rows(~held), self.rows(held)
+
+    def rows(self, chosen: np.ndarray) -> Interactions:
+        """Some of the rows, by a mask or by sorted positions; users and items keep their codes."""
+        value = self.value[chosen] if self.value is not None else None
+        time = self.time[chosen] if self.time is not None else None
+        parts = {"user": self.user[chosen], "item": self.item[chosen], "positive": self.positive[chosen]}
+        return replace(self, **parts, value=value, time=time)
+
+    def _held_out(self, share: float, time: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+        rows = np.flatnonzero(self.positive)
+        shuffled = rng.random(len(rows))
+        keys = (shuffled, self.user[rows]) if time is None else (shuffled, time[rows], self.user[rows])
+        rows = rows[np.lexsort(keys)]
+        counts = np.bincount(self.user[rows], minlength=len(self.users))
+        take = np.clip(np.rint(counts * share).astype(np.int64), 1, np.maximum(counts - 1, 1))
+        take[counts < 3] = 0
+        position = np.arange(len(rows)) - (np.cumsum(counts) - counts)[self.user[rows]]
+        held = np.zeros(len(self), dtype=bool)
+        held[rows[position >= (counts - take)[self.user[rows]]]] = True
+        return held
+
+    def _distinct(self) -> Interactions:
+        """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
+        rank = [self.positive]
+        rank += [np.nan_to_num(self.value, nan=-np.inf)] if self.value is not None else []
+        rank += [self.time] if self.time is not None else []
+        order = np.lexsort((*rank, self.item, self.user))
+        last = np.ones(len(order), dtype=bool)
+        last[:-1] = (np.diff(self.user[order]) != 0) | (np.diff(self.item[order]) != 0)
+        kept = order[last]
+        time = [self.time[kept]] if self.time is not None else []
+        return self.rows(kept[np.lexsort((self.item[kept], *time, self.user[kept]))])
+
+
+
+
+def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:
+    """The users, sorted, and the place of each code among them."""
+    users = Vocabulary.of(list(log.users))
+    return users, users.ids(list(log.users)).astype(np.int32)
+
+
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype=dtype)
+
+
+def _strings(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), vocabulary.labels.cast(pa.string()))
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = column.unify_dictionaries().combine_chunks()
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+    return array.dictionary.to_pylist(), array.indices.to_numpy(zero_copy_only=False)
+
+
+def _refuse_unknown(report: Report) -> None:
+    if report.unknown_items.count:
+        raise SourceError(
+            f"{report.unknown_items.count:,} interactions name an item that is unknown, first "
+            f"{report.unknown_items.first[0]}.",
+            "Leave these rows out, or add their items first.",
+        )

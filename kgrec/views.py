@@ -1,0 +1,153 @@
+"""The graph as other libraries have it, and summaries of it.
+
+Enters: a `KnowledgeGraph`. Leaves: frames and counts; graphs of networkx, rdflib and PyG. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from kgrec.ingest.statements import node_iri
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    import rdflib
+    from torch_geometric.data import HeteroData
+
+    from kgrec.graph import KnowledgeGraph
+
+
+def neighbors(graph: KnowledgeGraph, entity: int) -> pd.DataFrame:
+    """Edges of one entity, outgoing ones first, by relation, type and key."""
+    import pandas as pd
+
+    heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
+    out, into = np.flatnonzero(heads == entity), np.flatnonzero(tails == entity)
+    others = graph.entities.take(np.concatenate([tails[out], heads[into]]))
+    rows = graph.triples.take(np.concatenate([out, into]))
+    frame = pd.DataFrame(
+        {
+            "relation": graph.relations["name"].take(rows["relation"]).to_pylist(),
+            "direction": ["out"] * len(out) + ["in"] * len(into),
+            "type": others["type"].to_pylist(),
+            "key": others["key"].to_pylist(),
+            "label": others["label"].to_pylist(),
+            "weight": rows["weight"].to_numpy(),
+        }
+    )
+    order = ["direction", "relation", "type", "key"]
+    return frame.sort_values(order, ascending=[False, True, True, True]).reset_index(drop=True)
+
+
+def stats(graph: KnowledgeGraph) -> dict[str, Any]:
+    """Counts of nodes, edges, items that lack something, and interactions."""
+    ends = np.union1d(graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy())
+    items = graph.item_entities
+    named = np.flatnonzero(pc.not_equal(graph.entities["label"], "").to_numpy())
+    described = np.union1d(named, graph.text["id"].to_numpy())
+    return {
+        "nodes": _counts(graph.entities["type"].to_pylist()),
+        "edges": _counts(graph.relations["name"].take(graph.triples["relation"]).to_pylist()),
+        "items": len(items),
+        "isolated items": int((~np.isin(items, ends)).sum()),
+        "items without text": int((~np.isin(items, described)).sum()),
+        "interactions": len(graph.interactions),
+        "users": len(graph.interactions.users),
+    }
+
+
+def to_networkx(graph: KnowledgeGraph) -> nx.MultiDiGraph:
+    """Nodes are (type, key) with `label` and `iri`; edges have the relation as key, and `weight`."""
+    import networkx as nx
+
+    view = nx.MultiDiGraph()
+    columns = (graph.entities[name].to_pylist() for name in ("type", "key", "label", "iri"))
+    named = []
+    for type_, key, label, iri in zip(*columns, strict=True):
+        named.append((type_, key))
+        view.add_node((type_, key), label=label, iri=iri)
+    relations = graph.relations["name"].to_pylist()
+    for head, relation, tail, weight in _rows(graph):
+        view.add_edge(named[head], named[tail], key=relations[relation], weight=weight)
+    return view
+
+
+def to_rdflib(graph: KnowledgeGraph) -> rdflib.Graph:
+    """Triples by IRI; types are classes below base + "type/", labels rdfs:label, text and numbers literals."""
+    import rdflib
+    from rdflib.namespace import RDF, RDFS
+
+    view = rdflib.Graph()
+    for prefix, namespace in graph.mapping.prefixes.items():
+        view.bind(prefix, namespace)
+    nodes = [rdflib.URIRef(iri) for iri in graph.entities["iri"].to_pylist()]
+    relations = [rdflib.URIRef(iri) for iri in graph.relations["iri"].to_pylist()]
+    for node, type_, label in zip(
+        nodes, graph.entities["type"].to_pylist(), graph.entities["label"].to_pylist(), strict=True
+    ):
+        view.add((node, RDF.type, rdflib.URIRef(node_iri(graph.mapping.base, "type", type_))))
+        if label:
+            view.add((node, RDFS.label, rdflib.Literal(label)))
+    for head, relation, tail, _ in _rows(graph):
+        view.add((nodes[head], relations[relation], nodes[tail]))
+    for node, predicate, lang, text in zip(*graph.text.to_pydict().values(), strict=True):
+        view.add((nodes[node], _predicate(graph, predicate), rdflib.Literal(text, lang=lang or None)))
+    for node, predicate, value in zip(*graph.numbers.to_pydict().values(), strict=True):
+        view.add((nodes[node], _predicate(graph, predicate), rdflib.Literal(value)))
+    return view
+
+
+def to_hetero_data(graph: KnowledgeGraph) -> HeteroData:
+    """One node store a type, with `key`s; one edge store a (type, relation, type), with `edge_index` and `edge_weight`."""
+    import torch
+    from torch_geometric.data import HeteroData
+
+    data = HeteroData()
+    types = np.asarray(graph.entities["type"].cast("string").to_pylist(), dtype=object)
+    local = np.zeros(len(types), dtype=np.int64)
+    for type_ in sorted(set(types)):
+        rows = np.flatnonzero(types == type_)
+        local[rows] = np.arange(len(rows))
+        data[type_].num_nodes = len(rows)
+        data[type_].key = graph.entities["key"].take(rows).to_pylist()
+        data[type_].entity = torch.from_numpy(rows)
+    for ends, rows in _by_ends(graph, types):
+        part = graph.triples.take(rows)
+        index = np.stack([local[part["head"].to_numpy()], local[part["tail"].to_numpy()]])
+        data[ends].edge_index = torch.from_numpy(index)
+        data[ends].edge_weight = torch.from_numpy(part["weight"].to_numpy().copy())
+    return data
+
+
+def _by_ends(graph: KnowledgeGraph, types: np.ndarray) -> list[tuple[tuple[str, str, str], np.ndarray]]:
+    """Rows of the triples by (type of head, relation, type of tail)."""
+    names, codes = np.unique(types.astype(str), return_inverse=True)
+    head, tail = codes[graph.triples["head"].to_numpy()], codes[graph.triples["tail"].to_numpy()]
+    joint = np.stack([head, graph.triples["relation"].to_numpy(), tail])
+    kinds, kind = np.unique(joint, axis=1, return_inverse=True)
+    relations = graph.relations["name"].to_pylist()
+    ends = [(str(names[h]), relations[r], str(names[t])) for h, r, t in kinds.T]
+    return [(ends[i], np.flatnonzero(kind.ravel() == i)) for i in range(len(ends))]
+
+
+def _rows(graph: KnowledgeGraph) -> zip[tuple[int, int, int, float]]:
+    return zip(*(graph.triples[name].to_pylist() for name in ("head", "relation", "tail", "weight")), strict=True)
+
+
+def _counts(values: list[str]) -> dict[str, int]:
+    names, counts = np.unique(np.asarray(values, dtype=str), return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _predicate(graph: KnowledgeGraph, name: str) -> Any:
+    """IRI of a column or predicate; a prefixed name is written out."""
+    import rdflib
+
+    prefix, colon, local = name.partition(":")
+    if colon and prefix in graph.mapping.all_prefixes:
+        return rdflib.URIRef(graph.mapping.all_prefixes[prefix] + local)
+    return rdflib.URIRef(name if "://" in name else node_iri(graph.mapping.base, "relation", name))

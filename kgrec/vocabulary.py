@@ -1,0 +1,85 @@
+"""Strings and contiguous numbers for them.
+
+Enters: labels. Leaves: a `Vocabulary`, which the tables of a graph and the rows of an embedding are in the order of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgrec.errors import nearest
+
+
+class Vocabulary:
+    """Distinct strings, numbered from 0 in the order given; held in Arrow, not as Python objects.
+
+    Example:
+        >>> words = Vocabulary.of(["b", "a", "b"])
+        >>> words.tolist(), words.ids(["b", "z"]).tolist()
+        (['a', 'b'], [1, -1])
+    """
+
+    def __init__(self, labels: Sequence[str] | pa.Array) -> None:
+        #: the strings, a pa.LargeStringArray without nulls
+        self.labels: pa.Array = _as_strings(labels)
+        if len(pc.unique(self.labels)) != len(self.labels):
+            raise ValueError("the labels of a vocabulary must be distinct")
+
+    @classmethod
+    def of(cls, labels: Sequence[str] | pa.Array) -> Vocabulary:
+        """The distinct ones among `labels`, sorted."""
+        distinct = pc.unique(_as_strings(labels))
+        return cls(distinct.take(pc.sort_indices(distinct)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> str:
+        return str(self.labels[int(i)].as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(label) for label in self.labels.to_pylist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.labels.equals(other.labels)
+
+    def __hash__(self) -> int:
+        return hash((len(self), self[0] if len(self) else ""))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(label) for label in self.labels[:3].to_pylist())
+        return f"Vocabulary({len(self):,}: {shown}{', ...' if len(self) > 3 else ''})"
+
+    def tolist(self) -> list[str]:
+        """The strings."""
+        return [str(label) for label in self.labels.to_pylist()]
+
+    def to_numpy(self) -> np.ndarray:
+        """The strings, shape (len(self),), dtype object."""
+        return np.asarray(self.labels.to_numpy(zero_copy_only=False), dtype=object)
+
+    def ids(self, labels: Any) -> np.ndarray:
+        """Number of each label, -1 where it is unknown; shape (len(labels),), int64."""
+        found = pc.index_in(_as_strings(labels), value_set=self.labels)
+        return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def nearest(self, label: str) -> list[str]:
+        """The three labels that look most like `label`."""
+        return nearest(label, self._sorted)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self)
+
+
+def _as_strings(labels: Any) -> pa.Array:
+    if not isinstance(labels, pa.Array | pa.ChunkedArray):
+        labels = pa.array(list(labels), pa.large_string())
+    array = pc.cast(labels, pa.large_string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
