@@ -140,6 +140,15 @@ def opened(folder: Path, kind: Kind) -> Manifest:
     return manifest
 
 
+def current(folder: Path, kind: Kind) -> Manifest:
+    """The manifest of `folder`, its version checked but not its files.
+
+    Raises:
+        ArtifactError: There is no such folder, or it is of another kind or version.
+    """
+    return _manifest(Path(folder), kind)
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:

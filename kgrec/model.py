@@ -1,0 +1,254 @@
+"""A trained model as plain values: what `recommend` needs, without torch.
+
+Enters: what training and `add` computed. Leaves: vectors of users from their histories.
+Writes and reads model/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+from pydantic import BaseModel
+
+from kgrec import artifacts
+from kgrec.errors import ArtifactError, CorruptArtifact
+from kgrec.graph import KnowledgeGraph
+from kgrec.index import VectorIndex
+from kgrec.settings import Config
+from kgrec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the encoder learned, and the schema that it learned it under."""
+
+    relations: tuple[str, ...]
+    #: by name; the arrays of `encoder.ItemEncoder` and of `features.Schema`
+    arrays: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Items and users of a trained model; rows of all item arrays are in the order of `items`."""
+
+    config: Config
+    items: Vocabulary
+    labels: list[str]
+    #: id of each item in `graph`; shape (n_items,), int64
+    entities: np.ndarray
+    #: unit length; shape (n_items, dim), float32
+    vectors: np.ndarray
+    #: length of each item's vector before it was made a unit; shape (n_items,), float32
+    lengths: np.ndarray
+    #: what an item counts for in a history, degree ** -alpha; shape (n_items,), float32
+    history_weight: np.ndarray
+    #: whether training knew the item; shape (n_items,), bool
+    trained: np.ndarray
+    users: Vocabulary
+    #: positive interactions; shape (n_users, n_items)
+    histories: sp.csr_matrix
+    #: all interactions; shape (n_users, n_items)
+    seen: sp.csr_matrix
+    index: VectorIndex
+    #: figures of the training run
+    metrics: dict[str, Any]
+    parameters: Callable[[], Parameters]
+    graph: Callable[[], KnowledgeGraph]
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    def user_vectors(self, histories: sp.csr_matrix) -> np.ndarray:
+        """Unit vectors of users with these histories; shape (n_users, dim), float32.
+
+        An empty history gets the mean of all users' vectors: what most people take.
+
+        Args:
+            histories: shape (n_users, n_items).
+        """
+        weighted = self.vectors * self.history_weight[:, None]
+        vectors = _unit(np.asarray(histories @ weighted, np.float32))
+        empty = ~vectors.any(axis=1)
+        if empty.any():
+            vectors[empty] = self._typical(weighted)
+        return vectors
+
+    def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
+        """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
+        counts = [len(rows) for rows in histories]
+        columns = (
+            np.concatenate([np.asarray(rows, np.int64) for rows in histories])
+            if counts
+            else np.zeros(0, np.int64)
+        )
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        matrix = sp.csr_matrix(
+            (np.ones(len(columns), np.float32), columns, indptr), (len(counts), len(self.items))
+        )
+        matrix.sum_duplicates()
+        matrix.data[:] = 1
+        return matrix
+
+    def _typical(self, weighted: np.ndarray) -> np.ndarray:
+        users = _unit(np.asarray(self.histories @ weighted, np.float32))
+        return _unit((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0]
+
+    def save(self, folder: Path) -> None:
+        """Write model/, whole or not at all."""
+        parameters, graph = self.parameters(), self.graph()
+        config = {**self.config.model_dump(), "seed": self.config.train.seed}
+        with artifacts.writing(folder, kind="model", inputs=self.inputs, config=config) as place:
+            _write(self, parameters, graph, place)
+
+    @classmethod
+    def load(cls, folder: Path) -> Model:
+        """Read model/; the graph and the parameters are read when they are first used.
+
+        Raises:
+            ArtifactError: It is not there, of another version, or corrupt.
+        """
+        return artifacts.reading(folder, "model", _read)
+
+
+class _Stored(BaseModel, extra="forbid"):
+    """`config.json` of a model folder."""
+
+    config: Config
+    relations: tuple[str, ...]
+    n_items: int
+    n_users: int
+    dim: int
+
+
+def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: Path) -> None:
+    from safetensors.numpy import save_file
+
+    n_items, dim = model.vectors.shape
+    stored = _Stored(
+        config=model.config,
+        relations=parameters.relations,
+        n_items=n_items,
+        n_users=len(model.users),
+        dim=dim,
+    )
+    artifacts.write_json(stored.model_dump(), place / "config.json")
+    save_file({k: np.ascontiguousarray(v) for k, v in parameters.arrays.items()}, place / "model.safetensors")
+    artifacts.write_table(_items_table(model), place / "items.parquet")
+    artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
+    artifacts.write_array(model.vectors, place / "item_embeddings.npy")
+    artifacts.write_table(_history_table(model), place / "history.parquet")
+    model.index.save(place / "index.faiss")
+    artifacts.write_json(model.metrics, place / "metrics.json")
+    place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
+    graph.save(place / "graph")
+
+
+def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
+    try:
+        stored = _Stored.model_validate(artifacts.read_json(folder / "config.json"))
+    except ValueError as error:
+        raise CorruptArtifact(
+            f"{folder / 'config.json'} is not a model's configuration ({str(error).splitlines()[0]}).",
+            "Make the folder again, or restore it from a copy.",
+        ) from None
+    items = artifacts.read_table(folder / "items.parquet")
+    history = artifacts.read_table(folder / "history.parquet")
+    shape = (stored.n_users, stored.n_items)
+    positive = history["positive"].to_numpy()
+    user, item = history["user"].to_numpy(), history["item"].to_numpy()
+    return Model(
+        config=stored.config,
+        items=Vocabulary(items["item_id"].combine_chunks()),
+        labels=items["label"].to_pylist(),
+        entities=items["entity"].to_numpy(),
+        vectors=artifacts.read_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim)),
+        lengths=items["length"].to_numpy(),
+        history_weight=items["history_weight"].to_numpy(),
+        trained=items["trained"].to_numpy(),
+        users=Vocabulary(artifacts.read_table(folder / "users.parquet")["user_id"].combine_chunks()),
+        histories=_matrix(user[positive], item[positive], shape),
+        seen=_matrix(user, item, shape),
+        index=VectorIndex.load(folder / "index.faiss", (stored.n_items, stored.dim), stored.config.index),
+        metrics=artifacts.read_json(folder / "metrics.json"),
+        parameters=_once(lambda: _parameters(folder, manifest, stored.relations)),
+        graph=_once(lambda: _graph(folder, manifest)),
+        inputs=manifest.inputs,
+    )
+
+
+def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
+    from safetensors.numpy import load_file
+
+    _same(folder, manifest)
+    return Parameters(relations, load_file(folder / "model.safetensors"))
+
+
+def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
+    graph = KnowledgeGraph.load(folder / "graph")
+    _same(folder, manifest)
+    return graph
+
+
+def _same(folder: Path, manifest: artifacts.Manifest) -> None:
+    if artifacts.current(folder, "model") != manifest:
+        raise ArtifactError(f"{folder} was replaced after it was loaded.", "Load it again.")
+
+
+def _once(load: Callable[[], Any]) -> Callable[[], Any]:
+    kept: list[Any] = []
+
+    def loaded() -> Any:
+        if not kept:
+            kept.append(load())
+        return kept[0]
+
+    return loaded
+
+
+def _items_table(model: Model) -> pa.Table:
+    return pa.table(
+        {
+            "item_id": model.items.labels,
+            "label": pa.array(model.labels, pa.string()),
+            "entity": pa.array(model.entities, pa.int64()),
+            "length": pa.array(model.lengths, pa.float32()),
+            "history_weight": pa.array(model.history_weight, pa.float32()),
+            "trained": pa.array(model.trained, pa.bool_()),
+        }
+    )
+
+
+def _history_table(model: Model) -> pa.Table:
+    seen = model.seen.tocoo()
+    positive = np.asarray(model.histories[seen.row, seen.col]).ravel() > 0
+    return pa.table(
+        {"user": seen.row.astype(np.int32), "item": seen.col.astype(np.int32), "positive": positive}
+    )
+
+
+def _matrix(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
+    return sp.csr_matrix((np.ones(len(user), np.float32), (user, item)), shape)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12)
+
+
+def _card(model: Model) -> str:
+    chosen = model.metrics.get("chosen", {})
+    figures = "".join(f"- {name}: {value}\n" for name, value in chosen.items())
+    return (
+        "# Model card\n\n"
+        f"A knowledge-graph recommender over {len(model.items):,} items ({int(model.trained.sum()):,} known to "
+        f"training) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
+        f"## Chosen on held-out data\n\n{figures or '- nothing: there was no validation'}\n\n"
+        "## Use\n\n`kgrec recommend`, `similar`, `add`, `embed` and `explain` read this folder. An item's embedding is "
+        "made from its text and its neighbours in the graph, and for items known to training from a learned residual; "
+        "a user's embedding from the items of the history. Recommendations repeat the habits of the interactions that "
+        "the model was trained on, their biases included.\n"
+    )
