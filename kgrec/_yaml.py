@@ -41,7 +41,9 @@ def read_yaml(path: Path) -> Document:
     """
     text = _text(path)
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+        root = yaml.compose(
+            text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
+        )
     except (yaml.YAMLError, RecursionError) as error:
         raise _not_yaml(path, error) from None
     if root is None:
@@ -55,10 +57,14 @@ def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > _MAX_BYTES:
-            raise MappingError(f"{path} has {size:,} bytes.", "A mapping has at most 1 MB: is this a data file?")
+            raise MappingError(
+                f"{path} has {size:,} bytes.", "A mapping has at most 1 MB: is this a data file?"
+            )
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MappingError(f"{path} is not UTF-8 at byte {error.start}.", "Save the mapping as UTF-8.") from None
+        raise MappingError(
+            f"{path} is not UTF-8 at byte {error.start}.", "Save the mapping as UTF-8."
+        ) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise MappingError(f"{path}: {reason}.", "Give the path of a mapping such as kgrec.yaml.") from None
@@ -68,7 +74,9 @@ def _not_yaml(path: Path, error: Exception) -> MappingError:
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark is not None else 1
     problem = getattr(error, "problem", None) or "nested too deeply"
-    return MappingError(f"{path.name}:{line}: not YAML: {problem}.", "Mend the indentation or the quotes there.")
+    return MappingError(
+        f"{path.name}:{line}: not YAML: {problem}.", "Mend the indentation or the quotes there."
+    )
 
 
 class _Reader:

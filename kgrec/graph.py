@@ -5,8 +5,8 @@ Enters: a mapping and its sources. Leaves: a `KnowledgeGraph`, whole and sorted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KnowledgeGraph", "Vocabulary", "build_graph", "read_addition"]
 
-_TABLES = ("entities", "relations", "triples", "text", "numbers", "vectors")
+_TABLES = ("entities", "relations", "triples", "text", "numbers", "vectors", "aliases")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class KnowledgeGraph:
     numbers: pa.Table
     #: id int32, predicate, vector list<float32>
     vectors: pa.Table
+    #: id int32, type, key, iri: names of nodes that were merged into an entity
+    aliases: pa.Table
     #: may be empty
     interactions: Interactions
     item_types: tuple[str, ...]
@@ -78,18 +80,35 @@ class KnowledgeGraph:
         """Entity ids of the items, in the order of `item_ids`; int32."""
         return self._items[1]
 
+    def item_codes(self, names: Sequence[str]) -> np.ndarray:
+        """Place of each item in `item_ids`, -1 where unknown; an item that was merged into another answers to its old name.
+
+        Shape (len(names),), int64.
+        """
+        codes = self.item_ids.ids(names)
+        for at in np.flatnonzero(codes < 0) if self._item_aliases else ():
+            codes[at] = self._item_aliases.get(names[int(at)], -1)
+        return codes
+
     def find(self, type: str, key: str) -> int:
         """Id of the entity with this type and key.
 
         Raises:
             UnknownId: It is not in the graph.
         """
-        found = self.names.ids([f"{type}/{key}"])[0]
+        found = self.ids([f"{type}/{key}"])[0]
         if found < 0:
             raise UnknownId(
                 f"There is no {type} '{key}' in the graph.", did_you_mean(f"{type}/{key}", sorted(self.names))
             )
         return int(found)
+
+    def ids(self, names: Sequence[str]) -> np.ndarray:
+        """Entity of each type/key, -1 where unknown, names of merged nodes included; shape (len(names),), int64."""
+        found = self.names.ids(names)
+        for at in np.flatnonzero(found < 0) if self._aliases else ():
+            found[at] = self._aliases.get(names[int(at)], -1)
+        return found
 
     @cached_property
     def names(self) -> Vocabulary:
@@ -135,7 +154,7 @@ class KnowledgeGraph:
         return to_hetero_data(self)
 
     def extended(self, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
-        """This graph with what `addition` brings.
+        """A larger graph: this one with what `addition` brings.
 
         Entities known by type and key, or by IRI, keep their ids; others are appended.
 
@@ -188,6 +207,21 @@ class KnowledgeGraph:
         return graph
 
     @cached_property
+    def _aliases(self) -> dict[str, int]:
+        columns = (self.aliases[name].to_pylist() for name in ("type", "key", "id"))
+        return {f"{type_}/{key}": id_ for type_, key, id_ in zip(*columns, strict=True)}
+
+    @cached_property
+    def _item_aliases(self) -> dict[str, int]:
+        """Other names of items -> place in `item_ids`: type/key, and the key where it means one item only."""
+        code_of = dict(zip(self.item_entities.tolist(), range(len(self.item_entities)), strict=True))
+        named = {name: code_of[id_] for name, id_ in self._aliases.items() if id_ in code_of}
+        keys: dict[str, set[int]] = {}
+        for name, code in named.items():
+            keys.setdefault(name.partition("/")[2], set()).add(code)
+        return {key: min(codes) for key, codes in keys.items() if len(codes) == 1} | named
+
+    @cached_property
     def _items(self) -> tuple[Vocabulary, np.ndarray]:
         return _items_of(self.entities, self.item_types, self.only_items)
 
@@ -216,10 +250,12 @@ def build_graph(
     read_files(reading, find, progress)
     assembled = assemble(reading.statements, mapping, reading.report)
     reading.statements.edges.clear()
-    item_ids, entities = _items_of(assembled.entities, mapping.item_types, None)
-    log = read_interactions(reading, find, item_coder(item_ids, entities, assembled.merged_items))
-    interactions = Interactions.from_log(log, item_ids, mapping.interactions)
-    return graph_of(assembled, interactions, mapping, reading.report, reading.inputs)
+    item_ids = _items_of(assembled.entities, mapping.item_types, None)[0]
+    graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
+    log = read_interactions(reading, find, graph.item_codes)
+    interactions = Interactions.from_log(log, graph.item_ids, mapping.interactions)
+    reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
+    return replace(graph, interactions=interactions)
 
 
 def graph_of(
@@ -243,25 +279,12 @@ def graph_of(
     )
 
 
-def item_coder(
-    item_ids: Vocabulary, entities: np.ndarray, merged: list[tuple[str, str, int]]
-) -> Callable[[list[str]], np.ndarray]:
-    """Looks items up by the names that sources may use, also that of an item which became part of another one."""
-    code_of = {int(entity): code for code, entity in enumerate(entities)} if merged else {}
-    aliases = {f"{type_}/{key}": code_of[e] for type_, key, e in merged if e in code_of}
-    aliases |= {key: code_of[e] for _, key, e in merged if e in code_of}
-
-    def codes(names: list[str]) -> np.ndarray:
-        found = item_ids.ids(names)
-        for at in np.flatnonzero(found < 0) if aliases else ():
-            found[at] = aliases.get(names[at], -1)
-        return found
-
-    return codes
-
-
 def read_addition(
-    mapping: Mapping, folder: Path | None = None, frames: dict[str, Any] | None = None, *, known: KnowledgeGraph
+    mapping: Mapping,
+    folder: Path | None = None,
+    frames: dict[str, Any] | None = None,
+    *,
+    known: KnowledgeGraph,
 ) -> KnowledgeGraph:
     """New rows, laid out as in the mapping, as a graph of their own.
 
@@ -294,7 +317,9 @@ def _items_of(
     keys = entities["key"].take(pa.array(rows)).combine_chunks().cast(pa.large_string())
     counts = pc.value_counts(keys)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    named = pc.binary_join_element_wise(types.cast(pa.large_string()).combine_chunks(), keys, pa.scalar("/", pa.large_string()))
+    named = pc.binary_join_element_wise(
+        types.cast(pa.large_string()).combine_chunks(), keys, pa.scalar("/", pa.large_string())
+    )
     labels = pc.if_else(pc.is_in(keys, value_set=twice), named, keys)
     if only is not None:
         kept = np.isin(rows, only)
@@ -306,11 +331,18 @@ def _items_of(
 def _check(graph: KnowledgeGraph, folder: Path) -> None:
     """Refuse ids that point nowhere."""
     size = len(graph.entities)
-    ids = {"triples": ("head", "tail"), "text": ("id",), "numbers": ("id",), "vectors": ("id",)}
+    ids = {
+        "triples": ("head", "tail"),
+        "text": ("id",),
+        "numbers": ("id",),
+        "vectors": ("id",),
+        "aliases": ("id",),
+    }
     for name, columns in ids.items():
         for column in columns:
             values = getattr(graph, name)[column].to_numpy()
             if len(values) and (values.min() < 0 or values.max() >= size):
                 raise CorruptArtifact(
-                    f"{folder / name}.parquet: '{column}' points to entities that are not there.", "Build it again."
+                    f"{folder / name}.parquet: '{column}' points to entities that are not there.",
+                    "Build it again.",
                 )

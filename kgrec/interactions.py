@@ -112,7 +112,9 @@ class Interactions:
         """Users by items, 1 where there is an interaction; shape (len(users), len(items)), float32."""
         rows = self.positive if positive_only else np.ones(len(self), dtype=bool)
         ones = np.ones(int(rows.sum()), dtype=np.float32)
-        return csr_matrix((ones, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items)))
+        return csr_matrix(
+            (ones, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
+        )
 
     def split(
         self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"
@@ -167,8 +169,6 @@ class Interactions:
         kept = order[last]
         time = [self.time[kept]] if self.time is not None else []
         return self.rows(kept[np.lexsort((self.item[kept], *time, self.user[kept]))])
-
-
 
 
 def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:

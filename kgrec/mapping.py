@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,6 +23,7 @@ from pydantic import (
 
 from kgrec._yaml import Document, Where, read_yaml
 from kgrec.errors import MappingError, did_you_mean
+from kgrec.prefixes import IRI, PREFIXES, expanded, place_of
 from kgrec.roles import (
     ROLES,
     AnyRole,
@@ -39,20 +39,6 @@ from kgrec.roles import (
     role_of,
 )
 
-PREFIXES = {
-    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
-    "owl": "http://www.w3.org/2002/07/owl#",
-    "skos": "http://www.w3.org/2004/02/skos/core#",
-    "xsd": "http://www.w3.org/2001/XMLSchema#",
-    "schema": "http://schema.org/",
-    "dcterms": "http://purl.org/dc/terms/",
-    "foaf": "http://xmlns.com/foaf/0.1/",
-    "dbo": "http://dbpedia.org/ontology/",
-    "dbr": "http://dbpedia.org/resource/",
-}
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
-_SCHEMES = ("urn", "tag", "info", "mailto")
 _CONDITION = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
@@ -65,9 +51,9 @@ class TableFormat(Part):
     """None: by suffix."""
     encoding: str = "utf-8"
     """Encoding of CSV, TSV and JSONL."""
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """What separates columns; None: a comma in CSV, a tab in TSV."""
-    quote: str = Field('"', max_length=1)
+    quote: str = Field(default='"', max_length=1)
     """What encloses cells; "" if nothing does, as in many TSV files."""
 
 
@@ -131,7 +117,9 @@ class RdfSource(Part):
     def _parts_fit(self) -> RdfSource:
         for name in self.items:
             if name not in self.types:
-                raise ValueError(f"item type '{name}' is not under `types:`. {did_you_mean(name, list(self.types))}")
+                raise ValueError(
+                    f"item type '{name}' is not under `types:`. {did_you_mean(name, list(self.types))}"
+                )
         for name, role in self.predicates.items():
             if name == "*" and not isinstance(role, Ref | Ignore):
                 raise ValueError('`"*"` can be ref or ignore')
@@ -254,7 +242,7 @@ class Mapping(Part):
     @field_validator("base")
     @classmethod
     def _base_is_iri(cls, value: str) -> str:
-        if not _IRI.fullmatch(value) or not value.endswith(("/", "#")):
+        if not IRI.fullmatch(value) or not value.endswith(("/", "#")):
             raise ValueError("write an absolute IRI that ends in '/' or '#', such as https://example.org/")
         return value
 
@@ -262,7 +250,7 @@ class Mapping(Part):
     @classmethod
     def _prefixes_are_iris(cls, value: dict[str, str]) -> dict[str, str]:
         for prefix, iri in value.items():
-            if not _IRI.fullmatch(iri):
+            if not IRI.fullmatch(iri):
                 raise ValueError(f"prefix '{prefix}' is '{iri}', which is no IRI")
         return value
 
@@ -278,7 +266,7 @@ def load_mapping(path: str | Path) -> Mapping:
 
 
 def _validated(document: Document, folder: Path) -> Mapping:
-    content = _expanded(document)
+    content = expanded(document)
     try:
         mapping = Mapping.model_validate(content)
     except ValidationError as error:
@@ -288,22 +276,17 @@ def _validated(document: Document, folder: Path) -> Mapping:
     return mapping
 
 
-def _place(document: Document, where: Where) -> str:
-    line = f":{document.line(where)}" if document.lines else ""
-    return f"{document.name}{line}: {'.'.join(map(str, where)) or 'the mapping'}"
-
-
 def _check_types(mapping: Mapping, document: Document) -> None:
     if not mapping.item_types:
         raise MappingError(
-            f"{_place(document, ('nodes',))}: no type is recommended.",
+            f"{place_of(document, ('nodes',))}: no type is recommended.",
             "Give one of `nodes:` `item: true`, or `items: [type]` under `rdf:`.",
         )
     known = sorted(set(_types_made(mapping)))
     for name, table in mapping.nodes.items():
         for column, role in table.columns.items():
             if isinstance(role, Ref) and role.to not in known:
-                place = _place(document, ("nodes", name, "columns", column, "to"))
+                place = place_of(document, ("nodes", name, "columns", column, "to"))
                 near = did_you_mean(role.to or "", known)
                 raise MappingError(f"{place} refers to '{role.to}', a type that nothing makes.", near)
 
@@ -324,66 +307,28 @@ def _types_of(roles: dict[str, AnyRole]) -> Iterator[str]:
             yield role.type or name
 
 
-def _expanded(document: Document) -> object:
-    """The document's values, prefixed names of predicates and classes written out."""
-    values = document.content
-    if not isinstance(values, dict) or not isinstance(values.get("rdf"), list):
-        return values
-    own = values.get("prefixes")
-    names = _Prefixes({**PREFIXES, **own} if isinstance(own, dict) else PREFIXES, document)
-    return {**values, "rdf": [names.source(s, ("rdf", i)) for i, s in enumerate(values["rdf"])]}
-
-
-@dataclass(frozen=True)
-class _Prefixes:
-    known: dict[str, str]
-    document: Document
-
-    def source(self, source: object, where: Where) -> object:
-        if not isinstance(source, dict):
-            return source
-        source = dict(source)
-        if isinstance(predicates := source.get("predicates"), dict):
-            at = (*where, "predicates")
-            source["predicates"] = {self.iri(name, (*at, name)): role for name, role in predicates.items()}
-        if isinstance(types := source.get("types"), dict):
-            at = (*where, "types")
-            source["types"] = {name: self.iris(classes, (*at, name)) for name, classes in types.items()}
-        return source
-
-    def iris(self, classes: object, where: Where) -> object:
-        names = [classes] if isinstance(classes, str) else classes
-        return [self.iri(name, where) for name in names] if isinstance(names, list | tuple) else names
-
-    def iri(self, name: object, where: Where) -> str:
-        text = str(name).removeprefix("<").removesuffix(">")
-        prefix, colon, local = text.partition(":")
-        if text == "*" or (_IRI.fullmatch(text) and (local.startswith("//") or prefix in _SCHEMES)):
-            return text
-        if colon and prefix in self.known:
-            iri = self.known[prefix] + local
-            self.document.lines.setdefault((*where[:-1], iri), self.document.line(where))
-            return iri
-        problem = f"{_place(self.document, where)}: '{name}' has no prefix that is known."
-        raise MappingError(problem, did_you_mean(prefix, sorted(self.known)))
-
-
 def _explained(error: ValidationError, document: Document) -> MappingError:
     """One error for the first thing that pydantic found, with its line and the nearest known key."""
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = _path(first["loc"])
-    place, value = _place(document, where), first["input"]
+    place, value = place_of(document, where), first["input"]
     parent = ".".join(map(str, where[:-1])) or "the mapping"
     if first["type"] == "extra_forbidden":
-        return MappingError(f"{place} is no key of {parent}.", did_you_mean(str(where[-1]), _keys(first["loc"])))
+        return MappingError(
+            f"{place} is no key of {parent}.", did_you_mean(str(where[-1]), _keys(first["loc"]))
+        )
     if first["type"].startswith("union_tag"):
         given = role_of(value)
-        return MappingError(f"{place} has the role {given!r}, which is unknown.", did_you_mean(given or "", ROLES))
+        return MappingError(
+            f"{place} has the role {given!r}, which is unknown.", did_you_mean(given or "", ROLES)
+        )
     if first["type"] == "missing":
         return MappingError(f"{place} is not there.", f"Write `{where[-1]}:` under {parent}.")
     message = first["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(value, dict | list | BaseModel) else f" is {value!r}"
-    return MappingError(f"{place}{shown}: {message}.", "See the reference of kgrec.yaml for what can stand there.")
+    return MappingError(
+        f"{place}{shown}: {message}.", "See the reference of kgrec.yaml for what can stand there."
+    )
 
 
 def _path(loc: tuple[str | int, ...]) -> Where:

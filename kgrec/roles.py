@@ -46,7 +46,7 @@ class Part(BaseModel):
 class Label(Part):
     """The name of a node; a label is text too."""
 
-    role: Literal["label"] = Field("label", alias="as")
+    role: Literal["label"] = Field(default="label", alias="as")
     lang: Names = ()
     """Languages, the preferred one first; "" is a literal without a language. None given: any."""
 
@@ -54,7 +54,7 @@ class Label(Part):
 class Text(Part):
     """Text that describes a node."""
 
-    role: Literal["text"] = Field("text", alias="as")
+    role: Literal["text"] = Field(default="text", alias="as")
     lang: Names = ()
     """As for a label; for a column, its one language."""
 
@@ -62,13 +62,13 @@ class Text(Part):
 class Number(Part):
     """A number, such as a runtime or a price."""
 
-    role: Literal["number"] = Field("number", alias="as")
+    role: Literal["number"] = Field(default="number", alias="as")
 
 
 class Date(Part):
     """A date, kept as seconds since 1970 in UTC."""
 
-    role: Literal["date"] = Field("date", alias="as")
+    role: Literal["date"] = Field(default="date", alias="as")
     format: str | None = None
     """As `datetime.strptime` has it; None: ISO 8601, also a year or a year and a month alone."""
 
@@ -76,7 +76,7 @@ class Date(Part):
 class Category(Part):
     """One node for each value, as a colour or a rating class is."""
 
-    role: Literal["category"] = Field("category", alias="as")
+    role: Literal["category"] = Field(default="category", alias="as")
     type: TypeName | None = None
     """Type of these nodes; None: the column's name."""
     edge: str | None = None
@@ -86,45 +86,45 @@ class Category(Part):
 class NodeValue(Part):
     """Nodes named in the cell, as genres or people are."""
 
-    role: Literal["node"] = Field("node", alias="as")
+    role: Literal["node"] = Field(default="node", alias="as")
     type: TypeName | None = None
     """Type of these nodes; None: the column's name."""
     edge: str | None = None
     """Name of the relation; None: the column's name."""
-    split: str | None = Field(None, min_length=1)
+    split: str | None = Field(default=None, min_length=1)
     """What separates several values of a cell; JSON arrays are split without it."""
 
 
 class Ref(Part):
     """A key of another node; in RDF, the node that is the triple's object."""
 
-    role: Literal["ref"] = Field("ref", alias="as")
+    role: Literal["ref"] = Field(default="ref", alias="as")
     to: TypeName | None = None
     """Type of the other node. Columns need it; RDF has none."""
     edge: str | None = None
     """Name of the relation; None: the column's or predicate's name."""
-    split: str | None = Field(None, min_length=1)
+    split: str | None = Field(default=None, min_length=1)
     """What separates several keys of a cell; JSON arrays are split without it."""
 
 
 class SameAs(Part):
     """An IRI that names the same thing."""
 
-    role: Literal["same_as"] = Field("same_as", alias="as")
-    split: str | None = Field(None, min_length=1)
+    role: Literal["same_as"] = Field(default="same_as", alias="as")
+    split: str | None = Field(default=None, min_length=1)
     """What separates several IRIs of a cell."""
 
 
 class Vector(Part):
     """A feature that the user computed: list<float> in Parquet, a JSON array in CSV."""
 
-    role: Literal["vector"] = Field("vector", alias="as")
+    role: Literal["vector"] = Field(default="vector", alias="as")
 
 
 class Ignore(Part):
     """Not read."""
 
-    role: Literal["ignore"] = Field("ignore", alias="as")
+    role: Literal["ignore"] = Field(default="ignore", alias="as")
 
 
 def role_of(value: object) -> str | None:

@@ -135,7 +135,9 @@ def _by_ends(graph: KnowledgeGraph, types: np.ndarray) -> list[tuple[tuple[str, 
 
 
 def _rows(graph: KnowledgeGraph) -> zip[tuple[int, int, int, float]]:
-    return zip(*(graph.triples[name].to_pylist() for name in ("head", "relation", "tail", "weight")), strict=True)
+    return zip(
+        *(graph.triples[name].to_pylist() for name in ("head", "relation", "tail", "weight")), strict=True
+    )
 
 
 def _counts(values: list[str]) -> dict[str, int]:

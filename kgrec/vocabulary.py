@@ -15,6 +15,9 @@ import pyarrow.compute as pc
 
 from kgrec.errors import nearest
 
+#: so many labels are looked up one by one: Arrow would hash the whole vocabulary each time
+_FEW = 1000
+
 
 class Vocabulary:
     """Distinct strings, numbered from 0 in the order given; held in Arrow, not as Python objects.
@@ -66,12 +69,18 @@ class Vocabulary:
 
     def ids(self, labels: Any) -> np.ndarray:
         """Number of each label, -1 where it is unknown; shape (len(labels),), int64."""
+        if len(labels) <= _FEW and not isinstance(labels, pa.Array | pa.ChunkedArray):
+            return np.array([self._numbers.get(label, -1) for label in labels], dtype=np.int64)
         found = pc.index_in(_as_strings(labels), value_set=self.labels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def nearest(self, label: str) -> list[str]:
         """The three labels that look most like `label`."""
         return nearest(label, self._sorted)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {label: number for number, label in enumerate(self)}
 
     @cached_property
     def _sorted(self) -> list[str]:

@@ -24,7 +24,12 @@ TEXT_SCHEMA = pa.schema(
     [("id", pa.int32()), ("predicate", pa.string()), ("lang", pa.string()), ("text", pa.large_string())]
 )
 NUMBER_SCHEMA = pa.schema([("id", pa.int32()), ("predicate", pa.string()), ("value", pa.float64())])
-VECTOR_SCHEMA = pa.schema([("id", pa.int32()), ("predicate", pa.string()), ("vector", pa.list_(pa.float32()))])
+VECTOR_SCHEMA = pa.schema(
+    [("id", pa.int32()), ("predicate", pa.string()), ("vector", pa.list_(pa.float32()))]
+)
+ALIAS_SCHEMA = pa.schema(
+    [("id", pa.int32()), ("type", pa.string()), ("key", pa.string()), ("iri", pa.string())]
+)
 TRIPLE_SCHEMA = pa.schema(
     [("head", pa.int32()), ("relation", pa.int32()), ("tail", pa.int32()), ("weight", pa.float32())]
 )
@@ -42,8 +47,8 @@ class Assembled:
     vectors: pa.Table
     #: provisional node -> entity, -1 if the node is not in the graph; shape (len(nodes),), int64
     entity_of: np.ndarray
-    #: (type, key, entity) of items that were merged into another node
-    merged_items: list[tuple[str, str, int]]
+    #: id, type, key, iri: other names of entities, those of nodes that were merged into them
+    aliases: pa.Table
 
 
 def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assembled:
@@ -67,7 +72,7 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
         numbers=_numbers(statements, entity_of),
         vectors=_vectors(statements, entity_of),
         entity_of=entity_of,
-        merged_items=nodes.merged_items(entity_of, report),
+        aliases=nodes.aliases(entity_of, report),
     )
 
 
@@ -168,19 +173,25 @@ class _Identities:
         given = [self.nodes.keys[member] for member in self.members.get(node, [node]) if self.is_iri[member]]
         return min(given) if given else node_iri(self.mapping.base, type_, key)
 
-    def merged_items(self, entity_of: np.ndarray, report: Report) -> list[tuple[str, str, int]]:
-        """Items that were merged into another node; the report names them."""
-        found = []
+    def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
+        """The names of nodes that were merged into others; the report counts them, and names items among them."""
+        found: list[tuple[int, str, str, str]] = []
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
             if entity_of[root] < 0:
                 continue
-            others = [node for node in self.members[root] if node != root]
+            others = sorted((node for node in self.members[root] if node != root), key=self._named)
+            found.extend((int(entity_of[root]), *self._named(node), self._own_iri(node)) for node in others)
+            items = ["/".join(self._named(node)) for node in others if self._is_item(node)]
             report.merged += len(others)
-            items = sorted(self._named(node) for node in others if self._is_item(node))
-            found.extend((*item, int(entity_of[root])) for item in items)
             kept = "/".join(self._named(root))
-            report.merged_items.add(len(items), (f"{'/'.join(item)} into {kept}" for item in items))
-        return found
+            report.merged_items.add(len(items), (f"{item} into {kept}" for item in items))
+        columns = list(zip(*found, strict=True)) or [(), (), (), ()]
+        arrays = [pa.array(c, f.type) for c, f in zip(columns, ALIAS_SCHEMA, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=ALIAS_SCHEMA)
+
+    def _own_iri(self, node: int) -> str:
+        type_, key = self._named(node)
+        return key if self.is_iri[node] else node_iri(self.mapping.base, type_, key)
 
     def _named(self, node: int) -> tuple[str, str]:
         return self.nodes.types[self.type_codes[node]], self.nodes.keys[node]
@@ -223,19 +234,28 @@ def _columns(edges: Edges, relation: int, entity_of: np.ndarray) -> tuple[np.nda
     return entity_of[edges.heads], relations, entity_of[edges.tails], weights
 
 
-def unique_triples(heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray) -> pa.Table:
+def unique_triples(
+    heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray
+) -> pa.Table:
     """Triples sorted by relation, head, tail, each once; of several weights the largest is kept."""
     order = np.lexsort((-weights, tails, heads, relations))
     heads, relations, tails, weights = heads[order], relations[order], tails[order], weights[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (np.diff(heads) != 0) | (np.diff(relations) != 0) | (np.diff(tails) != 0)
     columns = [heads[first], relations[first], tails[first], weights[first]]
-    arrays = [pa.array(c.astype(f.type.to_pandas_dtype())) for c, f in zip(columns, TRIPLE_SCHEMA, strict=True)]
+    arrays = [
+        pa.array(c.astype(f.type.to_pandas_dtype())) for c, f in zip(columns, TRIPLE_SCHEMA, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=TRIPLE_SCHEMA)
 
 
 def _report_missing(
-    edges: Edges, statements: Statements, nodes: _Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
+    edges: Edges,
+    statements: Statements,
+    nodes: _Identities,
+    entity_of: np.ndarray,
+    mapping: Mapping,
+    report: Report,
 ) -> None:
     for ends in (edges.heads, edges.tails):
         rows = np.flatnonzero(entity_of[ends] < 0)
@@ -274,14 +294,20 @@ def _missing_place(edges: Edges, row: int, key: str) -> str:
 # labels, text, numbers, vectors
 
 
-def _gathered(parts: list[Values], entity_of: np.ndarray, kind: pa.DataType) -> tuple[dict[str, np.ndarray], pa.Array]:
+def _gathered(
+    parts: list[Values], entity_of: np.ndarray, kind: pa.DataType
+) -> tuple[dict[str, np.ndarray], pa.Array]:
     """Columns entity, predicate, lang, rank, source of all parts whose node is in the graph, and their values."""
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("entity", "predicate", "lang", "rank", "source")}
+    columns: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("entity", "predicate", "lang", "rank", "source")
+    }
     for part in parts:
         size = len(part.nodes)
         columns["entity"].append(entity_of[part.nodes])
         for name, value in zip(
-            ("predicate", "lang", "rank", "source"), (part.predicate, part.langs, part.ranks, part.source), strict=True
+            ("predicate", "lang", "rank", "source"),
+            (part.predicate, part.langs, part.ranks, part.source),
+            strict=True,
         ):
             columns[name].append(np.broadcast_to(np.asarray(value, dtype=np.int64), (size,)))
     joined = {name: np.concatenate(c) if c else np.empty(0, dtype=np.int64) for name, c in columns.items()}
@@ -305,7 +331,9 @@ def _labels(statements: Statements, entity_of: np.ndarray, size: int) -> tuple[p
     """Label of each entity, and as text the names that others are preferred to."""
     columns, values = _gathered(statements.labels, entity_of, pa.large_string())
     rows = _preferred(columns)
-    table = pa.table({"e": columns["entity"][rows], "s": columns["source"][rows], "v": values.take(pa.array(rows))})
+    table = pa.table(
+        {"e": columns["entity"][rows], "s": columns["source"][rows], "v": values.take(pa.array(rows))}
+    )
     by_value = pc.sort_indices(table, sort_keys=[("e", "ascending"), ("s", "ascending"), ("v", "ascending")])
     rows = rows[by_value.to_numpy()]
     first = np.diff(columns["entity"][rows], prepend=-1) != 0
@@ -323,7 +351,9 @@ def _text(statements: Statements, entity_of: np.ndarray, other_names: pa.Table) 
     return unique_rows(pa.concat_tables([table, other_names]))
 
 
-def _text_table(statements: Statements, columns: dict[str, np.ndarray], values: pa.Array, rows: np.ndarray) -> pa.Table:
+def _text_table(
+    statements: Statements, columns: dict[str, np.ndarray], values: pa.Array, rows: np.ndarray
+) -> pa.Table:
     arrays = [
         pa.array(columns["entity"][rows].astype(np.int32)),
         pa.array(list(statements.predicates), pa.string()).take(pa.array(columns["predicate"][rows])),

@@ -75,7 +75,9 @@ def open_bytes(path: Path) -> Any:
 
 def unreadable(source: Source, message: str) -> SourceError:
     """The error for a file that cannot be read at all."""
-    return SourceError(f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is whole.")
+    return SourceError(
+        f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is whole."
+    )
 
 
 def wrong_encoding(source: Source, encoding: str) -> SourceError:
@@ -109,4 +111,6 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
     try:
         return pc.fill_null(pc.cast(array, pa.string()), "")
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        raise SourceError(f"{what} is of type {kind}, which is no text.", "Ignore it, or write it as text.") from None
+        raise SourceError(
+            f"{what} is of type {kind}, which is no text.", "Ignore it, or write it as text."
+        ) from None

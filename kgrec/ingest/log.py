@@ -108,7 +108,11 @@ def _read_batch(
 
 def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, report: Report) -> None:
     keys = batch.columns[column].take(pa.array(rows[:10])).to_pylist()
-    places = [f'{place}: "{key}"' for place, key in zip(batch.places(rows), keys, strict=True)] if len(rows) else []
+    places = (
+        [f'{place}: "{key}"' for place, key in zip(batch.places(rows), keys, strict=True)]
+        if len(rows)
+        else []
+    )
     report.unknown_items.add(len(rows), places)
     tally.drop(UNKNOWN_ITEM, len(rows), places)
 
@@ -116,7 +120,7 @@ def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, r
 def _user_codes(log: Log, column: pa.Array) -> np.ndarray:
     codes, users = cells.encode(column)
     known = np.array([log.users.setdefault(user, len(log.users)) for user in users], dtype=np.int32)
-    return known[codes]
+    return np.asarray(known[codes])
 
 
 def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -18,41 +18,20 @@ import numpy as np
 import pyarrow as pa
 import pyoxigraph as ox
 
-from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import open_bytes
 from kgrec.ingest.report import Report, Tally
 from kgrec.ingest.rows import name_nodes
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Edges, Statements, Values
-from kgrec.mapping import PREFIXES, Mapping, RdfSource
+from kgrec.ingest.triples import read_triples
+from kgrec.mapping import Mapping, RdfSource
+from kgrec.prefixes import PREFIXES
 from kgrec.roles import AnyRole, Category, Date, Ignore, Label, NodeValue, Number, Ref, SameAs, Text
 
-_FORMATS = {
-    "turtle": ox.RdfFormat.TURTLE,
-    "ntriples": ox.RdfFormat.N_TRIPLES,
-    "nquads": ox.RdfFormat.N_QUADS,
-    "trig": ox.RdfFormat.TRIG,
-    "rdfxml": ox.RdfFormat.RDF_XML,
-    "jsonld": ox.RdfFormat.JSON_LD,
-}
-_SUFFIXES = {
-    ".ttl": "turtle",
-    ".nt": "ntriples",
-    ".nq": "nquads",
-    ".trig": "trig",
-    ".rdf": "rdfxml",
-    ".owl": "rdfxml",
-    ".xml": "rdfxml",
-    ".jsonld": "jsonld",
-}
-_BY_LINE = ("ntriples", "nquads")
 _FLUSH = 200_000
 _TYPE = PREFIXES["rdf"] + "type"
 _SAME_AS = PREFIXES["owl"] + "sameAs"
-MALFORMED = "is malformed"
-BLANK = "has a blank node, which the mapping drops"
-QUOTED = "is about a triple"
+_IGNORE = Ignore.model_validate({})
 
 Handler = Callable[[Any, Any], None]
 
@@ -68,7 +47,7 @@ def read_rdf(
     """
     statements.sources += 1
     reader = _Reader(statements, source, mapped, mapping, tally)
-    for count, triple in enumerate(_triples(source, mapped, mapping.base, tally), 1):
+    for count, triple in enumerate(read_triples(source, mapped, mapping.base, tally), 1):
         reader.triple(triple)
         if count % _FLUSH == 0:
             reader.flush()
@@ -136,7 +115,7 @@ class _Reader:
     # handlers
 
     def _role(self, predicate: str) -> AnyRole:
-        return self.mapped.predicates.get(predicate) or self.mapped.predicates.get("*") or Ignore()
+        return self.mapped.predicates.get(predicate) or self.mapped.predicates.get("*") or _IGNORE
 
     def _handler(self, predicate: str) -> Handler:
         if predicate == _TYPE and self.types:
@@ -264,13 +243,17 @@ class _Reader:
         elif isinstance(role, Number | Date):
             self._add_numbers(predicate, role, nodes, values)
 
-    def _add_texts(self, predicate: str, role: AnyRole, nodes: np.ndarray, values: pa.Array, read: _Literals) -> None:
+    def _add_texts(
+        self, predicate: str, role: AnyRole, nodes: np.ndarray, values: pa.Array, read: _Literals
+    ) -> None:
         langs, ranks = np.array(read.langs, dtype=np.int32), np.array(read.ranks, dtype=np.int32)
         code = self.statements.predicate(self.mapping.short(predicate))
         gathered = Values(code, nodes, values, langs, ranks, self.statements.sources)
         (self.statements.labels if isinstance(role, Label) else self.statements.texts).append(gathered)
 
-    def _add_nodes(self, predicate: str, role: NodeValue | Category, nodes: np.ndarray, values: pa.Array) -> None:
+    def _add_nodes(
+        self, predicate: str, role: NodeValue | Category, nodes: np.ndarray, values: pa.Array
+    ) -> None:
         rows, parts = cells.split(values, role.split if isinstance(role, NodeValue) else None)
         codes, keys = cells.encode(parts)
         type_ = role.type or _local(self.mapping.short(predicate))
@@ -280,11 +263,15 @@ class _Reader:
         self.statements.edges.append(Edges(relation, nodes[rows], tails[codes], None, self.source.name, None))
 
     def _add_numbers(self, predicate: str, role: Number | Date, nodes: np.ndarray, values: pa.Array) -> None:
-        rows, found, bad = cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values)
+        rows, found, bad = (
+            cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values)
+        )
         name = self.mapping.short(predicate)
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]
         what = "date" if isinstance(role, Date) else "number"
-        self.tally.fail(name, shown, len(bad), f"is no {what}", "Mend the literal, or give the predicate another role.")
+        self.tally.fail(
+            name, shown, len(bad), f"is no {what}", "Mend the literal, or give the predicate another role."
+        )
         self.statements.numbers.append(Values(self.statements.predicate(name), nodes[rows], pa.array(found)))
 
     def _subject(self, node: int) -> str:
@@ -316,116 +303,3 @@ class _Languages:
             if tag == wanted or (wanted and tag.startswith(f"{wanted}-")):
                 return rank
         return -1
-
-
-# parsing
-
-
-def _triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> Iterator[Any]:
-    """Triples that can be used, those with blank nodes last; the others are counted."""
-    kind = mapped.format or _format(source)
-    blank = ox.Dataset()
-    for quad in _parsed(source, kind, base, tally):
-        tally.report.rows += 1
-        if type(quad.subject) is ox.Triple or type(quad.object) is ox.Triple:
-            tally.drop(QUOTED, 1, (f"{source.name}: {quad.predicate.value}",))
-        elif type(quad.subject) is ox.NamedNode and type(quad.object) is not ox.BlankNode:
-            yield quad
-        elif mapped.blank_nodes == "drop":
-            tally.drop(BLANK, 1, (f"{source.name}: {quad.predicate.value}",))
-        elif kind in _BY_LINE:
-            yield quad
-        else:
-            blank.add(quad)
-    # labels in these formats are chosen by the parser; canonical ones depend on the content alone
-    if len(blank):
-        blank.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-        yield from blank
-
-
-def _format(source: Source) -> str:
-    suffixes = [suffix.lower() for suffix in source.path.suffixes if suffix.lower() not in (".gz", ".zst")]
-    if suffixes and suffixes[-1] in _SUFFIXES:
-        return _SUFFIXES[suffixes[-1]]
-    raise SourceError(
-        f"{source.name}: the suffix does not say what RDF format it is.",
-        f"Give `format:` beside `file:` in the mapping: {', '.join(_FORMATS)}.",
-    )
-
-
-def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[Any]:
-    if source.path.stat().st_size == 0:
-        raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
-    with open_bytes(source.path) as stream:
-        guarded = _NoEntities(stream, source.name) if kind == "rdfxml" else stream
-        base_iri = None if kind in _BY_LINE else base
-        triples = ox.parse(guarded, format=_FORMATS[kind], base_iri=base_iri)
-        yield from _tolerant(triples, source.name, tally) if kind in _BY_LINE else _strict(triples, source.name)
-
-
-def _strict(triples: Any, name: str) -> Iterator[Any]:
-    try:
-        yield from triples
-    except SyntaxError as error:
-        line = f":{error.lineno}" if error.lineno else ""
-        raise SourceError(f"{name}{line}: {_reason(error)}.", "Mend the file; N-Triples would go on.") from None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{name} cannot be read: {error}", "Check that the file is whole.") from None
-
-
-def _tolerant(triples: Any, name: str, tally: Tally) -> Iterator[Any]:
-    """The triples of a format with one a line; a malformed line is counted once, however many errors it has."""
-    last = 0
-    repeated = 0
-    while True:
-        try:
-            yield next(triples)
-        except StopIteration:
-            return
-        except SyntaxError as error:
-            repeated = repeated + 1 if error.lineno == last else 0
-            if repeated > 1000:
-                raise SourceError(f"{name}:{last}: {_reason(error)}.", "Is this N-Triples?") from None
-            if error.lineno != last:
-                last = error.lineno or 0
-                tally.report.rows += 1
-                tally.drop(MALFORMED, 1, (f"{name}:{last}",))
-        except OSError as error:
-            raise SourceError(f"{name} cannot be read: {error}", "Check that the file is whole.") from None
-
-
-def _reason(error: SyntaxError) -> str:
-    return re.sub(r"^Parser error at line \d+ (between columns \d+ and \d+|column \d+): ", "", str(error.msg))
-
-
-_ENTITY = re.compile(rb"<!ENTITY\s+(?P<name>\S+)\s+(?P<value>\"[^\"]*\"|'[^']*')\s*>")
-
-
-class _NoEntities:
-    """Lets RDF/XML through that declares at most short names for namespaces: entities of entities can fill any memory."""
-
-    def __init__(self, stream: Any, name: str) -> None:
-        self.stream, self.name, self.tail = stream, name, b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Read on, refusing what was found."""
-        data = bytes(self.stream.read(size if size > 0 else 1 << 16))
-        seen = self.tail + data
-        # a declaration cut by the end of this piece waits for the next
-        *whole, rest = seen.split(b"<!ENTITY")
-        if (whole and b">" in rest) or len(rest) > 600:
-            rest_closed = rest
-        else:
-            rest_closed = b""
-        for part in [*whole[1:], *([rest_closed] if whole and rest_closed else [])]:
-            self._check(b"<!ENTITY" + part)
-        self.tail = (b"<!ENTITY" + rest) if whole and not rest_closed else seen[-8:]
-        return data
-
-    def _check(self, text: bytes) -> None:
-        match = _ENTITY.match(text)
-        if match is None or len(match["value"]) > 258 or b"&" in match["value"] or b"%" in match["value"]:
-            raise SourceError(
-                f"{self.name} declares an XML entity that is not a plain short text.",
-                "Write such entities out, or convert the file to Turtle.",
-            )

@@ -82,7 +82,9 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
         mapped = reading.mapping.nodes.get(type_)
         if mapped is None:
             known = ", ".join(reading.mapping.nodes) or "none"
-            raise SourceError(f"There is no node table '{type_}' in the mapping.", f"Its node tables are: {known}.")
+            raise SourceError(
+                f"There is no node table '{type_}' in the mapping.", f"Its node tables are: {known}."
+            )
         table = frame_table(frame, type_)
         reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
 
@@ -139,5 +141,3 @@ def _edges(reading: Reading, source: Source, relation: str) -> None:
 def _rdf(reading: Reading, source: Source, i: int) -> None:
     mapped = reading.mapping.rdf[i]
     read_rdf(reading.statements, source, mapped, reading.mapping, reading.tally(source.name), reading.report)
-
-

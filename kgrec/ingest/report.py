@@ -50,7 +50,9 @@ class FileReport:
 
 
 #: reasons to drop a row that say nothing against the file
-HARMLESS = frozenset({"identical to an earlier row", "names an unknown item"})
+HARMLESS = frozenset(
+    {"identical to an earlier row", "names an unknown item", "has a blank node, which the mapping drops"}
+)
 
 
 @dataclass
@@ -66,6 +68,8 @@ class Report:
     #: predicates met, and left out -> triples
     unmapped: dict[str, int] = field(default_factory=dict)
     unknown_items: Places = field(default_factory=Places)
+    #: interactions of a user with an item of which a later one was kept
+    repeated_pairs: int = 0
 
     def file(self, name: str) -> FileReport:
         """The part about the file `name`, begun if need be."""
@@ -86,6 +90,7 @@ class Report:
             merged_items=Places(**values["merged_items"]),
             unmapped=dict(values["unmapped"]),
             unknown_items=Places(**values["unknown_items"]),
+            repeated_pairs=values["repeated_pairs"],
         )
 
     def __str__(self) -> str:
@@ -105,6 +110,8 @@ class Report:
             yield _line("items merged", self.merged_items)
         if self.unknown_items.count:
             yield _line("INTERACTIONS THAT NAME AN UNKNOWN ITEM", self.unknown_items)
+        if self.repeated_pairs:
+            yield f"{self.repeated_pairs:,} interactions repeat a pair of user and item; the last is kept"
         yield from _unmapped_lines(self.unmapped)
 
 
@@ -128,7 +135,9 @@ class Tally:
         self.report.dropped.setdefault(reason, Places()).add(count, found)
         if self.policy.bad_row == "fail" and reason not in HARMLESS:
             where = found[0] if found else self.name
-            raise SourceError(f"{where}: the row {reason}.", "Mend the row, or set `errors: {bad_row: report}`.")
+            raise SourceError(
+                f"{where}: the row {reason}.", "Mend the row, or set `errors: {bad_row: report}`."
+            )
 
     def fail(self, column: str, found: list[tuple[str, str]], count: int, why: str, remedy: str) -> None:
         """Count cells that cannot be read, given the first of them as (place, value).

@@ -51,7 +51,9 @@ class _Rows:
         self.tally.fail(column, found, len(rows), why, remedy)
 
 
-def read_nodes(statements: Statements, table: Table, type_: str, mapped: NodeTable, tally: Tally) -> np.ndarray:
+def read_nodes(
+    statements: Statements, table: Table, type_: str, mapped: NodeTable, tally: Tally
+) -> np.ndarray:
     """Read a table with a node a row; the nodes that it brings, shape (rows used,), int64.
 
     Raises:
@@ -75,7 +77,12 @@ def read_nodes(statements: Statements, table: Table, type_: str, mapped: NodeTab
 
 
 def read_edges(
-    statements: Statements, table: Table, relation: str, mapped: EdgeTable, tally: Tally, with_table: Sequence[str]
+    statements: Statements,
+    table: Table,
+    relation: str,
+    mapped: EdgeTable,
+    tally: Tally,
+    with_table: Sequence[str],
 ) -> None:
     """Read a table with an edge a row; nodes are made where their type has no table of its own.
 
@@ -105,13 +112,17 @@ def filled(batch: Batch, column: str) -> np.ndarray:
 
 def _roles(table: Table, type_: str, mapped: NodeTable, tally: Tally) -> dict[str, AnyRole]:
     named = [name for name in mapped.columns if name != "*"]
-    read = {name: role for name, role in mapped.columns.items() if name != "*" and role.role != "ignore"}
+    read: dict[str, AnyRole] = {
+        name: role for name, role in mapped.columns.items() if name != "*" and role.role != "ignore"
+    }
     table.require([mapped.key, *read])
     rest = [name for name in table.columns if name not in named and name != mapped.key]
     if rest and "*" not in mapped.columns:
         gone = [name for name in named if name not in table.columns]
         near = did_you_mean(rest[0], gone) if gone else 'Give it a role, or write `"*": ignore`.'
-        raise MappingError(f"{table.name}: the column '{rest[0]}' is not named under nodes.{type_}.columns.", near)
+        raise MappingError(
+            f"{table.name}: the column '{rest[0]}' is not named under nodes.{type_}.columns.", near
+        )
     tally.report.unread = rest
     return read
 
@@ -133,7 +144,12 @@ def _new_rows(
 
 
 def _first_with_key(
-    statements: Statements, nodes: np.ndarray, hashes: np.ndarray, batch: Batch, rows: np.ndarray, tally: Tally
+    statements: Statements,
+    nodes: np.ndarray,
+    hashes: np.ndarray,
+    batch: Batch,
+    rows: np.ndarray,
+    tally: Tally,
 ) -> np.ndarray:
     known = np.frombuffer(statements.nodes.row_hashes, dtype=np.uint64)
     distinct, first = np.unique(nodes, return_index=True)
@@ -171,10 +187,16 @@ def _read_text(part: _Rows, column: str, role: AnyRole) -> None:
 
 
 def _texts(part: _Rows, column: str, lang: Sequence[str]) -> Values:
-    rows, values = cells.split(part.cells(column), None) if cells.is_list(part.cells(column)) else _whole(part, column)
+    rows, values = (
+        cells.split(part.cells(column), None) if cells.is_list(part.cells(column)) else _whole(part, column)
+    )
     code = part.statements.language(lang[0] if lang else "")
     return Values(
-        part.statements.predicate(column), part.nodes[rows], values.cast(pa.large_string()), code, source=part.source
+        part.statements.predicate(column),
+        part.nodes[rows],
+        values.cast(pa.large_string()),
+        code,
+        source=part.source,
     )
 
 
@@ -217,7 +239,9 @@ def _read_same_as(part: _Rows, column: str, role: AnyRole) -> None:
     rows, values = cells.split(part.cells(column), role.split)
     codes, iris = cells.encode(values)
     good = np.array([":" in iri for iri in iris], dtype=bool)[codes]
-    part.failed(column, rows[~good], "is no IRI", "Write it in full, such as http://www.wikidata.org/entity/Q83495.")
+    part.failed(
+        column, rows[~good], "is no IRI", "Write it in full, such as http://www.wikidata.org/entity/Q83495."
+    )
     others = np.array([part.statements.nodes.iri(iri) if ":" in iri else -1 for iri in iris], dtype=np.int64)
     part.statements.same.append(np.stack([part.nodes[rows[good]], others[codes[good]]], axis=1))
 
@@ -261,7 +285,12 @@ LAST = 1 << 20
 
 
 def _edges_of(
-    statements: Statements, batch: Batch, code: int, mapped: EdgeTable, tally: Tally, with_table: Sequence[str]
+    statements: Statements,
+    batch: Batch,
+    code: int,
+    mapped: EdgeTable,
+    tally: Tally,
+    with_table: Sequence[str],
 ) -> Edges:
     (head_type, head), (tail_type, tail) = [*mapped.head.items(), *mapped.tail.items()]
     has_both = filled(batch, head) & filled(batch, tail)
@@ -281,11 +310,16 @@ def _ends(
     nodes = statements.nodes.intern(type_, keys)
     if type_ not in with_table:
         name_nodes(statements, nodes, keys)
-    return nodes[codes]
+    return np.asarray(nodes[codes])
 
 
 def _weights(
-    statements: Statements, batch: Batch, rows: np.ndarray, heads: np.ndarray, column: str | None, tally: Tally
+    statements: Statements,
+    batch: Batch,
+    rows: np.ndarray,
+    heads: np.ndarray,
+    column: str | None,
+    tally: Tally,
 ) -> np.ndarray | None:
     if column is None:
         return None

@@ -41,8 +41,9 @@ def _matches(folder: Path, name: str) -> list[Path]:
     path = folder / name
     if path.is_file():
         return [path]
-    matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(name) else []
-    files = [match for match in matches if match.is_file()]
+    # names may be absolute or begin with "..", which Path.glob refuses
+    matches = glob.glob(str(path), recursive=True) if glob.has_magic(name) else []  # noqa: PTH207
+    files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
         there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
         what = "is a folder" if path.is_dir() else "is not there"

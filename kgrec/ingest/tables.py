@@ -45,7 +45,9 @@ def open_table(source: Source, form: TableFormat) -> Table:
     """
     kind = form.format or _format(source)
     if source.path.stat().st_size == 0:
-        raise SourceError(f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping.")
+        raise SourceError(
+            f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping."
+        )
     try:
         if kind == "parquet":
             return _open_parquet(source)
@@ -62,7 +64,9 @@ def frame_table(frame: Any, name: str) -> Table:
     """
     if not isinstance(frame, pa.Table):
         frame = _as_arrow(frame, name)
-    return Table(name, list(frame.column_names), lambda columns: _arrow_batches(frame.to_batches(_ROWS), name, columns))
+    return Table(
+        name, list(frame.column_names), lambda columns: _arrow_batches(frame.to_batches(_ROWS), name, columns)
+    )
 
 
 def _as_arrow(frame: Any, name: str) -> pa.Table:
@@ -70,7 +74,9 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
         return pa.table(frame)
     if type(frame).__module__.startswith("pandas"):
         return pa.Table.from_pandas(frame, preserve_index=False)
-    raise SourceError(f"{name} is of type {type(frame).__name__}, not a frame.", "Pass a pandas, polars or Arrow table.")
+    raise SourceError(
+        f"{name} is of type {type(frame).__name__}, not a frame.", "Pass a pandas, polars or Arrow table."
+    )
 
 
 def _format(source: Source) -> str:
@@ -93,27 +99,36 @@ def _open_csv(source: Source, form: TableFormat, kind: str) -> Table:
     header, lines = _header(source, form, delimiter)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise SourceError(f"{source.name} has the column '{twice[0]}' twice.", "Rename one of the two in its header.")
+        raise SourceError(
+            f"{source.name} has the column '{twice[0]}' twice.", "Rename one of the two in its header."
+        )
     options = _CsvOptions(source, form, delimiter, header, lines)
     return Table(source.name, header, options.batches)
 
 
 def _header(source: Source, form: TableFormat, delimiter: str) -> tuple[list[str], int]:
     encoding = "utf-8-sig" if form.encoding.lower() in ("utf-8", "utf8") else form.encoding
-    quoting = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
     try:
         with io.TextIOWrapper(open_bytes(source.path), encoding=encoding, newline="") as text:
-            reader = csv.reader(text, delimiter=delimiter, quotechar=form.quote or None, quoting=quoting)
+            reader = (
+                csv.reader(text, delimiter=delimiter, quotechar=form.quote)
+                if form.quote
+                else csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+            )
             header = next(reader, [])
             lines = reader.line_num
     except UnicodeError:
         raise wrong_encoding(source, form.encoding) from None
     except LookupError:
-        raise SourceError(f"There is no encoding '{form.encoding}'.", "Give one such as utf-8 or latin-1.") from None
+        raise SourceError(
+            f"There is no encoding '{form.encoding}'.", "Give one such as utf-8 or latin-1."
+        ) from None
     except (OSError, csv.Error) as error:
         raise unreadable(source, str(error)) from None
     if not header:
-        raise SourceError(f"{source.name} has no header in its first line.", "Write the columns' names there.")
+        raise SourceError(
+            f"{source.name} has no header in its first line.", "Write the columns' names there."
+        )
     return header, lines
 
 
@@ -178,7 +193,9 @@ class _CsvState:
         rows, first = len(record), self.rows
         new = broken[self.seen :]
         # a broken row's number counts the header, the rows before it and the broken rows before it
-        before = np.array([number - 2 - self.seen - i - first for i, (number, _) in enumerate(new)], dtype=np.int64)
+        before = np.array(
+            [number - 2 - self.seen - i - first for i, (number, _) in enumerate(new)], dtype=np.int64
+        )
         inside = int(np.count_nonzero(before <= rows))
         new, before = new[:inside], before[:inside]
         breaks = _breaks(record)
