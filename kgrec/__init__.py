@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from kgrec._version import __version__
 
 if TYPE_CHECKING:
-    from kgrec.encoder import EncoderConfig
     from kgrec.errors import (
         ArtifactError,
         ConfigError,
@@ -37,11 +36,12 @@ if TYPE_CHECKING:
     from kgrec.index import IndexConfig
     from kgrec.interactions import Interactions
     from kgrec.mapping import Mapping, load_mapping
-    from kgrec.recommend import Config, Embeddings, Recommender
+    from kgrec.recommend import Added, Embeddings, Recommender
+    from kgrec.settings import Config, EncoderConfig, TrainConfig
     from kgrec.text import TextConfig
-    from kgrec.train import TrainConfig
 
 __all__ = [
+    "Added",
     "ArtifactError",
     "Config",
     "ConfigError",
@@ -71,7 +71,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "encoder": ("EncoderConfig",),
     "errors": (
         "ArtifactError",
         "ConfigError",
@@ -90,9 +89,9 @@ _HOMES = {
     "index": ("IndexConfig",),
     "interactions": ("Interactions",),
     "mapping": ("Mapping", "load_mapping"),
-    "recommend": ("Config", "Embeddings", "Recommender"),
+    "recommend": ("Added", "Embeddings", "Recommender"),
+    "settings": ("Config", "EncoderConfig", "TrainConfig"),
     "text": ("TextConfig",),
-    "train": ("TrainConfig",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

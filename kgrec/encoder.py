@@ -5,7 +5,7 @@ r"""The graph neural network: features of items in, unit vectors of items and us
     \qquad
     u = \mathrm{normalize}\Big(\sum_{j \in H(u)} d_j^{-\alpha} z_j\Big)
 
-`t_i` is the text vector, `a_r` sums to one over the neighbours of `i` by relation `r`, `ID_i` exists for
+`t_i` is the text vector, `a_{ri}` the IDF weights of the neighbours of `i` by relation `r`, made a unit vector, `ID_i` exists for
 items that training knew (`m_i = 1`) and not for new ones (`m_i = 0`), `d_j` is the number of training
 users of item `j`. A user has no parameter: new users need no training.
 """
@@ -39,12 +39,12 @@ class Adjacency:
         self.transposed = _torch_csr(matrix.T.tocsr())
 
 
-class WeightedSum(MessagePassing):
+class WeightedSum(MessagePassing):  # type: ignore[misc]
     r"""One hop: :math:`h_i = \sum_j a_{ij} x_j`, the neighbourhood sum of a graph convolution.
 
-    With rows of `a` that sum to one for each relation and sources scaled by a learned `s_r`, this is
-    the relational convolution of Schlichtkrull et al. 2018 (eq. 2) with a scalar for each relation
-    in place of a matrix. The product of message and aggregation is fused into one sparse product.
+    With rows of `a` normalised for each relation and sources scaled by a learned `s_r`, this is the
+    relational convolution of Schlichtkrull et al. 2018 (eq. 2) with a scalar for each relation in
+    place of a matrix. The product of message and aggregation is fused into one sparse product.
 
     Shapes: x (n_sources, dim); adjacency (n_targets, n_sources); returns (n_targets, dim).
     """
@@ -145,7 +145,8 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
         ctx.transposed = transposed
-        return torch.sparse.mm(matrix, x)
+        product: Tensor = torch.sparse.mm(matrix, x)
+        return product
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:

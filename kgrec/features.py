@@ -30,7 +30,7 @@ class ItemFeatures:
 
     #: centred, unit length, or zero where an item has no text; shape (n, text_dim), float32
     text: np.ndarray
-    #: rows sum to 1 for each relation that the item has; shape (n, n_columns), float32
+    #: the squares of a row sum to 1 for each relation that the item has; shape (n, n_columns), float32
     neighbors: sp.csr_matrix
     #: shape (n_columns,), int64
     relation: np.ndarray
@@ -97,8 +97,8 @@ class Schema:
     ) -> ItemFeatures:
         weight = weight * self.idf[entity]
         totals = np.zeros((len(text), max(1, len(self.relations))))
-        np.add.at(totals, (item, relation), weight)
-        share = (weight / totals[item, relation]).astype(np.float32)
+        np.add.at(totals, (item, relation), weight**2)
+        share = (weight / np.sqrt(totals[item, relation])).astype(np.float32)
         code, column = np.unique(relation * max(1, len(self.entities)) + entity, return_inverse=True)
         neighbors = sp.csr_matrix((share, (item, column)), shape=(len(text), len(code)))
         return ItemFeatures(text, neighbors, *np.divmod(code, max(1, len(self.entities))))
@@ -106,7 +106,8 @@ class Schema:
     def _center(self, text: np.ndarray) -> np.ndarray:
         centred = np.where(text.any(axis=1, keepdims=True), text - self.text_mean, 0)
         length = np.linalg.norm(centred, axis=1, keepdims=True)
-        return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0).astype(np.float32)
+        units: np.ndarray = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+        return units.astype(np.float32)
 
 
 def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:

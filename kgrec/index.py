@@ -99,7 +99,7 @@ class VectorIndex:
         selected = None
         if only is not None:
             selector = faiss.IDSelectorBatch(np.ascontiguousarray(only, np.int64))
-            selected = faiss.SearchParameters(sel=selector)
+            selected = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         scores, found = self._index.search(queries, k, params=selected)
         return found, scores
 

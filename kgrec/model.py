@@ -95,7 +95,8 @@ class Model:
 
     def _typical(self, weighted: np.ndarray) -> np.ndarray:
         users = _unit(np.asarray(self.histories @ weighted, np.float32))
-        return _unit((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0]
+        typical: np.ndarray = _unit((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0]
+        return typical
 
     def save(self, folder: Path) -> None:
         """Write model/, whole or not at all."""
@@ -236,7 +237,8 @@ def _matrix(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sp.cs
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12)
+    units: np.ndarray = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12)
+    return units
 
 
 def _card(model: Model) -> str:

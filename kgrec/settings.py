@@ -136,7 +136,5 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
 
 
 _SECTIONS: dict[str, list[str]] = {
-    name: list(field.annotation.model_fields)
-    for name, field in Config.model_fields.items()
-    if field.annotation is not None and issubclass(field.annotation, BaseModel)
+    name: list(type(section).model_fields) for name, section in Config() if isinstance(section, BaseModel)
 }

@@ -129,7 +129,7 @@ class _Run:
         """Train a fresh encoder; with `valid`, report how it does after each epoch."""
         torch.manual_seed(self.config.seed)
         encoder = ItemEncoder.for_schema(self.encoder_config, self.schema, len(self.features))
-        learner = _Learner(encoder, self, positives, temperature)
+        learner = _Learner(encoder, self, positives, temperature, epochs)
         for epoch in range(1, epochs + 1):
             started = time.perf_counter()
             loss = learner.epoch()
@@ -185,7 +185,9 @@ class _Run:
 class _Learner:
     """One encoder, its optimiser and its schedule, on one set of histories."""
 
-    def __init__(self, encoder: ItemEncoder, run: _Run, positives: sp.csr_matrix, temperature: float) -> None:
+    def __init__(
+        self, encoder: ItemEncoder, run: _Run, positives: sp.csr_matrix, temperature: float, epochs: int
+    ) -> None:
         self.encoder, self.run, self.positives, self.temperature = encoder, run, positives, temperature
         config = run.config
         self.rng = np.random.default_rng(config.seed)
@@ -197,7 +199,7 @@ class _Learner:
         degree = np.maximum(positives.sum(axis=0).A1, 1).astype(np.float32)
         self.log_degree = torch.from_numpy(np.log(degree))
         self.optimizer = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate)
-        steps = config.epochs * math.ceil(len(self.users) / self.size)
+        steps = epochs * math.ceil(len(self.users) / self.size)
         warmup = min(config.warmup_steps, max(1, steps // 4))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: min(1.0, (step + 1) / (warmup + 1)) * max(0.0, 1 - step / steps)
@@ -344,7 +346,8 @@ def _last_of_each(rows: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Position of the largest `key` within each run of equal `rows`."""
     order = np.lexsort((key, rows))
     last: np.ndarray = np.append(rows[1:] != rows[:-1], True) if len(rows) else np.zeros(0, bool)
-    return order[last]
+    positions: np.ndarray = order[last]
+    return positions
 
 
 def _tensors(matrix: sp.coo_matrix) -> tuple[Tensor, Tensor]:

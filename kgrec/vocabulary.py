@@ -76,14 +76,15 @@ class Vocabulary:
 
     def nearest(self, label: str) -> list[str]:
         """The three labels that look most like `label`."""
-        return nearest(label, self._sorted)
+        return nearest(label, self.sorted_labels)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {label: number for number, label in enumerate(self)}
 
     @cached_property
-    def _sorted(self) -> list[str]:
+    def sorted_labels(self) -> list[str]:
+        """The strings in alphabetical order."""
         return sorted(self)
 
 

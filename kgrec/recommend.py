@@ -1,0 +1,430 @@
+"""The recommender: train once, then ask for items, users, explanations; add items at any time.
+
+Enters: a KnowledgeGraph, ids and histories in the user's own strings. Leaves: frames and
+embeddings. Writes and reads model/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.errors import ConfigError, TrainingError, UnknownId, did_you_mean
+from kgrec.graph import KnowledgeGraph, read_addition
+from kgrec.interactions import Interactions
+from kgrec.model import Model
+from kgrec.settings import Config
+from kgrec.text import Progress, SentenceEncoder, TextEncoder
+from kgrec.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kgrec.explain import Explanation
+    from kgrec.train import OnEpoch
+
+OnUnknown = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Rows of `vectors` in the order of `ids`."""
+
+    ids: Vocabulary
+    #: unit length; shape (len(ids), dim), float32
+    vectors: np.ndarray
+
+    def to_arrow(self) -> pa.Table:
+        """Columns id and vector, a list of fixed size."""
+        flat = pa.array(np.ascontiguousarray(self.vectors).ravel())
+        return pa.table(
+            {"id": self.ids.labels, "vector": pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])}
+        )
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add_items` did."""
+
+    ids: list[str]
+    labels: list[str]
+    #: neighbours in the graph that the model has a parameter for, of each new item
+    linked: list[int]
+    #: words of text, of each new item
+    words: list[int]
+    #: items that the model knew already; their rows were left out
+    known: list[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Recommender:
+    """A knowledge-graph recommender.
+
+    Args:
+        config: Options of all stages.
+        text_encoder: Replaces the sentence-transformer that `config.text.model` names.
+
+    Example:
+        >>> rec = Recommender().fit(graph)  # doctest: +SKIP
+        >>> rec.recommend(["u1"], k=10)  # doctest: +SKIP
+    """
+
+    def __init__(self, config: Config | None = None, *, text_encoder: TextEncoder | None = None) -> None:
+        self.config = config or Config()
+        self._text_encoder = text_encoder
+        self._fitted: Model | None = None
+
+    def fit(
+        self,
+        graph: KnowledgeGraph,
+        interactions: Any = None,
+        *,
+        valid: Any = None,
+        on_text: Progress | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Recommender:
+        """Train.
+
+        Args:
+            graph: Holds the items, and the interactions unless they are given.
+            interactions: A frame with user_id and item_id.
+            valid: A frame of held-out interactions that choose temperature and epochs; None: a
+                share of each user's is held out.
+            on_text: Is told how many texts are encoded.
+            on_epoch: Is told of each epoch.
+
+        Raises:
+            EncoderNotFound: The text encoder cannot be loaded.
+            TrainingError: There is no item to learn.
+        """
+        from kgrec.fit import Watcher, fit_model
+
+        log = graph.interactions if interactions is None else _interactions(interactions, graph)
+        held_out = None if valid is None else _aligned(valid, log, graph)
+        watcher = Watcher(on_text, on_epoch)
+        self._fitted = fit_model(graph, log, self.config, self._encoder(), watcher, held_out)
+        return self
+
+    @property
+    def model(self) -> Model:
+        """The trained model.
+
+        Raises:
+            TrainingError: `fit` was not called.
+        """
+        if self._fitted is None:
+            raise TrainingError(
+                "This recommender is not trained.", "Call fit(graph), or Recommender.load(folder)."
+            )
+        return self._fitted
+
+    def recommend(
+        self,
+        users: Sequence[str],
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Iterable[str] | None = None,
+        on_unknown: OnUnknown = "raise",
+        arrow: bool = False,
+    ) -> Any:
+        """The best items of known users.
+
+        A user without a positive interaction gets what most people take.
+
+        Args:
+            users: Their ids.
+            k: Items a user; fewer where fewer are allowed.
+            exclude_seen: Leave out what the user has interacted with.
+            candidates: Ids of the only items to rank.
+            on_unknown: "raise", or "skip" unknown users and candidates.
+            arrow: Give an Arrow table instead of a pandas frame.
+
+        Returns:
+            Columns user_id, item_id, score (a cosine) and rank (from 1), sorted by user as given and rank.
+
+        Raises:
+            UnknownId: A user or a candidate is unknown.
+            ConfigError: `k` is below 1.
+        """
+        model = self.model
+        known = _rows(model.users, users, "user", on_unknown)
+        histories = model.histories[known]
+        seen = model.seen[known] if exclude_seen else None
+        return self._ranked(
+            histories, seen, model.users.labels.take(pa.array(known)), k, candidates, on_unknown, arrow
+        )
+
+    def recommend_for_history(
+        self,
+        histories: Sequence[Sequence[str]],
+        k: int = 10,
+        *,
+        users: Sequence[str] | None = None,
+        exclude_seen: bool = True,
+        candidates: Iterable[str] | None = None,
+        on_unknown: OnUnknown = "raise",
+        arrow: bool = False,
+    ) -> Any:
+        """The best items for histories, of users that training never saw.
+
+        Args:
+            histories: Item ids, a list a user; an empty one gets what most people take.
+            k: Items a user.
+            users: Names for the result; None: "0", "1", ...
+            exclude_seen: Leave out the items of the history.
+            candidates: Ids of the only items to rank.
+            on_unknown: "raise", or "skip" unknown items.
+            arrow: Give an Arrow table instead of a pandas frame.
+
+        Returns:
+            As `recommend`.
+
+        Raises:
+            UnknownId: An item is unknown.
+        """
+        matrix = self._histories(histories, on_unknown)
+        names = pa.array(
+            users if users is not None else [str(n) for n in range(len(histories))], pa.large_string()
+        )
+        seen = matrix if exclude_seen else None
+        return self._ranked(matrix, seen, names, k, candidates, on_unknown, arrow)
+
+    def similar_items(self, items: Sequence[str], k: int = 10, *, arrow: bool = False) -> Any:
+        """The items nearest to each of `items`, itself left out.
+
+        Returns:
+            Columns item_id, similar_id, score (a cosine) and rank.
+
+        Raises:
+            UnknownId: An item is unknown.
+        """
+        model = self.model
+        rows = _rows(model.items, items, "item", "raise")
+        found, scores = model.index.search(
+            model.vectors[rows], _positive(k), exclude=[row[None] for row in rows]
+        )
+        names = model.items.labels.take(pa.array(rows))
+        return _frame("item_id", names, "similar_id", model.items, found, scores, arrow)
+
+    @property
+    def item_embeddings(self) -> Embeddings:
+        """Vectors of all items, those added included."""
+        return Embeddings(self.model.items, self.model.vectors)
+
+    @property
+    def user_embeddings(self) -> Embeddings:
+        """Vectors of all known users."""
+        return Embeddings(self.model.users, self.model.user_vectors(self.model.histories))
+
+    def embed_histories(
+        self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
+    ) -> np.ndarray:
+        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
+        return self.model.user_vectors(self._histories(histories, on_unknown))
+
+    def embed_items(self, rows: Any, *, on_text: Progress | None = None) -> Embeddings:
+        """Unit vectors of new items; nothing is stored.
+
+        Args:
+            rows: As `add_items` takes them.
+            on_text: Is told how many texts are encoded.
+
+        Raises:
+            SourceError: The rows are not as the mapping says.
+        """
+        ids, vectors = self._embedded(rows, on_text)[:2]
+        return Embeddings(ids, vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+    def add_items(self, rows: Any, *, on_text: Progress | None = None) -> Added:
+        """Make new items recommendable at once, without training.
+
+        Args:
+            rows: A folder with files laid out as the mapping says; or a frame of the only item
+                type; or frames by node type.
+            on_text: Is told how many texts are encoded.
+
+        Raises:
+            SourceError: The rows are not as the mapping says.
+        """
+        from kgrec.fit import extend_model
+
+        ids, vectors, graph, entities, linked, known = self._embedded(rows, on_text)
+        words = [len(text.split()) for text in _texts(graph, entities)]
+        self._fitted = extend_model(self.model, graph, entities, ids, vectors)
+        return Added(ids.tolist(), self._fitted.labels[-len(ids) :] if len(ids) else [], linked, words, known)
+
+    def explain(self, user: str, item: str) -> Explanation:
+        """Why `item` has its score for `user`, in parts that sum to it.
+
+        Raises:
+            UnknownId: The user or the item is unknown.
+        """
+        row = _rows(self.model.users, [user], "user", "raise")[0]
+        return self._explained(self.model.histories[[row]], item, user)
+
+    def explain_history(self, history: Sequence[str], item: str) -> Explanation:
+        """Why `item` has its score for a user with this history.
+
+        Raises:
+            UnknownId: An item is unknown.
+        """
+        return self._explained(self._histories([history], "raise"), item, "")
+
+    def label(self, item: str) -> str:
+        """Label of an item, "" if it has none."""
+        return self.model.labels[int(_rows(self.model.items, [item], "item", "raise")[0])]
+
+    def save(self, folder: str | Path) -> None:
+        """Write model/, whole or not at all.
+
+        Raises:
+            ArtifactError: The folder cannot be written.
+        """
+        self.model.save(Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> Recommender:
+        """Read model/; needs neither graph/ nor the sources.
+
+        Raises:
+            ArtifactError: It is not there, of another version, or corrupt.
+        """
+        model = Model.load(Path(folder))
+        recommender = cls(model.config, text_encoder=text_encoder)
+        recommender._fitted = model
+        return recommender
+
+    def _encoder(self) -> TextEncoder | None:
+        if self._text_encoder is None and self.config.text.model != "none":
+            self._text_encoder = SentenceEncoder(self.config.text)
+        return self._text_encoder
+
+    def _ranked(
+        self,
+        histories: Any,
+        seen: Any,
+        names: pa.Array,
+        k: int,
+        candidates: Iterable[str] | None,
+        on_unknown: OnUnknown,
+        arrow: bool,
+    ) -> Any:
+        model = self.model
+        only = None if candidates is None else _rows(model.items, list(candidates), "item", on_unknown)
+        exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
+        found, scores = model.index.search(
+            model.user_vectors(histories), min(_positive(k), len(model.items)), exclude=exclude, only=only
+        )
+        return _frame("user_id", names, "item_id", model.items, found, scores, arrow)
+
+    def _histories(self, histories: Sequence[Sequence[str]], on_unknown: OnUnknown) -> Any:
+        rows = [_rows(self.model.items, history, "item", on_unknown) for history in histories]
+        return self.model.history_matrix(rows)
+
+    def _explained(self, history: Any, item: str, user: str) -> Explanation:
+        from kgrec.explain import explain
+
+        row = int(_rows(self.model.items, [item], "item", "raise")[0])
+        return explain(self.model, history, row, user)
+
+    def _embedded(
+        self, rows: Any, on_text: Progress | None
+    ) -> tuple[Vocabulary, np.ndarray, KnowledgeGraph, np.ndarray, list[int], list[str]]:
+        """Ids, raw vectors, the extended graph, entity ids, links of each item; and the items known before."""
+        from kgrec.fit import embed, link_counts
+
+        graph, parameters = self.model.graph(), self.model.parameters()
+        addition = _addition(graph, rows)
+        extended, places = graph.extended(addition)
+        entities = places[addition.item_entities]
+        new = ~np.isin(entities, self.model.entities)
+        ids = addition.item_ids.labels
+        known = ids.filter(pa.array(~new)).to_pylist()
+        entities = entities[new].astype(np.int64)
+        vectors = embed(parameters, self.config, extended, entities, self._encoder(), on_text)
+        linked = link_counts(parameters, extended, entities)
+        return Vocabulary(ids.filter(pa.array(new))), vectors, extended, entities, linked, known
+
+
+def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
+    if isinstance(rows, str | Path):
+        return read_addition(graph.mapping, Path(rows), known=graph)
+    if isinstance(rows, dict):
+        return read_addition(graph.mapping, frames=rows, known=graph)
+    if len(graph.item_types) != 1:
+        raise ConfigError(
+            f"The graph has several item types: {', '.join(graph.item_types)}.",
+            "Give a dict of frames by type.",
+        )
+    return read_addition(graph.mapping, frames={graph.item_types[0]: rows}, known=graph)
+
+
+def _interactions(frame: Any, graph: KnowledgeGraph) -> Interactions:
+    return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, graph.item_ids)
+
+
+def _aligned(frame: Any, log: Interactions, graph: KnowledgeGraph) -> Interactions:
+    """Held-out interactions with the user codes of `log`; those of other users are left out."""
+    valid = _interactions(frame, graph)
+    user = log.users.ids(valid.users.labels)[valid.user]
+    kept = valid.rows(user >= 0)
+    return replace(kept, users=log.users, user=user[user >= 0].astype(np.int32))
+
+
+def _texts(graph: KnowledgeGraph, entities: np.ndarray) -> list[str]:
+    from kgrec.features import item_texts
+
+    return item_texts(graph, entities)
+
+
+def _rows(vocabulary: Vocabulary, ids: Sequence[str], what: str, on_unknown: OnUnknown) -> np.ndarray:
+    ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
+    rows = vocabulary.ids(ids)
+    unknown = np.flatnonzero(rows < 0)
+    if len(unknown) and on_unknown == "raise":
+        name = ids[unknown[0]]
+        others = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
+        raise UnknownId(
+            f"There is no {what} '{name}'{others} in the model.", _way_out(name, what, vocabulary)
+        )
+    return rows[rows >= 0]
+
+
+def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
+    close = did_you_mean(name, vocabulary.sorted_labels)
+    return close if what == "item" else f"{close} For a new user, give the history instead."
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise ConfigError(f"k is {k}.", "It must be at least 1.")
+    return k
+
+
+def _frame(
+    query_name: str,
+    queries: pa.Array,
+    result_name: str,
+    items: Vocabulary,
+    found: np.ndarray,
+    scores: np.ndarray,
+    arrow: bool,
+) -> pa.Table | pd.DataFrame:
+    row, rank = np.nonzero(found >= 0)
+    table = pa.table(
+        {
+            query_name: queries.take(pa.array(row)),
+            result_name: items.labels.take(pa.array(found[row, rank])),
+            "score": pa.array(scores[row, rank]),
+            "rank": pa.array((rank + 1).astype(np.int32)),
+        }
+    )
+    return table if arrow else table.to_pandas()
