@@ -88,9 +88,9 @@ class _Identities:
         self.exists = np.array(self.nodes.exists, dtype=bool)
         #: root -> its members, where there is more than one
         self.members: dict[int, list[int]] = {}
-        pairs = [*statements.same, *self._typed_twins()]
-        if pairs:
-            self._merge(np.concatenate(pairs))
+        pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *statements.same, *self._typed_twins()])
+        if len(pairs):
+            self._merge(pairs)
 
     def _type_iris(self, statements: Statements) -> None:
         """Give IRIs the type that rdf:type says; the first in the mapping if it says several."""

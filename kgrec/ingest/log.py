@@ -99,11 +99,13 @@ def _read_batch(
     rows = np.flatnonzero(full & (item >= 0))
     log.user.append(_user_codes(log, batch.columns[mapped.user].take(pa.array(rows))))
     log.item.append(item[rows].astype(np.int32))
+    spoiled = np.zeros(len(batch), dtype=bool)
     if mapped.value is not None:
-        log.value.append(_values(batch, mapped.value, rows, tally))
+        log.value.append(_values(batch, mapped.value, rows, tally, spoiled))
     if mapped.time is not None:
-        log.time.append(_times(batch, mapped.time, mapped.time_format, rows, tally))
+        log.time.append(_times(batch, mapped.time, mapped.time_format, rows, tally, spoiled))
     tally.report.used += len(rows)
+    tally.report.spoiled += int(spoiled.sum())
 
 
 def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, report: Report) -> None:
@@ -123,15 +125,18 @@ def _user_codes(log: Log, column: pa.Array) -> np.ndarray:
     return np.asarray(known[codes])
 
 
-def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally) -> np.ndarray:
+def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
     at, values, bad = cells.numbers(batch.columns[column].take(pa.array(rows)))
+    spoiled[rows[bad]] = True
     _failed(batch, column, rows[bad], tally, "is no number")
     column_values = np.full(len(rows), np.nan, dtype=np.float32)
     column_values[at] = values
     return column_values
 
 
-def _times(batch: Batch, column: str, form: str | None, rows: np.ndarray, tally: Tally) -> np.ndarray:
+def _times(
+    batch: Batch, column: str, form: str | None, rows: np.ndarray, tally: Tally, spoiled: np.ndarray
+) -> np.ndarray:
     """Seconds since 1970; 0 where there is no time."""
     texts = batch.columns[column].take(pa.array(rows))
     times = np.zeros(len(rows), dtype=np.int64)
@@ -143,6 +148,7 @@ def _times(batch: Batch, column: str, form: str | None, rows: np.ndarray, tally:
         at, seconds, bad = cells.dates(texts.take(pa.array(rest)), form)
         times[rest[at]] = seconds.astype(np.int64)
         why = f'does not match "{form}"' if form else "is neither seconds since 1970 nor an ISO 8601 date"
+        spoiled[rows[rest[bad]]] = True
         _failed(batch, column, rows[rest[bad]], tally, why)
     return times
 

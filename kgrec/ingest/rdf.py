@@ -272,6 +272,7 @@ class _Reader:
         self.tally.fail(
             name, shown, len(bad), f"is no {what}", "Mend the literal, or give the predicate another role."
         )
+        self.tally.report.spoiled += len(bad)
         self.statements.numbers.append(Values(self.statements.predicate(name), nodes[rows], pa.array(found)))
 
     def _subject(self, node: int) -> str:

@@ -39,14 +39,15 @@ class FileReport:
     dropped: dict[str, Places] = field(default_factory=dict)
     #: column or predicate -> cells that could not be read; their rows are used without them
     failed: dict[str, Places] = field(default_factory=dict)
+    #: rows used, though some of their cells could not be read
+    spoiled: int = 0
     #: columns or predicates that the mapping leaves out
     unread: list[str] = field(default_factory=list)
 
     @property
     def bad(self) -> int:
-        """Rows dropped and cells failed, repeated identical rows aside."""
-        dropped = sum(places.count for reason, places in self.dropped.items() if reason not in HARMLESS)
-        return dropped + sum(places.count for places in self.failed.values())
+        """Rows dropped for a fault of theirs, and rows with cells that could not be read."""
+        return self.spoiled + sum(p.count for reason, p in self.dropped.items() if reason not in HARMLESS)
 
 
 #: reasons to drop a row that say nothing against the file
@@ -181,7 +182,9 @@ def shown(value: str) -> str:
 
 def _file(values: dict[str, Any]) -> FileReport:
     failed, dropped = _places(values["failed"]), _places(values["dropped"])
-    return FileReport(values["rows"], values["used"], dropped, failed, list(values["unread"]))
+    return FileReport(
+        values["rows"], values["used"], dropped, failed, values["spoiled"], list(values["unread"])
+    )
 
 
 def _places(values: dict[str, Any]) -> dict[str, Places]:

@@ -39,12 +39,15 @@ class _Rows:
     rows: np.ndarray
     nodes: np.ndarray
     source: int
+    #: which rows have a cell that could not be read, shape (len(rows),), bool
+    spoiled: np.ndarray
 
     def cells(self, column: str) -> pa.Array:
         return self.batch.columns[column].take(pa.array(self.rows))
 
     def failed(self, column: str, bad: np.ndarray, why: str, remedy: str) -> None:
         """Report the cells of `column` in the rows `bad`, counted among `self.rows`."""
+        self.spoiled[bad] = True
         rows = self.rows[bad]
         values = self.batch.columns[column].take(pa.array(rows[:10])).to_pylist()
         found = list(zip(self.batch.places(rows), map(str, values), strict=False))
@@ -68,9 +71,12 @@ def read_nodes(
     for batch in table.read(columns):
         count_broken(batch, tally)
         rows, nodes = _new_rows(statements, batch, type_, mapped.key, tally)
-        part = _Rows(statements, tally, batch, rows, nodes, statements.sources)
+        part = _Rows(
+            statements, tally, batch, rows, nodes, statements.sources, np.zeros(len(rows), dtype=bool)
+        )
         for column, role in roles.items():
             _READERS[type(role)](part, column, role)
+        tally.report.spoiled += int(part.spoiled.sum())
         brought.append(nodes)
     tally.close()
     return np.concatenate(brought) if brought else np.empty(0, dtype=np.int64)
@@ -323,9 +329,10 @@ def _weights(
 ) -> np.ndarray | None:
     if column is None:
         return None
-    part = _Rows(statements, tally, batch, rows, heads, 0)
+    part = _Rows(statements, tally, batch, rows, heads, 0, np.zeros(len(rows), dtype=bool))
     at, values, bad = cells.numbers(part.cells(column))
     part.failed(column, bad, "is no number", "Mend the row, or take `weight:` out of the mapping.")
+    tally.report.spoiled += len(bad)
     weights = np.ones(len(rows), dtype=np.float32)
     weights[at] = values
     return weights

@@ -204,7 +204,13 @@ class _CsvState:
         extra = np.zeros(rows + 1, dtype=np.int64)
         np.add.at(extra, before, [1 + text.count("\n") for _, text in new])
         lines = self.line + np.cumsum(heights) - heights + np.cumsum(extra)
-        places = tuple((int(lines[at] - extra[at]), text) for at, (_, text) in zip(before, new, strict=True))
+        broken_heights = np.array([1 + text.count("\n") for _, text in new], dtype=np.int64)
+        # adjacent broken rows stand one after the other before the same row
+        ends = np.cumsum(broken_heights) + (self.line + np.cumsum(heights) - heights)[before]
+        places = tuple(
+            (int(end - height), text)
+            for end, height, (_, text) in zip(ends, broken_heights, new, strict=True)
+        )
         self.rows, self.seen, self.line = first + rows, self.seen + inside, int(lines[rows])
         if rows:
             self.last = (record.column(record.num_columns - 1)[rows - 1].as_py(), int(lines[rows - 1]))

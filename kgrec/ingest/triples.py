@@ -125,7 +125,7 @@ def _reason(error: SyntaxError) -> str:
 
 _DECLARES = b"<!ENTITY"
 _LONGEST = 600
-_ENTITY = re.compile(rb"<!ENTITY\s+[^\s%]+\s+(\"[^\"&%<]{0,256}\"|'[^'&%<]{0,256}')\s*>")
+_ENTITY = re.compile(rb"""<!ENTITY\s+[^\s%]+\s+("[^"&%<]{0,256}"|'[^'&%<]{0,256}')\s*>""")
 
 
 class _NoEntities:

@@ -1,0 +1,177 @@
+import gzip
+
+import pytest
+
+from kgrec.errors import SourceError, TooManyBadRows
+from kgrec.graph import build_graph
+
+MAPPING = """\
+version: 1
+prefixes: {ex: http://ex.org/}
+rdf:
+  - file: FILE
+    types: {film: ex:Film}
+    items: [film]
+    predicates:
+      ex:title: {as: label, lang: [en, ""]}
+      ex:plot: text
+      ex:year: number
+      ex:on: date
+      ex:genres: {as: node, type: genre, split: "|"}
+      ex:by: {as: ref, edge: directed_by}
+      ex:knows: ref
+errors: {stop_above: 0.5}
+"""
+TURTLE = """\
+@prefix ex: <http://ex.org/> .
+ex:a a ex:Film ; ex:title "Un"@fr, "One"@en, "Eins"@de ; ex:plot "A plot."@en ; ex:year 1999 ; ex:on "1970-01-02" ;
+  ex:genres "Drama|War" ; ex:by ex:p ; ex:budget 3 .
+ex:b a ex:Film ; ex:title "Two" ; ex:year "soon" ; ex:by "nobody" .
+ex:p ex:knows [ ex:knows ex:p ] .
+"""
+
+
+def built(folder, name, content, mapping=MAPPING, **changes):
+    for old, new in changes.items():
+        assert old in mapping
+        mapping = mapping.replace(old, new)
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (folder / "kgrec.yaml").write_text(mapping.replace("FILE", name))
+    return build_graph(folder / "kgrec.yaml")
+
+
+def triples_of(graph):
+    names, keys = graph.relations["name"].to_pylist(), graph.entities["key"].to_pylist()
+    rows = graph.triples.to_pylist()
+    return {(keys[row["head"]], names[row["relation"]], keys[row["tail"]]) for row in rows}
+
+
+def test_every_role_of_a_predicate(tmp_path):
+    graph = built(tmp_path, "a.ttl", TURTLE)
+    blank = "https://example.org/.well-known/genid/a.ttl/c14n0"
+    assert list(zip(*(graph.entities[c].to_pylist() for c in ("type", "key", "label")), strict=True)) == [
+        ("film", "http://ex.org/a", "One"),
+        ("film", "http://ex.org/b", "Two"),
+        ("genre", "Drama", "Drama"),
+        ("genre", "War", "War"),
+        ("resource", "http://ex.org/p", ""),
+        ("resource", blank, ""),
+    ]
+    assert triples_of(graph) == {
+        ("http://ex.org/a", "directed_by", "http://ex.org/p"),
+        ("http://ex.org/a", "ex:genres", "Drama"),
+        ("http://ex.org/a", "ex:genres", "War"),
+        ("http://ex.org/p", "ex:knows", blank),
+        (blank, "ex:knows", "http://ex.org/p"),
+    }
+    assert graph.text.to_pylist() == [{"id": 0, "predicate": "ex:plot", "lang": "en", "text": "A plot."}]
+    assert graph.numbers.to_pylist() == [
+        {"id": 0, "predicate": "ex:on", "value": 86400.0},
+        {"id": 0, "predicate": "ex:year", "value": 1999.0},
+    ]
+    assert graph.item_ids.tolist() == ["http://ex.org/a", "http://ex.org/b"]
+    assert graph.report.unmapped == {
+        "ex:title (@fr)": 1,
+        "ex:title (@de)": 1,
+        "ex:budget": 1,
+        "ex:by (literals)": 1,
+    }
+    assert graph.report.files["a.ttl"].failed["ex:year"].first == ['a.ttl: http://ex.org/b: "soon"']
+
+
+XML = """<?xml version="1.0"?>
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:ex="http://ex.org/">
+<ex:Film rdf:about="http://ex.org/a"><ex:title>One</ex:title><ex:knows rdf:resource="http://ex.org/p"/></ex:Film>
+</rdf:RDF>"""
+NT = """<http://ex.org/a> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://ex.org/Film> .
+<http://ex.org/a> <http://ex.org/title> "One" .
+<http://ex.org/a> <http://ex.org/knows> <http://ex.org/p> .
+"""
+JSONLD = """{"@id": "http://ex.org/a", "@type": "http://ex.org/Film", "http://ex.org/title": "One",
+"http://ex.org/knows": {"@id": "http://ex.org/p"}}"""
+TTL = "@prefix ex: <http://ex.org/> . ex:a a ex:Film ; ex:title 'One' ; ex:knows ex:p ."
+FORMATS = {
+    "a.nt": NT,
+    "a.nq": NT,
+    "a.ttl": TTL,
+    "a.trig": TTL.replace("ex:a a", "GRAPH ex:g { ex:a a") + " }",
+    "a.rdf": XML,
+    "a.jsonld": JSONLD,
+    "a.nt.gz": gzip.compress(NT.encode()),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_the_same(tmp_path, name):
+    graph = built(tmp_path, name, FORMATS[name])
+    assert graph.entities["label"].to_pylist() == ["One", ""]
+    assert triples_of(graph) == {("http://ex.org/a", "ex:knows", "http://ex.org/p")}
+    assert graph.report.files[name].rows == 3
+
+
+def test_malformed_lines_of_ntriples_are_counted_and_passed_over(tmp_path):
+    graph = built(tmp_path, "a.nt", NT + "<http://ex.org/a> <http://ex.org/kn ows> <b> .\n" + NT)
+    assert graph.report.files["a.nt"].dropped["is malformed"].first == ["a.nt:4"]
+    assert graph.report.files["a.nt"].rows == 7 and len(graph.triples) == 1
+
+
+def test_too_many_malformed_lines_stop_the_build(tmp_path):
+    with pytest.raises(TooManyBadRows) as caught:
+        built(tmp_path, "a.nt", NT + "nonsense\n", **{"stop_above: 0.5": "stop_above: 0.1"})
+    assert str(caught.value) == (
+        "a.nt: 1 of 4 rows are bad; 1 of them: is malformed, first at a.nt:4.\n"
+        "  Mend the file, or raise `errors: stop_above` (0.1 of the rows)."
+    )
+
+
+def test_a_malformed_turtle_file_is_an_error_with_its_line(tmp_path):
+    with pytest.raises(SourceError, match=r"^a.ttl:2: "):
+        built(tmp_path, "a.ttl", "<http://e/a> <http://e/b> <http://e/c> .\n<http://e/a> <http://e/b c> .\n")
+
+
+def test_an_unknown_suffix_lists_the_formats(tmp_path):
+    with pytest.raises(
+        SourceError, match=r"a.xyz: the suffix does not say what RDF format it is.\n.*turtle, ntriples"
+    ):
+        built(tmp_path, "a.xyz", NT)
+
+
+def laughs(declarations):
+    xml = XML.replace("One", "&a;")
+    return xml.replace("<rdf:RDF", f"<!DOCTYPE rdf:RDF [{declarations}]>\n<rdf:RDF", 1)
+
+
+@pytest.mark.parametrize(
+    "declarations",
+    [
+        '<!ENTITY a "x"><!ENTITY b "&a;&a;">',
+        f'<!ENTITY a "{"x" * 300}">',
+        '<!ENTITY a SYSTEM "file:///etc/hostname">',
+        '<!ENTITY % p "x">',
+        " " * 70_000 + '<!ENTITY a "&b;">',
+        " " * (65_536 - 60) + '<!ENTITY a "&b;">',
+    ],
+    ids=["nested", "long", "external", "parameter", "late", "across reads"],
+)
+def test_entities_that_could_grow_are_refused(tmp_path, declarations):
+    with pytest.raises(SourceError, match=r"a.rdf declares an XML entity that is not a plain short text"):
+        built(tmp_path, "a.rdf", laughs(declarations))
+
+
+def test_short_entities_for_namespaces_are_read(tmp_path):
+    assert built(tmp_path, "a.rdf", laughs('<!ENTITY a "One">')).entities["label"].to_pylist() == ["One", ""]
+
+
+def test_anonymous_nodes_have_the_same_names_in_any_order(tmp_path):
+    lines = ["ex:a ex:knows [ ex:knows ex:p ] .", "ex:a ex:knows [ ex:knows ex:q ] .", "ex:q ex:knows [] ."]
+    names = []
+    for order in (lines, lines[::-1]):
+        content = "@prefix ex: <http://ex.org/> .\nex:a a ex:Film .\n" + "\n".join(order)
+        names.append(triples_of(built(tmp_path, "a.ttl", content)))
+    assert names[0] == names[1] and len(names[0]) == 5
+
+
+def test_blank_nodes_can_be_dropped(tmp_path):
+    graph = built(tmp_path, "a.ttl", TURTLE, **{"    predicates": "    blank_nodes: drop\n    predicates"})
+    assert "resource" not in [key for key in graph.entities["key"].to_pylist() if "genid" in key]
+    assert graph.report.files["a.ttl"].dropped["has a blank node, which the mapping drops"].count == 2

@@ -1,0 +1,187 @@
+import gzip
+import json
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kgrec.errors import SourceError
+from kgrec.ingest.sources import Source, find_files
+from kgrec.ingest.tables import frame_table, open_table
+from kgrec.mapping import TableFormat
+
+
+def rows_of(folder, name, content, **options):
+    """All rows as lists of cells, with their lines; and the broken rows."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    table = open_table(Source(path, name), TableFormat(file=(name,), **options))
+    rows, broken = [], []
+    for batch in table.read(table.columns):
+        cells = [column.to_pylist() for column in batch.columns.values()]
+        rows += [(int(line), *row) for line, *row in zip(batch.lines, *cells, strict=True)]
+        broken += batch.broken
+    return rows, broken
+
+
+def refused(folder, name, content, **options):
+    with pytest.raises(SourceError) as caught:
+        rows_of(folder, name, content, **options)
+    return str(caught.value)
+
+
+def test_csv_keeps_cells_as_they_are_written(tmp_path):
+    content = b'\xef\xbb\xbfid,t\r\n007,"a ""b"", c"\r\n008,"two\nlines"\r\n\r\n009,NULL\r\n010,\r\n'
+    rows, broken = rows_of(tmp_path, "a.csv", content)
+    assert rows == [
+        (2, "007", 'a "b", c'),
+        (3, "008", "two\nlines"),
+        (6, "009", "NULL"),
+        (7, "010", ""),
+    ]
+    assert broken == []
+
+
+def test_lines_count_breaks_in_cells_and_broken_rows(tmp_path):
+    content = 'id,t\n1,a\n1,2,3\n2,"x\ny\nz"\n4,5,6\n7\n3,c\n'
+    rows, broken = rows_of(tmp_path, "a.csv", content)
+    assert rows == [(2, "1", "a"), (4, "2", "x\ny\nz"), (9, "3", "c")]
+    assert broken == [(3, "1,2,3"), (7, "4,5,6"), (8, "7")]
+
+
+def test_lines_stay_right_over_many_batches(tmp_path):
+    lines = [f'{i},"{"x" * 2000}\n{i}"' if i % 3 == 0 else f"{i},y" for i in range(20_000)]
+    lines[::1000] = [f"{i},too,many" for i in range(0, 20_000, 1000)]
+    rows, broken = rows_of(tmp_path, "a.csv", "id,t\n" + "\n".join(lines) + "\n")
+    text = ("id,t\n" + "\n".join(lines)).split("\n")
+    assert len(rows) == 19_980 and len(broken) == 20
+    assert all(text[line - 1] == found for line, found in broken)
+    assert all(text[line - 1].startswith(f"{key},") for line, key, _ in rows)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("gz", "gzip"), ("zst", "zstd")])
+def test_compressed_files_are_read_by_suffix(tmp_path, suffix, codec):
+    def compressed(content):
+        sink = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(sink, codec) as stream:
+            stream.write(content)
+        return sink.getvalue().to_pybytes()
+
+    assert rows_of(tmp_path, f"a.csv.{suffix}", compressed(b"id,t\n1,a\n"))[0] == [(2, "1", "a")]
+    assert rows_of(tmp_path, f"a.jsonl.{suffix}", compressed(b'{"id": 1}\n'))[0] == [(1, "1")]
+
+
+def test_tsv_quotes_and_encoding_can_be_set(tmp_path):
+    assert rows_of(tmp_path, "a.tsv", 'id\tt\n1\t"a" b\n', quote="")[0] == [(2, "1", '"a" b')]
+    assert rows_of(tmp_path, "a.csv", "id;t\n1;é\n".encode("latin-1"), encoding="latin-1", delimiter=";")[
+        0
+    ] == [(2, "1", "é")]
+    assert rows_of(tmp_path, "b.csv", "id,t\n1,é\n".encode("utf-16"), encoding="utf-16")[0] == [(2, "1", "é")]
+
+
+def test_jsonl_keeps_digits_and_turns_the_rest_to_text(tmp_path):
+    content = '{"id": "007", "n": 1.50, "l": ["a", "b"], "b": true}\n\n{"id": 8, "n": null}\nnot json\n[1]\n'
+    rows, broken = rows_of(tmp_path, "a.jsonl", content)
+    assert rows == [(1, "007", "1.50", '["a", "b"]', "true"), (3, "8", "", "", "")]
+    assert broken == [(4, "not json"), (5, "[1]")]
+
+
+def test_parquet_types_become_text(tmp_path):
+    table = pa.table(
+        {
+            "id": pa.array([1, None], pa.int64()),
+            "f": [1.0, float("nan")],
+            "g": [0.5, 2.0],
+            "l": [["a", "b"], None],
+            "d": pa.array(["x", None]).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    opened = open_table(Source(tmp_path / "t.parquet", "t.parquet"), TableFormat(file=("t.parquet",)))
+    (batch,) = opened.read(opened.columns)
+    assert {name: column.to_pylist() for name, column in batch.columns.items()} == {
+        "id": ["1", ""],
+        "f": ["1", ""],
+        "g": ["0.5", "2"],
+        "l": [["a", "b"], None],
+        "d": ["x", ""],
+    }
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "arrow"])
+def test_frames_of_three_libraries_are_one(make):
+    table = frame_table(make({"id": [1, 2], "t": ["a", None]}), "movie")
+    (batch,) = table.read(["id", "t"])
+    assert [column.to_pylist() for column in batch.columns.values()] == [["1", "2"], ["a", ""]]
+
+
+def test_what_is_no_frame_is_refused():
+    with pytest.raises(SourceError, match="of type list, not a frame"):
+        frame_table([{"id": 1}], "movie")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem", "remedy"),
+    [
+        ("a.csv", b"", "a.csv is empty.", "Write a header and rows, or take the file out of the mapping."),
+        (
+            "a.csv",
+            b"id,t\n1,a\n2,\xe9\n",
+            "a.csv:3: not in utf-8.",
+            "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
+        ),
+        (
+            "a.csv",
+            b"id,id\n1,2\n",
+            "a.csv has the column 'id' twice.",
+            "Rename one of the two in its header.",
+        ),
+        (
+            "a.csv",
+            b'id,t\n1,a\n2,"b\n3,c\n',
+            "a.csv:3: a quote in 't' is never closed.",
+            'Close it, or give `quote: ""` beside `file:` if quotes mean nothing in this file.',
+        ),
+        (
+            "a.xls",
+            b"x",
+            "a.xls: the suffix does not say what format it is.",
+            "Give `format:` csv, tsv, jsonl or parquet beside `file:` in the mapping.",
+        ),
+        ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object a line."),
+    ],
+)
+def test_unreadable_files_say_why(tmp_path, name, content, problem, remedy):
+    assert refused(tmp_path, name, content) == f"{problem}\n  {remedy}"
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet"])
+def test_damaged_files_are_source_errors(tmp_path, name):
+    content = gzip.compress(b"id,t\n" + b"1,a\n" * 1000)[:40] if name.endswith("gz") else b"PAR1 but no more"
+    assert "cannot be read" in refused(tmp_path, name, content)
+
+
+def test_an_encoding_that_does_not_exist_is_refused(tmp_path):
+    assert refused(tmp_path, "a.csv", "id\n1\n", encoding="utf-9").startswith("There is no encoding 'utf-9'.")
+
+
+def test_files_are_found_by_name_and_glob_inside_the_folder(tmp_path):
+    for name in ("b.csv", "a.csv", "c.txt"):
+        (tmp_path / name).write_text("x")
+    found = find_files(tmp_path, ["*.csv", "c.txt"], allow_outside=False)
+    assert [source.name for source in found] == ["a.csv", "b.csv", "c.txt"]
+    with pytest.raises(SourceError, match=r"a.cvs is not there.\n.*Did you mean 'a.csv'"):
+        find_files(tmp_path, ["a.cvs"], allow_outside=False)
+
+
+def test_paths_that_leave_the_folder_are_refused_unless_allowed(tmp_path):
+    inside = tmp_path / "in"
+    inside.mkdir()
+    (tmp_path / "secret.csv").write_text(json.dumps({}))
+    (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
+    for name in ("../secret.csv", "link.csv", str(tmp_path / "secret.csv"), "../*.csv"):
+        with pytest.raises(SourceError, match="leads out of the mapping's folder"):
+            find_files(inside, [name], allow_outside=False)
+        assert len(find_files(inside, [name], allow_outside=True)) == 1
