@@ -330,19 +330,14 @@ def _items_of(
 
 def _check(graph: KnowledgeGraph, folder: Path) -> None:
     """Refuse ids that point nowhere."""
-    size = len(graph.entities)
-    ids = {
-        "triples": ("head", "tail"),
-        "text": ("id",),
-        "numbers": ("id",),
-        "vectors": ("id",),
-        "aliases": ("id",),
-    }
-    for name, columns in ids.items():
-        for column in columns:
-            values = getattr(graph, name)[column].to_numpy()
-            if len(values) and (values.min() < 0 or values.max() >= size):
-                raise CorruptArtifact(
-                    f"{folder / name}.parquet: '{column}' points to entities that are not there.",
-                    "Build it again.",
-                )
+    sizes = {"head": len(graph), "relation": len(graph.relations), "tail": len(graph), "id": len(graph)}
+    for name in ("triples", "text", "numbers", "vectors", "aliases"):
+        table = getattr(graph, name)
+        for column in sizes.keys() & set(table.column_names):
+            _check_range(table[column].to_numpy(), sizes[column], folder / f"{name}.parquet", column)
+    _check_range(graph.interactions.item, len(graph.item_ids), folder / "interactions.parquet", "item_id")
+
+
+def _check_range(values: np.ndarray, size: int, path: Path, column: str) -> None:
+    if len(values) and (values.min() < 0 or values.max() >= size):
+        raise CorruptArtifact(f"{path}: '{column}' points to what is not there.", "Build the graph again.")

@@ -55,7 +55,7 @@ class Interactions:
         users, rank = _sorted_users(log)
         value = _joined(log.value, np.float32) if mapped and mapped.value else None
         time = _joined(log.time, np.int64) if mapped and mapped.time else None
-        user = rank[_joined(log.user, np.int32)]
+        user = rank[_joined(log.user, np.int64)]
         positive = positives(mapped, value, len(user))
         return cls(users, items, user, _joined(log.item, np.int32), positive, value, time)._distinct()
 
@@ -160,21 +160,34 @@ class Interactions:
 
     def _distinct(self) -> Interactions:
         """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
-        rank = [self.positive]
-        rank += [np.nan_to_num(self.value, nan=-np.inf)] if self.value is not None else []
-        rank += [self.time] if self.time is not None else []
-        order = np.lexsort((*rank, self.item, self.user))
-        last = np.ones(len(order), dtype=bool)
-        last[:-1] = (np.diff(self.user[order]) != 0) | (np.diff(self.item[order]) != 0)
-        kept = order[last]
+        pair = self.user.astype(np.int64) * max(len(self.items), 1) + self.item
+        order = np.argsort(pair)
+        again = np.zeros(len(order), dtype=bool)
+        again[1:] = pair[order][1:] == pair[order][:-1]
+        # few rows repeat a pair: only these are ranked
+        repeated = np.zeros(len(order), dtype=bool)
+        repeated[order] = again | np.append(again[1:], False)
+        kept = np.flatnonzero(~repeated)
+        kept = np.concatenate([kept, self._last_of_each(np.flatnonzero(repeated), pair)])
         time = [self.time[kept]] if self.time is not None else []
         return self.rows(kept[np.lexsort((self.item[kept], *time, self.user[kept]))])
+
+    def _last_of_each(self, rows: np.ndarray, pair: np.ndarray) -> np.ndarray:
+        value, time = self.value, self.time
+        rank = [self.positive[rows]]
+        rank += [np.nan_to_num(value[rows], nan=-np.inf)] if value is not None else []
+        rank += [time[rows]] if time is not None else []
+        rows = rows[np.lexsort((*rank, pair[rows]))]
+        last = np.ones(len(rows), dtype=bool)
+        last[:-1] = np.diff(pair[rows]) != 0
+        return np.asarray(rows[last])
 
 
 def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:
     """The users, sorted, and the place of each code among them."""
-    users = Vocabulary.of(list(log.users))
-    return users, users.ids(list(log.users)).astype(np.int32)
+    labels = pa.concat_arrays([pa.array([], pa.large_string()), *log.users])
+    users = Vocabulary.of(labels)
+    return users, users.ids(labels).astype(np.int32)
 
 
 def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:

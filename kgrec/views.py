@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest.statements import node_iri
@@ -49,9 +50,10 @@ def stats(graph: KnowledgeGraph) -> dict[str, Any]:
     items = graph.item_entities
     named = np.flatnonzero(pc.not_equal(graph.entities["label"], "").to_numpy())
     described = np.union1d(named, graph.text["id"].to_numpy())
+    edges = np.bincount(graph.triples["relation"].to_numpy(), minlength=len(graph.relations))
     return {
-        "nodes": _counts(graph.entities["type"].to_pylist()),
-        "edges": _counts(graph.relations["name"].take(graph.triples["relation"]).to_pylist()),
+        "nodes": _counts(graph.entities["type"]),
+        "edges": dict(zip(graph.relations["name"].to_pylist(), edges.tolist(), strict=True)),
         "items": len(items),
         "isolated items": int((~np.isin(items, ends)).sum()),
         "items without text": int((~np.isin(items, described)).sum()),
@@ -140,9 +142,11 @@ def _rows(graph: KnowledgeGraph) -> zip[tuple[int, int, int, float]]:
     )
 
 
-def _counts(values: list[str]) -> dict[str, int]:
-    names, counts = np.unique(np.asarray(values, dtype=str), return_counts=True)
-    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+def _counts(values: pa.ChunkedArray) -> dict[str, int]:
+    counted = pc.value_counts(values.cast(pa.string())).to_pylist()
+    return {
+        str(pair["values"]): int(pair["counts"]) for pair in sorted(counted, key=lambda pair: pair["values"])
+    }
 
 
 def _predicate(graph: KnowledgeGraph, name: str) -> Any:

@@ -36,8 +36,8 @@ _COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 class Log:
     """Interactions in the order of their files, by codes of users and items."""
 
-    #: user -> code
-    users: dict[str, int] = field(default_factory=dict)
+    #: users of each batch, each once there; `user` counts through all of these
+    users: list[pa.Array] = field(default_factory=list)
     user: list[np.ndarray] = field(default_factory=list)
     item: list[np.ndarray] = field(default_factory=list)
     value: list[np.ndarray] = field(default_factory=list)
@@ -120,9 +120,10 @@ def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, r
 
 
 def _user_codes(log: Log, column: pa.Array) -> np.ndarray:
-    codes, users = cells.encode(column)
-    known = np.array([log.users.setdefault(user, len(log.users)) for user in users], dtype=np.int32)
-    return np.asarray(known[codes])
+    encoded = pc.dictionary_encode(column)
+    first = sum(map(len, log.users))
+    log.users.append(encoded.dictionary.cast(pa.large_string()))
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64) + first)
 
 
 def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
