@@ -69,6 +69,17 @@ def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[Knowledge
     return replace(larger, interactions=_renumbered(graph, larger)), ids
 
 
+def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
+    """The addition less all that it says about some entities, which themselves stay."""
+    tables = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
+    kept = {
+        name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
+        for name, subject in tables.items()
+        for table in [getattr(addition, name)]
+    }
+    return replace(addition, **kept)
+
+
 # reading
 
 

@@ -61,6 +61,8 @@ class Model:
     parameters: Callable[[], Parameters]
     graph: Callable[[], KnowledgeGraph]
     inputs: dict[str, str] = field(default_factory=dict)
+    #: when the model was written, "" before that
+    version: str = ""
 
     def user_vectors(self, histories: sp.csr_matrix) -> np.ndarray:
         """Unit vectors of users with these histories; shape (n_users, dim), float32.
@@ -178,6 +180,7 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
         parameters=_once(lambda: _parameters(folder, manifest, stored.relations)),
         graph=_once(lambda: _graph(folder, manifest)),
         inputs=manifest.inputs,
+        version=manifest.created,
     )
 
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from kgrec.addition import without
 from kgrec.errors import ConfigError, TrainingError, UnknownId, did_you_mean
 from kgrec.graph import KnowledgeGraph, read_addition
 from kgrec.interactions import Interactions
+from kgrec.mapping import Mapping
 from kgrec.model import Model
 from kgrec.settings import Config
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
@@ -348,7 +350,9 @@ class Recommender:
         new = ~np.isin(entities, self.model.entities)
         ids = addition.item_ids.labels
         known = ids.filter(pa.array(~new)).to_pylist()
-        entities = entities[new].astype(np.int64)
+        if known:
+            extended, places = graph.extended(without(addition, addition.item_entities[~new]))
+        entities = places[addition.item_entities[new]].astype(np.int64)
         vectors = embed(parameters, self.config, extended, entities, self._encoder(), on_text)
         linked = link_counts(parameters, extended, entities)
         return Vocabulary(ids.filter(pa.array(new))), vectors, extended, entities, linked, known
@@ -356,15 +360,30 @@ class Recommender:
 
 def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
     if isinstance(rows, str | Path):
-        return read_addition(graph.mapping, Path(rows), known=graph)
-    if isinstance(rows, dict):
-        return read_addition(graph.mapping, frames=rows, known=graph)
-    if len(graph.item_types) != 1:
+        path = Path(rows)
+        if path.is_dir():
+            return read_addition(graph.mapping, path, known=graph)
+        return read_addition(_only_items(graph, path), path.parent, known=graph)
+    frames = rows if isinstance(rows, dict) else {_item_type(graph): rows}
+    return read_addition(graph.mapping, frames=frames, known=graph)
+
+
+def _only_items(graph: KnowledgeGraph, path: Path) -> Mapping:
+    """The mapping with nothing but its item table, to be read from `path`."""
+    type_ = _item_type(graph)
+    table = graph.mapping.nodes[type_].model_copy(update={"file": (path.name,), "format": None})
+    return graph.mapping.model_copy(update={"nodes": {type_: table}, "edges": {}, "rdf": ()})
+
+
+def _item_type(graph: KnowledgeGraph) -> str:
+    """The only item type that has a table."""
+    types = [type_ for type_ in graph.item_types if type_ in graph.mapping.nodes]
+    if len(types) != 1:
         raise ConfigError(
-            f"The graph has several item types: {', '.join(graph.item_types)}.",
-            "Give a dict of frames by type.",
+            f"Items of {len(types)} types come from tables here, so one table is not enough.",
+            "Give a folder laid out as the mapping says, or a dict of frames by type.",
         )
-    return read_addition(graph.mapping, frames={graph.item_types[0]: rows}, known=graph)
+    return types[0]
 
 
 def _interactions(frame: Any, graph: KnowledgeGraph) -> Interactions:

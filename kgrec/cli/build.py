@@ -1,0 +1,128 @@
+"""`kgrec init`, `build` and `inspect`: from files to a graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.errors import ArtifactError, UnknownId
+
+
+def init(
+    files: Annotated[
+        list[Path], typer.Argument(help="Tables: items, and what else there is, interactions too.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The mapping to write.")] = Path(
+        "kgrec.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draft a mapping from headers and samples, and say why each column got its role.
+
+    Example: `kgrec init items.csv ratings.csv -o kgrec.yaml`
+    """
+    from kgrec.ingest.draft import draft_mapping
+
+    out = console(as_json, quiet)
+    if output.exists() and not force:
+        raise ArtifactError(
+            f"{output} exists already.", "Give --force to replace it, or another name with -o."
+        )
+    draft = draft_mapping(files)
+    output.write_text(draft.yaml, encoding="utf-8")
+    for reason in draft.reasons:
+        out.say(reason)
+    out.say(f"\nWrote {output}. Read it through, then: kgrec build {output} -o graph/")
+    out.result({"mapping": str(output), "reasons": draft.reasons})
+
+
+def build(
+    mapping: Annotated[Path, typer.Argument(help="The mapping, kgrec.yaml.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The graph folder to write.")] = Path(
+        "graph"
+    ),
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Let the mapping name files outside of its folder.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build a graph from the sources that a mapping names, and report on every row.
+
+    Example: `kgrec build kgrec.yaml -o graph/`
+    """
+    from kgrec.graph import build_graph
+
+    out = console(as_json, quiet)
+    with out.progress("reading") as advance:
+        graph = build_graph(
+            mapping, allow_outside=allow_outside, progress=lambda _, done, total: advance(done, total)
+        )
+    graph.save(output)
+    out.say(str(graph.report))
+    out.say()
+    out.say(_summary(graph.stats()))
+    out.say(f"\nWrote {output}. Next: kgrec train {output} -o model/")
+    out.result({"graph": str(output), "report": graph.report.to_dict(), "stats": graph.stats()})
+
+
+def inspect(
+    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
+    node: Annotated[str | None, typer.Option("--node", help="One node, as type/key.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what a graph holds, or one node with its neighbours.
+
+    Example: `kgrec inspect graph/ --node movie/the-matrix-1999`
+    """
+    from kgrec.graph import KnowledgeGraph
+
+    out = console(as_json, quiet)
+    loaded = KnowledgeGraph.load(graph)
+    if node is None:
+        stats = loaded.stats()
+        out.result({"stats": stats, "report": loaded.report.to_dict()}, _summary(stats))
+    else:
+        _show_node(loaded, node, out)
+
+
+def _show_node(graph: Any, node: str, out: Console) -> None:
+    type_, slash, key = node.partition("/")
+    if not slash:
+        raise UnknownId(
+            f"'{node}' is not the name of a node.", "Write it as type/key, for example movie/tt0133093."
+        )
+    row = graph.find(type_, key)
+    facts = graph.entities.slice(row, 1).to_pylist()[0]
+    texts = [t for t in graph.text.to_pylist() if t["id"] == row]
+    edges = graph.neighbors(type_, key)
+    lines = [f"{facts['type']}/{facts['key']}  {facts['label']}", f"<{facts['iri']}>"]
+    lines += [f"{t['predicate']}: {t['text']}" for t in texts]
+    lines += [f"  {_arrow(edge)} {edge.type}/{edge.key}  {edge.label}" for edge in edges.itertuples()]
+    out.result({**facts, "text": texts, "neighbors": edges.to_dict("records")}, "\n".join(lines))
+
+
+def _arrow(edge: Any) -> str:
+    return f"-{edge.relation}->" if edge.direction == "out" else f"<-{edge.relation}-"
+
+
+def _summary(stats: dict[str, Any]) -> str:
+    return "\n".join(_lines(stats))
+
+
+def _lines(stats: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, value in stats.items():
+        title = name.replace("_", " ")
+        if isinstance(value, dict):
+            parts = ", ".join(f"{key} {count:,}" for key, count in value.items())
+            lines.append(f"{title}: {parts or 'none'}")
+        else:
+            lines.append(f"{title}: {value:,}")
+    return lines

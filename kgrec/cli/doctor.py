@@ -1,0 +1,88 @@
+"""`kgrec doctor`: what is installed, and what is found."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from kgrec._version import __version__
+from kgrec.cli.console import Json, Quiet, console
+from kgrec.errors import EncoderNotFound, KgrecError
+from kgrec.text import PACKAGED
+
+_PACKAGES = (
+    "torch",
+    "torch-geometric",
+    "sentence-transformers",
+    "transformers",
+    "faiss-cpu",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pyoxigraph",
+    "rdflib",
+    "networkx",
+)
+
+
+def doctor(
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="The text encoder to try: a name or a folder.")
+    ] = PACKAGED,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check the installation: versions, text encoder, GPU, threads. Exit code 2 when something is missing.
+
+    Example: `kgrec doctor --encoder minilm`
+    """
+    out = console(as_json, quiet)
+    facts = {"kgrec": __version__, "python": platform.python_version(), "system": platform.platform()}
+    facts |= {name: _version(name) for name in _PACKAGES}
+    facts |= _machine()
+    problem = _encoder_problem(encoder)
+    facts["text encoder"] = f"{encoder}: {'works' if problem is None else problem.problem}"
+    out.result(facts, "\n".join(f"{name:<22} {value}" for name, value in facts.items()))
+    missing = [name for name in _PACKAGES if facts[name] == "missing"]
+    if problem is not None:
+        raise problem
+    if missing:
+        raise KgrecError(
+            f"Missing packages: {', '.join(missing)}.", "Install kgrec again: pip install kgrec."
+        )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _machine() -> dict[str, str]:
+    import torch
+
+    from kgrec.train import idle_cores
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "gpu": gpu,
+        "cores": f"{os.cpu_count()}, {idle_cores()} idle",
+        "torch threads": str(torch.get_num_threads()),
+    }
+
+
+def _encoder_problem(name: str) -> EncoderNotFound | None:
+    """None if a sentence can be encoded."""
+    from kgrec.text import SentenceEncoder, TextConfig
+
+    try:
+        SentenceEncoder(TextConfig(model=name, cache=False)).encode(["A sentence to try the encoder on."])
+    except EncoderNotFound as error:
+        return error
+    return None

@@ -1,0 +1,137 @@
+"""Files that commands read and write beside the artefacts: pairs of ids, lists of ids, tables of results."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from kgrec.errors import ArtifactError, ConfigError, SourceError, did_you_mean
+from kgrec.ingest.batches import Table
+from kgrec.ingest.sources import Source
+from kgrec.ingest.tables import open_table
+from kgrec.mapping import InteractionTable, TableFormat
+
+SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+
+def read_pairs(path: Path, mapped: InteractionTable | None) -> pa.Table:
+    """Columns user_id and item_id of a table; they may also be named as in the mapping.
+
+    Raises:
+        SourceError: The file cannot be read, or lacks a column.
+    """
+    table = _opened(path)
+    names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
+    columns = {target: _column(path, table.columns, target, other) for target, other in names.items()}
+    batches = list(table.read(list(columns.values())))
+    return pa.table({target: _cells(batches, name) for target, name in columns.items()})
+
+
+def has_columns(path: Path, names: Sequence[str]) -> bool:
+    """Whether a table has all of these columns."""
+    return set(names) <= set(_opened(path).columns)
+
+
+def read_ids(path: Path) -> list[str]:
+    """One id a line; empty lines are passed over.
+
+    Raises:
+        SourceError: The file cannot be read, or holds no id.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read ({error.strerror}).", "Give a file with one id a line."
+        ) from None
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} is not in UTF-8.", "Convert it, for example with iconv.") from None
+    ids = [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise SourceError(f"{path} is empty.", "Give a file with one id a line.")
+    return ids
+
+
+@contextmanager
+def result_file(path: Path, metadata: dict[str, str]) -> Iterator[ResultWriter]:
+    """A file of Arrow tables, written in parts, that appears whole or not at all.
+
+    Raises:
+        ConfigError: The suffix is none of .parquet, .csv, .jsonl.
+        ArtifactError: The file cannot be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{path} has no suffix that says its format.", f"Name it {', '.join(SUFFIXES)}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        writer = ResultWriter(temporary, path.suffix, metadata)
+        yield writer
+        writer.close()
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} cannot be written ({error.strerror}).", "Choose another output file."
+        ) from None
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+class ResultWriter:
+    """Appends Arrow tables to a Parquet, CSV or JSONL file."""
+
+    def __init__(self, path: Path, suffix: str, metadata: dict[str, str]) -> None:
+        self._stream: Any = path.open("wb")
+        self._suffix, self._metadata = suffix, metadata
+        self._writer: Any = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append a table; all have the same columns."""
+        if self._suffix == ".jsonl":
+            self._stream.write(_jsonl(table))
+            return
+        if self._writer is None:
+            self._writer = self._opened(table.schema)
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        """Finish the file and force it to the disk."""
+        if self._writer is not None:
+            self._writer.close()
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+
+    def _opened(self, schema: pa.Schema) -> Any:
+        if self._suffix == ".csv":
+            return pyarrow.csv.CSVWriter(self._stream, schema)
+        return pq.ParquetWriter(self._stream, schema.with_metadata(self._metadata), compression="zstd")
+
+
+def _jsonl(table: pa.Table) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist()).encode()
+
+
+def _opened(path: Path) -> Table:
+    if not path.is_file():
+        raise SourceError(f"{path} is not there.", "Give a table with columns user_id and item_id.")
+    return open_table(Source(path, str(path)), TableFormat(file=(path.name,)))
+
+
+def _column(path: Path, columns: list[str], name: str, other: str) -> str:
+    for candidate in (name, other):
+        if candidate in columns:
+            return candidate
+    raise SourceError(f"{path} has no column '{name}'.", did_you_mean(name, columns))
+
+
+def _cells(batches: list[Any], name: str) -> pa.ChunkedArray:
+    return pa.chunked_array([batch.columns[name] for batch in batches], pa.string())

@@ -1,0 +1,229 @@
+"""`kgrec recommend`, `similar`, `embed` and `explain`: asking a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+
+from kgrec._version import __version__
+from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.files import has_columns, read_ids, read_pairs, result_file
+from kgrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kgrec.recommend import Recommender
+
+#: users a row group
+_CHUNK = 4096
+
+ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
+Length = Annotated[int, typer.Option("-k", help="Items a list.", min=1)]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
+]
+
+
+def recommend(
+    model: ModelFolder,
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
+    all_users: Annotated[bool, typer.Option("--all-users", help="Every user of the model.")] = False,
+    users_file: Annotated[Path | None, typer.Option("--users-file", help="Users, one a line.")] = None,
+    history: Annotated[
+        Path | None, typer.Option("--history", help="A table of user_id, item_id: histories of new users.")
+    ] = None,
+    k: Length = 10,
+    output: Output = None,
+    candidates: Annotated[
+        Path | None, typer.Option("--candidates", help="The only items to rank, one id a line.")
+    ] = None,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also items that the user has had already.")
+    ] = False,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Recommend items to users: to a file for many, to the screen for a few.
+
+    Example: `kgrec recommend model/ --all-users -k 100 -o recs.parquet`
+    """
+    from kgrec.recommend import Recommender
+
+    out = console(as_json, quiet)
+    given = [bool(user), all_users, users_file is not None, history is not None]
+    if sum(given) != 1:
+        raise ConfigError(
+            "It is not clear whom to recommend to.",
+            "Give one of --user, --users-file, --all-users and --history.",
+        )
+    recommender = Recommender.load(model)
+    options: dict[str, Any] = {
+        "k": k,
+        "exclude_seen": not include_seen,
+        "candidates": None if candidates is None else read_ids(candidates),
+        "on_unknown": "skip" if skip_unknown else "raise",
+    }
+    if history is not None:
+        tables, total = _for_histories(recommender, history, options)
+    else:
+        users = recommender.model.users.tolist() if all_users else user or read_ids(users_file or Path())
+        tables, total = _for_users(recommender, users, options)
+    _deliver(recommender, tables, total, output, out, ("user_id", "item_id"))
+
+
+def similar(
+    model: ModelFolder,
+    item: Annotated[list[str], typer.Option("--item", "-i", help="An item; may be repeated.")],
+    k: Length = 10,
+    output: Output = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the items nearest to an item.
+
+    Example: `kgrec similar model/ --item the-matrix-1999 -k 10`
+    """
+    from kgrec.recommend import Recommender
+
+    recommender = Recommender.load(model)
+    table = recommender.similar_items(item, k, arrow=True)
+    _deliver(
+        recommender, iter([table]), len(item), output, console(as_json, quiet), ("item_id", "similar_id")
+    )
+
+
+def embed(
+    model: ModelFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .parquet or .jsonl.")] = Path(
+        "embeddings.parquet"
+    ),
+    users: Annotated[bool, typer.Option("--users", help="Users instead of items.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the embeddings of all items, or of all users: columns id and vector.
+
+    Example: `kgrec embed model/ -o embeddings.parquet`
+    """
+    from kgrec.recommend import Recommender
+
+    if output.suffix == ".csv":
+        raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet or .jsonl.")
+    out = console(as_json, quiet)
+    recommender = Recommender.load(model)
+    embeddings = recommender.user_embeddings if users else recommender.item_embeddings
+    with result_file(output, _metadata(recommender)) as file:
+        file.write(embeddings.to_arrow())
+    count, dim = embeddings.vectors.shape
+    out.say(f"Wrote {count:,} vectors of length {dim} to {output}.")
+    out.result({"output": str(output), "count": count, "dim": dim})
+
+
+def explain(
+    model: ModelFolder,
+    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain.")],
+    user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
+    liked: Annotated[
+        list[str] | None, typer.Option("--liked", help="An item of a new user's history; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say why an item has its score for a user: parts that sum to it, and paths in the graph.
+
+    Example: `kgrec explain model/ --user viewer-001 --item the-matrix-1999`
+    """
+    from kgrec.recommend import Recommender
+
+    out = console(as_json, quiet)
+    if (user is None) == (not liked):
+        raise ConfigError("It is not clear whom to explain it to.", "Give --user, or --liked once or more.")
+    recommender = Recommender.load(model)
+    explanation = recommender.explain(user, item) if user else recommender.explain_history(liked or [], item)
+    out.result(explanation.to_dict(), str(explanation))
+
+
+def _for_users(
+    recommender: Recommender, users: list[str], options: dict[str, Any]
+) -> tuple[Iterator[pa.Table], int]:
+    chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
+    return (recommender.recommend(chunk, arrow=True, **options) for chunk in chunks), len(users)
+
+
+def _for_histories(
+    recommender: Recommender, path: Path, options: dict[str, Any]
+) -> tuple[Iterator[pa.Table], int]:
+    histories = _histories(recommender, path)
+    users = list(histories)
+    chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
+    tables = (
+        recommender.recommend_for_history([histories[u] for u in chunk], users=chunk, arrow=True, **options)
+        for chunk in chunks
+    )
+    return tables, len(users)
+
+
+def _histories(recommender: Recommender, path: Path) -> dict[str, list[str]]:
+    """Items of each user, in the order of the file; the mapping names columns only where they are not ours."""
+    model = recommender.model
+    mapped = None if has_columns(path, ("user_id", "item_id")) else model.graph().mapping.interactions
+    table = read_pairs(path, mapped)
+    histories: dict[str, list[str]] = {}
+    for user, item in zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True):
+        histories.setdefault(user, []).append(item)
+    return histories
+
+
+def _deliver(
+    recommender: Recommender,
+    tables: Iterator[pa.Table],
+    total: int,
+    output: Path | None,
+    out: Console,
+    columns: tuple[str, str],
+) -> None:
+    """Write the tables to a file, or print them."""
+    if output is None:
+        table = pa.concat_tables(tables)
+        out.result({"results": table.to_pylist()}, _readable(recommender, table, *columns))
+        return
+    rows, lists = 0, 0
+    with result_file(output, _metadata(recommender)) as file, out.progress("writing lists") as advance:
+        for done, table in enumerate(tables, 1):
+            file.write(table)
+            rows += len(table)
+            lists += len(pc.unique(table[columns[0]]))
+            advance(min(done * _CHUNK, total), total)
+    out.say(f"Wrote {rows:,} rows for {lists:,} of {total:,} to {output}.")
+    out.result({"output": str(output), "rows": rows, "lists": lists, "asked": total})
+
+
+def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
+    lines: list[str] = []
+    model, last = recommender.model, None
+    labels = dict(zip(model.items, model.labels, strict=True))
+    for row in table.to_pylist():
+        if row[query] != last:
+            last = row[query]
+            lines.append(f"{last}  {labels.get(last, '')}".rstrip() if query == "item_id" else last)
+        lines.append(
+            f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {labels[row[result]]}".rstrip()
+        )
+    return "\n".join(lines) or "There is nothing to recommend: every item is excluded."
+
+
+def _metadata(recommender: Recommender) -> dict[str, str]:
+    model = recommender.model
+    return {
+        "kgrec.version": __version__,
+        "kgrec.written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "kgrec.model": model.version,
+    }

@@ -1,0 +1,76 @@
+"""`kgrec train`: from a graph to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kgrec.cli.console import Console, Json, Quiet, console
+
+if TYPE_CHECKING:
+    from kgrec.graph import KnowledgeGraph
+    from kgrec.recommend import Recommender
+    from kgrec.settings import Config
+
+
+def train(
+    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model folder to write.")] = Path(
+        "model"
+    ),
+    config: Annotated[Path | None, typer.Option("--config", help="A YAML file of options.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One option, such as dim=256; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of all random choices.")] = None,
+    valid: Annotated[
+        Path | None,
+        typer.Option("--valid", help="Held-out interactions to choose epochs and temperature by."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on a graph and its interactions.
+
+    Example: `kgrec train graph/ -o model/ --set dim=256 --seed 1`
+    """
+    from kgrec.graph import KnowledgeGraph
+    from kgrec.settings import Config
+
+    out = console(as_json, quiet)
+    chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
+    options = Config.read(config, chosen)
+    loaded = KnowledgeGraph.load(graph)
+    recommender = fitted(loaded, options, out, valid)
+    recommender.save(output)
+    out.say(f"Wrote {output}. Next: kgrec recommend {output} --all-users -o recs.parquet")
+    out.result({"model": str(output), **recommender.model.metrics})
+
+
+def fitted(graph: KnowledgeGraph, config: Config, out: Console, valid: Path | None = None) -> Recommender:
+    """Train with progress shown, and say what was chosen."""
+    from kgrec.cli.files import read_pairs
+    from kgrec.recommend import Recommender
+
+    held_out = None if valid is None else read_pairs(valid, graph.mapping.interactions)
+    if not len(graph.interactions):
+        out.say("There are no interactions: the model rests on content alone, and knows no users.")
+    with out.progress("encoding text") as on_text, out.training() as on_epoch:
+        recommender = Recommender(config).fit(graph, valid=held_out, on_text=on_text, on_epoch=on_epoch)
+    out.say(_summary(recommender))
+    return recommender
+
+
+def _summary(recommender: Recommender) -> str:
+    model = recommender.model
+    what = f"{len(model.items):,} items, {len(model.users):,} users, {model.histories.nnz:,} positive interactions"
+    chosen = model.metrics["chosen"]
+    if not chosen:
+        return f"Trained on {what}; nothing was held out to choose by."
+    return (
+        f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']}, {chosen['epochs']} epochs "
+        f"(recall@{model.config.train.valid_k} {chosen['valid_recall']:.3f}, "
+        f"NDCG {chosen['valid_ndcg']:.3f}); then trained again on everything."
+    )
