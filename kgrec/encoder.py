@@ -12,6 +12,7 @@ users of item `j`. A user has no parameter: new users need no training.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,13 @@ class _SparseProduct(torch.autograd.Function):
 
 def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
     matrix.sort_indices()
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-        torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data.astype(np.float32)),
-        matrix.shape,
-        check_invariants=False,
-    )
+    with warnings.catch_warnings():
+        # Torch calls the format a beta; the two operations used here are tested.
+        warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)),
+            matrix.shape,
+            check_invariants=False,
+        )

@@ -1,0 +1,96 @@
+"""What many tests share: a small catalogue made by hand, and an encoder that needs no weights."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kgrec.text import Progress
+
+MAPPING = """\
+version: 1
+base: https://example.org/
+nodes:
+  film:
+    item: true
+    file: films.csv
+    key: id
+    columns:
+      title: label
+      plot: text
+      genres: {as: node, type: genre, split: "|"}
+      director: {as: node, type: person, edge: directed_by}
+interactions: {file: log.csv, user: user, item: film, value: stars, positive: ">= 4"}
+"""
+FILMS = """\
+id,title,plot,genres,director
+f1,Alien Dawn,a crew meets a creature in space,Horror|Science fiction,Ada
+f2,Star Drift,a crew lost in space,Science fiction,Ada
+f3,Red Planet,a colony in space fails,Science fiction,Bo
+f4,Paris Waltz,two dancers fall in love,Romance|Comedy,Cy
+f5,Rome Summer,a couple falls in love in summer,Romance,Cy
+f6,Wedding Mess,a wedding goes wrong and love wins,Romance|Comedy,Di
+"""
+LOG = """\
+user,film,stars
+u1,f1,5
+u1,f2,5
+u1,f3,4
+u2,f1,4
+u2,f3,5
+u2,f4,1
+u3,f4,5
+u3,f5,5
+u3,f6,4
+u4,f5,4
+u4,f6,5
+u5,f2,5
+u5,f3,4
+u6,f4,4
+u6,f5,5
+"""
+NEW_FILMS = """\
+id,title,plot,genres,director
+n1,Moon Base,a crew in space meets danger,Science fiction,Ada
+n2,Spring Love,a couple falls in love in spring,Romance|Comedy,Cy
+"""
+
+
+class BagOfWords:
+    """A text encoder for tests: each word has a direction of its own, drawn from its checksum."""
+
+    dim = 32
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+        vectors = np.stack([self._sum(text) for text in texts]) if texts else np.zeros((0, self.dim))
+        if progress:
+            progress(len(texts), len(texts))
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    def _sum(self, text: str) -> np.ndarray:
+        words = text.lower().replace(".", " ").split()
+        return np.sum([np.random.default_rng(zlib.crc32(w.encode())).normal(size=self.dim) for w in words], axis=0)
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """A folder with kgrec.yaml, films.csv, log.csv and new/films.csv."""
+    folder = tmp_path / "catalogue"
+    (folder / "new").mkdir(parents=True)
+    for name, text in {
+        "kgrec.yaml": MAPPING,
+        "films.csv": FILMS,
+        "log.csv": LOG,
+        "new/films.csv": NEW_FILMS,
+    }.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def bag_of_words() -> BagOfWords:
+    return BagOfWords()
