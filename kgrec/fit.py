@@ -22,7 +22,7 @@ from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters
 from kgrec.settings import Config
 from kgrec.text import Progress, TextEncoder
-from kgrec.train import OnEpoch, Trained, train
+from kgrec.train import OnEpoch, Trained, best_trial, train
 from kgrec.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -197,8 +197,7 @@ def _model(
 
 
 def _metrics(trained: Trained) -> dict[str, object]:
-    selected = [line for line in trained.log if line.valid_ndcg is not None]
-    best = max(selected, key=lambda line: line.valid_ndcg or 0.0, default=None)
+    best = best_trial(trained.log) if any(line.valid_ndcg is not None for line in trained.log) else None
     chosen = (
         {}
         if best is None

@@ -30,7 +30,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """How the encoder learns."""
 
     epochs: int = Field(12, ge=1)
-    """Passes over the users; validation may choose to stop earlier."""
+    """Passes over the users; validation may choose half of them."""
     batch_size: int | None = Field(None, ge=1)
     """Users a step; None: an eighth of the users, between 64 and 512."""
     learning_rate: float = Field(0.015, gt=0)

@@ -41,7 +41,7 @@ class Epoch:
     epoch: int
     temperature: float
     loss: float
-    #: NDCG@k on the held-out part; None when there is none
+    #: NDCG@k on the held-out part, at the end of a "select" run; else None
     valid_ndcg: float | None
     valid_recall: float | None
     seconds: float
@@ -105,28 +105,38 @@ class _Run:
     def selected_then_refit(
         self, positives: sp.csr_matrix, held_out: Callable[..., tuple[sp.csr_matrix, sp.csr_matrix]]
     ) -> Trained:
-        temperatures = (self.config.temperature,) if self.config.temperature else TEMPERATURES
-        users = int((np.diff(positives.indptr) >= 2).sum())
-        if not users:
+        if not (np.diff(positives.indptr) >= 2).any():
             logger.warning("No user has two positive interactions: there is nothing to learn from.")
             return self._untrained()
-        chosen, epochs = temperatures[0], self.config.epochs
+        temperature, epochs = self.config.temperature or TEMPERATURES[0], self.config.epochs
         rng = np.random.default_rng(self.config.seed)
         training, valid = held_out(rng) if self.config.valid_share else (positives, positives[:0])
         if valid.nnz:
-            self.narrator.planned = self.config.epochs * (len(temperatures) + 1)
-            for temperature in temperatures:
-                self._fit(training, temperature, self.config.epochs, valid)
-            best = max(self.narrator.log, key=lambda line: line.valid_ndcg or 0.0)
-            chosen, epochs = best.temperature, best.epoch
+            temperature, epochs = self._selected(training, valid)
         self.narrator.planned = len(self.narrator.log) + epochs
-        encoder = self._fit(positives, chosen, epochs, None)
-        return self._result(encoder)
+        return self._result(self._fit(positives, temperature, epochs, None))
+
+    def _selected(self, training: sp.csr_matrix, valid: sp.csr_matrix) -> tuple[float, int]:
+        """Temperature and epochs: temperatures are compared over half of the epochs, the best then over all.
+
+        Only runs whose learning rate has come down to zero are compared: the state of a run halfway
+        says little about a run that ends there.
+        """
+        whole = self.config.epochs
+        half = max(1, whole // 2)
+        temperatures = (self.config.temperature,) if self.config.temperature else TEMPERATURES
+        self.narrator.planned = half * len(temperatures) + 2 * whole
+        for temperature in temperatures:
+            self._fit(training, temperature, half, valid)
+        if whole > half:
+            self._fit(training, best_trial(self.narrator.log).temperature, whole, valid)
+        best = best_trial(self.narrator.log)
+        return best.temperature, best.epoch
 
     def _fit(
         self, positives: sp.csr_matrix, temperature: float, epochs: int, valid: sp.csr_matrix | None
     ) -> ItemEncoder:
-        """Train a fresh encoder; with `valid`, report how it does after each epoch."""
+        """Train a fresh encoder; with `valid`, report how it does at the end."""
         torch.manual_seed(self.config.seed)
         encoder = ItemEncoder.for_schema(self.encoder_config, self.schema, len(self.features))
         learner = _Learner(encoder, self, positives, temperature, epochs)
@@ -138,7 +148,9 @@ class _Run:
                     f"The loss became {loss} in epoch {epoch}.",
                     "Lower train.learning_rate, or raise train.temperature.",
                 )
-            ndcg, recall = (None, None) if valid is None else self._validate(learner, positives, valid)
+            ndcg, recall = None, None
+            if valid is not None and epoch == epochs:
+                ndcg, recall = self._validate(learner, positives, valid)
             stage = "refit" if valid is None else "select"
             self.narrator.tell(
                 Epoch(stage, epoch, temperature, loss, ndcg, recall, time.perf_counter() - started)
@@ -167,12 +179,14 @@ class _Run:
     def _untrained(self) -> Trained:
         """Content alone: the identity residual has seen nothing, so it is zero; so are entities.
 
-        The text map is an isometry on average (a random projection), which keeps cosines.
+        Texts are projected on their principal axes, and each entity gets a random direction, which
+        keeps the cosines of items as well as `dim` numbers can.
         """
         torch.manual_seed(self.config.seed)
         encoder = ItemEncoder.for_schema(self.encoder_config, self.schema, len(self.features))
         with torch.no_grad():
             encoder.identity.zero_()
+            encoder.text.copy_(_principal_axes(self.inputs.text, encoder.text.shape[1]))
             # Rows as long as a text vector, so that an item's neighbours weigh as much as its text.
             encoder.entity.copy_(torch.nn.functional.normalize(torch.randn_like(encoder.entity), dim=1))
         return self._result(encoder)
@@ -330,6 +344,17 @@ def idle_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return max(1, min(cores, round(cores - busy)))
+
+
+def best_trial(log: list[Epoch]) -> Epoch:
+    """The end of the run that did best on held-out data."""
+    return max((line for line in log if line.valid_ndcg is not None), key=lambda line: line.valid_ndcg or 0.0)
+
+
+def _principal_axes(text: Tensor, dim: int) -> Tensor:
+    """The directions in which texts vary most, as columns; shape (text_dim, dim), zero past text_dim."""
+    vectors = torch.linalg.eigh(text.T @ text).eigenvectors.flip(1)[:, :dim]
+    return torch.nn.functional.pad(vectors, (0, dim - vectors.shape[1]))
 
 
 def _ranking_quality(top: np.ndarray, truth: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
