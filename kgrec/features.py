@@ -95,10 +95,10 @@ class Schema:
     def _features(
         self, text: np.ndarray, item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray
     ) -> ItemFeatures:
-        weight = weight * self.idf[entity]
-        totals = np.zeros((len(text), max(1, len(self.relations))))
-        np.add.at(totals, (item, relation), weight**2)
-        share = (weight / np.sqrt(totals[item, relation])).astype(np.float32)
+        # In double precision: the square of a small or large weight leaves the range of float32.
+        weight = weight * self.idf[entity].astype(np.float64)
+        _, group = np.unique(item * max(1, len(self.relations)) + relation, return_inverse=True)
+        share = (weight / np.sqrt(np.bincount(group, weight**2)[group])).astype(np.float32)
         code, column = np.unique(relation * max(1, len(self.entities)) + entity, return_inverse=True)
         neighbors = sp.csr_matrix((share, (item, column)), shape=(len(text), len(code)))
         return ItemFeatures(text, neighbors, *np.divmod(code, max(1, len(self.entities))))
@@ -152,7 +152,8 @@ def _links(graph: KnowledgeGraph, items: np.ndarray) -> _Links:
     row[items] = np.arange(len(items))
     head, tail = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     relation, weight = graph.triples["relation"].to_numpy(), graph.triples["weight"].to_numpy()
-    forward, backward = row[head] >= 0, row[tail] >= 0
+    # An edge of weight zero is none.
+    forward, backward = (row[head] >= 0) & (weight != 0), (row[tail] >= 0) & (weight != 0)
     names = graph.relations["name"].to_pylist()
     return _Links(
         [*names, *(INVERSE + name for name in names)],

@@ -1,0 +1,242 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kgrec
+from kgrec.features import ItemFeatures, Schema, item_texts, text_vectors
+from kgrec.graph import read_addition
+
+MAPPING = """\
+version: 1
+base: https://example.org/
+nodes:
+  film:
+    item: true
+    file: films.csv
+    key: id
+    columns:
+      title: label
+      plot: text
+      genres: {as: node, type: genre, split: "|"}
+      sequel_of: {as: ref, to: film}
+  person: {file: people.csv, key: id, columns: {name: label}}
+edges:
+  acted_in: {file: cast.csv, from: {person: actor}, to: {film: film}, weight: billing}
+"""
+FILMS = """\
+id,title,plot,genres,sequel_of
+a,Dawn,a crew lands,x|y,
+b,Noon,,x|z,a
+c,,,x|y,a
+"""
+PEOPLE = "id,name\np,Pat\nq,Quin\nr,Ray\n"
+CAST = "actor,film,billing\np,a,1\np,b,2\nq,c,1\nr,a,3\nr,c,1\n"
+#: text vectors of a, b and c; c has no text
+TEXT = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+#: entity ids; entities are sorted by type and key
+A, X, Y, P, R = 0, 3, 4, 6, 8
+THREE, TWO = math.log(1 + 3 / 3), math.log(1 + 3 / 2)
+
+
+@pytest.fixture
+def graph(tmp_path: Path):
+    for name, text in {
+        "kgrec.yaml": MAPPING,
+        "films.csv": FILMS,
+        "people.csv": PEOPLE,
+        "cast.csv": CAST,
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return kgrec.build_graph(tmp_path / "kgrec.yaml")
+
+
+@pytest.fixture
+def schema(graph) -> Schema:
+    return Schema.learn(graph, graph.item_entities, TEXT)
+
+
+def weights(graph, schema: Schema, features: ItemFeatures) -> list[dict[tuple[str, str], float]]:
+    """The neighbours of each item: (relation, key) -> weight."""
+    keys = graph.entities["key"].to_pylist()
+    rows = []
+    for row in features.neighbors:
+        columns = row.tocoo().col
+        named = [
+            (schema.relations[features.relation[c]], keys[schema.entities[features.entity[c]]])
+            for c in columns
+        ]
+        rows.append(dict(zip(named, row.data.tolist(), strict=True)))
+    return rows
+
+
+def test_the_schema_holds_relations_both_ways_and_entities_of_two_items(graph, schema):
+    assert schema.relations == ("acted_in", "genres", "sequel_of", "^acted_in", "^genres", "^sequel_of")
+    assert graph.names.tolist() == [
+        "film/a", "film/b", "film/c", "genre/x", "genre/y", "genre/z", "person/p", "person/q", "person/r",
+    ]  # fmt: skip
+    # b, c, z and q are neighbours of one item each
+    assert schema.entities.tolist() == [A, X, Y, P, R]
+    np.testing.assert_allclose(schema.idf, [TWO, THREE, TWO, TWO, TWO], rtol=1e-6)
+    assert schema.text_mean.tolist() == [0.5, 0.5]
+
+
+def test_the_neighbours_of_each_item_have_these_weights(graph, schema):
+    features = schema.features(graph, graph.item_entities, TEXT)
+    genre = math.hypot(THREE, TWO)
+    both = {("genres", "x"): THREE / genre, ("genres", "y"): TWO / genre}
+    assert weights(graph, schema, features) == [
+        pytest.approx(both | {("^acted_in", "p"): 1 / math.sqrt(10), ("^acted_in", "r"): 3 / math.sqrt(10)}),
+        pytest.approx({("genres", "x"): 1, ("sequel_of", "a"): 1, ("^acted_in", "p"): 1}),
+        pytest.approx(both | {("sequel_of", "a"): 1, ("^acted_in", "r"): 1}),
+    ]
+    assert features.neighbors.dtype == np.float32
+    assert (features.relation.dtype, features.entity.dtype) == (np.int64, np.int64)
+
+
+def test_columns_are_pairs_of_relation_and_entity_in_order(graph, schema):
+    features = schema.features(graph, graph.item_entities, TEXT)
+    assert [*zip(features.relation.tolist(), schema.entities[features.entity].tolist(), strict=True)] == [
+        (1, X), (1, Y), (2, A), (3, P), (3, R),
+    ]  # fmt: skip
+    genre = math.hypot(THREE, TWO)
+    x, y = THREE / genre, TWO / genre
+    np.testing.assert_allclose(
+        features.neighbors.toarray(),
+        [[x, y, 0, 1 / math.sqrt(10), 3 / math.sqrt(10)], [1, 0, 1, 1, 0], [x, y, 1, 0, 1]],
+        rtol=1e-6,
+    )
+
+
+def test_text_is_centred_and_of_unit_length_and_stays_zero_where_there_is_none(graph, schema):
+    features = schema.features(graph, graph.item_entities, TEXT)
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(features.text, [[half, -half], [-half, half], [0, 0]], rtol=1e-6)
+    assert features.text.dtype == np.float32
+
+
+def test_a_text_that_is_the_mean_of_all_has_a_zero_vector(graph, schema):
+    features = schema.features(graph, graph.item_entities[:1], np.array([[0.5, 0.5]], np.float32))
+    assert features.text.tolist() == [[0, 0]]
+
+
+def test_relations_and_entities_that_training_lacked_are_left_out(graph, schema):
+    smaller = Schema(
+        ("^acted_in", "genres"), np.array([X, P]), np.array([1, 1], np.float32), schema.text_mean
+    )
+    features = smaller.features(graph, graph.item_entities, TEXT)
+    assert weights(graph, smaller, features) == [
+        {("genres", "x"): 1, ("^acted_in", "p"): 1},
+        {("genres", "x"): 1, ("^acted_in", "p"): 1},
+        {("genres", "x"): 1},
+    ]
+
+
+def test_a_new_item_keeps_only_the_neighbours_that_the_schema_knows(graph, schema):
+    rows = pd.DataFrame([{"id": "n", "title": "Dusk", "plot": "", "genres": "y|new", "sequel_of": "b"}])
+    addition = read_addition(graph.mapping, frames={"film": rows}, known=graph)
+    larger, places = graph.extended(addition)
+    features = schema.features(larger, places[addition.item_entities], np.zeros((1, 2), np.float32))
+    assert weights(larger, schema, features) == [{("genres", "y"): 1}]
+
+
+def test_no_known_entity_and_no_relation_at_all_give_items_without_neighbours(graph):
+    blank = np.zeros((3, 0), np.float32)
+    bare = replace(graph, triples=graph.triples[:0])
+    for schema in (
+        Schema((), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32)),
+        Schema.learn(bare, graph.item_entities, blank),
+    ):
+        features = schema.features(graph, graph.item_entities, blank)
+        assert features.neighbors.shape == (3, 0) and features.text.shape == (3, 0)
+        assert len(features.take(np.array([2, 0]))) == 2
+
+
+def test_edges_of_weight_zero_do_no_harm(graph, schema):
+    weight = np.zeros(len(graph.triples), np.float32)
+    idle = replace(graph, triples=graph.triples.set_column(3, "weight", pa.array(weight)))
+    assert not schema.features(idle, graph.item_entities, TEXT).neighbors.nnz
+    assert not len(Schema.learn(idle, graph.item_entities, TEXT).entities)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_only_the_proportions_of_weights_count(graph, schema, size):
+    weight = graph.triples["weight"].to_numpy() * np.float32(size)
+    scaled = replace(graph, triples=graph.triples.set_column(3, "weight", pa.array(weight, pa.float32())))
+    np.testing.assert_allclose(
+        schema.features(scaled, graph.item_entities, TEXT).neighbors.toarray(),
+        schema.features(graph, graph.item_entities, TEXT).neighbors.toarray(),
+        rtol=1e-5,
+    )
+
+
+def test_a_relation_that_is_followed_to_the_same_entity_both_ways_is_two_neighbours(graph):
+    """a is b's sequel and b is a's."""
+    triples = pa.table(
+        {
+            "head": pa.array([0, 1, 2], pa.int32()),
+            "relation": pa.array([2, 2, 2], pa.int32()),
+            "tail": pa.array([1, 0, 1], pa.int32()),
+            "weight": pa.array([1, 1, 1], pa.float32()),
+        }
+    )
+    looped = replace(graph, triples=triples)
+    schema = Schema.learn(looped, graph.item_entities, TEXT)
+    # one item, however many edges lead to it: a is a neighbour of b alone, b of a and of c
+    assert schema.entities.tolist() == [1]
+    features = schema.features(looped, graph.item_entities, TEXT)
+    both = {("sequel_of", "b"): 1, ("^sequel_of", "b"): 1}
+    assert weights(looped, schema, features) == [both, {}, {("sequel_of", "b"): 1}]
+
+
+def test_texts_are_the_label_and_the_texts_of_an_item(graph):
+    assert item_texts(graph, graph.item_entities) == ["Dawn. a crew lands", "Noon", ""]
+    assert item_texts(graph, graph.item_entities[[2, 0]]) == ["", "Dawn. a crew lands"]
+
+
+def test_only_items_with_text_are_encoded(bag_of_words):
+    told = []
+    vectors = text_vectors(bag_of_words, ["", "one two", ""], lambda done, total: told.append((done, total)))
+    assert vectors.any(axis=1).tolist() == [False, True, False] and vectors.dtype == np.float32
+    assert told == [(1, 1)]
+    np.testing.assert_array_equal(vectors[1], bag_of_words.encode(["one two"])[0])
+    assert text_vectors(None, ["one"]).shape == (1, 0) and text_vectors(bag_of_words, ["", ""]).shape == (
+        2,
+        0,
+    )
+
+
+@st.composite
+def _features(draw) -> ItemFeatures:
+    n, columns = draw(st.integers(1, 6)), draw(st.integers(0, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    neighbors = sp.random(n, columns, 0.4, format="csr", dtype=np.float32, rng=rng)
+    return ItemFeatures(
+        rng.normal(size=(n, 2)).astype(np.float32),
+        neighbors,
+        rng.integers(0, 9, columns),
+        rng.integers(0, 9, columns),
+    )
+
+
+@given(_features(), st.data())
+def test_taking_rows_equals_slicing(features, data):
+    rows = np.array(data.draw(st.lists(st.integers(0, len(features) - 1), max_size=8)), np.int64)
+    taken = features.take(rows)
+    np.testing.assert_array_equal(taken.text, features.text[rows])
+    # each column of the part is the column that it names, and no column that has an entry is missing
+    whole = {}
+    for column, pair in enumerate(zip(features.relation.tolist(), features.entity.tolist(), strict=True)):
+        whole[pair] = whole.get(pair, 0) + features.neighbors.toarray()[rows, column]
+    part = {pair: np.zeros(len(rows)) for pair in whole}
+    for column, pair in enumerate(zip(taken.relation.tolist(), taken.entity.tolist(), strict=True)):
+        part[pair] = part[pair] + taken.neighbors.toarray()[:, column]
+    for pair, values in whole.items():
+        np.testing.assert_allclose(part[pair], values, rtol=1e-6)
