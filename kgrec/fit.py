@@ -152,6 +152,8 @@ def _held_out(
     def split(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         if valid is not None:
             return interactions.matrix(), valid.matrix()
+        if not config.train.valid_share:
+            return interactions.matrix(), interactions.matrix()[:0]
         parts = interactions.split(config.train.valid_share, rng, by=config.train.valid_by)
         return parts[0].matrix(), parts[1].matrix()
 

@@ -79,29 +79,50 @@ class VectorIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         # Asking for as many more as any query excludes leaves k for each, whatever is excluded.
         surplus = max((len(rows) for rows in exclude), default=0) if exclude is not None else 0
-        found, scores = self._nearest(
-            queries, min(k + surplus, len(self) if only is None else len(only)), only
-        )
-        order = np.lexsort((found, -scores), axis=1)
-        found, scores = np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
+        only = None if only is None else np.unique(only)
+        found, scores = self._first(queries, k + surplus, only)
         if exclude is not None:
             found, scores = _without(found, scores, exclude)
         return _padded(found, k, -1), _padded(scores, k, -np.inf)
 
+    def _first(self, queries: np.ndarray, k: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """As `search`, but no longer than there are rows."""
+        allowed = len(self) if only is None else len(only)
+        width = min(k, allowed)
+        if width == 0:
+            return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
+        queries = np.ascontiguousarray(queries, np.float32)
+        found, scores = self._nearest(queries, min(width + 1, allowed), only)
+        # Of rows that are equal at the cut FAISS keeps any; the first are wanted.
+        for query in np.flatnonzero(scores[:, width - 1] == scores[:, -1]) if width < allowed else ():
+            rows, values = self._not_below(queries[[query]], scores[query, -1], only)
+            if len(rows) >= width:
+                found[query, :width], scores[query, :width] = rows[:width], values[:width]
+        return found[:, :width], scores[:, :width]
+
     def _nearest(self, queries: np.ndarray, k: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        scores, found = self._index.search(queries, k, params=self._parameters(only))
+        order = np.lexsort((found, -scores), axis=1)
+        return np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
+
+    def _not_below(
+        self, query: np.ndarray, floor: float, only: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """All rows that score at least `floor`, and a rounding error less, best first."""
+        radius = float(floor) - 1e-6 * max(1.0, abs(float(floor)))
+        _, scores, found = self._index.range_search(query, radius, params=self._parameters(only))
+        order = np.lexsort((found, -scores))
+        return found[order], scores[order]
+
+    def _parameters(self, only: np.ndarray | None) -> Any:
         import faiss
 
-        if k == 0:
-            return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
         if self._config.threads:
             faiss.omp_set_num_threads(self._config.threads)
-        queries = np.ascontiguousarray(queries, np.float32)
-        selected = None
-        if only is not None:
-            selector = faiss.IDSelectorBatch(np.ascontiguousarray(only, np.int64))
-            selected = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        scores, found = self._index.search(queries, k, params=selected)
-        return found, scores
+        if only is None:
+            return None
+        selector = faiss.IDSelectorBatch(np.ascontiguousarray(only, np.int64))
+        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def save(self, path: Path) -> None:
         """Write the index."""

@@ -53,7 +53,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """Validation counts NDCG at this length."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; None: as many as cores are idle. With 1, a seed gives the same model bit for bit."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     """Of all random choices."""
 
 
@@ -77,13 +77,18 @@ class Config(BaseModel, frozen=True, extra="forbid"):
             ConfigError: An option is unknown, or its value is out of range.
         """
         values = _from_file(Path(path)) if path else {}
+        _validated(values, str(path))
         for setting in settings:
             section, option, value = _parsed(setting)
             values.setdefault(section, {})[option] = value
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise _config_error(error, str(path) if path else "The configuration") from None
+        return _validated(values, "The configuration")
+
+
+def _validated(values: dict[str, Any], where: str) -> Config:
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise _config_error(error, where) from None
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -107,7 +112,12 @@ def _parsed(setting: str) -> tuple[str, str, Any]:
     if not equals:
         raise ConfigError(f"'{setting}' is not a setting.", "Write it as name=value, for example dim=256.")
     section, option = _located(name.strip())
-    return section, option, yaml.safe_load(value)
+    try:
+        return section, option, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(
+            f"'{setting}': {value!r} is no plain value.", "Put the value in quotes: name='value'."
+        ) from None
 
 
 def _located(name: str) -> tuple[str, str]:

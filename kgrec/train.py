@@ -76,7 +76,8 @@ def train(
         features: of the n items.
         schema: of these features.
         positives: shape (n_users, n_items).
-        held_out: gives a training and a held-out part of `positives`, of the same shape.
+        held_out: gives a training and a held-out part of `positives`, of the same shape; without
+            entries in the second, nothing is chosen.
         encoder_config: shape of the embeddings.
         config: how to learn.
         on_epoch: is told of each epoch.
@@ -84,7 +85,7 @@ def train(
     Raises:
         TrainingError: the loss is no longer a number.
     """
-    with _threads(config.threads):
+    with _threads(config.threads), torch.random.fork_rng(devices=[]):
         run = _Run(features, schema, encoder_config, config, _Narrator(on_epoch))
         return run.selected_then_refit(positives, held_out)
 
@@ -110,7 +111,7 @@ class _Run:
             return self._untrained()
         temperature, epochs = self.config.temperature or TEMPERATURES[0], self.config.epochs
         rng = np.random.default_rng(self.config.seed)
-        training, valid = held_out(rng) if self.config.valid_share else (positives, positives[:0])
+        training, valid = held_out(rng)
         if valid.nnz:
             temperature, epochs = self._selected(training, valid)
         self.narrator.planned = len(self.narrator.log) + epochs
@@ -258,10 +259,11 @@ class _Learner:
         if n <= config.full_softmax_items:
             return batch, None, None
         own = np.union1d(batch.shown.indices, batch.hidden[1])
-        drawn = np.setdiff1d(self.rng.choice(n, config.sampled_items, replace=False), own)
+        drawn = np.setdiff1d(self.rng.choice(n, min(n, config.sampled_items), replace=False), own)
         items = np.concatenate([own, drawn])
         weight = np.zeros(len(items), np.float32)
-        weight[len(own) :] = math.log((n - len(own)) / max(1, len(drawn)))
+        if len(drawn):
+            weight[len(own) :] = math.log((n - len(own)) / len(drawn))
         return batch.over(items[: len(own)], len(items)), items, torch.from_numpy(weight)
 
 

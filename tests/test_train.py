@@ -1,0 +1,328 @@
+import math
+import os
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgrec.encoder import ItemEncoder
+from kgrec.errors import TrainingError
+from kgrec.features import ItemFeatures, Schema
+from kgrec.settings import EncoderConfig, TrainConfig
+from kgrec.train import _Batch, _Learner, _Narrator, _ranking_quality, _Run, best_trial, idle_cores, train
+
+N_ITEMS, N_GROUPS = 60, 4
+ENCODER = EncoderConfig(dim=8)
+QUICK = {"threads": 1, "temperature": 0.1, "epochs": 3, "batch_size": 16}
+
+
+def one_hot(n: int, groups: int) -> tuple[ItemFeatures, Schema]:
+    """Item i has one neighbour, its group i % groups, and no text."""
+    group = np.arange(n) % groups
+    neighbors = sp.csr_matrix((np.ones(n, np.float32), (np.arange(n), group)), (n, groups))
+    features = ItemFeatures(np.zeros((n, 0), np.float32), neighbors, np.zeros(groups, int), np.arange(groups))
+    schema = Schema(("in",), np.arange(groups), np.ones(groups, np.float32), np.zeros(0, np.float32))
+    return features, schema
+
+
+def tastes(n_users: int = 48, each: int = 6, seed: int = 0) -> sp.csr_matrix:
+    """User u takes `each` items of group u % groups."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(n_users), each)
+    items = np.concatenate(
+        [
+            rng.choice(N_ITEMS // N_GROUPS, each, replace=False) * N_GROUPS + user % N_GROUPS
+            for user in range(n_users)
+        ]
+    )
+    return sp.csr_matrix((np.ones(len(rows), np.float32), (rows, items)), (n_users, N_ITEMS))
+
+
+def halves(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Hold out one item of each user."""
+    whole = tastes()
+    valid = np.zeros(whole.shape, np.float32)
+    for user in range(whole.shape[0]):
+        valid[user, rng.choice(whole[user].indices)] = 1
+    held = sp.csr_matrix(valid)
+    left = (whole - held).tocsr()
+    left.eliminate_zeros()
+    return left, held
+
+
+def nothing(_: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Hold out nothing."""
+    return tastes(), tastes()[:0]
+
+
+def trained(held_out=nothing, **options):
+    features, schema = one_hot(N_ITEMS, N_GROUPS)
+    return train(features, schema, tastes(), held_out, ENCODER, TrainConfig(**(QUICK | options)))
+
+
+def learner(**options) -> _Learner:
+    features, schema = one_hot(N_ITEMS, N_GROUPS)
+    run = _Run(features, schema, ENCODER, TrainConfig(**(QUICK | options)), _Narrator(None))
+    torch.manual_seed(0)
+    encoder = ItemEncoder.for_schema(ENCODER, schema, N_ITEMS)
+    return _Learner(encoder, run, tastes(), 0.1, 3)
+
+
+# hiding
+
+
+@st.composite
+def _histories(draw) -> sp.csr_matrix:
+    """Each user has at least two items, as in training."""
+    n_items = draw(st.integers(2, 12))
+    rows = draw(
+        st.lists(st.sets(st.integers(0, n_items - 1), min_size=2, max_size=n_items), min_size=1, max_size=6)
+    )
+    dense = np.zeros((len(rows), n_items), np.float32)
+    for row, items in enumerate(rows):
+        dense[row, sorted(items)] = 1
+    return sp.csr_matrix(dense)
+
+
+@given(_histories(), st.floats(0.01, 0.99), st.integers(0, 10_000))
+def test_what_is_hidden_and_what_is_shown_make_up_the_history(histories, share, seed):
+    batch = _Batch.hide(histories, share, np.random.default_rng(seed))
+    hidden = np.zeros(histories.shape, np.float32)
+    np.add.at(hidden, batch.hidden, 1)
+    shown = batch.shown.toarray()
+    assert not (hidden * shown).any()
+    np.testing.assert_array_equal(hidden + shown, histories.toarray())
+    assert (shown.sum(axis=1) >= 1).all()
+    if hidden.any():
+        assert batch.weight.sum() == pytest.approx(1, abs=1e-5)
+        assert (batch.weight > 0).all() and batch.weight.dtype == np.float32
+
+
+@given(_histories(), st.integers(0, 10_000))
+def test_a_user_weighs_as_the_root_of_the_history(histories, seed):
+    batch = _Batch.hide(histories, 0.7, np.random.default_rng(seed))
+    users = np.bincount(batch.hidden[0], batch.weight, histories.shape[0])
+    some = np.unique(batch.hidden[0])
+    expected = np.sqrt(np.diff(histories.indptr))[some]
+    if len(some):
+        np.testing.assert_allclose(users[some], expected / expected.sum(), rtol=1e-4)
+
+
+def test_half_of_a_long_history_is_hidden():
+    histories = sp.csr_matrix(np.ones((1, 10_000), np.float32))
+    batch = _Batch.hide(histories, 0.5, np.random.default_rng(0))
+    assert len(batch.hidden[0]) == pytest.approx(5000, abs=200)
+
+
+# loss
+
+
+def test_the_loss_is_this_sum():
+    batch = _Batch(
+        shown=sp.csr_matrix(np.array([[1, 0, 0], [0, 1, 0]], np.float32)),
+        hidden=(np.array([0, 0, 1]), np.array([1, 2, 2])),
+        weight=np.array([0.25, 0.25, 0.5], np.float32),
+    )
+    logits = torch.tensor([[9.0, 1.0, 2.0], [0.5, 9.0, -1.0]])
+    first, second = math.log(math.e + math.e**2), math.log(math.exp(0.5) + math.exp(-1))
+    expected = 0.25 * (first - 1) + 0.25 * (first - 2) + 0.5 * (second + 1)
+    assert batch.loss(logits, None).item() == pytest.approx(expected, rel=1e-6)
+    # a candidate that stands for three counts three times in the denominator
+    weighted = batch.loss(logits, torch.tensor([0.0, 0.0, math.log(3)])).item()
+    first, second = math.log(math.e + 3 * math.e**2), math.log(math.exp(0.5) + 3 * math.exp(-1))
+    expected = 0.25 * (first - 1) + 0.25 * (first - 2) + 0.5 * (second + 1)
+    assert weighted == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_sampled_denominator_is_right_on_average():
+    sampler = learner(full_softmax_items=10, sampled_items=12)
+    histories = sampler.positives[:2]
+    logits = torch.from_numpy(np.random.default_rng(5).normal(size=(2, N_ITEMS)))
+    whole = _Batch.hide(histories, 0.5, np.random.default_rng(1))
+    shown = torch.from_numpy(whole.shown.toarray()) > 0
+    full = logits.exp().masked_fill(shown, 0).sum(dim=1)
+    totals, own = [], np.unique(histories.indices)
+    for _ in range(3000):
+        batch, items, weight = sampler._candidates(whole)
+        # what the batch holds is always there, stands for itself, and is found under its new number
+        assert items[: len(own)].tolist() == own.tolist() and not weight[: len(own)].any()
+        assert len(np.unique(items)) == len(items) <= len(own) + 12
+        assert items[batch.hidden[1]].tolist() == whole.hidden[1].tolist()
+        assert items[batch.shown.indices].tolist() == whole.shown.indices.tolist()
+        allowed = torch.from_numpy(batch.shown.toarray()) == 0
+        totals.append((allowed * (logits[:, items] + weight).exp()).sum(dim=1))
+    error = torch.stack(totals).std(dim=0) / math.sqrt(len(totals))
+    difference = (torch.stack(totals).mean(dim=0) - full).abs()
+    assert (difference < 4 * error).all() and (error < 0.01 * full).all()
+
+
+def test_in_a_small_catalogue_all_items_are_candidates():
+    batch = _Batch.hide(tastes(2), 0.5, np.random.default_rng(0))
+    assert learner(full_softmax_items=N_ITEMS)._candidates(batch) == (batch, None, None)
+
+
+@pytest.mark.parametrize("sampled", [1, N_ITEMS, 4096])
+def test_any_number_of_sampled_items_trains(sampled):
+    log = trained(full_softmax_items=1, sampled_items=sampled).log
+    assert all(math.isfinite(line.loss) for line in log)
+
+
+def test_a_batch_that_holds_every_item_needs_no_sample():
+    whole = sp.csr_matrix(np.ones((4, N_ITEMS), np.float32))
+    features, schema = one_hot(N_ITEMS, N_GROUPS)
+    config = TrainConfig(**(QUICK | {"full_softmax_items": 1, "sampled_items": 5}))
+    result = train(features, schema, whole, lambda _: (whole, whole[:0]), ENCODER, config)
+    assert all(math.isfinite(line.loss) for line in result.log)
+
+
+# learning
+
+
+def quality(result) -> float:
+    """Share of an item's 14 nearest that are of its group."""
+    units = result.items / np.linalg.norm(result.items, axis=1, keepdims=True)
+    nearest = np.argsort(-(units @ units.T), axis=1)[:, 1 : N_ITEMS // N_GROUPS]
+    return float((nearest % N_GROUPS == np.arange(N_ITEMS)[:, None] % N_GROUPS).mean())
+
+
+@pytest.mark.parametrize("full", [N_ITEMS, 1])
+def test_the_loss_falls_and_groups_come_together(full):
+    result = trained(full_softmax_items=full, sampled_items=20, epochs=20)
+    losses = [line.loss for line in result.log]
+    assert losses[-1] < 0.8 * losses[0]
+    assert quality(result) > 0.95 and quality(trained(epochs=1, learning_rate=1e-9)) < 0.7
+
+
+def test_a_sampled_softmax_ends_near_the_full_one():
+    full, sampled = (trained(full_softmax_items=n, sampled_items=30, epochs=20).log[-1].loss for n in (60, 1))
+    assert sampled == pytest.approx(full, abs=0.15)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_another_model():
+    one, same, other = (trained(seed=seed).items for seed in (7, 7, 8))
+    assert one.tobytes() == same.tobytes()
+    assert not np.allclose(one, other)
+
+
+def test_the_global_random_state_of_torch_stays_as_it_was():
+    before = torch.random.get_rng_state()
+    trained()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_held_out_items_choose_temperature_and_epochs_before_the_refit():
+    told = []
+    features, schema = one_hot(N_ITEMS, N_GROUPS)
+    config = TrainConfig(**(QUICK | {"temperature": None, "epochs": 4}))
+    result = train(features, schema, tastes(), halves, ENCODER, config, lambda *line: told.append(line))
+    trials = [line for line in result.log if line.valid_ndcg is not None]
+    # each temperature over half of the epochs, then the best of them over all
+    assert [(line.temperature, line.epoch) for line in trials[:3]] == [(0.1, 2), (0.15, 2), (0.2, 2)]
+    best = max(trials[:3], key=lambda line: line.valid_ndcg)
+    assert [(line.temperature, line.epoch) for line in trials[3:]] == [(best.temperature, 4)]
+    chosen = best_trial(result.log)
+    assert chosen.valid_ndcg == max(line.valid_ndcg for line in trials)
+    refit = [line for line in result.log if line.stage == "refit"]
+    assert [(line.temperature, line.epoch) for line in refit] == [
+        (chosen.temperature, epoch) for epoch in range(1, chosen.epoch + 1)
+    ]
+    assert all(line.valid_ndcg is None and line.valid_recall is None for line in refit)
+    assert [line for line, _, _ in told] == result.log
+    assert [done for _, done, _ in told] == [*range(1, len(result.log) + 1)]
+    assert told[0][2] == 3 * 2 + 4 + 4 and told[-1][1] == told[-1][2]
+
+
+def test_a_given_temperature_is_taken():
+    result = trained(halves, temperature=0.3)
+    assert {line.temperature for line in result.log} == {0.3}
+    assert any(line.stage == "select" for line in result.log)
+
+
+def test_without_validation_all_epochs_are_run_once():
+    log = trained().log
+    assert [(line.stage, line.epoch) for line in log] == [("refit", 1), ("refit", 2), ("refit", 3)]
+
+
+@pytest.mark.parametrize("positives", [sp.csr_matrix((0, 60)), sp.csr_matrix((3, 60)), tastes(5, each=1)])
+def test_where_nobody_has_two_items_the_model_is_content_alone(positives, caplog):
+    features, schema = one_hot(N_ITEMS, N_GROUPS)
+    result = train(features, schema, positives, nothing, ENCODER, TrainConfig(**QUICK))
+    assert result.log == [] and "nothing to learn from" in caplog.text
+    assert not result.encoder.identity.any()
+    # items of a group are the same, others are not
+    np.testing.assert_array_equal(result.items[0], result.items[N_GROUPS])
+    np.testing.assert_allclose(np.linalg.norm(result.items, axis=1), 1, rtol=1e-5)
+    assert quality(result) == 1
+
+
+def test_content_alone_keeps_the_cosines_of_texts():
+    rng = np.random.default_rng(0)
+    text = (rng.normal(size=(6, 8)) @ rng.normal(size=(8, 20))).astype(np.float32)
+    text /= np.linalg.norm(text, axis=1, keepdims=True)
+    blank = sp.csr_matrix((6, 0), dtype=np.float32)
+    features = ItemFeatures(text, blank, np.zeros(0, int), np.zeros(0, int))
+    schema = Schema((), np.zeros(0, int), np.zeros(0, np.float32), np.zeros(20, np.float32))
+    nobody = sp.csr_matrix((0, 6), dtype=np.float32)
+    result = train(features, schema, nobody, nothing, EncoderConfig(dim=8), TrainConfig(**QUICK))
+    np.testing.assert_allclose(result.items @ result.items.T, text @ text.T, atol=1e-5)
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_a_remedy():
+    with pytest.raises(TrainingError) as raised:
+        trained(learning_rate=1e38, epochs=5)
+    assert raised.value.problem.startswith("The loss became nan in epoch ")
+    assert raised.value.remedy == "Lower train.learning_rate, or raise train.temperature."
+
+
+def test_torch_gets_its_thread_count_back():
+    before = torch.get_num_threads()
+    trained(threads=before + 1)
+    assert torch.get_num_threads() == before
+
+
+def test_between_one_and_all_cores_are_idle():
+    assert 1 <= idle_cores() <= (os.cpu_count() or 1)
+
+
+# validation
+
+
+def test_ranking_quality_on_four_hands():
+    truth = sp.csr_matrix(
+        np.array([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 1, 1, 0], [0, 1, 0, 0, 0]], np.float32)
+    )
+    top = np.array([[0, 1, 2], [0, 1, 2], [3, 4, 0], [0, 1, 2]])
+    ndcg, recall = _ranking_quality(top, truth)
+    second, third = 1 / math.log2(3), 1 / 2
+    ideal = 1 + second + third
+    np.testing.assert_allclose(ndcg, [(1 + third) / (1 + second), 0, (1 + third) / ideal, second])
+    np.testing.assert_allclose(recall, [1, 0, 2 / 4, 1])
+
+
+@given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 1000))
+def test_ranking_quality_is_one_for_the_truth_first_and_never_more(n_users, n_items, seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((n_users, n_items)) < 0.5
+    truth[:, 0] = True
+    k = int(rng.integers(1, n_items + 1))
+    perfect = np.argsort(~truth, axis=1, kind="stable")[:, :k]
+    assert _ranking_quality(perfect, sp.csr_matrix(truth.astype(np.float32)))[0] == pytest.approx(
+        np.ones(n_users)
+    )
+    shuffled = rng.permuted(np.tile(np.arange(n_items), (n_users, 1)), axis=1)[:, :k]
+    for values in _ranking_quality(shuffled, sp.csr_matrix(truth.astype(np.float32))):
+        assert (values >= 0).all() and (values <= 1 + 1e-9).all()
+
+
+def test_validation_ranks_everything_but_the_history():
+    """With two items of a group taken and one held out, an untrained tower over groups finds the third."""
+    features, schema = one_hot(6, 2)
+    config = TrainConfig(**(QUICK | {"valid_k": 1, "epochs": 1, "learning_rate": 1e-9}))
+    history = sp.csr_matrix(np.array([[1, 0, 1, 0, 0, 0]], np.float32))
+    held = sp.csr_matrix(np.array([[0, 0, 0, 0, 1, 0]], np.float32))
+    encoder = EncoderConfig(dim=64)
+    log = train(features, schema, (history + held).tocsr(), lambda _: (history, held), encoder, config).log
+    assert (log[0].valid_ndcg, log[0].valid_recall) == (1, 1)
