@@ -10,7 +10,7 @@ File formats are Parquet, JSON, npy, safetensors and FAISS: reading one never ru
 from __future__ import annotations
 
 import ctypes
-import errno
+import glob
 import hashlib
 import json
 import os
@@ -19,8 +19,8 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -56,6 +56,25 @@ class Manifest:
     inputs: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: SHA-256 of all the above, as canonical JSON
+    seal: str = ""
+
+
+class _ReplacedError(Exception):
+    """A writer replaced the folder while it was read."""
+
+
+def check_output(folder: Path, kind: Kind) -> None:
+    """Refuse an output folder before any work is done for it.
+
+    Raises:
+        ArtifactError: It holds something that is not an artefact of this kind, or cannot be written.
+    """
+    folder = Path(folder).resolve()
+    _check_replaceable(folder, kind)
+    parent = next(place for place in folder.parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ArtifactError(f"{folder}: {parent} cannot be written to.", "Choose another output folder.")
 
 
 @contextmanager
@@ -78,10 +97,11 @@ def writing(
         ArtifactError: `folder` holds something that is not an artefact of this kind, or the
             disk refuses.
     """
-    folder = Path.cwd() / folder
+    folder = Path(folder).resolve()
     _check_replaceable(folder, kind)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _restore(folder)
         _sweep(folder)
         temporary = (
             folder.parent / f".{folder.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
@@ -96,9 +116,10 @@ def writing(
         _seal(temporary, Manifest(kind, created=_now(), inputs=dict(inputs or {}), config=dict(config or {})))
         _replace(temporary, folder)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            raise
-        raise ArtifactError(f"{folder}: {error.strerror}.", "What was there before is untouched.") from error
+        raise ArtifactError(
+            f"{folder}: cannot be written ({error.strerror or error}).",
+            "See whether the disk is full; what was there before is untouched.",
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -110,34 +131,19 @@ def reading(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _
         ArtifactError: There is no such folder, it is of another kind, of another version, or corrupt.
     """
     for _ in range(_RETRIES):
-        manifest = None
+        place = _present(Path(folder))
         try:
-            manifest = opened(folder, kind)
-            result = load(Path(folder), manifest)
-        except (KgrecError, OSError):
-            if manifest is None or _unchanged(folder, manifest):
-                raise
+            return _read_once(place, kind, load)
+        except (_ReplacedError, FileNotFoundError):
             continue
-        if _unchanged(folder, manifest):
-            return result
+        except OSError as error:
+            raise ArtifactError(
+                f"{error.filename or place}: cannot be read ({error.strerror or error}).",
+                "See who may read the folder, and whether the disk is sound.",
+            ) from error
     raise ArtifactError(
         f"{folder}: it was replaced {_RETRIES} times while being read.", "Try again when writers are done."
     )
-
-
-def opened(folder: Path, kind: Kind) -> Manifest:
-    """The manifest of `folder`, after its version and every file's size and hash were checked.
-
-    Raises:
-        ArtifactError: There is no such folder, or it is of another kind.
-        VersionMismatch: It has another format version.
-        CorruptArtifact: A file is absent or differs from the manifest.
-    """
-    folder = Path(folder)
-    manifest = _manifest(folder, kind)
-    for name, expected in manifest.files.items():
-        _check_file(folder / name, expected)
-    return manifest
 
 
 def current(folder: Path, kind: Kind) -> Manifest:
@@ -211,22 +217,25 @@ def read_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
 def _check_replaceable(folder: Path, kind: Kind) -> None:
     if not folder.exists() and not folder.is_symlink():
         return
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
+    with suppress(OSError):  # what cannot be listed is no folder to replace
+        if folder.is_dir() and not any(folder.iterdir()):
+            return
     found = None
-    if (folder / MANIFEST).is_file():
+    with suppress(CorruptArtifact, OSError):
         found = read_json(folder / MANIFEST)
     if not isinstance(found, dict) or found.get("kind") != kind:
         raise ArtifactError(
             f"{folder} exists and is not a {kind} folder, so it is not replaced.",
-            "Choose another output folder.",
+            "Choose another output folder, or remove this one.",
         )
 
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left beside `folder`."""
-    for stale in folder.parent.glob(f".{folder.name}.{socket.gethostname()}.*.tmp"):
-        if not _alive(int(stale.name.split(".")[-3])):
+    beginning = glob.escape(f".{folder.name}.{socket.gethostname()}.")
+    for stale in folder.parent.glob(f"{beginning}*.tmp"):
+        process = stale.name.split(".")[-3]
+        if process.isdigit() and not _alive(int(process)):
             shutil.rmtree(stale, ignore_errors=True)
 
 
@@ -248,9 +257,16 @@ def _seal(folder: Path, manifest: Manifest) -> None:
             "sha256": digest(path),
             "bytes": path.stat().st_size,
         }
+    manifest = replace(manifest, seal=_seal_of(asdict(manifest)))
     write_json(asdict(manifest), folder / MANIFEST)
     for path in [*paths, folder / MANIFEST, *(p for p in folder.rglob("*") if p.is_dir()), folder]:
         _sync(path)
+
+
+def _seal_of(raw: dict[str, Any]) -> str:
+    """SHA-256 of a manifest's other values: a manifest that was altered does not match it."""
+    values = {name: value for name, value in raw.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _sync(path: Path) -> None:
@@ -263,15 +279,15 @@ def _sync(path: Path) -> None:
 
 def _replace(temporary: Path, folder: Path) -> None:
     """Put `temporary` in the place of `folder` in one step of the file system."""
+    previous = _previous(folder)
     if not folder.exists() or not any(folder.iterdir()):
         temporary.rename(folder)
     elif not _exchange(temporary, folder):
-        # Without an exchanging rename there is an instant with no folder; _manifest() finds the old one then.
-        previous = _previous(folder)
+        # Without an exchanging rename there is an instant with no folder: readers take the previous one then.
         shutil.rmtree(previous, ignore_errors=True)
         folder.rename(previous)
         temporary.rename(folder)
-        shutil.rmtree(previous, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
     _sync(folder.parent)
 
 
@@ -291,9 +307,32 @@ def _previous(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.previous"
 
 
-def _manifest(folder: Path, kind: Kind) -> Manifest:
-    if not folder.exists() and _previous(folder).exists():
+def _present(folder: Path) -> Path:
+    """Where the artefact is: beside `folder`, if a writer was killed between two renames."""
+    return _previous(folder) if not folder.exists() and _previous(folder).exists() else folder
+
+
+def _restore(folder: Path) -> None:
+    if _present(folder) != folder:
         _previous(folder).rename(folder)
+
+
+def _read_once(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _T:
+    manifest = current(folder, kind)
+    try:
+        for name, expected in manifest.files.items():
+            _check_file(folder / name, expected)
+        result = load(folder, manifest)
+    except (KgrecError, OSError):
+        if _unchanged(folder, manifest):
+            raise
+        raise _ReplacedError from None
+    if not _unchanged(folder, manifest):
+        raise _ReplacedError
+    return result
+
+
+def _manifest(folder: Path, kind: Kind) -> Manifest:
     if not folder.is_dir():
         raise ArtifactError(
             f"{folder}: there is no such folder.", f"Give the path of a {kind} folder, or make one first."
@@ -314,10 +353,9 @@ def _manifest(folder: Path, kind: Kind) -> Manifest:
             f"this is kgrec {__version__}, which reads version {FORMAT_VERSION}.",
             "Make it again with this version of kgrec, or install the version that wrote it.",
         )
-    try:
-        return Manifest(**raw)
-    except TypeError:
-        raise _corrupt(folder / MANIFEST, "has other keys than a manifest of this version") from None
+    if raw.keys() != Manifest.__dataclass_fields__.keys() or raw["seal"] != _seal_of(raw):
+        raise _corrupt(folder / MANIFEST, "differs from what was written")
+    return Manifest(**raw)
 
 
 def _check_file(path: Path, expected: object) -> None:

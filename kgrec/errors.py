@@ -105,8 +105,9 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
         return f"Did you mean {_listed(close)}?"
     if not known:
         return "There are none."
-    more = ", ..." if len(known) > 5 else ""
-    return f"There are {_listed(known[:5], 'and')}{more}."
+    if len(known) > 5:
+        return f"There are {len(known):,}, such as {_listed(known[:5], 'and')}."
+    return f"There {'is' if len(known) == 1 else 'are'} {_listed(known, 'and')}."
 
 
 def _listed(names: Sequence[str], joiner: str = "or") -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.addition import without
-from kgrec.errors import ConfigError, TrainingError, UnknownId, did_you_mean
+from kgrec.errors import ConfigError, SourceError, TrainingError, UnknownId, did_you_mean
 from kgrec.graph import KnowledgeGraph, read_addition
 from kgrec.interactions import Interactions
 from kgrec.mapping import Mapping
@@ -361,6 +361,10 @@ class Recommender:
 def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
     if isinstance(rows, str | Path):
         path = Path(rows)
+        if not path.exists():
+            raise SourceError(
+                f"{path} is not there.", "Give a folder laid out as the mapping says, or a table of items."
+            )
         if path.is_dir():
             return read_addition(graph.mapping, path, known=graph)
         return read_addition(_only_items(graph, path), path.parent, known=graph)

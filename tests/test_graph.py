@@ -251,7 +251,7 @@ def test_views(graph):
             HEAD.replace("notes", "remarks"),
             MappingError,
             "movies.csv: the column 'remarks' is not named under nodes.movie.columns.",
-            "There are 'notes'.",
+            "There is 'notes'.",
         ),
         ("studios.csv", 0, "key,name", SourceError, "studios.csv has no column 'id'.", "'key'"),
     ],

@@ -9,21 +9,60 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 # Set before torch starts its threads: idle ones that spin starve the other programs of the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
+from typer.core import TyperGroup
 
 from kgrec._version import __version__
 from kgrec.cli import build, cold, demo, doctor, query, train
-from kgrec.cli.console import report_error
+from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
+
+#: base of typer's errors of usage, which it exports under different names in different versions
+_WrongUsage: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """The commands; whatever ends one becomes an exit code, and an error two lines or a JSON value."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            # What ends a command early, `--help` say, comes back as an exit code.
+            code = super().main(words, *rest, **options | {"standalone_mode": False})
+        except KgrecError as error:
+            report_error(error, as_json="--json" in words)
+            code = error.exit_code
+        except _WrongUsage as error:
+            report_error(_in_two_lines(error), as_json="--json" in words)
+            code = 2
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
+        except BrokenPipeError:
+            # The reader of the output, `head` say, has what it wanted; Python would complain once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        if code == _INTERRUPTED:
+            typer.echo("\nStopped. Folders that were there before are as they were.", err=True)
+        sys.exit(code)
+
+
+def _in_two_lines(error: Any) -> UsageError:
+    problem = " ".join(error.format_message().split())
+    path = error.ctx.command_path if error.ctx is not None else "kgrec"
+    return UsageError(problem if problem.endswith(".") else f"{problem}.", f"See {path} --help.")
+
 
 app = typer.Typer(
     name="kgrec",
+    cls=_Commands,
     help="A catalogue in CSV or RDF and a log in; explained recommendations out, new items included.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -31,10 +70,16 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
+def _start(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+) -> None:
     if version:
         typer.echo(f"kgrec {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 for _command in (
@@ -55,15 +100,4 @@ for _command in (
 
 def main() -> None:
     """Run the command line; the entry point of the script `kgrec`."""
-    try:
-        app()
-    except KgrecError as error:
-        report_error(error, as_json="--json" in sys.argv)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\nStopped. Folders that were there before are as they were.", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of the output, `head` say, has what it wanted; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    app()

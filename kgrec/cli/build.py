@@ -33,11 +33,13 @@ def init(
         raise ArtifactError(
             f"{output} exists already.", "Give --force to replace it, or another name with -o."
         )
-    draft = draft_mapping(files)
-    output.write_text(draft.yaml, encoding="utf-8")
+    draft = draft_mapping(files, output.parent)
+    _write(output, draft.yaml)
     for reason in draft.reasons:
         out.say(reason)
-    out.say(f"\nWrote {output}. Read it through, then: kgrec build {output} -o graph/")
+    here = output.parent.resolve()
+    outside = "" if all(f.resolve().is_relative_to(here) for f in files) else " --allow-outside"
+    out.say(f"\nWrote {output}. Read it through, then: kgrec build {output} -o graph/{outside}")
     out.result({"mapping": str(output), "reasons": draft.reasons})
 
 
@@ -56,9 +58,11 @@ def build(
 
     Example: `kgrec build kgrec.yaml -o graph/`
     """
+    from kgrec.artifacts import check_output
     from kgrec.graph import build_graph
 
     out = console(as_json, quiet)
+    check_output(output, "graph")
     with out.progress("reading") as advance:
         graph = build_graph(
             mapping, allow_outside=allow_outside, progress=lambda _, done, total: advance(done, total)
@@ -90,6 +94,15 @@ def inspect(
         out.result({"stats": stats, "report": loaded.report.to_dict()}, _summary(stats))
     else:
         _show_node(loaded, node, out)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} cannot be written ({error.strerror}).", "Choose another output file."
+        ) from None
 
 
 def _show_node(graph: Any, node: str, out: Console) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.console import Json, Quiet, console, counted
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,15 +33,17 @@ def add(
 
     Example: `kgrec add model/ new/`
     """
+    from kgrec.artifacts import check_output
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
     if (folder is None) == (items is None):
         raise ConfigError("It is not clear what to add.", "Give a folder, or --items with a table.")
     recommender = Recommender.load(model)
+    check_output(output or model, "model")
     with out.progress("encoding text") as on_text:
         added = recommender.add_items(folder or items, on_text=on_text)
-    if len(added):
+    if len(added) or output is not None:
         recommender.save(output or model)
     for line in lines(added):
         out.say(line)
@@ -50,20 +52,24 @@ def add(
 
 def lines(added: Added, most: int = 10) -> list[str]:
     """What was added, linked to what."""
-    report = [f"Added {len(added):,} items; they are recommendable now."]
+    if len(added):
+        report = [f"Added {counted(len(added), 'item')}; recommendable from now on."]
+    else:
+        report = ["There was no new item to add."]
     rows = list(zip(added.ids, added.labels, added.linked, added.words, strict=True))
     for name, label, linked, words in rows[:most]:
-        report.append(f"  {name}  {label}: {linked} known neighbours, {words} words of text")
+        known = counted(linked, "known neighbour")
+        report.append(f"  {name}  {label}: {known}, {counted(words, 'word')} of text")
     if len(rows) > most:
         report.append(f"  and {len(rows) - most:,} more")
     bare = [name for name, _, linked, words in rows if not linked and not words]
     if bare:
         report.append(
-            f"{len(bare):,} have neither a known neighbour nor text, so nothing places them: {_some(bare)}"
+            f"{counted(len(bare), 'item')} with neither a known neighbour nor text, so nothing places them: {_some(bare)}"
         )
     if added.known:
         report.append(
-            f"{len(added.known):,} were known already; their rows were left out: {_some(added.known)}"
+            f"Known before, so these rows were left out ({len(added.known):,}): {_some(added.known)}"
         )
     return report
 

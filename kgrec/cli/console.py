@@ -23,6 +23,10 @@ Quiet = Annotated[
 ]
 
 
+class UsageError(KgrecError):
+    """A command was called with options or arguments that it does not have."""
+
+
 @dataclass(frozen=True)
 class Console:
     """How one command speaks."""
@@ -88,6 +92,11 @@ def console(as_json: bool, quiet: bool) -> Console:
     for name in ("sentence_transformers", "transformers", "faiss"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return Console(as_json, quiet)
+
+
+def counted(count: int, name: str) -> str:
+    """The number with its noun: "1 item", "2,000 items"."""
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def report_error(error: KgrecError, *, as_json: bool) -> None:

@@ -29,7 +29,12 @@ def demo(
 
     Example: `kgrec demo --keep demo/`
     """
+    from kgrec.artifacts import check_output
+
     out = console(as_json, quiet)
+    if keep is not None:
+        check_output(keep / "graph", "graph")
+        check_output(keep / "model", "model")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         record = _run(keep or Path(temporary), k, out)

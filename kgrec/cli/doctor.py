@@ -12,8 +12,9 @@ import typer
 from kgrec._version import __version__
 from kgrec.cli.console import Json, Quiet, console
 from kgrec.errors import EncoderNotFound, KgrecError
-from kgrec.text import PACKAGED
 
+#: `kgrec.text.PACKAGED`, without what importing it brings
+_ENCODER = "minilm"
 _PACKAGES = (
     "torch",
     "torch-geometric",
@@ -33,7 +34,7 @@ _PACKAGES = (
 def doctor(
     encoder: Annotated[
         str, typer.Option("--encoder", help="The text encoder to try: a name or a folder.")
-    ] = PACKAGED,
+    ] = _ENCODER,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from kgrec.errors import ArtifactError, ConfigError, SourceError, did_you_mean
-from kgrec.ingest.batches import Table
+from kgrec.ingest.batches import Batch, Table
+from kgrec.ingest.rows import filled
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
 from kgrec.mapping import InteractionTable, TableFormat
@@ -26,12 +28,14 @@ def read_pairs(path: Path, mapped: InteractionTable | None) -> pa.Table:
     """Columns user_id and item_id of a table; they may also be named as in the mapping.
 
     Raises:
-        SourceError: The file cannot be read, or lacks a column.
+        SourceError: The file cannot be read, lacks a column, or has a row without a user or an item.
     """
     table = _opened(path)
     names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
     columns = {target: _column(path, table.columns, target, other) for target, other in names.items()}
     batches = list(table.read(list(columns.values())))
+    for batch in batches:
+        _check_whole(batch)
     return pa.table({target: _cells(batches, name) for target, name in columns.items()})
 
 
@@ -60,16 +64,33 @@ def read_ids(path: Path) -> list[str]:
     return ids
 
 
+def check_result(path: Path) -> None:
+    """Refuse a file of results before any work is done for it.
+
+    Raises:
+        ConfigError: The suffix is none of .parquet, .csv, .jsonl.
+        ArtifactError: The folder of the file is not there, or the file is a folder.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"{path} has no suffix that says its format.",
+            f"Name it {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.",
+        )
+    if path.is_dir():
+        raise ArtifactError(f"{path} is a folder.", "Choose another output file.")
+    if not path.parent.is_dir():
+        raise ArtifactError(
+            f"{path.parent}: there is no such folder.", "Make it, or choose another output file."
+        )
+
+
 @contextmanager
 def result_file(path: Path, metadata: dict[str, str]) -> Iterator[ResultWriter]:
     """A file of Arrow tables, written in parts, that appears whole or not at all.
 
     Raises:
-        ConfigError: The suffix is none of .parquet, .csv, .jsonl.
         ArtifactError: The file cannot be written.
     """
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{path} has no suffix that says its format.", f"Name it {', '.join(SUFFIXES)}.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         writer = ResultWriter(temporary, path.suffix, metadata)
@@ -81,7 +102,7 @@ def result_file(path: Path, metadata: dict[str, str]) -> Iterator[ResultWriter]:
             f"{path} cannot be written ({error.strerror}).", "Choose another output file."
         ) from None
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             temporary.unlink()
 
 
@@ -131,6 +152,20 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
         if candidate in columns:
             return candidate
     raise SourceError(f"{path} has no column '{name}'.", did_you_mean(name, columns))
+
+
+def _check_whole(batch: Batch) -> None:
+    """Refuse a row that would be dropped: a command has no report to count it in."""
+    if batch.broken:
+        line = batch.broken[0][0]
+        raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
+    for name, cells in batch.columns.items():
+        if not pa.types.is_string(cells.type):
+            raise SourceError(f"{batch.name}: '{name}' holds lists.", "Write one user and one item a row.")
+        empty = np.flatnonzero(~filled(batch, name))
+        if len(empty):
+            place = next(batch.places(empty))
+            raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or take it out.")
 
 
 def _cells(batches: list[Any], name: str) -> pa.ChunkedArray:

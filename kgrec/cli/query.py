@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import typer
 
 from kgrec._version import __version__
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.files import has_columns, read_ids, read_pairs, result_file
-from kgrec.errors import ConfigError
+from kgrec.errors import ConfigError, SourceError, UnknownId
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kgrec.recommend import Recommender
+    from kgrec.vocabulary import Vocabulary
 
 #: users a row group
 _CHUNK = 4096
+_WHAT = {"user_id": "users", "item_id": "items"}
 
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
 Length = Annotated[int, typer.Option("-k", help="Items a list.", min=1)]
@@ -55,6 +57,7 @@ def recommend(
 
     Example: `kgrec recommend model/ --all-users -k 100 -o recs.parquet`
     """
+    from kgrec.cli.files import check_result, read_ids
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
@@ -64,19 +67,26 @@ def recommend(
             "It is not clear whom to recommend to.",
             "Give one of --user, --users-file, --all-users and --history.",
         )
+    if output is not None:
+        check_result(output)
     recommender = Recommender.load(model)
+    allowed = None if candidates is None else read_ids(candidates)
     options: dict[str, Any] = {
         "k": k,
         "exclude_seen": not include_seen,
-        "candidates": None if candidates is None else read_ids(candidates),
+        "candidates": allowed,
         "on_unknown": "skip" if skip_unknown else "raise",
     }
+    asked = _Asked(skip_unknown)
+    asked.check(recommender.model.items, allowed or [], "candidates")
     if history is not None:
-        tables, total = _for_histories(recommender, history, options)
+        tables, total = _for_histories(recommender, history, options, asked)
     else:
-        users = recommender.model.users.tolist() if all_users else user or read_ids(users_file or Path())
+        users = _known_users(recommender) if all_users else user or read_ids(users_file or Path())
+        users = list(dict.fromkeys(users))
+        asked.check(recommender.model.users, users, "users")
         tables, total = _for_users(recommender, users, options)
-    _deliver(recommender, tables, total, output, out, ("user_id", "item_id"))
+    _deliver(recommender, tables, total, output, out, ("user_id", "item_id"), asked)
 
 
 def similar(
@@ -91,13 +101,16 @@ def similar(
 
     Example: `kgrec similar model/ --item the-matrix-1999 -k 10`
     """
+    from kgrec.cli.files import check_result
     from kgrec.recommend import Recommender
 
+    out = console(as_json, quiet)
+    if output is not None:
+        check_result(output)
     recommender = Recommender.load(model)
-    table = recommender.similar_items(item, k, arrow=True)
-    _deliver(
-        recommender, iter([table]), len(item), output, console(as_json, quiet), ("item_id", "similar_id")
-    )
+    items = list(dict.fromkeys(item))
+    table = recommender.similar_items(items, k, arrow=True)
+    _deliver(recommender, iter([table]), len(items), output, out, ("item_id", "similar_id"))
 
 
 def embed(
@@ -113,10 +126,12 @@ def embed(
 
     Example: `kgrec embed model/ -o embeddings.parquet`
     """
+    from kgrec.cli.files import check_result, result_file
     from kgrec.recommend import Recommender
 
     if output.suffix == ".csv":
         raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet or .jsonl.")
+    check_result(output)
     out = console(as_json, quiet)
     recommender = Recommender.load(model)
     embeddings = recommender.user_embeddings if users else recommender.item_embeddings
@@ -151,6 +166,40 @@ def explain(
     out.result(explanation.to_dict(), str(explanation))
 
 
+@dataclass
+class _Asked:
+    """Which of the ids that were asked for the model does not know."""
+
+    skip: bool
+    #: what -> ids passed over
+    skipped: dict[str, list[str]] = field(default_factory=dict)
+
+    def check(self, known: Vocabulary, names: Iterable[str], what: str) -> None:
+        """Note the unknown ones among `names`; where they are not to be skipped, the library refuses them."""
+        names = list(dict.fromkeys(names))
+        unknown = [name for name, row in zip(names, known.ids(names), strict=True) if row < 0]
+        if self.skip and unknown:
+            self.skipped[what] = unknown
+
+    def lines(self) -> Iterator[str]:
+        for what, names in self.skipped.items():
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            yield f"Passed over {len(names):,} {what} that the model does not know: {shown}"
+
+    def record(self) -> dict[str, Any]:
+        return {"skipped": self.skipped} if self.skip else {}
+
+
+def _known_users(recommender: Recommender) -> list[str]:
+    users = recommender.model.users.tolist()
+    if not users:
+        raise UnknownId(
+            "The model knows no users: it was trained without interactions.",
+            "Give histories of users with --history.",
+        )
+    return users
+
+
 def _for_users(
     recommender: Recommender, users: list[str], options: dict[str, Any]
 ) -> tuple[Iterator[pa.Table], int]:
@@ -159,10 +208,11 @@ def _for_users(
 
 
 def _for_histories(
-    recommender: Recommender, path: Path, options: dict[str, Any]
+    recommender: Recommender, path: Path, options: dict[str, Any], asked: _Asked
 ) -> tuple[Iterator[pa.Table], int]:
     histories = _histories(recommender, path)
     users = list(histories)
+    asked.check(recommender.model.items, (item for items in histories.values() for item in items), "items")
     chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
     tables = (
         recommender.recommend_for_history([histories[u] for u in chunk], users=chunk, arrow=True, **options)
@@ -173,12 +223,16 @@ def _for_histories(
 
 def _histories(recommender: Recommender, path: Path) -> dict[str, list[str]]:
     """Items of each user, in the order of the file; the mapping names columns only where they are not ours."""
+    from kgrec.cli.files import has_columns, read_pairs
+
     model = recommender.model
     mapped = None if has_columns(path, ("user_id", "item_id")) else model.graph().mapping.interactions
     table = read_pairs(path, mapped)
     histories: dict[str, list[str]] = {}
     for user, item in zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True):
         histories.setdefault(user, []).append(item)
+    if not histories:
+        raise SourceError(f"{path} has no rows.", "Write one user and one item a row.")
     return histories
 
 
@@ -189,11 +243,20 @@ def _deliver(
     output: Path | None,
     out: Console,
     columns: tuple[str, str],
+    asked: _Asked | None = None,
 ) -> None:
     """Write the tables to a file, or print them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from kgrec.cli.files import result_file
+
+    asked = asked or _Asked(skip=False)
+    for line in asked.lines():
+        out.say(line)
     if output is None:
         table = pa.concat_tables(tables)
-        out.result({"results": table.to_pylist()}, _readable(recommender, table, *columns))
+        out.result({"results": table.to_pylist(), **asked.record()}, _readable(recommender, table, *columns))
         return
     rows, lists = 0, 0
     with result_file(output, _metadata(recommender)) as file, out.progress("writing lists") as advance:
@@ -202,8 +265,8 @@ def _deliver(
             rows += len(table)
             lists += len(pc.unique(table[columns[0]]))
             advance(min(done * _CHUNK, total), total)
-    out.say(f"Wrote {rows:,} rows for {lists:,} of {total:,} to {output}.")
-    out.result({"output": str(output), "rows": rows, "lists": lists, "asked": total})
+    out.say(f"Wrote {rows:,} rows for {lists:,} of {total:,} {_WHAT[columns[0]]} to {output}.")
+    out.result({"output": str(output), "rows": rows, "lists": lists, "asked": total, **asked.record()})
 
 
 def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.console import Console, Json, Quiet, console, counted
 
 if TYPE_CHECKING:
     from kgrec.graph import KnowledgeGraph
@@ -36,10 +36,12 @@ def train(
 
     Example: `kgrec train graph/ -o model/ --set dim=256 --seed 1`
     """
+    from kgrec.artifacts import check_output
     from kgrec.graph import KnowledgeGraph
     from kgrec.settings import Config
 
     out = console(as_json, quiet)
+    check_output(output, "model")
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
     options = Config.read(config, chosen)
     loaded = KnowledgeGraph.load(graph)
@@ -65,12 +67,17 @@ def fitted(graph: KnowledgeGraph, config: Config, out: Console, valid: Path | No
 
 def _summary(recommender: Recommender) -> str:
     model = recommender.model
-    what = f"{len(model.items):,} items, {len(model.users):,} users, {model.histories.nnz:,} positive interactions"
+    counts = (
+        (len(model.items), "item"),
+        (len(model.users), "user"),
+        (model.histories.nnz, "positive interaction"),
+    )
+    what = ", ".join(counted(count, name) for count, name in counts)
     chosen = model.metrics["chosen"]
     if not chosen:
         return f"Trained on {what}; nothing was held out to choose by."
     return (
-        f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']}, {chosen['epochs']} epochs "
+        f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']}, {counted(chosen['epochs'], 'epoch')} "
         f"(recall@{model.config.train.valid_k} {chosen['valid_recall']:.3f}, "
         f"NDCG {chosen['valid_ndcg']:.3f}); then trained again on everything."
     )

@@ -7,6 +7,7 @@ on names and values, so that the reasons can be given; the user has the last wor
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -51,14 +52,20 @@ class _Sample:
     columns: dict[str, pa.Array]
     key: str = ""
     type: str = ""
+    #: in a log, the column of the item
+    item: str = ""
     reasons: list[str] = field(default_factory=list)
 
     def why(self, column: str, role: str, reason: str) -> None:
         self.reasons.append(f"{self.source.name}: {column}: {role}, since {reason}")
 
 
-def draft_mapping(paths: list[Path]) -> Draft:
-    """Draft a mapping for some tables; names in it are relative to the folder of the first.
+def draft_mapping(paths: list[Path], folder: Path | None = None) -> Draft:
+    """Draft a mapping for some tables.
+
+    Args:
+        paths: The tables.
+        folder: Where the mapping will stand; names in it are relative to that. None: beside the first table.
 
     Raises:
         SourceError: There is no file, one cannot be read, or none of them can be the items.
@@ -67,13 +74,8 @@ def draft_mapping(paths: list[Path]) -> Draft:
         raise SourceError(
             "There is no file to draft a mapping from.", "Name the tables: kgrec init items.csv ratings.csv"
         )
-    folder = Path(paths[0]).parent
-    samples = [_sample(Path(path), folder) for path in paths]
-    logs = [sample for sample in samples if _is_log(sample)]
-    tables = [sample for sample in samples if sample not in logs]
-    for table in tables:
-        _find_key(table)
-    tables = [table for table in tables if table.key]
+    samples = [_sample(Path(path), Path(paths[0]).parent if folder is None else folder) for path in paths]
+    tables, logs = _tables_and_logs(samples)
     if not tables:
         raise SourceError(
             "No file has a column that can be a key.", "One column must be filled and unique, such as an id."
@@ -89,7 +91,7 @@ def draft_mapping(paths: list[Path]) -> Draft:
 
 
 def _sample(path: Path, folder: Path) -> _Sample:
-    name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+    name = Path(os.path.relpath(path, folder)).as_posix()
     source = Source(path, name)
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Name tables that exist: CSV, TSV, JSONL or Parquet.")
@@ -104,10 +106,41 @@ def _sample(path: Path, folder: Path) -> _Sample:
 # keys and files
 
 
-def _is_log(sample: _Sample) -> bool:
+def _tables_and_logs(samples: list[_Sample]) -> tuple[list[_Sample], list[_Sample]]:
+    """Samples with a key, and samples of users and items; the rest is left out, which `reasons` says."""
+    for sample in samples:
+        sample.item = _named_item(sample)
+        if not sample.item:
+            _find_key(sample)
+    tables = [sample for sample in samples if sample.key]
+    for sample in samples:
+        if not sample.key and not sample.item:
+            sample.item = _keyed_item(sample, tables)
+            if not sample.item:
+                sample.why("*", "left out", "no column is filled and unique")
+    logs = [sample for sample in samples if sample.item]
+    for log in logs[1:]:
+        log.why("*", "left out", f"a mapping has one log, and {logs[0].source.name} is taken")
+    return tables, logs
+
+
+def _named_item(sample: _Sample) -> str:
+    """The column of the item in what looks like a log by the names of its columns; "" elsewhere."""
     names = list(sample.columns)
     user, item = _first(names, _USER), _item_column(names)
-    return user is not None and item is not None and not _unique(sample.columns[item])
+    is_log = user is not None and item is not None and not _unique(sample.columns[item])
+    return item or "" if is_log else ""
+
+
+def _keyed_item(sample: _Sample, tables: list[_Sample]) -> str:
+    """The column that holds keys of a table, where there are users, too; "" elsewhere."""
+    taken = (_USER, _VALUE, _TIME)
+    if _first(list(sample.columns), _USER) is None:
+        return ""
+    rest = [name for name in sample.columns if not any(pattern.fullmatch(name) for pattern in taken)]
+    keys = [table.columns[table.key] for table in tables]
+    fits = (name for name in rest if any(_overlap(sample.columns[name], key) >= 0.9 for key in keys))
+    return next(fits, "")
 
 
 def _item_column(names: list[str]) -> str | None:
@@ -132,7 +165,6 @@ def _find_key(sample: _Sample) -> None:
     plain = [name for name in unique if not _is_long(sample.columns[name]) and name.lower() not in _LABEL]
     chosen = next(iter(named or plain), None)
     if chosen is None:
-        sample.why("*", "left out", "no column is filled and unique")
         return
     sample.key, sample.type = chosen, _type_of(sample.source.path)
     named_so = " and named like an id" if named else ""
@@ -150,9 +182,7 @@ def _item_table(tables: list[_Sample], log: _Sample | None) -> _Sample:
     """The table whose keys the log has, or the first."""
     if log is None:
         return tables[0]
-    column = _item_column(list(log.columns))
-    assert column is not None
-    taken = log.columns[column]
+    taken = log.columns[log.item]
     return max(tables, key=lambda table: _overlap(taken, table.columns[table.key]))
 
 
@@ -227,7 +257,7 @@ def _worded(name: str, full: pa.Array, separator: str | None) -> tuple[str, str]
     if _is_long(full):
         return "text", "its values are long"
     distinct = len(pc.unique(full))
-    if distinct <= max(20, 0.5 * len(full)):
+    if distinct < len(full) and distinct <= max(20, 0.5 * len(full)):
         return "category", f"{distinct:,} different values repeat in {len(full):,} rows"
     return "text", "its values hardly repeat"
 
@@ -304,14 +334,20 @@ def _linked(role: str, what: str, type_: str, name: str, separator: str | None) 
 
 def _log_lines(log: _Sample) -> Iterator[str]:
     names = list(log.columns)
-    roles = {"user": _first(names, _USER), "item": _item_column(names)}
+    roles = {"user": _first(names, _USER), "item": log.item}
     rest = [name for name in names if name not in roles.values()]
     roles["value"], roles["time"] = _first(rest, _VALUE), _first(rest, _TIME)
     yield "interactions:"
     yield f"  file: {_quoted(log.source.name)}"
     for role, name in roles.items():
         if name is not None:
-            log.why(name, role, "its name says so, in a file of users and items")
+            keys = role == "item" and not _named_item(log)
+            why = (
+                "its values are keys of the items"
+                if keys
+                else "its name says so, in a file of users and items"
+            )
+            log.why(name, role, why)
             yield f"  {role}: {_quoted(name)}"
     if roles["value"] is not None and (positive := _positive(log.columns[roles["value"]])) is not None:
         log.why(roles["value"], f"positive: {positive}", "it looks like stars from 1 to 5")

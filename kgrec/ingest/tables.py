@@ -87,7 +87,7 @@ def _format(source: Source) -> str:
         return _FORMATS[suffixes[-1]]
     raise SourceError(
         f"{source.name}: the suffix does not say what format it is.",
-        "Give `format:` csv, tsv, jsonl or parquet beside `file:` in the mapping.",
+        "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
     )
 
 

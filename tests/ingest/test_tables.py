@@ -148,7 +148,7 @@ def test_what_is_no_frame_is_refused():
             "a.xls",
             b"x",
             "a.xls: the suffix does not say what format it is.",
-            "Give `format:` csv, tsv, jsonl or parquet beside `file:` in the mapping.",
+            "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         ),
         ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object a line."),
     ],
