@@ -69,7 +69,7 @@ class ItemEncoder(nn.Module):
         config: Width and dropout.
         text_dim: Length of a text vector; 0 without texts.
         n_relations: Relations of the schema.
-        n_entities: Entities of the schema.
+        n_entities: Entities and quantiles of the schema.
         n_items: Items that training knows.
     """
 
@@ -93,7 +93,7 @@ class ItemEncoder(nn.Module):
             config,
             text_dim=len(schema.text_mean),
             n_relations=len(schema.relations),
-            n_entities=len(schema.entities),
+            n_entities=schema.n_nodes,
             n_items=n_items,
         )
 

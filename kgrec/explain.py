@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from kgrec.features import INVERSE, ItemFeatures, Schema
+from kgrec.features import INVERSE, ItemFeatures
 from kgrec.model import Model
 
 
@@ -98,10 +99,9 @@ class _Account:
     def __init__(self, model: Model, rows: np.ndarray) -> None:
         parameters = model.parameters()
         arrays = parameters.arrays
-        schema = Schema(
-            parameters.relations, arrays["schema.entities"], arrays["schema.idf"], arrays["schema.text_mean"]
-        )
-        self.model, self.rows, self.schema = model, rows, schema
+        self.model, self.rows, self.schema = model, rows, parameters.schema()
+        self.entities = model.graph().entities.select(["type", "key", "label"])
+        self.dates = model.graph().mapping.date_predicates
         self.features = self._features()
         #: what a neighbour adds for a weight of one; shape (n_columns, dim)
         self.messages = (
@@ -148,11 +148,25 @@ class _Account:
 
     def _described(self, columns: np.ndarray) -> pd.DataFrame:
         """relation, type, key and label of neighbour columns."""
-        ids = self.schema.entities[self.features.entity[columns]]
-        nodes = self.model.graph().entities.select(["type", "key", "label"]).take(ids)
-        frame = pd.DataFrame({name: nodes[name].to_pylist() for name in ("type", "key", "label")})
-        frame.insert(0, "relation", [self.schema.relations[r] for r in self.features.relation[columns]])
+        relations = [self.schema.relations[r] for r in self.features.relation[columns]]
+        nodes = [self._node(int(n), r) for n, r in zip(self.features.entity[columns], relations, strict=True)]
+        frame = pd.DataFrame(nodes, columns=["type", "key", "label"])
+        frame.insert(0, "relation", relations)
         return frame
+
+    def _node(self, node: int, relation: str) -> tuple[str, str, str]:
+        """type, key and label of an entity, or of the quantile that a number is near."""
+        if node >= len(self.schema.entities):
+            about = _readable(self.schema.number_at(node), relation in self.dates)
+            return "number", about, f"about {about}"
+        facts = self.entities.slice(int(self.schema.entities[node]), 1).to_pylist()[0]
+        return facts["type"], facts["key"], facts["label"]
+
+
+def _readable(value: float, is_date: bool) -> str:
+    if is_date:
+        return (datetime(1970, 1, 1) + timedelta(seconds=value)).date().isoformat()
+    return f"{value:g}"
 
 
 def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What the encoder reads of an item: its text vector and its weighted neighbours in the graph.
+"""What the encoder reads of an item: its text vector, its weighted neighbours in the graph, its numbers.
 
 Enters: a KnowledgeGraph and a text encoder. Leaves: a Schema (which relations and entities have a
 parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or
@@ -7,10 +7,12 @@ new, under that schema). Known and new items take this same path.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from kgrec.graph import KnowledgeGraph
@@ -18,6 +20,7 @@ from kgrec.text import Progress, TextEncoder
 
 #: Marks a relation that is followed from its tail to its head.
 INVERSE = "^"
+_KNOTS = 8
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class ItemFeatures:
     """The input of some items, one row each.
 
     A column of `neighbors` is a pair (relation, entity); `relation` and `entity` name the rows of
-    the schema that each column stands for.
+    the schema that each column stands for. A number is a neighbour too: it lies between two
+    quantiles of the training items' values, and counts for each as much as it is near.
     """
 
     #: centred, unit length, or zero where an item has no text; shape (n, text_dim), float32
@@ -64,6 +68,9 @@ class Schema:
     idf: np.ndarray
     #: mean of the training items' text vectors; shape (text_dim,), float32
     text_mean: np.ndarray
+    #: for each numeric predicate, increasing quantiles of the training items' values, float64;
+    #: each is a node of its own, numbered after the entities, and the predicate a relation
+    knots: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def learn(cls, graph: KnowledgeGraph, items: np.ndarray, text: np.ndarray) -> Schema:
@@ -74,7 +81,17 @@ class Schema:
         shared = degree >= 2
         idf = np.log1p(len(items) / degree[shared]).astype(np.float32)
         mean = text[text.any(axis=1)].mean(axis=0) if text.any() else np.zeros(text.shape[1])
-        return cls(tuple(links.names), entities[shared], idf, mean.astype(np.float32))
+        knots = _knots(graph, items)
+        return cls((*links.names, *knots), entities[shared], idf, mean.astype(np.float32), knots)
+
+    @property
+    def n_nodes(self) -> int:
+        """Entities and knots."""
+        return len(self.entities) + sum(map(len, self.knots.values()))
+
+    def number_at(self, node: int) -> float:
+        """The value that a node past the entities stands for."""
+        return float(np.concatenate(list(self.knots.values()))[node - len(self.entities)])
 
     @cached_property
     def _relation_row(self) -> dict[str, int]:
@@ -88,26 +105,61 @@ class Schema:
         at = np.searchsorted(self.entities, links.entity)
         known = (at < len(self.entities)) & (relation >= 0)
         known[known] = self.entities[at[known]] == links.entity[known]
-        return self._features(
-            self._center(text), links.item[known], relation[known], at[known], links.weight[known]
-        )
+        # In double precision: the square of a small or large weight leaves the range of float32.
+        weight = links.weight[known] * self.idf[at[known]].astype(np.float64)
+        edges = (links.item[known], relation[known], at[known], weight)
+        numbers = self._numbers(graph, items)
+        parts = [np.concatenate(part) for part in zip(edges, *numbers, strict=True)]
+        return self._features(self._center(text), *parts)
+
+    def _numbers(self, graph: KnowledgeGraph, items: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        """For each numeric predicate: item, relation, node and weight of the two knots around each value."""
+        first = len(self.entities)
+        for predicate, knots in self.knots.items():
+            item, value = _values(graph, items, predicate)
+            place = np.interp(value, knots, np.arange(len(knots)))
+            lower = np.minimum(place.astype(np.int64), len(knots) - 2)
+            relation = np.full(len(item), self._relation_row[predicate], np.int64)
+            for node, weight in ((lower, lower + 1 - place), (lower + 1, place - lower)):
+                some = weight > 0
+                yield item[some], relation[some], first + node[some], weight[some]
+            first += len(knots)
 
     def _features(
         self, text: np.ndarray, item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray
     ) -> ItemFeatures:
-        # In double precision: the square of a small or large weight leaves the range of float32.
-        weight = weight * self.idf[entity].astype(np.float64)
         _, group = np.unique(item * max(1, len(self.relations)) + relation, return_inverse=True)
         share = (weight / np.sqrt(np.bincount(group, weight**2)[group])).astype(np.float32)
-        code, column = np.unique(relation * max(1, len(self.entities)) + entity, return_inverse=True)
+        code, column = np.unique(relation * max(1, self.n_nodes) + entity, return_inverse=True)
         neighbors = sp.csr_matrix((share, (item, column)), shape=(len(text), len(code)))
-        return ItemFeatures(text, neighbors, *np.divmod(code, max(1, len(self.entities))))
+        return ItemFeatures(text, neighbors, *np.divmod(code, max(1, self.n_nodes)))
 
     def _center(self, text: np.ndarray) -> np.ndarray:
         centred = np.where(text.any(axis=1, keepdims=True), text - self.text_mean, 0)
         length = np.linalg.norm(centred, axis=1, keepdims=True)
         units: np.ndarray = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
         return units.astype(np.float32)
+
+
+def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
+    """Quantiles of each numeric predicate among the items; a predicate of one value tells nothing."""
+    knots = {}
+    for predicate in sorted(set(graph.numbers["predicate"].to_pylist())):
+        value = _values(graph, items, predicate)[1]
+        distinct = np.unique(np.quantile(value, np.linspace(0, 1, _KNOTS))) if len(value) else value
+        if len(distinct) > 1:
+            knots[predicate] = distinct
+    return knots
+
+
+def _values(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `items` that have a finite number for `predicate`, and the numbers."""
+    row = np.full(len(graph.entities), -1, np.int64)
+    row[items] = np.arange(len(items))
+    table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))
+    item, value = row[table["id"].to_numpy()], table["value"].to_numpy()
+    there = (item >= 0) & np.isfinite(value)
+    return item[there], value[there]
 
 
 def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:

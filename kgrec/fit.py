@@ -126,7 +126,7 @@ def embed(
         text_encoder: The one that the model was trained with; None leaves texts out.
         progress: Is told how many texts are encoded.
     """
-    schema = _schema(parameters)
+    schema = parameters.schema()
     text = text_vectors(text_encoder, item_texts(graph, entities), progress)
     if not text.size:
         text = np.zeros((len(entities), len(schema.text_mean)), np.float32)
@@ -140,7 +140,7 @@ def embed(
 
 def link_counts(parameters: Parameters, graph: KnowledgeGraph, entities: np.ndarray) -> list[int]:
     """How many neighbours with a parameter each of these items has."""
-    schema = _schema(parameters)
+    schema = parameters.schema()
     text = np.zeros((len(entities), len(schema.text_mean)), np.float32)
     counts: list[int] = np.diff(schema.features(graph, entities, text).neighbors.indptr).tolist()
     return counts
@@ -171,12 +171,7 @@ def _model(
     entities = graph.item_entities.astype(np.int64)
     vectors, lengths = _units(trained.items)
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
-    arrays |= {
-        "schema.entities": schema.entities,
-        "schema.idf": schema.idf,
-        "schema.text_mean": schema.text_mean,
-    }
-    parameters = Parameters(schema.relations, arrays)
+    parameters = Parameters.of(arrays, schema)
     degree = np.maximum(positives.sum(axis=0).A1, 1)
     return Model(
         config=config,
@@ -211,13 +206,6 @@ def _metrics(trained: Trained) -> dict[str, object]:
         }
     )
     return {"chosen": chosen, "log": [vars(line) for line in trained.log]}
-
-
-def _schema(parameters: Parameters) -> Schema:
-    arrays = parameters.arrays
-    return Schema(
-        parameters.relations, arrays["schema.entities"], arrays["schema.idf"], arrays["schema.text_mean"]
-    )
 
 
 def _units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -208,6 +208,13 @@ class Mapping(Part):
         return self._folder
 
     @property
+    def date_predicates(self) -> frozenset[str]:
+        """Names, as in the graph, of the numbers that are dates."""
+        named = [item for table in self.nodes.values() for item in table.columns.items()]
+        named += [(self.short(iri), role) for source in self.rdf for iri, role in source.predicates.items()]
+        return frozenset(name for name, role in named if role.role == "date")
+
+    @property
     def item_types(self) -> tuple[str, ...]:
         """The types that are recommended, sorted."""
         tables = {name for name, table in self.nodes.items() if table.item}

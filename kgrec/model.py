@@ -18,10 +18,13 @@ from pydantic import BaseModel
 
 from kgrec import artifacts
 from kgrec.errors import ArtifactError, CorruptArtifact
+from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import VectorIndex
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
+
+_KNOTS = "schema.knots."
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,29 @@ class Parameters:
     relations: tuple[str, ...]
     #: by name; the arrays of `encoder.ItemEncoder` and of `features.Schema`
     arrays: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray], schema: Schema) -> Parameters:
+        """The arrays of an encoder, and the schema as arrays."""
+        kept = {
+            "schema.entities": schema.entities,
+            "schema.idf": schema.idf,
+            "schema.text_mean": schema.text_mean,
+        }
+        knots = {f"{_KNOTS}{name}": values for name, values in schema.knots.items()}
+        return cls(schema.relations, {**arrays, **kept, **knots})
+
+    def schema(self) -> Schema:
+        """What the arrays were learned under."""
+        # safetensors keeps no order, and relations end with the numeric predicates in theirs.
+        names = [name for name in self.relations if f"{_KNOTS}{name}" in self.arrays]
+        return Schema(
+            self.relations,
+            self.arrays["schema.entities"],
+            self.arrays["schema.idf"],
+            self.arrays["schema.text_mean"],
+            {name: self.arrays[f"{_KNOTS}{name}"] for name in names},
+        )
 
 
 @dataclass(frozen=True)

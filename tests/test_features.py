@@ -240,3 +240,53 @@ def test_taking_rows_equals_slicing(features, data):
         part[pair] = part[pair] + taken.neighbors.toarray()[:, column]
     for pair, values in whole.items():
         np.testing.assert_allclose(part[pair], values, rtol=1e-6)
+
+
+YEARS = """\
+version: 1
+base: https://example.org/
+nodes:
+  film:
+    item: true
+    file: films.csv
+    key: id
+    columns: {title: label, year: number, released: {as: date, format: "%Y-%m-%d"}, discs: number}
+"""
+
+
+def test_a_number_is_near_the_two_quantiles_around_it(tmp_path: Path):
+    (tmp_path / "kgrec.yaml").write_text(YEARS)
+    (tmp_path / "films.csv").write_text(
+        "id,title,year,released,discs\na,Dawn,1990,1990-01-02,1\nb,Noon,2000,,1\nc,Dusk,2010,2010-01-02,1\n"
+    )
+    graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
+    schema = Schema.learn(graph, graph.item_entities, np.zeros((3, 0), np.float32))
+    # `discs` has one value, which tells nothing
+    assert schema.relations == ("released", "year")
+    assert schema.knots["year"] == pytest.approx([1990 + 20 * k / 7 for k in range(8)])
+    assert schema.n_nodes == 16
+
+    features = schema.features(graph, graph.item_entities, np.zeros((3, 0), np.float32))
+    years = features.neighbors.multiply(features.relation == 1).tocsr()
+    years.eliminate_zeros()
+    nodes = [
+        dict(zip(map(schema.number_at, features.entity[row.indices]), row.data, strict=True)) for row in years
+    ]
+    assert nodes[0] == {1990: 1}
+    # 2000 lies halfway between the quantiles 3 and 4, and the two weights have length one
+    assert nodes[1] == pytest.approx({1990 + 60 / 7: math.sqrt(0.5), 1990 + 80 / 7: math.sqrt(0.5)})
+    assert nodes[2] == {2010: 1}
+
+
+def test_a_number_past_the_known_ones_is_at_the_outermost(tmp_path: Path):
+    (tmp_path / "kgrec.yaml").write_text(YEARS)
+    (tmp_path / "films.csv").write_text(
+        "id,title,year,released,discs\na,Dawn,1990,,\nb,Noon,2000,,\nc,Old,1890,,\nd,No year,,,\n"
+    )
+    graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
+    blank = np.zeros((4, 0), np.float32)
+    schema = Schema.learn(graph, graph.item_entities[:2], blank[:2])
+    features = schema.features(graph, graph.item_entities, blank)
+    assert schema.number_at(int(features.entity[features.neighbors[2].indices[0]])) == 1990
+    assert features.neighbors[2].data.tolist() == [1]
+    assert features.neighbors[3].nnz == 0
