@@ -63,7 +63,8 @@ def build(
 
     out = console(as_json, quiet)
     check_output(output, "graph")
-    with out.progress("reading") as advance:
+    with out.bars() as bars:
+        advance = bars.step("reading")
         graph = build_graph(
             mapping, allow_outside=allow_outside, progress=lambda _, done, total: advance(done, total)
         )

@@ -41,8 +41,8 @@ def add(
         raise ConfigError("It is not clear what to add.", "Give a folder, or --items with a table.")
     recommender = Recommender.load(model)
     check_output(output or model, "model")
-    with out.progress("encoding text") as on_text:
-        added = recommender.add_items(folder or items, on_text=on_text)
+    with out.bars() as bars:
+        added = recommender.add_items(folder or items, on_text=bars.step("encoding text"))
     if len(added) or output is not None:
         recommender.save(output or model)
     for line in lines(added):

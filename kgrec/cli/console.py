@@ -47,42 +47,45 @@ class Console:
             typer.echo(text)
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """A bar on a terminal; gives a function of (done, total)."""
-        with self._bar() as bar:
-            task = None if bar is None else bar.add_task(what, total=None)
-
-            def advance(done: int, total: int) -> None:
-                if bar is not None:
-                    bar.update(task, completed=done, total=total)
-
-            yield advance
-
-    @contextmanager
-    def training(self) -> Iterator[Callable[[Epoch, int, int], None]]:
-        """A bar that shows loss, validation recall and time left."""
-        with self._bar() as bar:
-            task = None if bar is None else bar.add_task("training", total=None)
-
-            def advance(line: Epoch, done: int, planned: int) -> None:
-                if bar is not None:
-                    recall = "" if line.valid_recall is None else f", recall {line.valid_recall:.3f}"
-                    what = f"training ({line.stage}, loss {line.loss:.2f}{recall})"
-                    bar.update(task, description=what, completed=done, total=planned)
-
-            yield advance
-
-    @contextmanager
-    def _bar(self) -> Iterator[Any]:
+    def bars(self) -> Iterator[Bars]:
+        """Bars on a terminal; elsewhere, or if not wanted, nothing is drawn."""
         if self.quiet or self.as_json or not sys.stderr.isatty():
-            yield None
+            yield Bars(None)
             return
         from rich.console import Console as Terminal
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            yield bar
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as display:
+            yield Bars(display)
+
+
+class Bars:
+    """How far the steps of a command are: one bar, which belongs to the step that spoke last."""
+
+    def __init__(self, display: Any | None) -> None:
+        self._display = display
+        self._step, self._recall = "", ""
+        self._task: Any = None
+
+    def step(self, name: str) -> Callable[[int, int], None]:
+        """A function of (done, total) for one step."""
+        return lambda done, total: self._show(name, name, done, total)
+
+    def epoch(self, line: Epoch, done: int, planned: int) -> None:
+        """Show loss and the last validation recall."""
+        if line.valid_recall is not None:
+            self._recall = f", recall {line.valid_recall:.3f}"
+        self._show("training", f"training ({line.stage}, loss {line.loss:.2f}{self._recall})", done, planned)
+
+    def _show(self, step: str, description: str, done: int, total: int) -> None:
+        if self._display is None:
+            return
+        if step != self._step:
+            if self._task is not None:
+                self._display.remove_task(self._task)
+            self._step, self._task = step, self._display.add_task(description, total=total)
+        self._display.update(self._task, description=description, completed=done, total=total)
 
 
 def console(as_json: bool, quiet: bool) -> Console:

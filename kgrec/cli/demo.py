@@ -52,7 +52,8 @@ def _run(folder: Path, k: int, out: Console) -> dict[str, Any]:
     source = kg_data.movies()
     out.say(f"1. The graph, from {source}")
     out.say("   (real films, described by hand; the viewers are simulated)\n")
-    with out.progress("reading") as advance:
+    with out.bars() as bars:
+        advance = bars.step("reading")
         graph = build_graph(source / "kgrec.yaml", progress=lambda _, done, total: advance(done, total))
     graph.save(folder / "graph")
     out.say(str(graph.report))

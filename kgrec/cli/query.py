@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: users a row group
 _CHUNK = 4096
+_NO_USERS = "Give histories of users with --history."
 _WHAT = {"user_id": "users", "item_id": "items"}
 
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
@@ -82,7 +83,7 @@ def recommend(
     if history is not None:
         tables, total = _for_histories(recommender, history, options, asked)
     else:
-        users = _known_users(recommender) if all_users else user or read_ids(users_file or Path())
+        users = _known_users(recommender, _NO_USERS) if all_users else user or read_ids(users_file or Path())
         users = list(dict.fromkeys(users))
         asked.check(recommender.model.users, users, "users")
         tables, total = _for_users(recommender, users, options)
@@ -134,6 +135,8 @@ def embed(
     check_result(output)
     out = console(as_json, quiet)
     recommender = Recommender.load(model)
+    if users:
+        _known_users(recommender, "Leave out --users for the vectors of items.")
     embeddings = recommender.user_embeddings if users else recommender.item_embeddings
     with result_file(output, _metadata(recommender)) as file:
         file.write(embeddings.to_arrow())
@@ -190,13 +193,10 @@ class _Asked:
         return {"skipped": self.skipped} if self.skip else {}
 
 
-def _known_users(recommender: Recommender) -> list[str]:
+def _known_users(recommender: Recommender, remedy: str) -> list[str]:
     users = recommender.model.users.tolist()
     if not users:
-        raise UnknownId(
-            "The model knows no users: it was trained without interactions.",
-            "Give histories of users with --history.",
-        )
+        raise UnknownId("The model knows no users: it was trained without interactions.", remedy)
     return users
 
 
@@ -259,12 +259,12 @@ def _deliver(
         out.result({"results": table.to_pylist(), **asked.record()}, _readable(recommender, table, *columns))
         return
     rows, lists = 0, 0
-    with result_file(output, _metadata(recommender)) as file, out.progress("writing lists") as advance:
+    with result_file(output, _metadata(recommender)) as file, out.bars() as bars:
         for done, table in enumerate(tables, 1):
             file.write(table)
             rows += len(table)
             lists += len(pc.unique(table[columns[0]]))
-            advance(min(done * _CHUNK, total), total)
+            bars.step("writing lists")(min(done * _CHUNK, total), total)
     out.say(f"Wrote {rows:,} rows for {lists:,} of {total:,} {_WHAT[columns[0]]} to {output}.")
     out.result({"output": str(output), "rows": rows, "lists": lists, "asked": total, **asked.record()})
 

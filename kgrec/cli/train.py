@@ -59,8 +59,10 @@ def fitted(graph: KnowledgeGraph, config: Config, out: Console, valid: Path | No
     held_out = None if valid is None else read_pairs(valid, graph.mapping.interactions)
     if not len(graph.interactions):
         out.say("There are no interactions: the model rests on content alone, and knows no users.")
-    with out.progress("encoding text") as on_text, out.training() as on_epoch:
-        recommender = Recommender(config).fit(graph, valid=held_out, on_text=on_text, on_epoch=on_epoch)
+    with out.bars() as bars:
+        recommender = Recommender(config).fit(
+            graph, valid=held_out, on_text=bars.step("encoding text"), on_epoch=bars.epoch
+        )
     out.say(_summary(recommender))
     return recommender
 
