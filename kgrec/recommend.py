@@ -191,8 +191,14 @@ class Recommender:
 
         Raises:
             UnknownId: An item is unknown.
+            ConfigError: `k` is below 1, or `users` of another length than `histories`.
         """
         matrix = self._histories(histories, on_unknown)
+        if users is not None and len(users) != len(histories):
+            raise ConfigError(
+                f"There are {len(histories):,} histories but {len(users):,} names in `users`.",
+                "Give a name for each history.",
+            )
         names = pa.array(
             users if users is not None else [str(n) for n in range(len(histories))], pa.large_string()
         )
@@ -211,7 +217,7 @@ class Recommender:
         model = self.model
         rows = _rows(model.items, items, "item", "raise")
         found, scores = model.index.search(
-            model.vectors[rows], _positive(k), exclude=[row[None] for row in rows]
+            model.vectors[rows], min(_positive(k), len(model.items)), exclude=[row[None] for row in rows]
         )
         names = model.items.labels.take(pa.array(rows))
         return _frame("item_id", names, "similar_id", model.items, found, scores, arrow)
@@ -320,7 +326,7 @@ class Recommender:
         arrow: bool,
     ) -> Any:
         model = self.model
-        only = None if candidates is None else _rows(model.items, list(candidates), "item", on_unknown)
+        only = None if candidates is None else _rows(model.items, candidates, "item", on_unknown)
         exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
         found, scores = model.index.search(
             model.user_vectors(histories), min(_positive(k), len(model.items)), exclude=exclude, only=only
@@ -408,7 +414,7 @@ def _texts(graph: KnowledgeGraph, entities: np.ndarray) -> list[str]:
     return item_texts(graph, entities)
 
 
-def _rows(vocabulary: Vocabulary, ids: Sequence[str], what: str, on_unknown: OnUnknown) -> np.ndarray:
+def _rows(vocabulary: Vocabulary, ids: Iterable[str], what: str, on_unknown: OnUnknown) -> np.ndarray:
     ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
     rows = vocabulary.ids(ids)
     unknown = np.flatnonzero(rows < 0)
