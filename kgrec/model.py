@@ -49,7 +49,8 @@ class Parameters:
     def schema(self) -> Schema:
         """What the arrays were learned under."""
         # safetensors keeps no order, and relations end with the numeric predicates in theirs.
-        names = [name for name in self.relations if f"{_KNOTS}{name}" in self.arrays]
+        numeric = sum(name.startswith(_KNOTS) for name in self.arrays)
+        names = self.relations[len(self.relations) - numeric :]
         return Schema(
             self.relations,
             self.arrays["schema.entities"],
@@ -254,10 +255,15 @@ def _items_table(model: Model) -> pa.Table:
 
 def _history_table(model: Model) -> pa.Table:
     seen = model.seen.tocoo()
-    positive = np.asarray(model.histories[seen.row, seen.col]).ravel() > 0
+    positive = np.isin(_pairs(seen), _pairs(model.histories.tocoo()))
     return pa.table(
         {"user": seen.row.astype(np.int32), "item": seen.col.astype(np.int32), "positive": positive}
     )
+
+
+def _pairs(matrix: sp.coo_matrix) -> np.ndarray:
+    """Row and column of each entry as one number."""
+    return np.asarray(matrix.row.astype(np.int64) * matrix.shape[1] + matrix.col)
 
 
 def _matrix(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:

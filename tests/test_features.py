@@ -196,6 +196,47 @@ def test_a_relation_that_is_followed_to_the_same_entity_both_ways_is_two_neighbo
     assert weights(looped, schema, features) == [both, {}, {("sequel_of", "b"): 1}]
 
 
+def numbered(graph, predicate: str, values: dict[int, float]):
+    """The graph with a number for some entities."""
+    numbers = pa.table(
+        {
+            "id": pa.array(list(values), pa.int32()),
+            "predicate": pa.array([predicate] * len(values)),
+            "value": pa.array(list(values.values()), pa.float64()),
+        }
+    )
+    return replace(graph, numbers=numbers)
+
+
+def test_a_number_is_a_neighbour_of_the_two_quantiles_around_it(graph):
+    years = numbered(graph, "year", {0: 10, 1: 20, 2: 40})
+    schema = Schema.learn(years, graph.item_entities, TEXT)
+    # eighths of the way through 10, 20, 40
+    knots = [10, 10 + 20 / 7, 10 + 40 / 7, 10 + 60 / 7, 20 + 20 / 7, 20 + 60 / 7, 20 + 100 / 7, 40]
+    np.testing.assert_allclose(schema.knots["year"], knots)
+    assert schema.relations[-1] == "year" and schema.n_nodes == 5 + 8
+    assert [schema.number_at(node) for node in (5, 12)] == [10, 40]
+    features = schema.features(years, graph.item_entities, TEXT)
+    of_year = features.relation == 6
+    assert features.entity[of_year].tolist() == [5, 8, 9, 12]
+    near, far = 2 / math.sqrt(5), 1 / math.sqrt(5)  # 20 is a third of the way from the 4th to the 5th
+    np.testing.assert_allclose(
+        features.neighbors.toarray()[:, of_year], [[1, 0, 0, 0], [0, near, far, 0], [0, 0, 0, 1]], rtol=1e-6
+    )
+
+
+def test_a_number_past_the_quantiles_is_the_last_one_and_a_single_value_tells_nothing(graph):
+    schema = Schema.learn(numbered(graph, "year", {0: 10, 1: 20}), graph.item_entities, TEXT)
+    far = numbered(graph, "year", {0: -99, 1: 99, 2: float("nan")})
+    features = schema.features(far, graph.item_entities, TEXT)
+    of_year = features.relation == 6
+    assert features.neighbors.toarray()[:, of_year].tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert features.entity[of_year].tolist() == [5, 12]
+    assert Schema.learn(numbered(graph, "year", {0: 7, 1: 7}), graph.item_entities, TEXT).knots == {}
+    # p is no item
+    assert Schema.learn(numbered(graph, "year", {P: 7, R: 8}), graph.item_entities, TEXT).knots == {}
+
+
 def test_texts_are_the_label_and_the_texts_of_an_item(graph):
     assert item_texts(graph, graph.item_entities) == ["Dawn. a crew lands", "Noon", ""]
     assert item_texts(graph, graph.item_entities[[2, 0]]) == ["", "Dawn. a crew lands"]
