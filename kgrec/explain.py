@@ -13,14 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from kgrec.features import INVERSE, ItemFeatures
+from kgrec.features import INVERSE, ItemFeatures, item_numbers
 from kgrec.model import Model
+
+#: type of a source that is a number
+NUMBER = "number"
+
+#: a source that adds less than this to a score is none
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,6 @@ class _Account:
         arrays = parameters.arrays
         self.model, self.rows, self.schema = model, rows, parameters.schema()
         self.entities = model.graph().entities.select(["type", "key", "label"])
-        self.dates = model.graph().mapping.date_predicates
         self.features = self._features()
         #: what a neighbour adds for a weight of one; shape (n_columns, dim)
         self.messages = (
@@ -116,12 +122,13 @@ class _Account:
         graph = neighbors.data * (self.messages[neighbors.indices] @ user) / length
         identity = float(self.identity[row] @ user) / length if self.model.trained[row] else 0.0
         text = float(self.model.vectors[row] @ user) - float(graph.sum()) - identity
-        frame = self._described(neighbors.indices)
+        frame = self._described(np.full(neighbors.nnz, len(self.rows) - 1), neighbors.indices)
         frame.insert(0, "source", "graph")
-        frame["contribution"] = graph
-        rest = pd.DataFrame({"source": ["text", "identity"], "contribution": [text, identity]})
-        frame = pd.concat([frame, rest[rest["contribution"] != 0]], ignore_index=True)
-        return _sorted(frame.fillna(dict.fromkeys(("relation", "type", "key", "label"), "")))
+        frame["contribution"] = graph.astype(np.float64)
+        rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": ["text", "identity"]})
+        rest["contribution"] = [text, identity]
+        parts = [frame, rest[rest["contribution"].abs() > _ROUNDING]]
+        return _sorted(pd.concat([part for part in parts if len(part)] or [frame], ignore_index=True))
 
     def paths(self, shares: np.ndarray) -> pd.DataFrame:
         """The part of the score that passes through each entity that a history item and the candidate share."""
@@ -132,13 +139,16 @@ class _Account:
         near, far = _pairs(entity[candidate.col], entity[history.col])
         mine, theirs = candidate.col[near], history.col[far]
         product = np.einsum("nd,nd->n", self.messages[mine], self.messages[theirs])
-        frame = self._described(theirs).rename(columns={"relation": "history_relation"})
-        frame["relation"] = [self.schema.relations[r] for r in self.features.relation[mine]]
+        frame = self._described(history.row[far], theirs).rename(columns={"relation": "history_relation"})
+        own = self._described(np.full(len(mine), len(self.rows) - 1), mine)
+        apart = (own["type"] == NUMBER) & (own["key"] != frame["key"])
+        frame.loc[apart, ["key", "label"]] = (frame["key"] + " ~ " + own["key"])[apart]
+        frame["relation"] = own["relation"]
         frame["contribution"] = shares[history.row[far]] * candidate.data[near] * history.data[far] * product
         items = self.rows[:-1][history.row[far]]
         frame.insert(0, "item_id", [self.model.items[row] for row in items])
         frame.insert(1, "item", [self.model.labels[row] for row in items])
-        return _sorted(frame)
+        return _summed(frame)
 
     def _features(self) -> ItemFeatures:
         entities = self.model.entities[self.rows]
@@ -146,21 +156,37 @@ class _Account:
         distinct, back = np.unique(entities, return_inverse=True)
         return self.schema.features(self.model.graph(), distinct, blank[: len(distinct)]).take(back)
 
-    def _described(self, columns: np.ndarray) -> pd.DataFrame:
-        """relation, type, key and label of neighbour columns."""
+    def _described(self, rows: np.ndarray, columns: np.ndarray) -> pd.DataFrame:
+        """relation, type, key and label of neighbour columns, as seen from the positions `rows` of `self.rows`."""
         relations = [self.schema.relations[r] for r in self.features.relation[columns]]
-        nodes = [self._node(int(n), r) for n, r in zip(self.features.entity[columns], relations, strict=True)]
-        frame = pd.DataFrame(nodes, columns=["type", "key", "label"])
+        entities = self.features.entity[columns].tolist()
+        nodes = [self._node(*where) for where in zip(rows.tolist(), relations, entities, strict=True)]
+        frame = pd.DataFrame(nodes, columns=["type", "key", "label"], dtype=object)
         frame.insert(0, "relation", relations)
         return frame
 
-    def _node(self, node: int, relation: str) -> tuple[str, str, str]:
-        """type, key and label of an entity, or of the quantile that a number is near."""
-        if node >= len(self.schema.entities):
-            about = _readable(self.schema.number_at(node), relation in self.dates)
-            return "number", about, f"about {about}"
-        facts = self.entities.slice(int(self.schema.entities[node]), 1).to_pylist()[0]
+    def _node(self, row: int, relation: str, entity: int) -> tuple[str, str, str]:
+        """type, key and label of an entity; for a number, what the item itself has."""
+        if entity >= len(self.schema.entities):
+            value = self.numbers[row, relation]
+            return NUMBER, value, value
+        facts = self.entities.slice(int(self.schema.entities[entity]), 1).to_pylist()[0]
         return facts["type"], facts["key"], facts["label"]
+
+    @cached_property
+    def numbers(self) -> dict[tuple[int, str], str]:
+        """The numbers of each position of `self.rows`, by predicate."""
+        graph = self.model.graph()
+        dates = graph.mapping.date_predicates
+        distinct, back = np.unique(self.model.entities[self.rows], return_inverse=True)
+        named: dict[tuple[int, str], str] = {}
+        for predicate in self.schema.knots:
+            texts = [""] * len(distinct)
+            for item, value in zip(*item_numbers(graph, distinct, predicate), strict=True):
+                one = _readable(float(value), predicate in dates)
+                texts[item] = f"{texts[item]}, {one}" if texts[item] else one
+            named |= {(position, predicate): texts[item] for position, item in enumerate(back)}
+        return named
 
 
 def _readable(value: float, is_date: bool) -> str:
@@ -175,6 +201,13 @@ def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return i, j
 
 
+def _summed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Equal rows made one: the two quantiles around a number are one fact to a reader."""
+    names = [name for name in frame.columns if name != "contribution"]
+    summed: pd.DataFrame = frame.groupby(names, sort=False, as_index=False).sum()
+    return _sorted(summed)
+
+
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
 
@@ -182,9 +215,12 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 def _lines(explanation: Explanation, most: int = 5) -> list[str]:
     who = f" for {explanation.user}" if explanation.user else ""
     lines = [f"{explanation.label or explanation.item}{who}: score {explanation.score:.3f}"]
-    lines += ["  carried by the history (these parts sum to the score):"]
-    lines += _head(explanation.history, most, lambda part: part["label"] or part["item_id"])
-    lines += ["  and, counted by source (these sum to it too):"]
+    if len(explanation.history):
+        lines += ["  carried by the history (these parts sum to the score):"]
+        lines += _head(explanation.history, most, lambda part: part["label"] or part["item_id"])
+        lines += ["  and, counted by source (these sum to it too):"]
+    else:
+        lines += ["  without a history; counted by source (these parts sum to the score):"]
     lines += _head(explanation.sources, most, _source)
     if len(explanation.paths):
         lines += ["  through what both share in the graph (a part of the above):"]

@@ -116,7 +116,7 @@ class Schema:
         """For each numeric predicate: item, relation, node and weight of the two knots around each value."""
         first = len(self.entities)
         for predicate, knots in self.knots.items():
-            item, value = _values(graph, items, predicate)
+            item, value = item_numbers(graph, items, predicate)
             place = np.interp(value, knots, np.arange(len(knots)))
             lower = np.minimum(place.astype(np.int64), len(knots) - 2)
             relation = np.full(len(item), self._relation_row[predicate], np.int64)
@@ -145,21 +145,11 @@ def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
     """Quantiles of each numeric predicate among the items; a predicate of one value tells nothing."""
     knots = {}
     for predicate in sorted(set(graph.numbers["predicate"].to_pylist())):
-        value = _values(graph, items, predicate)[1]
+        value = item_numbers(graph, items, predicate)[1]
         distinct = np.unique(np.quantile(value, np.linspace(0, 1, _KNOTS))) if len(value) else value
         if len(distinct) > 1:
             knots[predicate] = distinct
     return knots
-
-
-def _values(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `items` that have a finite number for `predicate`, and the numbers."""
-    row = np.full(len(graph.entities), -1, np.int64)
-    row[items] = np.arange(len(items))
-    table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))
-    item, value = row[table["id"].to_numpy()], table["value"].to_numpy()
-    there = (item >= 0) & np.isfinite(value)
-    return item[there], value[there]
 
 
 def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
@@ -173,6 +163,16 @@ def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
         if entity in parts:
             parts[entity].append(text)
     return [". ".join(parts[item]) for item in items.tolist()]
+
+
+def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `items` that have a finite number for `predicate`, and the numbers; each of shape (n,)."""
+    row = np.full(len(graph.entities), -1, np.int64)
+    row[items] = np.arange(len(items))
+    table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))
+    item, value = row[table["id"].to_numpy()], table["value"].to_numpy()
+    there = (item >= 0) & np.isfinite(value)
+    return item[there], value[there]
 
 
 def text_vectors(
