@@ -1,0 +1,266 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kgrec
+from kgrec.explain import explain
+from kgrec.features import Schema
+from kgrec.fit import Watcher, fit_model
+from kgrec.model import Parameters
+
+CONFIG = kgrec.Config(
+    encoder=kgrec.EncoderConfig(dim=8),
+    train=kgrec.TrainConfig(epochs=4, temperature=0.1, threads=1, valid_share=0, learning_rate=0.05),
+)
+NEW = pd.DataFrame(
+    {
+        "id": ["n1", "n2"],
+        "title": ["Moon Base", "Spring Love"],
+        "plot": ["a crew in space meets danger", "a couple falls in love in spring"],
+        "genres": ["Science fiction", "Romance|Comedy"],
+        "director": ["Ada", "Cy"],
+    }
+)
+ITEMS = ["f1", "f2", "f3", "f4", "f5", "f6"]
+
+# a tiny model, every number of it by hand
+
+TINY = """\
+version: 1
+base: https://example.org/
+nodes:
+  film: {item: true, file: films.csv, key: id, columns: {title: label, genres: {as: node, type: genre, split: "|"}}}
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Films a (genres x and y), b (x, and a residual) and c (y); x points along the first axis, y along the second.
+
+    Both genres have two films, so both weigh the same; the relation has scale 2:
+    a = 2 (x + y) / sqrt 2, of length 2; b = 2x + 2y, of which 2y is its residual, of length sqrt 8; c = 2y, of length 2.
+    """
+    (tmp_path / "kgrec.yaml").write_text(TINY, encoding="utf-8")
+    (tmp_path / "films.csv").write_text("id,title,genres\na,Ape,x|y\nb,Bee,x\nc,,y\n", encoding="utf-8")
+    graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
+    model = fit_model(graph, graph.interactions, CONFIG, None, Watcher())
+    schema = Schema.learn(graph, graph.item_entities.astype(np.int64), np.zeros((3, 0), np.float32))
+    assert schema.relations == ("genres", "^genres")
+    arrays = {
+        "text": np.zeros((0, 2), np.float32),
+        "entity": np.eye(2, dtype=np.float32),
+        "relation_scale": np.array([2, 7], np.float32),
+        "identity": np.array([[0, 0], [0, 2], [0, 0]], np.float32),
+        "degree_exponent": np.array(0.5, np.float32),
+    }
+    half = math.sqrt(0.5)
+    return replace(
+        model,
+        vectors=np.array([[half, half], [half, half], [0, 1]], np.float32),
+        lengths=np.array([2, math.sqrt(8), 2], np.float32),
+        # c has four users
+        history_weight=np.array([1, 1, 0.5], np.float32),
+        parameters=lambda: Parameters.of(arrays, schema),
+    )
+
+
+def test_the_tiny_model_by_hand(tiny):
+    """u = (b + c / 2) / length, with b = (h, h), c = (0, 1), h = sqrt 1/2."""
+    h = math.sqrt(0.5)
+    length = math.hypot(h, h + 0.5)
+    u = (h / length, (h + 0.5) / length)
+    found = explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")
+    assert (found.user, found.item, found.label) == ("me", "a", "Ape")
+    assert found.score == pytest.approx(h * (u[0] + u[1]), abs=1e-6)
+    # what b and c carry: share times cosine with a
+    assert found.history[["item_id", "label"]].values.tolist() == [["b", "Bee"], ["c", ""]]
+    assert found.history["contribution"].tolist() == pytest.approx([1 / length, 0.5 / length * h], abs=1e-6)
+    # a is half x and half y, and has no residual and no text
+    assert found.sources.drop(columns="contribution").values.tolist() == [
+        ["graph", "genres", "genre", "y", "y"],
+        ["graph", "genres", "genre", "x", "x"],
+    ]
+    assert found.sources["contribution"].tolist() == pytest.approx([h * u[1], h * u[0]], abs=1e-6)
+    # b and a share x: 1/length times (x's part of b, 1/sqrt 2) times (x's part of a, h)
+    # c and a share y: .5/length times (y's part of c, 1) times (y's part of a, h)
+    assert found.paths.drop(columns="contribution").values.tolist() == [
+        ["b", "Bee", "genres", "genre", "x", "x", "genres"],
+        ["c", "", "genres", "genre", "y", "y", "genres"],
+    ]
+    assert found.paths["contribution"].tolist() == pytest.approx([h * h / length, 0.5 * h / length], abs=1e-6)
+
+
+def test_a_residual_is_a_source_of_its_own(tiny):
+    h = math.sqrt(0.5)
+    found = explain(tiny, tiny.history_matrix([np.array([2])]), 1)
+    assert found.score == pytest.approx(h)
+    # u = c = (0, 1): all of b's cosine comes from 2y of its residual, nothing from 2x
+    parts = found.sources.set_index("source")["contribution"]
+    assert parts.to_dict() == pytest.approx({"identity": h, "graph": 0})
+    assert found.paths.empty
+
+
+def test_the_words_of_an_explanation(tiny):
+    lines = str(explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")).splitlines()
+    assert lines == [
+        "Ape for me: score 0.968",
+        "  carried by the history (these parts sum to the score):",
+        "    +0.715  Bee",
+        "    +0.253  c",
+        "  and, counted by source (these sum to it too):",
+        "    +0.610  genres y",
+        "    +0.357  genres x",
+        "  through what both share in the graph (a part of the above):",
+        "    +0.357  Bee -genres- x -genres- Ape",
+        "    +0.253  c -genres- y -genres- Ape",
+    ]
+
+
+# trained models
+
+
+@pytest.fixture
+def rec(catalogue, bag_of_words) -> kgrec.Recommender:
+    return kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+
+
+def text_part(rec, item: str, vector: np.ndarray, bag_of_words) -> float:
+    """What an item's text adds to a score, from the formula: W t . u / length."""
+    model, parameters = rec.model, rec.model.parameters()
+    row = model.items.tolist().index(item)
+    facts = {name: dict(zip(NEW["id"], NEW[name], strict=True)) for name in NEW}
+    graph = model.graph()
+    plots = dict(zip(graph.text["id"].to_pylist(), graph.text["text"].to_pylist(), strict=True))
+    text = (
+        f"{facts['title'][item]}. {facts['plot'][item]}"
+        if item in facts["title"]
+        else f"{model.labels[row]}. {plots[int(model.entities[row])]}"
+    )
+    raw = bag_of_words.encode([text])[0] - parameters.arrays["schema.text_mean"]
+    raw /= np.linalg.norm(raw)
+    return float(raw @ parameters.arrays["text"] @ vector / model.lengths[row])
+
+
+def test_history_and_sources_sum_to_the_score_of_the_list(rec, bag_of_words):
+    rec.add_items(NEW)
+    for n, user in enumerate(rec.model.users):
+        scores = rec.recommend([user], k=9, exclude_seen=False).set_index("item_id")["score"]
+        vector = rec.user_embeddings.vectors[n]
+        for item in [*ITEMS, "n1", "n2"]:
+            found = rec.explain(user, item)
+            assert found.score == pytest.approx(scores[item], abs=1e-5)
+            assert found.history["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+            assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+            parts = found.sources.groupby("source")["contribution"].sum()
+            # the text's part is what is left; that it is the text's own proves the account of the rest
+            assert parts["text"] == pytest.approx(text_part(rec, item, vector, bag_of_words), abs=1e-5)
+            assert ("identity" in parts) == (item in ITEMS)
+
+
+def test_the_history_of_an_explanation_is_the_user_s(rec):
+    assert sorted(rec.explain("u2", "f5").history["item_id"]) == ["f1", "f3"], "f4 was no positive"
+    known, new = rec.explain("u1", "f4"), rec.explain_history(["f3", "f2", "f1"], "f4")
+    assert (known.user, new.user) == ("u1", "")
+    assert known.to_dict() | {"user": ""} == new.to_dict()
+
+
+def test_paths_go_through_shared_neighbours_and_stay_below_the_graph_s_part(rec):
+    rec.add_items(NEW)
+    found = rec.explain("u1", "n1")
+    shared = {(row.item_id, row.key) for row in found.paths.itertuples()}
+    # n1 is science fiction by Ada; f1 both, f2 both, f3 the genre alone
+    assert shared == {(f, key) for f in ("f1", "f2") for key in ("Ada", "Science fiction")} | {
+        ("f3", "Science fiction")
+    }
+    assert {(row.type, row.history_relation, row.relation) for row in found.paths.itertuples()} == {
+        ("genre", "genres", "genres"),
+        ("person", "directed_by", "directed_by"),
+    }
+    assert found.paths["contribution"].is_monotonic_decreasing
+    # a path is a product of two parts, of the item's through the neighbour and of the history's
+    model = rec.model
+    arrays, schema = model.parameters().arrays, model.parameters().schema()
+    names = dict(zip(schema.entities.tolist(), arrays["entity"], strict=True))
+    genre = (
+        arrays["relation_scale"][schema.relations.index("genres")]
+        * names[model.graph().find("genre", "Science fiction")]
+    )
+    row, other = 6, 2  # n1, and f3: of its genre alone
+    weights = model.history_weight[[0, 1, 2]]
+    share = weights[2] / np.linalg.norm(weights @ model.vectors[[0, 1, 2]])
+    path = found.paths[found.paths["item_id"] == "f3"]["contribution"].item()
+    assert path == pytest.approx(
+        share * genre @ genre / (model.lengths[row] * model.lengths[other]), rel=1e-4
+    )
+
+
+def test_a_user_without_a_history_is_explained_by_sources(rec):
+    found = rec.explain_history([], "f4")
+    assert found.history.empty and found.paths.empty
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+    listed = rec.recommend_for_history([[]], k=9).set_index("item_id")["score"]
+    assert found.score == pytest.approx(listed["f4"], abs=1e-5)
+    assert str(found).startswith("Paris Waltz: score ") and "carried by the history" not in str(found)
+
+
+def test_without_texts_there_is_no_text_part(catalogue):
+    config = CONFIG.model_copy(update={"text": kgrec.TextConfig(model="none")})
+    rec = kgrec.Recommender(config).fit(kgrec.build_graph(catalogue / "kgrec.yaml"))
+    found = rec.explain("u1", "f4")
+    assert set(found.sources["source"]) == {"graph", "identity"}
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+
+
+def test_without_a_graph_there_are_no_paths(catalogue, bag_of_words):
+    mapping = (catalogue / "kgrec.yaml").read_text(encoding="utf-8")
+    mapping = mapping.replace('{as: node, type: genre, split: "|"}', "ignore")
+    mapping = mapping.replace("{as: node, type: person, edge: directed_by}", "ignore")
+    (catalogue / "kgrec.yaml").write_text(mapping, encoding="utf-8")
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+    found = rec.explain("u1", "f4")
+    assert found.paths.empty and sorted(found.sources["source"]) == ["identity", "text"]
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+    assert "through" not in str(found)
+
+
+def test_a_number_is_one_source_and_named_by_its_value(catalogue, bag_of_words):
+    mapping = (catalogue / "kgrec.yaml").read_text(encoding="utf-8")
+    (catalogue / "kgrec.yaml").write_text(
+        mapping.replace("plot: text", "plot: text\n      year: number"), "utf-8"
+    )
+    lines = (catalogue / "films.csv").read_text(encoding="utf-8").splitlines()
+    years = ["year", "1980", "1980", "1980", "2000", "2000", "2000"]
+    (catalogue / "films.csv").write_text(
+        "".join(f"{line},{year}\n" for line, year in zip(lines, years, strict=True)), "utf-8"
+    )
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+    found = rec.explain("u1", "f4")
+    year = found.sources[found.sources["relation"] == "year"]
+    assert year[["type", "label"]].values.tolist() == [["number", "2000"]]
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+    shared = rec.explain("u1", "f3").paths
+    assert set(shared[shared["relation"] == "year"]["item_id"]) == {"f1", "f2", "f3"}
+
+
+def test_an_explanation_is_plain_values(rec):
+    import json
+
+    plain = rec.explain("u1", "f4").to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert [*plain] == ["user", "item", "label", "score", "history", "sources", "paths"]
+
+
+def test_a_long_account_is_cut_with_the_sum_of_the_rest(rec):
+    found = rec.explain("u1", "f4")
+    long = pd.DataFrame({"item_id": [*"abcdefg"], "label": [""] * 7, "contribution": [7.0, 6, 5, 4, 3, 2, 1]})
+    lines = str(replace(found, history=long)).splitlines()
+    assert lines[2:8] == [f"    +{7 - n}.000  {'abcde'[n]}" for n in range(5)] + ["    +3.000  2 more"]
