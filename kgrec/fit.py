@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.encoder import EncoderInputs, ItemEncoder
-from kgrec.errors import TrainingError
+from kgrec.errors import ConfigError, TrainingError
 from kgrec.features import Schema, item_texts, text_vectors
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import VectorIndex
@@ -59,7 +59,10 @@ def fit_model(
     """
     entities = graph.item_entities.astype(np.int64)
     if not len(entities):
-        raise TrainingError("The graph has no item.", "Mark a node type with `item: true` in the mapping.")
+        raise TrainingError(
+            "The graph has no item.",
+            "Give the item table rows, or mark another with `item: true` in the mapping.",
+        )
     text = text_vectors(text_encoder, item_texts(graph, entities), watcher.text)
     schema = Schema.learn(graph, entities, text)
     features = schema.features(graph, entities, text)
@@ -89,6 +92,7 @@ def extend_model(
         vectors: Before normalisation, shape (n_new, dim).
     """
     n_old, n_new = len(model.items), len(ids)
+    all_entities = np.concatenate([model.entities, entities])
     units, lengths = _units(vectors)
     everything = np.concatenate([model.vectors, units])
     index = VectorIndex(everything, model.config.index)
@@ -96,7 +100,8 @@ def extend_model(
         model,
         items=Vocabulary([*model.items, *ids]),
         labels=[*model.labels, *graph.entities["label"].take(entities).to_pylist()],
-        entities=np.concatenate([model.entities, entities]),
+        entities=all_entities,
+        aliases=_aliases(graph, all_entities),
         vectors=everything,
         lengths=np.concatenate([model.lengths, lengths]),
         history_weight=np.concatenate([model.history_weight, np.ones(n_new, np.float32)]),
@@ -125,11 +130,12 @@ def embed(
         entities: Ids of the items in `graph`.
         text_encoder: The one that the model was trained with; None leaves texts out.
         progress: Is told how many texts are encoded.
+
+    Raises:
+        ConfigError: The text encoder is another than that of training.
     """
     schema = parameters.schema()
-    text = text_vectors(text_encoder, item_texts(graph, entities), progress)
-    if not text.size:
-        text = np.zeros((len(entities), len(schema.text_mean)), np.float32)
+    text = _texts(schema, graph, entities, text_encoder, progress)
     encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
     state = {name: torch.from_numpy(parameters.arrays[name].copy()) for name in encoder.state_dict()}
     encoder.load_state_dict(state)
@@ -144,6 +150,26 @@ def link_counts(parameters: Parameters, graph: KnowledgeGraph, entities: np.ndar
     text = np.zeros((len(entities), len(schema.text_mean)), np.float32)
     counts: list[int] = np.diff(schema.features(graph, entities, text).neighbors.indptr).tolist()
     return counts
+
+
+def _texts(
+    schema: Schema,
+    graph: KnowledgeGraph,
+    entities: np.ndarray,
+    text_encoder: TextEncoder | None,
+    progress: Progress | None,
+) -> np.ndarray:
+    """Raw text vectors as wide as those of training; without a text in training, none."""
+    dim = len(schema.text_mean)
+    vectors = text_vectors(text_encoder if dim else None, item_texts(graph, entities), progress)
+    if not vectors.size:
+        return np.zeros((len(entities), dim), np.float32)
+    if vectors.shape[1] != dim:
+        raise ConfigError(
+            f"The text encoder gives vectors of {vectors.shape[1]:,} numbers; the model was trained with {dim:,}.",
+            "Use the text encoder that the model was trained with.",
+        )
+    return vectors
 
 
 def _held_out(
@@ -189,8 +215,16 @@ def _model(
         metrics=_metrics(trained),
         parameters=lambda: parameters,
         graph=lambda: graph,
+        aliases=_aliases(graph, entities),
         inputs=graph.inputs,
     )
+
+
+def _aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:
+    """Other names of the items with these entity ids -> place among them."""
+    row = {entity: place for place, entity in enumerate(entities.tolist())}
+    named = {name: int(graph.item_entities[code]) for name, code in graph.item_aliases.items()}
+    return {name: row[entity] for name, entity in named.items() if entity in row}
 
 
 def _metrics(trained: Trained) -> dict[str, object]:

@@ -86,8 +86,8 @@ class KnowledgeGraph:
         Shape (len(names),), int64.
         """
         codes = self.item_ids.ids(names)
-        for at in np.flatnonzero(codes < 0) if self._item_aliases else ():
-            codes[at] = self._item_aliases.get(names[int(at)], -1)
+        for at in np.flatnonzero(codes < 0) if self.item_aliases else ():
+            codes[at] = self.item_aliases.get(names[int(at)], -1)
         return codes
 
     def find(self, type: str, key: str) -> int:
@@ -212,7 +212,7 @@ class KnowledgeGraph:
         return {f"{type_}/{key}": id_ for type_, key, id_ in zip(*columns, strict=True)}
 
     @cached_property
-    def _item_aliases(self) -> dict[str, int]:
+    def item_aliases(self) -> dict[str, int]:
         """Other names of items -> place in `item_ids`: type/key, and the key where it means one item only."""
         code_of = dict(zip(self.item_entities.tolist(), range(len(self.item_entities)), strict=True))
         named = {name: code_of[id_] for name, id_ in self._aliases.items() if id_ in code_of}

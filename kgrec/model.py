@@ -87,6 +87,8 @@ class Model:
     metrics: dict[str, Any]
     parameters: Callable[[], Parameters]
     graph: Callable[[], KnowledgeGraph]
+    #: other names of items, which `same_as` merged away -> row
+    aliases: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     #: when the model was written, "" before that
     version: str = ""
@@ -105,6 +107,13 @@ class Model:
         if empty.any():
             vectors[empty] = self._typical(weighted)
         return vectors
+
+    def item_rows(self, names: list[str]) -> np.ndarray:
+        """Row of each item, also by a name that was merged away; -1 where it is unknown; shape (len(names),), int64."""
+        rows = self.items.ids(names)
+        for at in np.flatnonzero(rows < 0).tolist() if self.aliases else ():
+            rows[at] = self.aliases.get(names[at], -1)
+        return rows
 
     def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
         """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
@@ -206,6 +215,7 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
         metrics=artifacts.read_json(folder / "metrics.json"),
         parameters=_once(lambda: _parameters(folder, manifest, stored.relations)),
         graph=_once(lambda: _graph(folder, manifest)),
+        aliases={name: row for row, names in enumerate(items["aliases"].to_pylist()) for name in names},
         inputs=manifest.inputs,
         version=manifest.created,
     )
@@ -249,8 +259,16 @@ def _items_table(model: Model) -> pa.Table:
             "length": pa.array(model.lengths, pa.float32()),
             "history_weight": pa.array(model.history_weight, pa.float32()),
             "trained": pa.array(model.trained, pa.bool_()),
+            "aliases": pa.array(_names_by_row(model), pa.list_(pa.string())),
         }
     )
+
+
+def _names_by_row(model: Model) -> list[list[str]]:
+    names: list[list[str]] = [[] for _ in model.labels]
+    for name, row in sorted(model.aliases.items()):
+        names[row].append(name)
+    return names
 
 
 def _history_table(model: Model) -> pa.Table:

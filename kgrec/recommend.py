@@ -6,7 +6,7 @@ embeddings. Writes and reads model/.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -157,7 +157,7 @@ class Recommender:
             ConfigError: `k` is below 1.
         """
         model = self.model
-        known = _rows(model.users, users, "user", on_unknown)
+        known = _users(model, users, on_unknown)
         histories = model.histories[known]
         seen = model.seen[known] if exclude_seen else None
         return self._ranked(
@@ -215,7 +215,7 @@ class Recommender:
             UnknownId: An item is unknown.
         """
         model = self.model
-        rows = _rows(model.items, items, "item", "raise")
+        rows = _items(model, items)
         found, scores = model.index.search(
             model.vectors[rows], min(_positive(k), len(model.items)), exclude=[row[None] for row in rows]
         )
@@ -275,7 +275,7 @@ class Recommender:
         Raises:
             UnknownId: The user or the item is unknown.
         """
-        row = _rows(self.model.users, [user], "user", "raise")[0]
+        row = _users(self.model, [user])[0]
         return self._explained(self.model.histories[[row]], item, user)
 
     def explain_history(self, history: Sequence[str], item: str) -> Explanation:
@@ -288,7 +288,7 @@ class Recommender:
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
-        return self.model.labels[int(_rows(self.model.items, [item], "item", "raise")[0])]
+        return self.model.labels[int(_items(self.model, [item])[0])]
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.
@@ -326,7 +326,7 @@ class Recommender:
         arrow: bool,
     ) -> Any:
         model = self.model
-        only = None if candidates is None else _rows(model.items, candidates, "item", on_unknown)
+        only = None if candidates is None else _items(model, candidates, on_unknown)
         exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
         found, scores = model.index.search(
             model.user_vectors(histories), min(_positive(k), len(model.items)), exclude=exclude, only=only
@@ -334,13 +334,16 @@ class Recommender:
         return _frame("user_id", names, "item_id", model.items, found, scores, arrow)
 
     def _histories(self, histories: Sequence[Sequence[str]], on_unknown: OnUnknown) -> Any:
-        rows = [_rows(self.model.items, history, "item", on_unknown) for history in histories]
-        return self.model.history_matrix(rows)
+        model, names = self.model, [name for history in histories for name in history]
+        rows, there = _known(model.item_rows, names, "item", model.items, on_unknown)
+        owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
+        bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
+        return model.history_matrix(np.split(rows, bounds)[: len(histories)])
 
     def _explained(self, history: Any, item: str, user: str) -> Explanation:
         from kgrec.explain import explain
 
-        row = int(_rows(self.model.items, [item], "item", "raise")[0])
+        row = int(_items(self.model, [item])[0])
         return explain(self.model, history, row, user)
 
     def _embedded(
@@ -414,17 +417,35 @@ def _texts(graph: KnowledgeGraph, entities: np.ndarray) -> list[str]:
     return item_texts(graph, entities)
 
 
-def _rows(vocabulary: Vocabulary, ids: Iterable[str], what: str, on_unknown: OnUnknown) -> np.ndarray:
+def _known(
+    rows_of: Callable[[list[str]], np.ndarray],
+    ids: Iterable[str],
+    what: str,
+    known: Vocabulary,
+    on_unknown: OnUnknown,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the known ones among `ids`, and where in `ids` they stand.
+
+    Raises:
+        UnknownId: One is unknown, and `on_unknown` is "raise".
+    """
     ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
-    rows = vocabulary.ids(ids)
+    rows = rows_of(ids)
     unknown = np.flatnonzero(rows < 0)
     if len(unknown) and on_unknown == "raise":
         name = ids[unknown[0]]
         others = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
-        raise UnknownId(
-            f"There is no {what} '{name}'{others} in the model.", _way_out(name, what, vocabulary)
-        )
-    return rows[rows >= 0]
+        raise UnknownId(f"There is no {what} '{name}'{others} in the model.", _way_out(name, what, known))
+    there = np.flatnonzero(rows >= 0)
+    return rows[there], there
+
+
+def _users(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
+    return _known(model.users.ids, ids, "user", model.users, on_unknown)[0]
+
+
+def _items(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
+    return _known(model.item_rows, ids, "item", model.items, on_unknown)[0]
 
 
 def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
