@@ -79,7 +79,16 @@ class BagOfWords:
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
     """A folder with kgrec.yaml, films.csv, log.csv and new/films.csv."""
-    folder = tmp_path / "catalogue"
+    return _written(tmp_path / "catalogue")
+
+
+@pytest.fixture(scope="session")
+def shared_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for tests that change nothing in it."""
+    return _written(tmp_path_factory.mktemp("shared") / "catalogue")
+
+
+def _written(folder: Path) -> Path:
     (folder / "new").mkdir(parents=True)
     for name, text in {
         "kgrec.yaml": MAPPING,

@@ -45,9 +45,11 @@ def add(
         added = recommender.add_items(folder or items, on_text=bars.step("encoding text"))
     if len(added) or output is not None:
         recommender.save(output or model)
+    report = recommender.model.graph().report
+    out.say(f"{report}\n")
     for line in lines(added):
         out.say(line)
-    out.result({"model": str(output or model), **_record(added)})
+    out.result({"model": str(output or model), **_record(added), "report": report.to_dict()})
 
 
 def lines(added: Added, most: int = 10) -> list[str]:

@@ -15,6 +15,7 @@ from kgrec.cli.train import fitted
 
 if TYPE_CHECKING:
     from kgrec.recommend import Recommender
+    from kgrec.settings import Config
 
 
 def demo(
@@ -30,6 +31,7 @@ def demo(
     Example: `kgrec demo --keep demo/`
     """
     from kgrec.artifacts import check_output
+    from kgrec.settings import Config
 
     out = console(as_json, quiet)
     if keep is not None:
@@ -37,17 +39,17 @@ def demo(
         check_output(keep / "model", "model")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
-        record = _run(keep or Path(temporary), k, out)
+        record = tour(keep or Path(temporary), k, Config(), out)
     out.say(f"\nAll of this took {time.perf_counter() - started:.0f} seconds.")
     if keep is not None:
         out.say(f"Ask more: kgrec recommend {keep / 'model'} --user viewer-001")
     out.result(record)
 
 
-def _run(folder: Path, k: int, out: Console) -> dict[str, Any]:
+def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
+    """All steps, graph/ and model/ in `folder`; gives what `--json` prints."""
     import kg_data
     from kgrec.graph import build_graph
-    from kgrec.settings import Config
 
     source = kg_data.movies()
     out.say(f"1. The graph, from {source}")
@@ -58,7 +60,7 @@ def _run(folder: Path, k: int, out: Console) -> dict[str, Any]:
     graph.save(folder / "graph")
     out.say(str(graph.report))
     out.say("\n2. The model\n")
-    recommender = fitted(graph, Config(), out)
+    recommender = fitted(graph, config, out)
     recommender.save(folder / "model")
     out.say("\n3. Recommendations for three simulated viewers\n")
     users = _three(recommender)

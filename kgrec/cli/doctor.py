@@ -66,10 +66,12 @@ def _version(name: str) -> str:
 
 
 def _machine() -> dict[str, str]:
-    import torch
+    try:
+        import torch
 
-    from kgrec.train import idle_cores
-
+        from kgrec.train import idle_cores
+    except ImportError as error:
+        return {"gpu": f"unknown: {error}", "cores": str(os.cpu_count())}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
         "gpu": gpu,
@@ -80,10 +82,14 @@ def _machine() -> dict[str, str]:
 
 def _encoder_problem(name: str) -> EncoderNotFound | None:
     """None if a sentence can be encoded."""
-    from kgrec.text import SentenceEncoder, TextConfig
-
     try:
+        from kgrec.text import SentenceEncoder, TextConfig
+
         SentenceEncoder(TextConfig(model=name, cache=False)).encode(["A sentence to try the encoder on."])
     except EncoderNotFound as error:
         return error
+    except ImportError as error:
+        return EncoderNotFound(
+            f"The text encoder '{name}' cannot be loaded: {error}.", "Install kgrec again: pip install kgrec."
+        )
     return None

@@ -32,7 +32,7 @@ def find_files(folder: Path, names: Sequence[str], *, allow_outside: bool) -> li
         if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
             raise SourceError(
                 f"{path} leads out of the mapping's folder, {folder}.",
-                "Move the file into it, or pass allow_outside=True if you trust the mapping.",
+                "Move the file into it, or give --allow-outside (allow_outside=True) if you trust the mapping.",
             )
     return [Source(path, _name(path, folder)) for path in sorted(found)]
 

@@ -1,0 +1,90 @@
+"""`kgrec train`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from kgrec.recommend import Recommender
+
+from .conftest import QUICK, Run
+
+FIGURES = r"""Trained on 6 items, 6 users, 14 positive interactions\.
+Chosen on held-out data: temperature 0\.\d+, [12] epochs? \(recall@20 \d\.\d{3}, NDCG \d\.\d{3}\); then trained again on everything\.
+"""
+
+
+def test_train_says_what_it_chose(run: Run, graph: Path, tmp_path: Path):
+    output = tmp_path / "model"
+    answer = run("train", graph, "-o", output, *QUICK)
+    assert (answer.code, answer.err) == (0, "")
+    written = f"Wrote {output}. Next: kgrec recommend {output} --all-users -o recs.parquet\n"
+    assert re.fullmatch(FIGURES + re.escape(written), answer.out)
+    assert (output / "README.md").read_text().startswith("# Model card\n")
+
+
+def test_train_for_machines(run: Run, graph: Path, tmp_path: Path):
+    said = run("train", graph, "-o", tmp_path / "model", *QUICK, "--json").json
+    assert said["model"] == str(tmp_path / "model")
+    assert said["chosen"]["temperature"] in (0.1, 0.15, 0.2)
+    assert {line["stage"] for line in said["log"]} == {"select", "refit"}
+    assert json.loads((tmp_path / "model" / "metrics.json").read_text())["log"] == said["log"]
+
+
+def test_train_in_silence(run: Run, graph: Path, tmp_path: Path):
+    answer = run("train", graph, "-o", tmp_path / "model", *QUICK, "-q")
+    assert (answer.code, answer.out, answer.err) == (0, "", "")
+
+
+def test_options_come_from_a_file_and_from_settings(run: Run, graph: Path, tmp_path: Path):
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "encoder: {dim: 16}\ntrain: {epochs: 3, threads: 1, valid_share: 0}\ntext: {model: none}\n"
+    )
+    words = ["--config", file, "--set", "epochs=1", "--seed", 7]
+    answer = run("train", graph, "-o", tmp_path / "model", *words)
+    assert answer.code == 0, answer.err
+    assert "nothing was held out to choose by" in answer.out
+    config = json.loads((tmp_path / "model" / "config.json").read_text())["config"]
+    assert config["encoder"]["dim"] == 16
+    assert (config["train"]["epochs"], config["train"]["seed"]) == (1, 7)
+    assert json.loads((tmp_path / "model" / "manifest.json").read_text())["config"]["seed"] == 7
+
+
+def test_the_same_seed_gives_the_same_model(run: Run, graph: Path, model: Path, tmp_path: Path):
+    assert run("train", graph, "-o", tmp_path / "again", *QUICK).code == 0
+    assert run("train", graph, "-o", tmp_path / "other", *QUICK, "--seed", 1).code == 0
+    first, again, other = (
+        np.load(f / "item_embeddings.npy") for f in (model, tmp_path / "again", tmp_path / "other")
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_held_out_data_may_be_named_as_ours_or_as_in_the_mapping(run: Run, graph: Path, tmp_path: Path):
+    chosen = []
+    for header in ("user_id,item_id", "user,film"):
+        (tmp_path / "valid.csv").write_text(f"{header}\nu1,f4\nu3,f1\n")
+        words = ["--valid", tmp_path / "valid.csv", "--json"]
+        chosen.append(run("train", graph, "-o", tmp_path / "model", *QUICK, *words).json["chosen"])
+    assert chosen[0] == chosen[1]
+    (tmp_path / "valid.csv").write_text("user,film\nu1,f4\nu3,f11\n")
+    code, problem, remedy = run(
+        "train", graph, "-o", tmp_path / "m", *QUICK, "--valid", tmp_path / "valid.csv"
+    ).error
+    assert code == 2
+    assert problem.startswith("1 interactions name an item that is unknown, first ")
+    assert remedy == "Leave these rows out, or add their items first."
+
+
+def test_a_model_needs_neither_graph_nor_sources(run: Run, catalogue: Path, tmp_path: Path):
+    graph, model = tmp_path / "graph", tmp_path / "model"
+    run("build", catalogue / "kgrec.yaml", "-o", graph)
+    assert run("train", graph, "-o", model, *QUICK).code == 0
+    graph.rename(tmp_path / "gone")
+    catalogue.rename(tmp_path / "gone too")
+    assert len(Recommender.load(model).recommend(["u1"], 3)) == 3
+    assert run("explain", model, "-u", "u1", "-i", "f4").code == 0
