@@ -357,14 +357,32 @@ class Recommender:
         extended, places = graph.extended(addition)
         entities = places[addition.item_entities]
         new = ~np.isin(entities, self.model.entities)
-        ids = addition.item_ids.labels
-        known = ids.filter(pa.array(~new)).to_pylist()
+        names = _names(self.model, addition, entities, new)
+        known = names[~new].tolist()
         if known:
             extended, places = graph.extended(without(addition, addition.item_entities[~new]))
         entities = places[addition.item_entities[new]].astype(np.int64)
         vectors = embed(parameters, self.config, extended, entities, self._encoder(), on_text)
         linked = link_counts(parameters, extended, entities)
-        return Vocabulary(ids.filter(pa.array(new))), vectors, extended, entities, linked, known
+        return Vocabulary(names[new]), vectors, extended, entities, linked, known
+
+
+def _names(model: Model, addition: KnowledgeGraph, entities: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Names of the addition's items: of known ones as in the model, of new ones type/key where the key is taken.
+
+    Args:
+        model: Knows some of the items.
+        addition: Brings them.
+        entities: Ids of the items in the model's graph with the addition.
+        new: Which ones the model does not know.
+    """
+    names = addition.item_ids.to_numpy().copy()
+    order = np.argsort(model.entities)
+    rows = order[np.searchsorted(model.entities, entities[~new], sorter=order)]
+    names[~new] = [model.items[row] for row in rows]
+    taken = new & (model.items.ids(names) >= 0)
+    names[taken] = [addition.names[entity] for entity in addition.item_entities[taken]]
+    return names
 
 
 def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:

@@ -418,3 +418,30 @@ def test_serving_needs_neither_torch_nor_the_text_encoder(rec, tmp_path):
     print(*[m for m in ("torch", "sentence_transformers", "torch_geometric") if m in sys.modules])
     """
     assert run(code, str(tmp_path / "model")) == lists(rec.recommend(["u1"], k=2))["u1"]
+
+
+def test_two_item_types_may_share_keys(tmp_path, bag_of_words):
+    """Then an item's name is type/key, also of an item that is added later."""
+    mapping = """\
+version: 1
+base: https://example.org/
+nodes:
+  film: {item: true, file: films.csv, key: id, columns: {title: label}}
+  book: {item: true, file: books.csv, key: id, columns: {title: label}}
+"""
+    (tmp_path / "kgrec.yaml").write_text(mapping, encoding="utf-8")
+    (tmp_path / "films.csv").write_text("id,title\n1,Dawn\n2,Noon\n", encoding="utf-8")
+    (tmp_path / "books.csv").write_text("id,title\n1,Dawn of all\n", encoding="utf-8")
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(kgrec.build_graph(tmp_path / "kgrec.yaml"))
+    assert sorted(rec.item_embeddings.ids) == ["2", "book/1", "film/1"]
+    book = pd.DataFrame({"id": ["1", "2", "3"], "title": ["Dawn of all", "High noon", "Dusk"]})
+    added = rec.add_items({"book": book})
+    assert (added.ids, added.known) == (["book/2", "3"], ["book/1"])
+    assert rec.label("book/2") == "High noon" and rec.label("2") == "Noon"
+    rec.save(tmp_path / "model")
+    again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
+    assert again.add_items({"book": book}).known == ["book/1", "book/2", "3"]
+    # a table alone does not say whether it has films or books
+    with pytest.raises(ConfigError) as raised:
+        rec.add_items(book)
+    assert raised.value.remedy == "Give a folder laid out as the mapping says, or a dict of frames by type."
