@@ -115,6 +115,8 @@ def writing(
         yield temporary
         _seal(temporary, Manifest(kind, created=_now(), inputs=dict(inputs or {}), config=dict(config or {})))
         _replace(temporary, folder)
+    except ArtifactError as error:  # of a folder within, which is named as it would be in the end
+        raise ArtifactError(error.problem.replace(str(temporary), str(folder)), error.remedy) from error
     except OSError as error:
         raise ArtifactError(
             f"{folder}: cannot be written ({error.strerror or error}).",
@@ -212,6 +214,18 @@ def read_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
     ):
         raise _corrupt(path, f"has shape {array.shape} where {shape} was expected")
     return array
+
+
+def write_tensors(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write named arrays as safetensors."""
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    except SafetensorError as error:
+        raise OSError(str(error)) from None
 
 
 def _check_replaceable(folder: Path, kind: Kind) -> None:

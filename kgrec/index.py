@@ -128,7 +128,10 @@ class VectorIndex:
         """Write the index."""
         import faiss
 
-        faiss.write_index(self._index, str(path))
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise OSError(str(error).splitlines()[-1]) from None
 
     @classmethod
     def load(cls, path: Path, shape: tuple[int, int], config: IndexConfig | None = None) -> VectorIndex:

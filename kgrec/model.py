@@ -164,8 +164,6 @@ class _Stored(BaseModel, extra="forbid"):
 
 
 def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: Path) -> None:
-    from safetensors.numpy import save_file
-
     n_items, dim = model.vectors.shape
     stored = _Stored(
         config=model.config,
@@ -175,7 +173,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
         dim=dim,
     )
     artifacts.write_json(stored.model_dump(), place / "config.json")
-    save_file({k: np.ascontiguousarray(v) for k, v in parameters.arrays.items()}, place / "model.safetensors")
+    artifacts.write_tensors(parameters.arrays, place / "model.safetensors")
     artifacts.write_table(_items_table(model), place / "items.parquet")
     artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
     artifacts.write_array(model.vectors, place / "item_embeddings.npy")
@@ -225,7 +223,9 @@ def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str
     from safetensors.numpy import load_file
 
     _same(folder, manifest)
-    return Parameters(relations, load_file(folder / "model.safetensors"))
+    arrays = load_file(folder / "model.safetensors")
+    _same(folder, manifest)
+    return Parameters(relations, arrays)
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:

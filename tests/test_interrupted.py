@@ -1,0 +1,203 @@
+"""What a process that is killed leaves behind, and what a reader sees of a writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kgrec import KnowledgeGraph, Recommender
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills children of a fork")
+
+QUICK = [
+    "--set",
+    "text.model=none",
+    "--set",
+    "epochs=1",
+    "--set",
+    "temperature=0.1",
+    "--set",
+    "train.threads=1",
+]
+KILLED = -9
+
+Child = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """Sends a request to dying.py and gives its answer."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "KGREC_CACHE": str(tmp_path_factory.mktemp("cache"))}
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("dying.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as driver:
+        assert driver.stdin is not None and driver.stdout is not None
+
+        def ask(**request: object) -> dict[str, Any]:
+            driver.stdin.write(json.dumps(request) + "\n")
+            driver.stdin.flush()
+            answer: dict[str, Any] = json.loads(driver.stdout.readline())
+            return answer
+
+        yield ask
+        driver.stdin.close()
+
+
+class Case:
+    """A command over an existing folder: before it the folder is in one state, after it in another."""
+
+    def __init__(self, place: Path, kind: str, words: list[str], old: Path) -> None:
+        self.place, self.kind, self.words, self.old = place, kind, words, old
+        self.target = place / "target"
+        self.reset()
+
+    def reset(self) -> None:
+        shutil.rmtree(self.target, ignore_errors=True)
+        shutil.copytree(self.old, self.target)
+
+    def state(self) -> list[str]:
+        """Which content the folder has, found by loading it and asking it."""
+        if self.kind == "graph":
+            graph = KnowledgeGraph.load(self.target)
+            assert len(graph.neighbors("film", "f1")) == 3
+            return graph.item_ids.tolist()
+        recommender = Recommender.load(self.target)
+        everything = recommender.recommend(["u1"], 100, exclude_seen=False)
+        items = recommender.item_embeddings.ids.tolist()
+        assert sorted(everything["item_id"]) == items
+        assert len(recommender.model.graph()) > len(items)
+        assert recommender.explain("u1", items[-1]).score == pytest.approx(
+            everything.set_index("item_id")["score"][items[-1]], abs=1e-5
+        )
+        seed = recommender.config.train.seed
+        return [*items, f"seed {seed}"]
+
+    def left_behind(self) -> list[str]:
+        return sorted(p.name for p in self.place.iterdir() if p != self.target)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory, child: Child, shared_catalogue: Path) -> Path:
+    """graph/, model/, and sources with a film more."""
+    place = tmp_path_factory.mktemp("folders")
+    shutil.copytree(shared_catalogue, place / "more")
+    with (place / "more" / "films.csv").open("a") as file:
+        file.write("f7,Last,the last film,Comedy,Di\n")
+    for words in (
+        ["build", f"{shared_catalogue}/kgrec.yaml", "-o", f"{place}/graph"],
+        ["train", f"{place}/graph", "-o", f"{place}/model", *QUICK],
+    ):
+        answer = child(words=words)
+        assert answer["code"] == 0, answer["said"]
+    return place
+
+
+@pytest.fixture
+def case(command: str, folders: Path, shared_catalogue: Path, tmp_path: Path) -> Case:
+    target = str(tmp_path / "target")
+    if command == "build":
+        return Case(
+            tmp_path, "graph", ["build", f"{folders}/more/kgrec.yaml", "-o", target], folders / "graph"
+        )
+    if command == "train":
+        words = ["train", f"{folders}/graph", "-o", target, *QUICK, "--seed", "1"]
+        return Case(tmp_path, "model", words, folders / "model")
+    return Case(tmp_path, "model", ["add", target, f"{shared_catalogue}/new"], folders / "model")
+
+
+#: `train` and `add` write a model by the same function, so each takes one of the ways to replace it
+WAYS = [("build", True), ("build", False), ("train", True), ("add", False)]
+COMMANDS = pytest.mark.parametrize("command", ["build", "train", "add"])
+
+
+@pytest.mark.parametrize(("command", "exchange"), WAYS)
+def test_a_death_at_any_change_of_a_file_leaves_the_old_or_the_new(case: Case, child: Child, exchange: bool):
+    old = case.state()
+    seen, code, event = [], KILLED, 0
+    while code == KILLED:
+        event += 1
+        answer = child(words=case.words, event=event, watch=str(case.place), exchange=exchange)
+        code = answer["code"]
+        seen.append(case.state())
+        if seen[-1] != old and code == KILLED:
+            case.reset()
+    assert code == 0, answer["said"]
+    new = seen[-1]
+    assert new != old and all(state in (old, new) for state in seen)
+    assert event > 8 and old in seen and new in seen[:-1], "it died before and after the replacement"
+    assert case.left_behind() == []
+
+
+@COMMANDS
+def test_a_death_at_any_time_leaves_the_old_or_the_new(case: Case, child: Child):
+    old = case.state()
+    whole = child(words=case.words)
+    new = case.state()
+    assert whole["code"] == 0 and old != new
+    draw = random.Random(0)
+    for _ in range(5):
+        case.reset()
+        child(words=case.words, seconds=draw.uniform(0, 1.1 * whole["seconds"]))
+        assert case.state() in (old, new)
+    case.reset()
+    assert child(words=case.words)["code"] == 0
+    assert (case.state(), case.left_behind()) == (new, [])
+
+
+@pytest.mark.parametrize("command", ["build", "add"])
+def test_a_full_disk_leaves_the_old(case: Case, child: Child):
+    old = case.state()
+    limit, codes = 64, []
+    while not codes or codes[-1] != 0:
+        answer = child(words=case.words, bytes=limit)
+        codes.append(answer["code"])
+        if codes[-1]:
+            lines = answer["said"].splitlines()
+            assert codes[-1] == 2, answer["said"]
+            assert lines[-2].startswith(f"Error: {case.target}: cannot be written (")
+            assert lines[-1] == "  See whether the disk is full; what was there before is untouched."
+            assert case.state() == old
+        assert case.left_behind() == []
+        limit *= 3
+    assert len(codes) > 3
+    assert case.state() != old
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
+def test_a_reader_sees_one_model_or_the_other(
+    exchange: bool, child: Child, folders: Path, shared_catalogue: Path, tmp_path: Path
+):
+    target, larger = tmp_path / "target", tmp_path / "larger"
+    added = child(words=["add", f"{folders}/model", f"{shared_catalogue}/new", "-o", str(larger)])
+    assert added["code"] == 0, added["said"]
+    shutil.copytree(folders / "model", target)
+    known = {len(r.model.items): r for r in (Recommender.load(folders / "model"), Recommender.load(larger))}
+    request = {"replace": [str(larger), str(folders / "model")], "target": str(target), "times": 20}
+    counts = []
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(child, **request, exchange=exchange)
+        while not counts or not writer.done():
+            seen = Recommender.load(target)
+            expected = known[len(seen.model.items)]
+            assert np.array_equal(seen.model.vectors, expected.model.vectors)
+            assert seen.recommend(["u1"], 5).equals(expected.recommend(["u1"], 5))
+            assert len(KnowledgeGraph.load(target / "graph").item_ids) in known
+            counts.append(len(seen.model.items))
+    assert writer.result()["code"] == 0, writer.result()["said"]
+    assert set(counts) == set(known)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["larger", "target"]
