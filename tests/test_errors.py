@@ -1,0 +1,85 @@
+"""The tree of errors, and what their second lines suggest."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import kgrec
+from kgrec import errors
+from kgrec.errors import KgrecError, did_you_mean, nearest
+
+TREE = """\
+KgrecError
+├── MappingError
+├── ConfigError
+├── SourceError
+│   └── TooManyBadRows
+├── UnknownId
+├── EncoderNotFound
+├── TrainingError
+└── ArtifactError
+    ├── VersionMismatch
+    └── CorruptArtifact"""
+
+
+def drawn(error: type[KgrecError], indent: str = "") -> list[str]:
+    lines = []
+    below = [child for child in error.__subclasses__() if child.__module__ == errors.__name__]
+    for child in below:
+        last = child is below[-1]
+        lines.append(f"{indent}{'└── ' if last else '├── '}{child.__name__}")
+        lines += drawn(child, indent + ("    " if last else "│   "))
+    return lines
+
+
+def test_the_tree_is_as_drawn():
+    assert ["KgrecError", *drawn(KgrecError)] == TREE.splitlines()
+    shown = inspect.cleandoc(errors.__doc__ or "")
+    for line in TREE.splitlines():
+        assert line in shown
+
+
+def test_every_error_is_public():
+    for name, value in vars(errors).items():
+        if inspect.isclass(value) and issubclass(value, KgrecError):
+            assert getattr(kgrec, name) is value
+
+
+def test_an_error_has_two_lines():
+    error = errors.SourceError("films.csv is empty.", "Write a header.")
+    assert (error.problem, error.remedy) == ("films.csv is empty.", "Write a header.")
+    assert str(error) == "films.csv is empty.\n  Write a header."
+
+
+def test_exit_codes():
+    codes = {
+        e.__name__: e.exit_code
+        for e in vars(errors).values()
+        if inspect.isclass(e) and hasattr(e, "exit_code")
+    }
+    assert {name for name, code in codes.items() if code != 2} == {"TooManyBadRows"}
+    assert codes["TooManyBadRows"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "clause"),
+    [
+        ("titel", ["id", "title", "plot"], "Did you mean 'title'?"),
+        ("TITLE", ["id", "title"], "Did you mean 'title'?"),
+        ("f11", ["f1", "f2", "f12"], "Did you mean 'f1' or 'f12'?"),
+        ("zzz", [], "There are none."),
+        ("zzz", ["a"], "There is 'a'."),
+        ("zzz", ["a", "b", "c"], "There are 'a', 'b' and 'c'."),
+        ("zzz", list("abcdefg"), "There are 7, such as 'a', 'b', 'c', 'd' and 'e'."),
+    ],
+)
+def test_the_nearest_names_are_suggested(name: str, known: list[str], clause: str):
+    assert did_you_mean(name, known) == clause
+
+
+def test_among_many_names_the_neighbourhood_is_searched():
+    known = [f"item-{n:06}" for n in range(100_000)]
+    assert nearest("item-050000x", known)[0] == "item-050000"
+    assert len(nearest("item-0500001", known)) == 3

@@ -1,0 +1,159 @@
+"""Imports point one way: a module may import from the layers before its own, and from its own part."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "kgrec"
+
+#: a module may import what stands before it
+LAYERS = [
+    "_version",
+    "errors",
+    "artifacts",
+    "_yaml",
+    "roles",
+    "prefixes",
+    "mapping",
+    "ingest.cells",
+    "ingest.sources",
+    "ingest.batches",
+    "ingest.jsonl",
+    "ingest.tables",
+    "ingest.report",
+    "ingest.statements",
+    "ingest.rows",
+    "ingest.log",
+    "ingest.triples",
+    "ingest.rdf",
+    "ingest.read",
+    "ingest.assemble",
+    "ingest.draft",
+    "ingest",
+    "vocabulary",
+    "interactions",
+    "graph",
+    "views",
+    "addition",
+    "text",
+    "index",
+    "settings",
+    "features",
+    "encoder",
+    "train",
+    "model",
+    "fit",
+    "cold",
+    "recommend",
+    "explain",
+    "cli.console",
+    "cli.files",
+    "cli.build",
+    "cli.train",
+    "cli.query",
+    "cli.cold",
+    "cli.doctor",
+    "cli.demo",
+    "cli",
+    "__main__",
+]
+
+#: (module, what it imports from below) -> why
+EXCEPTIONS = {
+    ("graph", "views"): "methods of KnowledgeGraph, in a module of their own for their length",
+    ("graph", "addition"): "a method of KnowledgeGraph, in a module of its own for its length",
+    ("recommend", "explain"): "a method of Recommender, in a module of its own for its length",
+}
+
+#: library -> the only modules that import it
+LIBRARIES = {
+    "torch": {"encoder", "train", "fit", "cold", "cli.doctor", "views"},  # views: PyG's form of the graph
+    "torch_geometric": {"encoder", "graph", "views"},  # graph: the type that a method gives
+    "sentence_transformers": {"text"},
+    "transformers": {"text"},
+    "faiss": {"index"},
+    "rdflib": {"views", "graph"},  # graph: the type that a method gives
+    "pyoxigraph": {"ingest.triples", "ingest.rdf"},
+    "networkx": {"views", "graph"},  # graph: the type that a method gives
+    "safetensors": {"artifacts", "model"},
+    "typer": {m for m in LAYERS if m.startswith("cli")},
+    "rich": {"cli.console"},
+}
+#: imported where they are used, never when a module is loaded
+LAZY = {"sentence_transformers", "transformers", "faiss", "rdflib", "networkx", "rich", "safetensors"}
+
+NAMES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+    if path != PACKAGE / "__init__.py"
+}
+
+
+@cache
+def imports(name: str) -> tuple[tuple[str, bool], ...]:
+    return tuple(_imports(name))
+
+
+def _imports(name: str) -> Iterator[tuple[str, bool]]:
+    """Every module that `name` imports, in functions and under TYPE_CHECKING too; and whether on loading."""
+    tree = ast.parse(NAMES[name].read_text(encoding="utf-8"))
+    later = {
+        id(node)
+        for part in ast.walk(tree)
+        if isinstance(part, ast.FunctionDef)
+        or (isinstance(part, ast.If) and "TYPE_CHECKING" in ast.dump(part.test))
+        for node in ast.walk(part)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: relative import"
+            assert node.module is not None
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            found = [b if b.removeprefix("kgrec.") in NAMES else node.module for b in below]
+        else:
+            continue
+        yield from ((module, id(node) not in later) for module in found)
+
+
+def of_ours(name: str) -> set[str]:
+    found = {module.removeprefix("kgrec.") for module, _ in imports(name) if module.startswith("kgrec.")}
+    assert not any(module == "kgrec" for module, _ in imports(name)), f"{name} imports kgrec itself"
+    return found - {name}
+
+
+def test_every_module_has_its_place():
+    assert sorted(NAMES) == sorted(LAYERS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_imports_point_one_way(name: str):
+    allowed = set(LAYERS[: LAYERS.index(name)]) | {b for a, b in EXCEPTIONS if a == name}
+    assert of_ours(name) <= allowed, sorted(of_ours(name) - allowed)
+
+
+def test_exceptions_are_needed():
+    for name, imported in EXCEPTIONS:
+        assert imported in of_ours(name)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_stays_where_it_is_used(library: str):
+    users = {name for name in NAMES if library in {module.partition(".")[0] for module, _ in imports(name)}}
+    assert users == LIBRARIES[library] & users and users, sorted(users - LIBRARIES[library])
+    if library in LAZY:
+        eager = {
+            name for name in users if (library, True) in {(m.partition(".")[0], e) for m, e in imports(name)}
+        }
+        assert not eager
+
+
+def test_kg_data_does_not_need_kgrec():
+    for path in PACKAGE.with_name("kg_data").glob("*.py"):
+        assert "kgrec." not in path.read_text(encoding="utf-8").replace("kgrec.yaml", "")
