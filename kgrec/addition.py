@@ -63,8 +63,7 @@ def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[Knowledge
         numbers=unique_rows(pa.concat_tables([graph.numbers, _moved(addition.numbers, ids)])),
         vectors=_vectors(graph.vectors, _moved(addition.vectors, ids)),
         aliases=unique_rows(pa.concat_tables([graph.aliases, _moved(addition.aliases, ids)])),
-        inputs={**graph.inputs, **addition.inputs},
-        report=addition.report,
+        inputs={**graph.inputs, **{f"added/{sha[:12]}/{name}": sha for name, sha in addition.inputs.items()}},
     )
     return replace(larger, interactions=_renumbered(graph, larger)), ids
 

@@ -87,6 +87,8 @@ class Model:
     metrics: dict[str, Any]
     parameters: Callable[[], Parameters]
     graph: Callable[[], KnowledgeGraph]
+    #: whether it was trained with a text encoder that the user passed in
+    own_text_encoder: bool = False
     #: other names of items, which `same_as` merged away -> row
     aliases: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
@@ -158,6 +160,7 @@ class _Stored(BaseModel, extra="forbid"):
 
     config: Config
     relations: tuple[str, ...]
+    own_text_encoder: bool
     n_items: int
     n_users: int
     dim: int
@@ -168,6 +171,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     stored = _Stored(
         config=model.config,
         relations=parameters.relations,
+        own_text_encoder=model.own_text_encoder,
         n_items=n_items,
         n_users=len(model.users),
         dim=dim,
@@ -199,6 +203,7 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
     user, item = history["user"].to_numpy(), history["item"].to_numpy()
     return Model(
         config=stored.config,
+        own_text_encoder=stored.own_text_encoder,
         items=Vocabulary(items["item_id"].combine_chunks()),
         labels=items["label"].to_pylist(),
         entities=items["entity"].to_numpy(),

@@ -6,19 +6,20 @@ embeddings. Writes and reads model/.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from kgrec.addition import without
-from kgrec.errors import ConfigError, SourceError, TrainingError, UnknownId, did_you_mean
-from kgrec.graph import KnowledgeGraph, read_addition
+from kgrec.errors import ConfigError, EncoderNotFound, SourceError, TrainingError, UnknownId, did_you_mean
+from kgrec.graph import KnowledgeGraph
+from kgrec.ingest.report import Report
 from kgrec.interactions import Interactions
-from kgrec.mapping import Mapping
 from kgrec.model import Model
 from kgrec.settings import Config
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from kgrec.explain import Explanation
     from kgrec.train import OnEpoch
+
+logger = logging.getLogger(__name__)
 
 OnUnknown = Literal["raise", "skip"]
 
@@ -61,6 +64,8 @@ class Added:
     words: list[int]
     #: items that the model knew already; their rows were left out
     known: list[str]
+    #: what was read, dropped and merged, and where
+    report: Report
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,21 +102,25 @@ class Recommender:
         Args:
             graph: Holds the items, and the interactions unless they are given.
             interactions: A frame with user_id and item_id.
-            valid: A frame of held-out interactions that choose temperature and epochs; None: a
-                share of each user's is held out.
+            valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
+                epochs; None: a share of each user's is held out.
             on_text: Is told how many texts are encoded.
             on_epoch: Is told of each epoch.
 
         Raises:
             EncoderNotFound: The text encoder cannot be loaded.
             TrainingError: There is no item to learn.
+            SourceError: None of the held-out interactions can be used.
         """
         from kgrec.fit import Watcher, fit_model
 
         log = graph.interactions if interactions is None else _interactions(interactions, graph)
         held_out = None if valid is None else _aligned(valid, log, graph)
         watcher = Watcher(on_text, on_epoch)
-        self._fitted = fit_model(graph, log, self.config, self._encoder(), watcher, held_out)
+        own = self._text_encoder is not None
+        encoder = self._text_encoder if own else self._configured_encoder
+        fitted = fit_model(graph, log, self.config, encoder, watcher, held_out)
+        self._fitted = replace(fitted, own_text_encoder=own)
         return self
 
     @property
@@ -248,8 +257,15 @@ class Recommender:
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        ids, vectors = self._embedded(rows, on_text)[:2]
-        return Embeddings(ids, vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+        from kgrec.cold import read_newcomers
+        from kgrec.fit import units
+
+        new = read_newcomers(self.model, rows, self._encoder(), on_text)
+        if new.known:
+            logger.warning(
+                "%d items are known already and were left out: see item_embeddings.", len(new.known)
+            )
+        return Embeddings(new.ids, units(new.vectors)[0])
 
     def add_items(self, rows: Any, *, on_text: Progress | None = None) -> Added:
         """Make new items recommendable at once, without training.
@@ -262,12 +278,13 @@ class Recommender:
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        from kgrec.fit import extend_model
+        from kgrec.cold import read_newcomers, with_newcomers
 
-        ids, vectors, graph, entities, linked, known = self._embedded(rows, on_text)
-        words = [len(text.split()) for text in _texts(graph, entities)]
-        self._fitted = extend_model(self.model, graph, entities, ids, vectors)
-        return Added(ids.tolist(), self._fitted.labels[-len(ids) :] if len(ids) else [], linked, words, known)
+        new = read_newcomers(self.model, rows, self._encoder(), on_text)
+        if len(new.ids):
+            self._fitted = with_newcomers(self.model, new)
+        labels = new.graph.entities["label"].take(new.entities).to_pylist()
+        return Added(new.ids.tolist(), labels, new.linked, new.words, new.known, new.report)
 
     def explain(self, user: str, item: str) -> Explanation:
         """Why `item` has its score for `user`, in parts that sum to it.
@@ -311,9 +328,19 @@ class Recommender:
         return recommender
 
     def _encoder(self) -> TextEncoder | None:
-        if self._text_encoder is None and self.config.text.model != "none":
-            self._text_encoder = SentenceEncoder(self.config.text)
-        return self._text_encoder
+        """The text encoder that the model was trained with."""
+        if self._text_encoder is not None:
+            return self._text_encoder
+        if self.model.own_text_encoder:
+            raise EncoderNotFound(
+                "This model was trained with a text encoder of your own, which is not stored with it.",
+                "Pass it: Recommender.load(folder, text_encoder=...).",
+            )
+        return self._configured_encoder
+
+    @cached_property
+    def _configured_encoder(self) -> TextEncoder | None:
+        return None if self.config.text.model == "none" else SentenceEncoder(self.config.text)
 
     def _ranked(
         self,
@@ -346,93 +373,35 @@ class Recommender:
         row = int(_items(self.model, [item])[0])
         return explain(self.model, history, row, user)
 
-    def _embedded(
-        self, rows: Any, on_text: Progress | None
-    ) -> tuple[Vocabulary, np.ndarray, KnowledgeGraph, np.ndarray, list[int], list[str]]:
-        """Ids, raw vectors, the extended graph, entity ids, links of each item; and the items known before."""
-        from kgrec.fit import embed, link_counts
-
-        graph, parameters = self.model.graph(), self.model.parameters()
-        addition = _addition(graph, rows)
-        extended, places = graph.extended(addition)
-        entities = places[addition.item_entities]
-        new = ~np.isin(entities, self.model.entities)
-        names = _names(self.model, addition, entities, new)
-        known = names[~new].tolist()
-        if known:
-            extended, places = graph.extended(without(addition, addition.item_entities[~new]))
-        entities = places[addition.item_entities[new]].astype(np.int64)
-        vectors = embed(parameters, self.config, extended, entities, self._encoder(), on_text)
-        linked = link_counts(parameters, extended, entities)
-        return Vocabulary(names[new]), vectors, extended, entities, linked, known
-
-
-def _names(model: Model, addition: KnowledgeGraph, entities: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Names of the addition's items: of known ones as in the model, of new ones type/key where the key is taken.
-
-    Args:
-        model: Knows some of the items.
-        addition: Brings them.
-        entities: Ids of the items in the model's graph with the addition.
-        new: Which ones the model does not know.
-    """
-    names = addition.item_ids.to_numpy().copy()
-    order = np.argsort(model.entities)
-    rows = order[np.searchsorted(model.entities, entities[~new], sorter=order)]
-    names[~new] = [model.items[row] for row in rows]
-    taken = new & (model.items.ids(names) >= 0)
-    names[taken] = [addition.names[entity] for entity in addition.item_entities[taken]]
-    return names
-
-
-def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
-    if isinstance(rows, str | Path):
-        path = Path(rows)
-        if not path.exists():
-            raise SourceError(
-                f"{path} is not there.", "Give a folder laid out as the mapping says, or a table of items."
-            )
-        if path.is_dir():
-            return read_addition(graph.mapping, path, known=graph)
-        return read_addition(_only_items(graph, path), path.parent, known=graph)
-    frames = rows if isinstance(rows, dict) else {_item_type(graph): rows}
-    return read_addition(graph.mapping, frames=frames, known=graph)
-
-
-def _only_items(graph: KnowledgeGraph, path: Path) -> Mapping:
-    """The mapping with nothing but its item table, to be read from `path`."""
-    type_ = _item_type(graph)
-    table = graph.mapping.nodes[type_].model_copy(update={"file": (path.name,), "format": None})
-    return graph.mapping.model_copy(update={"nodes": {type_: table}, "edges": {}, "rdf": ()})
-
-
-def _item_type(graph: KnowledgeGraph) -> str:
-    """The only item type that has a table."""
-    types = [type_ for type_ in graph.item_types if type_ in graph.mapping.nodes]
-    if len(types) != 1:
-        raise ConfigError(
-            f"Items of {len(types)} types come from tables here, so one table is not enough.",
-            "Give a folder laid out as the mapping says, or a dict of frames by type.",
-        )
-    return types[0]
-
 
 def _interactions(frame: Any, graph: KnowledgeGraph) -> Interactions:
     return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, graph.item_ids)
 
 
 def _aligned(frame: Any, log: Interactions, graph: KnowledgeGraph) -> Interactions:
-    """Held-out interactions with the user codes of `log`; those of other users are left out."""
+    """The held-out positives that can be ranked, with the user codes of `log`.
+
+    Those of unknown users cannot, nor those that training has: they are excluded from the ranking.
+
+    Raises:
+        SourceError: None is left.
+    """
     valid = _interactions(frame, graph)
     user = log.users.ids(valid.users.labels)[valid.user]
-    kept = valid.rows(user >= 0)
-    return replace(kept, users=log.users, user=user[user >= 0].astype(np.int32))
-
-
-def _texts(graph: KnowledgeGraph, entities: np.ndarray) -> list[str]:
-    from kgrec.features import item_texts
-
-    return item_texts(graph, entities)
+    unknown = user < 0
+    taken = np.asarray(log.matrix(positive_only=False)[np.maximum(user, 0), valid.item]).ravel() > 0
+    usable = valid.positive & ~unknown & ~taken
+    left_out = (
+        f"{unknown.sum():,} are of unknown users, {(taken & ~unknown).sum():,} are in the training data too"
+    )
+    if not usable.any():
+        raise SourceError(
+            f"None of the {len(valid):,} held-out interactions can be used: {left_out}.",
+            "Give positive interactions of known users that the training data lacks.",
+        )
+    if (unknown | taken).any():
+        logger.warning("Of %s held-out interactions, %s: left out.", f"{len(valid):,}", left_out)
+    return replace(valid.rows(usable), users=log.users, user=user[usable].astype(np.int32))
 
 
 def _known(

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,6 +67,7 @@ class SentenceEncoder:
     def __init__(self, config: TextConfig) -> None:
         self.config = config
         self._model: SentenceTransformer | None = None
+        self._fingerprint = cache(self._read_fingerprint)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32. Only texts that the cache lacks are computed."""
@@ -77,15 +79,15 @@ class SentenceEncoder:
         return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, 0), np.float32)
 
     def _through_cache(self, distinct: list[str], progress: Progress | None) -> dict[str, np.ndarray]:
-        with closing(_Cache(self._fingerprint())) as cache:
-            vectors = cache.get(distinct)
+        with closing(_Cache(self._fingerprint())) as kept:
+            vectors = kept.get(distinct)
             missing = [text for text in distinct if text not in vectors]
             logger.info("%d texts are cached, %d are to be encoded", len(vectors), len(missing))
             for start in range(0, len(missing), _CHUNK):
                 chunk = missing[start : start + _CHUNK]
                 within = _shifted(progress, start, len(missing))
                 fresh = dict(zip(chunk, self._compute(chunk, within), strict=True))
-                cache.put(fresh)
+                kept.put(fresh)
                 vectors |= fresh
         return vectors
 
@@ -101,7 +103,7 @@ class SentenceEncoder:
                 progress(min(start + size, len(texts)), len(texts))
         return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 0), np.float32)
 
-    def _fingerprint(self) -> str:
+    def _read_fingerprint(self) -> str:
         """Changes when the weights, the tokenizer or the pooling do."""
         source = _source(self.config.model)
         if isinstance(source, str):

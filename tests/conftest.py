@@ -73,7 +73,9 @@ class BagOfWords:
 
     def _sum(self, text: str) -> np.ndarray:
         words = text.lower().replace(".", " ").split()
-        return np.sum([np.random.default_rng(zlib.crc32(w.encode())).normal(size=self.dim) for w in words], axis=0)
+        return np.sum(
+            [np.random.default_rng(zlib.crc32(w.encode())).normal(size=self.dim) for w in words], axis=0
+        )
 
 
 @pytest.fixture

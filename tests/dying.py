@@ -4,7 +4,8 @@ Reads a request a line, a JSON object, and answers with one. Everything heavy is
 command runs in a fork, so that hundreds of deaths take seconds.
 
     {"words": [...]}    a command; with "event": n it dies just before its n-th change of the folder
-                        "watch", with "seconds": s after that long, with "bytes": n no file may be longer
+                        "watch" (or gets another "signal" there), with "seconds": s after that long, with
+                        "bytes": n no file may be longer
     {"replace": [one, other], "target": t, "times": n}    saves two models in the place of t by turns
 
 With "exchange": false, folders cannot be exchanged in one step, as on some file systems.
@@ -62,7 +63,9 @@ def _child(request: dict[str, Any], said: int) -> None:
         if not request.get("exchange", True):
             artifacts._exchange = lambda *_: False
         if "event" in request:
-            _die_at(request["event"], request["watch"])
+            # as in a terminal, whatever this script was started from
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _die_at(request["event"], request["watch"], request.get("signal", signal.SIGKILL))
         if "bytes" in request:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["bytes"], request["bytes"]))
@@ -84,7 +87,7 @@ def _child(request: dict[str, Any], said: int) -> None:
         os._exit(code if isinstance(code, int) else 0)
 
 
-def _die_at(event: int, watch: str) -> None:
+def _die_at(event: int, watch: str, by: int) -> None:
     left = event
     removed = 0
 
@@ -103,7 +106,7 @@ def _die_at(event: int, watch: str) -> None:
         if matters(name, values):
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), by)
 
     sys.addaudithook(hook)
 

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 import kgrec
+from kgrec.cold import embed, link_counts
 from kgrec.errors import ConfigError, TrainingError
-from kgrec.fit import Watcher, embed, fit_model, link_counts
+from kgrec.fit import Watcher, fit_model
 
 SMALL = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),

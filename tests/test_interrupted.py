@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -157,6 +158,17 @@ def test_a_death_at_any_time_leaves_the_old_or_the_new(case: Case, child: Child)
     case.reset()
     assert child(words=case.words)["code"] == 0
     assert (case.state(), case.left_behind()) == (new, [])
+
+
+@COMMANDS
+def test_ctrl_c_stops_with_a_word_and_leaves_the_old(case: Case, child: Child):
+    old = case.state()
+    for event in (1, 3):
+        answer = child(words=case.words, event=event, watch=str(case.place), signal=signal.SIGINT)
+        assert answer["code"] == 130
+        assert answer["said"].endswith("\nStopped. Folders that were there before are as they were.\n")
+        assert "Traceback" not in answer["said"]
+        assert (case.state(), case.left_behind()) == (old, [])
 
 
 @pytest.mark.parametrize("command", ["build", "add"])

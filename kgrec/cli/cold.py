@@ -45,11 +45,10 @@ def add(
         added = recommender.add_items(folder or items, on_text=bars.step("encoding text"))
     if len(added) or output is not None:
         recommender.save(output or model)
-    report = recommender.model.graph().report
-    out.say(f"{report}\n")
+    out.say(f"{added.report}\n")
     for line in lines(added):
         out.say(line)
-    out.result({"model": str(output or model), **_record(added), "report": report.to_dict()})
+    out.result({"model": str(output or model), **_record(added), "report": added.report.to_dict()})
 
 
 def lines(added: Added, most: int = 10) -> list[str]:

@@ -39,7 +39,7 @@ def demo(
         check_output(keep / "model", "model")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
-        record = tour(keep or Path(temporary), k, Config(), out)
+        record = tour(keep or Path(temporary), k, Config.read(settings=["train.threads=1"]), out)
     out.say(f"\nAll of this took {time.perf_counter() - started:.0f} seconds.")
     if keep is not None:
         out.say(f"Ask more: kgrec recommend {keep / 'model'} --user viewer-001")
@@ -101,15 +101,13 @@ def _new_films(
     recommender.save(folder / "model")
     for line in lines(added):
         out.say(line)
-    out.say("\nWho gets the first of them (its rank among all films that the viewer has not seen):")
+    out.say("\nWho gets the first of them (its rank among the films that the viewer has not seen):")
     film = added.ids[0]
     everyone = recommender.recommend(recommender.model.users.tolist(), len(recommender.model.items))
     audience = (
         everyone[everyone["item_id"] == film].sort_values(["rank", "user_id"]).head(3).to_dict("records")
     )
     for one in audience:
-        out.say(
-            f"  {one['user_id']}: rank {one['rank']} of {len(recommender.model.items)}, score {one['score']:.3f}"
-        )
+        out.say(f"  {one['user_id']}: rank {one['rank']}, score {one['score']:.3f}")
     out.say(f"\n{recommender.explain(audience[0]['user_id'], film)}")
     return {film: audience}

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +21,17 @@ from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
 from kgrec.mapping import InteractionTable, TableFormat
 
+if TYPE_CHECKING:
+    from kgrec.graph import KnowledgeGraph
+    from kgrec.interactions import Interactions
+
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 
 
-def read_pairs(path: Path, mapped: InteractionTable | None) -> pa.Table:
-    """Columns user_id and item_id of a table; they may also be named as in the mapping.
+def read_pairs(path: Path, mapped: InteractionTable | None, value: str | None = None) -> pa.Table:
+    """Columns user_id and item_id of a table, and its column `value` under this name.
+
+    The first two may also be named as in the mapping.
 
     Raises:
         SourceError: The file cannot be read, lacks a column, or has a row without a user or an item.
@@ -33,10 +39,27 @@ def read_pairs(path: Path, mapped: InteractionTable | None) -> pa.Table:
     table = _opened(path)
     names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
     columns = {target: _column(path, table.columns, target, other) for target, other in names.items()}
-    batches = list(table.read(list(columns.values())))
+    batches = list(table.read([*columns.values(), *([value] if value else [])]))
     for batch in batches:
-        _check_whole(batch)
+        _check_whole(batch, list(columns.values()))
+    if value:
+        columns["value"] = value
     return pa.table({target: _cells(batches, name) for target, name in columns.items()})
+
+
+def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
+    """Interactions of a table, over the items of `graph`; positive as the mapping says, if it has that column.
+
+    Raises:
+        SourceError: The file cannot be read, lacks a column, or names an unknown item.
+    """
+    from kgrec.interactions import Interactions
+
+    mapped = graph.mapping.interactions
+    value = mapped.value if mapped and mapped.value and has_columns(path, (mapped.value,)) else None
+    pairs = read_pairs(path, mapped, value)
+    positive = mapped.positive if mapped and value else None
+    return Interactions.from_frame(pairs, graph.item_ids, value=value and "value", positive=positive)
 
 
 def has_columns(path: Path, names: Sequence[str]) -> bool:
@@ -154,13 +177,13 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
     raise SourceError(f"{path} has no column '{name}'.", did_you_mean(name, columns))
 
 
-def _check_whole(batch: Batch) -> None:
+def _check_whole(batch: Batch, ids: list[str]) -> None:
     """Refuse a row that would be dropped: a command has no report to count it in."""
     if batch.broken:
         line = batch.broken[0][0]
         raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
-    for name, cells in batch.columns.items():
-        if not pa.types.is_string(cells.type):
+    for name in ids:
+        if not pa.types.is_string(batch.columns[name].type):
             raise SourceError(f"{batch.name}: '{name}' holds lists.", "Write one user and one item a row.")
         empty = np.flatnonzero(~filled(batch, name))
         if len(empty):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,10 @@ from kgrec.cli.console import Console, Json, Quiet, console
 from kgrec.errors import ConfigError, SourceError, UnknownId
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from kgrec.recommend import Recommender
-    from kgrec.vocabulary import Vocabulary
 
 #: users a row group
 _CHUNK = 4096
@@ -79,13 +79,13 @@ def recommend(
         "on_unknown": "skip" if skip_unknown else "raise",
     }
     asked = _Asked(skip_unknown)
-    asked.check(recommender.model.items, allowed or [], "candidates")
+    asked.check(recommender.model.item_rows, allowed or [], "candidates")
     if history is not None:
         tables, total = _for_histories(recommender, history, options, asked)
     else:
         users = _known_users(recommender, _NO_USERS) if all_users else user or read_ids(users_file or Path())
         users = list(dict.fromkeys(users))
-        asked.check(recommender.model.users, users, "users")
+        asked.check(recommender.model.users.ids, users, "users")
         tables, total = _for_users(recommender, users, options)
     _deliver(recommender, tables, total, output, out, ("user_id", "item_id"), asked)
 
@@ -177,10 +177,10 @@ class _Asked:
     #: what -> ids passed over
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
-    def check(self, known: Vocabulary, names: Iterable[str], what: str) -> None:
+    def check(self, rows_of: Callable[[list[str]], np.ndarray], names: Iterable[str], what: str) -> None:
         """Note the unknown ones among `names`; where they are not to be skipped, the library refuses them."""
         names = list(dict.fromkeys(names))
-        unknown = [name for name, row in zip(names, known.ids(names), strict=True) if row < 0]
+        unknown = [name for name, row in zip(names, rows_of(names), strict=True) if row < 0]
         if self.skip and unknown:
             self.skipped[what] = unknown
 
@@ -212,7 +212,9 @@ def _for_histories(
 ) -> tuple[Iterator[pa.Table], int]:
     histories = _histories(recommender, path)
     users = list(histories)
-    asked.check(recommender.model.items, (item for items in histories.values() for item in items), "items")
+    asked.check(
+        recommender.model.item_rows, (item for items in histories.values() for item in items), "items"
+    )
     chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
     tables = (
         recommender.recommend_for_history([histories[u] for u in chunk], users=chunk, arrow=True, **options)
@@ -256,7 +258,10 @@ def _deliver(
         out.say(line)
     if output is None:
         table = pa.concat_tables(tables)
-        out.result({"results": table.to_pylist(), **asked.record()}, _readable(recommender, table, *columns))
+        nobody = len(asked.skipped.get("users", ())) == total
+        why = "none of these users is known" if nobody else "every item is excluded"
+        text = _readable(recommender, table, *columns) or f"There is nothing to recommend: {why}."
+        out.result({"results": table.to_pylist(), **asked.record()}, text)
         return
     rows, lists = 0, 0
     with result_file(output, _metadata(recommender)) as file, out.bars() as bars:
@@ -280,7 +285,7 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         lines.append(
             f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {labels[row[result]]}".rstrip()
         )
-    return "\n".join(lines) or "There is nothing to recommend: every item is excluded."
+    return "\n".join(lines)
 
 
 def _metadata(recommender: Recommender) -> dict[str, str]:

@@ -53,10 +53,10 @@ def train(
 
 def fitted(graph: KnowledgeGraph, config: Config, out: Console, valid: Path | None = None) -> Recommender:
     """Train with progress shown, and say what was chosen."""
-    from kgrec.cli.files import read_pairs
+    from kgrec.cli.files import read_interactions
     from kgrec.recommend import Recommender
 
-    held_out = None if valid is None else read_pairs(valid, graph.mapping.interactions)
+    held_out = None if valid is None else read_interactions(valid, graph)
     if not len(graph.interactions):
         out.say("There are no interactions: the model rests on content alone, and knows no users.")
     with out.bars() as bars:

@@ -106,7 +106,7 @@ class Report:
         for relation, places in self.missing.items():
             yield _line(f"missing: {relation}", places)
         if self.merged:
-            yield f"{self.merged:,} nodes merged into others"
+            yield f"{self.merged:,} other names of nodes, joined to them by same_as"
         if self.merged_items.count:
             yield _line("items merged", self.merged_items)
         if self.unknown_items.count:
@@ -163,7 +163,8 @@ class Tally:
         rows, bad = self.report.rows, self.report.bad
         if bad <= self.policy.stop_above * rows:
             return
-        parts = {**self.report.dropped, **self.report.failed}
+        failed = {f"'{column}' not understood": places for column, places in self.report.failed.items()}
+        parts = {**self.report.dropped, **failed}
         reason, places = max(
             ((reason, places) for reason, places in parts.items() if reason not in HARMLESS),
             key=lambda part: part[1].count,

@@ -331,6 +331,8 @@ def _weights(
         return None
     part = _Rows(statements, tally, batch, rows, heads, 0, np.zeros(len(rows), dtype=bool))
     at, values, bad = cells.numbers(part.cells(column))
+    huge = ~np.isfinite(values.astype(np.float32))
+    at, values, bad = at[~huge], values[~huge], np.union1d(bad, at[huge])
     part.failed(column, bad, "is no number", "Mend the row, or take `weight:` out of the mapping.")
     tally.report.spoiled += len(bad)
     weights = np.ones(len(rows), dtype=np.float32)

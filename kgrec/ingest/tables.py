@@ -70,10 +70,11 @@ def frame_table(frame: Any, name: str) -> Table:
 
 
 def _as_arrow(frame: Any, name: str) -> pa.Table:
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
+    # Before the Arrow interface, through which pandas hands over its index as a column.
     if type(frame).__module__.startswith("pandas"):
         return pa.Table.from_pandas(frame, preserve_index=False)
+    if hasattr(frame, "__arrow_c_stream__"):
+        return pa.table(frame)
     raise SourceError(
         f"{name} is of type {type(frame).__name__}, not a frame.", "Pass a pandas, polars or Arrow table."
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,15 @@ def test_lists_are_readable(run: Run, model: Path):
         for line in lines[1:3] + lines[4:]
     )
     assert run("recommend", model, "--user", "u1", "-u", "u6", "-k", 2, "--quiet").out == answer.out
+
+
+def test_a_reader_that_has_enough_is_no_error(model: Path):
+    words = [sys.executable, "-m", "kgrec", "recommend", str(model), "--all-users"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None and command.stderr is not None
+        command.stdout.close()
+        assert command.stderr.read() == ""
+    assert command.returncode == 1
 
 
 def test_lists_for_machines(run: Run, model: Path):
@@ -222,3 +233,9 @@ def test_an_explanation_to_somebody_new(run: Run, model: Path):
     assert said["user"] == ""
     assert said["score"] == pytest.approx(known["score"], abs=1e-6)
     assert run("explain", model, "--liked", "f1", "-i", "f2").out.startswith("Star Drift: score ")
+
+
+def test_nobody_asked_for_is_known(run: Run, model: Path):
+    answer = run("recommend", model, "-u", "ghost", "--skip-unknown")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == "There is nothing to recommend: none of these users is known."
