@@ -23,6 +23,9 @@ from kgrec.ingest.statements import RESOURCE
 from kgrec.interactions import Interactions
 from kgrec.mapping import Mapping, TableFormat
 
+#: share of the rows of an addition that may be bad, if the mapping does not allow more
+_STOP_ABOVE = 0.5
+
 
 def read_addition(
     mapping: Mapping,
@@ -36,7 +39,9 @@ def read_addition(
         raise SourceError(
             "There is nothing to add: no folder, no frames.", "Give a folder with files, or frames by type."
         )
-    reading = begin(mapping)
+    # Of few rows, one bad one is a large share: it is reported, and the others are added.
+    tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
+    reading = begin(mapping.model_copy(update={"errors": tolerant}))
     if folder is not None:
         _check_any(mapping, Path(folder))
         read_files(reading, partial(_present, Path(folder)))

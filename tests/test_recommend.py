@@ -445,3 +445,21 @@ nodes:
     with pytest.raises(ConfigError) as raised:
         rec.add_items(book)
     assert raised.value.remedy == "Give a folder laid out as the mapping says, or a dict of frames by type."
+
+
+def test_a_model_says_that_it_needs_the_text_encoder_it_was_trained_with(catalogue, bag_of_words, tmp_path):
+    graph = kgrec.build_graph(catalogue / "kgrec.yaml")
+    kgrec.Recommender(text_encoder=bag_of_words).fit(graph).save(tmp_path / "model")
+    with pytest.raises(
+        kgrec.EncoderNotFound, match=r"a text encoder of your own.*\n.*load\(folder, text_encoder"
+    ):
+        kgrec.Recommender.load(tmp_path / "model").add_items(catalogue / "new")
+    again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
+    assert again.add_items(catalogue / "new").ids == ["n1", "n2"]
+    assert {name.split("/")[0] for name in again.model.graph().inputs} == {"films.csv", "log.csv", "added"}
+
+
+def test_a_filtered_pandas_frame_has_no_column_of_its_index(catalogue, bag_of_words):
+    rec = kgrec.Recommender(text_encoder=bag_of_words).fit(kgrec.build_graph(catalogue / "kgrec.yaml"))
+    frame = pd.read_csv(catalogue / "new" / "films.csv")
+    assert rec.add_items(frame[frame["id"] == "n2"]).ids == ["n2"]

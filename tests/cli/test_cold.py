@@ -118,9 +118,20 @@ def test_rows_that_are_left_out_are_reported(run: Run, own: Path, shared_catalog
 
 def test_bad_rows_of_an_addition_are_refused_with_their_place(run: Run, own: Path, tmp_path: Path):
     table = tmp_path / "bad.csv"
-    table.write_text("id,title,plot,genres,director\n,No key,,,\nn1,Good,,,Ada\n")
+    table.write_text("id,title,plot,genres,director\n,No key,,,\n,Nor here,,,\nn1,Good,,,Ada\n")
     before = content(own)
     code, problem, _ = run("add", own, "--items", table).error
     assert code == 3
-    assert problem == "bad.csv: 1 of 2 rows are bad; 1 of them: has an empty key, first at bad.csv:2."
+    assert problem == "bad.csv: 2 of 3 rows are bad; 2 of them: has an empty key, first at bad.csv:2."
     assert content(own) == before
+
+
+def test_a_bad_row_is_reported_and_the_others_are_added(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "films.csv").write_text(
+        "id,title,plot,genres,director\nn1,Moon Base,a crew in space,Horror,Ada\n,No key,x,Horror,Ada\n"
+    )
+    answer = run("add", model, "--items", tmp_path / "films.csv", "-o", tmp_path / "larger", "--json")
+    assert [one["item_id"] for one in answer.json["added"]] == ["n1"]
+    assert answer.json["report"]["files"]["films.csv"]["dropped"]["has an empty key"]["first"] == [
+        "films.csv:3"
+    ]

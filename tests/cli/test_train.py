@@ -88,3 +88,21 @@ def test_a_model_needs_neither_graph_nor_sources(run: Run, catalogue: Path, tmp_
     catalogue.rename(tmp_path / "gone too")
     assert len(Recommender.load(model).recommend(["u1"], 3)) == 3
     assert run("explain", model, "-u", "u1", "-i", "f4").code == 0
+
+
+def test_held_out_pairs_are_checked(run: Run, catalogue: Path, tmp_path: Path):
+    graph = tmp_path / "graph"
+    run("build", catalogue / "kgrec.yaml", "-o", graph)
+    valid = catalogue / "valid.csv"
+    # a pair that training has, an unknown user, a negative, and one that can be ranked
+    valid.write_text("user,film,stars\nu1,f1,5\nghost,f2,5\nu3,f1,1\nu5,f1,5\n")
+    answer = run("train", graph, "-o", tmp_path / "model", *QUICK, "--valid", valid)
+    assert answer.code == 0
+    assert "Chosen on held-out data" in answer.out
+
+    valid.write_text("user,film\nu1,f1\nghost,f2\n")
+    assert run("train", graph, "-o", tmp_path / "model", *QUICK, "--valid", valid).error == (
+        2,
+        "None of the 2 held-out interactions can be used: 1 are of unknown users, 1 are in the training data too.",
+        "Give positive interactions of known users that the training data lacks.",
+    )
