@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -65,7 +65,7 @@ class Added:
     #: items that the model knew already; their rows were left out
     known: list[str]
     #: what was read, dropped and merged, and where
-    report: Report
+    report: Report = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
