@@ -7,33 +7,30 @@ embeddings. Writes and reads model/.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import ConfigError, EncoderNotFound, SourceError, TrainingError, UnknownId, did_you_mean
+from kgrec.errors import ConfigError, EncoderNotFound, SourceError, TrainingError
 from kgrec.graph import KnowledgeGraph
 from kgrec.ingest.report import Report
 from kgrec.interactions import Interactions
+from kgrec.lookup import OnUnknown, at_least_one, item_rows, known_rows, ranked_frame, user_rows
 from kgrec.model import Model
 from kgrec.settings import Config
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
 from kgrec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from kgrec.explain import Explanation
     from kgrec.train import OnEpoch
 
 logger = logging.getLogger(__name__)
-
-OnUnknown = Literal["raise", "skip"]
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ class Recommender:
             ConfigError: `k` is below 1.
         """
         model = self.model
-        known = _users(model, users, on_unknown)
+        known = user_rows(model, users, on_unknown)
         histories = model.histories[known]
         seen = model.seen[known] if exclude_seen else None
         return self._ranked(
@@ -224,12 +221,12 @@ class Recommender:
             UnknownId: An item is unknown.
         """
         model = self.model
-        rows = _items(model, items)
+        rows = item_rows(model, items)
         found, scores = model.index.search(
-            model.vectors[rows], min(_positive(k), len(model.items)), exclude=[row[None] for row in rows]
+            model.vectors[rows], min(at_least_one(k), len(model.items)), exclude=[row[None] for row in rows]
         )
         names = model.items.labels.take(pa.array(rows))
-        return _frame("item_id", names, "similar_id", model.items, found, scores, arrow)
+        return ranked_frame("item_id", names, "similar_id", model.items, found, scores, arrow=arrow)
 
     @property
     def item_embeddings(self) -> Embeddings:
@@ -292,7 +289,7 @@ class Recommender:
         Raises:
             UnknownId: The user or the item is unknown.
         """
-        row = _users(self.model, [user])[0]
+        row = user_rows(self.model, [user])[0]
         return self._explained(self.model.histories[[row]], item, user)
 
     def explain_history(self, history: Sequence[str], item: str) -> Explanation:
@@ -305,7 +302,7 @@ class Recommender:
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
-        return self.model.labels[int(_items(self.model, [item])[0])]
+        return self.model.labels[int(item_rows(self.model, [item])[0])]
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.
@@ -353,16 +350,16 @@ class Recommender:
         arrow: bool,
     ) -> Any:
         model = self.model
-        only = None if candidates is None else _items(model, candidates, on_unknown)
+        only = None if candidates is None else item_rows(model, candidates, on_unknown)
         exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
         found, scores = model.index.search(
-            model.user_vectors(histories), min(_positive(k), len(model.items)), exclude=exclude, only=only
+            model.user_vectors(histories), min(at_least_one(k), len(model.items)), exclude=exclude, only=only
         )
-        return _frame("user_id", names, "item_id", model.items, found, scores, arrow)
+        return ranked_frame("user_id", names, "item_id", model.items, found, scores, arrow=arrow)
 
     def _histories(self, histories: Sequence[Sequence[str]], on_unknown: OnUnknown) -> Any:
         model, names = self.model, [name for history in histories for name in history]
-        rows, there = _known(model.item_rows, names, "item", model.items, on_unknown)
+        rows, there = known_rows(model.item_rows, names, "item", model.items, on_unknown)
         owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
         bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
         return model.history_matrix(np.split(rows, bounds)[: len(histories)])
@@ -370,7 +367,7 @@ class Recommender:
     def _explained(self, history: Any, item: str, user: str) -> Explanation:
         from kgrec.explain import explain
 
-        row = int(_items(self.model, [item])[0])
+        row = int(item_rows(self.model, [item])[0])
         return explain(self.model, history, row, user)
 
 
@@ -402,66 +399,3 @@ def _aligned(frame: Any, log: Interactions, graph: KnowledgeGraph) -> Interactio
     if (unknown | taken).any():
         logger.warning("Of %s held-out interactions, %s: left out.", f"{len(valid):,}", left_out)
     return replace(valid.rows(usable), users=log.users, user=user[usable].astype(np.int32))
-
-
-def _known(
-    rows_of: Callable[[list[str]], np.ndarray],
-    ids: Iterable[str],
-    what: str,
-    known: Vocabulary,
-    on_unknown: OnUnknown,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the known ones among `ids`, and where in `ids` they stand.
-
-    Raises:
-        UnknownId: One is unknown, and `on_unknown` is "raise".
-    """
-    ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
-    rows = rows_of(ids)
-    unknown = np.flatnonzero(rows < 0)
-    if len(unknown) and on_unknown == "raise":
-        name = ids[unknown[0]]
-        others = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
-        raise UnknownId(f"There is no {what} '{name}'{others} in the model.", _way_out(name, what, known))
-    there = np.flatnonzero(rows >= 0)
-    return rows[there], there
-
-
-def _users(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
-    return _known(model.users.ids, ids, "user", model.users, on_unknown)[0]
-
-
-def _items(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
-    return _known(model.item_rows, ids, "item", model.items, on_unknown)[0]
-
-
-def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
-    close = did_you_mean(name, vocabulary.sorted_labels)
-    return close if what == "item" else f"{close} For a new user, give the history instead."
-
-
-def _positive(k: int) -> int:
-    if k < 1:
-        raise ConfigError(f"k is {k}.", "It must be at least 1.")
-    return k
-
-
-def _frame(
-    query_name: str,
-    queries: pa.Array,
-    result_name: str,
-    items: Vocabulary,
-    found: np.ndarray,
-    scores: np.ndarray,
-    arrow: bool,
-) -> pa.Table | pd.DataFrame:
-    row, rank = np.nonzero(found >= 0)
-    table = pa.table(
-        {
-            query_name: queries.take(pa.array(row)),
-            result_name: items.labels.take(pa.array(found[row, rank])),
-            "score": pa.array(scores[row, rank]),
-            "rank": pa.array((rank + 1).astype(np.int32)),
-        }
-    )
-    return table if arrow else table.to_pandas()

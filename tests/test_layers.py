@@ -49,6 +49,7 @@ LAYERS = [
     "model",
     "fit",
     "cold",
+    "lookup",
     "recommend",
     "explain",
     "cli.console",

@@ -576,3 +576,36 @@ def test_an_output_folder_that_cannot_be_written(run: Run, shared_catalogue: Pat
         f"{closed}/graph: {closed} cannot be written to.",
         "Choose another output folder.",
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["items.parquet", "index.faiss", "model.safetensors", "graph/triples.parquet"]
+)
+def test_a_model_that_was_spoiled_answers_nothing(name: str, run: Run, model: Path, tmp_path: Path):
+    own = Path(shutil.copytree(model, tmp_path / "model"))
+    content = (own / name).read_bytes()
+    (own / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    for words in (
+        ["recommend", own, "-u", "u1"],
+        ["similar", own, "-i", "f1"],
+        ["embed", own, "-o", own / "e.jsonl"],
+    ):
+        assert run(*words).error == (
+            2,
+            f"{own / name} differs from what was written.",
+            "Make the folder again, or restore it from a copy.",
+        )
+    (own / name).unlink()
+    assert run("explain", own, "-u", "u1", "-i", "f1").error[1] == f"{own / name} is missing."
+
+
+def test_a_model_of_another_version(run: Run, model: Path, tmp_path: Path):
+    own = Path(shutil.copytree(model, tmp_path / "model"))
+    manifest = json.loads((own / "manifest.json").read_text())
+    (own / "manifest.json").write_text(json.dumps(manifest | {"format_version": 2}))
+    code, problem, remedy = run("recommend", own, "-u", "u1").error
+    assert (code, remedy) == (
+        2,
+        "Make it again with this version of kgrec, or install the version that wrote it.",
+    )
+    assert problem.startswith(f"{own} has format version 2 (kgrec ")
