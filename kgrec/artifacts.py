@@ -102,10 +102,7 @@ def writing(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _restore(folder)
-        _sweep(folder)
-        temporary = (
-            folder.parent / f".{folder.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
-        )
+        temporary = temporary_beside(folder)
         temporary.mkdir()
     except OSError as error:
         raise ArtifactError(
@@ -155,6 +152,13 @@ def current(folder: Path, kind: Kind) -> Manifest:
         ArtifactError: There is no such folder, or it is of another kind or version.
     """
     return _manifest(Path(folder), kind)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name to write under before renaming to `path`; what killed processes of this machine left is removed."""
+    beginning = f".{path.name}.{socket.gethostname()}."
+    _sweep(path.parent, beginning)
+    return path.parent / f"{beginning}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
 
 
 def digest(path: Path) -> str:
@@ -244,13 +248,15 @@ def _check_replaceable(folder: Path, kind: Kind) -> None:
         )
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine left beside `folder`."""
-    beginning = glob.escape(f".{folder.name}.{socket.gethostname()}.")
-    for stale in folder.parent.glob(f"{beginning}*.tmp"):
+def _sweep(place: Path, beginning: str) -> None:
+    """Remove what killed processes left in a folder under names that begin so."""
+    for stale in place.glob(f"{glob.escape(beginning)}*.tmp"):
         process = stale.name.split(".")[-3]
         if process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(stale, ignore_errors=True)
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:

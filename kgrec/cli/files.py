@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from kgrec.artifacts import temporary_beside
 from kgrec.errors import ArtifactError, ConfigError, SourceError, did_you_mean
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.rows import filled
@@ -114,7 +115,7 @@ def result_file(path: Path, metadata: dict[str, str]) -> Iterator[ResultWriter]:
     Raises:
         ArtifactError: The file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         writer = ResultWriter(temporary, path.suffix, metadata)
         yield writer

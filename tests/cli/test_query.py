@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -239,3 +240,13 @@ def test_nobody_asked_for_is_known(run: Run, model: Path):
     answer = run("recommend", model, "-u", "ghost", "--skip-unknown")
     assert answer.code == 0
     assert answer.out.splitlines()[-1] == "There is nothing to recommend: none of these users is known."
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(run: Run, model: Path, tmp_path: Path):
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    left = tmp_path / f".recs.csv.{socket.gethostname()}.{child.stdout.strip()}.0123abcd.tmp"
+    left.write_text("half a file")
+    assert run("recommend", model, "-u", "u1", "-o", tmp_path / "recs.csv").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["recs.csv"]
