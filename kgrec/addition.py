@@ -5,6 +5,7 @@ Enters: files or frames laid out as in the mapping. Leaves: a graph of their own
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
-from kgrec.graph import KnowledgeGraph, graph_of
-from kgrec.ingest.assemble import assemble, unique_rows, unique_triples
+from kgrec.graph import KnowledgeGraph, graph_of, named
+from kgrec.ingest.assemble import TRIPLE_SCHEMA, assemble, unique_rows, unique_triples
 from kgrec.ingest.read import Reading, begin, read_files, read_frames
 from kgrec.ingest.sources import Source, find_files
 from kgrec.ingest.statements import RESOURCE
@@ -25,6 +26,7 @@ from kgrec.mapping import Mapping, TableFormat
 
 #: share of the rows of an addition that may be bad, if the mapping does not allow more
 _STOP_ABOVE = 0.5
+_TRIPLE = ("head", "relation", "tail")
 
 
 def read_addition(
@@ -59,15 +61,16 @@ def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[Knowledge
     ids, new = _matched(graph, addition)
     entities = _entities(graph, addition, ids, new)
     relations, relation_ids = _relations(graph, addition)
+    sizes = (len(relations), len(entities))
     larger = replace(
         graph,
         entities=entities,
         relations=relations,
-        triples=_triples(graph.triples, addition.triples, ids, relation_ids),
-        text=unique_rows(pa.concat_tables([graph.text, _moved(addition.text, ids)])),
-        numbers=unique_rows(pa.concat_tables([graph.numbers, _moved(addition.numbers, ids)])),
-        vectors=_vectors(graph.vectors, _moved(addition.vectors, ids)),
-        aliases=unique_rows(pa.concat_tables([graph.aliases, _moved(addition.aliases, ids)])),
+        triples=_triples(graph.triples, addition.triples, ids, relation_ids, sizes),
+        text=_joined(graph.text, _moved(addition.text, ids), unique_rows),
+        numbers=_joined(graph.numbers, _moved(addition.numbers, ids), unique_rows),
+        vectors=_joined(graph.vectors, _moved(addition.vectors, ids), _one_vector_each),
+        aliases=_joined(graph.aliases, _moved(addition.aliases, ids), unique_rows),
         inputs={**graph.inputs, **{f"added/{sha[:12]}/{name}": sha for name, sha in addition.inputs.items()}},
     )
     return replace(larger, interactions=_renumbered(graph, larger)), ids
@@ -128,75 +131,108 @@ def _referred(reading: Reading) -> np.ndarray:
     return np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)
 
 
-# joining
+# joining: what is known is long and what is added short, so nothing here goes through all that is known in Python
 
 
 def _matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
     """Id in the larger graph of each of the addition's entities, and which of them are new there."""
-    ids = graph.ids(addition.names.tolist())
-    by_iri = pc.index_in(addition.entities["iri"], value_set=graph.entities["iri"].combine_chunks())
-    by_iri = pc.fill_null(by_iri, -1).to_numpy().astype(np.int64)
-    by_iri = np.where(by_iri < 0, _alias_ids(graph, addition), by_iri)
-    ids = np.where(ids < 0, by_iri, ids)
+    names, iris = addition.names.labels, addition.entities["iri"]
+    ids = _places(names, graph.names.labels)
+    owners = np.append(graph.aliases["id"].to_numpy(), -1).astype(np.int64)
+    for found in (
+        owners[_places(names, named(graph.aliases))],
+        _places(iris, graph.entities["iri"]),
+        owners[_places(iris, graph.aliases["iri"])],
+    ):
+        ids = np.where(ids < 0, found, ids)
     new = np.flatnonzero(ids < 0)
     ids[new] = len(graph) + np.arange(len(new))
     return ids, new
 
 
-def _alias_ids(graph: KnowledgeGraph, addition: KnowledgeGraph) -> np.ndarray:
-    at = pc.index_in(addition.entities["iri"], value_set=graph.aliases["iri"].combine_chunks())
-    at = pc.fill_null(at, -1).to_numpy().astype(np.int64)
-    owners = np.append(graph.aliases["id"].to_numpy(), -1)
-    return np.asarray(owners[at], dtype=np.int64)
+def _places(wanted: pa.Array, among: pa.Array) -> np.ndarray:
+    """Last place of each string in a long column, -1 where it is not there; shape (len(wanted),), int64."""
+    wanted = pc.cast(wanted, pa.large_string())
+    distinct = pc.unique(wanted)
+    # the short column is hashed, not the long one
+    hits = pc.index_in(pc.cast(among, pa.large_string()), value_set=distinct)
+    hits = pc.fill_null(hits, -1).to_numpy().astype(np.int64)
+    rows = np.flatnonzero(hits >= 0)
+    place = np.full(len(distinct) + 1, -1, dtype=np.int64)
+    place[hits[rows]] = rows
+    return np.asarray(place[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
 
 
 def _entities(graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, new: np.ndarray) -> pa.Table:
     """Entities of both; a resource that the addition has a row for takes its type and key from there."""
-    columns = {name: graph.entities[name].to_pylist() for name in ("type", "key", "iri", "label")}
-    added = {name: addition.entities[name].to_pylist() for name in columns}
     only = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
-    for row in np.flatnonzero(ids < len(graph)):
-        target = int(ids[row])
-        columns["label"][target] = columns["label"][target] or added["label"][row]
-        if columns["type"][target] == RESOURCE and row in only:
-            columns["type"][target], columns["key"][target] = added["type"][row], added["key"][row]
-    for name, values in columns.items():
-        values.extend(added[name][row] for row in new)
-    arrays: dict[str, pa.Array] = {name: pa.array(values, pa.string()) for name, values in columns.items()}
-    arrays["type"] = arrays["type"].dictionary_encode()
-    return pa.table({"id": pa.array(np.arange(len(columns["key"]), dtype=np.int32)), **arrays})
+    known = np.flatnonzero(ids < len(graph))
+    was_resource = _equal(graph.entities["type"], RESOURCE)[ids[known]]
+    becomes = known[was_resource & np.isin(known, only)]
+    unlabelled = _equal(graph.entities["label"], "")[ids[known]]
+    labels = known[unlabelled & ~_equal(addition.entities["label"], "")[known]]
+    taken = {"type": becomes, "key": becomes, "label": labels, "iri": becomes[:0]}
+    columns = {}
+    for name in ("type", "key", "iri", "label"):
+        targets, first = np.unique(ids[taken[name]], return_index=True)
+        rows = np.arange(len(graph), dtype=np.int64)
+        rows[targets] = len(graph) + taken[name][first]
+        rows = np.concatenate([rows, len(graph) + new])
+        both = [pc.cast(side.entities[name], pa.string()) for side in (graph, addition)]
+        columns[name] = pa.chunked_array([c for side in both for c in side.chunks], pa.string()).take(
+            pa.array(rows)
+        )
+    columns["type"] = columns["type"].dictionary_encode()
+    arrays = {name: column.unify_dictionaries().combine_chunks() for name, column in columns.items()}
+    return pa.table({"id": pa.array(np.arange(len(graph) + len(new), dtype=np.int32)), **arrays})
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
+    return np.asarray(pc.equal(pc.cast(column, pa.string()), value).to_numpy(), dtype=bool)
 
 
 def _relations(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[pa.Table, np.ndarray]:
     """Relations of both, known ones with their ids, and the new id of each of the addition's."""
-    names = graph.relations["name"].to_pylist()
-    added = addition.relations["name"].to_pylist()
-    fresh = [row for row, name in enumerate(added) if name not in set(names)]
-    order = {name: number for number, name in enumerate([*names, *(added[row] for row in fresh)])}
-    iris = [
-        *graph.relations["iri"].to_pylist(),
-        *(addition.relations["iri"].to_pylist()[row] for row in fresh),
-    ]
+    added = dict(zip(*(addition.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
+    joint = dict(zip(*(graph.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
+    joint |= {name: iri for name, iri in added.items() if name not in joint}
+    order = {name: number for number, name in enumerate(joint)}
     table = pa.table(
         {
             "id": pa.array(np.arange(len(order), dtype=np.int32)),
-            "name": pa.array(list(order), pa.string()),
-            "iri": pa.array(iris, pa.string()),
+            "name": pa.array(list(joint), pa.string()),
+            "iri": pa.array(list(joint.values()), pa.string()),
         }
     )
     return table, np.array([order[name] for name in added], dtype=np.int64)
 
 
-def _triples(known: pa.Table, added: pa.Table, ids: np.ndarray, relation_ids: np.ndarray) -> pa.Table:
-    moved = {
-        "head": ids[added["head"].to_numpy()],
-        "relation": relation_ids[added["relation"].to_numpy()] if len(added) else np.empty(0, dtype=np.int64),
-        "tail": ids[added["tail"].to_numpy()],
-        "weight": added["weight"].to_numpy(),
-    }
-    return unique_triples(
-        *(np.concatenate([known[name].to_numpy(), values]) for name, values in moved.items())
-    )
+def _triples(
+    known: pa.Table, added: pa.Table, ids: np.ndarray, relation_ids: np.ndarray, sizes: tuple[int, int]
+) -> pa.Table:
+    """Triples of both; `sizes` are the numbers of relations and of entities of the larger graph."""
+    if not len(added):
+        return known
+    ends = (ids[added["head"].to_numpy()], relation_ids[added["relation"].to_numpy()])
+    added = unique_triples(*ends, ids[added["tail"].to_numpy()], added["weight"].to_numpy())
+    if sizes[0] * sizes[1] ** 2 >= 2**63:  # too many for one number a triple
+        both = pa.concat_tables([known, added])
+        return unique_triples(*(both[name].to_numpy() for name in TRIPLE_SCHEMA.names))
+    keys, new_keys = _numbered(known, sizes[1]), _numbered(added, sizes[1])
+    at = np.searchsorted(keys, new_keys)
+    there = np.append(keys, -1)[at] == new_keys
+    weights = known["weight"].to_numpy().copy()
+    weights[at[there]] = np.maximum(weights[at[there]], added["weight"].to_numpy()[there])
+    fresh, at = added.filter(pa.array(~there)), at[~there]
+    columns = {name: known[name].to_numpy() for name in TRIPLE_SCHEMA.names} | {"weight": weights}
+    arrays = [pa.array(np.insert(column, at, fresh[name].to_numpy())) for name, column in columns.items()]
+    return pa.Table.from_arrays(arrays, schema=TRIPLE_SCHEMA)
+
+
+def _numbered(triples: pa.Table, entities: int) -> np.ndarray:
+    """One number a triple, in the order of the triples; int64."""
+    heads, relations, tails = (triples[name].to_numpy().astype(np.int64) for name in _TRIPLE)
+    return np.asarray((relations * entities + heads) * entities + tails)
 
 
 def _moved(table: pa.Table, ids: np.ndarray) -> pa.Table:
@@ -205,11 +241,25 @@ def _moved(table: pa.Table, ids: np.ndarray) -> pa.Table:
     return table.set_column(0, "id", moved)
 
 
-def _vectors(known: pa.Table, added: pa.Table) -> pa.Table:
-    """Vectors of both; of two for one entity and predicate, the added one."""
-    table = pa.concat_tables([added, known])
-    names = pc.binary_join_element_wise(pc.cast(table["id"], pa.string()), table["predicate"], " ")
-    _, first = np.unique(np.asarray(names.to_pylist(), dtype=object), return_index=True)
+def _joined(known: pa.Table, added: pa.Table, unique: Callable[[pa.Table], pa.Table]) -> pa.Table:
+    """Rows of both, by id; `unique` sorts and settles those of the entities that `added` speaks of."""
+    if not len(added):
+        return known
+    touched = np.isin(known["id"].to_numpy(), added["id"].to_numpy())
+    settled = unique(pa.concat_tables([added, known.filter(pa.array(touched))]))
+    both = pa.concat_tables([known.filter(pa.array(~touched)), settled.cast(known.schema)])
+    ids = both["id"].to_numpy()
+    if (np.diff(ids) < 0).any():
+        both = both.take(pa.array(np.argsort(ids, kind="stable")))
+    return both.combine_chunks()
+
+
+def _one_vector_each(table: pa.Table) -> pa.Table:
+    """Of several vectors for one entity and predicate, the first."""
+    predicates = pc.cast(table["predicate"], pa.string()).combine_chunks().dictionary_encode()
+    kinds = max(len(predicates.dictionary), 1)
+    codes = table["id"].to_numpy().astype(np.int64) * kinds + predicates.indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
     return table.take(pa.array(first)).sort_by([("id", "ascending"), ("predicate", "ascending")])
 
 

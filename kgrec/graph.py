@@ -113,11 +113,7 @@ class KnowledgeGraph:
     @cached_property
     def names(self) -> Vocabulary:
         """type/key of every entity, in the order of their ids."""
-        import pyarrow.compute as pc
-
-        types = pc.cast(self.entities["type"], pa.large_string())
-        keys = pc.cast(self.entities["key"], pa.large_string())
-        return Vocabulary(pc.binary_join_element_wise(types, keys, pa.scalar("/", pa.large_string())))
+        return Vocabulary(named(self.entities))
 
     def neighbors(self, type: str, key: str) -> pd.DataFrame:
         """Edges of one entity: relation, direction ("out" or "in"), and type, key, label and weight of the other end.
@@ -305,6 +301,14 @@ def read_addition(
     return read(mapping, folder, frames, known=known)
 
 
+def named(table: pa.Table) -> pa.ChunkedArray:
+    """type/key of each row."""
+    import pyarrow.compute as pc
+
+    types, keys = (pc.cast(table[name], pa.large_string()) for name in ("type", "key"))
+    return pc.binary_join_element_wise(types, keys, pa.scalar("/", pa.large_string()))
+
+
 def _items_of(
     entities: pa.Table, item_types: tuple[str, ...], only: np.ndarray | None
 ) -> tuple[Vocabulary, np.ndarray]:
@@ -315,12 +319,12 @@ def _items_of(
     rows = np.flatnonzero(is_item.to_numpy())
     types = entities["type"].cast(pa.string()).take(pa.array(rows))
     keys = entities["key"].take(pa.array(rows)).combine_chunks().cast(pa.large_string())
-    counts = pc.value_counts(keys)
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    named = pc.binary_join_element_wise(
-        types.cast(pa.large_string()).combine_chunks(), keys, pa.scalar("/", pa.large_string())
-    )
-    labels = pc.if_else(pc.is_in(keys, value_set=twice), named, keys)
+    labels = keys
+    if len(pc.unique(types)) > 1:
+        counts = pc.value_counts(keys)
+        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        full = named(pa.table({"type": types, "key": keys})).combine_chunks()
+        labels = pc.if_else(pc.is_in(keys, value_set=twice), full, keys)
     if only is not None:
         kept = np.isin(rows, only)
         rows, labels = rows[kept], labels.filter(pa.array(kept))

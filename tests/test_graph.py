@@ -1,6 +1,7 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import CorruptArtifact, MappingError, SourceError, TooManyBadRows, UnknownId
@@ -360,6 +361,87 @@ def test_an_addition_from_a_folder_reads_the_files_that_are_there(graph, tmp_pat
     )
     with pytest.raises(SourceError, match="There is no node table 'film'"):
         read_addition(graph.mapping, frames={"film": pd.DataFrame({"id": ["1"]})}, known=graph)
+
+
+_GENRES = st.lists(st.sampled_from(["War", "Drama", "New", "Odd/one"]), unique=True)
+_ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.sampled_from(["01", "2", "a/b c", "9", "10", "n ü"]),
+            "title": st.sampled_from(["", "One", "Nine"]),
+            "plot": st.sampled_from(["", "A plot", "Another"]),
+            "runtime": st.sampled_from(["", "90", "91.5"]),
+            "genres": _GENRES.map("|".join),
+            "sequels": st.sampled_from(["", "01", "2|9"]),
+            "wikidata": st.sampled_from(["", "http://ex.org/topic", "http://ex.org/Q1"]),
+            "poster": st.sampled_from(["", "[1, 0.5]", "[2, 2]"]),
+        }
+    ),
+    max_size=4,
+    unique_by=lambda row: row["id"],
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_ROWS)
+def test_a_larger_graph_is_the_union(graph, rows):
+    frame = pd.DataFrame([dict.fromkeys(HEAD.split(","), "") | row for row in rows], columns=HEAD.split(","))
+    addition = read_addition(graph.mapping, frames={"movie": frame}, known=graph)
+    larger, ids = graph.extended(addition)
+    assert larger.entities["id"].to_pylist() == list(range(len(larger)))
+    assert larger.entities["iri"].to_pylist()[: len(graph)] == graph.entities["iri"].to_pylist()
+    for name, keys in spoken(addition, ids).items():
+        assert table_rows(larger, name) == sorted({*table_rows(graph, name), *keys}), name
+    wanted = {(r, h, t) for h, r, t in edges(graph, range(len(graph)))}
+    wanted |= {(r, h, t) for h, r, t in edges(addition, ids)}
+    got = [(r, h, t) for h, r, t in edges(larger, range(len(larger)))]
+    assert set(got) == wanted and len(got) == len(wanted)
+    assert table_rows(larger, "triples") == sorted(
+        table_rows(larger, "triples"), key=lambda t: (t[1], t[0], t[2])
+    )
+    again, same = larger.extended(addition)
+    assert (same == ids).all()
+    for name in ("entities", "relations", "triples", "text", "numbers", "vectors", "aliases"):
+        assert getattr(again, name).equals(getattr(larger, name)), name
+
+
+def spoken(addition, ids):
+    """Text, numbers and aliases of an addition by the ids of the larger graph."""
+    return {
+        name: [(int(ids[row[0]]), *row[1:]) for row in table_rows(addition, name)]
+        for name in ("text", "numbers", "aliases")
+    }
+
+
+def table_rows(graph, name):
+    return [tuple(row.values()) for row in getattr(graph, name).to_pylist()]
+
+
+def edges(graph, ids):
+    names = graph.relations["name"].to_pylist()
+    return [(int(ids[h]), names[r], int(ids[t])) for h, r, t, _ in table_rows(graph, "triples")]
+
+
+def test_adding_nothing_changes_nothing(graph):
+    frame = pd.DataFrame(columns=HEAD.split(","), dtype=str)
+    addition = read_addition(graph.mapping, frames={"movie": frame}, known=graph)
+    larger, ids = graph.extended(addition)
+    assert len(ids) == 0
+    for name in ("entities", "relations", "triples", "text", "numbers", "vectors", "aliases"):
+        assert getattr(larger, name).equals(getattr(graph, name)), name
+
+
+def test_an_added_edge_keeps_the_larger_weight_and_an_added_vector_wins(graph):
+    table = pa.table({"head": [1], "relation": [0], "tail": [0], "weight": [9.0]}).cast(graph.triples.schema)
+    entities = graph.entities.take([3, 6])  # movie 01, person Ann
+    vector = pa.table({"id": [0], "predicate": ["poster"], "vector": [[3.0]]}).cast(graph.vectors.schema)
+    relations = graph.relations.take([0])
+    addition = replace(graph, entities=entities, relations=relations, triples=table, vectors=vector)
+    addition = replace(addition, **{n: getattr(graph, n).slice(0, 0) for n in ("text", "numbers", "aliases")})
+    larger, ids = graph.extended(addition)
+    assert ids.tolist() == [3, 6] and len(larger.triples) == len(graph.triples)
+    assert larger.triples["weight"].to_pylist() == [9.0, *graph.triples["weight"].to_pylist()[1:]]
+    assert larger.vectors.to_pylist() == [{"id": 3, "predicate": "poster", "vector": [3.0]}]
 
 
 @given(st.lists(st.text()))
