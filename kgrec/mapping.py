@@ -110,6 +110,8 @@ class RdfSource(Part):
     """Role of each predicate; `"*"` for the rest: ref or ignore. Not given: ignored, and counted."""
     same_as: Literal["merge", "ignore"] = "merge"
     """What owl:sameAs does."""
+    exact_match: Literal["merge", "ignore"] = "ignore"
+    """What skos:exactMatch does; with `ignore` it is a predicate like others."""
     blank_nodes: Literal["skolemize", "drop"] = "skolemize"
     """Whether blank nodes become nodes."""
 

@@ -6,6 +6,7 @@ so that the order of rows in the sources leaves no trace.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from kgrec.errors import SourceError
 from kgrec.ingest.report import Places, Report
-from kgrec.ingest.statements import RESOURCE, Edges, Statements, Values, node_iri
+from kgrec.ingest.statements import RESOURCE, Edges, Statements, Values, node_iri, quoted
 from kgrec.mapping import Mapping
 
 TEXT_SCHEMA = pa.schema(
@@ -106,18 +107,19 @@ class _Identities:
             self.brought[nodes] = name in by_rdf
         codes[codes == -1] = self._code(RESOURCE)
         self.is_iri = np.array(self.nodes.type_codes, dtype=np.int32) == -1
-        self.nodes.type_codes[:] = type(self.nodes.type_codes)("i", codes.tolist())
+        self.nodes.type_codes[:] = array("i", codes.tobytes())
 
     def _code(self, name: str) -> int:
         return self.nodes.code(name)
 
     def _typed_twins(self) -> Iterable[np.ndarray]:
         """IRIs that some table has as a key of the same type."""
-        types = self.nodes.types
-        for number in np.flatnonzero(self.is_iri):
-            twin = self.nodes.find(types[self.nodes.type_codes[number]], self.nodes.keys[number])
-            if twin >= 0 and twin != number:
-                yield np.array([[number, twin]], dtype=np.int64)
+        for code in np.unique(self.type_codes[self.is_iri]):
+            numbers = np.flatnonzero(self.is_iri & (self.type_codes == code))
+            keys = [self.nodes.keys[number] for number in numbers.tolist()]
+            twins = self.nodes.find(self.nodes.types[code], keys)
+            found = (twins >= 0) & (twins != numbers)
+            yield np.stack([numbers[found], twins[found]], axis=1)
 
     def _merge(self, pairs: np.ndarray) -> None:
         ones = np.ones(len(pairs), dtype=np.int8)
@@ -155,23 +157,33 @@ class _Identities:
 
     def table(self, order: np.ndarray, labels: pa.Array) -> pa.Table:
         """The entities."""
-        types = [self.nodes.types[code] for code in self.type_codes[order]]
-        keys = [self.nodes.keys[node] for node in order]
-        iris = [self._iri(node, *named) for node, *named in zip(order.tolist(), types, keys, strict=True)]
+        keys = list(map(self.nodes.keys.__getitem__, order.tolist()))
+        types = pa.array(self.nodes.types, pa.string()).take(pa.array(self.type_codes[order]))
         return pa.table(
             {
                 "id": pa.array(np.arange(len(order), dtype=np.int32)),
-                "type": pa.array(types, pa.string()).dictionary_encode(),
+                "type": types.dictionary_encode(),
                 "key": pa.array(keys, pa.string()),
-                "iri": pa.array(iris, pa.string()),
+                "iri": pa.array(self._iris(order, keys), pa.string()),
                 "label": labels,
             }
         )
 
-    def _iri(self, node: int, type_: str, key: str) -> str:
-        """The IRI that a source gives the node, the smallest if several do; else one below the base."""
-        given = [self.nodes.keys[member] for member in self.members.get(node, [node]) if self.is_iri[member]]
-        return min(given) if given else node_iri(self.mapping.base, type_, key)
+    def _iris(self, order: np.ndarray, keys: list[str]) -> list[str]:
+        """The IRI that a source gives a node, the smallest if several do; else one below the base."""
+        own = self.is_iri[order].tolist()
+        begin = [node_iri(self.mapping.base, type_, "") for type_ in self.nodes.types]
+        codes = self.type_codes[order].tolist()
+        iris = [
+            key if is_own else begin[code] + quoted(key)
+            for key, is_own, code in zip(keys, own, codes, strict=True)
+        ]
+        for at in np.flatnonzero(np.isin(order, np.array(list(self.members), dtype=np.int64))).tolist():
+            given = [
+                self.nodes.keys[member] for member in self.members[int(order[at])] if self.is_iri[member]
+            ]
+            iris[at] = min(given, default=iris[at])
+        return iris
 
     def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
         """The names of nodes that were merged into others; the report counts them, and names items among them."""

@@ -1,39 +1,35 @@
 """RDF, read into statements.
 
 Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed, and its part of the mapping. Leaves:
-additions to `Statements`, and counts in the report. Triples are streamed; the literals of some 200,000 are held at a time.
+additions to `Statements`, and counts in the report. Some 200,000 triples are held at a time, in columns.
 """
 
 from __future__ import annotations
 
 import re
-from array import array
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyoxigraph as ox
 
 from kgrec.ingest import cells
 from kgrec.ingest.report import Report, Tally
 from kgrec.ingest.rows import name_nodes
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Edges, Statements, Values
+from kgrec.ingest.terms import BLANK, IRI, LITERAL, Triples
 from kgrec.ingest.triples import read_triples
 from kgrec.mapping import Mapping, RdfSource
 from kgrec.prefixes import PREFIXES
 from kgrec.roles import AnyRole, Category, Date, Ignore, Label, NodeValue, Number, Ref, SameAs, Text
 
-_FLUSH = 200_000
 _TYPE = PREFIXES["rdf"] + "type"
 _SAME_AS = PREFIXES["owl"] + "sameAs"
+_EXACT_MATCH = PREFIXES["skos"] + "exactMatch"
 _IGNORE = Ignore.model_validate({})
-
-Handler = Callable[[Any, Any], None]
 
 
 def read_rdf(
@@ -47,28 +43,45 @@ def read_rdf(
     """
     statements.sources += 1
     reader = _Reader(statements, source, mapped, mapping, tally)
-    for count, triple in enumerate(read_triples(source, mapped, mapping.base, tally), 1):
-        reader.triple(triple)
-        if count % _FLUSH == 0:
-            reader.flush()
-    reader.flush()
-    for name, count in reader.unmapped.items():
-        report.unmapped[name] = report.unmapped.get(name, 0) + count
+    for triples in read_triples(source, mapped, mapping.base, tally):
+        reader.take(triples)
+    report.unmapped = _added(report.unmapped, reader.unmapped)
+    report.languages = _added(report.languages, reader.dropped_languages)
     tally.close()
 
 
-@dataclass
-class _Literals:
-    """Literals of one predicate that wait to be read as a column."""
+def _added(counts: dict[str, int], more: Counter[str]) -> dict[str, int]:
+    return dict(sorted((Counter(counts) + more).items()))
 
-    nodes: array[int] = field(default_factory=lambda: array("q"))
-    values: list[str] = field(default_factory=list)
-    langs: array[int] = field(default_factory=lambda: array("i"))
-    ranks: array[int] = field(default_factory=lambda: array("i"))
+
+@dataclass(frozen=True)
+class _Part:
+    """Triples of one predicate from one batch."""
+
+    #: nodes of the subjects
+    heads: np.ndarray
+    objects: pa.Array
+    kinds: np.ndarray
+    langs: np.ndarray
+    languages: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+    def rows(self, chosen: np.ndarray) -> _Part:
+        """Some of them, by a mask."""
+        if chosen.all():
+            return self
+        objects = self.objects.filter(pa.array(chosen))
+        return _Part(self.heads[chosen], objects, self.kinds[chosen], self.langs[chosen], self.languages)
+
+    @property
+    def is_literal(self) -> np.ndarray:
+        return np.asarray(self.kinds == LITERAL)
 
 
 class _Reader:
-    """Sends each triple to the handler of its predicate; literals wait for `flush`."""
+    """Reads triples, those of one predicate at a time."""
 
     def __init__(
         self, statements: Statements, source: Source, mapped: RdfSource, mapping: Mapping, tally: Tally
@@ -81,139 +94,121 @@ class _Reader:
             tally,
         )
         self.unmapped: Counter[str] = Counter()
+        self.dropped_languages: Counter[str] = Counter()
         self.types = {iri: name for name, iris in mapped.types.items() for iri in iris}
         self.with_table = {name for name in mapping.nodes if name not in mapped.types}
         self.blank = f"{mapping.base}.well-known/genid/{quote(source.name, safe='')}/"
-        self.handlers: dict[str, Handler] = {}
-        self.literals: dict[str, _Literals] = {}
-        self.edges: dict[int, tuple[array[int], array[int]]] = {}
-        self.typed: dict[str, array[int]] = {}
-        self.same = array("q")
-        self.used = 0
+        self.merging = {_SAME_AS} if mapped.same_as == "merge" else set()
+        self.merging |= {_EXACT_MATCH} if mapped.exact_match == "merge" else set()
+        self.shorts: dict[str, str] = {}
 
-    def triple(self, triple: Any) -> None:
-        """Take in one triple or quad; the graph that a quad is in is left aside."""
-        predicate = triple.predicate.value
-        handler = self.handlers.get(predicate)
-        if handler is None:
-            handler = self.handlers[predicate] = self._handler(predicate)
-        handler(triple.subject, triple.object)
+    def take(self, triples: Triples) -> None:
+        """Take in some triples."""
+        codes, predicates = cells.encode(triples.predicates)
+        counts = np.bincount(codes, minlength=len(predicates))
+        left = np.array([self._is_left(predicate) for predicate in predicates], dtype=bool)
+        for predicate, count in zip(predicates, counts.tolist(), strict=True):
+            if self._is_left(predicate):
+                self._leave(self._short(predicate), count)
+        # numbers of two bytes are sorted in linear time
+        order = np.argsort(codes.astype(np.uint16) if len(predicates) < 1 << 16 else codes, kind="stable")
+        order = order[~left[codes[order]]]
+        heads = self._numbers(triples.subjects.take(pa.array(order)), triples.subject_kinds[order])
+        objects, kinds = triples.objects.take(pa.array(order)), triples.object_kinds[order]
+        langs, first = triples.langs[order], 0
+        for code in np.flatnonzero(~left & (counts > 0)).tolist():
+            rows = slice(first, first + int(counts[code]))
+            part = _Part(heads[rows], objects[rows], kinds[rows], langs[rows], triples.languages)
+            first = rows.stop
+            self._take(predicates[code], part)
 
-    def flush(self) -> None:
-        """Hand what was gathered to the statements."""
-        for predicate, literals in self.literals.items():
-            self._read_literals(predicate, self._role(predicate), literals)
-        for relation, (heads, tails) in self.edges.items():
-            self._add_edges(relation, np.array(heads, dtype=np.int64), np.array(tails, dtype=np.int64))
-        for name, nodes in self.typed.items():
-            self._add_typed(name, np.array(nodes, dtype=np.int64))
-        if self.same:
-            self.statements.same.append(np.array(self.same, dtype=np.int64).reshape(-1, 2))
-        self.tally.report.used += self.used
-        self.literals, self.edges, self.typed, self.same, self.used = {}, {}, {}, array("q"), 0
+    def _is_left(self, predicate: str) -> bool:
+        read = predicate in self.merging or (predicate == _TYPE and self.types)
+        return not read and isinstance(self._role(predicate), Ignore)
 
-    # handlers
+    def _numbers(self, terms: pa.Array, kinds: np.ndarray) -> np.ndarray:
+        """Nodes that IRIs and blank nodes stand for."""
+        numbers = np.empty(len(terms), dtype=np.int64)
+        for kind, prefix in ((IRI, ""), (BLANK, self.blank)):
+            rows = np.flatnonzero(kinds == kind)
+            if len(rows):
+                codes, names = cells.encode(terms if len(rows) == len(terms) else terms.take(pa.array(rows)))
+                names = [prefix + name for name in names] if prefix else names
+                numbers[rows] = self.statements.nodes.iris(names)[codes]
+        return numbers
+
+    def _take(self, predicate: str, part: _Part) -> None:
+        role = self._role(predicate)
+        part = self._typed(part) if predicate == _TYPE and self.types else part
+        if not len(part):
+            return
+        if predicate in self.merging or isinstance(role, SameAs):
+            self._same(predicate, part)
+        elif isinstance(role, Ignore):
+            self._leave(self._short(predicate), len(part))
+        elif isinstance(role, Ref):
+            self._leave(f"{self._short(predicate)} (literals)", int(part.is_literal.sum()))
+            self._link(predicate, role.edge, part.rows(~part.is_literal))
+        else:
+            self._read_nodes(predicate, role, part.rows(~part.is_literal))
+            self._read_literals(predicate, role, part.rows(part.is_literal))
 
     def _role(self, predicate: str) -> AnyRole:
         return self.mapped.predicates.get(predicate) or self.mapped.predicates.get("*") or _IGNORE
 
-    def _handler(self, predicate: str) -> Handler:
-        if predicate == _TYPE and self.types:
-            return self._type_handler(self._role_handler(predicate))
-        if predicate == _SAME_AS and self.mapped.same_as == "merge":
-            return self._same
-        return self._role_handler(predicate)
+    def _short(self, predicate: str) -> str:
+        if predicate not in self.shorts:
+            self.shorts[predicate] = self.mapping.short(predicate)
+        return self.shorts[predicate]
 
-    def _role_handler(self, predicate: str) -> Handler:
-        role = self._role(predicate)
-        if isinstance(role, Ignore):
-            return self._ignoring(predicate)
-        if isinstance(role, SameAs):
-            return self._same
-        if isinstance(role, Ref):
-            return self._linking(predicate, role.edge)
-        return self._gathering(predicate, role)
+    def _leave(self, name: str, count: int) -> None:
+        if count:
+            self.unmapped[name] += count
 
-    def _node(self, term: Any) -> int:
-        if type(term) is ox.NamedNode:
-            return self.statements.nodes.iri(term.value)
-        return self.statements.nodes.iri(self.blank + term.value)
+    def _typed(self, part: _Part) -> _Part:
+        """Give nodes the types that the mapping has; the triples that name other classes are left."""
+        codes, classes = cells.encode(part.objects)
+        named = [self.types.get(name, "") for name in classes]
+        for type_ in sorted(set(named) - {""}):
+            rows = np.array([name == type_ for name in named])[codes] & ~part.is_literal
+            nodes = part.rows(rows).heads
+            self._mark(nodes)
+            self.statements.typed.setdefault(type_, []).append(nodes)
+            self.tally.report.used += len(nodes)
+        return part.rows(np.array([name == "" for name in named], dtype=bool)[codes] | part.is_literal)
 
-    def _type_handler(self, otherwise: Handler) -> Handler:
-        def handle(subject: Any, object_: Any) -> None:
-            name = self.types.get(getattr(object_, "value", ""))
-            if name is None:
-                otherwise(subject, object_)
-            else:
-                self.used += 1
-                self.typed.setdefault(name, array("q")).append(self._node(subject))
+    def _same(self, predicate: str, part: _Part) -> None:
+        self._leave(f"{self._short(predicate)} (literals)", int(part.is_literal.sum()))
+        part = part.rows(~part.is_literal)
+        self.tally.report.used += len(part)
+        self.statements.same.append(np.stack([part.heads, self._tails(part)], axis=1))
 
-        return handle
+    def _tails(self, part: _Part) -> np.ndarray:
+        """Nodes of the objects, none of which is a literal."""
+        return self._numbers(part.objects, part.kinds)
 
-    def _same(self, subject: Any, object_: Any) -> None:
-        if type(object_) is ox.Literal:
-            self.unmapped["owl:sameAs (literals)"] += 1
+    def _link(self, predicate: str, edge: str | None, part: _Part) -> None:
+        if not len(part):
             return
-        self.used += 1
-        self.same.append(self._node(subject))
-        self.same.append(self._node(object_))
+        self.tally.report.used += len(part)
+        heads, tails = part.heads, self._tails(part)
+        self._mark(heads)
+        self._mark(tails)
+        relation = self._relation(predicate, edge)
+        self.statements.edges.append(Edges(relation, heads, tails, None, self.source.name, None))
 
-    def _ignoring(self, predicate: str) -> Handler:
-        name, unmapped = self.mapping.short(predicate), self.unmapped
-
-        def handle(subject: Any, object_: Any) -> None:  # noqa: ARG001
-            unmapped[name] += 1
-
-        return handle
-
-    def _linking(self, predicate: str, edge: str | None) -> Handler:
-        heads, tails, relation = array("q"), array("q"), self._relation(predicate, edge)
-        name = self.mapping.short(predicate)
-
-        def handle(subject: Any, object_: Any) -> None:
-            nonlocal heads, tails
-            if type(object_) is ox.Literal:
-                self.unmapped[f"{name} (literals)"] += 1
-                return
-            self.used += 1
-            heads, tails = self.edges.setdefault(relation, (array("q"), array("q")))
-            heads.append(self._node(subject))
-            tails.append(self._node(object_))
-
-        return handle
-
-    def _gathering(self, predicate: str, role: AnyRole) -> Handler:
-        ranked = _Languages(role.lang if isinstance(role, Label | Text) else ())
-        link = self._linking(predicate, role.edge) if isinstance(role, NodeValue | Category) else None
-        name = self.mapping.short(predicate)
-
-        def handle(subject: Any, object_: Any) -> None:
-            if type(object_) is not ox.Literal:
-                if link is None:
-                    self.unmapped[f"{name} (nodes)"] += 1
-                else:
-                    link(subject, object_)
-                return
-            rank = ranked.rank(object_.language or "")
-            if rank < 0:
-                self.unmapped[f"{name} (@{object_.language or 'none'})"] += 1
-                return
-            self.used += 1
-            literals = self.literals.setdefault(predicate, _Literals())
-            literals.nodes.append(self._node(subject))
-            literals.values.append(object_.value)
-            literals.langs.append(self.statements.language(object_.language or ""))
-            literals.ranks.append(rank)
-
-        return handle
-
-    # flushing
+    def _read_nodes(self, predicate: str, role: AnyRole, part: _Part) -> None:
+        """Objects that are nodes, of a predicate whose role is made for literals."""
+        if isinstance(role, NodeValue | Category):
+            self._link(predicate, role.edge, part)
+        else:
+            self._leave(f"{self._short(predicate)} (nodes)", len(part))
 
     def _relation(self, predicate: str, edge: str | None) -> int:
         if edge is not None:
             return self.statements.own_relation(edge)
         own = self.mapping.base + "relation/"
-        name = predicate[len(own) :] if predicate.startswith(own) else self.mapping.short(predicate)
+        name = predicate[len(own) :] if predicate.startswith(own) else self._short(predicate)
         return self.statements.relation(name, predicate)
 
     def _mark(self, nodes: np.ndarray) -> None:
@@ -223,32 +218,36 @@ class _Reader:
         codes = np.frombuffer(known.type_codes, dtype=np.int32)[nodes]
         known.mark(nodes[~np.isin(codes, of_table)])
 
-    def _add_edges(self, relation: int, heads: np.ndarray, tails: np.ndarray) -> None:
-        self._mark(heads)
-        self._mark(tails)
-        self.statements.edges.append(Edges(relation, heads, tails, None, self.source.name, None))
-
-    def _add_typed(self, name: str, nodes: np.ndarray) -> None:
-        self._mark(nodes)
-        self.statements.typed.setdefault(name, []).append(nodes)
-
-    def _read_literals(self, predicate: str, role: AnyRole, literals: _Literals) -> None:
-        nodes = np.array(literals.nodes, dtype=np.int64)
-        self._mark(nodes)
-        values = pa.array(literals.values, pa.large_string())
+    def _read_literals(self, predicate: str, role: AnyRole, part: _Part) -> None:
         if isinstance(role, Label | Text):
-            self._add_texts(predicate, role, nodes, values, literals)
-        elif isinstance(role, NodeValue | Category):
+            self._add_texts(predicate, role, part)
+            return
+        self.tally.report.used += len(part)
+        nodes, values = part.heads, part.objects
+        self._mark(nodes)
+        if isinstance(role, NodeValue | Category):
             self._add_nodes(predicate, role, nodes, values)
         elif isinstance(role, Number | Date):
             self._add_numbers(predicate, role, nodes, values)
 
-    def _add_texts(
-        self, predicate: str, role: AnyRole, nodes: np.ndarray, values: pa.Array, read: _Literals
-    ) -> None:
-        langs, ranks = np.array(read.langs, dtype=np.int32), np.array(read.ranks, dtype=np.int32)
-        code = self.statements.predicate(self.mapping.short(predicate))
-        gathered = Values(code, nodes, values, langs, ranks, self.statements.sources)
+    def _add_texts(self, predicate: str, role: Label | Text, part: _Part) -> None:
+        """Literals in the languages that are wanted; the others are counted by language."""
+        tags = part.languages
+        ranks = _ranks(tags, role.lang)[part.langs]
+        for code, count in enumerate(np.bincount(part.langs[ranks < 0], minlength=len(tags)).tolist()):
+            if count:
+                self.dropped_languages[tags[code] or "none"] += count
+        wanted = ranks >= 0
+        part = part.rows(wanted)
+        nodes = part.heads
+        self._mark(nodes)
+        self.tally.report.used += len(nodes)
+        codes = np.full(len(tags), -1, dtype=np.int32)
+        for code in np.unique(part.langs):
+            codes[code] = self.statements.language(tags[code])
+        predicate_code = self.statements.predicate(self._short(predicate))
+        langs = codes[part.langs]
+        gathered = Values(predicate_code, nodes, part.objects, langs, ranks[wanted], self.statements.sources)
         (self.statements.labels if isinstance(role, Label) else self.statements.texts).append(gathered)
 
     def _add_nodes(
@@ -256,7 +255,7 @@ class _Reader:
     ) -> None:
         rows, parts = cells.split(values, role.split if isinstance(role, NodeValue) else None)
         codes, keys = cells.encode(parts)
-        type_ = role.type or _local(self.mapping.short(predicate))
+        type_ = role.type or _local(self._short(predicate))
         tails = self.statements.nodes.intern(type_, keys)
         name_nodes(self.statements, tails, keys)
         relation = self._relation(predicate, role.edge)
@@ -266,7 +265,7 @@ class _Reader:
         rows, found, bad = (
             cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values)
         )
-        name = self.mapping.short(predicate)
+        name = self._short(predicate)
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]
         what = "date" if isinstance(role, Date) else "number"
         self.tally.fail(
@@ -284,23 +283,14 @@ def _local(name: str) -> str:
     return re.split(r"[:/#]", name.rstrip("/#"))[-1]
 
 
-class _Languages:
-    """Ranks language tags by a list of preferred ones; a tag stands for its variants too, "en" for "en-GB"."""
+def _ranks(tags: Sequence[str], preferred: tuple[str, ...]) -> np.ndarray:
+    """Place of each tag in the list of preferred ones, -1 if it is not wanted; 0 if no list was given.
 
-    def __init__(self, preferred: tuple[str, ...]) -> None:
-        self.preferred = [tag.lower() for tag in preferred]
-        self.known: dict[str, int] = {}
-
-    def rank(self, tag: str) -> int:
-        """Place of `tag` in the list, -1 if it is not wanted; 0 if no list was given."""
-        if not self.preferred:
-            return 0
-        if tag not in self.known:
-            self.known[tag] = self._rank(tag.lower())
-        return self.known[tag]
-
-    def _rank(self, tag: str) -> int:
-        for rank, wanted in enumerate(self.preferred):
-            if tag == wanted or (wanted and tag.startswith(f"{wanted}-")):
-                return rank
-        return -1
+    A tag stands for its variants too, "en" for "en-GB".
+    """
+    wanted = [tag.lower() for tag in preferred]
+    ranks = [
+        next((i for i, w in enumerate(wanted) if tag == w or (w and tag.startswith(f"{w}-"))), -1)
+        for tag in tags
+    ]
+    return np.array(ranks, dtype=np.int32) if preferred else np.zeros(len(tags), dtype=np.int32)

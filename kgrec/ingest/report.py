@@ -68,6 +68,8 @@ class Report:
     merged_items: Places = field(default_factory=Places)
     #: predicates met, and left out -> triples
     unmapped: dict[str, int] = field(default_factory=dict)
+    #: languages that the mapping does not ask for -> literals left out; "none" is no language
+    languages: dict[str, int] = field(default_factory=dict)
     unknown_items: Places = field(default_factory=Places)
     #: interactions of a user with an item of which a later one was kept
     repeated_pairs: int = 0
@@ -90,6 +92,7 @@ class Report:
             merged=values["merged"],
             merged_items=Places(**values["merged_items"]),
             unmapped=dict(values["unmapped"]),
+            languages=dict(values.get("languages", {})),
             unknown_items=Places(**values["unknown_items"]),
             repeated_pairs=values["repeated_pairs"],
         )
@@ -113,7 +116,8 @@ class Report:
             yield _line("INTERACTIONS THAT NAME AN UNKNOWN ITEM", self.unknown_items)
         if self.repeated_pairs:
             yield f"{self.repeated_pairs:,} interactions repeat a pair of user and item; the last is kept"
-        yield from _unmapped_lines(self.unmapped)
+        yield from _most("predicates not mapped", self.unmapped)
+        yield from _most("languages left out", self.languages)
 
 
 @dataclass(frozen=True)
@@ -206,8 +210,8 @@ def _file_lines(part: FileReport) -> Iterator[str]:
         yield f"  not read: {', '.join(part.unread)}"
 
 
-def _unmapped_lines(unmapped: dict[str, int]) -> Iterator[str]:
-    if unmapped:
-        most = sorted(unmapped.items(), key=lambda pair: (-pair[1], pair[0]))
+def _most(what: str, counts: dict[str, int]) -> Iterator[str]:
+    if counts:
+        most = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         listed = ", ".join(f"{name} {count:,}" for name, count in most[:8])
-        yield f"predicates not mapped: {listed}{', ...' if len(most) > 8 else ''}"
+        yield f"{what}: {listed}{', ...' if len(most) > 8 else ''}"

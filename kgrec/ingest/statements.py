@@ -7,8 +7,9 @@ graph's tables. Nodes are interned, one dict entry a node; all else is kept in c
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count, repeat
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -21,7 +22,12 @@ RESOURCE = "resource"
 
 def node_iri(base: str, type_: str, key: str) -> str:
     """The IRI of a node that has none of its own: base + type + "/" + percent-encoded key."""
-    return f"{base}{quote(type_, safe='')}/{quote(key, safe='')}"
+    return f"{base}{quote(type_, safe='')}/{quoted(key)}"
+
+
+def quoted(key: str) -> str:
+    """`key`, percent-encoded."""
+    return key if key.isalnum() and key.isascii() else quote(key, safe="")
 
 
 def parse_iri(base: str, iri: str) -> tuple[str, str] | None:
@@ -54,27 +60,41 @@ class Nodes:
     def intern(self, type_: str, keys: Sequence[str]) -> np.ndarray:
         """Numbers of the nodes (type, key), shape (len(keys),), int64; new ones are added."""
         code, known = self._of_type(type_)
-        numbers = np.empty(len(keys), dtype=np.int64)
-        for i, key in enumerate(keys):
-            number = known.get(key)
-            numbers[i] = self._add(known, code, key) if number is None else number
+        numbers = _looked_up(known, keys)
+        new = np.flatnonzero(numbers < 0)
+        if len(new):
+            keys = [keys[i] for i in new.tolist()] if len(new) < len(keys) else keys
+            self._add(known, code, keys)
+            numbers[new] = _looked_up(known, keys)
         return numbers
 
-    def find(self, type_: str, key: str) -> int:
-        """Number of the node (type, key), -1 if it is not there."""
-        return self._by_type[type_][1].get(key, -1) if type_ in self._by_type else -1
+    def find(self, type_: str, keys: Sequence[str]) -> np.ndarray:
+        """Numbers of the nodes (type, key), -1 where there is none; shape (len(keys),), int64."""
+        known = self._by_type[type_][1] if type_ in self._by_type else {}
+        if not known:
+            return np.full(len(keys), -1, dtype=np.int64)
+        return _looked_up(known, keys)
+
+    def iris(self, iris: Sequence[str]) -> np.ndarray:
+        """Numbers of the nodes that `iris` name, shape (len(iris),), int64; new ones are added."""
+        numbers = _looked_up(self._by_iri, iris)
+        new = np.flatnonzero(numbers < 0)
+        if len(new):
+            unknown = [iris[i] for i in new.tolist()]
+            self._add(self._by_iri, -1, [iri for iri in unknown if not self._add_own(iri)])
+            numbers[new] = _looked_up(self._by_iri, unknown)
+        return numbers
 
     def iri(self, iri: str) -> int:
         """Number of the node that `iri` names; a new one is added."""
-        number = self._by_iri.get(iri)
-        if number is not None:
-            return number
+        return int(self.iris([iri])[0])
+
+    def _add_own(self, iri: str) -> bool:
+        """Whether `iri` is below the base, and so says type and key; if so it is added."""
         parsed = parse_iri(self.base, iri)
-        if parsed is None:
-            return self._add(self._by_iri, -1, iri)
-        number = int(self.intern(parsed[0], [parsed[1]])[0])
-        self._by_iri[iri] = number
-        return number
+        if parsed is not None:
+            self._by_iri[iri] = int(self.intern(parsed[0], [parsed[1]])[0])
+        return parsed is not None
 
     def mark(self, numbers: np.ndarray) -> None:
         """Note that a source brings these nodes."""
@@ -90,13 +110,17 @@ class Nodes:
             self.types.append(type_)
         return self._by_type[type_]
 
-    def _add(self, known: dict[str, int], code: int, key: str) -> int:
-        number = known[key] = len(self.keys)
-        self.keys.append(key)
-        self.type_codes.append(code)
-        self.exists.append(0)
-        self.row_hashes.append(0)
-        return number
+    def _add(self, known: dict[str, int], code: int, keys: Iterable[str]) -> None:
+        new = list(dict.fromkeys(keys))
+        known.update(zip(new, count(len(self.keys)), strict=False))
+        self.keys.extend(new)
+        self.type_codes.extend(array("i", [code]) * len(new))
+        self.exists.extend(bytes(len(new)))
+        self.row_hashes.frombytes(bytes(8 * len(new)))
+
+
+def _looked_up(known: dict[str, int], names: Sequence[str]) -> np.ndarray:
+    return np.fromiter(map(known.get, names, repeat(-1)), dtype=np.int64, count=len(names))
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,32 @@
 """RDF files as streams of triples.
 
 Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed. Leaves: the triples that can be used,
-blank nodes with stable labels; what is malformed is counted, or an error where the format cannot go on.
+in columns, blank nodes with stable labels; what is malformed is counted, or an error where the format cannot go on.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyoxigraph as ox
 
 from kgrec.errors import SourceError
+from kgrec.ingest import cells
 from kgrec.ingest.batches import open_bytes
+from kgrec.ingest.blank import blank_numbers
 from kgrec.ingest.report import Tally
 from kgrec.ingest.sources import Source
+from kgrec.ingest.terms import BLANK as BLANK_NODE
+from kgrec.ingest.terms import TRIPLE, Triples, cut
 from kgrec.mapping import RdfSource
 
 _FORMATS = {
@@ -37,31 +48,76 @@ _SUFFIXES = {
     ".jsonld": "jsonld",
 }
 _BY_LINE = ("ntriples", "nquads")
+_WITH_GRAPHS = ("nquads", "trig", "jsonld")
+#: triples, and bytes of them, that are held at a time; they are drawn in small pieces, which stay in the cache
+_ROWS, _BYTES, _PIECE = 200_000, 32 << 20, 2_000
 MALFORMED = "is malformed"
 BLANK = "has a blank node, which the mapping drops"
 QUOTED = "is about a triple"
 
 
-def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> Iterator[Any]:
-    """Triples that can be used, those with blank nodes last; the others are counted."""
+def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> Iterator[Triples]:
+    """Triples that can be used, in batches, those with blank nodes last; the others are counted."""
     kind = mapped.format or _format(source)
-    blank = ox.Dataset()
-    for quad in _parsed(source, kind, base, tally):
-        tally.report.rows += 1
-        if type(quad.subject) is ox.Triple or type(quad.object) is ox.Triple:
-            tally.drop(QUOTED, 1, (f"{source.name}: {quad.predicate.value}",))
-        elif type(quad.subject) is ox.NamedNode and type(quad.object) is not ox.BlankNode:
-            yield quad
-        elif mapped.blank_nodes == "drop":
-            tally.drop(BLANK, 1, (f"{source.name}: {quad.predicate.value}",))
+    waiting: list[Triples] = []
+    for text in _parsed(source, kind, base, tally):
+        triples = cut(text)
+        tally.report.rows += len(triples)
+        quoted = triples.object_kinds == TRIPLE
+        _drop(triples, quoted, QUOTED, source, tally)
+        blank = _has_blank(triples) & ~quoted
+        if mapped.blank_nodes == "drop":
+            _drop(triples, blank, BLANK, source, tally)
         elif kind in _BY_LINE:
-            yield quad
-        else:
-            blank.add(quad)
-    # labels in these formats are chosen by the parser; canonical ones depend on the content alone
-    if len(blank):
-        blank.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-        yield from blank
+            blank[:] = False
+        elif blank.any():
+            waiting.append(triples.take(np.flatnonzero(blank)))
+        kept = ~(quoted | blank)
+        yield triples if kept.all() else triples.take(np.flatnonzero(kept))
+    # labels in these formats are chosen by the parser; those given here depend on the content alone
+    if waiting:
+        yield _relabelled(_concatenated(waiting))
+
+
+def _has_blank(triples: Triples) -> np.ndarray:
+    return np.asarray((triples.subject_kinds == BLANK_NODE) | (triples.object_kinds == BLANK_NODE))
+
+
+def _drop(triples: Triples, rows: np.ndarray, reason: str, source: Source, tally: Tally) -> None:
+    at = np.flatnonzero(rows)
+    names = triples.predicates.take(pa.array(at[:10])).to_pylist()
+    tally.drop(reason, len(at), [f"{source.name}: {name}" for name in names])
+
+
+def _concatenated(parts: list[Triples]) -> Triples:
+    languages = sorted({tag for part in parts for tag in part.languages})
+    code = {tag: i for i, tag in enumerate(languages)}
+    langs = [np.array([code[tag] for tag in part.languages], dtype=np.int32)[part.langs] for part in parts]
+    return Triples(
+        pa.concat_arrays([part.subjects for part in parts]),
+        np.concatenate([part.subject_kinds for part in parts]),
+        pa.concat_arrays([part.predicates for part in parts]),
+        pa.concat_arrays([part.objects for part in parts]),
+        np.concatenate([part.object_kinds for part in parts]),
+        np.concatenate(langs),
+        languages,
+    )
+
+
+def _relabelled(triples: Triples) -> Triples:
+    """The same, with labels of blank nodes that depend on the content alone."""
+    numbers = blank_numbers(triples)
+    return replace(
+        triples,
+        subjects=_renamed(triples.subjects, triples.subject_kinds == BLANK_NODE, numbers),
+        objects=_renamed(triples.objects, triples.object_kinds == BLANK_NODE, numbers),
+    )
+
+
+def _renamed(terms: pa.Array, blank: np.ndarray, numbers: dict[str, int]) -> pa.Array:
+    codes, labels = cells.encode(terms.filter(pa.array(blank)))
+    names = pa.array([f"b{numbers[label]}" for label in labels], pa.large_string()).take(pa.array(codes))
+    return pc.replace_with_mask(terms, pa.array(blank), names)
 
 
 def _format(source: Source) -> str:
@@ -74,49 +130,73 @@ def _format(source: Source) -> str:
     )
 
 
-def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[Any]:
+def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[bytes]:
+    """The file's triples as canonical N-Triples, some hundred thousand at a time."""
     if source.path.stat().st_size == 0:
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
     with open_bytes(source.path) as stream:
         guarded: Any = _NoEntities(stream, source.name) if kind == "rdfxml" else stream
         base_iri = None if kind in _BY_LINE else base
-        triples = ox.parse(guarded, format=_FORMATS[kind], base_iri=base_iri)
-        yield from (
-            _tolerant(triples, source.name, tally) if kind in _BY_LINE else _strict(triples, source.name)
-        )
+        found: Any = ox.parse(guarded, format=_FORMATS[kind], base_iri=base_iri)
+        if kind in _WITH_GRAPHS:
+            found = map(attrgetter("triple"), found)
+        faults = _Faults(source.name, tally, goes_on=kind in _BY_LINE)
+        ended = False
+        while not ended:
+            text, ended = _next_text(found, faults)
+            yield text
 
 
-def _strict(triples: Any, name: str) -> Iterator[Any]:
-    try:
-        yield from triples
-    except SyntaxError as error:
-        line = f":{error.lineno}" if error.lineno else ""
-        raise SourceError(
-            f"{name}{line}: {_reason(error)}.", "Mend the file; N-Triples would go on."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{name} cannot be read: {error}", "Check that the file is whole.") from None
+def _next_text(triples: Iterator[Any], faults: _Faults) -> tuple[bytes, bool]:
+    """So many more triples as N-Triples, and whether these were the last.
 
-
-def _tolerant(triples: Any, name: str, tally: Tally) -> Iterator[Any]:
-    """The triples of a format with one a line; a malformed line is counted once, however many errors it has."""
-    last = 0
-    repeated = 0
-    while True:
+    The serializer draws the triples from the parser itself. On a fault it keeps those before, and can draw on.
+    """
+    text = io.BytesIO()
+    for _ in range(_ROWS // _PIECE):
+        before = text.tell()
         try:
-            yield next(triples)
-        except StopIteration:
-            return
+            ox.serialize(islice(triples, _PIECE), text, format=ox.RdfFormat.N_TRIPLES)
+            if text.tell() == before:
+                return text.getvalue(), True
         except SyntaxError as error:
-            repeated = repeated + 1 if error.lineno == last else 0
-            if repeated > 1000:
-                raise SourceError(f"{name}:{last}: {_reason(error)}.", "Is this N-Triples?") from None
-            if error.lineno != last:
-                last = error.lineno or 0
-                tally.report.rows += 1
-                tally.drop(MALFORMED, 1, (f"{name}:{last}",))
-        except OSError as error:
-            raise SourceError(f"{name} cannot be read: {error}", "Check that the file is whole.") from None
+            faults.add(error)
+        except (OSError, ValueError) as error:
+            raise SourceError(
+                f"{faults.name} cannot be read: {error}", "Check that the file is whole."
+            ) from None
+        if text.tell() > _BYTES:
+            break
+    return text.getvalue(), False
+
+
+class _Faults:
+    """Malformed lines: each counted once, however many errors it has, or the end where the format cannot go on."""
+
+    def __init__(self, name: str, tally: Tally, *, goes_on: bool) -> None:
+        self.name, self.tally, self.goes_on, self.last, self.repeated = name, tally, goes_on, 0, 0
+
+    def add(self, error: SyntaxError) -> None:
+        """Count one.
+
+        Raises:
+            SourceError: The format cannot go on, or the parser does not get on.
+        """
+        line = error.lineno or 0
+        if not self.goes_on:
+            where = f":{line}" if line else ""
+            raise SourceError(
+                f"{self.name}{where}: {_reason(error)}.", "Mend the file; N-Triples would go on."
+            ) from None
+        self.repeated = self.repeated + 1 if line == self.last else 0
+        if self.repeated > 1000:
+            raise SourceError(f"{self.name}:{line}: {_reason(error)}.", "Is this N-Triples?") from None
+        # a line that breaks off is reported once more, at the end of the file
+        again = line == self.last or (line == self.last + 1 and "Unexpected end" in str(error.msg))
+        self.last = line
+        if not again:
+            self.tally.report.rows += 1
+            self.tally.drop(MALFORMED, 1, (f"{self.name}:{line}",))
 
 
 def _reason(error: SyntaxError) -> str:

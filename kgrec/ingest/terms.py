@@ -1,0 +1,132 @@
+"""Triples as columns.
+
+Enters: N-Triples as pyoxigraph's serializer writes them: one triple a line, one space between terms, line breaks and
+quotes escaped. Leaves: `Triples`. The library reads and writes RDF; here its lines are cut at known bytes, a column at a
+time, so that a triple costs no Python object. Literals with escapes go through the library's parser once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyoxigraph as ox
+
+from kgrec.ingest import cells
+
+IRI, BLANK, LITERAL, TRIPLE = 0, 1, 2, 3
+_NEWLINE, _SPACE, _QUOTE, _BACKSLASH, _AT, _LESS = (ord(character) for character in '\n "\\@<')
+
+
+@dataclass(frozen=True)
+class Triples:
+    """Some triples; every column has the shape (len(self),)."""
+
+    #: IRIs, and labels of blank nodes
+    subjects: pa.Array
+    #: IRI or BLANK, uint8
+    subject_kinds: np.ndarray
+    predicates: pa.Array
+    #: IRIs, labels of blank nodes, values of literals
+    objects: pa.Array
+    #: IRI, BLANK, LITERAL or TRIPLE, uint8
+    object_kinds: np.ndarray
+    #: index into `languages`, int32
+    langs: np.ndarray
+    #: tags in lower case; the first is "", no language
+    languages: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def take(self, rows: np.ndarray) -> Triples:
+        """Some of them."""
+        at = pa.array(rows)
+        return Triples(
+            self.subjects.take(at),
+            self.subject_kinds[rows],
+            self.predicates.take(at),
+            self.objects.take(at),
+            self.object_kinds[rows],
+            self.langs[rows],
+            self.languages,
+        )
+
+
+def cut(data: bytes) -> Triples:
+    """The columns of some lines of canonical N-Triples."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    low = np.flatnonzero(text <= _QUOTE)  # holds line ends, spaces and quotes; few other bytes
+    kinds = text[low]
+    ends, spaces, quotes = (low[kinds == byte] for byte in (_NEWLINE, _SPACE, _QUOTE))
+    starts = np.concatenate([np.zeros(min(1, len(ends)), dtype=np.int64), ends[:-1] + 1])
+    first = np.searchsorted(spaces, starts)
+    subject_end, predicate_end = spaces[first], spaces[first + 1]
+    begin, end = predicate_end + 1, ends - 2
+    object_kinds = _kinds(text, begin)
+    closing = end.copy()
+    literal = np.flatnonzero(object_kinds == LITERAL)
+    closing[literal] = quotes[np.searchsorted(quotes, end[literal]) - 1]
+    subject_kinds = _kinds(text, starts)
+    langs, languages = _languages(data, text, closing, end, literal)
+    objects = _pieces(data, begin + 1 + (object_kinds == BLANK), closing - (object_kinds == IRI))
+    return Triples(
+        _pieces(data, starts + 1 + (subject_kinds == BLANK), subject_end - (subject_kinds == IRI)),
+        subject_kinds,
+        _pieces(data, subject_end + 2, predicate_end - 1),
+        _unescaped(data, text, starts, ends, objects, literal),
+        object_kinds,
+        langs,
+        languages,
+    )
+
+
+def _kinds(text: np.ndarray, at: np.ndarray) -> np.ndarray:
+    kinds = np.full(len(at), BLANK, dtype=np.uint8)
+    kinds[text[at] == _QUOTE] = LITERAL
+    is_iri = text[at] == _LESS
+    kinds[is_iri] = np.where(text[at[is_iri] + 1] == _LESS, TRIPLE, IRI)
+    return kinds
+
+
+def _pieces(data: bytes, begins: np.ndarray, ends: np.ndarray) -> pa.Array:
+    """The text between each begin and end."""
+    offsets = np.empty(2 * len(begins) + 1, dtype=np.int64)
+    offsets[:-1:2], offsets[1::2], offsets[-1:] = begins, ends, ends[-1:] if len(ends) else 0
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    # every second piece is what stands between two of those that are meant
+    pieces = pa.LargeStringArray.from_buffers(2 * len(begins), buffers[1], buffers[2])
+    return pieces.take(pa.array(np.arange(0, 2 * len(begins), 2)))
+
+
+def _languages(
+    data: bytes, text: np.ndarray, closing: np.ndarray, end: np.ndarray, literal: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    langs = np.zeros(len(closing), dtype=np.int32)
+    tagged = literal[text[closing[literal] + 1] == _AT]
+    codes, tags = cells.encode(_pieces(data, closing[tagged] + 2, end[tagged]))
+    langs[tagged] = codes + 1
+    # a tag may end in a direction of writing, as in ar--rtl
+    return langs, ["", *(tag.partition("--")[0] for tag in tags)]
+
+
+def _unescaped(
+    data: bytes,
+    text: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    objects: pa.Array,
+    literal: np.ndarray,
+) -> pa.Array:
+    if b"\\" not in data or not len(literal):
+        return objects
+    rows = np.unique(np.searchsorted(ends, np.flatnonzero(text == _BACKSLASH)))
+    rows = rows[np.isin(rows, literal)]
+    lines = b"".join(data[starts[row] : ends[row] + 1] for row in rows)
+    values = [triple.object.value for triple in ox.parse(lines, format=ox.RdfFormat.N_TRIPLES)]
+    escaped = np.zeros(len(objects), dtype=bool)
+    escaped[rows] = True
+    return pc.replace_with_mask(objects, pa.array(escaped), pa.array(values, pa.large_string()))
