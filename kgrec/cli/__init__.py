@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import build, cold, demo, doctor, query, train
+from kgrec.cli import build, cold, demo, doctor, imports, query, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -85,6 +85,7 @@ def _start(
 for _command in (
     demo.demo,
     build.init,
+    imports.import_,
     build.build,
     build.inspect,
     train.train,
@@ -95,7 +96,7 @@ for _command in (
     query.explain,
     doctor.doctor,
 ):
-    app.command(_command.__name__)(_command)
+    app.command(_command.__name__.removesuffix("_"))(_command)
 
 
 def main() -> None:

@@ -10,4 +10,5 @@ statements   what the sources said, by provisional node numbers
 assemble     statements into the graph's tables
 report   what was read, dropped, merged, and where
 draft    a first mapping from headers and samples
+foreign  datasets in published formats, written as what the above reads
 """

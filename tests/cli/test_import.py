@@ -1,0 +1,66 @@
+"""`kgrec import`, and the folder that it writes, through the whole pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import QUICK, Run
+
+LOG = "".join(
+    f"{user}\t{item}\t{5 if (user + item) % 2 else 2}\t{item}\n"
+    for user in range(1, 7)
+    for item in range(1, 9)
+)
+MOVIES = "".join(
+    f"{n}|Film {n} (199{n})|01-Jan-199{n}||url|" + "|".join("01"[i % 8 == n - 1] for i in range(19)) + "\n"
+    for n in range(1, 9)
+)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "ml"
+    folder.mkdir()
+    (folder / "u.data").write_text(LOG)
+    (folder / "u.item").write_text(MOVIES)
+    return folder
+
+
+def test_import_build_train_recommend(run: Run, tmp_path: Path, source: Path):
+    said = run("import", source, "-o", tmp_path / "out")
+    assert said.code == 0, said.err
+    assert said.out.startswith("Read as ml-100k, since there are u.data and u.item.\n")
+    assert "u.data           48           48" in said.out
+    assert "interactions.csv (48), movies.csv (8), kgrec.yaml" in said.out
+    assert run("build", tmp_path / "out" / "kgrec.yaml", "-o", tmp_path / "graph").code == 0
+    assert run("train", tmp_path / "graph", "-o", tmp_path / "model", *QUICK).code == 0
+    listed = run("recommend", tmp_path / "model", "-u", "1", "-k", "3", "--include-seen", "--json").json
+    assert {row["user_id"] for row in listed["results"]} == {"1"}
+    assert len(listed["results"]) == 3
+
+
+def test_import_in_json(run: Run, tmp_path: Path, source: Path):
+    value = run("import", source, "-o", tmp_path / "out", "--json").json
+    assert value["format"] == "ml-100k"
+    assert value["written"] == {"interactions.csv": 48, "movies.csv": 8}
+
+
+def test_quiet_says_nothing(run: Run, tmp_path: Path, source: Path):
+    assert run("import", source, "-o", tmp_path / "out", "--quiet").out == ""
+
+
+def test_errors_have_two_lines(run: Run, tmp_path: Path, source: Path):
+    code, problem, remedy = run("import", source, "-o", tmp_path / "out", "--format", "ml-1m").error
+    assert (code, problem) == (2, "There is no ratings.dat, which the format ml-1m has.")
+    assert remedy == "Found u.data, u.item."
+    assert run("import", source, "-o", source).error[1].endswith("holds what is to be imported.")
+    assert run("import", tmp_path / "gone", "-o", tmp_path / "out").error[1].endswith("is not there.")
+    assert (
+        "Give --items" in run("import", source, "-o", tmp_path / "out", "--items", source / "u.item").error[2]
+    )
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").write_text("a")
+    assert "--force" in run("import", source, "-o", tmp_path / "mine").error[2]
+    assert run("import", source, "-o", tmp_path / "mine", "--force").code == 0
