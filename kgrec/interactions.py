@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import SourceError
@@ -162,15 +163,19 @@ class Interactions:
         """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
         pair = self.user.astype(np.int64) * max(len(self.items), 1) + self.item
         order = np.argsort(pair)
+        in_order = pair[order]
         again = np.zeros(len(order), dtype=bool)
-        again[1:] = pair[order][1:] == pair[order][:-1]
+        again[1:] = in_order[1:] == in_order[:-1]
+        if self.time is None and self.value is None:
+            return self.rows(order[~again])
         # few rows repeat a pair: only these are ranked
         repeated = np.zeros(len(order), dtype=bool)
         repeated[order] = again | np.append(again[1:], False)
         kept = np.flatnonzero(~repeated)
         kept = np.concatenate([kept, self._last_of_each(np.flatnonzero(repeated), pair)])
-        time = [self.time[kept]] if self.time is not None else []
-        return self.rows(kept[np.lexsort((self.item[kept], *time, self.user[kept]))])
+        if self.time is None:
+            return self.rows(kept[np.argsort(pair[kept])])
+        return self.rows(kept[np.lexsort((self.item[kept], self.time[kept], self.user[kept]))])
 
     def _last_of_each(self, rows: np.ndarray, pair: np.ndarray) -> np.ndarray:
         value, time = self.value, self.time
@@ -185,9 +190,11 @@ class Interactions:
 
 def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:
     """The users, sorted, and the place of each code among them."""
-    labels = pa.concat_arrays([pa.array([], pa.large_string()), *log.users])
-    users = Vocabulary.of(labels)
-    return users, users.ids(labels).astype(np.int32)
+    encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
+    order = pc.sort_indices(encoded.dictionary)
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+    return Vocabulary(encoded.dictionary.take(order)), rank[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
 def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:

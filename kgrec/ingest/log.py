@@ -20,6 +20,8 @@ from kgrec.ingest.report import Report, Tally
 from kgrec.ingest.rows import count_broken, filled
 from kgrec.mapping import InteractionTable
 
+#: rows of which the users are numbered together
+_WAITING = 2_000_000
 UNKNOWN_ITEM = "names an unknown item"
 NO_USER = "has an empty user or item"
 _COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
@@ -42,6 +44,8 @@ class Log:
     item: list[np.ndarray] = field(default_factory=list)
     value: list[np.ndarray] = field(default_factory=list)
     time: list[np.ndarray] = field(default_factory=list)
+    #: users of the last batches, which have no codes yet
+    waiting: list[pa.Array] = field(default_factory=list)
 
 
 def read_log(
@@ -71,6 +75,9 @@ def read_log(
     for batch in table.read(mapped.columns_read):
         count_broken(batch, tally)
         _read_batch(log, batch, mapped, tally, report, item_ids)
+        if sum(map(len, log.waiting)) > _WAITING:
+            _encode_users(log)
+    _encode_users(log)
     tally.close()
 
 
@@ -92,12 +99,11 @@ def _read_batch(
 ) -> None:
     full = filled(batch, mapped.user) & filled(batch, mapped.item)
     tally.drop(NO_USER, int((~full).sum()), batch.places(np.flatnonzero(~full)))
-    codes, items = cells.encode(batch.columns[mapped.item])
-    item = item_ids(items)[codes] if items else np.empty(0, dtype=np.int64)
+    item = _item_codes(batch.columns[mapped.item], item_ids)
     unknown = np.flatnonzero(full & (item < 0))
     _report_unknown(batch, mapped.item, unknown, tally, report)
     rows = np.flatnonzero(full & (item >= 0))
-    log.user.append(_user_codes(log, batch.columns[mapped.user].take(pa.array(rows))))
+    log.waiting.append(_at(batch.columns[mapped.user], rows))
     log.item.append(item[rows].astype(np.int32))
     spoiled = np.zeros(len(batch), dtype=bool)
     if mapped.value is not None:
@@ -119,15 +125,30 @@ def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, r
     tally.drop(UNKNOWN_ITEM, len(rows), places)
 
 
-def _user_codes(log: Log, column: pa.Array) -> np.ndarray:
+def _item_codes(column: pa.Array, item_ids: Callable[[list[str]], np.ndarray]) -> np.ndarray:
+    """Code of each row's item, -1 where it is unknown; each distinct name is looked up once."""
     encoded = pc.dictionary_encode(column)
+    codes = np.append(item_ids(encoded.dictionary.to_pylist()), -1) if len(column) else np.full(1, -1)
+    return np.asarray(codes[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
+
+
+def _encode_users(log: Log) -> None:
+    """Number the users of the batches that wait: of many together, since most users are in several."""
+    if not log.waiting:
+        return
+    encoded = pc.dictionary_encode(pa.chunked_array(log.waiting, pa.string())).combine_chunks()
     first = sum(map(len, log.users))
+    log.waiting.clear()
     log.users.append(encoded.dictionary.cast(pa.large_string()))
-    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64) + first)
+    log.user.append(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64) + first)
+
+
+def _at(column: pa.Array, rows: np.ndarray) -> pa.Array:
+    return column if len(rows) == len(column) else column.take(pa.array(rows))
 
 
 def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
-    at, values, bad = cells.numbers(batch.columns[column].take(pa.array(rows)))
+    at, values, bad = cells.numbers(_at(batch.columns[column], rows))
     spoiled[rows[bad]] = True
     _failed(batch, column, rows[bad], tally, "is no number")
     column_values = np.full(len(rows), np.nan, dtype=np.float32)
@@ -139,7 +160,7 @@ def _times(
     batch: Batch, column: str, form: str | None, rows: np.ndarray, tally: Tally, spoiled: np.ndarray
 ) -> np.ndarray:
     """Seconds since 1970; 0 where there is no time."""
-    texts = batch.columns[column].take(pa.array(rows))
+    texts = _at(batch.columns[column], rows)
     times = np.zeros(len(rows), dtype=np.int64)
     rest = np.arange(len(rows))
     if form is None:
