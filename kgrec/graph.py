@@ -161,6 +161,20 @@ class KnowledgeGraph:
 
         return extended(self, addition)
 
+    def export(self, path: str | Path, format: str | None = None) -> list[str]:
+        """Write the graph for another tool: "nt", "ttl", "graphml", "recbole" or "parquet"; None: by the suffix.
+
+        Returns:
+            A remark on each thing that the format has no place for.
+
+        Raises:
+            ConfigError: The format is unknown.
+            ArtifactError: The file cannot be written.
+        """
+        from kgrec.export import export
+
+        return export(self, path, format)
+
     def save(self, folder: str | Path) -> None:
         """Write graph/, whole or not at all.
 

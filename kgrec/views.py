@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.ingest.statements import node_iri
+from kgrec.rdf import ntriples
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -79,27 +79,14 @@ def to_networkx(graph: KnowledgeGraph) -> nx.MultiDiGraph:
 
 
 def to_rdflib(graph: KnowledgeGraph) -> rdflib.Graph:
-    """Triples by IRI; types are classes below base + "type/", labels rdfs:label, text and numbers literals."""
+    """The statements of `kgrec.rdf`: what an export to N-Triples has."""
     import rdflib
-    from rdflib.namespace import RDF, RDFS
 
     view = rdflib.Graph()
-    for prefix, namespace in graph.mapping.prefixes.items():
+    for prefix, namespace in graph.mapping.all_prefixes.items():
         view.bind(prefix, namespace)
-    nodes = [rdflib.URIRef(iri) for iri in graph.entities["iri"].to_pylist()]
-    relations = [rdflib.URIRef(iri) for iri in graph.relations["iri"].to_pylist()]
-    for node, type_, label in zip(
-        nodes, graph.entities["type"].to_pylist(), graph.entities["label"].to_pylist(), strict=True
-    ):
-        view.add((node, RDF.type, rdflib.URIRef(node_iri(graph.mapping.base, "type", type_))))
-        if label:
-            view.add((node, RDFS.label, rdflib.Literal(label)))
-    for head, relation, tail, _ in _rows(graph):
-        view.add((nodes[head], relations[relation], nodes[tail]))
-    for node, predicate, lang, text in zip(*graph.text.to_pydict().values(), strict=True):
-        view.add((nodes[node], _predicate(graph, predicate), rdflib.Literal(text, lang=lang or None)))
-    for node, predicate, value in zip(*graph.numbers.to_pydict().values(), strict=True):
-        view.add((nodes[node], _predicate(graph, predicate), rdflib.Literal(value)))
+    for lines in ntriples(graph):
+        view.parse(data=lines.decode(), format="nt")
     return view
 
 
@@ -147,13 +134,3 @@ def _counts(values: pa.ChunkedArray) -> dict[str, int]:
     return {
         str(pair["values"]): int(pair["counts"]) for pair in sorted(counted, key=lambda pair: pair["values"])
     }
-
-
-def _predicate(graph: KnowledgeGraph, name: str) -> Any:
-    """IRI of a column or predicate; a prefixed name is written out."""
-    import rdflib
-
-    prefix, colon, local = name.partition(":")
-    if colon and prefix in graph.mapping.all_prefixes:
-        return rdflib.URIRef(graph.mapping.all_prefixes[prefix] + local)
-    return rdflib.URIRef(name if "://" in name else node_iri(graph.mapping.base, "relation", name))

@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import build, cold, demo, doctor, imports, query, train
+from kgrec.cli import build, cold, demo, doctor, export, imports, query, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -88,6 +88,7 @@ for _command in (
     imports.import_,
     build.build,
     build.inspect,
+    export.export,
     train.train,
     query.recommend,
     query.similar,

@@ -1,0 +1,83 @@
+"""`kgrec export`: a graph in files of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kgrec.cli.console import Json, Quiet, console
+from kgrec.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from kgrec.graph import KnowledgeGraph
+
+
+def export(
+    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write; for recbole the folder.")
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="nt, ttl, graphml, recbole or parquet; without it, by the suffix."),
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping", help="Also write a mapping that builds the graph again from this nt or ttl file."
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a graph for another tool; what the format has no place for is said on stderr.
+
+    Example: `kgrec export graph/ --format ttl -o graph.ttl`
+    """
+    from kgrec.export import check_place, format_of
+    from kgrec.graph import KnowledgeGraph
+
+    out = console(as_json, quiet)
+    kind = format_of(output, format)
+    check_place(output, kind)
+    if mapping is not None:
+        _check_mapping(mapping, output, kind)
+    loaded = KnowledgeGraph.load(graph)
+    remarks = loaded.export(output, kind)
+    if mapping is not None:
+        _write_mapping(loaded, mapping, output, kind)
+    size = sum(file.stat().st_size for file in ([output] if output.is_file() else output.iterdir()))
+    for remark in remarks if not quiet else ():
+        typer.echo(f"Note: {remark}", err=True)
+    out.say(f"Wrote {output}, {size:,} bytes.")
+    out.result({"output": str(output), "format": kind, "bytes": size, "remarks": remarks})
+
+
+def _check_mapping(mapping: Path, output: Path, kind: str) -> None:
+    if kind not in ("nt", "ttl"):
+        raise ArtifactError(
+            f"A mapping reads RDF, and {output} is to be {kind}.", "Leave --mapping, or export nt or ttl."
+        )
+    if mapping.exists():
+        raise ArtifactError(f"{mapping} exists already.", "Choose another name for --mapping.")
+    if mapping.absolute().parent != output.absolute().parent:
+        raise ArtifactError(
+            f"{mapping} is to be in another folder than {output}.", "A mapping lies beside its files."
+        )
+
+
+def _write_mapping(graph: KnowledgeGraph, mapping: Path, output: Path, kind: str) -> None:
+    import yaml
+
+    from kgrec.rdf import mapping_back
+
+    values = mapping_back(graph, output.name)
+    values["rdf"][0]["format"] = "ntriples" if kind == "nt" else "turtle"
+    try:
+        mapping.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    except OSError as error:
+        raise ArtifactError(
+            f"{mapping} cannot be written ({error.strerror}).", "Choose another file."
+        ) from None
