@@ -37,6 +37,7 @@ LAYERS = [
     "ingest.assemble",
     "ingest.draft",
     "ingest.foreign.place",
+    "ingest.foreign.plain",
     "ingest.foreign.job",
     "ingest.foreign.movielens",
     "ingest.foreign.recbole",

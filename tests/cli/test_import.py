@@ -57,9 +57,9 @@ def test_errors_have_two_lines(run: Run, tmp_path: Path, source: Path):
     assert remedy == "Found u.data, u.item."
     assert run("import", source, "-o", source).error[1].endswith("holds what is to be imported.")
     assert run("import", tmp_path / "gone", "-o", tmp_path / "out").error[1].endswith("is not there.")
-    assert (
-        "Give --items" in run("import", source, "-o", tmp_path / "out", "--items", source / "u.item").error[2]
-    )
+    items = tmp_path / "items.txt"
+    items.write_text("1")
+    assert "Give --items" in run("import", source, "-o", tmp_path / "out", "--items", items).error[2]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").write_text("a")
     assert "--force" in run("import", source, "-o", tmp_path / "mine").error[2]

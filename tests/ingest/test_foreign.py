@@ -112,7 +112,7 @@ def test_bad_lines_of_ml_100k_are_named(tmp_path: Path):
         "2,Misérables, Les,1998,1998-02-04,g8",
         "9,,,,",
     ]
-    assert any("1 movies are in the log and not in u.item, such as 9" in remark for remark in done.remarks)
+    assert any("Movies in the log that u.item lacks: 1, such as 9" in remark for remark in done.remarks)
 
 
 def test_ml_1m(tmp_path: Path):
@@ -155,7 +155,7 @@ def test_ml_latest(tmp_path: Path):
         f"2,Heat,1995,{imdb}0113277,,",
         f"3,Ran,1985,{imdb}0089881,,Drama",
     ]
-    assert any("2 movies share their tmdbId" in remark for remark in done.remarks)
+    assert any("movies that share their tmdbId with another: 2" in remark for remark in done.remarks)
     assert text(out, "tags.csv") == "movie_id,tag,users\n1,fun,1\n1,pixar,2\n"
     assert dropped(done, "tags.csv") == {"has an empty cell": (1, ["tags.csv:5"])}
     graph = kgrec.build_graph(out / "kgrec.yaml")
@@ -208,7 +208,7 @@ def test_recbole(tmp_path: Path):
         f"<{BASE}/item/i3> <{BASE}/relation/film.genre> <{BASE}/entity/m.7> .",
     ]
     assert dropped(done, "toy.kg") == {"has an empty cell": (1, ["toy.kg:5"])}
-    assert any("toy.user: left out, 1 rows" in remark for remark in done.remarks)
+    assert any("toy.user: left out (rows: 1)" in remark for remark in done.remarks)
     assert done.report.files["toy.user"].unread == ["user_id", "age"]
     graph = kgrec.build_graph(out / "kgrec.yaml")
     assert graph.stats()["nodes"] == {"brand": 1, "entity": 2, "genre": 2, "item": 4}
@@ -289,7 +289,7 @@ def test_kgat(tmp_path: Path):
     assert dropped(done, "test.txt") == {"names an item that item_list.txt lacks": (1, ["test.txt:2: 9"])}
     warning = "WARNING: 1 of 2 pairs of test.txt (50.0%) are in train.txt too"
     assert any(remark.startswith(warning) for remark in done.remarks)
-    assert any("2 items share their freebase_id" in remark for remark in done.remarks)
+    assert any("items that share their freebase_id: 2" in remark for remark in done.remarks)
     graph = kgrec.build_graph(out / "kgrec.yaml")
     assert graph.stats()["items"] == 3
     assert ("out", "fb:book.genre", "entity", "m.genre") in edges(graph, "item", "B00A")
@@ -400,15 +400,16 @@ def test_triples(tmp_path: Path):
 
 
 def test_triples_with_a_list_of_items_and_compressed(tmp_path: Path):
-    items = tmp_path / "items.txt"
-    items.write_text("b\nz\n")
-    out, done = imported(tmp_path, {"t.tsv.gz": gzip.compress(TRIPLES.encode())}, items=items)
+    items = folder(tmp_path / "source", {"items.txt": "b\nz\n"}) / "items.txt"
+    files = {"t.tsv.gz": gzip.compress(TRIPLES.encode()), "README.txt": "about\n"}
+    out, done = imported(tmp_path, files, items=items)
+    assert done.unread == ["README.txt"]
     assert text(out, "items.csv") == "item_id,name\nb,b\nz,z\n"
     assert (
         text(out, "knowledge.nt").splitlines()[0]
         == f"<{BASE}/entity/a> <{BASE}/relation/knows> <{BASE}/item/b> ."
     )
-    assert "1 items are in no triple, such as z." in done.remarks
+    assert "Items that are in no triple: 1, such as z." in done.remarks
 
 
 # what all have in common
@@ -442,6 +443,13 @@ def test_text_that_is_not_utf_8_is_refused(tmp_path: Path):
     with pytest.raises(SourceError, match=r"toy.item:2: not in utf-8") as error:
         imported(tmp_path, RECBOLE | {"toy.item": b"item_id:token\tname:token_seq\ni1\tCaf\xe9\n"})
     assert "UTF-8" in error.value.remedy
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path):
+    whole = gzip.compress(TRIPLES.encode() * 1000)
+    with pytest.raises(SourceError, match=r"t.tsv.gz cannot be read"):
+        imported(tmp_path, {"t.tsv.gz": whole[: len(whole) // 2]}, format="triples")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_file_is_refused(tmp_path: Path):

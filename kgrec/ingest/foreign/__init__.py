@@ -4,6 +4,7 @@ Enters: a folder, or files, of RecBole, KGAT, RippleNet or KGCN, MovieLens, or p
 N-Triples, kgrec.yaml, and `import.json`, which says what was read and left out. Users' and items' own ids are kept.
 
 job        what all formats share: reading, writing, counting
+plain      files without a header
 place      the folder, whole or absent
 recbole, kgat, kgcn, movielens, triples   a format each
 """
@@ -18,14 +19,14 @@ from typing import Any
 from kgrec._version import __version__
 from kgrec.artifacts import digest
 from kgrec.errors import ConfigError, SourceError, did_you_mean
-from kgrec.ingest.batches import open_bytes
 from kgrec.ingest.foreign.job import Job
 from kgrec.ingest.foreign.kgat import read_kgat
 from kgrec.ingest.foreign.kgcn import read_kgcn
 from kgrec.ingest.foreign.movielens import read_1m, read_100k, read_latest
 from kgrec.ingest.foreign.place import check_place, placing
+from kgrec.ingest.foreign.plain import first_line
 from kgrec.ingest.foreign.recbole import header_of, read_recbole
-from kgrec.ingest.foreign.triples import read_triples_table
+from kgrec.ingest.foreign.triples import read_triples_table, triple_files
 from kgrec.ingest.report import Report
 from kgrec.mapping import load_mapping
 
@@ -93,6 +94,9 @@ def import_dataset(
     """
     output = Path(output)
     files = _files([Path(source) for source in sources])
+    if items is not None:
+        listing = _listing(Path(items)).resolve()
+        files = {name: path for name, path in files.items() if path.resolve() != listing}
     check_place(output, [*files.values(), *([Path(items)] if items else [])], force=force)
     name, reason = _recognised(files) if format is None else (_known(format), "it was asked for")
     if items is not None and name != "triples":
@@ -156,6 +160,12 @@ def _files(sources: list[Path]) -> Files:
     return dict(sorted(zip(names, found, strict=True)))
 
 
+def _listing(items: Path) -> Path:
+    if not items.is_file():
+        raise SourceError(f"{items} is not there.", "Give a file with one head a line.")
+    return items
+
+
 def _known(name: str) -> str:
     if name not in FORMATS:
         raise ConfigError(
@@ -177,16 +187,10 @@ def _recognised(files: Files) -> tuple[str, str]:
     )
 
 
-def _first_line(path: Path) -> str:
-    with open_bytes(path) as stream:
-        head: bytes = stream.read(4096)
-    return head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
-
-
 def _is_recbole(files: Files) -> str | None:
     for suffix in (".inter", ".item", ".kg"):
         for name, path in files.items():
-            if name.endswith(suffix) and header_of(_first_line(path)) is not None:
+            if name.endswith(suffix) and header_of(first_line(path, name)) is not None:
                 return f"{name} has a header of typed columns"
     return None
 
@@ -200,7 +204,7 @@ def _is_kgat(files: Files) -> str | None:
     beside = [name for name in ("kg_final.txt", "item_list.txt", "test.txt") if name in files]
     if "train.txt" not in files or not beside:
         return None
-    words = _first_line(files["train.txt"]).split(" ")
+    words = first_line(files["train.txt"], "train.txt").split(" ")
     numbers = all(word.isdecimal() for word in words if word)
     return f"train.txt has a user and items a line, and {beside[0]} is beside it" if numbers else None
 
@@ -210,7 +214,9 @@ def _is_100k(files: Files) -> str | None:
 
 
 def _is_1m(files: Files) -> str | None:
-    if not {"ratings.dat", "movies.dat"} <= set(files) or "::" not in _first_line(files["ratings.dat"]):
+    if not {"ratings.dat", "movies.dat"} <= set(files) or "::" not in first_line(
+        files["ratings.dat"], "ratings.dat"
+    ):
         return None
     return "there are ratings.dat, with '::' between its columns, and movies.dat"
 
@@ -218,14 +224,13 @@ def _is_1m(files: Files) -> str | None:
 def _is_latest(files: Files) -> str | None:
     if not {"ratings.csv", "movies.csv"} <= set(files):
         return None
-    header = _first_line(files["ratings.csv"]).split(",")
+    header = first_line(files["ratings.csv"], "ratings.csv").split(",")
     return "there is movies.csv, and ratings.csv has a column movieId" if "movieId" in header else None
 
 
 def _is_triples(files: Files) -> str | None:
-    names = [name for name in files if name.lower().endswith((".tsv", ".txt", ".tab", ".gz"))]
-    fits = [name for name in names if _first_line(files[name]).count("\t") == 2]
-    return f"the lines of {fits[0]} have three columns" if fits and len(fits) == len(names) else None
+    names = triple_files(files)
+    return f"the lines of {names[0]} have three columns" if names else None
 
 
 FORMATS: dict[str, Format] = {

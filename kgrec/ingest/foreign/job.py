@@ -22,7 +22,8 @@ import yaml
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import Batch, open_bytes
+from kgrec.ingest.batches import Batch
+from kgrec.ingest.foreign.plain import opened, plain_rows
 from kgrec.ingest.report import Report, Tally
 from kgrec.ingest.rows import count_broken, filled
 from kgrec.ingest.sources import Source
@@ -34,9 +35,7 @@ from kgrec.prefixes import IRI
 BASE = "https://example.org/"
 FREEBASE = "http://rdf.freebase.com/ns/"
 EMPTY = "has an empty cell"
-_BLOCK = 8 << 20
 _ORDER = ("version", "base", "prefixes", "nodes", "edges", "rdf", "interactions")
-_WHOLE = "Check that the file is whole."
 _SPECIAL = '[",\r\n]'
 
 
@@ -119,14 +118,14 @@ class Job:
         if self.files[name].stat().st_size == 0:
             raise SourceError(f"{name} is empty.", "Fetch the file again, or take it out of the source.")
         with _advice():
-            for batch in _plain(self.files[name], name, columns, delimiter):
+            for batch in plain_rows(self.files[name], name, columns, delimiter):
                 if counted:
                     count_broken(batch, self.tally(name))
                 yield batch
 
     def lines(self, name: str) -> Iterator[tuple[int, str]]:
         """Lines that are not blank, with their numbers, of UTF-8 text."""
-        with open_bytes(self.files[name]) as stream:
+        with opened(self.files[name], name) as stream:
             for number, line in enumerate(io.BufferedReader(stream), 1):
                 try:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -339,61 +338,6 @@ def _advice() -> Iterator[None]:
         raise SourceError(
             error.problem, "Mend the file (text must be UTF-8), or take it out of the source."
         ) from None
-
-
-def _plain(path: Path, name: str, columns: Sequence[str], delimiter: str) -> Iterator[Batch]:
-    broken: list[tuple[int, str]] = []
-
-    def note(row: Any) -> str:
-        broken.append((row.number, row.text))
-        return "skip"
-
-    first, seen = 1, 0
-    try:
-        with open_bytes(path) as stream:
-            for record in _opened(stream, columns, delimiter, note):
-                # a broken line counts for the batch whose rows it stands among, or before
-                last, until = first + len(record), seen
-                while until < len(broken) and broken[until][0] < last + until - seen + 1:
-                    until += 1
-                numbers = np.arange(first, last + until - seen, dtype=np.int64)
-                lines = np.setdiff1d(numbers, [number for number, _ in broken[seen:until]])
-                yield _batch(record, name, lines, tuple(broken[seen:until]))
-                first, seen = first + len(numbers), until
-        if seen < len(broken):
-            nothing = {column: pa.array([], pa.string()) for column in columns}
-            yield Batch(nothing, name, lambda: np.empty(0, dtype=np.int64), tuple(broken[seen:]))
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _WHOLE) from None
-    except OSError as error:
-        raise SourceError(f"{name} cannot be read: {error}", _WHOLE) from None
-
-
-def _opened(stream: Any, columns: Sequence[str], delimiter: str, note: Callable[[Any], str]) -> Any:
-    return pyarrow.csv.open_csv(
-        stream,
-        read_options=pyarrow.csv.ReadOptions(
-            column_names=list(columns), block_size=_BLOCK, use_threads=False
-        ),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter, quote_char=False, ignore_empty_lines=False, invalid_row_handler=note
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            strings_can_be_null=False, column_types=dict.fromkeys(columns, pa.string())
-        ),
-    )
-
-
-def _batch(
-    record: pa.RecordBatch, name: str, lines: np.ndarray, broken: tuple[tuple[int, str], ...]
-) -> Batch:
-    """A batch without its blank lines."""
-    full = np.zeros(len(record), dtype=bool)
-    for column in record.columns:
-        full |= cells.mask(pc.not_equal(column, ""))
-    kept = record if full.all() else record.filter(pa.array(full))
-    chosen = {column: kept.column(column) for column in kept.schema.names}
-    return Batch(chosen, name, lambda: lines[full], broken)
 
 
 def _has_special(column: Any) -> bool:

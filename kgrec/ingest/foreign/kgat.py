@@ -146,7 +146,7 @@ def _write_log(job: Job, target: str, pairs: np.ndarray, users: Names, keys: lis
         job.append(target, pa.table(columns))
     lost = sum(code not in users for code in codes.tolist()) if users else 0
     if lost:
-        job.remarks.append(f"{target}: {lost:,} users are not in user_list.txt and keep their numbers.")
+        job.remarks.append(f"{target}: users that user_list.txt lacks: {lost:,}; they keep their numbers.")
 
 
 def _leaks(job: Job, pairs: dict[str, np.ndarray]) -> None:
@@ -189,7 +189,7 @@ def _freebase(job: Job) -> Names:
     shared = {number for numbers in owners.values() if len(numbers) > 1 for number in numbers}
     if shared:
         job.remarks.append(
-            f"item_list.txt: {len(shared):,} items share their freebase_id: left out, since it would make them one."
+            f"item_list.txt: items that share their freebase_id: {len(shared):,}; it is left out, since it would make them one."
         )
     return {number: iri for number, iri in found.items() if number not in shared}
 

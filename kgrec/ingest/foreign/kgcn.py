@@ -67,7 +67,7 @@ def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
     shared = [entity for entity, items in linked.items() if len(items) > 1]
     if shared:
         job.remarks.append(
-            f"{name}: {len(shared):,} entities have several items, such as {shared[0]}: each of these gets the entity's triples."
+            f"{name}: entities that are several items: {len(shared):,}, such as {shared[0]}; each of the items gets the entity's triples."
         )
     return linked, list(order)
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import Batch, open_bytes
+from kgrec.ingest.batches import Batch
 from kgrec.ingest.foreign.job import EMPTY, Job, Log
+from kgrec.ingest.foreign.plain import opened
 from kgrec.ingest.rows import BROKEN
 
 _GENRES = [
@@ -178,7 +179,7 @@ def _finish(job: Job, movies: _Movies, log: Log, roles: dict[str, str]) -> None:
     only = [key for key in log.items if key not in movies.rows]
     if only:
         job.remarks.append(
-            f"{len(only):,} movies are in the log and not in {movies.source}, such as {only[0]}: kept, without a title."
+            f"Movies in the log that {movies.source} lacks: {len(only):,}, such as {only[0]}; kept, without a title."
         )
     blank = [""] * (len(movies.header) - 1)
     job.write("movies.csv", movies.header, [*movies.rows.values(), *([key, *blank] for key in only)])
@@ -214,8 +215,8 @@ def _genres(job: Job) -> list[str]:
 
 def _split(job: Job, name: str, separator: str) -> Iterator[Row]:
     """Cells of a small file's lines; Latin-1, as GroupLens wrote it, unless it is UTF-8 by now."""
-    with open_bytes(job.files[name]) as stream:
-        data = stream.read()
+    with opened(job.files[name], name) as stream:
+        data: bytes = stream.read()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -247,7 +248,7 @@ def _links(job: Job) -> tuple[dict[tuple[str, str], str], list[str]]:
         shared = sum(times[number] > 1 for _, number in pairs if number)
         if shared:
             job.remarks.append(
-                f"links.csv: {shared:,} movies share their {column} with another: left out, since it would make them one."
+                f"links.csv: movies that share their {column} with another: {shared:,}; it is left out, since it would make them one."
             )
         found.update({(site, key): base + number for key, number in pairs if times[number] == 1})
         sites += [site] if times else []

@@ -58,7 +58,7 @@ def placing(folder: Path, record: Callable[[], dict[str, Any]]) -> Iterator[Path
     except OSError as error:
         raise ArtifactError(
             f"{folder}: cannot be written ({error.strerror or error}).",
-            "See whether the disk is full; what was there before is untouched.",
+            "See whether the disk is full and may be written to; what was there before is untouched.",
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -86,7 +86,7 @@ def _not_ours(folder: Path) -> str:
         return "exists and is not an earlier import"
     written = record.get("files", {})
     for path in sorted(folder.iterdir()):
-        if path.name == RECORD:
+        if path.name == RECORD or path.name.startswith("."):
             continue
         if path.name not in written:
             return f"holds {path.name}, which no import wrote"

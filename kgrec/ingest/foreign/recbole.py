@@ -57,7 +57,7 @@ def read_recbole(job: Job) -> None:
         part = job.report.file(name)
         part.unread = list(columns)
         count = sum(len(batch) for batch in batches)
-        job.remarks.append(f"{name}: left out, {count:,} rows: kgrec knows users by their histories alone.")
+        job.remarks.append(f"{name}: left out (rows: {count:,}): kgrec knows users by their histories alone.")
 
 
 # files
@@ -170,7 +170,7 @@ def _items(job: Job, linked: dict[str, list[str]], logs: list[Log]) -> dict[str,
     only = [item for item in named if item not in keys]
     if only and name is not None:
         job.remarks.append(
-            f"{len(only):,} items are not in {name}, such as {only[0]}: kept, with their key alone."
+            f"Items that {name} lacks: {len(only):,}, such as {only[0]}; kept, with their key alone."
         )
     columns = {"item_id": only, **{column: [""] * len(only) for column in header[1:]}}
     job.append("items.csv", pa.table({c: pa.array(values, pa.string()) for c, values in columns.items()}))
@@ -284,7 +284,7 @@ def _links(job: Job) -> dict[str, list[str]]:
     shared = [entity_id for entity_id, items in linked.items() if len(items) > 1]
     if shared:
         job.remarks.append(
-            f"{name}: {len(shared):,} entities have several items, such as {shared[0]}: each of these gets the entity's triples."
+            f"{name}: entities that are several items: {len(shared):,}, such as {shared[0]}; each of the items gets the entity's triples."
         )
     return linked
 

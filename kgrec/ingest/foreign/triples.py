@@ -5,11 +5,15 @@ Enters: files of triples, and maybe a list of the heads that are items. Leaves: 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kgrec.errors import SourceError
 from kgrec.ingest.foreign.job import Job, Knowledge, iri_of, relation_iri
+from kgrec.ingest.foreign.plain import first_line
 from kgrec.ingest.statements import node_iri
 
 _COLUMNS = ["head", "relation", "tail"]
+_SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
 
 def read_triples_table(job: Job) -> None:
@@ -18,7 +22,7 @@ def read_triples_table(job: Job) -> None:
     Raises:
         SourceError: A file is absent, or no line is a triple.
     """
-    names = chosen(job)
+    names = _chosen(job)
     items = _listed(job) if job.items else _heads(job, names)
     base = job.mapping["base"]
 
@@ -32,7 +36,7 @@ def read_triples_table(job: Job) -> None:
         job.close(job.tally(name))
     lost = [item for item in items if item not in knowledge.met]
     if lost:
-        job.remarks.append(f"{len(lost):,} items are in no triple, such as {lost[0]}.")
+        job.remarks.append(f"Items that are in no triple: {len(lost):,}, such as {lost[0]}.")
     job.write("items.csv", ("item_id", "name"), [[item, item] for item in items])
     job.mapping["nodes"]["item"] = {
         "item": True,
@@ -44,14 +48,18 @@ def read_triples_table(job: Job) -> None:
     job.remarks.append("There is no log: the model will rest on the triples and the names alone.")
 
 
-def chosen(job: Job) -> list[str]:
-    """The files of triples: train.txt alone where a folder is split for link prediction."""
-    names = sorted(name for name in job.files if name.lower().endswith((".tsv", ".txt", ".tab", ".gz")))
-    names = ["train.txt"] if {"train.txt", "test.txt"} <= set(names) else names
+def triple_files(files: dict[str, Path]) -> list[str]:
+    """The files whose first line is a triple; train.txt alone where a folder is split for link prediction."""
+    names = [name for name in files if name.lower().endswith(_SUFFIXES)]
+    fits = sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
+    return ["train.txt"] if {"train.txt", "test.txt"} <= set(fits) else fits
+
+
+def _chosen(job: Job) -> list[str]:
+    names = triple_files(job.files)
     if not names:
-        raise SourceError(
-            "There is no file of triples.", f"Found {', '.join(sorted(job.files)) or 'no file'}."
-        )
+        found = ", ".join(sorted(job.files)) or "no file"
+        raise SourceError("There is no file of triples: three columns, separated by tabs.", f"Found {found}.")
     return names
 
 

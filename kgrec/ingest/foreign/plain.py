@@ -1,0 +1,103 @@
+"""Files without a header, as batches of columns.
+
+Enters: a path, names for the columns, and what separates them. Leaves: `Batch`es as tables.py gives them: text columns in
+which every row knows its line, and the lines that could not be split. A file is never held whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from kgrec.errors import SourceError
+from kgrec.ingest import cells
+from kgrec.ingest.batches import Batch, open_bytes
+
+_BLOCK = 8 << 20
+_WHOLE = "Check that the file is whole, and may be read."
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[Any]:
+    """A stream of the file's bytes, decompressed by suffix.
+
+    Raises:
+        SourceError: The file cannot be read.
+    """
+    try:
+        with open_bytes(path) as stream:
+            yield stream
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _WHOLE) from None
+
+
+def first_line(path: Path, name: str) -> str:
+    """The first line of a file, as far as its first 4096 bytes have it."""
+    with opened(path, name) as stream:
+        head: bytes = stream.read(4096)
+    return head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
+
+
+def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) -> Iterator[Batch]:
+    """Rows of a file without a header and without quotes, and where each stands; broken lines come with a batch.
+
+    Raises:
+        SourceError: The file cannot be read.
+    """
+    broken: list[tuple[int, str]] = []
+
+    def note(row: Any) -> str:
+        broken.append((row.number, row.text))
+        return "skip"
+
+    first, seen = 1, 0
+    try:
+        with opened(path, name) as stream:
+            for record in _opened(stream, columns, delimiter, note):
+                # a broken line counts for the batch whose rows it stands among, or before
+                last, until = first + len(record), seen
+                while until < len(broken) and broken[until][0] < last + until - seen + 1:
+                    until += 1
+                numbers = np.arange(first, last + until - seen, dtype=np.int64)
+                lines = np.setdiff1d(numbers, [number for number, _ in broken[seen:until]])
+                yield _batch(record, name, lines, tuple(broken[seen:until]))
+                first, seen = first + len(numbers), until
+        if seen < len(broken):
+            nothing = {column: pa.array([], pa.string()) for column in columns}
+            yield Batch(nothing, name, lambda: np.empty(0, dtype=np.int64), tuple(broken[seen:]))
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _WHOLE) from None
+
+
+def _opened(stream: Any, columns: Sequence[str], delimiter: str, note: Callable[[Any], str]) -> Any:
+    return pyarrow.csv.open_csv(
+        stream,
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=list(columns), block_size=_BLOCK, use_threads=False
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=delimiter, quote_char=False, ignore_empty_lines=False, invalid_row_handler=note
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            strings_can_be_null=False, column_types=dict.fromkeys(columns, pa.string())
+        ),
+    )
+
+
+def _batch(
+    record: pa.RecordBatch, name: str, lines: np.ndarray, broken: tuple[tuple[int, str], ...]
+) -> Batch:
+    """A batch without its blank lines."""
+    full = np.zeros(len(record), dtype=bool)
+    for column in record.columns:
+        full |= cells.mask(pc.not_equal(column, ""))
+    kept = record if full.all() else record.filter(pa.array(full))
+    chosen = {column: kept.column(column) for column in kept.schema.names}
+    return Batch(chosen, name, lambda: lines[full], broken)
