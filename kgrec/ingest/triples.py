@@ -135,7 +135,9 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
     if source.path.stat().st_size == 0:
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
     with open_bytes(source.path) as stream:
-        guarded: Any = _NoEntities(stream, source.name) if kind == "rdfxml" else stream
+        if kind == "rdfxml":
+            stream = _NoEntities(stream, source.name)
+        guarded: Any = _Shallow(stream, source.name, kind)
         base_iri = None if kind in _BY_LINE else base
         found: Any = ox.parse(guarded, format=_FORMATS[kind], base_iri=base_iri)
         if kind in _WITH_GRAPHS:
@@ -201,6 +203,47 @@ class _Faults:
 
 def _reason(error: SyntaxError) -> str:
     return re.sub(r"^Parser error at line \d+ (between columns \d+ and \d+|column \d+): ", "", str(error.msg))
+
+
+#: what opens, what closes, and what begins anew; elements of RDF/XML, triples about triples elsewhere
+_NESTING = {
+    "rdfxml": (re.compile(rb"<(?=[^\s/!?>])|</|/>"), b"<"),
+    "other": (re.compile(rb'<<|>>|"'), b"<<"),
+}
+_DEEPEST = 1000
+
+
+class _Shallow:
+    """A stream of RDF that is not nested so deeply that its parser would take forever, or all of the stack."""
+
+    def __init__(self, stream: Any, name: str, kind: str) -> None:
+        self.stream, self.name, self.depth, self.tail = stream, name, 0, b""
+        self.marks, self.opening = _NESTING.get(kind, _NESTING["other"])
+        # the parser of JSON-LD has a bound of its own
+        self.checked = kind != "jsonld"
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on, refusing what is nested too deeply."""
+        data = bytes(self.stream.read(size if size > 0 else 1 << 16))
+        if self.checked and (self.depth or self.opening in self.tail + data):
+            self._follow(self.tail + data)
+        # a mark of two bytes may stand across two pieces
+        self.tail = data[-1:] if data[-1:] in (b"<", b">", b"/") else b""
+        return data
+
+    def _follow(self, data: bytes) -> None:
+        for mark in self.marks.finditer(data):
+            if mark[0] == self.opening:
+                self.depth += 1
+            elif mark[0] == b'"':
+                self.depth = 0
+            else:
+                self.depth = max(0, self.depth - 1)
+            if self.depth > _DEEPEST:
+                raise SourceError(
+                    f"{self.name} is nested more than {_DEEPEST:,} deep.",
+                    "Write it flat, or convert the file to N-Triples.",
+                )
 
 
 _DECLARES = b"<!ENTITY"
