@@ -229,6 +229,7 @@ def test_recbole_split_in_three(tmp_path: Path):
     assert text(out, "valid.csv") == "user_id,item_id\nu1,i2\n"
     assert text(out, "test.csv") == "user_id,item_id\nu1,i3\n"
     assert text(out, "items.csv") == "item_id\ni1\ni2\ni3\n"
+    assert "Held out, so not named in kgrec.yaml: valid.csv, test.csv." in done.remarks
     assert dropped(done, "toy.test.inter") == {"has an empty user or item": (1, ["toy.test.inter:3"])}
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["items"] == 3
 
@@ -253,6 +254,21 @@ def test_recbole_refuses_two_datasets_and_untyped_columns(tmp_path: Path):
         imported(tmp_path / "odd", {"a.inter": "user_id:token\titem\nu\ti\n"}, format="recbole")
     with pytest.raises(SourceError, match="no column 'item_id:token'"):
         imported(tmp_path / "seq", {"a.inter": "user_id:token\titem_id:token_seq\nu\ti j\n"})
+
+
+def test_what_kgrec_exports_for_recbole_comes_back(tmp_path: Path, catalogue: Path):
+    graph = kgrec.build_graph(catalogue / "kgrec.yaml")
+    graph.export(tmp_path / "films", format="recbole")
+    import_dataset([tmp_path / "films"], tmp_path / "out")
+    again = kgrec.build_graph(tmp_path / "out" / "kgrec.yaml")
+    assert again.item_ids.tolist() == graph.item_ids.tolist()
+    assert {e[1:2] + e[3:] for e in edges(again, "item", "f1")} == {
+        ("genres", "genre/Horror"),
+        ("genres", "genre/Science fiction"),
+        ("directed_by", "person/Ada"),
+    }
+    assert again.interactions is not None and graph.interactions is not None
+    assert again.interactions.positive.tolist() == graph.interactions.positive.tolist()
 
 
 # KGAT
@@ -305,7 +321,7 @@ def test_kgat_without_lists_keeps_the_numbers(tmp_path: Path):
         f"<{BASE}/item/3> <{BASE}/relation/0> <{BASE}/entity/4> .\n"
         f"<{BASE}/entity/4> <{BASE}/relation/1> <{BASE}/item/0> .\n"
     )
-    assert done.remarks == []
+    assert done.remarks == ["Held out, so not named in kgrec.yaml: test.csv."]
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["nodes"] == {"entity": 1, "item": 4}
 
 

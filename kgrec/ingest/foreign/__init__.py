@@ -125,6 +125,9 @@ def _finished(job: Job, reason: str, output: Path) -> Imported:
         raise SourceError(
             "There is no interaction in the source that can be used.", "See whether its files are whole."
         )
+    held_out = [name for name in ("valid.csv", "test.csv") if name in job.written]
+    if held_out:
+        job.remarks.append(f"Held out, so not named in kgrec.yaml: {', '.join(held_out)}.")
     job.write_mapping(reason)
     load_mapping(job.folder / "kgrec.yaml")
     unread = sorted(set(job.files) - set(job.report.files))
