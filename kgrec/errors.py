@@ -41,7 +41,8 @@ class KgrecError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.problem}\n  {self.remedy}"
+        # names of columns and files may hold line breaks
+        return "\n  ".join(" ".join(part.splitlines()) for part in (self.problem, self.remedy))
 
 
 class MappingError(KgrecError):

@@ -16,7 +16,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.terms import BLANK, Triples
 
 #: colours computed at most; some seconds
-_WORK = 20_000_000
+_WORK = 10_000_000
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -255,11 +255,14 @@ def _not_blank(record: pa.RecordBatch) -> np.ndarray | None:
 def _open_parquet(source: Source) -> Table:
     try:
         file = pyarrow.parquet.ParquetFile(source.path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise unreadable(source, str(error)) from None
 
     def read(columns: Sequence[str]) -> Iterator[Batch]:
-        yield from _arrow_batches(file.iter_batches(_ROWS, columns=list(columns)), source.name, columns)
+        try:
+            yield from _arrow_batches(file.iter_batches(_ROWS, columns=list(columns)), source.name, columns)
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            raise unreadable(source, str(error)) from None
 
     return Table(source.name, list(file.schema_arrow.names), read)
 

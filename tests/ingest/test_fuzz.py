@@ -1,0 +1,277 @@
+"""Whatever is in a mapping or a file, a build ends, and by nothing but KgrecError.
+
+KGREC_FUZZ=10000 tries so many inputs of each kind instead of a few.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kgrec.errors import KgrecError
+from kgrec.graph import build_graph
+
+TRIED = int(os.environ.get("KGREC_FUZZ", "25"))
+bounded = settings(
+    max_examples=TRIED,
+    deadline=20_000,
+    derandomize=TRIED == 25,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+TABLES = """\
+version: 1
+nodes:
+  film:
+    item: true
+    file: FILE
+    key: id
+    columns:
+      title: label
+      plot: {as: text, lang: en}
+      year: number
+      on: date
+      genres: {as: node, type: genre, split: "|"}
+      kind: category
+      next: {as: ref, to: film}
+      same: same_as
+      vector: vector
+      "*": ignore
+interactions: {file: log.csv, user: user, item: film, value: stars, time: at, positive: ">= 4"}
+errors: {stop_above: 1}
+"""
+RDF = """\
+version: 1
+prefixes: {ex: http://ex.org/}
+rdf:
+  - file: FILE
+    types: {film: ex:Film}
+    items: [film]
+    exact_match: merge
+    predicates:
+      ex:title: {as: label, lang: [en, ""]}
+      ex:plot: text
+      ex:year: number
+      ex:on: date
+      ex:genres: {as: node, type: genre, split: "|"}
+      "*": ref
+errors: {stop_above: 1}
+"""
+ROWS = {
+    "id": ["a", "007"],
+    "title": ["One", "Zw\u00f6lf"],
+    "plot": ["a plot, with\nbreaks", ""],
+    "year": ["1999", "2e3"],
+    "on": ["1970-01-02", "1970"],
+    "genres": ["Drama|War", '["War"]'],
+    "kind": ["x", "x"],
+    "next": ["007", "a"],
+    "same": ["http://ex.org/1", "urn:x"],
+    "vector": ["[1, 2.5]", "[0, -1]"],
+}
+
+
+def separated(separator):
+    rows = [list(ROWS), *zip(*ROWS.values(), strict=True)]
+    quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in rows]
+    return "\n".join(separator.join(row) for row in quoted).encode() + b"\n"
+
+
+def as_parquet():
+    sink = io.BytesIO()
+    pq.write_table(pa.table(ROWS), sink)
+    return sink.getvalue()
+
+
+STATEMENTS = """\
+<http://ex.org/a> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://ex.org/Film> .
+<http://ex.org/a> <http://ex.org/title> "One\\n\\"\\u00e9"@en .
+<http://ex.org/a> <http://ex.org/year> "1999"^^<http://www.w3.org/2001/XMLSchema#integer> .
+<http://ex.org/a> <http://ex.org/genres> "Drama|War" .
+<http://ex.org/a> <http://ex.org/knows> _:b .
+_:b <http://www.w3.org/2002/07/owl#sameAs> <http://ex.org/c> .
+"""
+TURTLE = """\
+@prefix ex: <http://ex.org/> . @base <http://ex.org/> .
+<a> a ex:Film ; ex:title "One"@en, '''Zw\u00f6lf'''@de-AT ; ex:year 1999, "soon" ; ex:on "1970"^^ex:g ;
+  ex:genres "Drama|War" ; ex:knows [ ex:knows (1 2.5 [] true) ] ; ex:says <<( ex:a ex:b "c" )>> .
+"""
+XML = """<?xml version="1.0"?><!DOCTYPE rdf:RDF [<!ENTITY a "One">]>
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:ex="http://ex.org/" xml:base="http://ex.org/">
+<ex:Film rdf:about="a" ex:plot="p"><ex:title xml:lang="en">&a;</ex:title><ex:knows rdf:parseType="Resource">
+<ex:year>1999</ex:year></ex:knows><ex:list rdf:parseType="Collection"><ex:Film rdf:nodeID="n"/></ex:list></ex:Film></rdf:RDF>"""
+JSONLD = """{"@context": {"ex": "http://ex.org/", "title": {"@id": "ex:title", "@language": "en"}}, "@id": "ex:a",
+"@type": "ex:Film", "title": "One", "ex:year": 1999, "ex:knows": [{"@id": "_:b", "ex:genres": "Drama"}, {"@list": [1, null]}]}"""
+FILES = {
+    "a.csv": separated(","),
+    "a.tsv": separated("\t"),
+    "a.jsonl": b'{"id": "a", "title": "One", "genres": ["Drama", "War"], "vector": [1, 2], "year": 1999}\n{"id": 7}\n',
+    "a.parquet": as_parquet(),
+    "a.nt": STATEMENTS.encode(),
+    "a.nq": STATEMENTS.replace(" .\n", " <http://ex.org/g> .\n").encode(),
+    "a.ttl": TURTLE.encode(),
+    "a.trig": TURTLE.encode() + b"ex:g { ex:a ex:knows ex:b . }",
+    "a.rdf": XML.encode(),
+    "a.jsonld": JSONLD.encode(),
+}
+#: bytes that mean something in one of the formats
+TELLING = [
+    b'"',
+    b"'",
+    b"\\",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff",
+    b"\xc3",
+    b"<",
+    b">",
+    b"<<(",
+    b")>>",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+]
+TELLING += [
+    b"(",
+    b")",
+    b"_:b",
+    b"@",
+    b"^^",
+    b"|",
+    b",",
+    b"\t",
+    b" ",
+    b".",
+    b";",
+    b":",
+    b"\\u0000",
+    b"\\uD800",
+    b"&",
+]
+TELLING += [
+    b"1e999",
+    b"-9" * 20,
+    b"99999-12-31",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    b"http://ex.org/a",
+    b"ar--rtl",
+]
+
+
+@st.composite
+def mutated(draw, valid):
+    """Some of `valid` cut out, doubled, overwritten or put elsewhere, a few times."""
+    data = bytearray(valid)
+    for _ in range(draw(st.integers(0, 6))):
+        at = draw(st.integers(0, len(data)))
+        end = min(len(data), at + draw(st.sampled_from([0, 0, 1, 2, 8, 100, 1 << 20])))
+        new = draw(
+            st.one_of(st.sampled_from(TELLING), st.binary(max_size=4), st.just(bytes(data[at:end]) * 2))
+        )
+        data[at:end] = new
+    return bytes(data)
+
+
+def tried(mapping, name, content):
+    """Build it; any error but KgrecError is the test's."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / name).write_bytes(content)
+        (folder / "log.csv").write_text("user,film,stars,at\nu,a,5,10\nu,007,1,1970-01-01\n")
+        (folder / "kgrec.yaml").write_text(mapping.replace("FILE", name))
+        try:
+            build_graph(folder / "kgrec.yaml")
+        except KgrecError as error:
+            assert str(error).count("\n") == 1, str(error)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_file_gives_a_graph_or_an_error_in_two_lines(name):
+    mapping = TABLES if re.search(r"\.(csv|tsv|jsonl|parquet)$", name) else RDF
+
+    @bounded
+    @given(mutated(FILES[name]))
+    def check(content):
+        tried(mapping, name, content)
+
+    check()
+
+
+PARTS = [
+    "version",
+    "nodes",
+    "rdf",
+    "film",
+    "1",
+    "a.csv",
+    "null",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    "*",
+    "&x",
+    "*x",
+    "- ",
+    "\n  ",
+    "|",
+]
+PARTS += [
+    "'",
+    "label",
+    "{as: ref}",
+    "{as: node, split: ''}",
+    "!!python/object:os.system",
+    "2001-01-01",
+    "1e400",
+    "\t",
+    "#",
+]
+
+
+@pytest.mark.parametrize(
+    "valid", [TABLES.replace("FILE", "a.csv"), RDF.replace("FILE", "a.ttl")], ids=["tables", "rdf"]
+)
+def test_any_mapping_gives_a_graph_or_an_error_in_two_lines(valid):
+    words = re.split(r"(\W+)", valid)
+
+    @bounded
+    @given(
+        st.lists(
+            st.tuples(
+                st.integers(0, len(words) - 1),
+                st.one_of(st.sampled_from(PARTS), st.sampled_from(words), st.text(max_size=3)),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def check(changes):
+        changed = list(words)
+        for at, word in changes:
+            changed[at] = word
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            (folder / "a.csv").write_bytes(FILES["a.csv"])
+            (folder / "a.ttl").write_bytes(FILES["a.ttl"])
+            (folder / "log.csv").write_text("user,film,stars,at\nu,a,5,10\n")
+            (folder / "kgrec.yaml").write_bytes("".join(changed).encode(errors="replace"))
+            with suppress(KgrecError):
+                build_graph(folder / "kgrec.yaml")
+
+    check()
