@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
     import rdflib
+    from scipy.sparse import csr_matrix
     from torch_geometric.data import HeteroData
+
+    from kgrec.validate import Finding
 
 __all__ = ["KnowledgeGraph", "Vocabulary", "build_graph", "read_addition"]
 
@@ -126,10 +129,55 @@ class KnowledgeGraph:
         return neighbors(self, self.find(type, key))
 
     def stats(self) -> dict[str, Any]:
-        """Counts: nodes by type, edges by relation, items that lack edges or text, interactions and users."""
-        from kgrec.views import stats
+        """Counts by type, relation and predicate, quantiles of degrees, and what is likely to be a mistake."""
+        from kgrec.summary import stats
 
         return stats(self)
+
+    def validate(self, shapes: str | Path | None = None) -> list[Finding]:
+        """What is wrong with the graph, or worth a look, also by a file of SHACL shapes; violations first.
+
+        Raises:
+            ConfigError: There are shapes, and pyshacl (`kgrec[shacl]`) is not installed.
+            SourceError: The shapes cannot be read.
+        """
+        from kgrec.validate import validate
+
+        return validate(self, shapes)
+
+    def csr(self, relation: str | None = None, direction: Literal["out", "in", "both"] = "out") -> csr_matrix:
+        """Edges as a sparse matrix: the weight from row to column, several between the same two added up.
+
+        Args:
+            relation: Its name; None: all relations.
+            direction: "out" has heads in rows, "in" tails, "both" is the sum of the two, which is symmetric.
+
+        Returns:
+            float32, shape (len(self), len(self)).
+
+        Raises:
+            UnknownId: There is no such relation.
+        """
+        from kgrec.parts import csr
+
+        return csr(self, relation, direction)
+
+    def subgraph(self, nodes: Sequence[str] | np.ndarray, hops: int = 1) -> KnowledgeGraph:
+        """What lies at most `hops` edges from some nodes, with all edges, values and interactions in between.
+
+        Args:
+            nodes: Names, type/key, or entity ids.
+            hops: Edges are followed in either direction; 0 keeps the nodes alone.
+
+        Returns:
+            A graph with ids of its own, in the same order, less relations and users that have nothing left.
+
+        Raises:
+            UnknownId: A node is not in the graph.
+        """
+        from kgrec.parts import subgraph
+
+        return subgraph(self, nodes, hops)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """The graph for networkx: nodes are (type, key)."""
@@ -162,15 +210,7 @@ class KnowledgeGraph:
         return extended(self, addition)
 
     def export(self, path: str | Path, format: str | None = None) -> list[str]:
-        """Write the graph for another tool: "nt", "ttl", "graphml", "recbole" or "parquet"; None: by the suffix.
-
-        Returns:
-            A remark on each thing that the format has no place for.
-
-        Raises:
-            ConfigError: The format is unknown.
-            ArtifactError: The file cannot be written.
-        """
+        """Write the graph for another tool, and remark on what is left out; see `kgrec.export.export`."""
         from kgrec.export import export
 
         return export(self, path, format)

@@ -1,15 +1,13 @@
-"""The graph as other libraries have it, and summaries of it.
+"""The graph as other libraries have it.
 
-Enters: a `KnowledgeGraph`. Leaves: frames and counts; graphs of networkx, rdflib and PyG. Writes nothing.
+Enters: a `KnowledgeGraph`. Leaves: frames; graphs of networkx, rdflib and PyG. Writes nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from kgrec.rdf import ntriples
 
@@ -42,24 +40,6 @@ def neighbors(graph: KnowledgeGraph, entity: int) -> pd.DataFrame:
     )
     order = ["direction", "relation", "type", "key"]
     return frame.sort_values(order, ascending=[False, True, True, True]).reset_index(drop=True)
-
-
-def stats(graph: KnowledgeGraph) -> dict[str, Any]:
-    """Counts of nodes, edges, items that lack something, and interactions."""
-    ends = np.union1d(graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy())
-    items = graph.item_entities
-    named = np.flatnonzero(pc.not_equal(graph.entities["label"], "").to_numpy())
-    described = np.union1d(named, graph.text["id"].to_numpy())
-    edges = np.bincount(graph.triples["relation"].to_numpy(), minlength=len(graph.relations))
-    return {
-        "nodes": _counts(graph.entities["type"]),
-        "edges": dict(zip(graph.relations["name"].to_pylist(), edges.tolist(), strict=True)),
-        "items": len(items),
-        "isolated items": int((~np.isin(items, ends)).sum()),
-        "items without text": int((~np.isin(items, described)).sum()),
-        "interactions": len(graph.interactions),
-        "users": len(graph.interactions.users),
-    }
 
 
 def to_networkx(graph: KnowledgeGraph) -> nx.MultiDiGraph:
@@ -127,10 +107,3 @@ def _rows(graph: KnowledgeGraph) -> zip[tuple[int, int, int, float]]:
     return zip(
         *(graph.triples[name].to_pylist() for name in ("head", "relation", "tail", "weight")), strict=True
     )
-
-
-def _counts(values: pa.ChunkedArray) -> dict[str, int]:
-    counted = pc.value_counts(values.cast(pa.string())).to_pylist()
-    return {
-        str(pair["values"]): int(pair["counts"]) for pair in sorted(counted, key=lambda pair: pair["values"])
-    }

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kgrec.errors import CorruptArtifact, MappingError, SourceError, TooManyBadRows, UnknownId
+from kgrec.errors import ConfigError, CorruptArtifact, MappingError, SourceError, TooManyBadRows, UnknownId
 from kgrec.graph import KnowledgeGraph, Vocabulary, build_graph, read_addition
 from kgrec.ingest.statements import node_iri, parse_iri
 
@@ -217,7 +217,190 @@ def test_stats(graph):
         "items without text": 0,
         "interactions": 3,
         "users": 2,
+        "edges between types": {
+            "movie ex:about resource": 2,
+            "movie genres genre": 4,
+            "movie made_by studio": 1,
+            "movie rated rated": 2,
+            "movie sequel movie": 1,
+            "person acted_in movie": 2,
+        },
+        "text": {"plot": 1},
+        "numbers": {"released": 1, "runtime": 1},
+        "vectors": {"poster": 1},
+        # Art|House 1, Drama 2, War 1, 01 7, 2 5, a/b c 1, Ann 1, Bob 1, PG 2, topic 2, s1 1
+        "degree": {"min": 1, "25%": 1, "median": 1, "75%": 2, "95%": 7, "99%": 7, "max": 7, "mean": 2.18},
+        "item degree": {
+            "min": 1,
+            "25%": 1,
+            "median": 5,
+            "75%": 7,
+            "95%": 7,
+            "99%": 7,
+            "max": 7,
+            "mean": 4.33,
+        },
+        "connected components": {"count": 1, "largest": 11, "single nodes": 0},
+        "duplicate labels": {"count": 0, "first": []},
+        "relations that touch one item": {"count": 1, "first": ["made_by"]},
     }
+
+
+def test_stats_name_what_is_likely_to_be_a_mistake(tmp_path):
+    rows = [f"{i},{'Same' if i % 2 else 'Other'}{i // 4},,,,,,,,,," for i in range(24)]
+    graph = build_graph(write(tmp_path, {**FILES, "movies.csv": [HEAD, *rows, "x,,,,,,,,,,,"]}))
+    stats = graph.stats()
+    assert stats["duplicate labels"] == {"count": 12, "first": [f"movie 'Other{i}' 2" for i in range(5)]}
+    assert stats["items without text"] == 1
+    assert stats["isolated items"] == 24  # all but 2, in which Bob acted
+    # 2 with Bob, Q1 with topic; alone are the isolated items, Ann and s1
+    assert stats["connected components"] == {"count": 28, "largest": 2, "single nodes": 26}
+
+
+def test_csr(graph):
+    pg = graph.find("rated", "PG")
+    matrix = graph.csr("rated")
+    assert matrix.shape == (11, 11) and matrix.dtype == np.float32
+    assert sorted(zip(*matrix.nonzero(), strict=True)) == [(3, pg), (4, pg)]
+    assert (graph.csr("rated", "in") != matrix.T).nnz == 0
+    both = graph.csr(direction="both")
+    assert both.sum() == 2 * graph.triples["weight"].to_numpy().sum() == 26
+    assert (both != both.T).nnz == 0 and both[6, 3] == both[3, 6] == 2.0
+    with pytest.raises(UnknownId, match="There is no relation 'rate' in the graph"):
+        graph.csr("rate")
+    with pytest.raises(ConfigError, match="'up' is no direction"):
+        graph.csr(direction="up")
+
+
+def test_a_subgraph_has_what_is_near(graph):
+    alone = graph.subgraph(["movie/01"], hops=0)
+    assert alone.entities.to_pylist() == [{**graph.entities.slice(3, 1).to_pylist()[0], "id": 0}]
+    assert len(alone.triples) == len(alone.relations) == 0
+    assert alone.text.to_pylist() == [{"id": 0, "predicate": "plot", "lang": "en", "text": "A plot"}]
+    assert alone.aliases["id"].to_pylist() == [0] and alone.numbers["id"].to_pylist() == [0, 0]
+    near = graph.subgraph(["resource/http://ex.org/topic"])
+    assert near.names.tolist() == ["movie/01", "movie/a/b c", "resource/http://ex.org/topic"]
+    assert near.relations.to_pylist() == [{"id": 0, "name": "ex:about", "iri": "http://ex.org/about"}]
+    assert table_rows(near, "triples") == [(0, 0, 2, 1.0), (1, 0, 2, 1.0)]
+    log = near.interactions
+    assert log.items.tolist() == near.item_ids.tolist() == ["01", "a/b c"]
+    assert [(log.users[u], log.items[i]) for u, i in zip(log.user, log.item, strict=True)] == [
+        ("u1", "01"),
+        ("u2", "01"),
+    ]
+    one = graph.subgraph(["movie/2"], hops=0).interactions
+    assert one.users.tolist() == ["u1"] and one.user.tolist() == [0] and one.value.tolist() == [5.0]
+    assert not len(graph.subgraph(["person/Ann"], hops=0).interactions)
+
+
+def test_a_subgraph_of_everything_is_the_graph(graph, tmp_path):
+    whole = graph.subgraph(np.arange(len(graph)), hops=0)
+    for name in ("entities", "relations", "triples", "text", "numbers", "vectors", "aliases"):
+        assert getattr(whole, name).equals(getattr(graph, name)), name
+    assert whole.interactions.to_arrow().equals(graph.interactions.to_arrow())
+    assert graph.subgraph(["person/Bob"], hops=9).triples.equals(graph.triples)
+    graph.subgraph(["movie/2"]).save(tmp_path / "part")
+    assert KnowledgeGraph.load(tmp_path / "part").validate() == []
+
+
+def test_a_subgraph_of_unknown_nodes_is_refused(graph):
+    with pytest.raises(UnknownId, match="There is no node 'movie/3' in the graph"):
+        graph.subgraph(["movie/01", "movie/3"])
+    with pytest.raises(UnknownId, match="There are 11 entities"):
+        graph.subgraph(np.array([11]))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(0, 10), min_size=1), st.integers(0, 3))
+def test_any_subgraph_is_sound(graph, nodes, hops):
+    part = graph.subgraph(np.array(sorted(nodes)), hops)
+    assert [f for f in part.validate() if f.severity == "violation"] == []
+    names = set(part.names.tolist())
+    assert {graph.names[node] for node in nodes} <= names
+    assert set(named_edges(part)) == {e for e in named_edges(graph) if e[0] in names and e[2] in names}
+
+
+def named_edges(graph):
+    names = graph.names.tolist()
+    return [(names[h], r, names[t]) for h, r, t in edges(graph, range(len(graph)))]
+
+
+def test_a_sound_graph_has_no_findings(graph):
+    assert graph.validate() == []
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "finding"),
+    [
+        (
+            "entities",
+            "id",
+            list(range(10, -1, -1)),
+            "violation: entities: 10 ids are not the number of their row",
+        ),
+        ("entities", "key", ["x"] * 11, "violation: entities: 5 entities have the type and key of another"),
+        ("entities", "iri", ["a b"] * 11, "violation: entities: 11 IRIs are no IRIs"),
+        ("entities", "label", [""] * 11, "warning: entities: 11 entities have no label"),
+        ("entities", "label", [None] * 11, "violation: entities: 11 cells are null"),
+        ("relations", "name", ["r"] * 6, "violation: relations: 5 relations have the name of another"),
+        ("triples", "tail", [99] * 12, "violation: triples: 12 tails are not there"),
+        ("triples", "relation", [*[0] * 11, 1], "warning: relations: 4 relations have no triple"),
+        (
+            "triples",
+            "relation",
+            list(range(5, -1, -1)) * 2,
+            "violation: triples: 10 triples are not in order",
+        ),
+        ("triples", "weight", [float("nan")] * 12, "violation: triples: 12 weights are not finite"),
+        ("numbers", "value", [1.0, float("inf")], "violation: numbers: 1 numbers are not finite"),
+        ("text", "id", [-1], "violation: text: 1 entities are not there"),
+        ("aliases", "key", ["2"], "violation: aliases: 1 names are those of an entity"),
+    ],
+)
+def test_what_is_wrong_is_found(graph, table, column, values, finding):
+    old = getattr(graph, table)
+    new = (
+        pa.array(values, pa.string()) if column == "type" else pa.array(values, old.schema.field(column).type)
+    )
+    if table == "aliases":
+        old = old.set_column(1, "type", pa.array(["movie"]))
+    broken = replace(graph, **{table: old.set_column(old.column_names.index(column), column, new)})
+    assert finding in [str(found) for found in broken.validate()]
+
+
+SHAPES = """\
+@prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+@prefix r: <https://example.org/relation/> .
+[] a sh:NodeShape ; sh:targetClass <https://example.org/type/movie> ;
+  sh:property [ sh:path r:runtime ; sh:datatype xsd:integer ; sh:maxInclusive 80 ; sh:message "too long" ] ;
+  sh:property [ sh:path r:rated ; sh:minCount 1 ; sh:severity sh:Warning ] .
+"""
+
+
+def test_shapes(graph, tmp_path):
+    (tmp_path / "shapes.ttl").write_text(SHAPES)
+    long, unrated = graph.validate(tmp_path / "shapes.ttl")
+    assert str(long) == (
+        "violation: http://ex.org/Q1: https://example.org/relation/runtime: too long "
+        '(it is "90"^^<http://www.w3.org/2001/XMLSchema#integer>)'
+    )
+    assert (unrated.severity, unrated.where) == ("warning", "https://example.org/movie/a%2Fb%20c")
+    assert graph.validate(tmp_path / "shapes.ttl") == [long, unrated]
+    (tmp_path / "bad.ttl").write_text("this is no Turtle")
+    with pytest.raises(SourceError, match="is no RDF"):
+        graph.validate(tmp_path / "bad.ttl")
+    with pytest.raises(SourceError, match="cannot be read"):
+        graph.validate(tmp_path / "none.ttl")
+
+
+def test_shapes_without_pyshacl(graph, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyshacl", None)
+    with pytest.raises(ConfigError) as caught:
+        graph.validate("shapes.ttl")
+    assert str(caught.value) == (
+        "SHACL shapes need the package pyshacl, which is not installed.\n  pip install 'kgrec[shacl]'"
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")

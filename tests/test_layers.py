@@ -51,6 +51,9 @@ LAYERS = [
     "graph",
     "rdf",
     "views",
+    "summary",
+    "parts",
+    "validate",
     "addition",
     "export",
     "text",
@@ -82,6 +85,9 @@ LAYERS = [
 #: (module, what it imports from below) -> why
 EXCEPTIONS = {
     ("graph", "views"): "methods of KnowledgeGraph, in a module of their own for their length",
+    ("graph", "summary"): "a method of KnowledgeGraph, in a module of its own for its length",
+    ("graph", "parts"): "methods of KnowledgeGraph, in a module of their own for their length",
+    ("graph", "validate"): "a method of KnowledgeGraph, in a module of its own for its length",
     ("graph", "export"): "a method of KnowledgeGraph, in a module of its own for its length",
     ("graph", "addition"): "a method of KnowledgeGraph, in a module of its own for its length",
     ("recommend", "explain"): "a method of Recommender, in a module of its own for its length",
@@ -94,15 +100,25 @@ LIBRARIES = {
     "sentence_transformers": {"text"},
     "transformers": {"text"},
     "faiss": {"index"},
-    "rdflib": {"views", "graph"},  # graph: the type that a method gives
+    "rdflib": {"views", "validate", "graph"},  # graph: the type that a method gives
     "pyoxigraph": {"export", "ingest.triples", "ingest.terms"},
     "networkx": {"views", "export", "graph"},  # graph: the type that a method gives
+    "pyshacl": {"validate"},
     "safetensors": {"artifacts", "model"},
     "typer": {m for m in LAYERS if m.startswith("cli")},
     "rich": {"cli.console"},
 }
 #: imported where they are used, never when a module is loaded
-LAZY = {"sentence_transformers", "transformers", "faiss", "rdflib", "networkx", "rich", "safetensors"}
+LAZY = {
+    "pyshacl",
+    "sentence_transformers",
+    "transformers",
+    "faiss",
+    "rdflib",
+    "networkx",
+    "rich",
+    "safetensors",
+}
 
 NAMES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path

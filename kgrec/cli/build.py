@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console
 from kgrec.errors import ArtifactError, UnknownId
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kgrec.graph import KnowledgeGraph
 
 
 def init(
@@ -60,6 +65,7 @@ def build(
     """
     from kgrec.artifacts import check_output
     from kgrec.graph import build_graph
+    from kgrec.summary import BRIEF
 
     out = console(as_json, quiet)
     check_output(output, "graph")
@@ -71,18 +77,23 @@ def build(
     graph.save(output)
     out.say(str(graph.report))
     out.say()
-    out.say(_summary(graph.stats()))
+    stats = graph.stats()
+    out.say(_summary({name: stats[name] for name in BRIEF}))
     out.say(f"\nWrote {output}. Next: kgrec train {output} -o model/")
-    out.result({"graph": str(output), "report": graph.report.to_dict(), "stats": graph.stats()})
+    out.result({"graph": str(output), "report": graph.report.to_dict(), "stats": stats})
 
 
 def inspect(
     graph: Annotated[Path, typer.Argument(help="A graph folder.")],
     node: Annotated[str | None, typer.Option("--node", help="One node, as type/key.")] = None,
+    shapes: Annotated[
+        Path | None,
+        typer.Option("--shapes", help="SHACL shapes to hold the graph against; needs kgrec[shacl]."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what a graph holds, or one node with its neighbours.
+    """Show what a graph holds, or one node with its neighbours, or what is wrong with it.
 
     Example: `kgrec inspect graph/ --node movie/the-matrix-1999`
     """
@@ -90,7 +101,9 @@ def inspect(
 
     out = console(as_json, quiet)
     loaded = KnowledgeGraph.load(graph)
-    if node is None:
+    if shapes is not None:
+        _show_findings(loaded, shapes, out)
+    elif node is None:
         stats = loaded.stats()
         out.result({"stats": stats, "report": loaded.report.to_dict()}, _summary(stats))
     else:
@@ -106,7 +119,20 @@ def _write(path: Path, text: str) -> None:
         ) from None
 
 
-def _show_node(graph: Any, node: str, out: Console) -> None:
+def _show_findings(graph: KnowledgeGraph, shapes: Path, out: Console) -> None:
+    findings = graph.validate(shapes)
+    counts = {kind: sum(f.severity == kind for f in findings) for kind in ("violation", "warning", "info")}
+    lines = [str(finding) for finding in findings]
+    lines.append(", ".join(f"{kind}s: {count:,}" for kind, count in counts.items()))
+    values = [{"severity": f.severity, "where": f.where, "message": f.message} for f in findings]
+    out.result({"findings": values}, "\n".join(lines))
+    if counts["violation"]:
+        raise typer.Exit(2)
+
+
+def _show_node(graph: KnowledgeGraph, node: str, out: Console) -> None:
+    from kgrec.rdf import iso_date
+
     type_, slash, key = node.partition("/")
     if not slash:
         raise UnknownId(
@@ -114,12 +140,28 @@ def _show_node(graph: Any, node: str, out: Console) -> None:
         )
     row = graph.find(type_, key)
     facts = graph.entities.slice(row, 1).to_pylist()[0]
-    texts = [t for t in graph.text.to_pylist() if t["id"] == row]
+    texts, numbers, names = (_rows_of(table, row) for table in (graph.text, graph.numbers, graph.aliases))
+    for number in numbers:
+        if number["predicate"] in graph.mapping.date_predicates:
+            number["date"] = iso_date(number["value"], number["value"] % 86_400 == 0)
     edges = graph.neighbors(type_, key)
     lines = [f"{facts['type']}/{facts['key']}  {facts['label']}", f"<{facts['iri']}>"]
-    lines += [f"{t['predicate']}: {t['text']}" for t in texts]
+    lines += [f"also {name['type']}/{name['key']}  <{name['iri']}>" for name in names]
+    lines += [f"{t['predicate']}{'@' if t['lang'] else ''}{t['lang']}: {t['text']}" for t in texts]
+    lines += [f"{number['predicate']}: {number.get('date', _plain(number['value']))}" for number in numbers]
     lines += [f"  {_arrow(edge)} {edge.type}/{edge.key}  {edge.label}" for edge in edges.itertuples()]
-    out.result({**facts, "text": texts, "neighbors": edges.to_dict("records")}, "\n".join(lines))
+    shown = {"text": texts, "numbers": numbers, "aliases": names, "neighbors": edges.to_dict("records")}
+    out.result({**facts, **shown}, "\n".join(lines))
+
+
+def _rows_of(table: pa.Table, entity: int) -> list[dict[str, Any]]:
+    import pyarrow.compute as pc
+
+    return list(table.filter(pc.equal(table["id"], entity)).to_pylist())
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 def _arrow(edge: Any) -> str:
@@ -133,10 +175,11 @@ def _summary(stats: dict[str, Any]) -> str:
 def _lines(stats: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in stats.items():
-        title = name.replace("_", " ")
-        if isinstance(value, dict):
-            parts = ", ".join(f"{key} {count:,}" for key, count in value.items())
-            lines.append(f"{title}: {parts or 'none'}")
+        if not isinstance(value, dict):
+            lines.append(f"{name}: {value:,}")
+        elif value.keys() == {"count", "first"}:
+            first = f" ({', '.join(value['first'])}{', ...' if value['count'] > len(value['first']) else ''})"
+            lines.append(f"{name}: {value['count']:,}{first if value['count'] else ''}")
         else:
-            lines.append(f"{title}: {value:,}")
+            lines.append(f"{name}: {', '.join(f'{key} {count:,}' for key, count in value.items()) or 'none'}")
     return lines
