@@ -184,7 +184,8 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Write an Arrow table as Parquet; the same table gives the same bytes."""
     import pyarrow.parquet as pq
 
-    pq.write_table(table, path, compression="zstd")
+    # each group of rows repeats the dictionaries: few, large groups
+    pq.write_table(table, path, compression="zstd", row_group_size=1 << 24)
 
 
 def read_table(path: Path) -> pa.Table:

@@ -95,12 +95,28 @@ def _sample(path: Path, folder: Path) -> _Sample:
     source = Source(path, name)
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Name tables that exist: CSV, TSV, JSONL or Parquet.")
+    _refuse_headerless(path)
     table = open_table(source, TableFormat.model_validate({"file": name}))
     columns: dict[str, pa.Array] = dict.fromkeys(table.columns, pa.array([], pa.string()))
     for batch in table.read(table.columns):
         columns = {name: array.slice(0, _SAMPLE) for name, array in batch.columns.items()}
         break
     return _Sample(source, columns)
+
+
+def _refuse_headerless(path: Path) -> None:
+    """Say so where the first line has numbers for names, as MovieLens' u.data and u.item have."""
+    if path.suffix.lower() in (".gz", ".zst", ".parquet", ".pq", ".jsonl", ".ndjson"):
+        return
+    with path.open("rb") as stream:
+        first = stream.readline(100_000).decode("latin-1").strip()
+    parts = re.split(r"\t|::|\||,", first)
+    numbers = sum(re.fullmatch(r"-?\d+(\.\d+)?", cell) is not None for cell in parts)
+    if len(parts) > 1 and numbers * 2 >= len(parts):
+        raise SourceError(
+            f"{path.name}:1: the first line has no names of columns but values, such as '{parts[0]}'.",
+            "Write the names above it; a dataset of MovieLens and the like is read by kgrec import FOLDER.",
+        )
 
 
 # keys and files

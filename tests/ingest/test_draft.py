@@ -84,3 +84,15 @@ def test_what_cannot_be_drafted_is_said(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,1\n1,1\n")
     with pytest.raises(SourceError, match="No file has a column that can be a key"):
         draft_mapping([tmp_path / "a.csv"])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("u.data", "196\t242\t3\t881250949"), ("u.item", "1|Toy (1995)|01-Jan-1995||u|0|0|1|1|1")],
+)
+def test_a_file_without_names_of_columns_is_refused_with_a_way_out(tmp_path, name, line):
+    (tmp_path / name).write_text(f"{line}\n{line}\n")
+    with pytest.raises(
+        SourceError, match=rf"{name}:1: the first line has no names of columns.*\n.*kgrec import"
+    ):
+        draft_mapping([tmp_path / name])
