@@ -7,7 +7,7 @@ Writes and reads model/.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,13 @@ class Model:
     #: other names of items, which `same_as` merged away -> row
     aliases: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
-    #: when the model was written, "" before that
-    version: str = ""
+    #: the folder that it was read from or written to, and its manifest
+    origin: tuple[Path, artifacts.Manifest] | None = None
+
+    @property
+    def version(self) -> str:
+        """When the model was written, "" before that."""
+        return self.origin[1].created if self.origin else ""
 
     def user_vectors(self, histories: sp.csr_matrix) -> np.ndarray:
         """Unit vectors of users with these histories; shape (n_users, dim), float32.
@@ -138,12 +143,19 @@ class Model:
         typical: np.ndarray = _unit((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0]
         return typical
 
-    def save(self, folder: Path) -> None:
-        """Write model/, whole or not at all."""
+    def save(self, folder: Path) -> Model:
+        """Write model/, whole or not at all; gives the model as one of that folder.
+
+        Raises:
+            ArtifactError: The folder cannot be written, or another process replaced it since it was read.
+        """
+        if self.origin is not None and folder.exists() and folder.resolve() == self.origin[0]:
+            _same(folder, self.origin[1], "Nothing was written: load it again and repeat the change.")
         parameters, graph = self.parameters(), self.graph()
         config = {**self.config.model_dump(), "seed": self.config.train.seed}
         with artifacts.writing(folder, kind="model", inputs=self.inputs, config=config) as place:
             _write(self, parameters, graph, place)
+        return replace(self, origin=(folder.resolve(), artifacts.current(folder, "model")))
 
     @classmethod
     def load(cls, folder: Path) -> Model:
@@ -220,7 +232,7 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
         graph=_once(lambda: _graph(folder, manifest)),
         aliases={name: row for row, names in enumerate(items["aliases"].to_pylist()) for name in names},
         inputs=manifest.inputs,
-        version=manifest.created,
+        origin=(folder.resolve(), manifest),
     )
 
 
@@ -239,9 +251,9 @@ def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
     return graph
 
 
-def _same(folder: Path, manifest: artifacts.Manifest) -> None:
+def _same(folder: Path, manifest: artifacts.Manifest, remedy: str = "Load it again.") -> None:
     if artifacts.current(folder, "model") != manifest:
-        raise ArtifactError(f"{folder} was replaced after it was loaded.", "Load it again.")
+        raise ArtifactError(f"{folder} was replaced after it was loaded.", remedy)
 
 
 def _once(load: Callable[[], Any]) -> Callable[[], Any]:

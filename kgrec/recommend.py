@@ -308,9 +308,10 @@ class Recommender:
         """Write model/, whole or not at all.
 
         Raises:
-            ArtifactError: The folder cannot be written.
+            ArtifactError: The folder cannot be written, or another process replaced it since it was
+                loaded from there.
         """
-        self.model.save(Path(folder))
+        self._fitted = self.model.save(Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> Recommender:

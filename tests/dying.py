@@ -112,11 +112,12 @@ def _die_at(event: int, watch: str, by: int) -> None:
 
 
 def _replace(models: list[str], target: str, times: int) -> None:
-    recommenders = [Recommender.load(model) for model in models]
-    for recommender in recommenders:
-        recommender.model.parameters(), recommender.model.graph()
+    loaded = [Recommender.load(model).model for model in models]
+    for model in loaded:
+        model.parameters(), model.graph()
     for n in range(times):
-        recommenders[n % 2].save(Path(target))
+        # Each is still one of its own folder, and so may replace whatever is in the other.
+        loaded[n % 2].save(Path(target))
         time.sleep(0.01)
 
 

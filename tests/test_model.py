@@ -129,7 +129,7 @@ def test_every_value_survives_the_disk(rec, folder):
     for name, array in saved.parameters().arrays.items():
         np.testing.assert_array_equal(loaded.parameters().arrays[name], array)
     assert loaded.graph().names == saved.graph().names
-    assert loaded.version and not saved.version
+    assert loaded.version == saved.version != ""
 
 
 def test_the_folder_is_as_documented(folder):
@@ -258,3 +258,24 @@ def test_an_item_is_found_by_a_name_that_was_merged_away(tmp_path: Path, bag_of_
     rec.add_items(tmp_path / "new")
     assert rec.label("b") == "Dawn"
     assert rec.label("d") == "Dusk"
+
+
+def test_what_another_process_added_is_not_undone(catalogue: Path, bag_of_words, tmp_path: Path):
+    folder = tmp_path / "model"
+    rec = kgrec.Recommender(text_encoder=bag_of_words).fit(kgrec.build_graph(catalogue / "kgrec.yaml"))
+    rec.save(folder)
+    rows = pd.read_csv(catalogue / "new" / "films.csv")
+    one, other = (kgrec.Recommender.load(folder, text_encoder=bag_of_words) for _ in range(2))
+    one.add_items(rows[:1])
+    other.add_items(rows[1:])
+    one.save(folder)
+    with pytest.raises(
+        kgrec.ArtifactError, match=r"was replaced after it was loaded\.\n  Nothing was written"
+    ):
+        other.save(folder)
+    assert kgrec.Recommender.load(folder).label("n1") == "Moon Base"
+
+    one.add_items(rows[1:])
+    one.save(folder)
+    other.save(tmp_path / "elsewhere")
+    assert kgrec.Recommender.load(folder).label("n2") == "Spring Love"
