@@ -9,15 +9,10 @@ File formats are Parquet, JSON, npy, safetensors and FAISS: reading one never ru
 
 from __future__ import annotations
 
-import ctypes
-import glob
 import hashlib
 import json
 import os
 import shutil
-import socket
-import sys
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from kgrec import atomic
 from kgrec._version import __version__
 from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError, VersionMismatch
 
@@ -101,8 +97,8 @@ def writing(
     _check_replaceable(folder, kind)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _restore(folder)
-        temporary = temporary_beside(folder)
+        atomic.restore(folder)
+        temporary = atomic.temporary_beside(folder)
         temporary.mkdir()
     except OSError as error:
         raise ArtifactError(
@@ -111,7 +107,7 @@ def writing(
     try:
         yield temporary
         _seal(temporary, Manifest(kind, created=_now(), inputs=dict(inputs or {}), config=dict(config or {})))
-        _replace(temporary, folder)
+        atomic.put_in_place(temporary, folder)
     except ArtifactError as error:  # of a folder within, which is named as it would be in the end
         raise ArtifactError(error.problem.replace(str(temporary), str(folder)), error.remedy) from error
     except OSError as error:
@@ -130,7 +126,7 @@ def reading(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _
         ArtifactError: There is no such folder, it is of another kind, of another version, or corrupt.
     """
     for _ in range(_RETRIES):
-        place = _present(Path(folder))
+        place = atomic.present(Path(folder))
         try:
             return _read_once(place, kind, load)
         except (_ReplacedError, FileNotFoundError):
@@ -152,13 +148,6 @@ def current(folder: Path, kind: Kind) -> Manifest:
         ArtifactError: There is no such folder, or it is of another kind or version.
     """
     return _manifest(Path(folder), kind)
-
-
-def temporary_beside(path: Path) -> Path:
-    """A name to write under before renaming to `path`; what killed processes of this machine left is removed."""
-    beginning = f".{path.name}.{socket.gethostname()}."
-    _sweep(path.parent, beginning)
-    return path.parent / f"{beginning}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
 
 
 def digest(path: Path) -> str:
@@ -249,29 +238,8 @@ def _check_replaceable(folder: Path, kind: Kind) -> None:
         )
 
 
-def _sweep(place: Path, beginning: str) -> None:
-    """Remove what killed processes left in a folder under names that begin so."""
-    for stale in place.glob(f"{glob.escape(beginning)}*.tmp"):
-        process = stale.name.split(".")[-3]
-        if process.isdigit() and not _alive(int(process)):
-            if stale.is_dir():
-                shutil.rmtree(stale, ignore_errors=True)
-            else:
-                stale.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
 def _seal(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest and force everything to the disk."""
+    """Write the manifest."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
     for path in paths:
         manifest.files[path.relative_to(folder).as_posix()] = {
@@ -280,62 +248,12 @@ def _seal(folder: Path, manifest: Manifest) -> None:
         }
     manifest = replace(manifest, seal=_seal_of(asdict(manifest)))
     write_json(asdict(manifest), folder / MANIFEST)
-    for path in [*paths, folder / MANIFEST, *(p for p in folder.rglob("*") if p.is_dir()), folder]:
-        _sync(path)
 
 
 def _seal_of(raw: dict[str, Any]) -> str:
     """SHA-256 of a manifest's other values: a manifest that was altered does not match it."""
     values = {name: value for name, value in raw.items() if name != "seal"}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _replace(temporary: Path, folder: Path) -> None:
-    """Put `temporary` in the place of `folder` in one step of the file system."""
-    previous = _previous(folder)
-    if not folder.exists() or not any(folder.iterdir()):
-        temporary.rename(folder)
-    elif not _exchange(temporary, folder):
-        # Without an exchanging rename there is an instant with no folder: readers take the previous one then.
-        shutil.rmtree(previous, ignore_errors=True)
-        folder.rename(previous)
-        temporary.rename(folder)
-    shutil.rmtree(previous, ignore_errors=True)
-    _sync(folder.parent)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders atomically where the system can: Linux and macOS."""
-    library = ctypes.CDLL(None, use_errno=True)
-    a, b = os.fsencode(one), os.fsencode(other)
-    if sys.platform == "linux" and hasattr(library, "renameat2"):
-        at_cwd, swap = -100, 2
-        return bool(library.renameat2(at_cwd, a, at_cwd, b, swap) == 0)
-    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
-        return bool(library.renamex_np(a, b, 2) == 0)
-    return False
-
-
-def _previous(folder: Path) -> Path:
-    return folder.parent / f".{folder.name}.previous"
-
-
-def _present(folder: Path) -> Path:
-    """Where the artefact is: beside `folder`, if a writer was killed between two renames."""
-    return _previous(folder) if not folder.exists() and _previous(folder).exists() else folder
-
-
-def _restore(folder: Path) -> None:
-    if _present(folder) != folder:
-        _previous(folder).rename(folder)
 
 
 def _read_once(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _T:

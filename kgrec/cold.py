@@ -18,12 +18,12 @@ from kgrec.addition import without
 from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import ConfigError, SourceError
 from kgrec.features import Schema, item_texts, text_vectors
-from kgrec.fit import aliases, units
+from kgrec.fit import aliases
 from kgrec.graph import KnowledgeGraph, read_addition
 from kgrec.index import VectorIndex
 from kgrec.ingest.report import Report
 from kgrec.mapping import Mapping
-from kgrec.model import Model, Parameters
+from kgrec.model import Model, Parameters, units
 from kgrec.settings import Config
 from kgrec.text import Progress, TextEncoder
 from kgrec.vocabulary import Vocabulary

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +21,7 @@ import scipy.sparse as sp
 
 from kgrec.features import INVERSE, ItemFeatures, item_numbers
 from kgrec.model import Model
+from kgrec.rdf import iso_date
 
 #: type of a source that is a number
 NUMBER = "number"
@@ -190,9 +190,7 @@ class _Account:
 
 
 def _readable(value: float, is_date: bool) -> str:
-    if is_date:
-        return (datetime(1970, 1, 1) + timedelta(seconds=value)).date().isoformat()
-    return f"{value:g}"
+    return iso_date(value, day=True) if is_date else f"{value:g}"
 
 
 def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,6 @@ files, whole or not at all, and remarks on what the format has no place for.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from kgrec.artifacts import temporary_beside
+from kgrec.atomic import put_in_place, temporary_beside
 from kgrec.errors import ArtifactError, ConfigError, did_you_mean
 from kgrec.rdf import ntriples, predicate_iri, unsaid
 
@@ -100,15 +99,7 @@ def _in_place(path: Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     try:
         yield temporary
-        for written in [*temporary.glob("*"), temporary]:
-            _sync(written)
-        if path.is_dir():
-            older = temporary_beside(path)
-            path.rename(older)
-            temporary.rename(path)
-            shutil.rmtree(older, ignore_errors=True)
-        else:
-            os.replace(temporary, path)  # noqa: PTH105
+        put_in_place(temporary, path)
     except OSError as error:
         raise ArtifactError(
             f"{path} cannot be written ({error.strerror or error}).",
@@ -117,14 +108,6 @@ def _in_place(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # one function a format: what to write, and where

@@ -17,7 +17,7 @@ from kgrec.features import Schema, item_texts, text_vectors
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import VectorIndex
 from kgrec.interactions import Interactions
-from kgrec.model import Model, Parameters
+from kgrec.model import Model, Parameters, units
 from kgrec.settings import Config
 from kgrec.text import Progress, TextEncoder
 from kgrec.train import OnEpoch, Trained, best_trial, train
@@ -144,10 +144,3 @@ def _metrics(trained: Trained) -> dict[str, object]:
         }
     )
     return {"chosen": chosen, "log": [vars(line) for line in trained.log]}
-
-
-def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows made unit length, float32, and their lengths before; a zero row stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    safe = np.where(lengths > 1e-12, lengths, 1)
-    return (vectors / safe[:, None]).astype(np.float32), lengths.astype(np.float32)

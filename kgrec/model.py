@@ -108,11 +108,10 @@ class Model:
         Args:
             histories: shape (n_users, n_items).
         """
-        weighted = self.vectors * self.history_weight[:, None]
-        vectors = _unit(np.asarray(histories @ weighted, np.float32))
+        vectors = self._sums(histories)
         empty = ~vectors.any(axis=1)
         if empty.any():
-            vectors[empty] = self._typical(weighted)
+            vectors[empty] = self._typical()
         return vectors
 
     def item_rows(self, names: list[str]) -> np.ndarray:
@@ -138,9 +137,15 @@ class Model:
         matrix.data[:] = 1
         return matrix
 
-    def _typical(self, weighted: np.ndarray) -> np.ndarray:
-        users = _unit(np.asarray(self.histories @ weighted, np.float32))
-        typical: np.ndarray = _unit((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0]
+    def _sums(self, histories: sp.csr_matrix) -> np.ndarray:
+        """Unit sums of weighted items; the weights go to the histories, which are few, not to the catalogue."""
+        weights = histories.data * self.history_weight[histories.indices]
+        weighted = sp.csr_matrix((weights, histories.indices, histories.indptr), histories.shape)
+        return units(np.asarray(weighted @ self.vectors, np.float32))[0]
+
+    def _typical(self) -> np.ndarray:
+        users = self._sums(self.histories)
+        typical: np.ndarray = units((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0][0]
         return typical
 
     def save(self, folder: Path) -> Model:
@@ -305,10 +310,11 @@ def _matrix(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sp.cs
     return sp.csr_matrix((np.ones(len(user), np.float32), (user, item)), shape)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units: np.ndarray = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12)
-    return units
+def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows made unit length, float32, and their lengths before; a zero row stays zero."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    safe = np.where(lengths > 1e-12, lengths, 1)
+    return (vectors / safe[:, None]).astype(np.float32), lengths.astype(np.float32)
 
 
 def _card(model: Model) -> str:

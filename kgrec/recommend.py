@@ -21,7 +21,7 @@ from kgrec.graph import KnowledgeGraph
 from kgrec.ingest.report import Report
 from kgrec.interactions import Interactions
 from kgrec.lookup import OnUnknown, at_least_one, item_rows, known_rows, ranked_frame, user_rows
-from kgrec.model import Model
+from kgrec.model import Model, units
 from kgrec.settings import Config
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
 from kgrec.vocabulary import Vocabulary
@@ -255,7 +255,6 @@ class Recommender:
             SourceError: The rows are not as the mapping says.
         """
         from kgrec.cold import read_newcomers
-        from kgrec.fit import units
 
         new = read_newcomers(self.model, rows, self._encoder(), on_text)
         if new.known:

@@ -30,7 +30,7 @@ import safetensors.numpy  # noqa: F401
 import kgrec.cli
 import kgrec.explain
 import kgrec.fit
-from kgrec import artifacts
+from kgrec import atomic
 from kgrec.recommend import Recommender
 
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -61,7 +61,7 @@ def _child(request: dict[str, Any], said: int) -> None:
     code: object = 1
     try:
         if not request.get("exchange", True):
-            artifacts._exchange = lambda *_: False
+            atomic._exchange = lambda *_: False
         if "event" in request:
             # as in a terminal, whatever this script was started from
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "kgrec"
 LAYERS = [
     "_version",
     "errors",
+    "atomic",
     "artifacts",
     "_yaml",
     "roles",

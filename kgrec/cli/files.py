@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from kgrec.artifacts import temporary_beside
+from kgrec.atomic import put_in_place, temporary_beside
 from kgrec.errors import ArtifactError, ConfigError, SourceError, did_you_mean
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.rows import filled
@@ -120,7 +119,7 @@ def result_file(path: Path, metadata: dict[str, str]) -> Iterator[ResultWriter]:
         writer = ResultWriter(temporary, path.suffix, metadata)
         yield writer
         writer.close()
-        os.replace(temporary, path)  # noqa: PTH105
+        put_in_place(temporary, path)
     except OSError as error:
         raise ArtifactError(
             f"{path} cannot be written ({error.strerror}).", "Choose another output file."
@@ -148,11 +147,9 @@ class ResultWriter:
         self._writer.write_table(table)
 
     def close(self) -> None:
-        """Finish the file and force it to the disk."""
+        """Finish the file."""
         if self._writer is not None:
             self._writer.close()
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
         self._stream.close()
 
     def _opened(self, schema: pa.Schema) -> Any:

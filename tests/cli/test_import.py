@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,18 @@ def test_errors_have_two_lines(run: Run, tmp_path: Path, source: Path):
     (tmp_path / "mine" / "a.txt").write_text("a")
     assert "--force" in run("import", source, "-o", tmp_path / "mine").error[2]
     assert run("import", source, "-o", tmp_path / "mine", "--force").code == 0
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(run: Run, tmp_path: Path):
+    triples = tmp_path / "kg.tsv"
+    triples.write_text("a\tlikes\tb\nb\tlikes\tc\n")
+    (tmp_path / "items.txt").write_text("a\nb\n")
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    left = tmp_path / f".out.{socket.gethostname()}.{child.stdout.strip()}.0123abcd.tmp"
+    left.mkdir()
+    (left / "half.csv").write_text("half a file")
+    answer = run("import", triples, "--items", tmp_path / "items.txt", "-o", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["items.txt", "kg.tsv", "out"]

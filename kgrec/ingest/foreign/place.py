@@ -6,15 +6,14 @@ from which files, what was read and left out, and a hash of every file, by which
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kgrec.artifacts import digest, read_json, write_json
+from kgrec.atomic import put_in_place, temporary_beside
 from kgrec.errors import ArtifactError, CorruptArtifact
 
 RECORD = "import.json"
@@ -47,14 +46,13 @@ def placing(folder: Path, record: Callable[[], dict[str, Any]]) -> Iterator[Path
         ArtifactError: The disk refuses.
     """
     folder = folder.resolve()
-    beside = f".{folder.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
-    temporary = folder.parent / f"{beside}.tmp"
+    temporary = temporary_beside(folder)
     try:
         temporary.mkdir(parents=True)
         yield temporary
         files = {path.name: digest(path) for path in sorted(temporary.iterdir())}
         write_json({"kind": "import", **record(), "files": files}, temporary / RECORD)
-        _rename(temporary, folder, folder.parent / f"{beside}.old")
+        put_in_place(temporary, folder)
     except OSError as error:
         raise ArtifactError(
             f"{folder}: cannot be written ({error.strerror or error}).",
@@ -62,19 +60,6 @@ def placing(folder: Path, record: Callable[[], dict[str, Any]]) -> Iterator[Path
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _rename(temporary: Path, folder: Path, previous: Path) -> None:
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    folder.rename(previous)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        previous.rename(folder)
-        raise
-    shutil.rmtree(previous, ignore_errors=True)
 
 
 def _not_ours(folder: Path) -> str:

@@ -1,0 +1,111 @@
+"""Files and folders that appear under their name whole or not at all.
+
+Enters: what was written under a temporary name beside the final one. Leaves: that under its final
+name. A process that is killed at any instant leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import os
+import shutil
+import socket
+import sys
+import uuid
+from pathlib import Path
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name to write under before renaming to `path`; what killed processes of this machine left is removed."""
+    beginning = f".{path.name}.{socket.gethostname()}."
+    _sweep(path.parent, beginning)
+    return path.parent / f"{beginning}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Force a file or a folder to the disk and give it its final name, in one step of the file system.
+
+    What was there under that name may be left under `temporary`, which the caller removes.
+    """
+    inside = sorted(temporary.rglob("*")) if temporary.is_dir() else []
+    for written in [*inside, temporary]:
+        _sync(written)
+    if temporary.is_dir():
+        _replace(temporary, path)
+    else:
+        temporary.replace(path)
+    _sync(path.parent)
+
+
+def present(folder: Path) -> Path:
+    """Where a folder is: beside `folder`, if a writer was killed between two renames."""
+    return _previous(folder) if not folder.exists() and _previous(folder).exists() else folder
+
+
+def restore(folder: Path) -> None:
+    """Give a folder its name back, if a writer was killed between two renames."""
+    if present(folder) != folder:
+        _previous(folder).rename(folder)
+
+
+def _sweep(place: Path, beginning: str) -> None:
+    """Remove what killed processes left in a folder under names that begin so."""
+    for stale in place.glob(f"{glob.escape(beginning)}*.tmp"):
+        process = stale.name.split(".")[-3]
+        if process.isdigit() and not _alive(int(process)):
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    """Put a folder in the place of another."""
+    previous = _previous(folder)
+    if not folder.exists() or not any(folder.iterdir()):
+        temporary.rename(folder)
+    elif not _exchange(temporary, folder):
+        # Without an exchanging rename there is an instant with no folder: readers take the previous one then.
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            previous.rename(folder)
+            raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders atomically where the system can: Linux and macOS."""
+    library = ctypes.CDLL(None, use_errno=True)
+    a, b = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "linux" and hasattr(library, "renameat2"):
+        at_cwd, swap = -100, 2
+        return bool(library.renameat2(at_cwd, a, at_cwd, b, swap) == 0)
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(a, b, 2) == 0)
+    return False
+
+
+def _previous(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.previous"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
