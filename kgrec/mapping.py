@@ -28,6 +28,7 @@ from kgrec.roles import (
     ROLES,
     AnyRole,
     Category,
+    Classes,
     Ignore,
     Names,
     NodeValue,
@@ -102,8 +103,8 @@ class RdfSource(Part):
     """Files or globs, also .gz, relative to the mapping's folder."""
     format: Literal["turtle", "ntriples", "nquads", "trig", "rdfxml", "jsonld"] | None = None
     """None: by suffix."""
-    types: dict[TypeName, Names] = Field(default_factory=dict)
-    """Node type -> the classes (rdf:type) that make it."""
+    types: dict[TypeName, Classes] = Field(default_factory=dict)
+    """Node type -> the classes (rdf:type) that make it, and beginnings of its nodes' IRIs, written with a final "*"."""
     items: tuple[TypeName, ...] = ()
     """Those of `types` that are recommended."""
     predicates: dict[str, Role] = Field(default_factory=dict)
@@ -114,6 +115,17 @@ class RdfSource(Part):
     """What skos:exactMatch does; with `ignore` it is a predicate like others."""
     blank_nodes: Literal["skolemize", "drop"] = "skolemize"
     """Whether blank nodes become nodes."""
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """Class -> the node type that it makes."""
+        return {iri: name for name, iris in self.types.items() for iri in iris if not iri.endswith("*")}
+
+    @property
+    def beginnings(self) -> dict[str, str]:
+        """Beginning of IRIs -> the node type that it makes; of several types the first."""
+        named = [(iri[:-1], name) for name, iris in self.types.items() for iri in iris if iri.endswith("*")]
+        return dict(reversed(named))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> RdfSource:

@@ -29,12 +29,20 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _stars_last(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name == "*" or "*" in name[:-1]:
+            raise ValueError(f"'{name}' has a star, which can only stand last, after the beginning of IRIs")
+    return names
+
+
 def _spelled_out(value: object) -> object:
     return {"as": value} if isinstance(value, str) else value
 
 
 TypeName = Annotated[str, AfterValidator(_type_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Classes = Annotated[Names, AfterValidator(_stars_last)]
 
 
 class Part(BaseModel):
@@ -63,6 +71,8 @@ class Number(Part):
     """A number, such as a runtime or a price."""
 
     role: Literal["number"] = Field(default="number", alias="as")
+    unit: str | None = Field(default=None, min_length=1)
+    """What may stand after the number, such as "min"; it is not kept."""
 
 
 class Date(Part):
@@ -96,7 +106,7 @@ class NodeValue(Part):
 
 
 class Ref(Part):
-    """A key of another node; in RDF, the node that is the triple's object."""
+    """A key of another node; in RDF, the node that is the triple's object, or whose IRI is a literal there."""
 
     role: Literal["ref"] = Field(default="ref", alias="as")
     to: TypeName | None = None
@@ -104,7 +114,7 @@ class Ref(Part):
     edge: str | None = None
     """Name of the relation; None: the column's or predicate's name."""
     split: str | None = Field(default=None, min_length=1)
-    """What separates several keys of a cell; JSON arrays are split without it."""
+    """What separates several keys of a cell, or several IRIs of a literal; JSON arrays are split without it."""
 
 
 class SameAs(Part):

@@ -35,6 +35,7 @@ LAYERS = [
     "ingest.triples",
     "ingest.rdf",
     "ingest.read",
+    "ingest.identities",
     "ingest.assemble",
     "ingest.draft",
     "ingest.foreign.place",

@@ -6,19 +6,16 @@ so that the order of rows in the sources leaves no trace.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from kgrec.errors import SourceError
+from kgrec.ingest.identities import Identities
 from kgrec.ingest.report import Places, Report
-from kgrec.ingest.statements import RESOURCE, Edges, Statements, Values, node_iri, quoted
+from kgrec.ingest.statements import Edges, Statements, Values
 from kgrec.mapping import Mapping
 
 TEXT_SCHEMA = pa.schema(
@@ -27,9 +24,6 @@ TEXT_SCHEMA = pa.schema(
 NUMBER_SCHEMA = pa.schema([("id", pa.int32()), ("predicate", pa.string()), ("value", pa.float64())])
 VECTOR_SCHEMA = pa.schema(
     [("id", pa.int32()), ("predicate", pa.string()), ("vector", pa.list_(pa.float32()))]
-)
-ALIAS_SCHEMA = pa.schema(
-    [("id", pa.int32()), ("type", pa.string()), ("key", pa.string()), ("iri", pa.string())]
 )
 TRIPLE_SCHEMA = pa.schema(
     [("head", pa.int32()), ("relation", pa.int32()), ("tail", pa.int32()), ("weight", pa.float32())]
@@ -58,7 +52,7 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
     Raises:
         SourceError: A reference is missing, and `errors.missing_ref` is `fail`.
     """
-    nodes = _Identities(statements, mapping)
+    nodes = Identities(statements, mapping)
     order = nodes.sorted_roots()
     entity_of = np.full(len(statements.nodes), -1, dtype=np.int64)
     entity_of[order] = np.arange(len(order))
@@ -77,144 +71,8 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
     )
 
 
-class _Identities:
-    """Which provisional nodes are one, and which type and key the one has."""
-
-    def __init__(self, statements: Statements, mapping: Mapping) -> None:
-        self.nodes, self.mapping = statements.nodes, mapping
-        self._type_iris(statements)
-        self.type_codes = np.array(self.nodes.type_codes, dtype=np.int64)
-        self.tabled = np.array(self.nodes.row_hashes, dtype=np.uint64) != 0
-        self.root = np.arange(len(self.nodes), dtype=np.int64)
-        self.exists = np.array(self.nodes.exists, dtype=bool)
-        #: root -> its members, where there is more than one
-        self.members: dict[int, list[int]] = {}
-        pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *statements.same, *self._typed_twins()])
-        if len(pairs):
-            self._merge(pairs)
-
-    def _type_iris(self, statements: Statements) -> None:
-        """Give IRIs the type that rdf:type says; the first in the mapping if it says several."""
-        codes = np.frombuffer(self.nodes.type_codes, dtype=np.int32).copy()
-        self.brought = np.zeros(len(self.nodes), dtype=bool)
-        by_rdf = {name for source in self.mapping.rdf for name in source.items}
-        for name in reversed([name for source in self.mapping.rdf for name in source.types]):
-            if name not in statements.typed:
-                continue
-            nodes = np.concatenate(statements.typed[name])
-            nodes = nodes[np.array(self.nodes.type_codes, dtype=np.int32)[nodes] == -1]
-            codes[nodes] = self._code(name)
-            self.brought[nodes] = name in by_rdf
-        codes[codes == -1] = self._code(RESOURCE)
-        self.is_iri = np.array(self.nodes.type_codes, dtype=np.int32) == -1
-        self.nodes.type_codes[:] = array("i", codes.tobytes())
-
-    def _code(self, name: str) -> int:
-        return self.nodes.code(name)
-
-    def _typed_twins(self) -> Iterable[np.ndarray]:
-        """IRIs that some table has as a key of the same type."""
-        for code in np.unique(self.type_codes[self.is_iri]):
-            numbers = np.flatnonzero(self.is_iri & (self.type_codes == code))
-            keys = [self.nodes.keys[number] for number in numbers.tolist()]
-            twins = self.nodes.find(self.nodes.types[code], keys)
-            found = (twins >= 0) & (twins != numbers)
-            yield np.stack([numbers[found], twins[found]], axis=1)
-
-    def _merge(self, pairs: np.ndarray) -> None:
-        ones = np.ones(len(pairs), dtype=np.int8)
-        links = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(self.nodes), len(self.nodes)))
-        _, component = connected_components(links, directed=False)
-        involved = np.unique(pairs)
-        order = involved[np.argsort(component[involved], kind="stable")]
-        starts = np.flatnonzero(np.diff(component[order], prepend=-1))
-        for members in np.split(order, starts[1:]):
-            root = min(members.tolist(), key=self._precedence)
-            self.members[root] = members.tolist()
-            self.root[members] = root
-            self.exists[root] = self.exists[members].any()
-
-    def _precedence(self, node: int) -> tuple[bool, bool, str, str]:
-        type_ = self.nodes.types[self.type_codes[node]]
-        return (not self.tabled[node], type_ == RESOURCE, type_, self.nodes.keys[node])
-
-    def sorted_roots(self) -> np.ndarray:
-        """The nodes that become entities, by type and key."""
-        self._demote_strays()
-        roots = np.flatnonzero(self.exists & (self.root == np.arange(len(self.root))))
-        types = pa.array(self.nodes.types, pa.string()).take(pa.array(self.type_codes[roots]))
-        keys = pa.array([self.nodes.keys[root] for root in roots], pa.large_string())
-        table = pa.table({"type": types, "key": keys})
-        order = pc.sort_indices(table, sort_keys=[("type", "ascending"), ("key", "ascending")])
-        return np.asarray(roots[order.to_numpy()], dtype=np.int64)
-
-    def _demote_strays(self) -> None:
-        """IRIs that rdf:type makes of an item type whose items only a table brings: knowledge, not to be recommended."""
-        only_tables = [name for name, table in self.mapping.nodes.items() if table.item]
-        codes = [self._code(name) for name in only_tables]
-        stray = self.is_iri & ~self.brought & np.isin(self.type_codes, codes)
-        self.type_codes[stray] = self._code(RESOURCE)
-
-    def table(self, order: np.ndarray, labels: pa.Array) -> pa.Table:
-        """The entities."""
-        keys = list(map(self.nodes.keys.__getitem__, order.tolist()))
-        types = pa.array(self.nodes.types, pa.string()).take(pa.array(self.type_codes[order]))
-        return pa.table(
-            {
-                "id": pa.array(np.arange(len(order), dtype=np.int32)),
-                "type": types.dictionary_encode(),
-                "key": pa.array(keys, pa.string()),
-                "iri": pa.array(self._iris(order, keys), pa.string()),
-                "label": labels,
-            }
-        )
-
-    def _iris(self, order: np.ndarray, keys: list[str]) -> list[str]:
-        """The IRI that a source gives a node, the smallest if several do; else one below the base."""
-        own = self.is_iri[order].tolist()
-        begin = [node_iri(self.mapping.base, type_, "") for type_ in self.nodes.types]
-        codes = self.type_codes[order].tolist()
-        iris = [
-            key if is_own else begin[code] + quoted(key)
-            for key, is_own, code in zip(keys, own, codes, strict=True)
-        ]
-        for at in np.flatnonzero(np.isin(order, np.array(list(self.members), dtype=np.int64))).tolist():
-            given = [
-                self.nodes.keys[member] for member in self.members[int(order[at])] if self.is_iri[member]
-            ]
-            iris[at] = min(given, default=iris[at])
-        return iris
-
-    def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
-        """The names of nodes that were merged into others; the report counts them, and names items among them."""
-        found: list[tuple[int, str, str, str]] = []
-        for root in sorted(self.members, key=lambda node: int(entity_of[node])):
-            if entity_of[root] < 0:
-                continue
-            others = sorted((node for node in self.members[root] if node != root), key=self._named)
-            found.extend((int(entity_of[root]), *self._named(node), self._own_iri(node)) for node in others)
-            items = ["/".join(self._named(node)) for node in others if self._is_item(node)]
-            report.merged += len(others)
-            kept = "/".join(self._named(root))
-            report.merged_items.add(len(items), (f"{item} into {kept}" for item in items))
-        columns = list(zip(*found, strict=True)) or [(), (), (), ()]
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, ALIAS_SCHEMA, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=ALIAS_SCHEMA)
-
-    def _own_iri(self, node: int) -> str:
-        type_, key = self._named(node)
-        return key if self.is_iri[node] else node_iri(self.mapping.base, type_, key)
-
-    def _named(self, node: int) -> tuple[str, str]:
-        return self.nodes.types[self.type_codes[node]], self.nodes.keys[node]
-
-    def _is_item(self, node: int) -> bool:
-        brought = bool(self.tabled[node] or self.brought[node])
-        return brought and self._named(node)[0] in self.mapping.item_types
-
-
 def _triples(
-    statements: Statements, nodes: _Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
+    statements: Statements, nodes: Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
 ) -> tuple[pa.Table, pa.Table]:
     for edges in statements.edges:
         _report_missing(edges, statements, nodes, entity_of, mapping, report)
@@ -264,7 +122,7 @@ def unique_triples(
 def _report_missing(
     edges: Edges,
     statements: Statements,
-    nodes: _Identities,
+    nodes: Identities,
     entity_of: np.ndarray,
     mapping: Mapping,
     report: Report,
@@ -278,7 +136,7 @@ def _report_missing(
 def _count_missing(
     edges: Edges,
     statements: Statements,
-    nodes: _Identities,
+    nodes: Identities,
     ends: np.ndarray,
     rows: np.ndarray,
     mapping: Mapping,

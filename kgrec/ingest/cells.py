@@ -51,11 +51,18 @@ def split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]
     return _trimmed(rows, cells)
 
 
-def numbers(cells: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and values (float64) of the cells that are numbers, and the rows of those that are not; "" is neither."""
+def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and values (float64) of the cells that are numbers, and the rows of those that are not; "" is neither.
+
+    `unit` may stand after a number.
+    """
     cells = pc.utf8_trim_whitespace(cells)
+    full = mask(pc.not_equal(cells, ""))
+    if unit is not None:
+        without = pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(cells, 0, -len(unit)))
+        cells = pc.if_else(pc.ends_with(cells, unit), without, cells)
     good = mask(pc.match_substring_regex(cells, _NUMBER))
-    bad = ~good & mask(pc.not_equal(cells, ""))
+    bad = ~good & full
     rows = np.flatnonzero(good)
     # a sign "+" is no part of a number to Arrow
     text = pc.utf8_ltrim(cells.filter(pa.array(good)), "+")
@@ -109,7 +116,7 @@ def _json_rows(cells: pa.Array, as_json: np.ndarray, separator: str | None) -> t
     rest_rows, rest = split_plain(cells.take(pa.array(plain)), separator)
     lists = [parts for parts in parsed if parts is not None]
     rows = np.repeat(np.flatnonzero(as_json), [len(parts) for parts in lists])
-    values = pa.array([part for parts in lists for part in parts], pa.string())
+    values = pa.array([part for parts in lists for part in parts], rest.type)
     return np.concatenate([rows, plain[rest_rows]]), pa.concat_arrays([values, rest])
 
 

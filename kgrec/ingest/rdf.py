@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgrec.ingest import cells
 from kgrec.ingest.report import Report, Tally
 from kgrec.ingest.rows import name_nodes
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Edges, Statements, Values
-from kgrec.ingest.terms import BLANK, IRI, LITERAL, Triples
+from kgrec.ingest.terms import IRI, LITERAL, Triples
 from kgrec.ingest.triples import read_triples
 from kgrec.mapping import Mapping, RdfSource
 from kgrec.prefixes import PREFIXES
@@ -30,6 +31,8 @@ _TYPE = PREFIXES["rdf"] + "type"
 _SAME_AS = PREFIXES["owl"] + "sameAs"
 _EXACT_MATCH = PREFIXES["skos"] + "exactMatch"
 _IGNORE = Ignore.model_validate({})
+#: an IRI, rather than text with a colon
+_ABSOLUTE = r"""^([A-Za-z][A-Za-z0-9+.\-]*://|(urn|tag|info|mailto):)[^\s<>"{}|\\^`]+$"""
 
 
 def read_rdf(
@@ -45,6 +48,7 @@ def read_rdf(
     reader = _Reader(statements, source, mapped, mapping, tally)
     for triples in read_triples(source, mapped, mapping.base, tally):
         reader.take(triples)
+    reader.close()
     report.unmapped = _added(report.unmapped, reader.unmapped)
     report.languages = _added(report.languages, reader.dropped_languages)
     tally.close()
@@ -95,7 +99,9 @@ class _Reader:
         )
         self.unmapped: Counter[str] = Counter()
         self.dropped_languages: Counter[str] = Counter()
-        self.types = {iri: name for name, iris in mapped.types.items() for iri in iris}
+        self.types, self.beginnings = mapped.classes, mapped.beginnings
+        #: nodes that IRIs stood for, where these can give the type
+        self.met: list[np.ndarray] = []
         self.with_table = {name for name in mapping.nodes if name not in mapped.types}
         self.blank = f"{mapping.base}.well-known/genid/{quote(source.name, safe='')}/"
         self.merging = {_SAME_AS} if mapped.same_as == "merge" else set()
@@ -122,20 +128,38 @@ class _Reader:
             first = rows.stop
             self._take(predicates[code], part)
 
+    def close(self) -> None:
+        """Give nodes the types that the beginnings of their IRIs have, once each of them is known."""
+        if not self.met:
+            return
+        nodes = np.unique(np.concatenate(self.met))
+        keys = pa.array([self.statements.nodes.keys[node] for node in nodes], pa.large_string())
+        for beginning, type_ in self.beginnings.items():
+            found = nodes[cells.mask(pc.starts_with(keys, beginning))]
+            self.statements.beginning.setdefault((beginning, type_), []).append(found)
+
     def _is_left(self, predicate: str) -> bool:
         read = predicate in self.merging or (predicate == _TYPE and self.types)
         return not read and isinstance(self._role(predicate), Ignore)
 
     def _numbers(self, terms: pa.Array, kinds: np.ndarray) -> np.ndarray:
         """Nodes that IRIs and blank nodes stand for."""
+        is_iri = kinds == IRI
+        if is_iri.all():
+            return self._iris(terms)
         numbers = np.empty(len(terms), dtype=np.int64)
-        for kind, prefix in ((IRI, ""), (BLANK, self.blank)):
-            rows = np.flatnonzero(kinds == kind)
-            if len(rows):
-                codes, names = cells.encode(terms if len(rows) == len(terms) else terms.take(pa.array(rows)))
-                names = [prefix + name for name in names] if prefix else names
-                numbers[rows] = self.statements.nodes.iris(names)[codes]
+        numbers[is_iri] = self._iris(terms.filter(pa.array(is_iri)))
+        codes, labels = cells.encode(terms.filter(pa.array(~is_iri)))
+        numbers[~is_iri] = self.statements.nodes.iris([self.blank + label for label in labels])[codes]
         return numbers
+
+    def _iris(self, terms: pa.Array) -> np.ndarray:
+        """Nodes that IRIs stand for."""
+        codes, names = cells.encode(terms)
+        nodes = self.statements.nodes.iris(names)
+        if self.beginnings:
+            self.met.append(nodes)
+        return np.asarray(nodes[codes])
 
     def _take(self, predicate: str, part: _Part) -> None:
         role = self._role(predicate)
@@ -147,8 +171,8 @@ class _Reader:
         elif isinstance(role, Ignore):
             self._leave(self._short(predicate), len(part))
         elif isinstance(role, Ref):
-            self._leave(f"{self._short(predicate)} (literals)", int(part.is_literal.sum()))
             self._link(predicate, role.edge, part.rows(~part.is_literal))
+            self._link_literals(predicate, role, part.rows(part.is_literal))
         else:
             self._read_nodes(predicate, role, part.rows(~part.is_literal))
             self._read_literals(predicate, role, part.rows(part.is_literal))
@@ -191,7 +215,24 @@ class _Reader:
         if not len(part):
             return
         self.tally.report.used += len(part)
-        heads, tails = part.heads, self._tails(part)
+        self._add_edges(predicate, edge, part.heads, self._tails(part))
+
+    def _link_literals(self, predicate: str, role: Ref, part: _Part) -> None:
+        """Literals that are IRIs are links too, where the mapping names the predicate; the others are left."""
+        if predicate not in self.mapped.predicates:
+            self._leave(f"{self._short(predicate)} (literals)", len(part))
+            return
+        rows, values = cells.split(part.objects, role.split)
+        good = cells.mask(pc.match_substring_regex(values, _ABSOLUTE))
+        linked = np.isin(np.arange(len(part)), rows[good])
+        left = ~linked | np.isin(np.arange(len(part)), rows[~good])
+        self._leave(f"{self._short(predicate)} (literals)", int(left.sum()))
+        self.tally.report.used += int(linked.sum())
+        if linked.any():
+            tails = self._iris(values.filter(pa.array(good)))
+            self._add_edges(predicate, role.edge, part.heads[rows[good]], tails)
+
+    def _add_edges(self, predicate: str, edge: str | None, heads: np.ndarray, tails: np.ndarray) -> None:
         self._mark(heads)
         self._mark(tails)
         relation = self._relation(predicate, edge)
@@ -263,7 +304,7 @@ class _Reader:
 
     def _add_numbers(self, predicate: str, role: Number | Date, nodes: np.ndarray, values: pa.Array) -> None:
         rows, found, bad = (
-            cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values)
+            cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values, role.unit)
         )
         name = self._short(predicate)
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]

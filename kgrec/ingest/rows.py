@@ -214,7 +214,7 @@ def _whole(part: _Rows, column: str) -> tuple[np.ndarray, pa.Array]:
 
 def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Number)
-    rows, values, bad = cells.numbers(part.cells(column))
+    rows, values, bad = cells.numbers(part.cells(column), role.unit)
     part.failed(column, bad, "is no number", "Mend the row, or give the column another role in the mapping.")
     _keep_numbers(part, column, rows, values)
 

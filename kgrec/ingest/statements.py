@@ -169,6 +169,8 @@ class Statements:
     same: list[np.ndarray] = field(default_factory=list)
     #: type name -> nodes whose rdf:type makes them of that type
     typed: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    #: (beginning, type name) -> nodes whose IRI begins so, which makes them of that type unless rdf:type does otherwise
+    beginning: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
     sources: int = 0
 
     def relation(self, name: str, iri: str) -> int:

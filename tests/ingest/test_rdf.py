@@ -174,3 +174,51 @@ def test_blank_nodes_can_be_dropped(tmp_path):
     graph = built(tmp_path, "a.ttl", TURTLE, **{"    predicates": "    blank_nodes: drop\n    predicates"})
     assert "resource" not in [key for key in graph.entities["key"].to_pylist() if "genid" in key]
     assert graph.report.files["a.ttl"].dropped["has a blank node, which the mapping drops"].count == 2
+
+
+STRINGS = """\
+@prefix ex: <http://ex.org/> .
+ex:a a ex:Film ; ex:knows "http://ex.org/p" , "urn:x:1, http://ex.org/q" , "Note: a text" , "" , ex:r ;
+  ex:genres "[\\"Drama\\", \\"War\\"]" ; ex:says "http://ex.org/p" ; ex:seen "http://ex.org/p, nobody", "nobody" .
+"""
+
+
+def test_links_written_as_strings_are_links_where_the_predicate_is_named(tmp_path):
+    roles = 'ex:seen: {as: ref, edge: saw, split: ","}\n      "*": ref'
+    graph = built(tmp_path, "a.ttl", STRINGS, **{"ex:knows: ref": f"ex:knows: ref\n      {roles}"})
+    film = "http://ex.org/a"
+    assert triples_of(graph) == {
+        (film, "ex:genres", "Drama"),
+        (film, "ex:genres", "War"),
+        (film, "ex:knows", "http://ex.org/p"),
+        (film, "ex:knows", "http://ex.org/r"),
+        (film, "saw", "http://ex.org/p"),
+    }
+    # a literal of which a part is no IRI counts as left out, and as used for the rest
+    left = {"ex:knows (literals)": 3, "ex:says (literals)": 1, "ex:seen (literals)": 2}
+    assert graph.report.unmapped == left
+    assert graph.report.files["a.ttl"].used == 5
+
+
+def test_lists_of_links_are_split_and_their_nodes_typed(tmp_path):
+    changes = {
+        "ex:knows: ref": 'ex:knows: {as: ref, split: ","}',
+        "types: {": 'types: {name: "urn:x:*", person: "ex:*", ',
+    }
+    graph = built(tmp_path, "a.ttl", STRINGS, **changes)
+    assert [name for name in graph.names.tolist() if not name.startswith("genre/")] == [
+        "film/http://ex.org/a",
+        "name/urn:x:1",
+        "person/http://ex.org/p",
+        "person/http://ex.org/q",
+        "person/http://ex.org/r",
+    ]
+
+
+def test_a_unit_may_follow_a_number(tmp_path):
+    lines = 'ex:a a ex:Film ; ex:year "75 min", "80", "90min", "min", "1 h" .'
+    changes = {"ex:year: number": "ex:year: {as: number, unit: min}", "stop_above: 0.5": "stop_above: 1"}
+    graph = built(tmp_path, "a.ttl", f"@prefix ex: <http://ex.org/> .\n{lines}", **changes)
+    assert graph.numbers["value"].to_pylist() == [75, 80, 90]
+    # "min" alone is no number
+    assert graph.report.files["a.ttl"].failed["ex:year"].count == 2
