@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
 import kgrec
 from kgrec.cli import app
@@ -93,6 +94,19 @@ def test_python_in_the_pages_compiles(path: Path):
         r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     ):
         compile(code, str(path), "exec")
+
+
+def test_the_page_about_rdf_shows_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its file and its mapping give what its commands are shown to print."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page("how-to/rdf.md"), re.DOTALL | re.MULTILINE)
+    parts = dict(blocks)
+    (tmp_path / "films.ttl").write_text(parts["turtle"], encoding="utf-8")
+    (tmp_path / "kgrec.yaml").write_text(parts["yaml"], encoding="utf-8")
+    shown = re.findall(r"^\$ kgrec (.*)\n((?:(?!\$ ).*\n)*)", parts["console"], re.MULTILINE)
+    assert [command.split()[0] for command, _ in shown] == ["build", "inspect"]
+    for command, output in shown:
+        assert CliRunner().invoke(app, command.split()).stdout == output, command
 
 
 def _anchor(heading: str) -> str:
