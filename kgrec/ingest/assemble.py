@@ -247,7 +247,19 @@ def _numbers(statements: Statements, entity_of: np.ndarray) -> pa.Table:
 def _vectors(statements: Statements, entity_of: np.ndarray) -> pa.Table:
     columns, values = _gathered(statements.vectors, entity_of, pa.list_(pa.float32()))
     table = _value_table(statements, columns, values, VECTOR_SCHEMA)
-    return table.sort_by([("id", "ascending"), ("predicate", "ascending")]).combine_chunks()
+    table = table.sort_by([("id", "ascending"), ("predicate", "ascending")]).combine_chunks()
+    return table.take(pa.array(_by_vector(table)))
+
+
+def _by_vector(table: pa.Table) -> np.ndarray:
+    """Rows of a table sorted by id and predicate in an order that, where these are the same, the vectors decide."""
+    rows = np.arange(len(table))
+    again = np.diff(table["id"].to_numpy()) == 0
+    again &= pc.equal(table["predicate"][1:], table["predicate"][:-1]).to_numpy()
+    tied = np.flatnonzero(np.append(again, False) | np.append(False, again))
+    few = table.take(pa.array(tied)).to_pylist()
+    rows[tied] = tied[sorted(range(len(few)), key=lambda i: tuple(few[i].values()))]
+    return rows
 
 
 def _value_table(

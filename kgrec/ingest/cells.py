@@ -66,7 +66,8 @@ def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.nd
     rows = np.flatnonzero(good)
     # a sign "+" is no part of a number to Arrow
     text = pc.utf8_ltrim(cells.filter(pa.array(good)), "+")
-    values = pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False)
+    # and "-0" is 0: of equal numbers none may look different
+    values = pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False) + 0.0
     finite = np.isfinite(values)
     return rows[finite], values[finite], np.sort(np.concatenate([np.flatnonzero(bad), rows[~finite]]))
 
@@ -160,7 +161,7 @@ def _iso(text: str) -> datetime:
 def _vector(cell: object) -> np.ndarray | None:
     try:
         values = json.loads(cell) if isinstance(cell, str) else cell
-        vector = np.asarray(values, dtype=np.float32)
+        vector = np.asarray(values, dtype=np.float32) + np.float32(0)
     except (ValueError, TypeError, RecursionError):
         return None
     return vector if vector.ndim == 1 and len(vector) and np.isfinite(vector).all() else None

@@ -150,9 +150,11 @@ class Identities:
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
             if entity_of[root] < 0:
                 continue
-            others = sorted((node for node in self.members[root] if node != root), key=self._named)
-            found.extend((int(entity_of[root]), *self._named(node), self._own_iri(node)) for node in others)
-            items = ["/".join(self._named(node)) for node in others if self._is_item(node)]
+            # an IRI that is the key of a row, say, is no other name
+            others = [node for node in self.members[root] if self._named(node) != self._named(root)]
+            names = sorted((*self._named(node), self._own_iri(node)) for node in others)
+            found.extend((int(entity_of[root]), *name) for name in names)
+            items = sorted("/".join(self._named(node)) for node in others if self._is_item(node))
             report.merged += len(others)
             kept = "/".join(self._named(root))
             report.merged_items.add(len(items), (f"{item} into {kept}" for item in items))

@@ -174,8 +174,10 @@ class Statements:
     sources: int = 0
 
     def relation(self, name: str, iri: str) -> int:
-        """Code of the relation `name`."""
-        return self.relations.setdefault(name, (len(self.relations), iri))[0]
+        """Code of the relation `name`; of several IRIs it has the smallest."""
+        code, known = self.relations.get(name, (len(self.relations), iri))
+        self.relations[name] = (code, min(known, iri))
+        return code
 
     def own_relation(self, name: str) -> int:
         """Code of a relation that has no IRI but the mapping's: base + "relation/" + name."""
