@@ -5,6 +5,7 @@ Enters: nothing by itself. Leaves: `Table` and `Batch`, which tables.py and json
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,25 @@ class Table:
 def open_bytes(path: Path) -> Any:
     """A stream of the file's bytes, decompressed by suffix."""
     return pa.input_stream(str(path), compression=COMPRESSION.get(path.suffix.lower()))
+
+
+class Utf8:
+    """A stream of bytes that are UTF-8, for Arrow, which would look at them too late, and trip over a broken row."""
+
+    closed = False
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.decoder = stream, codecs.getincrementaldecoder("utf-8")()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on.
+
+        Raises:
+            UnicodeError: The bytes are not UTF-8.
+        """
+        data = bytes(self.stream.read(size))
+        self.decoder.decode(data, final=not data)
+        return data
 
 
 def unreadable(source: Source, message: str) -> SourceError:

@@ -6,6 +6,7 @@ cells are text ("" if absent) or lists; every row knows its line. A file is neve
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,16 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import COMPRESSION, Batch, Table, as_text, open_bytes, unreadable, wrong_encoding
+from kgrec.ingest.batches import (
+    COMPRESSION,
+    Batch,
+    Table,
+    Utf8,
+    as_text,
+    open_bytes,
+    unreadable,
+    wrong_encoding,
+)
 from kgrec.ingest.jsonl import open_jsonl
 from kgrec.ingest.sources import Source
 from kgrec.mapping import TableFormat
@@ -149,8 +159,6 @@ class _CsvOptions:
             for record in self._records(broken):
                 yield state.batch(record, broken, columns)
         except pa.ArrowInvalid as error:
-            if "UTF8" in str(error):
-                raise wrong_encoding(self.source, self.form.encoding) from None
             raise unreadable(self.source, str(error)) from None
         except UnicodeError:
             raise wrong_encoding(self.source, self.form.encoding) from None
@@ -164,8 +172,9 @@ class _CsvOptions:
             return "skip"
 
         with open_bytes(self.source.path) as stream:
+            is_utf8 = codecs.lookup(self.form.encoding).name == "utf-8"
             yield from pyarrow.csv.open_csv(
-                stream,
+                Utf8(stream) if is_utf8 else stream,
                 read_options=pyarrow.csv.ReadOptions(
                     block_size=_BLOCK, use_threads=False, encoding=self.form.encoding
                 ),
@@ -177,7 +186,9 @@ class _CsvOptions:
                     invalid_row_handler=note,
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    strings_can_be_null=False, column_types=dict.fromkeys(self.header, pa.string())
+                    check_utf8=False,
+                    strings_can_be_null=False,
+                    column_types=dict.fromkeys(self.header, pa.string()),
                 ),
             )
 

@@ -461,6 +461,12 @@ def test_text_that_is_not_utf_8_is_refused(tmp_path: Path):
     assert "UTF-8" in error.value.remedy
 
 
+@pytest.mark.parametrize("row", [b"e1\tr\t\xe9", b"e1\t\xe9"], ids=["whole", "ragged"])
+def test_triples_that_are_not_utf_8_are_refused(tmp_path: Path, row: bytes):
+    with pytest.raises(SourceError, match=r"t.tsv:4001: not in utf-8"):
+        imported(tmp_path, {"t.tsv": b"e1\tr\te2\n" * 4000 + row + b"\n"}, format="triples")
+
+
 def test_a_truncated_file_is_refused(tmp_path: Path):
     whole = gzip.compress(TRIPLES.encode() * 1000)
     with pytest.raises(SourceError, match=r"t.tsv.gz cannot be read"):

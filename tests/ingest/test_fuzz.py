@@ -199,8 +199,6 @@ def tried(mapping, name, content):
             assert str(error).count("\n") == 1, str(error)
 
 
-# Arrow, about a row that is both ragged and in another encoding; the build ends in an error that says so
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", FILES)
 def test_any_file_gives_a_graph_or_an_error_in_two_lines(name):
     mapping = TABLES if re.search(r"\.(csv|tsv|jsonl|parquet)$", name) else RDF

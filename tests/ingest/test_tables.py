@@ -157,6 +157,22 @@ def test_unreadable_files_say_why(tmp_path, name, content, problem, remedy):
     assert refused(tmp_path, name, content) == f"{problem}\n  {remedy}"
 
 
+@pytest.mark.parametrize("row", [b"9,\xe9,x", b"9\xe9", b"9,\xc3\xa9\xc3"], ids=["long", "short", "cut"])
+def test_a_row_that_is_ragged_and_in_another_encoding_is_named(tmp_path, row):
+    """Far into the file: what its header is read with does not see it."""
+    content = b"id,t\n" + b'1,"a\nb"\n' * 3000 + row + b"\n2,\xe9\n"
+    assert refused(tmp_path, "a.csv", content) == (
+        "a.csv:6002: not in utf-8.\n  Give `encoding:` beside `file:` in the mapping, "
+        "such as latin-1 or utf-16, or save the file as UTF-8."
+    )
+
+
+def test_characters_of_many_bytes_may_stand_across_two_reads(tmp_path):
+    cell = "\u00e9\u20ac\U0001f600" * 1000
+    rows, broken = rows_of(tmp_path, "a.csv", "id,t\n" + f"x,{cell}\n" * 2000)
+    assert len(rows) == 2000 and {row[2] for row in rows} == {cell} and not broken
+
+
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet"])
 def test_damaged_files_are_source_errors(tmp_path, name):
     content = gzip.compress(b"id,t\n" + b"1,a\n" * 1000)[:40] if name.endswith("gz") else b"PAR1 but no more"

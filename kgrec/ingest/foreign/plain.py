@@ -18,7 +18,8 @@ import pyarrow.csv
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import Batch, open_bytes
+from kgrec.ingest.batches import Batch, Utf8, open_bytes, wrong_encoding
+from kgrec.ingest.sources import Source
 
 _BLOCK = 8 << 20
 _WHOLE = "Check that the file is whole, and may be read."
@@ -74,11 +75,14 @@ def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) ->
             yield Batch(nothing, name, lambda: np.empty(0, dtype=np.int64), tuple(broken[seen:]))
     except pa.ArrowInvalid as error:
         raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _WHOLE) from None
+    except UnicodeError:
+        place = wrong_encoding(Source(path, name), "utf-8").problem
+        raise SourceError(place, "Save the file as UTF-8.") from None
 
 
 def _opened(stream: Any, columns: Sequence[str], delimiter: str, note: Callable[[Any], str]) -> Any:
     return pyarrow.csv.open_csv(
-        stream,
+        Utf8(stream),
         read_options=pyarrow.csv.ReadOptions(
             column_names=list(columns), block_size=_BLOCK, use_threads=False
         ),
@@ -86,7 +90,7 @@ def _opened(stream: Any, columns: Sequence[str], delimiter: str, note: Callable[
             delimiter=delimiter, quote_char=False, ignore_empty_lines=False, invalid_row_handler=note
         ),
         convert_options=pyarrow.csv.ConvertOptions(
-            strings_can_be_null=False, column_types=dict.fromkeys(columns, pa.string())
+            check_utf8=False, strings_can_be_null=False, column_types=dict.fromkeys(columns, pa.string())
         ),
     )
 
