@@ -459,12 +459,12 @@ def test_repeated_keys_are_told_apart(tmp_path):
 
 
 def test_bad_values_are_counted_or_stop_the_build(tmp_path):
-    files = changed("movies.csv", _1="01,One,,long,31-12-99,,,,,nowhere,[x],")
+    files = changed("movies.csv", _1="01,One,,long,31-12-99,,,,,nowhere|http://a b,[x],")
     failed = build_graph(write(tmp_path, files)).report.files["movies.csv"].failed
     assert {column: places.first for column, places in failed.items()} == {
         "runtime": ['movies.csv:2: "long"'],
         "released": ['movies.csv:2: "31-12-99"'],
-        "wikidata": ['movies.csv:2: "nowhere"'],
+        "wikidata": ['movies.csv:2: "nowhere|http://a b"'],
         "poster": ['movies.csv:2: "[x]"'],
     }
     files = changed("movies.csv", _1="01,One,,,31/12/99,,,,,,,")

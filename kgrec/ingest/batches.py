@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError, did_you_mean
+from kgrec.ingest.cells import is_list
 from kgrec.ingest.sources import Source
 
 COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
@@ -42,6 +43,19 @@ class Batch:
     def lines(self) -> np.ndarray:
         """Line of each row, shape (rows,), int64."""
         return self.count_lines()
+
+    def plain(self, column: str) -> pa.Array:
+        """A column that has to be text.
+
+        Raises:
+            SourceError: It holds lists.
+        """
+        if is_list(self.columns[column]):
+            raise SourceError(
+                f"{self.name}: '{column}' holds lists where one value is needed.",
+                "Give the column the role node, ref or vector, or write one value a row.",
+            )
+        return self.columns[column]
 
     def places(self, rows: np.ndarray) -> Iterator[str]:
         """file:line of some rows."""
@@ -119,10 +133,16 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
     """Any column as text, a whole number without ".0", an absent value as ""; lists stay lists.
 
     Raises:
-        SourceError: The column holds what has no plain text form, such as structs.
+        SourceError: The column holds what has no plain text form, such as structs, or is damaged.
     """
     kind = array.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise SourceError(
+            f"{what} cannot be read: {str(error).splitlines()[0]}", "Check that the file is whole."
+        ) from None
+    if is_list(array) and _is_plain(kind.value_type):
         return array
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
@@ -134,3 +154,12 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
         raise SourceError(
             f"{what} is of type {kind}, which is no text.", "Ignore it, or write it as text."
         ) from None
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether any value of the type has a text form; of bytes it depends."""
+    try:
+        pc.cast(pa.array([], kind), pa.string())
+    except pa.ArrowNotImplementedError:
+        return False
+    return "binary" not in str(kind)

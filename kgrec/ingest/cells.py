@@ -7,12 +7,16 @@ whose cells cannot be read. Work is done a column at a time; Python sees each di
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+#: no file can hold it, so no text may
+_HALF = re.compile("[\ud800-\udfff]")
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -82,6 +86,19 @@ def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np
     return np.flatnonzero(good), seconds[good], np.flatnonzero(~good & ~empty)
 
 
+def parse_json(text: str) -> Any:
+    """The value of a JSON text, numbers as they are written; half of a surrogate pair becomes U+FFFD.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deeply.
+    """
+    value = json.loads(text, parse_int=str, parse_float=str)
+    if "\\ud" in text or "\\uD" in text:
+        value = json.loads(_HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    return value
+
+
 def vectors(cells: pa.Array) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """As `numbers`, for vectors of float32; one with a value that is not finite cannot be read."""
     rows, values, bad = [], [], []
@@ -130,7 +147,7 @@ def split_plain(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.
 
 def _json_parts(cell: str) -> list[str] | None:
     try:
-        parts = json.loads(cell, parse_int=str, parse_float=str)
+        parts = parse_json(cell)
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(part, str | None) for part in parts):

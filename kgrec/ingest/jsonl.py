@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import Batch, Table, open_bytes, wrong_encoding
+from kgrec.ingest.cells import parse_json
 from kgrec.ingest.sources import Source
 from kgrec.mapping import TableFormat
 
@@ -60,7 +61,7 @@ def _lines(source: Source, form: TableFormat) -> Iterator[tuple[int, str, dict[s
 
 def _object(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line, parse_int=str, parse_float=str)
+        value = parse_json(line)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

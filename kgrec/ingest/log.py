@@ -148,7 +148,7 @@ def _at(column: pa.Array, rows: np.ndarray) -> pa.Array:
 
 
 def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
-    at, values, bad = cells.numbers(_at(batch.columns[column], rows))
+    at, values, bad = cells.numbers(_at(batch.plain(column), rows))
     spoiled[rows[bad]] = True
     _failed(batch, column, rows[bad], tally, "is no number")
     column_values = np.full(len(rows), np.nan, dtype=np.float32)
@@ -160,7 +160,7 @@ def _times(
     batch: Batch, column: str, form: str | None, rows: np.ndarray, tally: Tally, spoiled: np.ndarray
 ) -> np.ndarray:
     """Seconds since 1970; 0 where there is no time."""
-    texts = _at(batch.columns[column], rows)
+    texts = _at(batch.plain(column), rows)
     times = np.zeros(len(rows), dtype=np.int64)
     rest = np.arange(len(rows))
     if form is None:

@@ -20,6 +20,7 @@ from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.report import Tally
 from kgrec.ingest.statements import Edges, Statements, Values
 from kgrec.mapping import EdgeTable, NodeTable
+from kgrec.prefixes import IRI
 from kgrec.roles import AnyRole, Category, Date, Label, NodeValue, Number, Ref, SameAs, Text, Vector
 
 EMPTY_KEY = "has an empty key"
@@ -44,6 +45,10 @@ class _Rows:
 
     def cells(self, column: str) -> pa.Array:
         return self.batch.columns[column].take(pa.array(self.rows))
+
+    def plain(self, column: str) -> pa.Array:
+        """As `cells`, for a role that reads no lists."""
+        return self.batch.plain(column).take(pa.array(self.rows))
 
     def failed(self, column: str, bad: np.ndarray, why: str, remedy: str) -> None:
         """Report the cells of `column` in the rows `bad`, counted among `self.rows`."""
@@ -113,7 +118,7 @@ def count_broken(batch: Batch, tally: Tally) -> None:
 
 def filled(batch: Batch, column: str) -> np.ndarray:
     """Whether each row has something but blanks in `column`."""
-    return cells.mask(pc.not_equal(pc.utf8_trim_whitespace(batch.columns[column]), ""))
+    return cells.mask(pc.not_equal(pc.utf8_trim_whitespace(batch.plain(column)), ""))
 
 
 def _roles(table: Table, type_: str, mapped: NodeTable, tally: Tally) -> dict[str, AnyRole]:
@@ -214,14 +219,14 @@ def _whole(part: _Rows, column: str) -> tuple[np.ndarray, pa.Array]:
 
 def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Number)
-    rows, values, bad = cells.numbers(part.cells(column), role.unit)
+    rows, values, bad = cells.numbers(part.plain(column), role.unit)
     part.failed(column, bad, "is no number", "Mend the row, or give the column another role in the mapping.")
     _keep_numbers(part, column, rows, values)
 
 
 def _read_date(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Date)
-    rows, values, bad = cells.dates(part.cells(column), role.format)
+    rows, values, bad = cells.dates(part.plain(column), role.format)
     why = f'does not match "{role.format}"' if role.format else "is no ISO 8601 date"
     part.failed(column, bad, why, "Mend the row, or set `format:` of the column in kgrec.yaml.")
     _keep_numbers(part, column, rows, values)
@@ -244,11 +249,15 @@ def _read_same_as(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, SameAs)
     rows, values = cells.split(part.cells(column), role.split)
     codes, iris = cells.encode(values)
-    good = np.array([":" in iri for iri in iris], dtype=bool)[codes]
+    known = [IRI.fullmatch(iri) is not None for iri in iris]
+    good = np.array(known, dtype=bool)[codes]
     part.failed(
         column, rows[~good], "is no IRI", "Write it in full, such as http://www.wikidata.org/entity/Q83495."
     )
-    others = np.array([part.statements.nodes.iri(iri) if ":" in iri else -1 for iri in iris], dtype=np.int64)
+    others = np.full(len(iris), -1, dtype=np.int64)
+    others[known] = part.statements.nodes.iris(
+        [iri for iri, is_iri in zip(iris, known, strict=True) if is_iri]
+    )
     part.statements.same.append(np.stack([part.nodes[rows[good]], others[codes[good]]], axis=1))
 
 
@@ -330,7 +339,7 @@ def _weights(
     if column is None:
         return None
     part = _Rows(statements, tally, batch, rows, heads, 0, np.zeros(len(rows), dtype=bool))
-    at, values, bad = cells.numbers(part.cells(column))
+    at, values, bad = cells.numbers(part.plain(column))
     huge = ~np.isfinite(values.astype(np.float32))
     at, values, bad = at[~huge], values[~huge], np.union1d(bad, at[huge])
     part.failed(column, bad, "is no number", "Mend the row, or take `weight:` out of the mapping.")

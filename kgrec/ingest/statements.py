@@ -85,10 +85,6 @@ class Nodes:
             numbers[new] = _looked_up(self._by_iri, unknown)
         return numbers
 
-    def iri(self, iri: str) -> int:
-        """Number of the node that `iri` names; a new one is added."""
-        return int(self.iris([iri])[0])
-
     def _add_own(self, iri: str) -> bool:
         """Whether `iri` is below the base, and so says type and key; if so it is added."""
         parsed = parse_iri(self.base, iri)

@@ -1,11 +1,13 @@
-"""Whatever is in a mapping or a file, a build ends, and by nothing but KgrecError.
+"""Whatever is in a mapping or a file, a build ends in a sound graph, or in a KgrecError.
 
 KGREC_FUZZ=10000 tries so many inputs of each kind instead of a few.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import os
 import re
 import tempfile
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 
 from kgrec.errors import KgrecError
 from kgrec.graph import build_graph
+from kgrec.roles import ROLES
 
 TRIED = int(os.environ.get("KGREC_FUZZ", "25"))
 bounded = settings(
@@ -82,16 +85,38 @@ ROWS = {
 }
 
 
-def separated(separator):
-    rows = [list(ROWS), *zip(*ROWS.values(), strict=True)]
+def separated(separator, columns=ROWS):
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
     quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in rows]
     return "\n".join(separator.join(row) for row in quoted).encode() + b"\n"
 
 
-def as_parquet():
+def as_parquet(**changes):
     sink = io.BytesIO()
-    pq.write_table(pa.table(ROWS), sink)
+    pq.write_table(pa.table(ROWS | changes), sink)
     return sink.getvalue()
+
+
+#: one column of each kind that Parquet has
+TYPED = {
+    "int": pa.array([1, None], pa.int16()),
+    "float": [0.5, float("inf")],
+    "bool": [True, None],
+    "date": pa.array([0, None], pa.date32()),
+    "time": pa.array([0, None], pa.timestamp("us", "UTC")),
+    "decimal": pa.array([1, None], pa.int8()).cast(pa.decimal128(10, 2)),
+    "null": pa.nulls(2),
+    "bytes": [b"\xff", b"a"],
+    "dictionary": pa.array(["x", None]).dictionary_encode(),
+    "texts": [["a", None], None],
+    "vectors": pa.array([[1.0, float("nan")], None], pa.list_(pa.float32(), 2)),
+    "dates": pa.array([[0], []], pa.list_(pa.date32())),
+    "lists of bytes": [[b"\xff"], []],
+    "lists of lists": [[["a"]], None],
+    "struct": [{"en": "One"}, None],
+    "structs": [[{"en": "One"}], None],
+    "map": pa.array([[("en", "One")], None], pa.map_(pa.string(), pa.string())),
+}
 
 
 STATEMENTS = """\
@@ -111,20 +136,43 @@ XML = """<?xml version="1.0"?><!DOCTYPE rdf:RDF [<!ENTITY a "One">]>
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:ex="http://ex.org/" xml:base="http://ex.org/">
 <ex:Film rdf:about="a" ex:plot="p"><ex:title xml:lang="en">&a;</ex:title><ex:knows rdf:parseType="Resource">
 <ex:year>1999</ex:year></ex:knows><ex:list rdf:parseType="Collection"><ex:Film rdf:nodeID="n"/></ex:list></ex:Film></rdf:RDF>"""
+LONG = {name: column * 150 for name, column in ROWS.items()}
+LONG["id"] = [f"f{i}" for i in range(300)]
 JSONLD = """{"@context": {"ex": "http://ex.org/", "title": {"@id": "ex:title", "@language": "en"}}, "@id": "ex:a",
 "@type": "ex:Film", "title": "One", "ex:year": 1999, "ex:knows": [{"@id": "_:b", "ex:genres": "Drama"}, {"@list": [1, null]}]}"""
 FILES = {
     "a.csv": separated(","),
     "a.tsv": separated("\t"),
+    # longer than what the header is read with
+    "long.csv": separated(",", LONG),
+    "a.csv.gz": gzip.compress(separated(","), mtime=0),
     "a.jsonl": b'{"id": "a", "title": "One", "genres": ["Drama", "War"], "vector": [1, 2], "year": 1999}\n{"id": 7}\n',
     "a.parquet": as_parquet(),
+    "typed.parquet": as_parquet(
+        year=TYPED["int"],
+        on=TYPED["date"],
+        genres=TYPED["texts"],
+        kind=TYPED["dictionary"],
+        vector=TYPED["vectors"],
+    ),
     "a.nt": STATEMENTS.encode(),
     "a.nq": STATEMENTS.replace(" .\n", " <http://ex.org/g> .\n").encode(),
+    "a.nt.gz": gzip.compress(STATEMENTS.encode(), mtime=0),
     "a.ttl": TURTLE.encode(),
     "a.trig": TURTLE.encode() + b"ex:g { ex:a ex:knows ex:b . }",
     "a.rdf": XML.encode(),
     "a.jsonld": JSONLD.encode(),
 }
+#: how a table may be said to be written
+FORMS = [
+    "",
+    "",
+    "",
+    "    encoding: latin-1\n",
+    "    encoding: utf-16\n",
+    '    quote: ""\n',
+    '    delimiter: "|"\n',
+]
 #: bytes that mean something in one of the formats
 TELLING = [
     b'"',
@@ -158,6 +206,7 @@ TELLING += [
     b";",
     b":",
     b"\\u0000",
+    b'["\\uD800"]',
     b"\\uD800",
     b"&",
 ]
@@ -194,21 +243,51 @@ def tried(mapping, name, content):
         (folder / "log.csv").write_text("user,film,stars,at\nu,a,5,10\nu,007,1,1970-01-01\n")
         (folder / "kgrec.yaml").write_text(mapping.replace("FILE", name))
         try:
-            build_graph(folder / "kgrec.yaml")
+            graph = build_graph(folder / "kgrec.yaml")
         except KgrecError as error:
             assert str(error).count("\n") == 1, str(error)
+            return
+        # that vectors are not of one length is for the user to mend
+        found = [str(f) for f in graph.validate() if f.severity == "violation" and f.where != "vectors"]
+        assert not found
+        json.dumps(graph.report.to_dict(), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_any_file_gives_a_graph_or_an_error_in_two_lines(name):
-    mapping = TABLES if re.search(r"\.(csv|tsv|jsonl|parquet)$", name) else RDF
+    is_table = re.search(r"\.(csv|tsv|jsonl|parquet)\b", name)
 
     @bounded
-    @given(mutated(FILES[name]))
-    def check(content):
-        tried(mapping, name, content)
+    @given(mutated(FILES[name]), st.sampled_from(FORMS if is_table else [""]))
+    def check(content, form):
+        tried(TABLES.replace("    key: id\n", f"    key: id\n{form}") if is_table else RDF, name, content)
 
     check()
+
+
+@pytest.mark.parametrize("kind", TYPED)
+def test_a_column_of_any_type_in_any_role(kind, tmp_path):
+    """And as key, and in the log."""
+    pq.write_table(pa.table({**ROWS, "any": TYPED[kind]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"user": ["u", "v"], "film": ["a", "007"], "any": TYPED[kind]}), tmp_path / "l.parquet"
+    )
+    mapping = TABLES.replace("FILE", "a.parquet").replace('      "*"', '      any: ROLE\n      "*"')
+    log = "{file: l.parquet, user: user, item: film, value: any, time: any}"
+    swapped = [
+        mapping.replace("key: id", "key: any").replace("any: ROLE", "any: ignore"),
+        *(
+            re.sub("interactions: .*", f"interactions: {log}", mapping).replace(old, new)
+            for old, new in (("ROLE", "ignore"), ("user: user", "user: any"), ("item: film", "item: any"))
+        ),
+    ]
+    for text in [*(mapping.replace("ROLE", role) for role in ROLES if role != "ref"), *swapped]:
+        (tmp_path / "kgrec.yaml").write_text(text.replace("ROLE", "{as: ref, to: film}"))
+        (tmp_path / "log.csv").write_text("user,film,stars,at\n")
+        try:
+            build_graph(tmp_path / "kgrec.yaml")
+        except KgrecError as error:
+            assert str(error).count("\n") == 1, str(error)
 
 
 PARTS = [

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kgrec.errors import SourceError
+from kgrec.ingest import cells
 from kgrec.ingest.sources import Source, find_files
 from kgrec.ingest.tables import frame_table, open_table
 from kgrec.mapping import TableFormat
@@ -86,6 +87,22 @@ def test_jsonl_keeps_digits_and_turns_the_rest_to_text(tmp_path):
     rows, broken = rows_of(tmp_path, "a.jsonl", content)
     assert rows == [(1, "007", "1.50", '["a", "b"]', "true"), (3, "8", "", "", "")]
     assert broken == [(4, "not json"), (5, "[1]")]
+
+
+def test_half_of_a_surrogate_pair_is_replaced_in_json(tmp_path):
+    content = r"""{"id": "a\ud800", "t": "\uD83D\uDE00", "\udfff": 1}
+{"id": "\\ud800", "t": ["\ud83d"]}
+"""
+    rows, _ = rows_of(tmp_path, "a.jsonl", content)
+    assert rows == [(1, "a\ufffd", "\U0001f600", "1"), (2, "\\ud800", '["\ufffd"]', "")]
+    assert cells.split(pa.array([r'["\ud800"]']), None)[1].to_pylist() == ["\ufffd"]
+
+
+def test_text_in_parquet_that_is_not_utf_8_is_refused(tmp_path):
+    pq.write_table(pa.table({"t": pa.array([b"\xff", b"a"]).view(pa.string())}), tmp_path / "t.parquet")
+    opened = open_table(Source(tmp_path / "t.parquet", "t.parquet"), TableFormat(file=("t.parquet",)))
+    with pytest.raises(SourceError, match=r"t.parquet: 't' cannot be read: .*UTF8"):
+        list(opened.read(["t"]))
 
 
 def test_parquet_types_become_text(tmp_path):
