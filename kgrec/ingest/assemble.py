@@ -74,15 +74,16 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
 def _triples(
     statements: Statements, nodes: Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
 ) -> tuple[pa.Table, pa.Table]:
-    for edges in statements.edges:
-        _report_missing(edges, statements, nodes, entity_of, mapping, report)
     names = sorted(name for name, (code, _) in statements.relations.items() if _used(statements, code))
-    rank = np.full(len(statements.relations) + 1, -1, dtype=np.int64)
+    rank = np.full(len(statements.relations), -1, dtype=np.int32)
     rank[[statements.relations[name][0] for name in names]] = np.arange(len(names))
-    parts = [_columns(edges, int(rank[edges.relation]), entity_of) for edges in statements.edges]
-    columns = [np.concatenate([part[i] for part in parts]) if parts else np.empty(0) for i in range(4)]
+    columns = _columns(statements.edges, rank, entity_of.astype(np.int32))
     present = (columns[0] >= 0) & (columns[2] >= 0)
-    triples = unique_triples(*(column[present] for column in columns))
+    if not present.all():
+        for edges in statements.edges:
+            _report_missing(edges, statements, nodes, entity_of, mapping, report)
+        columns = [column[present] for column in columns]
+    triples = unique_triples(*columns)
     iris = [statements.relations[name][1] for name in names]
     relations = pa.table(
         {
@@ -98,25 +99,44 @@ def _used(statements: Statements, code: int) -> bool:
     return any(edges.relation == code and len(edges.heads) for edges in statements.edges)
 
 
-def _columns(edges: Edges, relation: int, entity_of: np.ndarray) -> tuple[np.ndarray, ...]:
-    weights = edges.weights if edges.weights is not None else np.ones(len(edges.heads), dtype=np.float32)
-    relations = np.full(len(edges.heads), relation, dtype=np.int64)
-    return entity_of[edges.heads], relations, entity_of[edges.tails], weights
+def _columns(edges: list[Edges], rank: np.ndarray, entity_of: np.ndarray) -> list[np.ndarray]:
+    """Head, relation, tail and weight of all edges."""
+    nothing = np.empty(0, dtype=np.int64)
+    heads, tails = (np.concatenate([nothing, *ends]) for ends in ([e.heads for e in edges], [e.tails for e in edges]))
+    weights = np.ones(len(heads), dtype=np.float32)
+    lengths = [len(part.heads) for part in edges]
+    for part, end in zip(edges, np.cumsum(lengths).tolist(), strict=True):
+        if part.weights is not None:
+            weights[end - len(part.heads) : end] = part.weights
+    relations = np.repeat(rank[[part.relation for part in edges]], lengths)
+    return [entity_of[heads], relations, entity_of[tails], weights]
 
 
 def unique_triples(
     heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray
 ) -> pa.Table:
     """Triples sorted by relation, head, tail, each once; of several weights the largest is kept."""
-    order = np.lexsort((-weights, tails, heads, relations))
-    heads, relations, tails, weights = heads[order], relations[order], tails[order], weights[order]
+    order = _order(heads, relations, tails, weights)
+    columns = [column[order] for column in (heads, relations, tails, weights)]
     first = np.ones(len(order), dtype=bool)
-    first[1:] = (np.diff(heads) != 0) | (np.diff(relations) != 0) | (np.diff(tails) != 0)
-    columns = [heads[first], relations[first], tails[first], weights[first]]
+    first[1:] = np.logical_or.reduce([np.diff(column) != 0 for column in columns[:3]])
     arrays = [
-        pa.array(c.astype(f.type.to_pandas_dtype())) for c, f in zip(columns, TRIPLE_SCHEMA, strict=True)
+        pa.array(c[first].astype(f.type.to_pandas_dtype(), copy=False))
+        for c, f in zip(columns, TRIPLE_SCHEMA, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=TRIPLE_SCHEMA)
+
+
+def _order(heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Order by relation, head, tail, and the largest weight first."""
+    size = 1 + max((int(ends.max()) for ends in (heads, tails) if len(ends)), default=0)
+    kinds = 1 + int(relations.max()) if len(relations) else 1
+    if kinds * size**2 >= 2**63:
+        return np.lexsort((-weights, tails, heads, relations))
+    # one number a triple is sorted many times faster
+    numbers = (relations.astype(np.int64) * size + heads) * size + tails
+    alike = not len(weights) or bool((weights == weights[0]).all())
+    return np.argsort(numbers) if alike else np.lexsort((-weights, numbers))
 
 
 def _report_missing(
@@ -235,8 +255,11 @@ def _text_table(
 
 def unique_rows(table: pa.Table) -> pa.Table:
     """Each row once, sorted by all columns from left to right."""
-    table = table.group_by(table.column_names, use_threads=False).aggregate([])
-    return table.sort_by([(name, "ascending") for name in table.column_names]).combine_chunks()
+    table = table.sort_by([(name, "ascending") for name in table.column_names]).combine_chunks()
+    again = np.ones(max(len(table) - 1, 0), dtype=bool)
+    for column in table.columns:
+        again &= pc.equal(column[1:], column[:-1]).to_numpy()
+    return table.filter(pa.array(np.append(np.ones(min(len(table), 1), dtype=bool), ~again)))
 
 
 def _numbers(statements: Statements, entity_of: np.ndarray) -> pa.Table:

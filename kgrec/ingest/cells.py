@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,8 @@ def _json_parts(cell: str) -> list[str] | None:
     return [part or "" for part in parts]
 
 
+# a file has far more dates than there are days
+@lru_cache(maxsize=1 << 16)
 def _seconds(text: str, form: str | None) -> float | None:
     try:
         value = datetime.strptime(text, form) if form else _iso(text)

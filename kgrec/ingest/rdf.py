@@ -287,8 +287,9 @@ class _Reader:
         for code in np.unique(part.langs):
             codes[code] = self.statements.language(tags[code])
         predicate_code = self.statements.predicate(self._short(predicate))
-        langs = codes[part.langs]
-        gathered = Values(predicate_code, nodes, part.objects, langs, ranks[wanted], self.statements.sources)
+        # the objects of one predicate are a part of the batch's, all of which would be held
+        values, langs = pa.concat_arrays([part.objects]), codes[part.langs]
+        gathered = Values(predicate_code, nodes, values, langs, ranks[wanted], self.statements.sources)
         (self.statements.labels if isinstance(role, Label) else self.statements.texts).append(gathered)
 
     def _add_nodes(

@@ -7,7 +7,7 @@ graph's tables. Nodes are interned, one dict entry a node; all else is kept in c
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, repeat
 from urllib.parse import quote, unquote
@@ -64,8 +64,7 @@ class Nodes:
         new = np.flatnonzero(numbers < 0)
         if len(new):
             keys = [keys[i] for i in new.tolist()] if len(new) < len(keys) else keys
-            self._add(known, code, keys)
-            numbers[new] = _looked_up(known, keys)
+            numbers[new] = self._add(known, code, keys)
         return numbers
 
     def find(self, type_: str, keys: Sequence[str]) -> np.ndarray:
@@ -81,8 +80,12 @@ class Nodes:
         new = np.flatnonzero(numbers < 0)
         if len(new):
             unknown = [iris[i] for i in new.tolist()]
-            self._add(self._by_iri, -1, [iri for iri in unknown if not self._add_own(iri)])
-            numbers[new] = _looked_up(self._by_iri, unknown)
+            own = {iri for iri in unknown if iri.startswith(self.base) and self._add_own(iri)}
+            if own:
+                self._add(self._by_iri, -1, [iri for iri in unknown if iri not in own])
+                numbers[new] = _looked_up(self._by_iri, unknown)
+            else:
+                numbers[new] = self._add(self._by_iri, -1, unknown)
         return numbers
 
     def _add_own(self, iri: str) -> bool:
@@ -106,13 +109,15 @@ class Nodes:
             self.types.append(type_)
         return self._by_type[type_]
 
-    def _add(self, known: dict[str, int], code: int, keys: Iterable[str]) -> None:
-        new = list(dict.fromkeys(keys))
-        known.update(zip(new, count(len(self.keys)), strict=False))
+    def _add(self, known: dict[str, int], code: int, keys: Sequence[str]) -> np.ndarray:
+        """Numbers of some nodes that are new."""
+        new, first = list(dict.fromkeys(keys)), len(self.keys)
+        known.update(zip(new, count(first), strict=False))
         self.keys.extend(new)
         self.type_codes.extend(array("i", [code]) * len(new))
         self.exists.extend(bytes(len(new)))
         self.row_hashes.frombytes(bytes(8 * len(new)))
+        return np.arange(first, first + len(new)) if len(new) == len(keys) else _looked_up(known, keys)
 
 
 def _looked_up(known: dict[str, int], names: Sequence[str]) -> np.ndarray:

@@ -18,7 +18,7 @@ import pyoxigraph as ox
 from kgrec.ingest import cells
 
 IRI, BLANK, LITERAL, TRIPLE = 0, 1, 2, 3
-_NEWLINE, _SPACE, _QUOTE, _BACKSLASH, _AT, _LESS = (ord(character) for character in '\n "\\@<')
+_NEWLINE, _EXCLAMATION, _QUOTE, _BACKSLASH, _AT, _LESS = (ord(character) for character in '\n!"\\@<')
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,19 @@ class Triples:
 def cut(data: bytes) -> Triples:
     """The columns of some lines of canonical N-Triples."""
     text = np.frombuffer(data, dtype=np.uint8)
-    low = np.flatnonzero(text <= _QUOTE)  # holds line ends, spaces and quotes; few other bytes
-    kinds = text[low]
-    ends, spaces, quotes = (low[kinds == byte] for byte in (_NEWLINE, _SPACE, _QUOTE))
-    starts = np.concatenate([np.zeros(min(1, len(ends)), dtype=np.int64), ends[:-1] + 1])
-    first = np.searchsorted(spaces, starts)
-    subject_end, predicate_end = spaces[first], spaces[first + 1]
+    # line ends, spaces, quotes, and what else stands in literals alone
+    low = np.flatnonzero(text <= _QUOTE)
+    low = low[text[low] != _EXCLAMATION]
+    last = np.flatnonzero(text[low] == _NEWLINE)
+    first = np.concatenate([np.zeros(min(1, len(last)), dtype=np.int64), last[:-1] + 1])
+    subject_end, predicate_end, ends = low[first], low[first + 1], low[last]
+    starts = np.concatenate([np.zeros(min(1, len(last)), dtype=np.int64), ends[:-1] + 1])
     begin, end = predicate_end + 1, ends - 2
     object_kinds = _kinds(text, begin)
     closing = end.copy()
     literal = np.flatnonzero(object_kinds == LITERAL)
-    closing[literal] = quotes[np.searchsorted(quotes, end[literal]) - 1]
+    # after the closing quote there is but one space
+    closing[literal] = low[last[literal] - 2]
     subject_kinds = _kinds(text, starts)
     langs, languages = _languages(data, text, closing, end, literal)
     objects = _pieces(data, begin + 1 + (object_kinds == BLANK), closing - (object_kinds == IRI))

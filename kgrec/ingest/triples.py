@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
@@ -49,8 +49,11 @@ _SUFFIXES = {
 }
 _BY_LINE = ("ntriples", "nquads")
 _WITH_GRAPHS = ("nquads", "trig", "jsonld")
-#: triples, and bytes of them, that are held at a time; they are drawn in small pieces, which stay in the cache
-_ROWS, _BYTES, _PIECE = 200_000, 32 << 20, 2_000
+#: bytes of triples that are held at a time; they are drawn in pieces that stay in the cache
+_BYTES = 16 << 20
+#: bytes that are read at a time where lines can be told apart, and triples where not
+_BLOCK, _PIECE = 1 << 20, 2_000
+_LONGEST_LINE, _NEWLINE = 64 << 20, 10
 MALFORMED = "is malformed"
 BLANK = "has a blank node, which the mapping drops"
 QUOTED = "is about a triple"
@@ -138,38 +141,67 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
         if kind == "rdfxml":
             stream = _NoEntities(stream, source.name)
         guarded: Any = _Shallow(stream, source.name, kind)
-        base_iri = None if kind in _BY_LINE else base
-        found: Any = ox.parse(guarded, format=_FORMATS[kind], base_iri=base_iri)
-        if kind in _WITH_GRAPHS:
-            found = map(attrgetter("triple"), found)
         faults = _Faults(source.name, tally, goes_on=kind in _BY_LINE)
-        ended = False
-        while not ended:
-            text, ended = _next_text(found, faults)
-            yield text
-
-
-def _next_text(triples: Iterator[Any], faults: _Faults) -> tuple[bytes, bool]:
-    """So many more triples as N-Triples, and whether these were the last.
-
-    The serializer draws the triples from the parser itself. On a fault it keeps those before, and can draw on.
-    """
-    text = io.BytesIO()
-    for _ in range(_ROWS // _PIECE):
-        before = text.tell()
+        pieces = _by_line(guarded, kind, faults) if kind in _BY_LINE else _by_count(guarded, kind, base)
         try:
-            ox.serialize(islice(triples, _PIECE), text, format=ox.RdfFormat.N_TRIPLES)
-            if text.tell() == before:
-                return text.getvalue(), True
+            yield from _texts(pieces, faults)
         except SyntaxError as error:
             faults.add(error)
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"{faults.name} cannot be read: {error}", "Check that the file is whole."
+                f"{source.name} cannot be read: {error}", "Check that the file is whole."
             ) from None
+
+
+def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]:
+    """Triples of about a megabyte of lines at a time; from a stream the parser would ask for two kilobytes."""
+    begun: list[bytes] = []
+    while data := stream.read(_BLOCK):
+        end = data.rfind(b"\n") + 1
+        if end:
+            block = b"".join([*begun, data[:end]])
+            yield _parse(block, kind, None)
+            faults.lines += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE))
+            begun = [data[end:]]
+        elif len(begun) * _BLOCK >= _LONGEST_LINE:
+            longest = f"{_LONGEST_LINE >> 20} MB"
+            raise SourceError(f"{faults.name} has a line of more than {longest}.", "Is this N-Triples?")
+        else:
+            begun.append(data)
+    yield _parse(b"".join(begun), kind, None)
+
+
+def _by_count(stream: Any, kind: str, base: str) -> Iterator[Iterator[Any]]:
+    """So many triples at a time."""
+    triples = _parse(stream, kind, base)
+    for first in triples:
+        yield chain([first], islice(triples, _PIECE - 1))
+
+
+def _parse(source: Any, kind: str, base: str | None) -> Iterator[Any]:
+    found: Iterator[Any] = ox.parse(source, format=_FORMATS[kind], base_iri=base)
+    return map(attrgetter("triple"), found) if kind in _WITH_GRAPHS else found
+
+
+def _texts(pieces: Iterator[Iterator[Any]], faults: _Faults) -> Iterator[bytes]:
+    """The triples as N-Triples, some megabytes at a time."""
+    text = io.BytesIO()
+    for piece in pieces:
+        _write(piece, text, faults)
         if text.tell() > _BYTES:
-            break
-    return text.getvalue(), False
+            yield text.getvalue()
+            text = io.BytesIO()
+    yield text.getvalue()
+
+
+def _write(triples: Iterator[Any], text: io.BytesIO, faults: _Faults) -> None:
+    """The serializer draws the triples from the parser itself. On a fault it keeps those before, and can draw on."""
+    while True:
+        try:
+            ox.serialize(triples, text, format=ox.RdfFormat.N_TRIPLES)
+            return
+        except SyntaxError as error:
+            faults.add(error)
 
 
 class _Faults:
@@ -177,6 +209,8 @@ class _Faults:
 
     def __init__(self, name: str, tally: Tally, *, goes_on: bool) -> None:
         self.name, self.tally, self.goes_on, self.last, self.repeated = name, tally, goes_on, 0, 0
+        #: lines before those that the parser counts
+        self.lines = 0
 
     def add(self, error: SyntaxError) -> None:
         """Count one.
@@ -184,7 +218,7 @@ class _Faults:
         Raises:
             SourceError: The format cannot go on, or the parser does not get on.
         """
-        line = error.lineno or 0
+        line = self.lines + (error.lineno or 0)
         if not self.goes_on:
             where = f":{line}" if line else ""
             raise SourceError(
@@ -207,8 +241,8 @@ def _reason(error: SyntaxError) -> str:
 
 #: what opens, what closes, and what begins anew; elements of RDF/XML, triples about triples elsewhere
 _NESTING = {
-    "rdfxml": (re.compile(rb"<(?=[^\s/!?>])|</|/>"), b"<"),
-    "other": (re.compile(rb'<<|>>|"'), b"<<"),
+    "rdfxml": (re.compile(rb"<(?=[^\s/!?>])|</|/>"), re.compile(b"<")),
+    "other": (re.compile(rb'<<|>>|"'), re.compile(b"<<")),
 }
 _DEEPEST = 1000
 
@@ -225,7 +259,7 @@ class _Shallow:
     def read(self, size: int = -1) -> bytes:
         """Read on, refusing what is nested too deeply."""
         data = bytes(self.stream.read(size if size > 0 else 1 << 16))
-        if self.checked and (self.depth or self.opening in self.tail + data):
+        if self.checked and (self.depth or self.opening.search(self.tail + data)):
             self._follow(self.tail + data)
         # a mark of two bytes may stand across two pieces
         self.tail = data[-1:] if data[-1:] in (b"<", b">", b"/") else b""
@@ -233,7 +267,7 @@ class _Shallow:
 
     def _follow(self, data: bytes) -> None:
         for mark in self.marks.finditer(data):
-            if mark[0] == self.opening:
+            if self.opening.fullmatch(mark[0]):
                 self.depth += 1
             elif mark[0] == b'"':
                 self.depth = 0
