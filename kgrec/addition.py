@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
 from kgrec.graph import KnowledgeGraph, graph_of, named
-from kgrec.ingest.assemble import TRIPLE_SCHEMA, assemble, unique_rows, unique_triples
+from kgrec.ingest.assemble import assemble
 from kgrec.ingest.read import Reading, begin, read_files, read_frames
 from kgrec.ingest.sources import Source, find_files
 from kgrec.ingest.statements import RESOURCE
+from kgrec.ingest.unique import TRIPLE_SCHEMA, unique_rows, unique_triples
 from kgrec.interactions import Interactions
 from kgrec.mapping import Mapping, TableFormat
 

@@ -83,14 +83,14 @@ class KnowledgeGraph:
         """Entity ids of the items, in the order of `item_ids`; int32."""
         return self._items[1]
 
-    def item_codes(self, names: Sequence[str]) -> np.ndarray:
+    def item_codes(self, names: Sequence[str] | pa.Array) -> np.ndarray:
         """Place of each item in `item_ids`, -1 where unknown; an item that was merged into another answers to its old name.
 
         Shape (len(names),), int64.
         """
         codes = self.item_ids.ids(names)
         for at in np.flatnonzero(codes < 0) if self.item_aliases else ():
-            codes[at] = self.item_aliases.get(names[int(at)], -1)
+            codes[at] = self.item_aliases.get(str(names[int(at)]), -1)
         return codes
 
     def find(self, type: str, key: str) -> int:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import SourceError
+from kgrec.ingest import cells
 from kgrec.ingest.log import Log, positives, read_log
 from kgrec.ingest.report import FileReport, Report, Tally
 from kgrec.ingest.tables import frame_table
@@ -56,7 +57,7 @@ class Interactions:
         users, rank = _sorted_users(log)
         value = _joined(log.value, np.float32) if mapped and mapped.value else None
         time = _joined(log.time, np.int64) if mapped and mapped.time else None
-        user = rank[_joined(log.user, np.int64)]
+        user = rank[_joined(log.user, np.int32)]
         positive = positives(mapped, value, len(user))
         return cls(users, items, user, _joined(log.item, np.int32), positive, value, time)._distinct()
 
@@ -161,13 +162,18 @@ class Interactions:
 
     def _distinct(self) -> Interactions:
         """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
-        pair = self.user.astype(np.int64) * max(len(self.items), 1) + self.item
+        size = max(len(self.items), 1)
+        pair = self.user.astype(np.int64)
+        pair *= size
+        pair += self.item
+        if self.time is None and self.value is None:
+            pair = cells.distinct(pair)
+            user, item = (pair // size).astype(np.int32), (pair % size).astype(np.int32)
+            return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool))
         order = np.argsort(pair)
         in_order = pair[order]
         again = np.zeros(len(order), dtype=bool)
         again[1:] = in_order[1:] == in_order[:-1]
-        if self.time is None and self.value is None:
-            return self.rows(order[~again])
         # few rows repeat a pair: only these are ranked
         repeated = np.zeros(len(order), dtype=bool)
         repeated[order] = again | np.append(again[1:], False)
@@ -198,7 +204,7 @@ def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:
 
 
 def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
-    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype=dtype)
+    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype=dtype)
 
 
 def _strings(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:

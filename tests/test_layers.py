@@ -36,6 +36,7 @@ LAYERS = [
     "ingest.rdf",
     "ingest.read",
     "ingest.identities",
+    "ingest.unique",
     "ingest.assemble",
     "ingest.draft",
     "ingest.foreign.place",

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest.identities import Identities
 from kgrec.ingest.report import Places, Report
-from kgrec.ingest.statements import Edges, Statements, Values
+from kgrec.ingest.statements import LAST, Edges, Statements, Values
+from kgrec.ingest.unique import in_order, ties, unique_rows, unique_triples
 from kgrec.mapping import Mapping
 
 TEXT_SCHEMA = pa.schema(
@@ -24,9 +25,6 @@ TEXT_SCHEMA = pa.schema(
 NUMBER_SCHEMA = pa.schema([("id", pa.int32()), ("predicate", pa.string()), ("value", pa.float64())])
 VECTOR_SCHEMA = pa.schema(
     [("id", pa.int32()), ("predicate", pa.string()), ("vector", pa.list_(pa.float32()))]
-)
-TRIPLE_SCHEMA = pa.schema(
-    [("head", pa.int32()), ("relation", pa.int32()), ("tail", pa.int32()), ("weight", pa.float32())]
 )
 
 
@@ -102,7 +100,9 @@ def _used(statements: Statements, code: int) -> bool:
 def _columns(edges: list[Edges], rank: np.ndarray, entity_of: np.ndarray) -> list[np.ndarray]:
     """Head, relation, tail and weight of all edges."""
     nothing = np.empty(0, dtype=np.int64)
-    heads, tails = (np.concatenate([nothing, *ends]) for ends in ([e.heads for e in edges], [e.tails for e in edges]))
+    heads, tails = (
+        np.concatenate([nothing, *ends]) for ends in ([e.heads for e in edges], [e.tails for e in edges])
+    )
     weights = np.ones(len(heads), dtype=np.float32)
     lengths = [len(part.heads) for part in edges]
     for part, end in zip(edges, np.cumsum(lengths).tolist(), strict=True):
@@ -110,33 +110,6 @@ def _columns(edges: list[Edges], rank: np.ndarray, entity_of: np.ndarray) -> lis
             weights[end - len(part.heads) : end] = part.weights
     relations = np.repeat(rank[[part.relation for part in edges]], lengths)
     return [entity_of[heads], relations, entity_of[tails], weights]
-
-
-def unique_triples(
-    heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray
-) -> pa.Table:
-    """Triples sorted by relation, head, tail, each once; of several weights the largest is kept."""
-    order = _order(heads, relations, tails, weights)
-    columns = [column[order] for column in (heads, relations, tails, weights)]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = np.logical_or.reduce([np.diff(column) != 0 for column in columns[:3]])
-    arrays = [
-        pa.array(c[first].astype(f.type.to_pandas_dtype(), copy=False))
-        for c, f in zip(columns, TRIPLE_SCHEMA, strict=True)
-    ]
-    return pa.Table.from_arrays(arrays, schema=TRIPLE_SCHEMA)
-
-
-def _order(heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Order by relation, head, tail, and the largest weight first."""
-    size = 1 + max((int(ends.max()) for ends in (heads, tails) if len(ends)), default=0)
-    kinds = 1 + int(relations.max()) if len(relations) else 1
-    if kinds * size**2 >= 2**63:
-        return np.lexsort((-weights, tails, heads, relations))
-    # one number a triple is sorted many times faster
-    numbers = (relations.astype(np.int64) * size + heads) * size + tails
-    alike = not len(weights) or bool((weights == weights[0]).all())
-    return np.argsort(numbers) if alike else np.lexsort((-weights, numbers))
 
 
 def _report_missing(
@@ -203,17 +176,22 @@ def _gathered(
     joined = {name: np.concatenate(c) if c else np.empty(0, dtype=np.int64) for name, c in columns.items()}
     values = pa.chunked_array([part.values.cast(kind) for part in parts], kind)
     present = joined["entity"] >= 0
-    return {name: c[present] for name, c in joined.items()}, values.filter(pa.array(present)).combine_chunks()
+    if not present.all():
+        joined = {name: c[present] for name, c in joined.items()}
+        values = values.filter(pa.array(present))
+    return joined, values.combine_chunks()
 
 
 def _preferred(columns: dict[str, np.ndarray]) -> np.ndarray:
     """Rows in the most preferred language that the node has for the predicate in that source."""
+    if not columns["rank"].any():
+        return np.arange(len(columns["rank"]))
     order = np.lexsort([columns[name] for name in ("rank", "source", "predicate", "entity")])
     group = np.zeros(len(order), dtype=bool)
     group[:1] = True
     for name in ("entity", "predicate", "source"):
         group[1:] |= np.diff(columns[name][order]) != 0
-    best = columns["rank"][order][group][np.cumsum(group) - 1] if len(order) else np.empty(0)
+    best = columns["rank"][order][group][np.cumsum(group) - 1]
     return np.asarray(order[columns["rank"][order] == best], dtype=np.int64)
 
 
@@ -221,11 +199,8 @@ def _labels(statements: Statements, entity_of: np.ndarray, size: int) -> tuple[p
     """Label of each entity, and as text the names that others are preferred to."""
     columns, values = _gathered(statements.labels, entity_of, pa.large_string())
     rows = _preferred(columns)
-    table = pa.table(
-        {"e": columns["entity"][rows], "s": columns["source"][rows], "v": values.take(pa.array(rows))}
-    )
-    by_value = pc.sort_indices(table, sort_keys=[("e", "ascending"), ("s", "ascending"), ("v", "ascending")])
-    rows = rows[by_value.to_numpy()]
+    by_source = columns["entity"][rows] * (LAST + 1) + columns["source"][rows]
+    rows = rows[in_order(by_source, pa.table({"value": values.take(pa.array(rows))}))]
     first = np.diff(columns["entity"][rows], prepend=-1) != 0
     chosen = np.full(size, -1, dtype=np.int64)
     chosen[columns["entity"][rows[first]]] = rows[first]
@@ -253,15 +228,6 @@ def _text_table(
     return pa.Table.from_arrays(arrays, schema=TEXT_SCHEMA)
 
 
-def unique_rows(table: pa.Table) -> pa.Table:
-    """Each row once, sorted by all columns from left to right."""
-    table = table.sort_by([(name, "ascending") for name in table.column_names]).combine_chunks()
-    again = np.ones(max(len(table) - 1, 0), dtype=bool)
-    for column in table.columns:
-        again &= pc.equal(column[1:], column[:-1]).to_numpy()
-    return table.filter(pa.array(np.append(np.ones(min(len(table), 1), dtype=bool), ~again)))
-
-
 def _numbers(statements: Statements, entity_of: np.ndarray) -> pa.Table:
     columns, values = _gathered(statements.numbers, entity_of, pa.float64())
     return unique_rows(_value_table(statements, columns, values, NUMBER_SCHEMA))
@@ -270,19 +236,15 @@ def _numbers(statements: Statements, entity_of: np.ndarray) -> pa.Table:
 def _vectors(statements: Statements, entity_of: np.ndarray) -> pa.Table:
     columns, values = _gathered(statements.vectors, entity_of, pa.list_(pa.float32()))
     table = _value_table(statements, columns, values, VECTOR_SCHEMA)
-    table = table.sort_by([("id", "ascending"), ("predicate", "ascending")]).combine_chunks()
-    return table.take(pa.array(_by_vector(table)))
-
-
-def _by_vector(table: pa.Table) -> np.ndarray:
-    """Rows of a table sorted by id and predicate in an order that, where these are the same, the vectors decide."""
-    rows = np.arange(len(table))
-    again = np.diff(table["id"].to_numpy()) == 0
-    again &= pc.equal(table["predicate"][1:], table["predicate"][:-1]).to_numpy()
-    tied = np.flatnonzero(np.append(again, False) | np.append(False, again))
-    few = table.take(pa.array(tied)).to_pylist()
-    rows[tied] = tied[sorted(range(len(few)), key=lambda i: tuple(few[i].values()))]
-    return rows
+    names = sorted(statements.predicates)
+    rank = np.array([names.index(name) for name in statements.predicates], dtype=np.int64)
+    numbers = columns["entity"] * max(len(names), 1) + rank[columns["predicate"]]
+    order = np.argsort(numbers)
+    # lists cannot be sorted in Arrow; of an entity and a predicate there is mostly one
+    tied = ties(numbers[order])
+    few = table.take(pa.array(order[tied])).to_pylist()
+    order[tied] = order[tied][sorted(range(len(few)), key=lambda i: tuple(few[i].values()))]
+    return table.take(pa.array(order)).combine_chunks()
 
 
 def _value_table(

@@ -66,18 +66,18 @@ class _Graph:
         """Nodes that share their colour and have a neighbour that does; of the others it does not matter which is which."""
         _, inverse, counts = np.unique(colours, return_inverse=True, return_counts=True)
         tied = counts[inverse] > 1
-        return np.asarray(np.unique(self.at[tied[self.at] & (self.other >= 0) & tied[self.other]]))
+        return cells.distinct(self.at[tied[self.at] & (self.other >= 0) & tied[self.other]])
 
     def refined(self, colours: np.ndarray) -> np.ndarray:
         """Colours in which nodes differ whose neighbours do."""
-        classes = len(np.unique(colours))
+        classes = len(cells.distinct(colours))
         while self.work < _WORK:
             self.work += len(self.at) + self.size + 1000
             theirs = np.where(self.other >= 0, colours[self.other], self.ground)
             total = np.zeros(self.size, dtype=np.uint64)
             np.add.at(total, self.at, _mixed(self.marks, theirs))
             colours = _mixed(colours, total)
-            found = len(np.unique(colours))
+            found = len(cells.distinct(colours))
             if found in (classes, self.size):
                 break
             classes = found

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from kgrec.ingest import cells
 from kgrec.ingest.report import Report
 from kgrec.ingest.statements import RESOURCE, Statements, node_iri, quoted
 from kgrec.mapping import Mapping
@@ -84,7 +85,7 @@ class Identities:
         ones = np.ones(len(pairs), dtype=np.int8)
         links = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(self.nodes), len(self.nodes)))
         _, component = connected_components(links, directed=False)
-        involved = np.unique(pairs)
+        involved = cells.distinct(pairs)
         order = involved[np.argsort(component[involved], kind="stable")]
         starts = np.flatnonzero(np.diff(component[order], prepend=-1))
         for members in np.split(order, starts[1:]):
@@ -116,33 +117,35 @@ class Identities:
 
     def table(self, order: np.ndarray, labels: pa.Array) -> pa.Table:
         """The entities."""
-        keys = list(map(self.nodes.keys.__getitem__, order.tolist()))
+        keys = pa.array(map(self.nodes.keys.__getitem__, order.tolist()), pa.large_string())
         types = pa.array(self.nodes.types, pa.string()).take(pa.array(self.type_codes[order]))
         return pa.table(
             {
                 "id": pa.array(np.arange(len(order), dtype=np.int32)),
                 "type": types.dictionary_encode(),
-                "key": pa.array(keys, pa.string()),
-                "iri": pa.array(self._iris(order, keys), pa.string()),
+                "key": keys.cast(pa.string()),
+                "iri": self._iris(order, keys),
                 "label": labels,
             }
         )
 
-    def _iris(self, order: np.ndarray, keys: list[str]) -> list[str]:
+    def _iris(self, order: np.ndarray, keys: pa.Array) -> pa.Array:
         """The IRI that a source gives a node, the smallest if several do; else one below the base."""
-        own = self.is_iri[order].tolist()
-        begin = [node_iri(self.mapping.base, type_, "") for type_ in self.nodes.types]
-        codes = self.type_codes[order].tolist()
-        iris = [
-            key if is_own else begin[code] + quoted(key)
-            for key, is_own, code in zip(keys, own, codes, strict=True)
-        ]
-        for at in np.flatnonzero(np.isin(order, np.array(list(self.members), dtype=np.int64))).tolist():
-            given = [
-                self.nodes.keys[member] for member in self.members[int(order[at])] if self.is_iri[member]
-            ]
-            iris[at] = min(given, default=iris[at])
-        return iris
+        begin = pa.array([node_iri(self.mapping.base, type_, "") for type_ in self.nodes.types], keys.type)
+        named = np.flatnonzero(np.isin(order, np.array(list(self.members), dtype=np.int64)))
+        members = [[m for m in self.members[root] if self.is_iri[m]] for root in order[named].tolist()]
+        own = self.is_iri[order]
+        below = pc.binary_join_element_wise(
+            begin.take(pa.array(self.type_codes[order])), _quoted(keys, ~own), pa.scalar("", keys.type)
+        )
+        iris = pc.if_else(pa.array(own), keys, below)
+        given = {
+            at: min(self.nodes.keys[m] for m in some) for at, some in zip(named, members, strict=True) if some
+        }
+        mask = np.isin(np.arange(len(order)), list(given))
+        return pc.replace_with_mask(iris, pa.array(mask), pa.array(list(given.values()), keys.type)).cast(
+            pa.string()
+        )
 
     def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
         """The names of nodes that were merged into others; the report counts them, and names items among them."""
@@ -172,3 +175,10 @@ class Identities:
     def _is_item(self, node: int) -> bool:
         brought = bool(self.tabled[node] or self.brought[node])
         return brought and self._named(node)[0] in self.mapping.item_types
+
+
+def _quoted(keys: pa.Array, wanted: np.ndarray) -> pa.Array:
+    """The keys, percent-encoded where it is wanted; most are as they are."""
+    rest = wanted & ~cells.mask(pc.ascii_is_alnum(keys))
+    coded = [quoted(key) for key in keys.filter(pa.array(rest)).to_pylist()]
+    return pc.replace_with_mask(keys, pa.array(rest), pa.array(coded, keys.type))

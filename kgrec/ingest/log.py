@@ -54,7 +54,7 @@ def read_log(
     mapped: InteractionTable,
     tally: Tally,
     report: Report,
-    item_ids: Callable[[list[str]], np.ndarray],
+    item_ids: Callable[[pa.Array], np.ndarray],
 ) -> None:
     """Read a table with an interaction a row.
 
@@ -95,7 +95,7 @@ def _read_batch(
     mapped: InteractionTable,
     tally: Tally,
     report: Report,
-    item_ids: Callable[[list[str]], np.ndarray],
+    item_ids: Callable[[pa.Array], np.ndarray],
 ) -> None:
     full = filled(batch, mapped.user) & filled(batch, mapped.item)
     tally.drop(NO_USER, int((~full).sum()), batch.places(np.flatnonzero(~full)))
@@ -125,10 +125,10 @@ def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, r
     tally.drop(UNKNOWN_ITEM, len(rows), places)
 
 
-def _item_codes(column: pa.Array, item_ids: Callable[[list[str]], np.ndarray]) -> np.ndarray:
+def _item_codes(column: pa.Array, item_ids: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
     """Code of each row's item, -1 where it is unknown; each distinct name is looked up once."""
     encoded = pc.dictionary_encode(column)
-    codes = np.append(item_ids(encoded.dictionary.to_pylist()), -1) if len(column) else np.full(1, -1)
+    codes = np.append(item_ids(encoded.dictionary), -1) if len(column) else np.full(1, -1)
     return np.asarray(codes[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
 
 
@@ -140,7 +140,7 @@ def _encode_users(log: Log) -> None:
     first = sum(map(len, log.users))
     log.waiting.clear()
     log.users.append(encoded.dictionary.cast(pa.large_string()))
-    log.user.append(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64) + first)
+    log.user.append(encoded.indices.to_numpy(zero_copy_only=False) + first)
 
 
 def _at(column: pa.Array, rows: np.ndarray) -> pa.Array:

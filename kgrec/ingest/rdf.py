@@ -132,7 +132,7 @@ class _Reader:
         """Give nodes the types that the beginnings of their IRIs have, once each of them is known."""
         if not self.met:
             return
-        nodes = np.unique(np.concatenate(self.met))
+        nodes = cells.distinct(np.concatenate(self.met))
         keys = pa.array([self.statements.nodes.keys[node] for node in nodes], pa.large_string())
         for beginning, type_ in self.beginnings.items():
             found = nodes[cells.mask(pc.starts_with(keys, beginning))]

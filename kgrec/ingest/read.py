@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from kgrec.artifacts import digest
 from kgrec.errors import SourceError
@@ -89,7 +90,7 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
         reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
 
 
-def read_interactions(reading: Reading, find: Finder, item_ids: Callable[[list[str]], np.ndarray]) -> Log:
+def read_interactions(reading: Reading, find: Finder, item_ids: Callable[[pa.Array], np.ndarray]) -> Log:
     """Read the log of interactions, if the mapping has one.
 
     Raises:

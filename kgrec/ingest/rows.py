@@ -18,7 +18,7 @@ from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.report import Tally
-from kgrec.ingest.statements import Edges, Statements, Values
+from kgrec.ingest.statements import LAST, Edges, Statements, Values
 from kgrec.mapping import EdgeTable, NodeTable
 from kgrec.prefixes import IRI
 from kgrec.roles import AnyRole, Category, Date, Label, NodeValue, Number, Ref, SameAs, Text, Vector
@@ -293,10 +293,6 @@ def name_nodes(statements: Statements, nodes: np.ndarray, keys: Sequence[str]) -
     statements.nodes.mark(nodes)
     values = pa.array(keys, pa.large_string())
     statements.labels.append(Values(statements.predicate("name"), nodes, values, source=LAST))
-
-
-#: rank of a label that is only the value by which a node was named
-LAST = 1 << 20
 
 
 def _edges_of(

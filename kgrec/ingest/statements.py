@@ -18,6 +18,8 @@ import pyarrow as pa
 from kgrec.roles import is_type_name
 
 RESOURCE = "resource"
+#: as the number of a source: a label that is only the value by which a node was named
+LAST = 1 << 20
 
 
 def node_iri(base: str, type_: str, key: str) -> str:

@@ -246,7 +246,9 @@ class _CsvState:
 def _breaks(record: pa.RecordBatch) -> np.ndarray:
     total = np.zeros(len(record), dtype=np.int64)
     for column in record.columns:
-        total += pc.count_substring(column, "\n").to_numpy(zero_copy_only=False)
+        text = np.frombuffer(column.buffers()[2] or b"", dtype=np.uint8)
+        if (text == ord("\n")).any():
+            total += pc.count_substring(column, "\n").to_numpy(zero_copy_only=False)
     return total
 
 

@@ -125,7 +125,7 @@ def _unescaped(
 ) -> pa.Array:
     if b"\\" not in data or not len(literal):
         return objects
-    rows = np.unique(np.searchsorted(ends, np.flatnonzero(text == _BACKSLASH)))
+    rows = cells.distinct(np.searchsorted(ends, np.flatnonzero(text == _BACKSLASH)))
     rows = rows[np.isin(rows, literal)]
     lines = b"".join(data[starts[row] : ends[row] + 1] for row in rows)
     values = [triple.object.value for triple in ox.parse(lines, format=ox.RdfFormat.N_TRIPLES)]
