@@ -114,6 +114,49 @@ def test_malformed_lines_of_ntriples_are_counted_and_passed_over(tmp_path):
     assert graph.report.files["a.nt"].rows == 7 and len(graph.triples) == 1
 
 
+def test_malformed_lines_are_named_far_into_a_file_too(tmp_path):
+    """Lines are read in blocks of a megabyte; \\r\\n ends one line, not two."""
+    good = NT.splitlines()[1] + "\r\n"
+    lines = [good] * 60_000
+    lines[20_000:20_001] = [
+        "# a remark\n",
+        "\n",
+        "nonsense\n",
+        "<http://ex.org/a> <http://ex.org/knows> <x\n",
+    ]
+    lines[50_000] = "more nonsense\n"
+    dropped = built(tmp_path, "a.nt", "".join(lines)[:-2]).report.files["a.nt"].dropped["is malformed"]
+    assert dropped.first == ["a.nt:20003", "a.nt:20004", "a.nt:50001"]
+    assert len("".join(lines)) > 2 << 20
+
+
+def test_a_line_without_end_is_refused(tmp_path):
+    with pytest.raises(SourceError) as caught:
+        built(tmp_path, "a.nt", NT + "x" * (66 << 20))
+    assert str(caught.value) == "a.nt has a line of more than 64 MB.\n  Is this N-Triples?"
+
+
+def test_terms_may_hold_any_character_that_they_may(tmp_path):
+    odd = "!$&'()*+,;=:@/?%41~\u00e9\u20ac\U0001f600"
+    text = 'a!b \\"c\\" \\\\ \\t!\\n. <<( @en ^^<x> .'
+    lines = [
+        f"<http://ex.org/s{odd}> <http://ex.org/knows> <http://ex.org/o{odd}> .",
+        f'<http://ex.org/s{odd}> <http://ex.org/plot> "{text}"@en .',
+        f'<http://ex.org/s{odd}> <http://ex.org/plot> "{text}!"^^<http://ex.org/t!> .',
+        f'<http://ex.org/s{odd}> <http://ex.org/title> "" .',
+    ]
+    graph = built(
+        tmp_path,
+        "a.nt",
+        "\n".join(lines),
+        **{"items: [film]": "items: [film, s]", "types: {": 'types: {s: "ex:s*", '},
+    )
+    assert triples_of(graph) == {(f"http://ex.org/s{odd}", "ex:knows", f"http://ex.org/o{odd}")}
+    said = 'a!b "c" \\ \t!\n. <<( @en ^^<x> .'
+    assert graph.text["text"].to_pylist() == [f"{said}!", said]
+    assert graph.text["lang"].to_pylist() == ["", "en"]
+
+
 def test_too_many_malformed_lines_stop_the_build(tmp_path):
     with pytest.raises(TooManyBadRows) as caught:
         built(tmp_path, "a.nt", NT + "nonsense\n", **{"stop_above: 0.5": "stop_above: 0.1"})
