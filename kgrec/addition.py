@@ -16,14 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
-from kgrec.graph import KnowledgeGraph, graph_of, named
+from kgrec.graph import KnowledgeGraph, graph_of
 from kgrec.ingest.assemble import assemble
 from kgrec.ingest.read import Reading, begin, read_files, read_frames
 from kgrec.ingest.sources import Source, find_files
-from kgrec.ingest.statements import RESOURCE
+from kgrec.ingest.statements import RESOURCE, node_iri
 from kgrec.ingest.unique import TRIPLE_SCHEMA, unique_rows, unique_triples
 from kgrec.interactions import Interactions
 from kgrec.mapping import Mapping, TableFormat
+from kgrec.vocabulary import named
 
 #: share of the rows of an addition that may be bad, if the mapping does not allow more
 _STOP_ABOVE = 0.5
@@ -60,6 +61,7 @@ def read_addition(
 def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
     """The graph with the addition; see `KnowledgeGraph.extended`."""
     ids, new = _matched(graph, addition)
+    addition = _renamed(graph, addition, new)
     entities = _entities(graph, addition, ids, new)
     relations, relation_ids = _relations(graph, addition)
     sizes = (len(relations), len(entities))
@@ -138,30 +140,61 @@ def _referred(reading: Reading) -> np.ndarray:
 def _matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
     """Id in the larger graph of each of the addition's entities, and which of them are new there."""
     names, iris = addition.names.labels, addition.entities["iri"]
-    ids = _places(names, graph.names.labels)
-    owners = np.append(graph.aliases["id"].to_numpy(), -1).astype(np.int64)
+    entities, others = np.arange(len(graph)), graph.aliases["id"].to_numpy()
+    ids = _owners(names, graph.names.labels, entities)
+    ids = np.where(ids < 0, _owners(names, named(graph.aliases), others), ids)
+    apart = graph.mapping.errors.shared_identity != "merge"
     for found in (
-        owners[_places(names, named(graph.aliases))],
-        _places(iris, graph.entities["iri"]),
-        owners[_places(iris, graph.aliases["iri"])],
+        _owners(iris, graph.entities["iri"], entities),
+        _owners(iris, graph.aliases["iri"], others),
     ):
-        ids = np.where(ids < 0, found, ids)
+        both_rows = apart & _are_rows(graph, found) & _brought(addition)
+        ids = np.where((ids < 0) & ~both_rows, found, ids)
     new = np.flatnonzero(ids < 0)
     ids[new] = len(graph) + np.arange(len(new))
     return ids, new
 
 
-def _places(wanted: pa.Array, among: pa.Array) -> np.ndarray:
-    """Last place of each string in a long column, -1 where it is not there; shape (len(wanted),), int64."""
+def _brought(addition: KnowledgeGraph) -> np.ndarray:
+    """Whether each of the addition's entities is a row of its tables."""
+    rows = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
+    return np.isin(np.arange(len(addition)), rows)
+
+
+def _are_rows(graph: KnowledgeGraph, ids: np.ndarray) -> np.ndarray:
+    """Whether these known entities are rows of tables; -1 is none. Of a type with a table there is nothing but its rows."""
+    types = graph.entities["type"].take(pa.array(ids, mask=ids < 0))
+    tables = pa.array(list(graph.mapping.nodes), pa.string())
+    return np.asarray(pc.is_in(pc.cast(types, pa.string()), value_set=tables).to_numpy(), dtype=bool)
+
+
+def _renamed(graph: KnowledgeGraph, addition: KnowledgeGraph, new: np.ndarray) -> KnowledgeGraph:
+    """The addition, in which new rows that claim the IRI of a known one have an IRI of their own."""
+    taken = new[_owners(addition.entities["iri"], graph.entities["iri"], np.arange(len(graph)))[new] >= 0]
+    if not len(taken):
+        return addition
+    iris = addition.entities["iri"].to_pylist()
+    for row in taken.tolist():
+        type_, _, key = addition.names[row].partition("/")
+        iris[row] = node_iri(graph.mapping.base, type_, key)
+    at = addition.entities.column_names.index("iri")
+    return replace(addition, entities=addition.entities.set_column(at, "iri", pa.array(iris, pa.string())))
+
+
+def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray:
+    """Owner of each string in a long column, -1 where it is not there or several have it; shape (len(wanted),), int64."""
     wanted = pc.cast(wanted, pa.large_string())
     distinct = pc.unique(wanted)
     # the short column is hashed, not the long one
     hits = pc.index_in(pc.cast(among, pa.large_string()), value_set=distinct)
     hits = pc.fill_null(hits, -1).to_numpy().astype(np.int64)
     rows = np.flatnonzero(hits >= 0)
-    place = np.full(len(distinct) + 1, -1, dtype=np.int64)
-    place[hits[rows]] = rows
-    return np.asarray(place[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
+    pairs = np.unique(np.stack([hits[rows], owners[rows]]), axis=1)
+    hit, times = np.unique(pairs[0], return_counts=True)
+    owner = np.full(len(distinct), -1, dtype=np.int64)
+    owner[pairs[0]] = pairs[1]
+    owner[hit[times > 1]] = -1
+    return np.asarray(owner[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
 
 
 def _entities(graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, new: np.ndarray) -> pa.Table:

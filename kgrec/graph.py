@@ -22,7 +22,7 @@ from kgrec.ingest.report import Report
 from kgrec.ingest.sources import find_files
 from kgrec.interactions import Interactions
 from kgrec.mapping import Mapping, load_mapping
-from kgrec.vocabulary import Vocabulary
+from kgrec.vocabulary import Vocabulary, named
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -101,10 +101,13 @@ class KnowledgeGraph:
         """
         found = self.ids([f"{type}/{key}"])[0]
         if found < 0:
-            raise UnknownId(
-                f"There is no {type} '{key}' in the graph.", did_you_mean(f"{type}/{key}", sorted(self.names))
-            )
+            raise UnknownId(f"There is no {type} '{key}' in the graph.", self._meant(f"{type}/{key}"))
         return int(found)
+
+    def _meant(self, name: str) -> str:
+        known = zip(named(self.aliases).to_pylist(), self.aliases["id"].to_pylist(), strict=True)
+        several = [self.names[id_] for alias, id_ in known if alias == name]
+        return f"{' and '.join(several)} share it." if several else did_you_mean(name, sorted(self.names))
 
     def ids(self, names: Sequence[str]) -> np.ndarray:
         """Entity of each type/key, -1 where unknown, names of merged nodes included; shape (len(names),), int64."""
@@ -258,8 +261,11 @@ class KnowledgeGraph:
 
     @cached_property
     def _aliases(self) -> dict[str, int]:
-        columns = (self.aliases[name].to_pylist() for name in ("type", "key", "id"))
-        return {f"{type_}/{key}": id_ for type_, key, id_ in zip(*columns, strict=True)}
+        """Names of merged nodes; one that several entities share is the name of none."""
+        ids: dict[str, set[int]] = {}
+        for name, id_ in zip(named(self.aliases).to_pylist(), self.aliases["id"].to_pylist(), strict=True):
+            ids.setdefault(name, set()).add(id_)
+        return {name: min(some) for name, some in ids.items() if len(some) == 1}
 
     @cached_property
     def item_aliases(self) -> dict[str, int]:
@@ -353,14 +359,6 @@ def read_addition(
     from kgrec.addition import read_addition as read
 
     return read(mapping, folder, frames, known=known)
-
-
-def named(table: pa.Table) -> pa.ChunkedArray:
-    """type/key of each row."""
-    import pyarrow.compute as pc
-
-    types, keys = (pc.cast(table[name], pa.large_string()) for name in ("type", "key"))
-    return pc.binary_join_element_wise(types, keys, pa.scalar("/", pa.large_string()))
 
 
 def _items_of(

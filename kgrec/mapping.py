@@ -190,6 +190,8 @@ class ErrorPolicy(Part):
     """`fail` stops at the first row that cannot be used or read in full."""
     missing_ref: Literal["report", "fail"] = "report"
     """`fail` stops at references to nodes that no file has."""
+    shared_identity: Literal["apart", "merge", "fail"] = "apart"
+    """Rows that say that they are the same as one IRI: `apart` keeps them, and what is said of it counts for each."""
     stop_above: float = Field(default=0.01, ge=0, le=1)
     """Share of a file's rows that may be bad."""
 

@@ -53,6 +53,7 @@ def unsaid(graph: KnowledgeGraph) -> dict[str, int]:
     """What RDF statements do not carry, with counts; nothing that is not there is named."""
     weights = graph.triples["weight"].to_numpy()
     counts = {
+        "names that several entities share": len(_shared(graph)),
         "weights other than 1": int((weights != 1).sum()),
         "vectors": len(graph.vectors),
         "interactions": len(graph.interactions),
@@ -102,6 +103,12 @@ def _role(graph: KnowledgeGraph, name: str) -> str:
     return "date" if name in graph.mapping.date_predicates else "number"
 
 
+def _shared(graph: KnowledgeGraph) -> pa.Array:
+    """IRIs that are other names of several entities."""
+    counts = pc.value_counts(graph.aliases["iri"])
+    return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+
+
 class _Terms:
     """The columns of a graph, ready to be put into lines; each is sorted by entity."""
 
@@ -113,6 +120,7 @@ class _Terms:
         self.by_head = np.argsort(heads, kind="stable")
         self.heads = heads[self.by_head]
         self.kinds = _kinds(graph)
+        self.shared = _shared(graph)
 
     def about(self, start: int, stop: int) -> list[tuple[np.ndarray, pa.Array]]:
         """(entities, lines) of all statements about the entities from `start` to `stop`."""
@@ -166,7 +174,8 @@ class _Terms:
         others = pc.and_(
             pc.not_equal(aliases["iri"], iris), pc.fill_null(pc.not_equal(aliases["iri"], mine), True)
         )
-        kept = aliases.filter(others)
+        # what several are called would make them one
+        kept = aliases.filter(pc.and_(others, pc.invert(pc.is_in(aliases["iri"], value_set=self.shared))))
         yield self._lines(kept["id"].to_numpy(), _SAME_AS, _iris(kept["iri"]))
 
     def _edges(self, start: int, stop: int) -> tuple[np.ndarray, pa.Array]:

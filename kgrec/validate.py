@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from kgrec.errors import ConfigError, SourceError
 from kgrec.roles import is_type_name
+from kgrec.vocabulary import named
 
 if TYPE_CHECKING:
     from kgrec.graph import KnowledgeGraph
@@ -69,7 +70,7 @@ def _entities(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _violation(where, sum(not is_type_name(t or "") for t in types), "types have no proper name")
     yield from _violation(where, _count(pc.equal(table["key"], "")), "keys are empty")
     yield from _violation(
-        where, len(table) - len(_names(table).unique()), "entities have the type and key of another"
+        where, len(table) - len(named(table).unique()), "entities have the type and key of another"
     )
     yield from _violation(where, len(table) - len(table["iri"].unique()), "entities have the IRI of another")
     bad = pc.invert(pc.match_substring_regex(table["iri"], _IRI))
@@ -122,7 +123,7 @@ def _values(graph: KnowledgeGraph) -> Iterator[Finding]:
         len(kinds) - len(kinds["predicate"].unique()),
         "vectors are of another length than their like",
     )
-    taken = pc.is_in(_names(graph.aliases), value_set=_names(graph.entities).combine_chunks())
+    taken = pc.is_in(named(graph.aliases), value_set=named(graph.entities).combine_chunks())
     yield from _violation("aliases", _count(taken), "names are those of an entity")
 
 
@@ -182,11 +183,6 @@ def _results(results: Any) -> Iterator[Finding]:
         shown = f" (it is {value.n3()})" if isinstance(value, rdflib.Literal) else ""
         severity = kinds.get(results.value(result, shacl.resultSeverity), "violation")
         yield Finding(severity, str(results.value(result, shacl.focusNode)), f"{about}{message}{shown}")
-
-
-def _names(table: pa.Table) -> pa.ChunkedArray:
-    types, keys = (pc.cast(table[name], pa.large_string()) for name in ("type", "key"))
-    return pc.binary_join_element_wise(types, keys, pa.scalar("/", pa.large_string()))
 
 
 def _count(mask: Any) -> int:

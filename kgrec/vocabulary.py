@@ -88,6 +88,12 @@ class Vocabulary:
         return sorted(self)
 
 
+def named(table: pa.Table) -> pa.ChunkedArray:
+    """type/key of each row."""
+    types, keys = (pc.cast(table[name], pa.large_string()) for name in ("type", "key"))
+    return pc.binary_join_element_wise(types, keys, pa.scalar("/", pa.large_string()))
+
+
 def _as_strings(labels: Any) -> pa.Array:
     if not isinstance(labels, pa.Array | pa.ChunkedArray):
         labels = pa.array(list(labels), pa.large_string())

@@ -486,7 +486,8 @@ def test_missing_references_can_stop_the_build(tmp_path):
 
 def test_items_that_are_one_are_merged_and_answer_to_both_names(tmp_path):
     files = changed("movies.csv", _2="2,Two,,,,,,,,http://ex.org/Q1,,")
-    graph = build_graph(write(tmp_path, files))
+    mapping = MAPPING.replace("stop_above: 0.9", "stop_above: 0.9, shared_identity: merge")
+    graph = build_graph(write(tmp_path, files, mapping))
     assert graph.item_ids.tolist() == ["01", "a/b c"]
     assert graph.report.merged_items.first == ["movie/2 into movie/01"]
     assert graph.item_codes(["2", "movie/2", "01", "77"]).tolist() == [0, 0, 0, -1]

@@ -35,6 +35,7 @@ LAYERS = [
     "ingest.triples",
     "ingest.rdf",
     "ingest.read",
+    "ingest.shared",
     "ingest.identities",
     "ingest.unique",
     "ingest.assemble",

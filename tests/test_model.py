@@ -235,6 +235,7 @@ nodes:
     key: id
     columns: {title: label, wiki: {as: same_as}}
 interactions: {file: log.csv, user: user, item: film}
+errors: {shared_identity: merge}
 """
 MERGED_FILMS = "id,title,wiki\na,Dawn,http://w.org/1\nb,Dawn again,http://w.org/1\nc,Noon,http://w.org/2\n"
 MERGED_LOG = "user,film\nu1,a\nu1,c\nu2,b\nu2,c\n"

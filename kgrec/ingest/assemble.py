@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest.identities import Identities
 from kgrec.ingest.report import Places, Report
+from kgrec.ingest.shared import Shared
 from kgrec.ingest.statements import LAST, Edges, Statements, Values
 from kgrec.ingest.unique import in_order, ties, unique_rows, unique_triples
 from kgrec.mapping import Mapping
@@ -51,6 +52,8 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
         SourceError: A reference is missing, and `errors.missing_ref` is `fail`.
     """
     nodes = Identities(statements, mapping)
+    if nodes.spread:
+        statements = Shared.of(nodes.spread, len(statements.nodes)).spread(statements)
     order = nodes.sorted_roots()
     entity_of = np.full(len(statements.nodes), -1, dtype=np.int64)
     entity_of[order] = np.arange(len(order))

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.report import Report
+from kgrec.ingest.shared import Group, components, told_apart
 from kgrec.ingest.statements import RESOURCE, Statements, node_iri, quoted
 from kgrec.mapping import Mapping
 
@@ -37,9 +37,21 @@ class Identities:
         self.exists = np.array(self.nodes.exists, dtype=bool)
         #: root -> its members, where there is more than one
         self.members: dict[int, list[int]] = {}
+        #: rows that claim the same IRI, and are not merged for it
+        self.groups: list[Group] = []
         pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *statements.same, *self._typed_twins()])
+        if len(pairs) and mapping.errors.shared_identity != "merge":
+            pairs, self.groups = told_apart(pairs, self.tabled)
+            self._refuse_shared()
         if len(pairs):
             self._merge(pairs)
+        for group in self.spread:
+            self.exists[group.nodes] = False
+
+    @property
+    def spread(self) -> list[Group]:
+        """The groups whose rows stand for the nodes that they claim."""
+        return [group for group in self.groups if group.spreads]
 
     def _type_iris(self, statements: Statements) -> None:
         """Give IRIs their types; `brought` are those that RDF itself makes items."""
@@ -82,9 +94,7 @@ class Identities:
             yield np.stack([numbers[found], twins[found]], axis=1)
 
     def _merge(self, pairs: np.ndarray) -> None:
-        ones = np.ones(len(pairs), dtype=np.int8)
-        links = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(self.nodes), len(self.nodes)))
-        _, component = connected_components(links, directed=False)
+        component = components(pairs, len(self.nodes))
         involved = cells.distinct(pairs)
         order = involved[np.argsort(component[involved], kind="stable")]
         starts = np.flatnonzero(np.diff(component[order], prepend=-1))
@@ -147,8 +157,26 @@ class Identities:
             pa.string()
         )
 
+    def _refuse_shared(self) -> None:
+        if self.groups and self.mapping.errors.shared_identity == "fail":
+            raise SourceError(
+                f"Several rows name one thing: {min(map(self._shown, self.groups))}.",
+                "Mend what says so, or set `errors: {shared_identity: apart}`.",
+            )
+
+    def _shown(self, group: Group) -> str:
+        """Rows that claim the same, and what: `movie/a, movie/b: http://ex.org/Q1`."""
+        rows = self._rows_of(group)
+        more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+        iris = min((self._own_iri(node) for node in group.nodes.tolist()), default="each other")
+        return f"{', '.join(rows[:3])}{more}: {iris}"
+
+    def _rows_of(self, group: Group) -> list[str]:
+        return sorted("/".join(self._named(row)) for row in group.rows.tolist())
+
     def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
         """The names of nodes that were merged into others; the report counts them, and names items among them."""
+        report.shared.add(len(self.groups), sorted(map(self._shown, self.groups)))
         found: list[tuple[int, str, str, str]] = []
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
             if entity_of[root] < 0:
@@ -161,9 +189,29 @@ class Identities:
             report.merged += len(others)
             kept = "/".join(self._named(root))
             report.merged_items.add(len(items), (f"{item} into {kept}" for item in items))
-        columns = list(zip(*found, strict=True)) or [(), (), (), ()]
+        found.extend(self._names_of_several(entity_of, report))
+        columns = list(zip(*sorted(found), strict=True)) or [(), (), (), ()]
         arrays = [pa.array(c, f.type) for c, f in zip(columns, ALIAS_SCHEMA, strict=True)]
         return pa.Table.from_arrays(arrays, schema=ALIAS_SCHEMA)
+
+    def _names_of_several(self, entity_of: np.ndarray, report: Report) -> Iterator[tuple[int, str, str, str]]:
+        """Names of the nodes that several rows stand for, once for each of these."""
+        for group in self.spread:
+            nodes = [node for node in group.nodes.tolist() if not self._is_named_as_row(node)]
+            items = sorted("/".join(self._named(node)) for node in nodes if self._is_item(node))
+            rows = " and ".join(self._rows_of(group))
+            report.merged_items.add(len(items), (f"{item} into {rows}" for item in items))
+            for row in group.rows.tolist():
+                for node in nodes:
+                    yield int(entity_of[row]), *self._named(node), self._own_iri(node)
+
+    def _is_named_as_row(self, node: int) -> bool:
+        found = int(self.nodes.find(*self._own_name(node))[0])
+        return found >= 0 and bool(self.tabled[found])
+
+    def _own_name(self, node: int) -> tuple[str, list[str]]:
+        type_, key = self._named(node)
+        return type_, [key]
 
     def _own_iri(self, node: int) -> str:
         type_, key = self._named(node)

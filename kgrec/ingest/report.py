@@ -66,6 +66,8 @@ class Report:
     #: nodes that were found to be one with another
     merged: int = 0
     merged_items: Places = field(default_factory=Places)
+    #: IRIs that several rows claim, which are not merged for it
+    shared: Places = field(default_factory=Places)
     #: predicates met, and left out -> triples
     unmapped: dict[str, int] = field(default_factory=dict)
     #: languages that the mapping does not ask for -> literals left out; "none" is no language
@@ -91,6 +93,7 @@ class Report:
             missing=_places(values["missing"]),
             merged=values["merged"],
             merged_items=Places(**values["merged_items"]),
+            shared=Places(**values.get("shared", {})),
             unmapped=dict(values["unmapped"]),
             languages=dict(values.get("languages", {})),
             unknown_items=Places(**values["unknown_items"]),
@@ -112,6 +115,8 @@ class Report:
             yield f"{self.merged:,} other names of nodes, joined to them by same_as"
         if self.merged_items.count:
             yield _line("items merged", self.merged_items)
+        if self.shared.count:
+            yield _line("kept apart, though they name the same thing", self.shared)
         if self.unknown_items.count:
             yield _line("INTERACTIONS THAT NAME AN UNKNOWN ITEM", self.unknown_items)
         if self.repeated_pairs:

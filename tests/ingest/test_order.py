@@ -112,29 +112,34 @@ FILES = {
 }
 
 
-def tables_of(folder: Path, files, seed):
+def tables_of(folder: Path, files, seed, policy="apart"):
     """The files of graph/, built of shuffled files."""
     order = random.Random(seed)
     for name, content in files.items():
         head, rest = (content[:1], content[1:]) if name.endswith(".csv") else ([], content)
         rest = order.sample(rest, len(rest)) if seed else rest
         (folder / name).write_text("\n".join([*head, *rest]) + "\n", encoding="utf-8")
-    (folder / "kgrec.yaml").write_text(MAPPING, encoding="utf-8")
+    mapping = MAPPING.replace("stop_above: 1", f"stop_above: 1, shared_identity: {policy}")
+    (folder / "kgrec.yaml").write_text(mapping, encoding="utf-8")
     graph = build_graph(folder / "kgrec.yaml")
     graph.save(folder / "graph")
     return graph, {path.name: path.read_bytes() for path in (folder / "graph").glob("*.parquet")}
 
 
-@pytest.fixture(scope="module")
-def in_order(tmp_path_factory):
-    return tables_of(tmp_path_factory.mktemp("order"), FILES, 0)
+@pytest.fixture(scope="module", params=["apart", "merge"])
+def in_order(tmp_path_factory, request):
+    return *tables_of(tmp_path_factory.mktemp("order"), FILES, 0, request.param), request.param
 
 
-def test_much_is_merged_and_named_anew(in_order):
+def test_much_is_merged_or_shared_and_named_anew(in_order):
     """Else the shuffling would show little."""
-    graph, tables = in_order
+    graph, tables, policy = in_order
     assert len(tables) == 8
-    assert graph.report.merged >= 8 and graph.report.merged_items.count >= 2
+    if policy == "merge":
+        assert graph.report.merged >= 8 and graph.report.merged_items.count >= 2
+    else:
+        assert graph.report.merged >= 5 and graph.report.shared.count >= 1
+        assert len(set(graph.aliases["iri"].to_pylist())) < len(graph.aliases)
     assert sum("genid" in key for key in graph.entities["key"].to_pylist()) >= 8
     assert set(graph.text["lang"].to_pylist()) >= {"", "en", "de-at"}
     assert [found for found in graph.validate() if found.severity == "violation"] == []
@@ -142,7 +147,7 @@ def test_much_is_merged_and_named_anew(in_order):
 
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_rdf_and_tables_in_any_order_give_the_same_files(in_order, tmp_path, seed):
-    assert tables_of(tmp_path, FILES, seed)[1] == in_order[1]
+    assert tables_of(tmp_path, FILES, seed, in_order[2])[1] == in_order[1]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -152,8 +157,9 @@ def test_rdf_and_tables_in_any_order_give_the_same_files(in_order, tmp_path, see
     st.lists(st.sampled_from(STATEMENTS), min_size=1),
     st.sets(st.sampled_from(TABLES["films.csv"][1:]), min_size=1),
     st.integers(1, 1000),
+    st.sampled_from(["apart", "merge"]),
 )
-def test_any_statements_in_any_order_give_the_same_files(turtle, first, second, films, seed):
+def test_any_statements_in_any_order_give_the_same_files(turtle, first, second, films, seed, policy):
     header = TABLES["films.csv"][0]
     files = {
         **FILES,
@@ -163,4 +169,4 @@ def test_any_statements_in_any_order_give_the_same_files(turtle, first, second, 
         "films.csv": [header, *sorted(films)],
     }
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        assert tables_of(Path(one), files, 0)[1] == tables_of(Path(other), files, seed)[1]
+        assert tables_of(Path(one), files, 0, policy)[1] == tables_of(Path(other), files, seed, policy)[1]

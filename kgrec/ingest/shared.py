@@ -1,0 +1,135 @@
+"""IRIs that several rows claim, and what is said of them.
+
+Enters: pairs of nodes that are one, and which nodes are rows of tables. Leaves: the pairs that merge, and `Shared`, the
+rows that stand for an IRI together. Rows with different keys are never one, for their table says so; what is said of an
+IRI that they share counts for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from kgrec.ingest import cells
+from kgrec.ingest.statements import Edges, Statements, Values
+
+#: rows that may share an IRI; what more claim names nothing, and to copy what is said of it may fill any memory
+MOST = 100
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that claim the same nodes; two rows that claim each other have no nodes between them."""
+
+    nodes: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def spreads(self) -> bool:
+        """Whether the rows stand for the nodes."""
+        return len(self.nodes) > 0 and len(self.rows) <= MOST
+
+
+def components(pairs: np.ndarray, size: int) -> np.ndarray:
+    """Number of the connected component of each of `size` nodes, int."""
+    ones = np.ones(len(pairs), dtype=np.int8)
+    links = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(size, size))
+    return np.asarray(connected_components(links, directed=False)[1])
+
+
+def told_apart(pairs: np.ndarray, tabled: np.ndarray) -> tuple[np.ndarray, list[Group]]:
+    """The pairs that merge no two rows, and the groups of rows that the others would have merged.
+
+    Args:
+        pairs: Nodes that are one, shape (n, 2).
+        tabled: Whether each node is a row, shape (nodes,).
+    """
+    rows = tabled[pairs].sum(axis=1)
+    inner, claims = pairs[rows == 0], pairs[rows == 1]
+    claims = np.where(tabled[claims[:, :1]], claims, claims[:, ::-1])  # row, node
+    component = components(inner, len(tabled)).astype(np.int64)
+    claimed = component[claims[:, 1]]
+    owned = cells.distinct(claimed * len(tabled) + claims[:, 0])
+    of, owner = owned // len(tabled), owned % len(tabled)
+    contested = of[1:][of[1:] == of[:-1]]
+    merging = np.concatenate([inner, claims[~np.isin(claimed, contested)]])
+    nodes = np.flatnonzero(np.isin(component, contested))
+    groups = [
+        Group(nodes[component[nodes] == number], owner[of == number]) for number in cells.distinct(contested)
+    ]
+    both = pairs[(rows == 2) & (pairs[:, 0] != pairs[:, 1])]
+    return merging, groups + [Group(both[:0, 0], cells.distinct(pair)) for pair in both]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Rows that stand for nodes, in lists one after the other."""
+
+    #: of each node, how many rows stand for it, and where their list begins; shape (nodes,), int64
+    counts: np.ndarray
+    begins: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], size: int) -> Shared:
+        """What the groups say of `size` nodes."""
+        counts, begins, begin = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), 0
+        for group in groups:
+            counts[group.nodes], begins[group.nodes] = len(group.rows), begin
+            begin += len(group.rows)
+        nothing = np.empty(0, dtype=np.int64)
+        return cls(counts, begins, np.concatenate([nothing, *(group.rows for group in groups)]))
+
+    def spread(self, statements: Statements) -> Statements:
+        """The statements, in which rows stand for the nodes that they share; one about such a node becomes several."""
+        return replace(
+            statements,
+            edges=[self._edges(part) for part in statements.edges],
+            labels=[self._values(part) for part in statements.labels],
+            texts=[self._values(part) for part in statements.texts],
+            numbers=[self._values(part) for part in statements.numbers],
+        )
+
+    def _stand_ins(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """For each stand-in the place of its node in `nodes`, and itself; None if there are none."""
+        shared = self.counts[nodes]
+        if not shared.any():
+            return None
+        counts = np.maximum(shared, 1)
+        at = np.repeat(np.arange(len(nodes)), counts)
+        within = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
+        found = nodes[at]
+        some = shared[at] > 0
+        found[some] = self.rows[self.begins[found[some]] + within[some]]
+        return at, found
+
+    def _edges(self, part: Edges) -> Edges:
+        spread = self._stand_ins(part.heads)
+        if spread is not None:
+            at, heads = spread
+            part = replace(_taken(part, at), heads=heads)
+        spread = self._stand_ins(part.tails)
+        if spread is not None:
+            at, tails = spread
+            part = replace(_taken(part, at), tails=tails)
+        return part
+
+    def _values(self, part: Values) -> Values:
+        spread = self._stand_ins(part.nodes)
+        if spread is None:
+            return part
+        at, found = spread
+        langs, ranks = (
+            each[at] if isinstance(each, np.ndarray) else each for each in (part.langs, part.ranks)
+        )
+        return replace(part, nodes=found, values=part.values.take(pa.array(at)), langs=langs, ranks=ranks)
+
+
+def _taken(part: Edges, at: np.ndarray) -> Edges:
+    weights, lines = (column[at] if column is not None else None for column in (part.weights, part.lines))
+    return replace(part, heads=part.heads[at], tails=part.tails[at], weights=weights, lines=lines)
