@@ -261,6 +261,20 @@ def test_an_item_is_found_by_a_name_that_was_merged_away(tmp_path: Path, bag_of_
     assert rec.label("d") == "Dusk"
 
 
+def test_items_that_share_a_page_are_each_recommended_and_added(tmp_path: Path, bag_of_words):
+    apart = MERGED.replace("merge", "apart")
+    for name, text in {"kgrec.yaml": apart, "films.csv": MERGED_FILMS, "log.csv": MERGED_LOG}.items():
+        (tmp_path / name).write_text(text)
+    rec = kgrec.Recommender(text_encoder=bag_of_words).fit(kgrec.build_graph(tmp_path / "kgrec.yaml"))
+    assert set(rec.similar_items(["c"], 5)["similar_id"]) == {"a", "b"}
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "films.csv").write_text("id,title,wiki\nd,Dusk,http://w.org/1\ne,Eve,http://w.org/2\n")
+    assert rec.add_items(tmp_path / "new").ids == ["d", "e"]
+    assert set(rec.recommend_for_history([["c"]], 9)["item_id"]) == {"a", "b", "d", "e"}
+    rec.save(tmp_path / "model")
+    assert kgrec.Recommender.load(tmp_path / "model").label("e") == "Eve"
+
+
 def test_what_another_process_added_is_not_undone(catalogue: Path, bag_of_words, tmp_path: Path):
     folder = tmp_path / "model"
     rec = kgrec.Recommender(text_encoder=bag_of_words).fit(kgrec.build_graph(catalogue / "kgrec.yaml"))
