@@ -268,7 +268,9 @@ def test_items_that_share_a_page_are_each_recommended_and_added(tmp_path: Path, 
     rec = kgrec.Recommender(text_encoder=bag_of_words).fit(kgrec.build_graph(tmp_path / "kgrec.yaml"))
     assert set(rec.similar_items(["c"], 5)["similar_id"]) == {"a", "b"}
     (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "films.csv").write_text("id,title,wiki\nd,Dusk,http://w.org/1\ne,Eve,http://w.org/2\n")
+    (tmp_path / "new" / "films.csv").write_text(
+        "id,title,wiki\nd,Dusk,http://w.org/1\ne,Eve,http://w.org/2\n"
+    )
     assert rec.add_items(tmp_path / "new").ids == ["d", "e"]
     assert set(rec.recommend_for_history([["c"]], 9)["item_id"]) == {"a", "b", "d", "e"}
     rec.save(tmp_path / "model")
