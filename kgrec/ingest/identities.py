@@ -41,7 +41,8 @@ class Identities:
         self.groups: list[Group] = []
         pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *statements.same, *self._typed_twins()])
         if len(pairs) and mapping.errors.shared_identity != "merge":
-            pairs, self.groups = told_apart(pairs, self.tabled)
+            pairs, groups = told_apart(pairs, self.tabled)
+            self.groups = sorted(groups, key=self._shown)
             self._refuse_shared()
         if len(pairs):
             self._merge(pairs)
@@ -152,15 +153,13 @@ class Identities:
         given = {
             at: min(self.nodes.keys[m] for m in some) for at, some in zip(named, members, strict=True) if some
         }
-        mask = np.isin(np.arange(len(order)), list(given))
-        return pc.replace_with_mask(iris, pa.array(mask), pa.array(list(given.values()), keys.type)).cast(
-            pa.string()
-        )
+        mask = pa.array(np.isin(np.arange(len(order)), list(given)))
+        return pc.replace_with_mask(iris, mask, pa.array(given.values(), keys.type)).cast(pa.string())
 
     def _refuse_shared(self) -> None:
         if self.groups and self.mapping.errors.shared_identity == "fail":
             raise SourceError(
-                f"Several rows name one thing: {min(map(self._shown, self.groups))}.",
+                f"Several rows name one thing: {self._shown(self.groups[0])}.",
                 "Mend what says so, or set `errors: {shared_identity: apart}`.",
             )
 
@@ -176,7 +175,7 @@ class Identities:
 
     def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
         """The names of nodes that were merged into others; the report counts them, and names items among them."""
-        report.shared.add(len(self.groups), sorted(map(self._shown, self.groups)))
+        report.shared.add(len(self.groups), map(self._shown, self.groups))
         found: list[tuple[int, str, str, str]] = []
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
             if entity_of[root] < 0:
@@ -206,12 +205,9 @@ class Identities:
                     yield int(entity_of[row]), *self._named(node), self._own_iri(node)
 
     def _is_named_as_row(self, node: int) -> bool:
-        found = int(self.nodes.find(*self._own_name(node))[0])
-        return found >= 0 and bool(self.tabled[found])
-
-    def _own_name(self, node: int) -> tuple[str, list[str]]:
         type_, key = self._named(node)
-        return type_, [key]
+        found = int(self.nodes.find(type_, [key])[0])
+        return found >= 0 and bool(self.tabled[found])
 
     def _own_iri(self, node: int) -> str:
         type_, key = self._named(node)
