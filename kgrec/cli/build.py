@@ -27,7 +27,7 @@ def init(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draft a mapping from headers and samples, and say why each column got its role.
+    """Draft a mapping from headers and samples, and say why of every choice.
 
     Example: `kgrec init items.csv ratings.csv -o kgrec.yaml`
     """

@@ -95,16 +95,22 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
     )
 
 
-def _format(source: Source) -> str:
+def format_by_suffix(source: Source) -> str | None:
+    """The format that the suffix names; None if it names none."""
     suffixes = [suffix.lower() for suffix in source.path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSION:
         suffixes.pop()
-    if suffixes and suffixes[-1] in _FORMATS:
-        return _FORMATS[suffixes[-1]]
-    raise SourceError(
-        f"{source.name}: the suffix does not say what format it is.",
-        "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
-    )
+    return _FORMATS.get(suffixes[-1]) if suffixes else None
+
+
+def _format(source: Source) -> str:
+    kind = format_by_suffix(source)
+    if kind is None:
+        raise SourceError(
+            f"{source.name}: the suffix does not say what format it is.",
+            "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
+        )
+    return kind
 
 
 # CSV

@@ -1,127 +1,181 @@
 """The role of each column of a table.
 
-Enters: a `Sample` of a table, and those of the others. Leaves: the table's lines of kgrec.yaml, with reasons.
+Enters: a `Sample` of a table, and what its values may refer to. Leaves: the table's lines of kgrec.yaml, with reasons.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
-from kgrec.ingest.draft.files import LABEL, type_name
-from kgrec.ingest.draft.lines import quoted
+from kgrec.ingest.draft.lines import Guess, quoted
+from kgrec.ingest.draft.literals import category, literal_role
+from kgrec.ingest.draft.names import LABELS, NUMERIC, singular, type_of_values
 from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.values import all_match, is_long, overlap, separator_of
-
-_NUMERIC_NAME = re.compile(
-    r"year|count|num|price|rating|score|age|length|runtime|duration|votes|rank", re.IGNORECASE
+from kgrec.ingest.draft.values import (
+    IRIS,
+    all_match,
+    distinct,
+    filled,
+    is_long,
+    numbers_of,
+    overlap,
+    parts_of,
 )
+from kgrec.ingest.statements import RESOURCE
+
+_PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
+#: share of a column that says what it is, though some cells say another thing
+_MOSTLY = 0.8
+#: share of a list's values that must be keys: a catalogue is part of a larger one
+_PARTLY = 0.2
+#: role of a column that the file does not name -> what it is called
+_NAMES = {"label": "title", "date": "date", "same_as": "url"}
 
 
-def node_lines(table: Sample, tables: list[Sample], item: Sample) -> Iterator[str]:
-    """What stands under `nodes:` for a table; `item` is the one whose nodes are recommended."""
+@dataclass(frozen=True)
+class Known:
+    """What a value may refer to."""
+
+    tables: list[Sample]
+    #: IRIs that RDF says something about
+    subjects: pa.Array
+
+    @property
+    def types(self) -> list[str]:
+        """Types with keys of their own."""
+        return [table.type for table in self.tables]
+
+
+def node_lines(table: Sample, known: Known, why_items: str) -> Iterator[str]:
+    """What stands under `nodes:` for a table; `why_items` is why its nodes are recommended, "" if they are not."""
+    roles = _renamed(table, column_roles(table, known))
+    assert table.key is not None
+    table.why(table.key, "key", table.why_key)
     yield f"  {quoted(table.type)}:"
-    if table is item:
+    if why_items:
         yield "    item: true"
-        table.why(
-            "*", "items", "its keys are in the interactions" if len(tables) > 1 else "it is the only table"
-        )
-    yield f"    file: {quoted(table.source.name)}"
+        table.why("*", "items", why_items)
+    yield from (f"    {line}" for line in table.file_lines())
     yield f"    key: {quoted(table.key)}"
-    roles = {name: _role(table, name, tables) for name in table.columns if name != table.key}
     yield "    columns:" if roles else "    columns: {}"
-    for name, role in roles.items():
-        yield f"      {quoted(name)}: {role}"
+    for name, guess in roles.items():
+        table.why(name, guess, guess.reason)
+        yield f"      {quoted(name)}: {guess}"
 
 
-def _role(table: Sample, name: str, tables: list[Sample]) -> str:
-    array = table.columns[name]
-    role, reason = _decided(table, name, array, tables)
-    table.why(name, role, reason)
-    return role
+def _renamed(table: Sample, roles: dict[str, Guess]) -> dict[str, Guess]:
+    """Call columns by their roles, where the file does not name them."""
+    if table.has_names:
+        return roles
+    names = {name: _NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
+    renamed = table.rename({table.key or "": "id", **names})
+    return {renamed.get(name, name): guess for name, guess in roles.items()}
 
 
-def _decided(table: Sample, name: str, array: pa.Array, tables: list[Sample]) -> tuple[str, str]:
-    full = array if cells.is_list(array) else array.filter(pc.not_equal(array, ""))
+def column_roles(table: Sample, known: Known) -> dict[str, Guess]:
+    """The role of each column but the key."""
+    labels = _labels(table)
+    return {
+        name: labels[name] if name in labels else _role(table, name, known)
+        for name in table.columns
+        if name != table.key
+    }
+
+
+def _labels(table: Sample) -> dict[str, Guess]:
+    """The columns that name the nodes: by their names, else the first whose values are like names."""
+    names = [name for name in table.columns if name != table.key and not cells.is_list(table.columns[name])]
+    full = {name: filled(table.columns[name]) for name in names}
+    exact = [name for name in names if name.lower() in LABELS and len(full[name])]
+    ending = [name for word in LABELS for name in names if name.lower().endswith(word)]
+    ending = [name for name in ending if distinct(full[name]) > 0.5 * len(full[name])]
+    if exact or ending:
+        reason = "its name says that it names the node"
+        return {name: Guess({"as": "label"}, reason) for name in exact or ending[:1]}
+    like_names = (name for name in names if _is_like_names(full[name], len(table.columns[name])))
+    first = next(like_names, None)
+    reason = "it is the first column of short texts that hardly repeat"
+    return {first: Guess({"as": "label"}, reason)} if first is not None else {}
+
+
+def _is_like_names(full: pa.Array, rows: int) -> bool:
+    if not len(full) or len(full) < 0.9 * rows or distinct(full) < 0.9 * len(full):
+        return False
+    if is_long(full) or all_match(full, IRIS):
+        return False
+    worded = cells.mask(pc.match_substring_regex(full, r"[^\W\d_]{2}")).mean() > 0.9
+    return bool(worded) and literal_role("", full, rows=rows, taken=()).role == {"as": "text"}
+
+
+def _role(table: Sample, name: str, known: Known) -> Guess:
+    full = filled(table.columns[name])
     if not len(full):
-        return "ignore", "it is empty in the rows looked at"
+        return Guess({"as": "ignore"}, "it is empty in the rows looked at")
+    if not name:
+        return Guess({"as": "ignore"}, "the header has no name for it")
+    if (vector := _vector(full)) is not None:
+        return vector
+    values, separator = parts_of(full)
+    if (target := _target(name, values, separator, table, known.tables)) is not None:
+        role = {"as": "ref", "to": target.type, "edge": name, **_split(separator)}
+        return Guess(role, f"its values are keys of {target.source.name}")
+    if (share := cells.mask(pc.match_substring_regex(values, IRIS)).mean()) == 1:
+        return _iris(name, values, separator, known)
+    if share >= _MOSTLY:
+        return Guess({"as": "ignore"}, "most of its values are addresses, and some are none")
+    return literal_role(name, full, rows=len(table.columns[name]), taken=known.types, edge=name)
+
+
+def _split(separator: str | None) -> dict[str, str]:
+    return {"split": separator} if separator else {}
+
+
+def _vector(full: pa.Array) -> Guess | None:
     if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
-        return "vector", "it holds lists of numbers"
-    if (
-        not cells.is_list(full)
-        and all_match(full, r"^\[\s*-?\d[^\"]*\]$")
-        and len(cells.vectors(full)[2]) == 0
-    ):
-        return "vector", "it holds JSON arrays of numbers"
-    return _text_role(table, name, full, tables)
+        return Guess({"as": "vector"}, "it holds lists of numbers")
+    if all_match(full, r"^\[\s*-?\d[^\"]*\]$") and len(cells.vectors(full)[2]) == 0:
+        return Guess({"as": "vector"}, "it holds JSON arrays of numbers")
+    return None
 
 
-def _text_role(table: Sample, name: str, full: pa.Array, tables: list[Sample]) -> tuple[str, str]:
-    separator = None if cells.is_list(full) else separator_of(full)
-    values = cells.split(full, separator)[1]
-    if name.lower() in LABEL or (name.lower().endswith(LABEL) and not _has_label(table)):
-        return "label", "its name says that it names the node"
-    if (target := _target(name, values, table, tables)) is not None:
-        return _linked(
-            "ref", "to", target.type, name, separator
-        ), f"its values are keys of {target.source.name}"
-    if all_match(values, r"^https?://\S+$"):
-        return _same_as(full, separator)
-    if separator is None and len(cells.numbers(full)[2]) == 0:
-        return "number", "all its values are numbers"
-    if separator is None and len(cells.dates(full, None)[2]) == 0:
-        return "date", "all its values are ISO 8601 dates"
-    return _worded(name, full, separator)
+def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> Guess:
+    if cells.mask(pc.match_substring_regex(values, _PICTURES)).mean() > 0.5:
+        return Guess({"as": "ignore"}, "it holds addresses of pictures")
+    in_rdf = overlap(values, known.subjects)
+    repeats = distinct(values) < 0.9 * len(values)
+    same_as: dict[str, str] = {"as": "same_as", **_split(separator)}
+    if in_rdf and not repeats:
+        return Guess(same_as, f"it holds IRIs, {in_rdf:.0%} of which RDF says something about")
+    if in_rdf:
+        role = {"as": "node", "type": RESOURCE, "edge": name, **_split(separator)}
+        return Guess(role, "it holds IRIs, which repeat, and RDF says something about them")
+    if repeats:
+        type_ = type_of_values(name, known.types)
+        role = {"as": "node", "type": type_, "edge": name, **_split(separator)}
+        return Guess(role if separator else category(name, known.types), "it holds IRIs, which repeat")
+    if distinct(values) < len(values):
+        return Guess({"as": "ignore"}, "it holds IRIs, and same_as would make those one that share one")
+    return Guess(same_as, "it holds IRIs")
 
 
-def _worded(name: str, full: pa.Array, separator: str | None) -> tuple[str, str]:
-    if separator is not None or cells.is_list(full):
-        how = f"separated by '{separator}'" if separator else "in lists"
-        return _linked(
-            "node", "type", type_name(Path(name)), name, separator
-        ), f"it holds several values, {how}"
-    if is_long(full):
-        return "text", "its values are long"
-    distinct = len(pc.unique(full))
-    if distinct < len(full) and distinct <= max(20, 0.5 * len(full)):
-        return "category", f"{distinct:,} different values repeat in {len(full):,} rows"
-    return "text", "its values hardly repeat"
-
-
-def _has_label(table: Sample) -> bool:
-    return any(name.lower() in LABEL for name in table.columns)
-
-
-def _same_as(full: pa.Array, separator: str | None) -> tuple[str, str]:
-    if re.search(r"\.(jpe?g|png|gif|webp|svg)$", str(full[0].as_py()), re.IGNORECASE):
-        return "ignore", "it holds addresses of pictures"
-    if len(pc.unique(full)) < 0.9 * len(full):
-        return "category", "it holds IRIs, which repeat"
-    return (
-        "same_as" if separator is None else f"{{as: same_as, split: {quoted(separator)}}}"
-    ), "it holds IRIs"
-
-
-def _target(name: str, values: pa.Array, table: Sample, tables: list[Sample]) -> Sample | None:
+def _target(
+    name: str, values: pa.Array, separator: str | None, table: Sample, tables: list[Sample]
+) -> Sample | None:
     """The table whose keys the values are: by their values, and by the column's name where keys are mere numbers."""
-    best = max(tables, key=lambda other: overlap(values, other.columns[other.key]))
-    numeric = len(cells.numbers(values)[2]) == 0
-    fits = overlap(values, best.columns[best.key]) >= (0.5 if numeric else 0.9)
-    if not fits or not numeric:
-        return best if fits else None
-    stem = re.sub(r"[_ .-]?(ids?|keys?)$", "", name, flags=re.IGNORECASE).lower()
-    by_name = [other for other in tables if other.type == type_name(Path(stem))]
-    if by_name:
-        return by_name[0]
-    several = len(values) > 1.2 * len(pc.unique(values)) and best is table and not _NUMERIC_NAME.search(name)
-    return best if several else None
-
-
-def _linked(role: str, what: str, type_: str, name: str, separator: str | None) -> str:
-    split = f", split: {quoted(separator)}" if separator else ""
-    return f"{{as: {role}, {what}: {quoted(type_)}, edge: {quoted(name)}{split}}}"
+    best = max(tables, key=lambda other: overlap(values, other.keys))
+    share = overlap(values, best.keys)
+    if numbers_of(values) is None:
+        spaced = cells.mask(pc.match_substring_regex(values, r"\s")).any()
+        return best if share >= 0.9 or (share >= _PARTLY and not spaced) else None
+    if share < 0.5:
+        return None
+    stem = re.sub(r"[_ .-]?(ids?|keys?)$", "", name, flags=re.IGNORECASE)
+    by_name = next((other for other in tables if other.type == singular(stem)), None)
+    in_lists = separator is not None and best is table and not NUMERIC.search(name)
+    return by_name or (best if in_lists else None)

@@ -1,97 +1,186 @@
-"""Which file is what: tables of nodes with their keys, and logs of interactions.
+"""Which file is what: tables of nodes with their keys, and the log of interactions.
 
-Enters: samples. Leaves: the same, with `key` and `type`, or `item`, decided.
+Enters: samples, and the identifiers that RDF has. Leaves: `Files`; in the samples `key` and `type`, or `log`, decided.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.values import is_long, is_unique, overlap
-
-USER = re.compile(r"(user|customer|visitor|member|account|uid)([_ ]?(id|key))?", re.IGNORECASE)
-_ITEM = re.compile(
-    r"(item|product|movie|book|article|paper|artist|track|song|asin|sku|iid)s?([_ ]?(id|key))?", re.I
+from kgrec.errors import SourceError
+from kgrec.ingest import cells
+from kgrec.ingest.draft.dates import date_form
+from kgrec.ingest.draft.logs import (
+    Choices,
+    Keys,
+    is_log_by_values,
+    is_named_log,
+    log_by_values,
+    may_be_ids,
+    named_log,
 )
-VALUE = re.compile(r"rating|score|stars|value|count|weight|quantity|plays?", re.IGNORECASE)
-TIME = re.compile(r"time(stamp)?|date|ts|created(_at)?|at", re.IGNORECASE)
-LABEL = ("title", "name", "label", "headline")
-_NAMED_ID = re.compile(r"(.*[_ .-])?(id|key|code|sku|asin|isbn|uri|iri)|.*Id", re.IGNORECASE)
+from kgrec.ingest.draft.names import LABELS, NAMED_ID, type_of_file, unique
+from kgrec.ingest.draft.sample import Sample
+from kgrec.ingest.draft.values import (
+    distinct,
+    filled,
+    is_clock,
+    is_long,
+    is_unique,
+    mean_length,
+    numbers_of,
+    overlap,
+)
+
+#: share of the rows that may repeat a key which is named like one
+_REPEATED = 0.005
 
 
-def tables_and_logs(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Samples with a key, and samples of users and items; the rest is left out, which `reasons` says."""
+@dataclass(frozen=True)
+class Files:
+    """What the files are."""
+
+    tables: list[Sample]
+    log: Sample | None
+    #: what is recommended
+    item: Keys
+
+
+def sort_files(samples: list[Sample], of_rdf: Sequence[Keys]) -> Files:
+    """Tell tables from logs, and find their keys; what is left out, `reasons` says.
+
+    Raises:
+        SourceError: Nothing can be the items.
+    """
     for sample in samples:
-        sample.item = named_item(sample)
-        if not sample.item:
+        if not is_named_log(sample):
             _find_key(sample)
-    tables = [sample for sample in samples if sample.key]
-    for sample in samples:
-        if not sample.key and not sample.item:
-            sample.item = _keyed_item(sample, tables)
-            if not sample.item:
-                sample.why("*", "left out", "no column is filled and unique")
-    logs = [sample for sample in samples if sample.item]
-    for log in logs[1:]:
-        log.why("*", "left out", f"a mapping has one log, and {logs[0].source.name} is taken")
-    return tables, logs
+    _name_types(samples)
+    tables = [sample for sample in samples if sample.key is not None]
+    for sample in tables:
+        others = [*(keys_of(other) for other in tables if other is not sample), *of_rdf]
+        if is_log_by_values(sample, others):
+            sample.key = None
+    tables = [sample for sample in tables if sample.key is not None]
+    all_keys = [*map(keys_of, tables), *of_rdf]
+    log = _log_of([sample for sample in samples if sample.key is None], all_keys)
+    if not all_keys:
+        raise _no_items(log)
+    item = _items(all_keys, log)
+    return Files(_without_users(tables, log, item), log, item)
 
 
-def named_item(sample: Sample) -> str:
-    """The column of the item in what looks like a log by the names of its columns; "" elsewhere."""
-    names = list(sample.columns)
-    user, item = first_like(names, USER), _item_column(names)
-    is_log = user is not None and item is not None and not is_unique(sample.columns[item])
-    return item or "" if is_log else ""
-
-
-def _keyed_item(sample: Sample, tables: list[Sample]) -> str:
-    """The column that holds keys of a table, where there are users, too; "" elsewhere."""
-    taken = (USER, VALUE, TIME)
-    if first_like(list(sample.columns), USER) is None:
-        return ""
-    rest = [name for name in sample.columns if not any(pattern.fullmatch(name) for pattern in taken)]
-    keys = [table.columns[table.key] for table in tables]
-    fits = (name for name in rest if any(overlap(sample.columns[name], key) >= 0.9 for key in keys))
-    return next(fits, "")
-
-
-def _item_column(names: list[str]) -> str | None:
-    rest = [name for name in names if not USER.fullmatch(name)]
-    named = [name for name in rest if _NAMED_ID.fullmatch(name)]
-    return first_like(rest, _ITEM) or (named[0] if named else None)
-
-
-def first_like(names: list[str], pattern: re.Pattern[str]) -> str | None:
-    """The first of some names that matches a pattern."""
-    return next((name for name in names if pattern.fullmatch(name)), None)
+def keys_of(table: Sample) -> Keys:
+    """The identifiers of a table's nodes."""
+    texts = [array for array in table.columns.values() if not cells.is_list(array)]
+    return Keys(table.type, table.keys, max(map(mean_length, map(filled, texts)), default=0.0), table)
 
 
 def _find_key(sample: Sample) -> None:
-    unique = [name for name, array in sample.columns.items() if is_unique(array)]
-    named = [name for name in unique if _NAMED_ID.fullmatch(name)]
-    plain = [name for name in unique if not is_long(sample.columns[name]) and name.lower() not in LABEL]
-    chosen = next(iter(named or plain), None)
-    if chosen is None:
-        return
-    sample.key, sample.type = chosen, type_name(sample.source.path)
-    named_so = " and named like an id" if named else ""
-    sample.why(chosen, "key", f"it is filled and unique in the rows looked at{named_so}")
+    """Decide the key, and why; it stays None if no column can be one."""
+    names = [name for name, array in sample.columns.items() if not cells.is_list(array)]
+    alone = [name for name in names if is_unique(sample.columns[name])]
+    named = [name for name in alone if NAMED_ID.fullmatch(name)]
+    usual = [name for name in named if name.lower() in _usual_keys(sample)]
+    rest = [name for name in alone if not _is_time(sample, name)]
+    ids = [name for name in rest if may_be_ids(sample.columns[name])]
+    short = [name for name in rest if not is_long(sample.columns[name]) and name.lower() not in LABELS]
+    # a column without a name counts the rows: the last resort
+    plain = [name for name in [*ids, *short] if name] or ids
+    sample.key = next(iter(usual or named or plain), None)
+    if sample.key is not None:
+        named_so = " and named like an id" if named else ""
+        sample.why_key = f"it is filled and unique in the rows looked at{named_so}"
+    else:
+        _find_nearly_key(sample, [name for name in names if NAMED_ID.fullmatch(name)])
 
 
-def type_name(path: Path) -> str:
-    """What a file's nodes are, in the singular."""
-    stem = re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "item"
-    if stem.endswith("ies") and stem not in ("movies", "series", "cookies"):
-        return stem[:-3] + "y"
-    return stem[:-1] if stem.endswith("s") and not stem.endswith(("ss", "series")) else stem
+def _is_time(sample: Sample, name: str) -> bool:
+    array = sample.columns[name]
+    return bool(is_clock(array)) or (numbers_of(array) is None and date_form(array, name) is not None)
 
 
-def item_table(tables: list[Sample], log: Sample | None) -> Sample:
-    """The table whose keys the log has, or the first."""
+def _usual_keys(sample: Sample) -> tuple[str, ...]:
+    type_ = type_of_file(sample.source.path)
+    return ("id", f"{type_}_id", f"{type_}id", "key")
+
+
+def _find_nearly_key(sample: Sample, names: Sequence[str]) -> None:
+    for name in names:
+        array = sample.columns[name]
+        repeated = len(array) - distinct(array)
+        if len(filled(array)) == len(array) and repeated <= _REPEATED * len(array):
+            sample.key = name
+            sample.why_key = f"it is named like an id, and only {repeated:,} of the rows looked at repeat one"
+            return
+
+
+def _name_types(samples: list[Sample]) -> None:
+    taken: set[str] = set()
+    for sample in samples:
+        if sample.key is not None:
+            sample.type = unique(type_of_file(sample.source.path), taken)
+            taken.add(sample.type)
+
+
+def _log_of(samples: list[Sample], all_keys: Sequence[Keys]) -> Sample | None:
+    """The first log among the files that are no tables; the others are left out."""
+    log = None
+    for sample in samples:
+        choices = named_log(sample, all_keys) if is_named_log(sample) else log_by_values(sample, all_keys)
+        if not choices:
+            sample.why("*", "left out", "no column is filled and unique")
+        elif log is not None:
+            sample.why("*", "left out", f"a mapping has one log, and {log.source.name} is taken")
+        else:
+            log = sample
+            _note_log(log, choices)
+    return log
+
+
+def _note_log(log: Sample, choices: Choices) -> None:
+    log.log = {role: name for role, (name, _) in choices.items()}
+    if not log.has_names:
+        log.rename({name: role for role, name in log.log.items()})
+    for role, (_, why) in choices.items():
+        log.why(log.log[role], role, why)
+
+
+def _no_items(log: Sample | None) -> SourceError:
     if log is None:
-        return tables[0]
-    taken = log.columns[log.item]
-    return max(tables, key=lambda table: overlap(taken, table.columns[table.key]))
+        return SourceError(
+            "No file has a column that can be a key.", "One column must be filled and unique, such as an id."
+        )
+    return SourceError(
+        f"{log.source.name} says who took what, and no file has the items.",
+        "Name a table with an item a row as well, or RDF: kgrec init items.csv ratings.csv",
+    )
+
+
+def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
+    """The keys that the log has; without a log the first, those of tables before those of RDF."""
+    if log is None:
+        return next((keys for keys in all_keys if not keys.are_users), all_keys[0])
+    taken = log.columns[log.log["item"]]
+
+    def fit(keys: Keys) -> tuple[bool, bool, float, float]:
+        share = overlap(taken, keys.values)
+        return share >= 0.9, not keys.are_users, share, overlap(keys.values, taken)
+
+    return max(all_keys, key=fit)
+
+
+def _without_users(tables: list[Sample], log: Sample | None, item: Keys) -> list[Sample]:
+    """The tables but those of the log's users: a user is the items that he or she took, and no node."""
+    kept = []
+    for table in tables:
+        keys = keys_of(table)
+        users = log is not None and overlap(log.columns[log.log["user"]], keys.values) >= 0.5
+        if users and keys.are_users and table is not item.table:
+            assert log is not None
+            why = f"its keys are the users of {log.source.name}, and facts about users are not read"
+            table.why("*", "left out", why)
+        else:
+            kept.append(table)
+    return kept

@@ -1,4 +1,4 @@
-"""The first rows of a file.
+"""The first rows of a table's file.
 
 Enters: a path. Leaves: a `Sample`, which the other modules find keys and roles for.
 """
@@ -6,18 +6,22 @@ Enters: a path. Leaves: a `Sample`, which the other modules find keys and roles 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from kgrec.errors import SourceError
+from kgrec.ingest.draft.encoding import head_of
+from kgrec.ingest.draft.lines import listed, quoted
+from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
 from kgrec.mapping import TableFormat
 
-_ROWS = 20_000
+ROWS = 20_000
 
 
 @dataclass
@@ -26,46 +30,74 @@ class Sample:
 
     source: Source
     columns: dict[str, pa.Array]
-    key: str = ""
+    #: what stands beside `file:` where the defaults do not hold
+    options: dict[str, Any] = field(default_factory=dict)
+    #: column of the identifiers; None in what is no table
+    key: str | None = None
+    why_key: str = ""
     type: str = ""
-    #: in a log, the column of the item
-    item: str = ""
+    #: in a log: user, item, value, time -> column
+    log: dict[str, str] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
-    def why(self, column: str, role: str, reason: str) -> None:
+    @property
+    def has_names(self) -> bool:
+        """Whether the file itself names its columns."""
+        return "header" not in self.options
+
+    @property
+    def keys(self) -> pa.Array:
+        """The identifiers of the nodes of a table."""
+        assert self.key is not None
+        return self.columns[self.key]
+
+    def why(self, column: str, role: object, reason: str) -> None:
         """Note a decision and its reason."""
-        self.reasons.append(f"{self.source.name}: {column}: {role}, since {reason}")
+        self.reasons.append(f"{self.source.name}: {column or quoted(column)}: {role}, since {reason}")
+
+    def rename(self, names: dict[str, str]) -> dict[str, str]:
+        """Give columns that the file does not name better names, each once; gives those that are new."""
+        known: dict[str, str] = {}
+        for old, new in names.items():
+            if new not in (*self.columns, *known.values()):
+                known[old] = new
+        self.columns = {known.get(name, name): array for name, array in self.columns.items()}
+        self.options["header"] = list(self.columns)
+        self.key = known.get(self.key, self.key) if self.key is not None else None
+        self.log = {role: known.get(name, name) for role, name in self.log.items()}
+        return known
+
+    def file_lines(self) -> Iterator[str]:
+        """The lines of kgrec.yaml that say what file it is, and how it is to be read."""
+        yield f"file: {quoted(self.source.name)}"
+        for name, value in self.options.items():
+            yield f"{name}: {quoted(value) if isinstance(value, str) else listed(value)}"
 
 
-def read_sample(path: Path, folder: Path) -> Sample:
-    """Read the first rows of a file, whose name is to be relative to `folder`.
+def source_of(path: Path, folder: Path) -> Source:
+    """The file `path`, named as seen from `folder`.
 
     Raises:
-        SourceError: The file is not there, or cannot be read.
+        SourceError: It is not there.
     """
-    name = Path(os.path.relpath(path, folder)).as_posix()
-    source = Source(path, name)
     if not path.is_file():
-        raise SourceError(f"{path} is not there.", "Name tables that exist: CSV, TSV, JSONL or Parquet.")
-    _refuse_headerless(path)
-    table = open_table(source, TableFormat.model_validate({"file": name}))
-    columns: dict[str, pa.Array] = dict.fromkeys(table.columns, pa.array([], pa.string()))
-    for batch in table.read(table.columns):
-        columns = {name: array.slice(0, _ROWS) for name, array in batch.columns.items()}
-        break
-    return Sample(source, columns)
+        raise SourceError(f"{path} is not there.", "Name files that exist: CSV, TSV, JSONL, Parquet or RDF.")
+    return Source(path, Path(os.path.relpath(path, folder)).as_posix())
 
 
-def _refuse_headerless(path: Path) -> None:
-    """Say so where the first line has numbers for names, as MovieLens' u.data and u.item have."""
-    if path.suffix.lower() in (".gz", ".zst", ".parquet", ".pq", ".jsonl", ".ndjson"):
-        return
-    with path.open("rb") as stream:
-        first = stream.readline(100_000).decode("latin-1").strip()
-    parts = re.split(r"\t|::|\||,", first)
-    numbers = sum(re.fullmatch(r"-?\d+(\.\d+)?", cell) is not None for cell in parts)
-    if len(parts) > 1 and numbers * 2 >= len(parts):
-        raise SourceError(
-            f"{path.name}:1: the first line has no names of columns but values, such as '{parts[0]}'.",
-            "Write the names above it; a dataset of MovieLens and the like is read by kgrec import FOLDER.",
-        )
+def read_sample(source: Source) -> Sample:
+    """Read the first rows of a table.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    sniffed = sniff(source, head_of(source))
+    sample = Sample(source, {}, sniffed.options)
+    for key, value, why in sniffed.reasons:
+        sample.why(key, value, why)
+    table = open_table(source, TableFormat.model_validate({"file": source.name, **sniffed.options}))
+    batches = table.read(table.columns)
+    first = next((batch for batch in batches if len(batch)), None)
+    for name in table.columns:
+        sample.columns[name] = first.columns[name].slice(0, ROWS) if first else pa.array([], pa.string())
+    return sample
