@@ -109,7 +109,7 @@ def _json_rows(cells: pa.Array, as_json: np.ndarray, separator: str | None) -> t
     rest_rows, rest = split_plain(cells.take(pa.array(plain)), separator)
     lists = [parts for parts in parsed if parts is not None]
     rows = np.repeat(np.flatnonzero(as_json), [len(parts) for parts in lists])
-    values = pa.array([part for parts in lists for part in parts], pa.string())
+    values = pa.array([part for parts in lists for part in parts], rest.type)
     return np.concatenate([rows, plain[rest_rows]]), pa.concat_arrays([values, rest])
 
 
