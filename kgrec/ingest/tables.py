@@ -291,11 +291,18 @@ def _open_parquet(source: Source) -> Table:
 
     def read(columns: Sequence[str]) -> Iterator[Batch]:
         try:
-            yield from _arrow_batches(file.iter_batches(_ROWS, columns=list(columns)), source.name, columns)
+            records = map(_validated, file.iter_batches(_ROWS, columns=list(columns)))
+            yield from _arrow_batches(records, source.name, columns)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise unreadable(source, str(error)) from None
 
     return Table(source.name, list(file.schema_arrow.names), read)
+
+
+def _validated(record: pa.RecordBatch) -> pa.RecordBatch:
+    """The record; an error if its text is no UTF-8, which Arrow itself finds out only where it is used."""
+    record.validate(full=True)
+    return record
 
 
 def _arrow_batches(records: Any, name: str, columns: Sequence[str]) -> Iterator[Batch]:

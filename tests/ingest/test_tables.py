@@ -211,6 +211,12 @@ def test_damaged_files_are_source_errors(tmp_path, name):
     assert "cannot be read" in refused(tmp_path, name, content)
 
 
+def test_parquet_with_text_that_is_no_utf_8_is_refused(tmp_path):
+    pq.write_table(pa.table({"id": ["a", "2e3"]}), tmp_path / "b.parquet")
+    broken = (tmp_path / "b.parquet").read_bytes().replace(b"2e3", b"\xffe3")
+    assert "a.parquet cannot be read: " in refused(tmp_path, "a.parquet", broken)
+
+
 @pytest.mark.parametrize(("name", "encoding"), [("a.csv", "utf-9"), ("a.jsonl", "utf-9"), ("a.csv", "hex")])
 def test_an_encoding_that_does_not_exist_is_refused(tmp_path, name, encoding):
     message = refused(tmp_path, name, "id\n1\n", encoding=encoding)
