@@ -262,7 +262,7 @@ def test_json_lines_with_nested_values(tmp_path):
         "also": {"as": "ref", "to": "p", "edge": "also"},
         "notes": "text",
         "details": "ignore",
-        "rank": "text",
+        "rank": "ignore",
         "image": "ignore",
         "empty": "ignore",
         "code": "ignore",

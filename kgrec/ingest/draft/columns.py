@@ -6,19 +6,21 @@ Enters: a `Sample` of a table, and what its values may refer to. Leaves: the tab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
+from kgrec.ingest.draft.classes import type_of_iris
+from kgrec.ingest.draft.known import Known
 from kgrec.ingest.draft.lines import Guess, quoted
-from kgrec.ingest.draft.literals import category, literal_role
+from kgrec.ingest.draft.literals import alike, category, literal_role
 from kgrec.ingest.draft.names import LABELS, NUMERIC, singular, type_of_values
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.values import (
     IRIS,
+    PICTURES,
     all_match,
     distinct,
     filled,
@@ -27,29 +29,13 @@ from kgrec.ingest.draft.values import (
     overlap,
     parts_of,
 )
-from kgrec.ingest.statements import RESOURCE
 
-_PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 #: share of a column that says what it is, though some cells say another thing
 _MOSTLY = 0.8
 #: share of a list's values that must be keys: a catalogue is part of a larger one
 _PARTLY = 0.2
 #: role of a column that the file does not name -> what it is called
 _NAMES = {"label": "title", "date": "date", "same_as": "url"}
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a value may refer to."""
-
-    tables: list[Sample]
-    #: IRIs that RDF says something about
-    subjects: pa.Array
-
-    @property
-    def types(self) -> list[str]:
-        """Types with keys of their own."""
-        return [table.type for table in self.tables]
 
 
 def node_lines(table: Sample, known: Known, why_items: str) -> Iterator[str]:
@@ -81,11 +67,12 @@ def _renamed(table: Sample, roles: dict[str, Guess]) -> dict[str, Guess]:
 def column_roles(table: Sample, known: Known) -> dict[str, Guess]:
     """The role of each column but the key."""
     labels = _labels(table)
-    return {
+    roles = {
         name: labels[name] if name in labels else _role(table, name, known)
         for name in table.columns
         if name != table.key
     }
+    return alike(roles, {name: name for name in roles}, known.taken) if table.has_names else roles
 
 
 def _labels(table: Sample) -> dict[str, Guess]:
@@ -129,7 +116,16 @@ def _role(table: Sample, name: str, known: Known) -> Guess:
         return _iris(name, values, separator, known)
     if share >= _MOSTLY:
         return Guess({"as": "ignore"}, "most of its values are addresses, and some are none")
-    return literal_role(name, full, rows=len(table.columns[name]), taken=known.types, edge=name)
+    guess = literal_role(name, full, rows=len(table.columns[name]), taken=known.taken, edge=name)
+    return _typed_by_rdf(guess, values, known)
+
+
+def _typed_by_rdf(guess: Guess, values: pa.Array, known: Known) -> Guess:
+    """The guess, with the type of RDF's nodes that the values name, if they do."""
+    type_ = known.type_by_keys(values) if guess.role["as"] in ("node", "category") else None
+    if type_ is None:
+        return guess
+    return Guess({**guess.role, "type": type_}, f"{guess.reason}, and RDF has nodes of these names")
 
 
 def _split(separator: str | None) -> dict[str, str]:
@@ -145,27 +141,29 @@ def _vector(full: pa.Array) -> Guess | None:
 
 
 def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> Guess:
-    if cells.mask(pc.match_substring_regex(values, _PICTURES)).mean() > 0.5:
+    if cells.mask(pc.match_substring_regex(values, PICTURES)).mean() > 0.5:
         return Guess({"as": "ignore"}, "it holds addresses of pictures")
     in_rdf = overlap(values, known.subjects)
     repeats = distinct(values) < 0.9 * len(values)
     same_as: dict[str, str] = {"as": "same_as", **_split(separator)}
     if in_rdf and not repeats:
-        return Guess(same_as, f"it holds IRIs, {in_rdf:.0%} of which RDF says something about")
+        why = f"it holds IRIs, {in_rdf:.0%} of which RDF says something about"
+        shared = len(values) - distinct(values)
+        return Guess(same_as, f"{why}; {shared:,} repeat, and make their rows one" if shared else why)
     if in_rdf:
-        role = {"as": "node", "type": RESOURCE, "edge": name, **_split(separator)}
+        role = {"as": "node", "type": type_of_iris(values, known.types), "edge": name, **_split(separator)}
         return Guess(role, "it holds IRIs, which repeat, and RDF says something about them")
     if repeats:
-        type_ = type_of_values(name, known.types)
+        type_ = type_of_values(name, known.taken)
         role = {"as": "node", "type": type_, "edge": name, **_split(separator)}
-        return Guess(role if separator else category(name, known.types), "it holds IRIs, which repeat")
+        return Guess(role if separator else category(name, known.taken), "it holds IRIs, which repeat")
     if distinct(values) < len(values):
         return Guess({"as": "ignore"}, "it holds IRIs, and same_as would make those one that share one")
     return Guess(same_as, "it holds IRIs")
 
 
 def _target(
-    name: str, values: pa.Array, separator: str | None, table: Sample, tables: list[Sample]
+    name: str, values: pa.Array, separator: str | None, table: Sample, tables: Sequence[Sample]
 ) -> Sample | None:
     """The table whose keys the values are: by their values, and by the column's name where keys are mere numbers."""
     best = max(tables, key=lambda other: overlap(values, other.keys))

@@ -47,8 +47,13 @@ class Files:
     item: Keys
 
 
-def sort_files(samples: list[Sample], of_rdf: Sequence[Keys]) -> Files:
+def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceError | None = None) -> Files:
     """Tell tables from logs, and find their keys; what is left out, `reasons` says.
+
+    Args:
+        samples: Of tables and logs.
+        of_rdf: Identifiers that RDF has.
+        otherwise: What is wrong if nothing can be the items; None: what the samples say.
 
     Raises:
         SourceError: Nothing can be the items.
@@ -66,7 +71,7 @@ def sort_files(samples: list[Sample], of_rdf: Sequence[Keys]) -> Files:
     all_keys = [*map(keys_of, tables), *of_rdf]
     log = _log_of([sample for sample in samples if sample.key is None], all_keys)
     if not all_keys:
-        raise _no_items(log)
+        raise otherwise or _no_items(log)
     item = _items(all_keys, log)
     return Files(_without_users(tables, log, item), log, item)
 

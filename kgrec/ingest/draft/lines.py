@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 #: a word, or two with a colon between, as prefixed names are
 _PLAIN = re.compile(r"[A-Za-z_][\w.\-/]*(:[A-Za-z_][\w.\-/]*)?")
+#: what YAML takes for no text, though JSON does
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _NO_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 
 Role = Mapping[str, str | Sequence[str]]
@@ -31,8 +33,9 @@ class Guess:
 
 def quoted(text: str) -> str:
     """Plain where YAML cannot misread it."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
+        return text
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def listed(names: Iterable[str]) -> str:

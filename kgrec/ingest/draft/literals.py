@@ -5,7 +5,8 @@ Enters: the filled values. Leaves: a `Guess`: number, date, category, nodes, tex
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from kgrec.ingest import cells
 from kgrec.ingest.draft.dates import date_form
 from kgrec.ingest.draft.lines import Guess
-from kgrec.ingest.draft.names import NAMED_ID, singular, type_of_values
+from kgrec.ingest.draft.names import NAMED_ID, NUMERIC, singular, type_of_values
 from kgrec.ingest.draft.values import (
     LONG,
     all_match,
@@ -30,6 +31,8 @@ _OBJECTS = r"^\s*(\{[\s\S]*\}|\[\s*[\[{][\s\S]*\])\s*$"
 _CODES = r"^\S*\d\S*$"
 #: digits in groups, decimal commas, currencies, per cent
 _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?\s*$"
+#: names of things, not of the node itself: they are nodes, even if many of them occur once
+_OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
 #: so many rows with one and the same value say nothing
 _MANY = 20
 
@@ -60,6 +63,25 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
     return _worded(name, full, rows, taken)
 
 
+def alike(guesses: dict[str, Guess], names: Mapping[str, str], taken: Collection[str]) -> dict[str, Guess]:
+    """The guesses, in which those that differ in a number only agree: the third actor is one as the first is.
+
+    Args:
+        guesses: By column or predicate.
+        names: Name of each.
+        taken: Types with keys of their own.
+    """
+    types = {key: type_of_values(names[key], taken) for key in guesses}
+    numbered = {key for key in guesses if re.search(r"\d", names[key])}
+    categories = {types[key] for key in numbered if guesses[key].role["as"] == "category"}
+    return {
+        key: Guess({"as": "category", "type": types[key]}, f"others like it repeat, and {guess.reason}")
+        if key in numbered and guess.role["as"] == "text" and types[key] in categories
+        else guess
+        for key, guess in guesses.items()
+    }
+
+
 def _several(values: pa.Array, separator: str | None, type_: str, edge: str) -> Guess:
     how = f"separated by '{separator}'" if separator else "in lists"
     if not separator and mean_length(values) > LONG:
@@ -84,19 +106,21 @@ def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Gue
         return Guess({"as": "text"}, "its values are long")
     if distinct(full) == 1 and len(full) == rows >= _MANY:
         return Guess({"as": "ignore"}, "it has one value in all rows looked at")
-    if _repeats(full):
+    if _repeats(full, 0.9 if _OF_NAMES.search(name) else 0.5):
         return Guess(category(name, taken), _counted(full))
     if cells.mask(pc.match_substring_regex(full, _CODES)).mean() > 0.9:
         return Guess({"as": "ignore"}, "its values are codes, which hardly repeat")
+    if NUMERIC.search(name):
+        return Guess({"as": "ignore"}, "its name is that of a number, and its values are none")
     return Guess({"as": "text"}, "its values hardly repeat")
 
 
-def _repeats(full: pa.Array) -> bool:
-    return distinct(full) < len(full) and distinct(full) <= max(20, 0.5 * len(full))
+def _repeats(full: pa.Array, most: float = 0.5) -> bool:
+    return distinct(full) < len(full) and distinct(full) <= max(20, most * len(full))
 
 
 def _counted(full: pa.Array) -> str:
-    return f"{distinct(full):,} different values repeat in {len(full):,} rows"
+    return f"only {distinct(full):,} of its {len(full):,} values differ"
 
 
 def category(name: str, taken: Collection[str]) -> dict[str, str]:

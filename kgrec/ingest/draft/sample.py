@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.encoding import head_of
 from kgrec.ingest.draft.lines import listed, quoted
 from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.sources import Source
@@ -85,13 +84,13 @@ def source_of(path: Path, folder: Path) -> Source:
     return Source(path, Path(os.path.relpath(path, folder)).as_posix())
 
 
-def read_sample(source: Source) -> Sample:
-    """Read the first rows of a table.
+def read_sample(source: Source, head: bytes) -> Sample:
+    """Read the first rows of a table; `head` are its first bytes.
 
     Raises:
         SourceError: It cannot be read.
     """
-    sniffed = sniff(source, head_of(source))
+    sniffed = sniff(source, head)
     sample = Sample(source, {}, sniffed.options)
     for key, value, why in sniffed.reasons:
         sample.why(key, value, why)

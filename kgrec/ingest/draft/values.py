@@ -19,6 +19,7 @@ _LISTS = r"^\s*\[[\s\S]*\]\s*$"
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
 LONG = 50
+PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
 
