@@ -337,3 +337,23 @@ def test_addresses(tmp_path):
         "nearly": "ignore",
     }
     assert graph.report.merged_items.count == 0
+
+
+def test_of_two_tables_with_the_same_keys_the_items_have_the_words(tmp_path):
+    links = "movieId,imdbId\n" + "".join(f"{i},01{i}\n" for i in range(1, 7))
+    movies = "movieId,title\n" + "".join(f"{i},Film {'abcdefg'[i]}\n" for i in range(1, 7))
+    log = "userId,movieId,rating\n" + "".join(f"u{i % 3},{i % 6 + 1},{i % 5 + 1}\n" for i in range(12))
+    draft, graph = drafted(tmp_path, links_csv=links, movies_csv=movies, ratings_csv=log)
+    assert list(yaml.safe_load(draft.yaml)["nodes"]) == ["movie"]
+    why = "it has the keys of movies.csv, and a type has one table: join the two"
+    assert f"links.csv: *: left out, since {why}" in draft.reasons
+    assert len(graph.item_ids) == 6
+
+
+def test_without_a_log_the_items_are_what_is_called_so(tmp_path):
+    files = {"makers_csv": "id,name\n1,Ann\n2,Bob\n", "products_csv": "id,title\n7,One\n8,Two\n"}
+    draft, graph = drafted(tmp_path, **files)
+    assert "products.csv: *: items, since its name says so" in draft.reasons
+    assert graph.item_types == ("product",)
+    draft, _ = drafted(tmp_path, makers_csv=files["makers_csv"], tools_csv=files["products_csv"])
+    assert "makers.csv: *: items, since it is the first table" in draft.reasons

@@ -130,6 +130,8 @@ def test_a_first_line_of_values(tmp_path, content, reason):
         "\ttitle\n0\tOne\n1\tTwo\n",
         "id\t2019\n1\tOne\n2\tTwo\n",
         "one\ttwo\nthree\tfour\n",
+        "\t0\t1\t2\n0\t0.5\t0.25\t1\n1\t0\t1\t2\n",
+        "country\t2019\t2020\t2021\nNorway\t1\t2\t3\nPeru\t4\t5\t6\n",
         "id\ttitle\n",
     ],
 )

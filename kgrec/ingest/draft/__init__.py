@@ -33,6 +33,7 @@ from kgrec.ingest.draft.files import Files, sort_files
 from kgrec.ingest.draft.iris import Prefixes, namespace_and_name
 from kgrec.ingest.draft.knowledge import Joined, join, keys_of_types, no_classes, rdf_lines
 from kgrec.ingest.draft.logs import log_lines
+from kgrec.ingest.draft.names import ITEM
 from kgrec.ingest.draft.rdf import RdfSample, rdf_format, read_rdf_sample
 from kgrec.ingest.draft.sample import Sample, read_sample, source_of
 
@@ -117,4 +118,6 @@ def _why_items(files: Files, item: NodeType | None = None) -> str:
         return "its keys are in the interactions"
     if item is not None:
         return f"no table brings items, and the most is said about its {len(item.nodes):,} nodes"
-    return "it is the only table" if len(files.tables) == 1 else "it is the first table"
+    if len(files.tables) == 1:
+        return "it is the only table"
+    return "its name says so" if ITEM.fullmatch(files.item.type) else "it is the first table"

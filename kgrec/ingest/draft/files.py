@@ -20,7 +20,7 @@ from kgrec.ingest.draft.logs import (
     may_be_ids,
     named_log,
 )
-from kgrec.ingest.draft.names import LABELS, NAMED_ID, type_of_file, unique
+from kgrec.ingest.draft.names import ITEM, LABELS, NAMED_ID, type_of_file, unique
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.values import (
     distinct,
@@ -35,6 +35,8 @@ from kgrec.ingest.draft.values import (
 
 #: share of the rows that may repeat a key which is named like one
 _REPEATED = 0.005
+#: keys that have nothing in common for having one name
+_PLAIN_KEYS = ("id", "key")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceE
     if not all_keys:
         raise otherwise or _no_items(log)
     item = _items(all_keys, log)
-    return Files(_without_users(tables, log, item), log, item)
+    return Files(_kept(tables, log, item), log, item)
 
 
 def keys_of(table: Sample) -> Keys:
@@ -108,7 +110,7 @@ def _is_time(sample: Sample, name: str) -> bool:
 
 def _usual_keys(sample: Sample) -> tuple[str, ...]:
     type_ = type_of_file(sample.source.path)
-    return ("id", f"{type_}_id", f"{type_}id", "key")
+    return (*_PLAIN_KEYS, f"{type_}_id", f"{type_}id")
 
 
 def _find_nearly_key(sample: Sample, names: Sequence[str]) -> None:
@@ -164,28 +166,51 @@ def _no_items(log: Sample | None) -> SourceError:
 
 
 def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
-    """The keys that the log has; without a log the first, those of tables before those of RDF."""
+    """The keys that the log has, of several those that it covers best, and of the nodes with the longest texts.
+
+    Without a log, what is called items, else the first, tables before RDF.
+    """
     if log is None:
-        return next((keys for keys in all_keys if not keys.are_users), all_keys[0])
+        return max(all_keys, key=_likely)
     taken = log.columns[log.log["item"]]
 
     def fit(keys: Keys) -> tuple[bool, bool, float, float]:
-        share = overlap(taken, keys.values)
-        return share >= 0.9, not keys.are_users, share, overlap(keys.values, taken)
+        share, cover = overlap(taken, keys.values), overlap(keys.values, taken)
+        are_keys = share >= 0.9
+        return are_keys, not keys.are_users, round(cover if are_keys else share, 1), keys.words
 
     return max(all_keys, key=fit)
 
 
-def _without_users(tables: list[Sample], log: Sample | None, item: Keys) -> list[Sample]:
-    """The tables but those of the log's users: a user is the items that he or she took, and no node."""
+def _likely(keys: Keys) -> tuple[bool, bool, bool]:
+    return not keys.are_users, keys.table is not None, ITEM.fullmatch(keys.type) is not None
+
+
+def _kept(tables: list[Sample], log: Sample | None, item: Keys) -> list[Sample]:
+    """The tables but those of the log's users, and further ones of the items."""
     kept = []
     for table in tables:
-        keys = keys_of(table)
-        users = log is not None and overlap(log.columns[log.log["user"]], keys.values) >= 0.5
-        if users and keys.are_users and table is not item.table:
-            assert log is not None
-            why = f"its keys are the users of {log.source.name}, and facts about users are not read"
+        why = "" if table is item.table else _of_users(table, log) or _of_items(table, item)
+        if why:
             table.why("*", "left out", why)
         else:
             kept.append(table)
     return kept
+
+
+def _of_users(table: Sample, log: Sample | None) -> str:
+    """Why a table is of users: a user is the items that he or she took, and no node."""
+    keys = keys_of(table)
+    if log is None or not keys.are_users or overlap(log.columns[log.log["user"]], keys.values) < 0.5:
+        return ""
+    return f"its keys are the users of {log.source.name}, and facts about users are not read"
+
+
+def _of_items(table: Sample, item: Keys) -> str:
+    """Why a table says more about the items, in a file of its own."""
+    other = item.table
+    if other is None or table.key is None or table.key != other.key or table.key.lower() in _PLAIN_KEYS:
+        return ""
+    if overlap(table.keys, item.values) < 0.9:
+        return ""
+    return f"it has the keys of {other.source.name}, and a type has one table: join the two"

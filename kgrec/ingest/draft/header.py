@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 #: what a cell holds -> how it is told
 _KINDS = {
@@ -32,10 +33,23 @@ def reason_for_data(rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
-    votes = [_vote(cell.strip(), [row[i].strip() for row in below]) for i, cell in enumerate(first)]
+    counted = _counted(first)
+    votes = [
+        _vote(cell.strip(), [row[i].strip() for row in below])
+        for i, cell in enumerate(first)
+        if i not in counted
+    ]
     values = [why for is_value, why in votes if is_value]
     names = sum(is_value is False for is_value, _ in votes)
     return values[0] if len(values) > names else ""
+
+
+def _counted(first: Sequence[str]) -> list[int]:
+    """The places of names that are numbers one after the other, as columns of a matrix are called; they have no vote."""
+    places = [i for i, cell in enumerate(first) if re.fullmatch(r"\d{1,4}", cell.strip())]
+    numbers = [int(first[i]) for i in places]
+    is_count = len(places) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
+    return places if is_count else []
 
 
 def _vote(cell: str, below: list[str]) -> tuple[bool | None, str]:
