@@ -111,6 +111,8 @@ def test_quotes_that_mean_nothing(tmp_path, cells, quoted):
         ("ann\tOne\nbob\tTwo\nann\tTwo\n", "'ann' stands in the lines below it, too"),
         ("m-1\tOne\nm-2\tTwo\n", "'m-1' is made as those below it are"),
         ("One\t7\n", "'7' is a number"),
+        ("1\t2\t3\n2\t1\t5\n", "'1' is a number, as are those below it"),
+        ("1\t2\t3\t881250949\n2\t1\t5\t881250948\n", "'881250949' is a number, as are those below it"),
     ],
 )
 def test_a_first_line_of_values(tmp_path, content, reason):

@@ -48,8 +48,9 @@ def _counted(first: Sequence[str]) -> list[int]:
     """The places of names that are numbers one after the other, as columns of a matrix are called; they have no vote."""
     places = [i for i, cell in enumerate(first) if re.fullmatch(r"\d{1,4}", cell.strip())]
     numbers = [int(first[i]) for i in places]
-    is_count = len(places) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
-    return places if is_count else []
+    # user 1 took item 2 with 3 stars: three numbers alone are values
+    are_many = len(places) > 4 or 2 < len(places) < len(first)
+    return places if are_many and all(b - a == 1 for a, b in pairwise(numbers)) else []
 
 
 def _vote(cell: str, below: list[str]) -> tuple[bool | None, str]:
