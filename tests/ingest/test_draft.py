@@ -84,6 +84,8 @@ def test_what_cannot_be_drafted_is_said(tmp_path):
         draft_mapping([])
     with pytest.raises(SourceError, match=r"none.csv is not there"):
         draft_mapping([tmp_path / "none.csv"])
+    with pytest.raises(SourceError, match=r"is a folder.\n.*kgrec init .*/\*"):
+        draft_mapping([tmp_path])
     (tmp_path / "a.csv").write_text("x,y\n1,1\n1,1\n")
     with pytest.raises(SourceError, match="No file has a column that can be a key"):
         draft_mapping([tmp_path / "a.csv"])

@@ -77,8 +77,10 @@ def source_of(path: Path, folder: Path) -> Source:
     """The file `path`, named as seen from `folder`.
 
     Raises:
-        SourceError: It is not there.
+        SourceError: It is not there, or is a folder.
     """
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder.", f"Name the files in it: kgrec init {path}/*")
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Name files that exist: CSV, TSV, JSONL, Parquet or RDF.")
     return Source(path, Path(os.path.relpath(path, folder)).as_posix())
