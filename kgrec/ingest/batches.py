@@ -99,16 +99,19 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
     """Any column as text, a whole number without ".0", an absent value as ""; lists stay lists.
 
     Raises:
-        SourceError: The column holds what has no plain text form, such as structs.
+        SourceError: The column holds what has no plain text form, such as structs, or lists of them.
     """
     kind = array.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return array
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
     if pa.types.is_floating(kind):
         array = pc.if_else(pc.is_nan(array), None, array)
     try:
+        if is_list:
+            # of structs and of lists there is no text either
+            pc.cast(pa.array([], kind.value_type), pa.string())
+            return array
         return pc.fill_null(pc.cast(array, pa.string()), "")
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise SourceError(

@@ -1,5 +1,8 @@
 import json
+from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -359,3 +362,29 @@ def test_without_a_log_the_items_are_what_is_called_so(tmp_path):
     assert graph.item_types == ("product",)
     draft, _ = drafted(tmp_path, makers_csv=files["makers_csv"], tools_csv=files["products_csv"])
     assert "makers.csv: *: items, since it is the first table" in draft.reasons
+
+
+def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
+    table = pa.table(
+        {
+            "id": [1, 2],
+            "title": ["One A", "Two B"],
+            "sizes": [{"x": 1}, None],
+            "parts": [[{"x": 1}], []],
+            "tags": [["a", "b"], ["b"]],
+            "vector": pa.array([[0.5, 1], [1, 0]], pa.list_(pa.float32())),
+            "on": [datetime(2001, 2, 3), None],
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    draft, graph = drafted(tmp_path, t_parquet=(tmp_path / "t.parquet").read_bytes())
+    assert roles(draft) == {
+        "title": "label",
+        "sizes": "ignore",
+        "parts": "ignore",
+        "tags": {"as": "node", "type": "tag", "edge": "tags"},
+        "vector": "vector",
+        "on": "date",
+    }
+    assert "t.parquet: parts: ignore, since its type has no text, or is a list of such" in draft.reasons
+    assert len(graph.vectors) == 2

@@ -303,3 +303,22 @@ def test_an_iri_ends_in_a_name():
     assert namespace_and_name("http://e.org/a#b") == ("http://e.org/a#", "b")
     assert namespace_and_name("http://e.org/a/b/") == ("http://e.org/a/", "b/")
     assert local_name("http://e.org/a/b/") == "b"
+
+
+def test_nodes_without_a_type_are_no_items(tmp_path):
+    content = "@prefix e: <http://e.org/> . e:a a e:Resource ; e:title 'A' ; e:by e:x . e:b a e:Resource ; e:title 'B' ; e:by e:y ."
+    mapping, _, graph = drafted(tmp_path, r_ttl=content)
+    assert mapping["rdf"][0]["items"] == ["resource_2"]
+    assert graph.stats()["nodes"] == {"resource": 2, "resource_2": 2} and len(graph.item_ids) == 2
+
+
+def test_rare_predicates_are_left_out_before_labels(tmp_path):
+    rare = " ; ".join(f"e:p{n:02} 'x{n}', 'y{n}'" for n in range(70))
+    content = f"@prefix e: <http://e.org/> . e:a a e:Film ; e:title 'A' ; {rare} . e:b a e:Film ; e:title 'B' ; {rare} ."
+    mapping, reasons, _ = drafted(tmp_path, r_ttl=content)
+    predicates = mapping["rdf"][0]["predicates"]
+    assert len(predicates) == 61 and predicates["e:title"] == "label"
+    assert (
+        "r.ttl: *: ignore, since the predicates that join or describe are named, and 11 rare ones are left out"
+        in reasons
+    )

@@ -211,6 +211,13 @@ def test_damaged_files_are_source_errors(tmp_path, name):
     assert "cannot be read" in refused(tmp_path, name, content)
 
 
+@pytest.mark.parametrize("values", [[{"x": 1}], [[{"x": 1}]], [[[1]]]])
+def test_parquet_of_structs_and_lists_of_them_is_refused(tmp_path, values):
+    pq.write_table(pa.table({"id": values}), tmp_path / "b.parquet")
+    message = refused(tmp_path, "a.parquet", (tmp_path / "b.parquet").read_bytes())
+    assert "a.parquet: 'id' is of type " in message and "\n  Ignore it, or write it as text." in message
+
+
 def test_parquet_with_text_that_is_no_utf_8_is_refused(tmp_path):
     pq.write_table(pa.table({"id": ["a", "2e3"]}), tmp_path / "b.parquet")
     broken = (tmp_path / "b.parquet").read_bytes().replace(b"2e3", b"\xffe3")

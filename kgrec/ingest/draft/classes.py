@@ -59,7 +59,8 @@ def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
     types: list[NodeType] = []
     for members, classes in largest:
         at = np.fromiter(sorted(members), dtype=np.int64, count=len(members))
-        name = unique(_type_name(classes), [type_.name for type_ in types])
+        # nodes of no type are resources, and would be items if these were
+        name = unique(_type_name(classes), [RESOURCE, *(type_.name for type_ in types)])
         nodes = pa.array(names, pa.large_string()).take(pa.array(at))
         types.append(NodeType(name, classes, nodes, int(said[at].sum())))
     return sorted(types, key=lambda type_: -type_.said)

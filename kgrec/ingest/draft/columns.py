@@ -102,6 +102,8 @@ def _is_like_names(full: pa.Array, rows: int) -> bool:
 
 def _role(table: Sample, name: str, known: Known) -> Guess:
     full = filled(table.columns[name])
+    if name in table.unreadable:
+        return Guess({"as": "ignore"}, "its type has no text, or is a list of such")
     if not len(full):
         return Guess({"as": "ignore"}, "it is empty in the rows looked at")
     if not name:

@@ -32,6 +32,7 @@ from kgrec.ingest.draft.values import (
     numbers_of,
     overlap,
 )
+from kgrec.ingest.statements import RESOURCE
 
 #: share of the rows that may repeat a key which is named like one
 _REPEATED = 0.005
@@ -124,7 +125,8 @@ def _find_nearly_key(sample: Sample, names: Sequence[str]) -> None:
 
 
 def _name_types(samples: list[Sample]) -> None:
-    taken: set[str] = set()
+    # nodes of RDF that have no type are resources, and would be items if these were
+    taken = {RESOURCE}
     for sample in samples:
         if sample.key is not None:
             sample.type = unique(type_of_file(sample.source.path), taken)

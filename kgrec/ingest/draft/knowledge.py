@@ -169,6 +169,7 @@ def _chosen(sample: RdfSample, roles: dict[str, Guess]) -> dict[str, Guess]:
     """The roles that are written: rare predicates, and links where they are many, are left to "*"."""
     links = [predicate for predicate, guess in roles.items() if guess.role == {"as": "ref"}]
     others = [predicate for predicate in roles if predicate not in links]
+    others.sort(key=lambda predicate: roles[predicate].role["as"] not in ("label", "text"))
     listed_links = links if len(links) <= _LINKS else []
     kept = set(others[:_LISTED]) | set(listed_links)
     chosen = {predicate: guess for predicate, guess in roles.items() if predicate in kept}

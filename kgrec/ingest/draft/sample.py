@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from kgrec.errors import SourceError
+from kgrec.ingest.batches import Table
 from kgrec.ingest.draft.lines import listed, quoted
 from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.sources import Source
@@ -34,6 +35,8 @@ class Sample:
     #: column of the identifiers; None in what is no table
     key: str | None = None
     why_key: str = ""
+    #: columns of a type that has no text, such as structs; `columns` has no values of them
+    unreadable: set[str] = field(default_factory=set)
     type: str = ""
     #: in a log: user, item, value, time -> column
     log: dict[str, str] = field(default_factory=dict)
@@ -97,8 +100,29 @@ def read_sample(source: Source, head: bytes) -> Sample:
     for key, value, why in sniffed.reasons:
         sample.why(key, value, why)
     table = open_table(source, TableFormat.model_validate({"file": source.name, **sniffed.options}))
-    batches = table.read(table.columns)
-    first = next((batch for batch in batches if len(batch)), None)
-    for name in table.columns:
-        sample.columns[name] = first.columns[name].slice(0, ROWS) if first else pa.array([], pa.string())
+    try:
+        sample.columns = _first_rows(table, table.columns)
+    except SourceError:
+        sample.unreadable = {name for name in table.columns if not _is_readable(table, name)}
+        if len(sample.unreadable) in (0, len(table.columns)):
+            raise
+        read = _first_rows(table, [name for name in table.columns if name not in sample.unreadable])
+        nothing = pa.array([], pa.string())
+        sample.columns = {name: read.get(name, nothing) for name in table.columns}
     return sample
+
+
+def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
+    batch = next((batch for batch in table.read(columns) if len(batch)), None)
+    if batch is None:
+        return dict.fromkeys(columns, pa.array([], pa.string()))
+    return {name: batch.columns[name].slice(0, ROWS) for name in columns}
+
+
+def _is_readable(table: Table, name: str) -> bool:
+    """Whether a column's type has a text: structs in Parquet have none."""
+    try:
+        _first_rows(table, [name])
+    except SourceError:
+        return False
+    return True
