@@ -388,3 +388,8 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
     }
     assert "t.parquet: parts: ignore, since its type has no text, or is a list of such" in draft.reasons
     assert len(graph.vectors) == 2
+
+
+def test_cells_of_separators_alone_are_ignored(tmp_path):
+    draft, _ = drafted(tmp_path, a_csv="id,title,tags\n1,One A,|\n2,Two B,||\n")
+    assert roles(draft) == {"title": "label", "tags": "ignore"}

@@ -11,7 +11,7 @@ import yaml
 from kgrec.errors import SourceError
 from kgrec.graph import build_graph
 from kgrec.ingest.draft import draft_mapping
-from kgrec.ingest.draft.iris import Prefixes, local_name, namespace_and_name
+from kgrec.ingest.draft.iris import Prefixes, is_writable, local_name, namespace_and_name
 
 SHOP = """@prefix : <http://my.shop/vocab#> .
 @prefix s: <https://schema.org/> .
@@ -293,10 +293,19 @@ def test_prefixes_are_short_and_differ():
         "https://example.org/relation/made_by": "https://example.org/relation/made_by",
         "https://example.org/actor": "https://example.org/actor",
         "urn:isbn:7": "isbn:7",
+        "http://e.org/": "http://e.org/",
     }
     assert {iri: prefixes.short(iri) for iri in short} == short
     assert prefixes.own["vcard_2"] == "http://other.org/m/vcard#"
     assert len(set(prefixes.own.values())) == len(prefixes.own)
+
+
+def test_iris_that_a_mapping_cannot_name_are_passed_over(tmp_path):
+    content = "<http://e.org/a> a <http:>, <http://e.org/F> ; <http:> 'x' ; <urn:> 'y' ; <doi:1/p> 'A b' ; <http://e.org> 'c d' ."
+    mapping, _, _ = drafted(tmp_path, a_ttl=content)
+    assert mapping["rdf"][0]["types"] == {"f": "e:F"}
+    assert mapping["rdf"][0]["predicates"] == {"ns:p": "text", "http://e.org": "text", "*": "ignore"}
+    assert not is_writable("http:") and is_writable("http://e.org") and is_writable("doi:1/p")
 
 
 def test_an_iri_ends_in_a_name():

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.ingest import cells
-from kgrec.ingest.draft.iris import local_name, namespace_and_name
+from kgrec.ingest.draft.iris import is_writable, local_name, namespace_and_name
 from kgrec.ingest.draft.names import unique
 from kgrec.ingest.draft.rdf import RdfSample
 from kgrec.ingest.draft.values import overlap
@@ -50,7 +50,7 @@ def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
     nodes_of: dict[str, set[int]] = {}
     for sample in samples:
         for iri, nodes in sample.classes():
-            if namespace_and_name(iri)[0] not in _SCHEMAS:
+            if namespace_and_name(iri)[0] not in _SCHEMAS and is_writable(iri):
                 nodes_of.setdefault(iri, set()).update(place[node] for node in nodes.to_pylist())
     alike: dict[frozenset[int], list[str]] = {}
     for iri in sorted(nodes_of):

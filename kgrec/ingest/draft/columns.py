@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kgrec.ingest import cells
 from kgrec.ingest.draft.classes import type_of_iris
@@ -28,6 +27,7 @@ from kgrec.ingest.draft.values import (
     numbers_of,
     overlap,
     parts_of,
+    share_matching,
 )
 
 #: share of a column that says what it is, though some cells say another thing
@@ -96,8 +96,8 @@ def _is_like_names(full: pa.Array, rows: int) -> bool:
         return False
     if is_long(full) or all_match(full, IRIS):
         return False
-    worded = cells.mask(pc.match_substring_regex(full, r"[^\W\d_]{2}")).mean() > 0.9
-    return bool(worded) and literal_role("", full, rows=rows, taken=()).role == {"as": "text"}
+    worded = share_matching(full, r"[^\W\d_]{2}") > 0.9
+    return worded and literal_role("", full, rows=rows, taken=()).role == {"as": "text"}
 
 
 def _role(table: Sample, name: str, known: Known) -> Guess:
@@ -114,9 +114,11 @@ def _role(table: Sample, name: str, known: Known) -> Guess:
     if (target := _target(name, values, separator, table, known.tables)) is not None:
         role = {"as": "ref", "to": target.type, "edge": name, **_split(separator)}
         return Guess(role, f"its values are keys of {target.source.name}")
-    if (share := cells.mask(pc.match_substring_regex(values, IRIS)).mean()) == 1:
+    if not len(values):
+        return Guess({"as": "ignore"}, "it holds nothing but separators")
+    if all_match(values, IRIS):
         return _iris(name, values, separator, known)
-    if share >= _MOSTLY:
+    if share_matching(values, IRIS) >= _MOSTLY:
         return Guess({"as": "ignore"}, "most of its values are addresses, and some are none")
     guess = literal_role(name, full, rows=len(table.columns[name]), taken=known.taken, edge=name)
     return _typed_by_rdf(guess, values, known)
@@ -143,7 +145,7 @@ def _vector(full: pa.Array) -> Guess | None:
 
 
 def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> Guess:
-    if cells.mask(pc.match_substring_regex(values, PICTURES)).mean() > 0.5:
+    if share_matching(values, PICTURES) > 0.5:
         return Guess({"as": "ignore"}, "it holds addresses of pictures")
     in_rdf = overlap(values, known.subjects)
     repeats = distinct(values) < 0.9 * len(values)
@@ -171,7 +173,7 @@ def _target(
     best = max(tables, key=lambda other: overlap(values, other.keys))
     share = overlap(values, best.keys)
     if numbers_of(values) is None:
-        spaced = cells.mask(pc.match_substring_regex(values, r"\s")).any()
+        spaced = share_matching(values, r"\s") > 0
         return best if share >= 0.9 or (share >= _PARTLY and not spaced) else None
     if share < 0.5:
         return None

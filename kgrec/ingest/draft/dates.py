@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kgrec.ingest import cells
+from kgrec.ingest.draft.values import all_match
 
 #: where two differ in the order of day and month, that with the day first stands first
 _DAYS = [
@@ -69,8 +69,7 @@ def date_form(full: pa.Array, name: str) -> DateForm | None:
 
 
 def _compact(full: pa.Array, name: str) -> DateForm | None:
-    eight = cells.mask(pc.match_substring_regex(full, r"^\s*\d{8}\s*$")).all()
-    if not eight or not _NAMED_DATE.search(name) or not _fits(full, _COMPACT):
+    if not all_match(full, r"^\s*\d{8}\s*$") or not _NAMED_DATE.search(name) or not _fits(full, _COMPACT):
         return None
     return DateForm(_COMPACT, f'its name says that it is a date, and all its values match "{_COMPACT}"')
 

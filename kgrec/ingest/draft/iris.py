@@ -34,6 +34,16 @@ def local_name(iri: str) -> str:
     return namespace_and_name(iri)[1].rstrip("/#")
 
 
+def is_writable(iri: str) -> bool:
+    """Whether kgrec.yaml can have an IRI: in full, or with a prefix."""
+    return _can_be_cut(iri) or bool(iri.partition(":")[2].startswith("//") and IRI.fullmatch(iri))
+
+
+def _can_be_cut(iri: str) -> bool:
+    namespace, name = namespace_and_name(iri)
+    return bool(name and IRI.fullmatch(namespace)) and not namespace.endswith("://")
+
+
 class Prefixes:
     """Prefixed names, and the prefixes that they need."""
 
@@ -56,7 +66,7 @@ class Prefixes:
         """`iri` with a prefix, or in full where it has none."""
         namespace, name = namespace_and_name(iri)
         ours = namespace == self.base or namespace.startswith(f"{self.base}relation/")
-        if not name or ours or not IRI.fullmatch(namespace):
+        if ours or not _can_be_cut(iri):
             return iri
         if namespace not in self.known:
             wanted = self.declared.get(namespace) or _made_of(namespace)

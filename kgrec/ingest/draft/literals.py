@@ -9,9 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from kgrec.ingest import cells
 from kgrec.ingest.draft.dates import date_form
 from kgrec.ingest.draft.lines import Guess
 from kgrec.ingest.draft.names import NAMED_ID, NUMERIC, singular, type_of_values
@@ -24,6 +22,7 @@ from kgrec.ingest.draft.values import (
     mean_length,
     numbers_of,
     parts_of,
+    share_matching,
 )
 from kgrec.roles import is_type_name
 
@@ -50,6 +49,8 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
     if all_match(full, _OBJECTS):
         return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
     values, separator = parts_of(full)
+    if not len(values):
+        return Guess({"as": "ignore"}, "it holds nothing but separators")
     if separator is not None or has_lists(full):
         return _several(values, separator, type_of_values(name, taken), edge)
     if (form := date_form(full, name)) is not None:
@@ -93,8 +94,7 @@ def _several(values: pa.Array, separator: str | None, type_: str, edge: str) -> 
 
 
 def _number(name: str, full: pa.Array, taken: Collection[str]) -> Guess:
-    padded = cells.mask(pc.match_substring_regex(full, r"^\s*0\d")).any()
-    if not padded and not NAMED_ID.fullmatch(name):
+    if not share_matching(full, r"^\s*0\d") and not NAMED_ID.fullmatch(name):
         return Guess({"as": "number"}, "all its values are numbers")
     if _repeats(full):
         return Guess(category(name, taken), f"its numbers are codes, and {_counted(full)}")
@@ -108,7 +108,7 @@ def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Gue
         return Guess({"as": "ignore"}, "it has one value in all rows looked at")
     if _repeats(full, 0.9 if _OF_NAMES.search(name) else 0.5):
         return Guess(category(name, taken), _counted(full))
-    if cells.mask(pc.match_substring_regex(full, _CODES)).mean() > 0.9:
+    if share_matching(full, _CODES) > 0.9:
         return Guess({"as": "ignore"}, "its values are codes, which hardly repeat")
     if NUMERIC.search(name):
         return Guess({"as": "ignore"}, "its name is that of a number, and its values are none")

@@ -10,14 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kgrec.ingest import cells
 from kgrec.ingest.draft.dates import date_form
 from kgrec.ingest.draft.lines import quoted
 from kgrec.ingest.draft.names import ITEM, NAMED_ID, TIME, USER, VALUE, first_like
 from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.values import distinct, filled, is_clock, is_long, is_unique, numbers_of, overlap
+from kgrec.ingest.draft.values import (
+    distinct,
+    filled,
+    is_clock,
+    is_long,
+    is_unique,
+    numbers_of,
+    overlap,
+    share_matching,
+)
 
 #: so many different numbers are still few
 _FEW = 101
@@ -192,8 +200,7 @@ def may_be_ids(array: pa.Array) -> bool:
     full = filled(array)
     if not len(full) or is_long(full) or len(full) < 0.9 * len(array):
         return False
-    odd = cells.mask(pc.match_substring_regex(full, r"\S\s+\S|^[+-]?\d*[.,]\d+$"))
-    return bool(odd.mean() < 0.1)
+    return share_matching(full, r"\S\s+\S|^[+-]?\d*[.,]\d+$") < 0.1
 
 
 def _value_column(sample: Sample, names: Sequence[str]) -> tuple[str, str] | None:

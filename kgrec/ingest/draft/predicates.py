@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from kgrec.ingest import cells
 from kgrec.ingest.draft.classes import type_of_iris
-from kgrec.ingest.draft.iris import local_name, namespace_and_name
+from kgrec.ingest.draft.iris import is_writable, local_name, namespace_and_name
 from kgrec.ingest.draft.known import Known
 from kgrec.ingest.draft.lines import Guess
 from kgrec.ingest.draft.literals import alike, literal_role
@@ -30,6 +30,7 @@ from kgrec.ingest.draft.values import (
     is_long,
     overlap,
     parts_of,
+    share_matching,
 )
 from kgrec.prefixes import PREFIXES
 
@@ -80,7 +81,7 @@ def predicate_roles(sample: RdfSample, known: Known) -> dict[str, Guess]:
     roles = {
         predicate: labels.get(predicate) or _role(part, context)
         for predicate, part in sample.parts.items()
-        if predicate != TYPE
+        if predicate != TYPE and is_writable(predicate)
     }
     return alike(roles, {predicate: local_name(predicate) for predicate in roles}, known.taken)
 
@@ -89,7 +90,7 @@ def _role(part: Part, context: _Context) -> Guess:
     namespace, name = namespace_and_name(part.predicate)
     if part.predicate == SAME_AS:
         return Guess({"as": "same_as"}, "it names the same things")
-    if _PICTURE.fullmatch(name) or _share(part.objects, PICTURES) > 0.5:
+    if _PICTURE.fullmatch(name) or share_matching(part.objects, PICTURES) > 0.5:
         return Guess({"as": "ignore"}, "it leads to pictures")
     if _NOISE.fullmatch(name):
         return Guess({"as": "ignore"}, "it says where the data is from, or leads out of it")
@@ -101,14 +102,10 @@ def _role(part: Part, context: _Context) -> Guess:
 def _link(part: Part, context: _Context) -> Guess:
     objects = part.objects.filter(pa.array(~part.is_literal))
     lonely = ~cells.mask(pc.is_in(objects, value_set=pc.cast(context.joined, objects.type)))
-    pages = bool(_PAGE.search(local_name(part.predicate))) or _share(objects, _PAGES) >= _NEARLY_ALL
+    pages = bool(_PAGE.search(local_name(part.predicate))) or share_matching(objects, _PAGES) >= _NEARLY_ALL
     if pages and len(objects) >= _MANY and lonely.mean() >= _NEARLY_ALL:
         return Guess({"as": "ignore"}, "it leads to pages, nearly all of which occur nowhere else")
     return Guess({"as": "ref"}, "it leads to nodes")
-
-
-def _share(objects: pa.Array, pattern: str) -> float:
-    return float(cells.mask(pc.match_substring_regex(objects, pattern)).mean())
 
 
 def _literal(name: str, part: Part, context: _Context) -> Guess:

@@ -5,6 +5,8 @@ Enters: an Arrow array of text, or of lists. Leaves: whether they are unique, lo
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,10 +70,9 @@ def separator_of(full: pa.Array) -> str | None:
     """What separates lists: often enough in the cells, and with short parts; where it may be prose, parts that repeat."""
     if mean_length(full) > 400 or _has_decimal_commas(full):
         return None
-    in_groups = cells.mask(pc.match_substring_regex(full, r"\d,\d{3}(\D|$)")).mean() > 0.1
+    in_groups = share_matching(full, r"\d,\d{3}(\D|$)") > 0.1
     for separator in _SEPARATORS:
-        having = cells.mask(pc.match_substring(full, separator))
-        if having.mean() < _SEPARATORS[separator]:
+        if share_matching(full, re.escape(separator)) < _SEPARATORS[separator]:
             continue
         parts = cells.split_plain(full, separator)[1]
         if separator == "," and in_groups and numbers_of(parts) is None:
@@ -99,9 +100,14 @@ def is_long(array: pa.Array) -> bool:
 
 def all_match(array: pa.Array, pattern: str) -> bool:
     """Whether there are values, and all match a pattern."""
+    return share_matching(array, pattern) == 1
+
+
+def share_matching(array: pa.Array, pattern: str) -> float:
+    """Share of the values that match a pattern; 0 if there are none, or lists."""
     if not len(array) or cells.is_list(array):
-        return False
-    return bool(cells.mask(pc.match_substring_regex(array, pattern)).all())
+        return 0.0
+    return float(cells.mask(pc.match_substring_regex(array, pattern)).mean())
 
 
 def numbers_of(array: pa.Array) -> np.ndarray | None:
