@@ -393,3 +393,11 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
 def test_cells_of_separators_alone_are_ignored(tmp_path):
     draft, _ = drafted(tmp_path, a_csv="id,title,tags\n1,One A,|\n2,Two B,||\n")
     assert roles(draft) == {"title": "label", "tags": "ignore"}
+
+
+def test_of_two_tables_that_have_the_numbers_the_column_says_which(tmp_path):
+    artists = "id\tname\n" + "".join(f"{i}\tThe {'abcdefghij'[i]} band\n" for i in range(10))
+    tags = "tagID\ttag\n" + "".join(f"{i}\ta long word of genre {'abcdefgh'[i]}\n" for i in range(8))
+    log = "userID\tartistID\n" + "".join(f"{u}\t{(u + i) % 8}\n" for u in range(5) for i in range(4))
+    draft, _ = drafted(tmp_path, artists_tsv=artists, tags_tsv=tags, plays_tsv=log)
+    assert "artists.tsv: *: items, since its keys are in the interactions" in draft.reasons

@@ -5,7 +5,6 @@ Enters: a `Sample` of a table, and what its values may refer to. Leaves: the tab
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from kgrec.ingest.draft.classes import type_of_iris
 from kgrec.ingest.draft.known import Known
 from kgrec.ingest.draft.lines import Guess, quoted
 from kgrec.ingest.draft.literals import alike, category, literal_role
-from kgrec.ingest.draft.names import LABELS, NUMERIC, singular, type_of_values
+from kgrec.ingest.draft.names import LABELS, NUMERIC, type_of_key, type_of_values
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.values import (
     IRIS,
@@ -177,7 +176,6 @@ def _target(
         return best if share >= 0.9 or (share >= _PARTLY and not spaced) else None
     if share < 0.5:
         return None
-    stem = re.sub(r"[_ .-]?(ids?|keys?)$", "", name, flags=re.IGNORECASE)
-    by_name = next((other for other in tables if other.type == singular(stem)), None)
+    by_name = next((other for other in tables if other.type == type_of_key(name)), None)
     in_lists = separator is not None and best is table and not NUMERIC.search(name)
     return by_name or (best if in_lists else None)

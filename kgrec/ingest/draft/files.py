@@ -20,7 +20,7 @@ from kgrec.ingest.draft.logs import (
     may_be_ids,
     named_log,
 )
-from kgrec.ingest.draft.names import ITEM, LABELS, NAMED_ID, type_of_file, unique
+from kgrec.ingest.draft.names import ITEM, LABELS, NAMED_ID, type_of_file, type_of_key, unique
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.values import (
     distinct,
@@ -168,18 +168,19 @@ def _no_items(log: Sample | None) -> SourceError:
 
 
 def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
-    """The keys that the log has, of several those that it covers best, and of the nodes with the longest texts.
+    """The keys that the log has, of several those that are called so, are most, or are covered best; or have words.
 
     Without a log, what is called items, else the first, tables before RDF.
     """
     if log is None:
         return max(all_keys, key=_likely)
-    taken = log.columns[log.log["item"]]
+    name = log.log["item"]
+    taken = log.columns[name]
 
-    def fit(keys: Keys) -> tuple[bool, bool, float, float]:
-        share, cover = overlap(taken, keys.values), overlap(keys.values, taken)
-        are_keys = share >= 0.9
-        return are_keys, not keys.are_users, round(cover if are_keys else share, 1), keys.words
+    def fit(keys: Keys) -> tuple[bool, bool, bool, float, float, float]:
+        share, cover = round(overlap(taken, keys.values), 2), round(overlap(keys.values, taken), 1)
+        is_named = log.has_names and keys.type == type_of_key(name)
+        return share >= 0.9, not keys.are_users, is_named, share, cover, keys.words
 
     return max(all_keys, key=fit)
 

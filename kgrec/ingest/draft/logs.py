@@ -170,13 +170,13 @@ def _columns_of_keys(
     stands for the keys that it covers best.
     """
     fits = [
-        (overlap(keys.values, sample.columns[name]), name, number)
+        (round(share, 2), overlap(keys.values, sample.columns[name]), name, number)
         for name in names
         for number, keys in enumerate(all_keys)
-        if overlap(sample.columns[name], keys.values) >= 0.9
+        if (share := overlap(sample.columns[name], keys.values)) >= 0.9
     ]
     chosen: dict[int, tuple[str, float]] = {}
-    for cover, name, number in sorted(fits, key=lambda fit: -fit[0]):
+    for _, cover, name, number in sorted(fits, key=lambda fit: (-fit[0], -fit[1])):
         if number not in chosen and name not in [other for other, _ in chosen.values()]:
             chosen[number] = (name, cover)
     return chosen

@@ -74,6 +74,11 @@ def singular(name: str) -> str:
     )
 
 
+def type_of_key(name: str) -> str:
+    """What a column refers to by its name: `artistID` to artists."""
+    return singular(re.sub(r"[_ .-]?(ids?|keys?)$", "", name, flags=re.IGNORECASE))
+
+
 def type_of_file(path: Path) -> str:
     """What a file's nodes are: its name, or the suffix of one such as u.item."""
     stem, *suffixes = path.name.split(".")
