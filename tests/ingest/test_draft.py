@@ -87,6 +87,9 @@ def test_what_cannot_be_drafted_is_said(tmp_path):
         draft_mapping([])
     with pytest.raises(SourceError, match=r"none.csv is not there"):
         draft_mapping([tmp_path / "none.csv"])
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "\\ud800": 2}\n')
+    with pytest.raises(SourceError, match=r"a.jsonl: the name '.ud800' of a column has half a character"):
+        draft_mapping([tmp_path / "a.jsonl"])
     with pytest.raises(SourceError, match=r"is a folder.\n.*kgrec init .*/\*"):
         draft_mapping([tmp_path])
     (tmp_path / "a.csv").write_text("x,y\n1,1\n1,1\n")

@@ -100,6 +100,7 @@ def read_sample(source: Source, head: bytes) -> Sample:
     for key, value, why in sniffed.reasons:
         sample.why(key, value, why)
     table = open_table(source, TableFormat.model_validate({"file": source.name, **sniffed.options}))
+    _check_names(table)
     try:
         sample.columns = _first_rows(table, table.columns)
     except SourceError:
@@ -110,6 +111,16 @@ def read_sample(source: Source, head: bytes) -> Sample:
         nothing = pa.array([], pa.string())
         sample.columns = {name: read.get(name, nothing) for name in table.columns}
     return sample
+
+
+def _check_names(table: Table) -> None:
+    for name in table.columns:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise SourceError(
+                f"{table.name}: the name {name!a} of a column has half a character.", "Mend it in the file."
+            ) from None
 
 
 def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
