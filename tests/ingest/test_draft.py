@@ -404,3 +404,31 @@ def test_of_two_tables_that_have_the_numbers_the_column_says_which(tmp_path):
     log = "userID\tartistID\n" + "".join(f"{u}\t{(u + i) % 8}\n" for u in range(5) for i in range(4))
     draft, _ = drafted(tmp_path, artists_tsv=artists, tags_tsv=tags, plays_tsv=log)
     assert "artists.tsv: *: items, since its keys are in the interactions" in draft.reasons
+
+
+@pytest.mark.parametrize(
+    ("dates", "form", "said"),
+    [
+        (
+            ["01/02/2000", "03/04/2001"],
+            "%d/%m/%Y",
+            'and "%m/%d/%Y" too: see whether the day or the month is first',
+        ),
+        (["01/02/2000", "03/14/2001"], "%m/%d/%Y", 'all its values match "%m/%d/%Y"'),
+    ],
+)
+def test_dates_of_items_and_of_the_log(tmp_path, dates, form, said):
+    items = f"id,title,released\na,One,{dates[0]}\nb,Two,{dates[1]}\n"
+    log = f"user,item,seen_on\nx,a,{dates[0]}\ny,a,{dates[1]}\nx,b,{dates[1]}\n"
+    draft, graph = drafted(tmp_path, items_csv=items, log_csv=log)
+    assert roles(draft)["released"] == {"as": "date", "format": form}
+    assert yaml.safe_load(draft.yaml)["interactions"] == {
+        "file": "log.csv",
+        "user": "user",
+        "item": "item",
+        "time": "seen_on",
+        "time_format": form,
+    }
+    for column in ("items.csv: released: ", "log.csv: seen_on: time, "):
+        assert any(reason.startswith(column) and reason.endswith(said) for reason in draft.reasons)
+    assert graph.report.files["log.csv"].failed == {} and len(graph.numbers) == 2

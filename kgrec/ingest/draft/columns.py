@@ -110,7 +110,8 @@ def _role(table: Sample, name: str, known: Known) -> Guess:
     if (vector := _vector(full)) is not None:
         return vector
     values, separator = parts_of(full)
-    if (target := _target(name, values, separator, table, known.tables)) is not None:
+    own = table if separator is not None else None
+    if (target := _target(name, values, known.tables, in_lists_of=own)) is not None:
         role = {"as": "ref", "to": target.type, "edge": name, **_split(separator)}
         return Guess(role, f"its values are keys of {target.source.name}")
     if not len(values):
@@ -166,9 +167,12 @@ def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> G
 
 
 def _target(
-    name: str, values: pa.Array, separator: str | None, table: Sample, tables: Sequence[Sample]
+    name: str, values: pa.Array, tables: Sequence[Sample], *, in_lists_of: Sample | None
 ) -> Sample | None:
-    """The table whose keys the values are: by their values, and by the column's name where keys are mere numbers."""
+    """The table whose keys the values are: by their values, and by the column's name where keys are mere numbers.
+
+    Numbers without such a name may be the keys of the table that has lists of them.
+    """
     best = max(tables, key=lambda other: overlap(values, other.keys))
     share = overlap(values, best.keys)
     if numbers_of(values) is None:
@@ -177,5 +181,5 @@ def _target(
     if share < 0.5:
         return None
     by_name = next((other for other in tables if other.type == type_of_key(name)), None)
-    in_lists = separator is not None and best is table and not NUMERIC.search(name)
-    return by_name or (best if in_lists else None)
+    is_own = best is in_lists_of and not NUMERIC.search(name)
+    return by_name or (best if is_own else None)

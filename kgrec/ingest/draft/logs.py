@@ -123,10 +123,13 @@ def log_by_values(sample: Sample, all_keys: Sequence[Keys]) -> Choices:
 
 
 def _named_time(sample: Sample, names: Sequence[str]) -> tuple[str, str] | None:
+    """The first column named as times are that has them, or else numbers."""
     name = first_like([name for name in names if _time_reason(sample, name)], TIME)
     numbers = first_like([name for name in names if numbers_of(sample.columns[name]) is not None], TIME)
-    chosen = name or numbers
-    return (chosen, BY_NAME) if chosen is not None else None
+    if name is None or numbers == name:
+        return (numbers, BY_NAME) if numbers is not None else None
+    form = date_form(filled(sample.columns[name]), name)
+    return name, form.reason if form is not None and form.format else BY_NAME
 
 
 def _time_column(sample: Sample, names: Sequence[str]) -> tuple[str, str] | None:
