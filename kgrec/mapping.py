@@ -56,6 +56,16 @@ class TableFormat(Part):
     """What separates columns; None: a comma in CSV, a tab in TSV."""
     quote: str = Field(default='"', max_length=1)
     """What encloses cells; "" if nothing does, as in many TSV files."""
+    header: Names | None = Field(default=None, min_length=1)
+    """Names of the columns of CSV and TSV in which the first line has data; None: the first line names them."""
+
+    @field_validator("header")
+    @classmethod
+    def _names_differ(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in value or ():
+            if (value or ()).count(name) > 1:
+                raise ValueError(f"the column '{name}' is there twice")
+        return value
 
 
 class NodeTable(TableFormat):

@@ -447,6 +447,47 @@ def test_columns_must_fit_the_mapping(tmp_path, name, line, content, error, prob
     assert remedy.split("?")[0] in caught.value.remedy
 
 
+HEADERLESS = """\
+version: 1
+nodes:
+  film:
+    item: true
+    file: u.item
+    format: csv
+    delimiter: "|"
+    header: [id, title, kind]
+    key: id
+    columns: {title: label, kind: category}
+interactions: {file: u.data, format: tsv, header: [user, film, stars], user: user, item: film, value: stars}
+errors: {stop_above: 1}
+"""
+
+
+def test_files_without_a_header_are_reported_by_their_lines(tmp_path):
+    files = {
+        "u.item": ["1|One|x", "2|Two", "|Three|y", "1|One|x"],
+        "u.data": ["ann\t1\t5", "ann\t9\t4", "bob\t1\tfive"],
+    }
+    graph = build_graph(write(tmp_path, files, HEADERLESS))
+    items, log = graph.report.files["u.item"], graph.report.files["u.data"]
+    assert {reason: places.first for reason, places in items.dropped.items()} == {
+        "cannot be split into columns": ["u.item:2"],
+        "has an empty key": ["u.item:3"],
+        "identical to an earlier row": ["u.item:4"],
+    }
+    assert (items.rows, items.used, log.rows, log.used) == (4, 1, 3, 2)
+    assert graph.report.unknown_items.first == ['u.data:2: "9"']
+    assert log.failed["stars"].first == ['u.data:3: "five"']
+    with pytest.raises(SourceError, match=r"u.item has no column 'name'"):
+        build_graph(write(tmp_path, files, HEADERLESS.replace("title: label", "name: label")))
+
+
+def test_a_file_of_which_all_rows_are_broken_stops_the_build(tmp_path):
+    files = {"u.item": ["1|One", "2|Two"], "u.data": ["ann\t1\t5"]}
+    with pytest.raises(TooManyBadRows, match=r"u.item: 2 of 2 rows are bad.*first at u.item:1"):
+        build_graph(write(tmp_path, files, HEADERLESS.replace("stop_above: 1", "stop_above: 0.5")))
+
+
 def test_repeated_keys_are_told_apart(tmp_path):
     files = {**FILES, "studios.csv": ["id,name", "s1,Studio", "s1,Studio", "s1,Other", "s2,B", ",C"]}
     report = build_graph(write(tmp_path, files)).report.files["studios.csv"]

@@ -115,6 +115,16 @@ HEAD = "version: 1\nnodes:\n  movie:\n    item: true\n    file: m.csv\n"
             "kgrec.yaml:2: nodes: no type is recommended.",
             "Give one of `nodes:` `item: true`, or `items: [type]` under `rdf:`.",
         ),
+        (
+            HEAD + "    key: id\n    header: [id, t, id]\n",
+            "kgrec.yaml:7: nodes.movie.header: the column 'id' is there twice.",
+            "See the reference of kgrec.yaml for what can stand there.",
+        ),
+        (
+            HEAD + "    key: id\n    header: []\n",
+            "kgrec.yaml:7: nodes.movie.header: Value should have at least 1 item",
+            "See the reference of kgrec.yaml for what can stand there.",
+        ),
         ("version: 1\nversion: 1\n", "kgrec.yaml:2: 'version' is there twice.", "Remove one of the two."),
         ("a: [\n", "kgrec.yaml:2: not YAML", "Mend the indentation or the quotes there."),
         ("", "kgrec.yaml is empty.", "Write a mapping, or draft one: kgrec init items.csv"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def init(
     files: Annotated[
-        list[Path], typer.Argument(help="Tables: items, and what else there is, interactions too.")
+        list[Path], typer.Argument(help="Tables and RDF: items, and what else there is, interactions too.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The mapping to write.")] = Path(
         "kgrec.yaml"
@@ -27,7 +27,7 @@ def init(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draft a mapping from headers and samples, and say why each column got its role.
+    """Draft a mapping from the files themselves, and say why of every choice.
 
     Example: `kgrec init items.csv ratings.csv -o kgrec.yaml`
     """

@@ -9,6 +9,6 @@ log      interactions
 statements   what the sources said, by provisional node numbers
 assemble     statements into the graph's tables
 report   what was read, dropped, merged, and where
-draft    a first mapping from headers and samples
+draft    a first mapping from tables, a log and RDF, by what their first rows and triples hold
 foreign  datasets in published formats, written as what the above reads
 """

@@ -51,9 +51,10 @@ def open_table(source: Source, form: TableFormat) -> Table:
     """Look at a file's header; its rows are read later.
 
     Raises:
-        SourceError: The file is empty, in another encoding, or of an unknown format.
+        SourceError: The file is empty, in another encoding, or of an unknown format, or `header:` does not fit it.
     """
     kind = form.format or _format(source)
+    _check_fits(source, form, kind)
     if source.path.stat().st_size == 0:
         raise SourceError(
             f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping."
@@ -64,6 +65,20 @@ def open_table(source: Source, form: TableFormat) -> Table:
         return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
     except pa.ArrowInvalid as error:
         raise unreadable(source, str(error)) from None
+
+
+def _check_fits(source: Source, form: TableFormat, kind: str) -> None:
+    if form.header and kind in ("jsonl", "parquet"):
+        raise SourceError(
+            f"{source.name} is {kind}, whose columns have names of their own.",
+            "Take `header:` out of the mapping: it is for CSV and TSV.",
+        )
+    try:
+        "".encode(form.encoding)
+    except LookupError:
+        raise SourceError(
+            f"There is no encoding '{form.encoding}'.", "Give one such as utf-8 or latin-1."
+        ) from None
 
 
 def frame_table(frame: Any, name: str) -> Table:
@@ -90,16 +105,22 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
     )
 
 
-def _format(source: Source) -> str:
+def format_by_suffix(source: Source) -> str | None:
+    """The format that the suffix names; None if it names none."""
     suffixes = [suffix.lower() for suffix in source.path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSION:
         suffixes.pop()
-    if suffixes and suffixes[-1] in _FORMATS:
-        return _FORMATS[suffixes[-1]]
-    raise SourceError(
-        f"{source.name}: the suffix does not say what format it is.",
-        "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
-    )
+    return _FORMATS.get(suffixes[-1]) if suffixes else None
+
+
+def _format(source: Source) -> str:
+    kind = format_by_suffix(source)
+    if kind is None:
+        raise SourceError(
+            f"{source.name}: the suffix does not say what format it is.",
+            "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
+        )
+    return kind
 
 
 # CSV
@@ -107,7 +128,7 @@ def _format(source: Source) -> str:
 
 def _open_csv(source: Source, form: TableFormat, kind: str) -> Table:
     delimiter = form.delimiter or ("\t" if kind == "tsv" else ",")
-    header, lines = _header(source, form, delimiter)
+    header, lines = (list(form.header), 0) if form.header else _header(source, form, delimiter)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise SourceError(
@@ -130,15 +151,12 @@ def _header(source: Source, form: TableFormat, delimiter: str) -> tuple[list[str
             lines = reader.line_num
     except UnicodeError:
         raise wrong_encoding(source, form.encoding) from None
-    except LookupError:
-        raise SourceError(
-            f"There is no encoding '{form.encoding}'.", "Give one such as utf-8 or latin-1."
-        ) from None
     except (OSError, csv.Error) as error:
         raise unreadable(source, str(error)) from None
     if not header:
         raise SourceError(
-            f"{source.name} has no header in its first line.", "Write the columns' names there."
+            f"{source.name} has no header in its first line.",
+            "Write the columns' names there, or beside `file:` as `header: [name, ...]`.",
         )
     return header, lines
 
@@ -149,6 +167,7 @@ class _CsvOptions:
     form: TableFormat
     delimiter: str
     header: list[str]
+    #: lines that the header takes; 0 if the mapping names the columns
     header_lines: int
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
@@ -158,6 +177,9 @@ class _CsvOptions:
         try:
             for record in self._records(broken):
                 yield state.batch(record, broken, columns)
+            if len(broken) > state.seen:
+                # no block follows the last of them
+                yield state.batch(self._no_rows(), broken, columns)
         except pa.ArrowInvalid as error:
             raise unreadable(self.source, str(error)) from None
         except UnicodeError:
@@ -165,6 +187,10 @@ class _CsvOptions:
         except OSError as error:
             raise unreadable(self.source, str(error)) from None
         state.check_quotes(self.header)
+
+    def _no_rows(self) -> pa.RecordBatch:
+        nothing = [pa.array([], pa.string()) for _ in self.header]
+        return pa.RecordBatch.from_arrays(nothing, names=self.header)
 
     def _records(self, broken: list[tuple[int, str]]) -> Iterator[pa.RecordBatch]:
         def note(row: Any) -> str:
@@ -176,7 +202,10 @@ class _CsvOptions:
             yield from pyarrow.csv.open_csv(
                 Utf8(stream) if is_utf8 else stream,
                 read_options=pyarrow.csv.ReadOptions(
-                    block_size=_BLOCK, use_threads=False, encoding=self.form.encoding
+                    block_size=_BLOCK,
+                    use_threads=False,
+                    encoding=self.form.encoding,
+                    column_names=self.form.header,
                 ),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=self.delimiter,
@@ -198,15 +227,17 @@ class _CsvState:
 
     def __init__(self, name: str, header_lines: int) -> None:
         self.name, self.rows, self.line, self.seen = name, 0, header_lines + 1, 0
+        #: number that the parser gives to the first row: the header has one, too
+        self.first = 2 if header_lines else 1
         self.last: tuple[str, int] = ("", 0)
 
     def batch(self, record: pa.RecordBatch, broken: list[tuple[int, str]], columns: Sequence[str]) -> Batch:
         """Lines: each row has one, and one more a line break in its cells; so have the broken rows between."""
         rows, first = len(record), self.rows
         new = broken[self.seen :]
-        # a broken row's number counts the header, the rows before it and the broken rows before it
+        # a broken row's number counts the rows before it and the broken rows before it
         before = np.array(
-            [number - 2 - self.seen - i - first for i, (number, _) in enumerate(new)], dtype=np.int64
+            [number - self.first - self.seen - i - first for i, (number, _) in enumerate(new)], dtype=np.int64
         )
         inside = int(np.count_nonzero(before <= rows))
         new, before = new[:inside], before[:inside]

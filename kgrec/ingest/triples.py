@@ -79,7 +79,7 @@ def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> 
         yield triples if kept.all() else triples.take(np.flatnonzero(kept))
     # labels in these formats are chosen by the parser; those given here depend on the content alone
     if waiting:
-        yield _relabelled(_concatenated(waiting))
+        yield _relabelled(concatenated(waiting))
 
 
 def _has_blank(triples: Triples) -> np.ndarray:
@@ -92,7 +92,8 @@ def _drop(triples: Triples, rows: np.ndarray, reason: str, source: Source, tally
     tally.drop(reason, len(at), [f"{source.name}: {name}" for name in names])
 
 
-def _concatenated(parts: list[Triples]) -> Triples:
+def concatenated(parts: list[Triples]) -> Triples:
+    """One after the other, at least one."""
     languages = sorted({tag for part in parts for tag in part.languages})
     code = {tag: i for i, tag in enumerate(languages)}
     langs = [np.array([code[tag] for tag in part.languages], dtype=np.int32)[part.langs] for part in parts]
@@ -123,14 +124,20 @@ def _renamed(terms: pa.Array, blank: np.ndarray, numbers: dict[str, int]) -> pa.
     return pc.replace_with_mask(terms, pa.array(blank), names)
 
 
-def _format(source: Source) -> str:
+def rdf_by_suffix(source: Source) -> str | None:
+    """The format of RDF that the suffix names; None if it names none."""
     suffixes = [suffix.lower() for suffix in source.path.suffixes if suffix.lower() not in (".gz", ".zst")]
-    if suffixes and suffixes[-1] in _SUFFIXES:
-        return _SUFFIXES[suffixes[-1]]
-    raise SourceError(
-        f"{source.name}: the suffix does not say what RDF format it is.",
-        f"Give `format:` beside `file:` in the mapping: {', '.join(_FORMATS)}.",
-    )
+    return _SUFFIXES.get(suffixes[-1]) if suffixes else None
+
+
+def _format(source: Source) -> str:
+    kind = rdf_by_suffix(source)
+    if kind is None:
+        raise SourceError(
+            f"{source.name}: the suffix does not say what RDF format it is.",
+            f"Give `format:` beside `file:` in the mapping: {', '.join(_FORMATS)}.",
+        )
+    return kind
 
 
 def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[bytes]:

@@ -486,12 +486,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a draft of a missing file": (
         "init {t}/none.csv -o {t}/k.yaml",
         "{t}/none.csv is not there.",
-        "Name tables that exist: CSV, TSV, JSONL or Parquet.",
+        "Name files that exist: CSV, TSV, JSONL, Parquet or RDF.",
     ),
     "a draft of another format": (
-        "init {t}/users.txt -o {t}/k.yaml",
-        "users.txt: the suffix does not say what format it is.",
-        "Name it .csv, .tsv, .jsonl or .parquet",
+        "init {t}/prose.txt -o {t}/k.yaml",
+        "prose.txt: nothing splits its lines evenly into columns.",
+        "Write it as CSV; a dataset in a published format is read by kgrec import FOLDER.",
     ),
     "a draft over a mapping": (
         "init {c}/films.csv -o {c}/kgrec.yaml",
@@ -522,6 +522,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, shared_catalogue: Path, gra
     (folder / "kept" / "graph" / "mine.txt").write_text("keep me")
     for name, content in {
         "users.txt": "u1\n\nx1\nx2\n",
+        "prose.txt": "some words\nand three more words\n",
         "empty": "",
         "empty.csv": "",
         "bare.csv": "user_id,item_id\n",

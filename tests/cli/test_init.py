@@ -77,3 +77,42 @@ def test_a_second_log_is_said_to_be_left_out(run: Run, catalogue: Path):
     names = [catalogue / name for name in ("films.csv", "log.csv", "more.csv")]
     answer = run("init", *names, "-o", catalogue / "draft.yaml")
     assert "more.csv: *: left out, since a mapping has one log, and log.csv is taken" in answer.out
+
+
+TURTLE = """@prefix e: <http://ex.org/> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+e:f1 a e:Film ; rdfs:label "Alien Dawn"@en ; e:by e:ada . e:f2 a e:Film ; rdfs:label "Star Drift"@en ; e:by e:ada .
+e:ada rdfs:label "Ada"@en .
+"""
+
+
+def test_rdf_and_files_without_a_header(run: Run, tmp_path: Path):
+    (tmp_path / "films.ttl").write_text(TURTLE)
+    (tmp_path / "u.data").write_text(
+        "".join(f"u{i // 2}\thttp://ex.org/f{1 + i % 2}\t{i % 5 + 1}\n" for i in range(9))
+    )
+    output = tmp_path / "kgrec.yaml"
+    answer = run("init", tmp_path / "films.ttl", tmp_path / "u.data", "-o", output)
+    assert answer.code == 0, answer.err
+    said = answer.out.splitlines()
+    assert "films.ttl: film: items, since its keys are in the interactions" in said
+    assert "films.ttl: e:by: ref, since it leads to nodes" in said
+    assert "u.data: item: item, since its values are keys of the items, of which it has 100%" in said
+    built = run("build", output, "-o", tmp_path / "graph", "--json").json
+    assert (built["stats"]["items"], built["stats"]["interactions"]) == (2, 9)
+    assert built["report"]["files"]["u.data"]["dropped"] == {}
+
+
+def test_what_cannot_be_drafted_is_an_error_in_two_lines(run: Run, tmp_path: Path):
+    (tmp_path / "a.ttl").write_text("<http://ex.org/f#1> <http://ex.org/by> <http://ex.org/p#2> .")
+    (tmp_path / "ratings.dat").write_text("1::2::5::978300760\n1::3::4::978300761\n")
+    (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00cut")
+    output = tmp_path / "kgrec.yaml"
+    for name, problem in {
+        "a.ttl": "a.ttl names no classes (rdf:type)",
+        "ratings.dat": "ratings.dat:1: columns are separated by '::'",
+        "cut.csv.gz": "cut.csv.gz cannot be read: ",
+    }.items():
+        code, said, _ = run("init", tmp_path / name, "-o", output).error
+        assert code == 2 and problem in said
+    assert not output.exists()

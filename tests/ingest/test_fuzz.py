@@ -20,8 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kgrec.errors import KgrecError
+from kgrec.errors import KgrecError, MappingError
 from kgrec.graph import build_graph
+from kgrec.ingest.draft import draft_mapping
 from kgrec.roles import ROLES
 
 TRIED = int(os.environ.get("KGREC_FUZZ", "25"))
@@ -288,6 +289,37 @@ def test_a_column_of_any_type_in_any_role(kind, tmp_path):
             build_graph(tmp_path / "kgrec.yaml")
         except KgrecError as error:
             assert str(error).count("\n") == 1, str(error)
+
+
+def drafted(names, content):
+    """Draft a mapping and build it; any error but KgrecError is the test's, and so is a mapping that is none."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / names[0]).write_bytes(content)
+        (folder / "log.csv").write_text("user,film,stars,at\nu,a,5,10\nu,007,1,20\nv,a,4,30\n")
+        try:
+            (folder / "kgrec.yaml").write_text(draft_mapping([folder / name for name in names]).yaml, "utf-8")
+            build_graph(folder / "kgrec.yaml")
+        except MappingError:
+            raise
+        except KgrecError as error:
+            assert str(error).count("\n") == 1, str(error)
+
+
+WITH_LOG = [(name, "log.csv") for name in [*FILES, "a.dat", "a.txt"]]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("names", [*WITH_LOG, ("a.csv",), ("a.ttl",)], ids=" ".join)
+def test_any_file_gives_a_draft_that_is_a_mapping_or_an_error_in_two_lines(names):
+    valid = {"a.dat": FILES["a.tsv"].partition(b"\n")[2] * 2, "a.txt": FILES["a.nt"]}
+
+    @bounded
+    @given(mutated((FILES | valid)[names[0]]))
+    def check(content):
+        drafted(names, content)
+
+    check()
 
 
 PARTS = [

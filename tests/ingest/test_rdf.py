@@ -213,6 +213,15 @@ def test_anonymous_nodes_have_the_same_names_in_any_order(tmp_path):
     assert names[0] == names[1] and len(names[0]) == 5
 
 
+@pytest.mark.parametrize(
+    "role", ['{as: node, type: genre, split: "|"}', "{as: node, type: genre}", "category"]
+)
+def test_a_literal_that_is_a_json_array_is_split_as_such(tmp_path, role):
+    content = TURTLE.replace('"Drama|War"', '"[\\"Drama\\", \\"War\\"]", "Art"')
+    graph = built(tmp_path, "a.ttl", content, **{'{as: node, type: genre, split: "|"}': role})
+    assert {tail for _, name, tail in triples_of(graph) if name == "ex:genres"} == {"Drama", "War", "Art"}
+
+
 def test_blank_nodes_can_be_dropped(tmp_path):
     graph = built(tmp_path, "a.ttl", TURTLE, **{"    predicates": "    blank_nodes: drop\n    predicates"})
     assert "resource" not in [key for key in graph.entities["key"].to_pylist() if "genid" in key]

@@ -62,6 +62,54 @@ def test_lines_stay_right_over_many_batches(tmp_path):
     assert all(text[line - 1].startswith(f"{key},") for line, key, _ in rows)
 
 
+def test_rows_that_all_are_broken_are_still_counted(tmp_path):
+    assert rows_of(tmp_path, "a.csv", "id,t\n1,2,3\n4\n") == ([], [(2, "1,2,3"), (3, "4")])
+    assert rows_of(tmp_path, "a.csv", "1\n2\n", header=("id", "t")) == ([], [(1, "1"), (2, "2")])
+
+
+def test_names_in_the_mapping_make_line_1_a_row(tmp_path):
+    content = '1,a\n1,2,3\n2,"x\ny"\n4\n\n3,c\n5\n'
+    rows, broken = rows_of(tmp_path, "a.csv", content, header=("id", "t"))
+    assert rows == [(1, "1", "a"), (3, "2", "x\ny"), (7, "3", "c")]
+    assert broken == [(2, "1,2,3"), (5, "4"), (8, "5")]
+    rows, broken = rows_of(tmp_path, "a.csv", "too,many,cells\n1,a\n", header=("id", "t"))
+    assert (rows, broken) == ([(2, "1", "a")], [(1, "too,many,cells")])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.tsv", b"007\t\xc3\xa9\n8\tb\n", {}),
+        ("u.data", b"007\t\xc3\xa9\r\n8\tb\r\n", {"format": "tsv"}),
+        ("a.csv", b"\xef\xbb\xbf007,\xc3\xa9\r\n8,b\r\n", {}),
+        ("a.csv", b"\xef\xbb\xbf007,\xc3\xa9\n8,b", {"encoding": "utf-8-sig"}),
+        ("a.csv", b"007|\xe9\n8|b\n", {"encoding": "latin-1", "delimiter": "|"}),
+        ("a.csv", "007,\xe9\n8,b\n".encode("utf-16"), {"encoding": "utf-16"}),
+        ("a.csv.gz", gzip.compress(b'"007",\xc3\xa9\n8,b\n'), {}),
+    ],
+    ids=["tsv", "crlf", "bom", "utf-8-sig", "latin-1", "utf-16", "gz"],
+)
+def test_a_file_without_a_header_is_read_as_others_are(tmp_path, name, content, options):
+    rows, broken = rows_of(tmp_path, name, content, header=("id", "t"), **options)
+    assert (rows, broken) == ([(1, "007", "\xe9"), (2, "8", "b")], [])
+
+
+def test_names_in_the_mapping_over_many_batches(tmp_path):
+    lines = [f"{i},{'x' * 2000}" for i in range(20_000)]
+    lines[::1000] = [f"{i},too,many" for i in range(0, 20_000, 1000)]
+    rows, broken = rows_of(tmp_path, "a.csv", "\n".join(lines), header=("id", "t"))
+    assert [line for line, *_ in rows] == [i + 1 for i in range(20_000) if i % 1000]
+    assert broken == [(i + 1, f"{i},too,many") for i in range(0, 20_000, 1000)]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_names_in_the_mapping_are_for_csv_and_tsv(tmp_path, name):
+    assert refused(tmp_path, name, "x", header=("id", "t")) == (
+        f"{name} is {name[2:]}, whose columns have names of their own.\n"
+        "  Take `header:` out of the mapping: it is for CSV and TSV."
+    )
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [("gz", "gzip"), ("zst", "zstd")])
 def test_compressed_files_are_read_by_suffix(tmp_path, suffix, codec):
     def compressed(content):
@@ -196,8 +244,23 @@ def test_damaged_files_are_source_errors(tmp_path, name):
     assert "cannot be read" in refused(tmp_path, name, content)
 
 
-def test_an_encoding_that_does_not_exist_is_refused(tmp_path):
-    assert refused(tmp_path, "a.csv", "id\n1\n", encoding="utf-9").startswith("There is no encoding 'utf-9'.")
+@pytest.mark.parametrize("values", [[{"x": 1}], [[{"x": 1}]], [[[1]]]])
+def test_parquet_of_structs_and_lists_of_them_is_refused(tmp_path, values):
+    pq.write_table(pa.table({"id": values}), tmp_path / "b.parquet")
+    message = refused(tmp_path, "a.parquet", (tmp_path / "b.parquet").read_bytes())
+    assert "a.parquet: 'id' is of type " in message and "\n  Ignore it, or write it as text." in message
+
+
+def test_parquet_with_text_that_is_no_utf_8_is_refused(tmp_path):
+    pq.write_table(pa.table({"id": ["a", "2e3"]}), tmp_path / "b.parquet")
+    broken = (tmp_path / "b.parquet").read_bytes().replace(b"2e3", b"\xffe3")
+    assert "a.parquet: 'id' cannot be read: " in refused(tmp_path, "a.parquet", broken)
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("a.csv", "utf-9"), ("a.jsonl", "utf-9"), ("a.csv", "hex")])
+def test_an_encoding_that_does_not_exist_is_refused(tmp_path, name, encoding):
+    message = refused(tmp_path, name, "id\n1\n", encoding=encoding)
+    assert message.startswith(f"There is no encoding '{encoding}'.")
 
 
 def test_files_are_found_by_name_and_glob_inside_the_folder(tmp_path):
