@@ -15,18 +15,26 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.addition import without
+from kgrec.dense import item_texts, raw_blocks
 from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import ConfigError, SourceError
-from kgrec.features import Schema, item_texts, text_vectors
+from kgrec.features import ItemFeatures, Schema
 from kgrec.fit import aliases
 from kgrec.graph import KnowledgeGraph, read_addition
 from kgrec.index import VectorIndex
 from kgrec.ingest.report import Report
 from kgrec.mapping import Mapping
 from kgrec.model import Model, Parameters, units
+from kgrec.rescore import Rescorer, unit_rows
 from kgrec.settings import Config
+from kgrec.slim import no_weights
 from kgrec.text import Progress, TextEncoder
 from kgrec.vocabulary import Vocabulary
+
+#: known items that are looked at for what goes with a new one, and those of them that count
+_NEAR, _HEIRS = 100, 20
+#: how much a known item itself goes with a new one that is like it
+_ITSELF = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Newcomers:
     entities: np.ndarray
     #: before normalisation; shape (n, dim), float32
     vectors: np.ndarray
+    features: ItemFeatures
     #: neighbours in the graph that the model has a parameter for, of each
     linked: list[int]
     #: words of text, of each
@@ -75,11 +84,13 @@ def read_newcomers(
         graph, places = model.graph().extended(without(addition, addition.item_entities[~new]))
     entities = places[addition.item_entities[new]].astype(np.int64)
     parameters = model.parameters()
+    features = read_features(parameters, graph, entities, text_encoder, progress)
     return Newcomers(
         ids=Vocabulary(names[new]),
         entities=entities,
-        vectors=embed(parameters, model.config, graph, entities, text_encoder, progress),
-        linked=link_counts(parameters, graph, entities),
+        vectors=embed(parameters, model.config, features),
+        features=features,
+        linked=_link_counts(parameters.schema(), features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
         known=names[~new].tolist(),
         graph=graph,
@@ -106,71 +117,98 @@ def with_newcomers(model: Model, new: Newcomers) -> Model:
         histories=_widened(model.histories, n_items),
         seen=_widened(model.seen, n_items),
         index=VectorIndex(everything, model.config.index),
+        rescorer=_rescorer(model, vectors, new.features),
         graph=lambda: new.graph,
     )
 
 
-def embed(
+def read_features(
     parameters: Parameters,
-    config: Config,
     graph: KnowledgeGraph,
     entities: np.ndarray,
     text_encoder: TextEncoder | None,
     progress: Progress | None = None,
-) -> np.ndarray:
-    """Vectors of items from content alone, before normalisation; shape (len(entities), dim).
+) -> ItemFeatures:
+    """What the encoder reads of some items.
 
     Args:
         parameters: Of a trained model.
-        config: Of that model.
         graph: Holds the items.
         entities: Ids of the items in `graph`.
         text_encoder: The one that the model was trained with; None leaves texts out.
         progress: Is told how many texts are encoded.
 
     Raises:
-        ConfigError: The text encoder is another than that of training.
+        ConfigError: The text encoder is another than that of training, or a vector of another length.
     """
     schema = parameters.schema()
-    text = _texts(schema, graph, entities, text_encoder, progress)
+    widths = {name: len(spread.mean) for name, spread in schema.spreads.items()}
+    return schema.features(graph, entities, raw_blocks(graph, entities, text_encoder, widths, progress))
+
+
+def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
+    """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
+    schema = parameters.schema()
     encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
     state = {name: torch.from_numpy(parameters.arrays[name].copy()) for name in encoder.state_dict()}
     encoder.load_state_dict(state)
     with torch.no_grad():
-        vectors: np.ndarray = encoder(EncoderInputs(schema.features(graph, entities, text))).numpy()
+        vectors: np.ndarray = encoder(EncoderInputs(features)).numpy()
     return vectors
 
 
-def link_counts(parameters: Parameters, graph: KnowledgeGraph, entities: np.ndarray) -> list[int]:
+def _link_counts(schema: Schema, features: ItemFeatures) -> list[int]:
     """How many neighbours with a parameter each of these items has."""
-    schema = parameters.schema()
-    text = np.zeros((len(entities), len(schema.text_mean)), np.float32)
-    features = schema.features(graph, entities, text)
     links = features.neighbors.tocoo()
     # A number is no neighbour that a user would count.
     is_entity = features.entity[links.col] < len(schema.entities)
-    counts: list[int] = np.bincount(links.row[is_entity], minlength=len(entities)).tolist()
+    counts: list[int] = np.bincount(links.row[is_entity], minlength=len(features)).tolist()
     return counts
 
 
-def _texts(
-    schema: Schema,
-    graph: KnowledgeGraph,
-    entities: np.ndarray,
-    text_encoder: TextEncoder | None,
-    progress: Progress | None,
-) -> np.ndarray:
-    """Raw text vectors as wide as those of training; without a text in training, none."""
-    dim = len(schema.text_mean)
-    vectors = text_vectors(text_encoder if dim else None, item_texts(graph, entities), progress)
-    if not vectors.size:
-        return np.zeros((len(entities), dim), np.float32)
-    if vectors.shape[1] != dim:
-        raise ConfigError(
-            f"The text encoder gives vectors of {vectors.shape[1]:,} numbers; the model was trained with {dim:,}.",
-            "Use the text encoder that the model was trained with.",
-        )
-    return vectors
+def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures) -> Rescorer:
+    """The model's, with rows for new items with these unit vectors and features."""
+    known, n_nodes = model.rescorer, max(1, model.parameters().schema().n_nodes)
+    codes = features.relation * n_nodes + features.entity
+    place = np.searchsorted(known.columns, codes)
+    there = np.flatnonzero(place < len(known.columns))
+    there = there[known.columns[place[there]] == codes[there]]
+    moved = sp.csr_matrix(
+        (np.ones(len(there), np.float32), (there, place[there])), (len(codes), len(known.columns))
+    )
+    graph = unit_rows((features.neighbors @ moved).tocsr())
+    return known.extended(graph, features.dense, _inherited(model, vectors, graph))
+
+
+def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.csr_matrix:
+    """What goes with a new item: what goes with the known items most like it, and these themselves.
+
+    Without this, new items would lack a part of the score that known ones have, and sink among them.
+
+    Returns:
+        shape (n_new, n_items), float32.
+    """
+    known = np.flatnonzero(model.trained)
+    size = (len(vectors), len(model.items))
+    if not model.rescorer.weights[3] or not len(known):
+        return no_weights(*size)
+    only = None if len(known) == len(model.items) else known
+    found, cosines = model.index.search(vectors, min(_NEAR, len(known)), only=only)
+    row = np.repeat(np.arange(len(vectors)), found.shape[1])
+    shared = np.asarray(graph[row].multiply(model.rescorer.graph[found.ravel()]).sum(axis=1)).reshape(
+        found.shape
+    )
+    near = np.maximum(cosines + shared, 0) ** 4
+    order = np.argsort(-near, axis=1, kind="stable")[:, :_HEIRS]
+    share = np.take_along_axis(near, order, 1)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+    column = np.take_along_axis(found, order, 1)
+    heirs = sp.csr_matrix(
+        (share.ravel(), (np.repeat(np.arange(len(vectors)), order.shape[1]), column.ravel())), size
+    )
+    together = model.rescorer.together + _ITSELF * sp.identity(size[1], np.float32, "csr")
+    inherited: sp.csr_matrix = (heirs @ together).tocsr().astype(np.float32)
+    return inherited
 
 
 def _names(model: Model, addition: KnowledgeGraph, entities: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -1,11 +1,11 @@
 r"""The graph neural network: features of items in, unit vectors of items and users out.
 
 .. math::
-    z_i = \mathrm{normalize}\Big(W t_i + \sum_r s_r \sum_{j \in N_r(i)} a_{rij} E_j + m_i\, ID_i\Big)
+    z_i = \mathrm{normalize}\Big(W x_i + \sum_r s_r \sum_{j \in N_r(i)} a_{rij} E_j + m_i\, ID_i\Big)
     \qquad
     u = \mathrm{normalize}\Big(\sum_{j \in H(u)} d_j^{-\alpha} z_j\Big)
 
-`t_i` is the text vector, `a_{ri}` the IDF weights of the neighbours of `i` by relation `r`, made a unit vector, `ID_i` exists for
+`x_i` are the text and the vectors of the item side by side, `a_{ri}` the IDF weights of the neighbours of `i` by relation `r`, made a unit vector, `ID_i` exists for
 items that training knew (`m_i = 1`) and not for new ones (`m_i = 0`), `d_j` is the number of training
 users of item `j`. A user has no parameter: new users need no training.
 """
@@ -33,11 +33,12 @@ class Adjacency:
 
     Args:
         matrix: shape (n_targets, n_sources).
+        device: where it lies.
     """
 
-    def __init__(self, matrix: sp.csr_matrix) -> None:
-        self.matrix = _torch_csr(matrix)
-        self.transposed = _torch_csr(matrix.T.tocsr())
+    def __init__(self, matrix: sp.csr_matrix, device: str = "cpu") -> None:
+        self.matrix = _torch_csr(matrix).to(device)
+        self.transposed = _torch_csr(matrix.T.tocsr()).to(device)
 
 
 class WeightedSum(MessagePassing):  # type: ignore[misc]
@@ -67,22 +68,23 @@ class ItemEncoder(nn.Module):
 
     Args:
         config: Width and dropout.
-        text_dim: Length of a text vector; 0 without texts.
+        dense_dim: Length of text and vectors together; 0 without any.
         n_relations: Relations of the schema.
         n_entities: Entities and quantiles of the schema.
         n_items: Items that training knows.
     """
 
     def __init__(
-        self, config: EncoderConfig, *, text_dim: int, n_relations: int, n_entities: int, n_items: int
+        self, config: EncoderConfig, *, dense_dim: int, n_relations: int, n_entities: int, n_items: int
     ) -> None:
         super().__init__()
         small = 0.1 * config.dim**-0.5
         self.config = config
-        self.text = nn.Parameter(torch.randn(text_dim, config.dim) * max(1, text_dim) ** -0.5)
+        self.dense = nn.Parameter(torch.randn(dense_dim, config.dim) * max(1, dense_dim) ** -0.5)
         self.entity = nn.Parameter(torch.randn(n_entities, config.dim) * small)
         self.relation_scale = nn.Parameter(torch.ones(n_relations))
-        self.identity = nn.Parameter(torch.randn(n_items, config.dim) * small)
+        residual = torch.randn(n_items, config.dim) * (small if config.identity else 0)
+        self.identity = nn.Parameter(residual, requires_grad=config.identity)
         self.degree_exponent = nn.Parameter(torch.tensor(0.5))
         self.sum = WeightedSum()
 
@@ -91,7 +93,7 @@ class ItemEncoder(nn.Module):
         """An encoder with fresh parameters for what `schema` names."""
         return cls(
             config,
-            text_dim=len(schema.text_mean),
+            dense_dim=schema.dense_dim,
             n_relations=len(schema.relations),
             n_entities=schema.n_nodes,
             n_items=n_items,
@@ -107,7 +109,7 @@ class ItemEncoder(nn.Module):
         Returns:
             shape (n, dim).
         """
-        hidden = inputs.text @ self.text
+        hidden = inputs.dense @ self.dense
         if len(inputs.entity):
             sources = self.entity[inputs.entity] * self.relation_scale[inputs.relation, None]
             hidden = hidden + self.sum(sources, inputs.neighbors)
@@ -133,13 +135,13 @@ class ItemEncoder(nn.Module):
 
 
 class EncoderInputs:
-    """ItemFeatures as tensors."""
+    """ItemFeatures as tensors, on a device."""
 
-    def __init__(self, features: ItemFeatures) -> None:
-        self.text = torch.from_numpy(features.text)
-        self.neighbors = Adjacency(features.neighbors)
-        self.relation = torch.from_numpy(features.relation)
-        self.entity = torch.from_numpy(features.entity)
+    def __init__(self, features: ItemFeatures, device: str = "cpu") -> None:
+        self.dense = torch.from_numpy(features.dense).to(device)
+        self.neighbors = Adjacency(features.neighbors, device)
+        self.relation = torch.from_numpy(features.relation).to(device)
+        self.entity = torch.from_numpy(features.entity).to(device)
 
 
 class _SparseProduct(torch.autograd.Function):

@@ -2,10 +2,10 @@ r"""Why an item has its score: an exact account of the inner product.
 
 Enters: a model, a history and an item. Leaves: an `Explanation`. Nothing is written.
 
-The score is :math:`u \cdot z_i`, and both sides are sums: `u` of the history items' vectors,
-`z_i` of a text part, one part for each neighbour in the graph, and the ID residual. So the score
-splits, without approximation, by history item and by source; and where a history item and the
-candidate share a neighbour, into the part that passes through it.
+The score is a weighted mean of up to four similarities of a history and an item (see :mod:`kgrec.rescore`). Each is a
+sum over the history; and each is a sum over what the item is made of: text and vectors, the neighbours in the graph,
+the ID residual, what is taken together. So the score splits, without approximation, by history item and by source;
+and where a history item and the candidate share a neighbour, into the part that passes through it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Explanation:
     user: str
     item: str
     label: str
-    #: the cosine of user and item
+    #: as `recommend` gives it
     score: float
     #: item_id, label, contribution: the history; contributions sum to the score
     history: pd.DataFrame
-    #: source ("text", "graph" or "identity"), relation, type, key, label, contribution; they sum to the score
+    #: source ("graph", "text", "identity" or "together"), relation, type, key, label, contribution; they sum to the score
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
@@ -66,14 +66,17 @@ def explain(model: Model, history: sp.csr_matrix, item: int, user: str = "") -> 
         user: Name of the user, for the result.
     """
     rows, shares = _history_shares(model, history)
-    account = _Account(model, np.append(rows, item))
+    rest = model.rescorer.shares(rows, model.history_weight, item)
+    account = _Account(model, np.append(rows, item), rest)
     vector = model.user_vectors(history)[0]
+    weight = float(model.rescorer.weights[0])
+    by_embedding = weight * shares * (model.vectors[rows] @ model.vectors[item])
     return Explanation(
         user=user,
         item=model.items[item],
         label=model.labels[item],
-        score=float(vector @ model.vectors[item]),
-        history=_history_frame(model, rows, shares, item),
+        score=weight * float(vector @ model.vectors[item]) + float(sum(part.sum() for part in rest)),
+        history=_history_frame(model, rows, by_embedding + sum(rest)),
         sources=account.sources(vector),
         paths=account.paths(shares),
     )
@@ -84,29 +87,32 @@ def _history_shares(model: Model, history: sp.csr_matrix) -> tuple[np.ndarray, n
     if not history.nnz:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
     rows = history.indices.astype(np.int64)
-    weights = model.history_weight[rows]
+    weights = history.data * model.history_weight[rows]
     length = np.linalg.norm(weights @ model.vectors[rows])
     return rows, weights / max(float(length), 1e-12)
 
 
-def _history_frame(model: Model, rows: np.ndarray, shares: np.ndarray, item: int) -> pd.DataFrame:
+def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "item_id": [model.items[row] for row in rows],
             "label": [model.labels[row] for row in rows],
-            "contribution": shares * (model.vectors[rows] @ model.vectors[item]),
+            "contribution": contribution,
         }
     )
     return _sorted(frame)
 
 
 class _Account:
-    """The summands of some items' vectors; the last of `rows` is the candidate."""
+    """The summands of the similarities of a history and a candidate, which is the last of `rows`."""
 
-    def __init__(self, model: Model, rows: np.ndarray) -> None:
+    def __init__(
+        self, model: Model, rows: np.ndarray, rest: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> None:
         parameters = model.parameters()
         arrays = parameters.arrays
-        self.model, self.rows, self.schema = model, rows, parameters.schema()
+        self.model, self.rows, self.schema, self.rest = model, rows, parameters.schema(), rest
+        self.weight = float(model.rescorer.weights[0])
         self.entities = model.graph().entities.select(["type", "key", "label"])
         self.features = self._features()
         #: what a neighbour adds for a weight of one; shape (n_columns, dim)
@@ -116,17 +122,27 @@ class _Account:
         self.identity = arrays["identity"]
 
     def sources(self, user: np.ndarray) -> pd.DataFrame:
-        """What each source of the candidate's vector adds to the score."""
+        """What each source of the candidate adds to the score."""
         row, length = self.rows[-1], max(float(self.model.lengths[self.rows[-1]]), 1e-12)
         neighbors = self.features.neighbors[[len(self.rows) - 1]]
         graph = neighbors.data * (self.messages[neighbors.indices] @ user) / length
         identity = float(self.identity[row] @ user) / length if self.model.trained[row] else 0.0
         text = float(self.model.vectors[row] @ user) - float(graph.sum()) - identity
-        frame = self._described(np.full(neighbors.nnz, len(self.rows) - 1), neighbors.indices)
+        relation, entity = (
+            part[neighbors.indices] for part in (self.features.relation, self.features.entity)
+        )
+        frame = self._described(np.full(neighbors.nnz, len(self.rows) - 1), relation, entity)
+        frame["contribution"] = self.weight * graph.astype(np.float64)
+        frame = _summed(pd.concat([frame, self._shared_sources()]) if self.rest[0].any() else frame)
         frame.insert(0, "source", "graph")
-        frame["contribution"] = graph.astype(np.float64)
-        rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": ["text", "identity"]})
-        rest["contribution"] = [text, identity]
+        _, by_text, by_together = (float(part.sum()) for part in self.rest)
+        others = {
+            "text": self.weight * text + by_text,
+            "identity": self.weight * identity,
+            "together": by_together,
+        }
+        rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
+        rest["contribution"] = list(others.values())
         parts = [frame, rest[rest["contribution"].abs() > _ROUNDING]]
         return _sorted(pd.concat([part for part in parts if len(part)] or [frame], ignore_index=True))
 
@@ -135,32 +151,69 @@ class _Account:
         lengths = np.maximum(self.model.lengths[self.rows], 1e-12)
         scaled = sp.diags(1 / lengths) @ self.features.neighbors
         candidate, history = scaled[[-1]].tocoo(), scaled[:-1].tocoo()
-        entity = self.features.entity
+        relation, entity = self.features.relation, self.features.entity
         near, far = _pairs(entity[candidate.col], entity[history.col])
         mine, theirs = candidate.col[near], history.col[far]
         product = np.einsum("nd,nd->n", self.messages[mine], self.messages[theirs])
-        frame = self._described(history.row[far], theirs).rename(columns={"relation": "history_relation"})
-        own = self._described(np.full(len(mine), len(self.rows) - 1), mine)
+        contribution = (
+            self.weight * shares[history.row[far]] * candidate.data[near] * history.data[far] * product
+        )
+        frame = self._paths(history.row[far], relation[theirs], relation[mine], entity[theirs], entity[mine])
+        frame["contribution"] = contribution
+        return _summed(pd.concat([frame, self._shared_paths()]) if self.rest[0].any() else frame)
+
+    def _shared(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of the similarity of neighbours: position in the history, relation, entity and contribution of each."""
+        rescorer = self.model.rescorer
+        graph = rescorer.graph[self.rows]
+        shared = graph[:-1].multiply(graph[[-1]]).tocoo()
+        weight = self.model.history_weight[self.rows[:-1]]
+        # the weights are the same within a history item, so its part is shared out in proportion
+        sums = np.asarray(shared.sum(axis=1)).ravel()
+        scale = np.divide(self.rest[0], sums, out=np.zeros(len(weight)), where=sums != 0)
+        relation, entity = np.divmod(rescorer.columns[shared.col], max(1, self.schema.n_nodes))
+        return shared.row, relation, entity, scale[shared.row] * shared.data
+
+    def _shared_sources(self) -> pd.DataFrame:
+        _, relation, entity, contribution = self._shared()
+        frame = self._described(np.full(len(entity), len(self.rows) - 1), relation, entity)
+        frame["contribution"] = contribution
+        return frame
+
+    def _shared_paths(self) -> pd.DataFrame:
+        position, relation, entity, contribution = self._shared()
+        frame = self._paths(position, relation, relation, entity, entity)
+        frame["contribution"] = contribution
+        return frame
+
+    def _paths(
+        self,
+        position: np.ndarray,
+        history_relation: np.ndarray,
+        relation: np.ndarray,
+        history_entity: np.ndarray,
+        entity: np.ndarray,
+    ) -> pd.DataFrame:
+        """What each path leads through, from a position of the history to the candidate."""
+        theirs = self._described(position, history_relation, history_entity)
+        frame = theirs.rename(columns={"relation": "history_relation"})
+        own = self._described(np.full(len(position), len(self.rows) - 1), relation, entity)
         apart = (own["type"] == NUMBER) & (own["key"] != frame["key"])
         frame.loc[apart, ["key", "label"]] = (frame["key"] + " ~ " + own["key"])[apart]
         frame["relation"] = own["relation"]
-        frame["contribution"] = shares[history.row[far]] * candidate.data[near] * history.data[far] * product
-        items = self.rows[:-1][history.row[far]]
+        items = self.rows[:-1][position]
         frame.insert(0, "item_id", [self.model.items[row] for row in items])
         frame.insert(1, "item", [self.model.labels[row] for row in items])
-        return _summed(frame)
+        return frame
 
     def _features(self) -> ItemFeatures:
-        entities = self.model.entities[self.rows]
-        blank = np.zeros((len(entities), len(self.schema.text_mean)), np.float32)
-        distinct, back = np.unique(entities, return_inverse=True)
-        return self.schema.features(self.model.graph(), distinct, blank[: len(distinct)]).take(back)
+        distinct, back = np.unique(self.model.entities[self.rows], return_inverse=True)
+        return self.schema.features(self.model.graph(), distinct).take(back)
 
-    def _described(self, rows: np.ndarray, columns: np.ndarray) -> pd.DataFrame:
-        """relation, type, key and label of neighbour columns, as seen from the positions `rows` of `self.rows`."""
-        relations = [self.schema.relations[r] for r in self.features.relation[columns]]
-        entities = self.features.entity[columns].tolist()
-        nodes = [self._node(*where) for where in zip(rows.tolist(), relations, entities, strict=True)]
+    def _described(self, rows: np.ndarray, relation: np.ndarray, entity: np.ndarray) -> pd.DataFrame:
+        """relation, type, key and label of neighbours, as seen from the positions `rows` of `self.rows`."""
+        relations = [self.schema.relations[r] for r in relation]
+        nodes = [self._node(*where) for where in zip(rows.tolist(), relations, entity.tolist(), strict=True)]
         frame = pd.DataFrame(nodes, columns=["type", "key", "label"], dtype=object)
         frame.insert(0, "relation", relations)
         return frame
@@ -234,7 +287,11 @@ def _head(frame: pd.DataFrame, most: int, name: Callable[[dict[Hashable, Any]], 
 
 
 def _source(part: dict[Hashable, Any]) -> str:
-    named = {"text": "its text", "identity": "what its own audience taught (ID residual)"}
+    named = {
+        "text": "its text",
+        "identity": "what its own audience taught (ID residual)",
+        "together": "taken by the same users",
+    }
     return named.get(part["source"]) or f"{_edge(part['relation'])} {part['label'] or part['key']}"
 
 

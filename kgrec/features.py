@@ -1,13 +1,13 @@
-"""What the encoder reads of an item: its text vector, its weighted neighbours in the graph, its numbers.
+"""What the encoder reads of an item: its text and vectors, its weighted neighbours in the graph, its numbers.
 
-Enters: a KnowledgeGraph and a text encoder. Leaves: a Schema (which relations and entities have a
+Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.dense`. Leaves: a Schema (which relations and entities have a
 parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or
 new, under that schema). Known and new items take this same path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,12 +15,16 @@ import numpy as np
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
+from kgrec.dense import Spread
 from kgrec.graph import KnowledgeGraph
-from kgrec.text import Progress, TextEncoder
 
 #: Marks a relation that is followed from its tail to its head.
 INVERSE = "^"
 _KNOTS = 8
+#: how much faster than the IDF a neighbour's weight falls with the number of its items
+_IDF_POWER = 1.5
+#: how much an item with links to other items counts among its own neighbours, beside a unit for these
+_SELF = 0.7
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,9 @@ class ItemFeatures:
     quantiles of the training items' values, and counts for each as much as it is near.
     """
 
-    #: centred, unit length, or zero where an item has no text; shape (n, text_dim), float32
-    text: np.ndarray
+    #: text and vectors, each centred, whitened, and of unit length, or zero where an item has none; shape
+    #: (n, dense_dim), float32
+    dense: np.ndarray
     #: the squares of a row sum to 1 for each relation that the item has; shape (n, n_columns), float32
     neighbors: sp.csr_matrix
     #: shape (n_columns,), int64
@@ -42,14 +47,14 @@ class ItemFeatures:
     entity: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.text)
+        return len(self.dense)
 
     def take(self, rows: np.ndarray) -> ItemFeatures:
         """The features of `rows`, with the columns that they use."""
         part = self.neighbors[rows]
         columns, local = np.unique(part.indices, return_inverse=True)
         neighbors = sp.csr_matrix((part.data, local, part.indptr), shape=(len(rows), len(columns)))
-        return ItemFeatures(self.text[rows], neighbors, self.relation[columns], self.entity[columns])
+        return ItemFeatures(self.dense[rows], neighbors, self.relation[columns], self.entity[columns])
 
 
 @dataclass(frozen=True)
@@ -64,25 +69,25 @@ class Schema:
     relations: tuple[str, ...]
     #: ids in the graph, increasing; shape (n_entities,), int64
     entities: np.ndarray
-    #: log(1 + items / items with this neighbour); shape (n_entities,), float32
+    #: log(1 + items / items with this neighbour) ** 1.5; shape (n_entities,), float32
     idf: np.ndarray
-    #: mean of the training items' text vectors; shape (text_dim,), float32
-    text_mean: np.ndarray
     #: for each numeric predicate, increasing quantiles of the training items' values, float64;
     #: each is a node of its own, numbered after the entities, and the predicate a relation
     knots: dict[str, np.ndarray] = field(default_factory=dict)
+    #: of the text and of each predicate of vectors, sorted by name
+    spreads: dict[str, Spread] = field(default_factory=dict)
 
     @classmethod
-    def learn(cls, graph: KnowledgeGraph, items: np.ndarray, text: np.ndarray) -> Schema:
-        """The schema of a training graph; `items` are entity ids, `text` their raw vectors."""
+    def learn(cls, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray]) -> Schema:
+        """The schema of a training graph; `items` are entity ids, `raw` their blocks as `kgrec.dense` gives them."""
         links = _links(graph, items)
         pairs = np.unique(np.stack([links.item, links.entity]), axis=1)
         entities, degree = np.unique(pairs[1], return_counts=True)
         shared = degree >= 2
-        idf = np.log1p(len(items) / degree[shared]).astype(np.float32)
-        mean = text[text.any(axis=1)].mean(axis=0) if text.any() else np.zeros(text.shape[1])
+        idf = (np.log1p(len(items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
         knots = _knots(graph, items)
-        return cls((*links.names, *knots), entities[shared], idf, mean.astype(np.float32), knots)
+        spreads = {name: Spread.learn(raw[name]) for name in sorted(raw)}
+        return cls((*links.names, *knots), entities[shared], idf, knots, spreads)
 
     @property
     def n_nodes(self) -> int:
@@ -97,8 +102,17 @@ class Schema:
     def _relation_row(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.relations)}
 
-    def features(self, graph: KnowledgeGraph, items: np.ndarray, text: np.ndarray) -> ItemFeatures:
-        """The features of the items with entity ids `items` and raw text vectors `text`."""
+    @property
+    def dense_dim(self) -> int:
+        """Width of the text and the vectors together."""
+        return sum(len(spread.mean) for spread in self.spreads.values())
+
+    def features(
+        self, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray] | None = None
+    ) -> ItemFeatures:
+        """The features of the items with entity ids `items`; without `raw` their dense part is zero."""
+        if raw is None:
+            raw = {name: np.zeros((len(items), len(spread.mean))) for name, spread in self.spreads.items()}
         links = _links(graph, items)
         relation = np.array([self._relation_row.get(name, -1) for name in links.names], np.int64)
         relation = relation[links.relation] if len(relation) else links.relation
@@ -107,10 +121,10 @@ class Schema:
         known[known] = self.entities[at[known]] == links.entity[known]
         # In double precision: the square of a small or large weight leaves the range of float32.
         weight = links.weight[known] * self.idf[at[known]].astype(np.float64)
-        edges = (links.item[known], relation[known], at[known], weight)
+        edges = (links.item[known], relation[known], at[known], weight, links.own[known])
         numbers = self._numbers(graph, items)
         parts = [np.concatenate(part) for part in zip(edges, *numbers, strict=True)]
-        return self._features(self._center(text), *parts)
+        return self._features(self._dense(items, raw), *parts)
 
     def _numbers(self, graph: KnowledgeGraph, items: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         """For each numeric predicate: item, relation, node and weight of the two knots around each value."""
@@ -122,23 +136,33 @@ class Schema:
             relation = np.full(len(item), self._relation_row[predicate], np.int64)
             for node, weight in ((lower, lower + 1 - place), (lower + 1, place - lower)):
                 some = weight > 0
-                yield item[some], relation[some], first + node[some], weight[some]
+                own = np.zeros(np.count_nonzero(some), bool)
+                yield item[some], relation[some], first + node[some], weight[some], own
             first += len(knots)
 
     def _features(
-        self, text: np.ndarray, item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray
+        self,
+        dense: np.ndarray,
+        item: np.ndarray,
+        relation: np.ndarray,
+        entity: np.ndarray,
+        weight: np.ndarray,
+        own: np.ndarray,
     ) -> ItemFeatures:
         _, group = np.unique(item * max(1, len(self.relations)) + relation, return_inverse=True)
-        share = (weight / np.sqrt(np.bincount(group, weight**2)[group])).astype(np.float32)
+        # An item is no neighbour of its own, and weighs as a fixed part of those that it has.
+        others = np.sqrt(np.bincount(group, np.where(own, 0, weight**2)))
+        weight = np.where(own, _SELF * others[group], weight)
+        lengths = np.sqrt(np.bincount(group, weight**2))[group]
+        item, relation, entity = (part[lengths > 0] for part in (item, relation, entity))
+        share = (weight[lengths > 0] / lengths[lengths > 0]).astype(np.float32)
         code, column = np.unique(relation * max(1, self.n_nodes) + entity, return_inverse=True)
-        neighbors = sp.csr_matrix((share, (item, column)), shape=(len(text), len(code)))
-        return ItemFeatures(text, neighbors, *np.divmod(code, max(1, self.n_nodes)))
+        neighbors = sp.csr_matrix((share, (item, column)), shape=(len(dense), len(code)))
+        return ItemFeatures(dense, neighbors, *np.divmod(code, max(1, self.n_nodes)))
 
-    def _center(self, text: np.ndarray) -> np.ndarray:
-        centred = np.where(text.any(axis=1, keepdims=True), text - self.text_mean, 0)
-        length = np.linalg.norm(centred, axis=1, keepdims=True)
-        units: np.ndarray = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
-        return units.astype(np.float32)
+    def _dense(self, items: np.ndarray, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        blocks = [spread(raw[name]) for name, spread in self.spreads.items()]
+        return np.concatenate([np.zeros((len(items), 0), np.float32), *blocks], axis=1)
 
 
 def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
@@ -152,19 +176,6 @@ def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
     return knots
 
 
-def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
-    """Label and texts of each item, joined; "" for an item without any."""
-    parts: dict[int, list[str]] = {int(item): [] for item in items}
-    labels = graph.entities["label"].take(items).to_pylist()
-    for item, label in zip(items.tolist(), labels, strict=True):
-        if label:
-            parts[item].append(label)
-    for entity, text in zip(graph.text["id"].to_pylist(), graph.text["text"].to_pylist(), strict=True):
-        if entity in parts:
-            parts[entity].append(text)
-    return [". ".join(parts[item]) for item in items.tolist()]
-
-
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
     """Rows of `items` that have a finite number for `predicate`, and the numbers; each of shape (n,)."""
     row = np.full(len(graph.entities), -1, np.int64)
@@ -175,42 +186,56 @@ def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tu
     return item[there], value[there]
 
 
-def text_vectors(
-    encoder: TextEncoder | None, texts: list[str], progress: Progress | None = None
-) -> np.ndarray:
-    """Raw vectors, zero for an empty text; shape (len(texts), dim), float32; dim 0 without an encoder."""
-    present = [row for row, text in enumerate(texts) if text]
-    if encoder is None or not present:
-        return np.zeros((len(texts), 0), np.float32)
-    encoded = encoder.encode([texts[row] for row in present], progress)
-    vectors = np.zeros((len(texts), encoded.shape[1]), np.float32)
-    vectors[present] = encoded
-    return vectors
-
-
 @dataclass(frozen=True)
 class _Links:
-    """Edges that touch given items, seen from the item; `item` is a row of the given array."""
+    """Edges that touch given items, seen from the item; `item` is a row of the given array.
+
+    A link between two items is one, whichever of them names the other, and counts for both: what a new item can name
+    is what is there already, so a direction would tell new from known items and little else. An item with such
+    links is a neighbour of itself, so that it is near to those that name it.
+    """
 
     names: list[str]
     item: np.ndarray
     relation: np.ndarray
     entity: np.ndarray
     weight: np.ndarray
+    #: whether `entity` is the item itself
+    own: np.ndarray
 
 
 def _links(graph: KnowledgeGraph, items: np.ndarray) -> _Links:
     row = np.full(len(graph.entities), -1, np.int64)
     row[items] = np.arange(len(items))
+    is_item = np.zeros(len(graph.entities), bool)
+    is_item[graph.item_entities] = True
+    names = graph.relations["name"].to_pylist()
     head, tail = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     relation, weight = graph.triples["relation"].to_numpy(), graph.triples["weight"].to_numpy()
-    # An edge of weight zero is none.
-    forward, backward = (row[head] >= 0) & (weight != 0), (row[tail] >= 0) & (weight != 0)
-    names = graph.relations["name"].to_pylist()
+    between = is_item[head] & is_item[tail]
+    edges = []
+    for near, far, shift in ((head, tail, 0), (tail, head, len(names))):
+        # An edge of weight zero is none, nor is one from an item to itself a link.
+        some = (row[near] >= 0) & (weight != 0) & (near != far)
+        named = np.where(between[some], relation[some], relation[some] + shift).astype(np.int64)
+        edges.append((row[near[some]], named, far[some].astype(np.int64), weight[some], between[some]))
+    item, named, entity, weight, between = (np.concatenate(part) for part in zip(*edges, strict=True))
+    kept = _strongest(item, named, entity, np.abs(weight))
+    linked = np.unique(np.stack([item[between], named[between]]), axis=1)
     return _Links(
         [*names, *(INVERSE + name for name in names)],
-        np.concatenate([row[head[forward]], row[tail[backward]]]),
-        np.concatenate([relation[forward], relation[backward] + len(names)]).astype(np.int64),
-        np.concatenate([tail[forward], head[backward]]).astype(np.int64),
-        np.concatenate([weight[forward], weight[backward]]),
+        np.concatenate([item[kept], linked[0]]),
+        np.concatenate([named[kept], linked[1]]),
+        np.concatenate([entity[kept], items[linked[0]]]),
+        np.concatenate([weight[kept], np.ones(linked.shape[1], weight.dtype)]),
+        np.concatenate([np.zeros(len(kept), bool), np.ones(linked.shape[1], bool)]),
     )
+
+
+def _strongest(item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Positions of the edges that are left when of several alike only the heaviest is kept, in order."""
+    order = np.lexsort((-weight, entity, relation, item))
+    parts = (item[order], relation[order], entity[order])
+    first = np.ones(len(order), bool)
+    first[1:] = np.logical_or.reduce([part[1:] != part[:-1] for part in parts])
+    return np.sort(order[first])

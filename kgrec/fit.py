@@ -1,4 +1,4 @@
-"""From a graph to a model, and from a model and new rows to a larger model.
+"""From a graph to a model.
 
 Enters: a KnowledgeGraph, with interactions or without. Leaves: a `Model`. Nothing is written.
 """
@@ -11,26 +11,47 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
+from kgrec.dense import raw_blocks
+from kgrec.encoder import ItemEncoder
 from kgrec.errors import TrainingError
-from kgrec.features import Schema, item_texts, text_vectors
+from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import VectorIndex
 from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters, units
+from kgrec.rescore import PARTS, Rescorer
+from kgrec.search import PENALTIES, Found, default_setting, rescorer, search
 from kgrec.settings import Config
-from kgrec.text import Progress, TextEncoder
-from kgrec.train import OnEpoch, Trained, best_trial, train
+from kgrec.slim import item_weights, no_weights
+from kgrec.text import Progress as TextProgress
+from kgrec.text import TextEncoder
+from kgrec.train import Course, Epoch, Progress, Setting, content_encoder, degrees, learn, threads
 
 logger = logging.getLogger(__name__)
+
+#: called after each epoch with its line, and the number of epochs done and planned
+OnEpoch = Callable[[Epoch, int, int], None]
+#: gives a training and a held-out part of the positives, both of shape (n_users, n_items)
+Split = Callable[[np.random.Generator], tuple[sp.csr_matrix, sp.csr_matrix]]
 
 
 @dataclass(frozen=True)
 class Watcher:
     """Who is told how far the work is; each may be absent."""
 
-    text: Progress | None = None
+    text: TextProgress | None = None
     epoch: OnEpoch | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An encoder with what was chosen for it, and the log of all runs."""
+
+    encoder: ItemEncoder
+    found: Found
+    log: list[Epoch]
 
 
 def fit_model(
@@ -60,49 +81,86 @@ def fit_model(
             "The graph has no item.",
             "Give the item table rows, or mark another with `item: true` in the mapping.",
         )
-    text = text_vectors(text_encoder, item_texts(graph, entities), watcher.text)
-    schema = Schema.learn(graph, entities, text)
-    features = schema.features(graph, entities, text)
-    positives = interactions.matrix()
-    trained = train(
-        features,
-        schema,
-        positives,
-        _held_out(interactions, valid, config),
-        config.encoder,
-        config.train,
-        watcher.epoch,
-    )
-    return _model(graph, interactions, positives, schema, trained, config)
+    raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
+    schema = Schema.learn(graph, entities, raw)
+    course = Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
+    split = _split(interactions, valid, config)
+    trained = train(course, interactions.matrix(), split, config, watcher.epoch)
+    return _model(graph, interactions, course, trained, config)
 
 
-def _held_out(
-    interactions: Interactions, valid: Interactions | None, config: Config
-) -> Callable[[np.random.Generator], tuple[sp.csr_matrix, sp.csr_matrix]]:
+def train(
+    course: Course,
+    positives: sp.csr_matrix,
+    split: Split,
+    config: Config,
+    on_epoch: OnEpoch | None = None,
+) -> Trained:
+    """Choose on held-out data, then learn from everything.
+
+    Args:
+        course: the items and the configuration.
+        positives: shape (n_users, n_items).
+        split: what is held out; if that is nothing, nothing is chosen.
+        config: of all stages.
+        on_epoch: is told of each epoch.
+    """
+    narrator = _Narrator(on_epoch, course)
+    with threads(config.train.threads), torch.random.fork_rng(devices=[]):
+        if not (np.diff(positives.indptr) >= 2).any():
+            logger.warning("No user has two positive interactions: there is nothing to learn from.")
+            return Trained(content_encoder(course), _unlearned(course), [])
+        training, held_out = split(np.random.default_rng(config.train.seed))
+
+        def run(stage: str, some: sp.csr_matrix, setting: Setting) -> ItemEncoder:
+            return learn(course, some, setting, Progress(stage, setting, narrator.tell))
+
+        if held_out.nnz:
+            found = search(course, training, held_out, config.rescore, run, narrator.tell)
+        else:
+            found = _unchosen(course, config)
+        encoder = run("refit", positives, found.setting)
+    return Trained(encoder.cpu(), found, narrator.log)
+
+
+def _unchosen(course: Course, config: Config) -> Found:
+    given = config.rescore.weights or (1.0, 0.0, 0.0, 0.0)
+    weights = np.asarray(given, np.float32) / max(sum(given), 1e-12)
+    return Found(default_setting(course), config.rescore.penalty or PENALTIES[1], weights, {})
+
+
+def _unlearned(course: Course) -> Found:
+    """Content alone: all parts that there are, alike."""
+    there = np.array([1, course.features.neighbors.nnz > 0, course.features.dense.any(), 0], np.float32)
+    return Found(default_setting(course), PENALTIES[1], there / there.sum(), {})
+
+
+def _split(interactions: Interactions, valid: Interactions | None, config: Config) -> Split:
     def split(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         if valid is not None:
             return interactions.matrix(), valid.matrix()
         if not config.train.valid_share:
             return interactions.matrix(), interactions.matrix()[:0]
-        parts = interactions.split(config.train.valid_share, rng, by=config.train.valid_by)
+        by = config.train.valid_by
+        if by == "auto":
+            by = "time" if interactions.time is not None and interactions.time.any() else "random"
+        parts = interactions.split(config.train.valid_share, rng, by=by)
         return parts[0].matrix(), parts[1].matrix()
 
     return split
 
 
 def _model(
-    graph: KnowledgeGraph,
-    interactions: Interactions,
-    positives: sp.csr_matrix,
-    schema: Schema,
-    trained: Trained,
-    config: Config,
+    graph: KnowledgeGraph, interactions: Interactions, course: Course, trained: Trained, config: Config
 ) -> Model:
     entities = graph.item_entities.astype(np.int64)
-    vectors, lengths = units(trained.items)
+    positives = interactions.matrix()
+    with torch.no_grad():
+        items = trained.encoder(course.inputs_on_cpu, trained.encoder.identity).numpy()
+    vectors, lengths = units(items)
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
-    parameters = Parameters.of(arrays, schema)
-    degree = np.maximum(positives.sum(axis=0).A1, 1)
+    parameters = Parameters.of(arrays, course.schema)
+    exponent = float(arrays["degree_exponent"])
     return Model(
         config=config,
         items=graph.item_ids,
@@ -110,18 +168,28 @@ def _model(
         entities=entities,
         vectors=vectors,
         lengths=lengths,
-        history_weight=(degree ** -float(arrays["degree_exponent"])).astype(np.float32),
+        history_weight=(degrees(positives) ** -exponent).astype(np.float32),
         trained=np.ones(len(entities), bool),
         users=interactions.users,
         histories=positives,
         seen=interactions.matrix(positive_only=False),
         index=VectorIndex(vectors, config.index),
+        rescorer=_rescorer(course, positives, trained.found, config),
         metrics=_metrics(trained),
         parameters=lambda: parameters,
         graph=lambda: graph,
         aliases=aliases(graph, entities),
         inputs=graph.inputs,
     )
+
+
+def _rescorer(course: Course, positives: sp.csr_matrix, found: Found, config: Config) -> Rescorer:
+    """The parts that have a weight, over all interactions."""
+    if found.weights[3]:
+        together = item_weights(positives, (found.penalty,), config.rescore.neighbors)[0]
+    else:
+        together = no_weights(positives.shape[1], positives.shape[1])
+    return rescorer(course.features, course.schema.n_nodes, together, found.weights)
 
 
 def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:
@@ -132,15 +200,32 @@ def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:
 
 
 def _metrics(trained: Trained) -> dict[str, object]:
-    best = best_trial(trained.log) if any(line.valid_ndcg is not None for line in trained.log) else None
-    chosen = (
-        {}
-        if best is None
-        else {
-            "temperature": best.temperature,
-            "epochs": best.epoch,
-            "valid_ndcg": best.valid_ndcg,
-            "valid_recall": best.valid_recall,
-        }
-    )
-    return {"chosen": chosen, "log": [vars(line) for line in trained.log]}
+    found = trained.found
+    weights = {name: round(float(weight), 4) for name, weight in zip(PARTS, found.weights, strict=True)}
+    chosen = {**vars(found.setting), "penalty": found.penalty, "weights": weights}
+    chosen |= {f"valid_{name}": value for name, value in found.figures.items()}
+    return {"chosen": chosen if found.figures else {}, "log": [_record(line) for line in trained.log]}
+
+
+def _record(line: Epoch) -> dict[str, object]:
+    values = {name: value for name, value in vars(line).items() if name != "setting"}
+    return {"stage": line.stage, "epochs": line.setting.epochs} | vars(line.setting) | values
+
+
+class _Narrator:
+    """Keeps the log and passes it on, with how many epochs are likely to come."""
+
+    def __init__(self, on_epoch: OnEpoch | None, course: Course) -> None:
+        self.on_epoch, self.log, self.done = on_epoch, list[Epoch](), 0
+        whole = course.train.epochs
+        # three temperatures and another learning rate over half of the epochs, all epochs twice
+        self.planned = 4 * max(1, whole // 2) + 2 * whole
+
+    def tell(self, line: Epoch) -> None:
+        self.log.append(line)
+        if line.stage != "valid":
+            self.done += 1
+            left = line.setting.epochs - line.epoch
+            self.planned = self.done + left if line.stage == "refit" else max(self.planned, self.done + left)
+        if self.on_epoch:
+            self.on_epoch(line, self.done, self.planned)

@@ -16,15 +16,17 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pydantic import BaseModel
 
-from kgrec import artifacts
+from kgrec import artifacts, rescore
+from kgrec.dense import Spread
 from kgrec.errors import ArtifactError, CorruptArtifact
 from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import VectorIndex
+from kgrec.rescore import Rescorer
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
 
-_KNOTS = "schema.knots."
+_KNOTS, _MEAN, _MAP = "schema.knots.", "schema.mean.", "schema.map."
 
 
 @dataclass(frozen=True)
@@ -38,25 +40,24 @@ class Parameters:
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray], schema: Schema) -> Parameters:
         """The arrays of an encoder, and the schema as arrays."""
-        kept = {
-            "schema.entities": schema.entities,
-            "schema.idf": schema.idf,
-            "schema.text_mean": schema.text_mean,
-        }
-        knots = {f"{_KNOTS}{name}": values for name, values in schema.knots.items()}
-        return cls(schema.relations, {**arrays, **kept, **knots})
+        kept = {"schema.entities": schema.entities, "schema.idf": schema.idf}
+        kept |= {f"{_KNOTS}{name}": values for name, values in schema.knots.items()}
+        kept |= {f"{_MEAN}{name}": spread.mean for name, spread in schema.spreads.items()}
+        kept |= {f"{_MAP}{name}": spread.map for name, spread in schema.spreads.items()}
+        return cls(schema.relations, {**arrays, **kept})
 
     def schema(self) -> Schema:
         """What the arrays were learned under."""
         # safetensors keeps no order, and relations end with the numeric predicates in theirs.
         numeric = sum(name.startswith(_KNOTS) for name in self.arrays)
         names = self.relations[len(self.relations) - numeric :]
+        blocks = sorted(name.removeprefix(_MEAN) for name in self.arrays if name.startswith(_MEAN))
         return Schema(
             self.relations,
             self.arrays["schema.entities"],
             self.arrays["schema.idf"],
-            self.arrays["schema.text_mean"],
             {name: self.arrays[f"{_KNOTS}{name}"] for name in names},
+            {name: Spread(self.arrays[f"{_MEAN}{name}"], self.arrays[f"{_MAP}{name}"]) for name in blocks},
         )
 
 
@@ -83,6 +84,7 @@ class Model:
     #: all interactions; shape (n_users, n_items)
     seen: sp.csr_matrix
     index: VectorIndex
+    rescorer: Rescorer
     #: figures of the training run
     metrics: dict[str, Any]
     parameters: Callable[[], Parameters]
@@ -113,6 +115,33 @@ class Model:
         if empty.any():
             vectors[empty] = self._typical()
         return vectors
+
+    def ranked(
+        self,
+        histories: sp.csr_matrix,
+        k: int,
+        exclude: list[np.ndarray] | None = None,
+        only: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best items for users with these histories, as `VectorIndex.search` gives them.
+
+        The index finds more than asked for, and these are ranked by all parts of the score; equal scores in the
+        order of the items.
+
+        Args:
+            histories: shape (n_users, n_items).
+            k: Items a user.
+            exclude: Rows that each user is not to get.
+            only: The only rows to rank.
+        """
+        depth = k if self.rescorer.is_idle else max(self.config.rescore.depth, 5 * k)
+        vectors = self.user_vectors(histories)
+        found, cosines = self.index.search(vectors, min(depth, len(self.items)), exclude=exclude, only=only)
+        if self.rescorer.is_idle:
+            return found, cosines
+        scores = self.rescorer.scores(histories, self.history_weight, found, cosines)
+        order = np.lexsort((found, -scores), axis=1)[:, :k]
+        return np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
 
     def item_rows(self, names: list[str]) -> np.ndarray:
         """Row of each item, also by a name that was merged away; -1 where it is unknown; shape (len(names),), int64."""
@@ -200,6 +229,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     artifacts.write_array(model.vectors, place / "item_embeddings.npy")
     artifacts.write_table(_history_table(model), place / "history.parquet")
     model.index.save(place / "index.faiss")
+    artifacts.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
     artifacts.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
     graph.save(place / "graph")
@@ -232,6 +262,7 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
         histories=_matrix(user[positive], item[positive], shape),
         seen=_matrix(user, item, shape),
         index=VectorIndex.load(folder / "index.faiss", (stored.n_items, stored.dim), stored.config.index),
+        rescorer=_rescorer(folder / "rescore.safetensors", stored.n_items),
         metrics=artifacts.read_json(folder / "metrics.json"),
         parameters=_once(lambda: _parameters(folder, manifest, stored.relations)),
         graph=_once(lambda: _graph(folder, manifest)),
@@ -239,6 +270,15 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
         inputs=manifest.inputs,
         origin=(folder.resolve(), manifest),
     )
+
+
+def _rescorer(path: Path, n_items: int) -> Rescorer:
+    try:
+        return rescore.load(path, n_items)
+    except ValueError as error:
+        raise CorruptArtifact(
+            f"{path} {error}.", "Make the folder again, or restore it from a copy."
+        ) from None
 
 
 def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:

@@ -28,7 +28,7 @@ from kgrec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from kgrec.explain import Explanation
-    from kgrec.train import OnEpoch
+    from kgrec.fit import OnEpoch
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,8 @@ class Recommender:
             arrow: Give an Arrow table instead of a pandas frame.
 
         Returns:
-            Columns user_id, item_id, score (a cosine) and rank (from 1), sorted by user as given and rank.
+            Columns user_id, item_id, score (a weighted mean of cosines) and rank (from 1), sorted by user as given
+            and rank.
 
         Raises:
             UnknownId: A user or a candidate is unknown.
@@ -352,9 +353,7 @@ class Recommender:
         model = self.model
         only = None if candidates is None else item_rows(model, candidates, on_unknown)
         exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
-        found, scores = model.index.search(
-            model.user_vectors(histories), min(at_least_one(k), len(model.items)), exclude=exclude, only=only
-        )
+        found, scores = model.ranked(histories, min(at_least_one(k), len(model.items)), exclude, only)
         return ranked_frame("user_id", names, "item_id", model.items, found, scores, arrow=arrow)
 
     def _histories(self, histories: Sequence[Sequence[str]], on_unknown: OnUnknown) -> Any:

@@ -14,14 +14,17 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.index import IndexConfig
+from kgrec.rescore import RescoreConfig
 from kgrec.text import TextConfig
 
 
 class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
     """The shape of the item and user embeddings."""
 
-    dim: int = Field(128, ge=1, le=4096)
+    dim: int = Field(256, ge=1, le=4096)
     """Length of an embedding."""
+    identity: bool = True
+    """Whether known items have a residual of their own beside what their content says."""
     identity_dropout: float = Field(0.1, ge=0, le=1)
     """Share of known items whose ID residual is left out of a training step, so that content must carry too."""
 
@@ -30,27 +33,32 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """How the encoder learns."""
 
     epochs: int = Field(12, ge=1)
-    """Passes over the users; validation may choose half of them."""
+    """Passes over the users; validation may choose half or twice as many."""
     batch_size: int | None = Field(None, ge=1)
-    """Users a step; None: an eighth of the users, between 64 and 512."""
-    learning_rate: float = Field(0.015, gt=0)
-    """Adam's step at its peak: it rises for `warmup_steps`, then falls linearly to zero."""
+    """Users a step; None: a sixteenth of the users, between 64 and 512."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Adam's step at its peak: it rises for `warmup_steps`, then falls linearly to zero. None: 0.015, or twice
+    that where it does better on validation data."""
     warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate rises."""
     temperature: float | None = Field(None, gt=0)
-    """Divides the cosine in the softmax; None: the best of 0.1, 0.15, 0.2 on validation data."""
+    """Divides the cosine in the softmax; None: the best on validation data, between 0.05 and 0.3."""
     history_dropout: float = Field(0.5, gt=0, lt=1)
     """Share of a history that is hidden and predicted from the rest."""
-    full_softmax_items: int = Field(16_384, ge=1)
+    full_softmax_items: int = Field(20_000, ge=1)
     """Up to this many items the softmax runs over all of them."""
     sampled_items: int = Field(4096, ge=1)
     """Items drawn for each step's softmax in a larger catalogue."""
     valid_share: float = Field(0.1, ge=0, lt=1)
-    """Share of each user's positives held out to choose temperature and epochs; 0: no validation."""
-    valid_by: Literal["random", "time"] = "random"
-    """Hold out interactions at random, or each user's latest."""
+    """Share of each user's positives held out to choose by; 0: no validation, and nothing is chosen."""
+    valid_by: Literal["auto", "random", "time"] = "auto"
+    """Hold out each user's latest interactions, or some at random; auto: the latest where there are times."""
     valid_k: int = Field(20, ge=1)
     """Validation counts NDCG at this length."""
+    search_seconds: float = Field(300, ge=0)
+    """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where training runs; auto: on a GPU where torch finds one."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; None: as many as cores are idle. With 1, a seed gives the same model bit for bit."""
     seed: int = Field(0, ge=0, lt=2**63)
@@ -68,6 +76,8 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     """How the encoder learns."""
     index: IndexConfig = IndexConfig()
     """How nearest items are found."""
+    rescore: RescoreConfig = RescoreConfig()
+    """How those are ranked."""
 
     @classmethod
     def read(cls, path: str | Path | None = None, settings: Iterable[str] = ()) -> Config:

@@ -76,7 +76,8 @@ class Bars:
         """Show loss and the last validation recall."""
         if line.valid_recall is not None:
             self._recall = f", recall {line.valid_recall:.3f}"
-        self._show("training", f"training ({line.stage}, loss {line.loss:.2f}{self._recall})", done, planned)
+        loss = "" if line.loss is None else f", loss {line.loss:.2f}"
+        self._show("training", f"training ({line.stage}{loss}{self._recall})", done, planned)
 
     def _show(self, step: str, description: str, done: int, total: int) -> None:
         if self._display is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -78,8 +78,16 @@ def _summary(recommender: Recommender) -> str:
     chosen = model.metrics["chosen"]
     if not chosen:
         return f"Trained on {what}; nothing was held out to choose by."
+    k, weights = model.config.train.valid_k, chosen["weights"]
+    parts = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
+    figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
+    quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
     return (
-        f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']}, {counted(chosen['epochs'], 'epoch')} "
-        f"(recall@{model.config.train.valid_k} {chosen['valid_recall']:.3f}, "
-        f"NDCG {chosen['valid_ndcg']:.3f}); then trained again on everything."
+        f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']:g}, learning rate "
+        f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}; parts of the score: {parts}.\n"
+        f"There: {quality}{' with all parts' if len(figures) > 1 else ''}. Then trained again on everything."
     )
+
+
+def _stages(chosen: dict[str, Any]) -> list[str]:
+    return ["", "blended_"] if "valid_blended_ndcg" in chosen else [""]

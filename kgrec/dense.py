@@ -1,0 +1,160 @@
+"""What comes as dense vectors: the text of items, by a sentence-transformer, and vectors that the user computed.
+
+Enters: a KnowledgeGraph and a text encoder. Leaves: blocks of raw vectors by name, and a `Spread` for each, which makes
+the vectors of known and new items comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+
+from kgrec.errors import ConfigError
+from kgrec.graph import KnowledgeGraph
+from kgrec.text import Progress, TextEncoder
+
+#: name of the block of texts; the others have the names of their predicates
+TEXT = ""
+#: 0 leaves the spread of vectors as it is, 1 makes all directions alike
+_WHITENING = 0.7
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Centre and spread of one block of vectors, learned from the training items.
+
+    Sentence vectors lie in a narrow cone, whose few wide directions drown the rest: evening them out makes cosines
+    tell more (Su et al. 2021, "Whitening sentence representations"). With few vectors the spread is shrunk towards an
+    even one (Ledoit & Wolf 2004).
+    """
+
+    #: shape (dim,), float32
+    mean: np.ndarray
+    #: shape (dim, dim), float32
+    map: np.ndarray
+
+    @classmethod
+    def learn(cls, raw: np.ndarray) -> Spread:
+        """The spread of the rows of `raw` that are not zero; shape (n, dim)."""
+        there, dim = raw[raw.any(axis=1)].astype(np.float64), raw.shape[1]
+        if not len(there):
+            return cls(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
+        mean = there.mean(axis=0)
+        covariance = (there - mean).T @ (there - mean) / len(there)
+        kept, even = len(there) / (len(there) + dim), max(np.trace(covariance) / dim, 1e-12)
+        variances, axes = np.linalg.eigh(kept * covariance / even + (1 - kept) * np.eye(dim))
+        whitening = (axes * np.maximum(variances, 1e-4) ** (-_WHITENING / 2)) @ axes.T
+        return cls(mean.astype(np.float32), whitening.astype(np.float32))
+
+    def __call__(self, raw: np.ndarray) -> np.ndarray:
+        """Unit vectors, zero where `raw` is; shape (n, dim), float32."""
+        spread = np.where(raw.any(axis=1, keepdims=True), raw - self.mean, 0) @ self.map
+        length = np.linalg.norm(spread, axis=1, keepdims=True)
+        units: np.ndarray = np.divide(spread, length, out=np.zeros_like(spread), where=length > 0)
+        return units.astype(np.float32)
+
+
+def raw_blocks(
+    graph: KnowledgeGraph,
+    items: np.ndarray,
+    encoder: TextEncoder | None,
+    widths: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, np.ndarray]:
+    """Raw vectors of items by block, zero where an item has none; each of shape (n, dim), float32.
+
+    Args:
+        graph: Holds the items.
+        items: Their entity ids.
+        encoder: Turns texts into vectors; None leaves texts out.
+        widths: Blocks of a trained model and their dims; None takes all that there are.
+        progress: Is told how many texts are encoded.
+
+    Raises:
+        ConfigError: A vector is of another length than those of its block.
+    """
+    if widths is None:
+        found = {TEXT: text_vectors(encoder, item_texts(graph, items), progress)}
+        found |= {name: item_vectors(graph, items, name) for name in _predicates(graph)}
+        return {name: block for name, block in found.items() if block.any()}
+    blocks = {}
+    for name, width in widths.items():
+        if name == TEXT:
+            block = text_vectors(encoder, item_texts(graph, items), progress)
+        else:
+            block = item_vectors(graph, items, name)
+        blocks[name] = _as_wide(block, width, name, len(items))
+    return blocks
+
+
+def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
+    """Label and texts of each item, joined; "" for an item without any."""
+    parts: dict[int, list[str]] = {int(item): [] for item in items}
+    labels = graph.entities["label"].take(items).to_pylist()
+    for item, label in zip(items.tolist(), labels, strict=True):
+        if label:
+            parts[item].append(label)
+    for entity, text in zip(graph.text["id"].to_pylist(), graph.text["text"].to_pylist(), strict=True):
+        if entity in parts:
+            parts[entity].append(text)
+    return [". ".join(parts[item]) for item in items.tolist()]
+
+
+def item_vectors(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> np.ndarray:
+    """The vector of each item for a predicate, zero where it has none; shape (n, dim), float32.
+
+    Of several vectors of one item the mean is taken.
+
+    Raises:
+        ConfigError: The vectors are of several lengths.
+    """
+    row = np.full(len(graph.entities), -1, np.int64)
+    row[items] = np.arange(len(items))
+    table = graph.vectors.filter(pc.equal(graph.vectors["predicate"], predicate)).combine_chunks()
+    table = table.filter(np.asarray(row[table["id"].to_numpy()] >= 0))
+    lengths = pc.unique(pc.list_value_length(table["vector"])).to_pylist()
+    if len(lengths) > 1:
+        raise ConfigError(
+            f"The vectors of '{predicate}' have {' and '.join(f'{n:,}' for n in sorted(lengths)[:2])} numbers.",
+            "Give all of them the same length, or ignore the column in the mapping.",
+        )
+    sums = np.zeros((len(items), lengths[0] if lengths else 0), np.float32)
+    place = row[table["id"].to_numpy()]
+    values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy(zero_copy_only=False)
+    np.add.at(sums, place, values.reshape(len(place), -1))
+    counts = np.maximum(np.bincount(place, minlength=len(items)), 1).astype(np.float32)
+    return sums / counts[:, None]
+
+
+def text_vectors(
+    encoder: TextEncoder | None, texts: list[str], progress: Progress | None = None
+) -> np.ndarray:
+    """Raw vectors, zero for an empty text; shape (len(texts), dim), float32; dim 0 without an encoder."""
+    present = [row for row, text in enumerate(texts) if text]
+    if encoder is None or not present:
+        return np.zeros((len(texts), 0), np.float32)
+    encoded = encoder.encode([texts[row] for row in present], progress)
+    vectors = np.zeros((len(texts), encoded.shape[1]), np.float32)
+    vectors[present] = encoded
+    return vectors
+
+
+def _predicates(graph: KnowledgeGraph) -> list[str]:
+    return sorted(set(graph.vectors["predicate"].to_pylist()))
+
+
+def _as_wide(block: np.ndarray, width: int, name: str, n: int) -> np.ndarray:
+    if not block.any():
+        return np.zeros((n, width), np.float32)
+    if block.shape[1] != width:
+        what = "The text encoder gives" if name == TEXT else f"'{name}' has"
+        raise ConfigError(
+            f"{what} vectors of {block.shape[1]:,} numbers; the model was trained with {width:,}.",
+            "Use the text encoder that the model was trained with."
+            if name == TEXT
+            else "Give vectors of the same kind as in training.",
+        )
+    return block

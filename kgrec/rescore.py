@@ -1,0 +1,219 @@
+r"""The second look at what the index found: similarities that a short vector cannot hold.
+
+Enters: histories, and candidates with the cosine of user and item. Leaves: a score for each, a weighted mean of up to
+four similarities. Writes and reads `rescore.safetensors` of model/.
+
+.. math::
+    \mathrm{score}(u, i) = w_e\, u \cdot z_i
+        + w_g \cos\Big(\sum_j h_j a_j,\, a_i\Big)
+        + w_t \cos\Big(\sum_j h_j t_j,\, t_i\Big)
+        + w_c \sum_j \frac{C_{ij}}{\sqrt{|H(u)|}}
+    \qquad j \in H(u)
+
+`a` are the weighted neighbours in the graph as one sparse vector, `t` the text vectors, `C` the weights of
+:mod:`kgrec.slim`, and `h` what an item counts for in a history. Each part is a sum over the history, so a score can be
+explained. A linear model beside a dense one is the idea of Cheng et al. 2016, "Wide & deep learning".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import BaseModel, Field
+
+#: in the order of `Rescorer.parts`: cosine of the embeddings, of the neighbours, of the texts; taken together
+PARTS = ("embedding", "graph", "text", "together")
+Weight = Annotated[float, Field(ge=0)]
+
+_QUERIES = 128
+
+
+class RescoreConfig(BaseModel, frozen=True, extra="forbid"):
+    """How what the index found is ranked."""
+
+    weights: tuple[Weight, Weight, Weight, Weight] | None = None
+    """Of the cosine of embeddings, of neighbours, of texts, and of what is taken together; only their proportions
+    count. None: chosen on validation data, or the first alone where there is none."""
+    depth: int = Field(500, ge=1)
+    """Items that the index gives at least, to be ranked by all parts; five times the length of a list if that is more."""
+    neighbors: int = Field(100, ge=1)
+    """Items at most whose weights are fitted for what is taken together with an item."""
+    penalty: float | None = Field(None, gt=0)
+    """Of these weights, as in ridge regression; None: the best of 5, 20, 80, 320 on validation data."""
+
+
+@dataclass(frozen=True)
+class Rescorer:
+    """What the parts of a score are made from; a row for each item of the model."""
+
+    #: of PARTS, summing to 1; shape (4,), float32
+    weights: np.ndarray
+    #: unit rows; shape (n_items, n_columns), float32
+    graph: sp.csr_matrix
+    #: relation * nodes + entity of each column of `graph`, increasing; shape (n_columns,), int64
+    columns: np.ndarray
+    #: unit rows or zero; shape (n_items, text_dim), float16
+    text: np.ndarray
+    #: weight of each other item of a history; shape (n_items, n_items), float32
+    together: sp.csr_matrix
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the cosine of the embeddings is all of the score."""
+        return not self.weights[1:].any()
+
+    def scores(
+        self,
+        histories: sp.csr_matrix,
+        history_weight: np.ndarray,
+        candidates: np.ndarray,
+        cosines: np.ndarray,
+    ) -> np.ndarray:
+        """Scores of candidates; shape (n_users, width), float32.
+
+        Args:
+            histories: shape (n_users, n_items).
+            history_weight: what each item counts for in a history; shape (n_items,).
+            candidates: rows of items, any number for none; shape (n_users, width).
+            cosines: of user and candidate; shape (n_users, width), -inf for none.
+        """
+        if self.is_idle:
+            return np.asarray(cosines, np.float32)
+        rest = [
+            self.parts(
+                histories[start : start + _QUERIES], history_weight, candidates[start : start + _QUERIES]
+            )
+            for start in range(0, len(candidates), _QUERIES)
+        ]
+        parts = np.concatenate(rest, axis=1) if rest else np.zeros((3, *candidates.shape), np.float32)
+        scores: np.ndarray = self.weights[0] * cosines + np.tensordot(self.weights[1:], parts, 1)
+        return scores.astype(np.float32)
+
+    def parts(
+        self, histories: sp.csr_matrix, history_weight: np.ndarray, candidates: np.ndarray
+    ) -> np.ndarray:
+        """The parts after the first, of some candidates; shape (3, n_users, width), float32. A part without weight is zero."""
+        items, place = np.unique(candidates, return_inverse=True)
+        place = place.reshape(candidates.shape)
+        found = np.zeros((3, *candidates.shape), np.float32)
+        for at, (weight, similarities) in enumerate(
+            zip(self.weights[1:], (self._by_graph, self._by_text, self._by_together), strict=True)
+        ):
+            if weight:
+                everything = similarities(histories, history_weight, items)
+                found[at] = np.take_along_axis(everything, place, axis=1)
+        return found
+
+    def shares(
+        self, history: np.ndarray, history_weight: np.ndarray, item: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What each item of one history adds to the parts after the first, weights included; each of shape (n,)."""
+        weight = history_weight[history]
+        graph, text = self.graph[history], self.text[history].astype(np.float32)
+        by_graph = weight * (graph @ self.graph[[item]].T).toarray().ravel()
+        by_text = weight * (text @ self.text[item].astype(np.float32))
+        by_together = self.together[[item]].toarray().ravel()[history] / np.sqrt(max(1, len(history)))
+        graph_length = _length(sp.csr_matrix(weight[None]) @ graph)
+        text_length = max(float(np.linalg.norm(weight @ text)), 1e-12)
+        return (
+            self.weights[1] * by_graph / graph_length,
+            self.weights[2] * by_text / text_length,
+            self.weights[3] * by_together,
+        )
+
+    def extended(self, graph: sp.csr_matrix, text: np.ndarray, together: sp.csr_matrix) -> Rescorer:
+        """With rows for new items; `together` of shape (n_new, n_items) names known items only."""
+        size = self.together.shape[0] + graph.shape[0]
+        rows = sp.vstack([self.together, together]).tocsr()
+        return replace(
+            self,
+            graph=sp.vstack([self.graph, graph]).tocsr(),
+            text=np.concatenate([self.text, text.astype(np.float16)]),
+            together=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Plain arrays, which `of_arrays` reads."""
+        kept = {"weights": self.weights, "columns": self.columns, "text": self.text}
+        for name, matrix in (("graph", self.graph), ("together", self.together)):
+            kept[f"{name}.data"] = matrix.data
+            kept[f"{name}.indices"] = matrix.indices.astype(np.int32)
+            kept[f"{name}.indptr"] = matrix.indptr.astype(np.int64)
+        return kept
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray], n_items: int) -> Rescorer:
+        """Read what `arrays` gave.
+
+        Raises:
+            ValueError: The arrays do not fit each other.
+        """
+        columns = arrays["columns"]
+        text = arrays["text"]
+        if text.shape[:1] != (n_items,) or arrays["weights"].shape != (len(PARTS),):
+            raise ValueError(f"is not of {n_items:,} items")
+        graph = _csr(arrays, "graph", (n_items, len(columns)))
+        return cls(arrays["weights"], graph, columns, text, _csr(arrays, "together", (n_items, n_items)))
+
+    def _by_graph(
+        self, histories: sp.csr_matrix, history_weight: np.ndarray, items: np.ndarray
+    ) -> np.ndarray:
+        profiles = unit_rows(_weighted(histories, history_weight) @ self.graph)
+        return np.asarray((profiles @ self.graph[items].T).toarray(), np.float32)
+
+    def _by_text(self, histories: sp.csr_matrix, history_weight: np.ndarray, items: np.ndarray) -> np.ndarray:
+        taken, place = np.unique(histories.indices, return_inverse=True)
+        local = sp.csr_matrix((histories.data, place, histories.indptr), (histories.shape[0], len(taken)))
+        profiles = _weighted(local, history_weight[taken]) @ self.text[taken].astype(np.float32)
+        lengths = np.maximum(np.linalg.norm(profiles, axis=1, keepdims=True), 1e-12)
+        return np.asarray((profiles / lengths) @ self.text[items].astype(np.float32).T, np.float32)
+
+    def _by_together(self, histories: sp.csr_matrix, _: np.ndarray, items: np.ndarray) -> np.ndarray:
+        share = 1 / np.sqrt(np.maximum(np.diff(histories.indptr), 1))
+        return np.asarray((sp.diags(share) @ histories @ self.together[items].T).toarray(), np.float32)
+
+
+def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Rows made unit length; a zero row stays zero."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    unit: sp.csr_matrix = (sp.diags(1 / np.maximum(lengths, 1e-12)) @ matrix).tocsr().astype(np.float32)
+    return unit
+
+
+def load(path: Path, n_items: int) -> Rescorer:
+    """Read a rescorer.
+
+    Raises:
+        ValueError: It is none, or of another number of items.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return Rescorer.of_arrays(load_file(path), n_items)
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"is no rescorer ({error})") from None
+
+
+def _csr(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, int]) -> sp.csr_matrix:
+    data, indices, indptr = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    fits = len(indptr) == shape[0] + 1 and indptr[0] == 0 and indptr[-1] == len(data) == len(indices)
+    if not fits or (np.diff(indptr) < 0).any():
+        raise ValueError(f"has rows of '{name}' that do not fit")
+    if len(indices) and (indices.min() < 0 or indices.max() >= shape[1]):
+        raise ValueError(f"has columns of '{name}' that do not fit")
+    return sp.csr_matrix((data, indices, indptr), shape)
+
+
+def _weighted(histories: sp.csr_matrix, weight: np.ndarray) -> sp.csr_matrix:
+    data = (histories.data * weight[histories.indices]).astype(np.float32)
+    return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
+
+
+def _length(row: Any) -> float:
+    return max(float(np.sqrt(row.multiply(row).sum())), 1e-12)

@@ -1,0 +1,307 @@
+"""What the data decides: temperature, learning rate, epochs, and the weights of a score's parts.
+
+Enters: items, and interactions split in two. Leaves: `Found`, the best setting and weights on the held-out part.
+Nothing is written.
+
+One option is varied at a time, each run is a whole one whose learning rate comes down to zero: the state of a run halfway
+says little about a run that ends there. Trials stop when the next is likely to pass the CPU budget.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from kgrec.encoder import Adjacency, ItemEncoder
+from kgrec.features import ItemFeatures
+from kgrec.rescore import PARTS, RescoreConfig, Rescorer, unit_rows
+from kgrec.slim import item_weights, no_weights
+from kgrec.train import Course, Epoch, Setting, degrees
+
+logger = logging.getLogger(__name__)
+
+TEMPERATURES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
+LEARNING_RATE = 0.015
+PENALTIES = (5.0, 20.0, 80.0, 320.0)
+#: of a part, in standard deviations of the first
+_GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+#: a part must better NDCG by this factor to get a weight, and a setting to be preferred to one nearer the default
+_WORTH = 1.001
+_USERS, _WIDTH = 5_000, 200
+
+#: makes a run: stage "select", the training part, its setting
+Run = Callable[[str, sp.csr_matrix, Setting], ItemEncoder]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What held-out data chose."""
+
+    setting: Setting
+    #: of kgrec.slim
+    penalty: float
+    #: of PARTS; shape (4,), float32, summing to 1
+    weights: np.ndarray
+    #: NDCG and recall of the embeddings alone, and of all parts together; empty if nothing was held out
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run, and how it did on the held-out part."""
+
+    setting: Setting
+    shortlist: Shortlist
+    ndcg: float
+    recall: float
+    #: CPU time, validation included
+    seconds: float
+
+
+def default_setting(course: Course) -> Setting:
+    """The setting where nothing can be chosen."""
+    config = course.train
+    return Setting(config.temperature or 0.1, config.learning_rate or LEARNING_RATE, config.epochs)
+
+
+def search(
+    course: Course,
+    training: sp.csr_matrix,
+    valid: sp.csr_matrix,
+    rescore: RescoreConfig,
+    run: Run,
+    on_trial: Callable[[Epoch], None],
+) -> Found:
+    """Find the best setting and weights.
+
+    Args:
+        course: the items and the configuration.
+        training: what is learned from; shape (n_users, n_items).
+        valid: what is held out, of the same shape.
+        rescore: what of the second stage is fixed.
+        run: trains an encoder.
+        on_trial: is told of each run that was validated.
+    """
+    trials = _Trials(course, training, valid, run, on_trial)
+    best = trials.best()
+    logger.info("best of %d trials: %s", len(trials.made), best.setting)
+    penalty, weights, figures = _blended(course, training, best.shortlist, rescore)
+    return Found(best.setting, penalty, weights, {"ndcg": best.ndcg, "recall": best.recall} | figures)
+
+
+class _Trials:
+    """Runs on the training part, each setting once, while the budget lasts."""
+
+    def __init__(
+        self,
+        course: Course,
+        training: sp.csr_matrix,
+        valid: sp.csr_matrix,
+        run: Run,
+        on_trial: Callable[[Epoch], None],
+    ) -> None:
+        self.course, self.training, self.valid, self.run, self.on_trial = (
+            course,
+            training,
+            valid,
+            run,
+            on_trial,
+        )
+        self.users = _sample(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
+        self.made: dict[Setting, Trial] = {}
+
+    def best(self) -> Trial:
+        """The best trial of a search along temperature, then learning rate, then epochs."""
+        config, setting = self.course.train, default_setting(self.course)
+        short = replace(setting, epochs=max(1, config.epochs // 2))
+        best = self.make(short)
+        if config.temperature is None:
+            best = self._climbed(best, "temperature", TEMPERATURES)
+        if config.learning_rate is None:
+            best = self._climbed(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
+        return self._climbed(best, "epochs", (short.epochs, config.epochs, 2 * config.epochs))
+
+    def _climbed(self, best: Trial, option: str, ladder: Sequence[float]) -> Trial:
+        """The best along a ladder: up while it gets better, or else down."""
+        at = ladder.index(getattr(best.setting, option))
+        for rungs in (ladder[at + 1 :], ladder[:at][::-1]):
+            start = best
+            for value in rungs:
+                setting = replace(best.setting, **{option: value})  # type: ignore[arg-type]
+                if not self._affordable(setting) or (trial := self.make(setting)).ndcg <= best.ndcg * _WORTH:
+                    break
+                best = trial
+            if best is not start:
+                break
+        return best
+
+    def _affordable(self, setting: Setting) -> bool:
+        spent = sum(trial.seconds for trial in self.made.values())
+        pace = spent / sum(trial.setting.epochs for trial in self.made.values())
+        return spent + pace * setting.epochs <= self.course.train.search_seconds
+
+    def make(self, setting: Setting) -> Trial:
+        """Run a setting and validate it."""
+        if setting not in self.made:
+            began, wall = time.process_time(), time.perf_counter()
+            encoder = self.run("select", self.training, setting)
+            shortlist = self._shortlist(encoder)
+            ndcg, recall = shortlist.quality(shortlist.cosines, self.course.train.valid_k)
+            seconds = time.process_time() - began
+            self.made[setting] = Trial(setting, shortlist, ndcg, recall, seconds)
+            line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
+            self.on_trial(line)
+        return self.made[setting]
+
+    @torch.no_grad()
+    def _shortlist(self, encoder: ItemEncoder) -> Shortlist:
+        course, k = self.course, min(max(_WIDTH, self.course.train.valid_k), self.training.shape[1])
+        log_degree = torch.from_numpy(np.log(degrees(self.training))).to(course.device)
+        items = encoder.items(course.inputs, encoder.identity)
+        found, cosines = [], []
+        for start in range(0, len(self.users), 512):
+            history = self.training[self.users[start : start + 512]]
+            scores = encoder.users(items, log_degree, Adjacency(history, course.device)) @ items.T
+            row, column = (torch.from_numpy(part.astype(np.int64)) for part in history.nonzero())
+            scores[row.to(course.device), column.to(course.device)] = -torch.inf
+            top = torch.topk(scores, k)
+            found.append(top.indices.cpu().numpy())
+            cosines.append(top.values.cpu().numpy())
+        return Shortlist(
+            self.training[self.users],
+            self.valid[self.users],
+            np.concatenate(found),
+            np.concatenate(cosines),
+            np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy()),
+        )
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """What the embeddings put first for some users, and what these took in truth."""
+
+    #: shape (n_users, n_items)
+    histories: sp.csr_matrix
+    #: shape (n_users, n_items)
+    truth: sp.csr_matrix
+    #: rows of items; shape (n_users, width)
+    candidates: np.ndarray
+    #: shape (n_users, width), float32; -inf for what is in the history
+    cosines: np.ndarray
+    #: what an item counts for in a history; shape (n_items,)
+    history_weight: np.ndarray
+
+    def quality(self, scores: np.ndarray, k: int) -> tuple[float, float]:
+        """Mean NDCG and recall of the k first by these scores; shape (n_users, width)."""
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return ranking_quality(np.take_along_axis(self.is_true, order, axis=1), np.diff(self.truth.indptr))
+
+    @cached_property
+    def is_true(self) -> np.ndarray:
+        """Whether each candidate was taken; shape (n_users, width), bool."""
+        rows = np.repeat(np.arange(len(self.candidates)), self.candidates.shape[1])
+        return np.asarray(self.truth[rows, self.candidates.ravel()]).reshape(self.candidates.shape) > 0
+
+
+def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
+    """Mean NDCG and recall of ranked lists, as KGIN counts them.
+
+    Args:
+        gains: whether each entry of a list is a positive, best first; shape (n_users, k), bool.
+        positives: how many each user has; shape (n_users,).
+    """
+    discount = 1 / np.log2(np.arange(gains.shape[1]) + 2)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(positives, gains.shape[1])]
+    return float(((gains * discount).sum(axis=1) / ideal).mean()), float(
+        (gains.sum(axis=1) / positives).mean()
+    )
+
+
+# the parts of a score
+
+
+def rescorer(features: ItemFeatures, n_nodes: int, together: sp.csr_matrix, weights: np.ndarray) -> Rescorer:
+    """A rescorer of the items that have these features."""
+    return Rescorer(
+        weights=np.asarray(weights, np.float32),
+        graph=unit_rows(features.neighbors),
+        columns=features.relation * max(1, n_nodes) + features.entity,
+        text=features.dense.astype(np.float16),
+        together=together,
+    )
+
+
+def _blended(
+    course: Course, training: sp.csr_matrix, shortlist: Shortlist, rescore: RescoreConfig
+) -> tuple[float, np.ndarray, dict[str, float]]:
+    """Penalty, weights, and what the whole score reaches on the held-out part."""
+    penalties = PENALTIES if rescore.penalty is None else (rescore.penalty,)
+    if rescore.weights is not None:
+        weights = np.asarray(rescore.weights, np.float32) / max(sum(rescore.weights), 1e-12)
+        return penalties[len(penalties) // 2], weights, {}
+    k, every = course.train.valid_k, np.ones(len(PARTS), np.float32)
+    nothing = no_weights(len(course.features), len(course.features))
+    graph, text, _ = _parts(rescorer(course.features, course.schema.n_nodes, nothing, every), shortlist)
+    only = np.array([1, 0, 0, 1], np.float32)
+    found = []
+    for penalty, together in zip(
+        penalties, item_weights(training, penalties, rescore.neighbors), strict=True
+    ):
+        parts = rescorer(course.features, course.schema.n_nodes, together, only)
+        taken = _parts(parts, shortlist)[2]
+        found.append((_weights(shortlist, taken[None], k)[1], -penalty, taken))
+    _, negated, taken = max(found, key=lambda one: one[:2])
+    weights, ndcg, recall = _weights(shortlist, np.stack([graph, text, taken]), k)
+    return -negated, weights, {"blended_ndcg": ndcg, "blended_recall": recall}
+
+
+def _parts(rescorer: Rescorer, shortlist: Shortlist) -> np.ndarray:
+    """The parts after the first; shape (3, n_users, width)."""
+    pieces = [
+        rescorer.parts(
+            shortlist.histories[start : start + 128],
+            shortlist.history_weight,
+            shortlist.candidates[start : start + 128],
+        )
+        for start in range(0, len(shortlist.candidates), 128)
+    ]
+    return np.concatenate(pieces, axis=1)
+
+
+def _weights(shortlist: Shortlist, parts: np.ndarray, k: int) -> tuple[np.ndarray, float, float]:
+    """The weights that do best, by coordinate ascent, with the NDCG and the recall that they reach."""
+    spread = _spread(np.where(np.isfinite(shortlist.cosines), shortlist.cosines, 0))
+    unit = [spread / max(_spread(part), 1e-9) if part.any() else 0.0 for part in parts]
+    factors, scores = np.zeros(len(parts)), shortlist.cosines
+    best, recall = shortlist.quality(scores, k)
+    for _ in range(3):
+        before = factors.copy()
+        for at in np.flatnonzero(unit):
+            base = scores - np.float32(factors[at] * unit[at]) * parts[at]
+            tried = {g: base + np.float32(g * unit[at]) * parts[at] for g in _GRID}
+            quality = {g: shortlist.quality(tried[g], k) for g in _GRID}
+            chosen = max(_GRID, key=lambda g: (quality[g][0], -g))
+            if quality[chosen][0] > best * _WORTH:
+                factors[at], (best, recall) = chosen, quality[chosen]
+                scores = tried[chosen]
+        if (factors == before).all():
+            break
+    weights = np.array([1, *(factors * unit)], np.float32)
+    return weights / weights.sum(), best, recall
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(values.std(axis=1).mean())
+
+
+def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
