@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from kgrec.checkpoint import Checkpoint
 from kgrec.dense import raw_blocks
 from kgrec.encoder import ItemEncoder
 from kgrec.errors import TrainingError
@@ -27,7 +28,7 @@ from kgrec.settings import Config
 from kgrec.slim import item_weights, no_weights
 from kgrec.text import Progress as TextProgress
 from kgrec.text import TextEncoder
-from kgrec.train import Course, Epoch, Progress, Setting, content_encoder, degrees, learn, threads
+from kgrec.train import Course, Epoch, Setting, content_encoder, degrees, learn, threads
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def fit_model(
     text_encoder: TextEncoder | None,
     watcher: Watcher,
     valid: Interactions | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Model:
     """Train on a graph and interactions.
 
@@ -71,9 +73,11 @@ def fit_model(
         text_encoder: None leaves texts out.
         watcher: Is told of the progress.
         valid: Held-out interactions; None: a share of each user's is held out.
+        checkpoint: Keeps the state meanwhile.
 
     Raises:
         TrainingError: There is no item.
+        ArtifactError: The checkpoint is of other data, or cannot be read.
     """
     entities = graph.item_entities.astype(np.int64)
     if not len(entities):
@@ -85,7 +89,7 @@ def fit_model(
     schema = Schema.learn(graph, entities, raw)
     course = Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
     split = _split(interactions, valid, config)
-    trained = train(course, interactions.matrix(), split, config, watcher.epoch)
+    trained = train(course, interactions.matrix(), split, config, watcher.epoch, checkpoint or Checkpoint())
     return _model(graph, interactions, course, trained, config)
 
 
@@ -94,7 +98,8 @@ def train(
     positives: sp.csr_matrix,
     split: Split,
     config: Config,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: OnEpoch | None,
+    checkpoint: Checkpoint,
 ) -> Trained:
     """Choose on held-out data, then learn from everything.
 
@@ -104,23 +109,25 @@ def train(
         split: what is held out; if that is nothing, nothing is chosen.
         config: of all stages.
         on_epoch: is told of each epoch.
+        checkpoint: keeps the state meanwhile.
     """
-    narrator = _Narrator(on_epoch, course)
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
         if not (np.diff(positives.indptr) >= 2).any():
             logger.warning("No user has two positive interactions: there is nothing to learn from.")
             return Trained(content_encoder(course), _unlearned(course), [])
+        log = _Log(on_epoch, course, checkpoint.begin(course, positives, config.model_dump_json()))
         training, held_out = split(np.random.default_rng(config.train.seed))
 
-        def run(stage: str, some: sp.csr_matrix, setting: Setting) -> ItemEncoder:
-            return learn(course, some, setting, Progress(stage, setting, narrator.tell))
+        def run(setting: Setting) -> ItemEncoder:
+            return learn(course, training, setting, checkpoint.progress("select", setting, log.tell))
 
         if held_out.nnz:
-            found = search(course, training, held_out, config.rescore, run, narrator.tell)
+            found = search(course, training, held_out, config.rescore, run, log, checkpoint)
         else:
             found = _unchosen(course, config)
-        encoder = run("refit", positives, found.setting)
-    return Trained(encoder.cpu(), found, narrator.log)
+        last = checkpoint.progress("refit", found.setting, log.tell)
+        encoder = learn(course, positives, found.setting, last)
+    return Trained(encoder.cpu(), found, log.lines)
 
 
 def _unchosen(course: Course, config: Config) -> Found:
@@ -212,17 +219,17 @@ def _record(line: Epoch) -> dict[str, object]:
     return {"stage": line.stage, "epochs": line.setting.epochs} | vars(line.setting) | values
 
 
-class _Narrator:
-    """Keeps the log and passes it on, with how many epochs are likely to come."""
+class _Log:
+    """Keeps the lines of all runs and passes them on, with how many epochs are likely to come."""
 
-    def __init__(self, on_epoch: OnEpoch | None, course: Course) -> None:
-        self.on_epoch, self.log, self.done = on_epoch, list[Epoch](), 0
+    def __init__(self, on_epoch: OnEpoch | None, course: Course, lines: list[Epoch]) -> None:
+        self.on_epoch, self.lines, self.done = on_epoch, lines, sum(line.stage != "valid" for line in lines)
         whole = course.train.epochs
         # three temperatures and another learning rate over half of the epochs, all epochs twice
         self.planned = 4 * max(1, whole // 2) + 2 * whole
 
     def tell(self, line: Epoch) -> None:
-        self.log.append(line)
+        self.lines.append(line)
         if line.stage != "valid":
             self.done += 1
             left = line.setting.epochs - line.epoch

@@ -5,6 +5,7 @@ Enters: the interactions that a build read, or a frame. Leaves: `Interactions`, 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ from kgrec.ingest.report import FileReport, Report, Tally
 from kgrec.ingest.tables import frame_table
 from kgrec.mapping import ErrorPolicy, InteractionTable
 from kgrec.vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,37 @@ class Interactions:
         last = np.ones(len(rows), dtype=bool)
         last[:-1] = np.diff(pair[rows]) != 0
         return np.asarray(rows[last])
+
+
+def given(frame: Any, items: Vocabulary) -> Interactions:
+    """`Interactions`, or a frame of them."""
+    return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, items)
+
+
+def held_out_of(frame: Any, log: Interactions) -> Interactions:
+    """The held-out positives that can be ranked, with the user codes of `log`.
+
+    Those of unknown users cannot, nor those that training has: they are excluded from the ranking.
+
+    Raises:
+        SourceError: None is left.
+    """
+    valid = given(frame, log.items)
+    user = log.users.ids(valid.users.labels)[valid.user]
+    unknown = user < 0
+    taken = np.asarray(log.matrix(positive_only=False)[np.maximum(user, 0), valid.item]).ravel() > 0
+    usable = valid.positive & ~unknown & ~taken
+    left_out = (
+        f"{unknown.sum():,} are of unknown users, {(taken & ~unknown).sum():,} are in the training data too"
+    )
+    if not usable.any():
+        raise SourceError(
+            f"None of the {len(valid):,} held-out interactions can be used: {left_out}.",
+            "Give positive interactions of known users that the training data lacks.",
+        )
+    if (unknown | taken).any():
+        logger.warning("Of %s held-out interactions, %s: left out.", f"{len(valid):,}", left_out)
+    return replace(valid.rows(usable), users=log.users, user=user[usable].astype(np.int32))
 
 
 def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:

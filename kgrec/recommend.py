@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import ConfigError, EncoderNotFound, SourceError, TrainingError
+from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph import KnowledgeGraph
 from kgrec.ingest.report import Report
-from kgrec.interactions import Interactions
+from kgrec.interactions import given, held_out_of
 from kgrec.lookup import OnUnknown, at_least_one, item_rows, known_rows, ranked_frame, user_rows
 from kgrec.model import Model, units
 from kgrec.settings import Config
@@ -27,6 +27,7 @@ from kgrec.text import Progress, SentenceEncoder, TextEncoder
 from kgrec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from kgrec.checkpoint import Checkpoint
     from kgrec.explain import Explanation
     from kgrec.fit import OnEpoch
 
@@ -91,6 +92,8 @@ class Recommender:
         interactions: Any = None,
         *,
         valid: Any = None,
+        ablate: Sequence[str] = (),
+        checkpoint: Checkpoint | None = None,
         on_text: Progress | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Recommender:
@@ -101,23 +104,30 @@ class Recommender:
             interactions: A frame with user_id and item_id.
             valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
                 epochs; None: a share of each user's is held out.
+            ablate: Sources to leave out, to see what they bring: "graph", "text", "id", "together", or
+                "shuffle-graph".
+            checkpoint: Keeps the state of the training, for one that is cut off.
             on_text: Is told how many texts are encoded.
             on_epoch: Is told of each epoch.
 
         Raises:
+            ConfigError: There is no such source to leave out.
             EncoderNotFound: The text encoder cannot be loaded.
             TrainingError: There is no item to learn.
             SourceError: None of the held-out interactions can be used.
         """
+        from kgrec.ablate import ablated
         from kgrec.fit import Watcher, fit_model
 
-        log = graph.interactions if interactions is None else _interactions(interactions, graph)
-        held_out = None if valid is None else _aligned(valid, log, graph)
+        graph, config = ablated(graph, self.config, ablate)
+        log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
+        held_out = None if valid is None else held_out_of(valid, log)
         watcher = Watcher(on_text, on_epoch)
-        own = self._text_encoder is not None
-        encoder = self._text_encoder if own else self._configured_encoder
-        fitted = fit_model(graph, log, self.config, encoder, watcher, held_out)
-        self._fitted = replace(fitted, own_text_encoder=own)
+        own = self._text_encoder is not None and "text" not in ablate
+        encoder = self._text_encoder if own else _configured(config)
+        fitted = fit_model(graph, log, config, encoder, watcher, held_out, checkpoint)
+        metrics = {**fitted.metrics, "ablated": list(ablate)} if ablate else fitted.metrics
+        self._fitted = replace(fitted, own_text_encoder=own, metrics=metrics)
         return self
 
     @property
@@ -338,7 +348,7 @@ class Recommender:
 
     @cached_property
     def _configured_encoder(self) -> TextEncoder | None:
-        return None if self.config.text.model == "none" else SentenceEncoder(self.config.text)
+        return _configured(self.model.config)
 
     def _ranked(
         self,
@@ -370,31 +380,5 @@ class Recommender:
         return explain(self.model, history, row, user)
 
 
-def _interactions(frame: Any, graph: KnowledgeGraph) -> Interactions:
-    return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, graph.item_ids)
-
-
-def _aligned(frame: Any, log: Interactions, graph: KnowledgeGraph) -> Interactions:
-    """The held-out positives that can be ranked, with the user codes of `log`.
-
-    Those of unknown users cannot, nor those that training has: they are excluded from the ranking.
-
-    Raises:
-        SourceError: None is left.
-    """
-    valid = _interactions(frame, graph)
-    user = log.users.ids(valid.users.labels)[valid.user]
-    unknown = user < 0
-    taken = np.asarray(log.matrix(positive_only=False)[np.maximum(user, 0), valid.item]).ravel() > 0
-    usable = valid.positive & ~unknown & ~taken
-    left_out = (
-        f"{unknown.sum():,} are of unknown users, {(taken & ~unknown).sum():,} are in the training data too"
-    )
-    if not usable.any():
-        raise SourceError(
-            f"None of the {len(valid):,} held-out interactions can be used: {left_out}.",
-            "Give positive interactions of known users that the training data lacks.",
-        )
-    if (unknown | taken).any():
-        logger.warning("Of %s held-out interactions, %s: left out.", f"{len(valid):,}", left_out)
-    return replace(valid.rows(usable), users=log.users, user=user[usable].astype(np.int32))
+def _configured(config: Config) -> TextEncoder | None:
+    return None if config.text.model == "none" else SentenceEncoder(config.text)

@@ -43,6 +43,8 @@ class RescoreConfig(BaseModel, frozen=True, extra="forbid"):
     """Items that the index gives at least, to be ranked by all parts; five times the length of a list if that is more."""
     neighbors: int = Field(100, ge=1)
     """Items at most whose weights are fitted for what is taken together with an item."""
+    together: bool = True
+    """Whether what is taken together is fitted at all."""
     penalty: float | None = Field(None, gt=0)
     """Of these weights, as in ridge regression; None: the best of 5, 20, 80, 320 on validation data."""
 

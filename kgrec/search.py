@@ -14,16 +14,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
+from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.encoder import Adjacency, ItemEncoder
 from kgrec.features import ItemFeatures
 from kgrec.rescore import PARTS, RescoreConfig, Rescorer, unit_rows
 from kgrec.slim import item_weights, no_weights
-from kgrec.train import Course, Epoch, Setting, degrees
+from kgrec.train import Course, Epoch, Setting, degrees, fresh_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,8 @@ _GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 _WORTH = 1.001
 _USERS, _WIDTH = 5_000, 200
 
-#: makes a run: stage "select", the training part, its setting
-Run = Callable[[str, sp.csr_matrix, Setting], ItemEncoder]
+#: makes a run of a setting on the training part
+Run = Callable[[Setting], ItemEncoder]
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,6 @@ class Found:
     figures: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One run, and how it did on the held-out part."""
-
-    setting: Setting
-    shortlist: Shortlist
-    ndcg: float
-    recall: float
-    #: CPU time, validation included
-    seconds: float
-
-
 def default_setting(course: Course) -> Setting:
     """The setting where nothing can be chosen."""
     config = course.train
@@ -77,7 +67,8 @@ def search(
     valid: sp.csr_matrix,
     rescore: RescoreConfig,
     run: Run,
-    on_trial: Callable[[Epoch], None],
+    log: Log,
+    checkpoint: Checkpoint,
 ) -> Found:
     """Find the best setting and weights.
 
@@ -87,13 +78,23 @@ def search(
         valid: what is held out, of the same shape.
         rescore: what of the second stage is fixed.
         run: trains an encoder.
-        on_trial: is told of each run that was validated.
+        log: is told of each trial.
+        checkpoint: keeps the trials that are over, and gives those of an earlier process.
     """
-    trials = _Trials(course, training, valid, run, on_trial)
+    trials = _Trials(course, training, valid, run, log, checkpoint)
     best = trials.best()
-    logger.info("best of %d trials: %s", len(trials.made), best.setting)
-    penalty, weights, figures = _blended(course, training, best.shortlist, rescore)
+    logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)
+    penalty, weights, figures = _blended(course, training, trials.shortlist(), rescore)
     return Found(best.setting, penalty, weights, {"ndcg": best.ndcg, "recall": best.recall} | figures)
+
+
+class Log(Protocol):
+    """Keeps the lines of all runs."""
+
+    lines: list[Epoch]
+
+    def tell(self, line: Epoch) -> None:
+        """Hear of one more."""
 
 
 class _Trials:
@@ -105,37 +106,42 @@ class _Trials:
         training: sp.csr_matrix,
         valid: sp.csr_matrix,
         run: Run,
-        on_trial: Callable[[Epoch], None],
+        log: Log,
+        checkpoint: Checkpoint,
     ) -> None:
-        self.course, self.training, self.valid, self.run, self.on_trial = (
-            course,
-            training,
-            valid,
-            run,
-            on_trial,
-        )
+        self.course, self.training, self.valid = course, training, valid
+        self.run, self.log, self.checkpoint = run, log, checkpoint
         self.users = _sample(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
-        self.made: dict[Setting, Trial] = {}
+        #: of the best trial, if this process made it
+        self.encoder: ItemEncoder | None = None
 
-    def best(self) -> Trial:
+    def best(self) -> Finished:
         """The best trial of a search along temperature, then learning rate, then epochs."""
         config, setting = self.course.train, default_setting(self.course)
         short = replace(setting, epochs=max(1, config.epochs // 2))
-        best = self.make(short)
+        best = self.make(short, -1.0)
         if config.temperature is None:
             best = self._climbed(best, "temperature", TEMPERATURES)
         if config.learning_rate is None:
             best = self._climbed(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
         return self._climbed(best, "epochs", (short.epochs, config.epochs, 2 * config.epochs))
 
-    def _climbed(self, best: Trial, option: str, ladder: Sequence[float]) -> Trial:
+    def shortlist(self) -> Shortlist:
+        """What the best trial's embeddings put first."""
+        if self.encoder is None:
+            self.encoder = fresh_encoder(self.course)
+            self.checkpoint.load_best(self.encoder)
+        return self._shortlist(self.encoder)
+
+    def _climbed(self, best: Finished, option: str, ladder: Sequence[float]) -> Finished:
         """The best along a ladder: up while it gets better, or else down."""
         at = ladder.index(getattr(best.setting, option))
         for rungs in (ladder[at + 1 :], ladder[:at][::-1]):
             start = best
             for value in rungs:
                 setting = replace(best.setting, **{option: value})  # type: ignore[arg-type]
-                if not self._affordable(setting) or (trial := self.make(setting)).ndcg <= best.ndcg * _WORTH:
+                bar = best.ndcg * _WORTH
+                if not self._affordable(setting) or (trial := self.make(setting, bar)).ndcg <= bar:
                     break
                 best = trial
             if best is not start:
@@ -143,22 +149,27 @@ class _Trials:
         return best
 
     def _affordable(self, setting: Setting) -> bool:
-        spent = sum(trial.seconds for trial in self.made.values())
-        pace = spent / sum(trial.setting.epochs for trial in self.made.values())
+        made = self.checkpoint.finished
+        if setting in made:
+            return True
+        spent = sum(trial.seconds for trial in made.values())
+        pace = spent / sum(trial.setting.epochs for trial in made.values())
         return spent + pace * setting.epochs <= self.course.train.search_seconds
 
-    def make(self, setting: Setting) -> Trial:
-        """Run a setting and validate it."""
-        if setting not in self.made:
+    def make(self, setting: Setting, bar: float) -> Finished:
+        """Run a setting and validate it; above `bar` it is the best so far."""
+        made = self.checkpoint.finished
+        if setting not in made:
             began, wall = time.process_time(), time.perf_counter()
-            encoder = self.run("select", self.training, setting)
+            encoder = self.run(setting)
             shortlist = self._shortlist(encoder)
             ndcg, recall = shortlist.quality(shortlist.cosines, self.course.train.valid_k)
-            seconds = time.process_time() - began
-            self.made[setting] = Trial(setting, shortlist, ndcg, recall, seconds)
+            self.encoder = encoder if ndcg > bar else self.encoder
             line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
-            self.on_trial(line)
-        return self.made[setting]
+            self.log.tell(line)
+            trial = Finished(setting, ndcg, recall, time.process_time() - began)
+            self.checkpoint.keep_trial(trial, encoder if ndcg > bar else None, self.log.lines)
+        return made[setting]
 
     @torch.no_grad()
     def _shortlist(self, encoder: ItemEncoder) -> Shortlist:
@@ -249,6 +260,13 @@ def _blended(
     k, every = course.train.valid_k, np.ones(len(PARTS), np.float32)
     nothing = no_weights(len(course.features), len(course.features))
     graph, text, _ = _parts(rescorer(course.features, course.schema.n_nodes, nothing, every), shortlist)
+    if not rescore.together:
+        weights, ndcg, recall = _weights(shortlist, np.stack([graph, text]), k)
+        return (
+            penalties[0],
+            np.append(weights, np.float32(0)),
+            {"blended_ndcg": ndcg, "blended_recall": recall},
+        )
     only = np.array([1, 0, 0, 1], np.float32)
     found = []
     for penalty, together in zip(

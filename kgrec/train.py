@@ -106,9 +106,8 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
     Raises:
         TrainingError: The loss is no longer a number.
     """
-    torch.manual_seed(course.train.seed)
-    encoder = ItemEncoder.for_schema(course.encoder, course.schema, len(course.features)).to(course.device)
-    learner = _Learner(encoder, course, positives, setting)
+    encoder = fresh_encoder(course)
+    learner = Learner(encoder, course, positives, setting)
     first = progress.resume(learner)
     for epoch in range(first, setting.epochs + 1):
         started = time.perf_counter()
@@ -122,22 +121,27 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
     return encoder
 
 
+def fresh_encoder(course: Course) -> ItemEncoder:
+    """An encoder that has learned nothing, drawn by the seed."""
+    torch.manual_seed(course.train.seed)
+    return ItemEncoder.for_schema(course.encoder, course.schema, len(course.features)).to(course.device)
+
+
 class Progress:
     """Who hears of the epochs of one run; this one passes them on and keeps nothing."""
 
-    def __init__(self, stage: str, setting: Setting, on_epoch: OnEpoch | None = None) -> None:
+    def __init__(self, stage: str, setting: Setting, on_epoch: OnEpoch) -> None:
         self.stage, self.setting, self.on_epoch = stage, setting, on_epoch
 
-    def resume(self, learner: _Learner) -> int:
+    def resume(self, learner: Learner) -> int:
         """Put the learner where it was; gives the next epoch."""
         del learner
         return 1
 
-    def tell(self, learner: _Learner, epoch: int, loss: float, seconds: float) -> None:
+    def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
         """Hear of an epoch that is over."""
         del learner
-        if self.on_epoch:
-            self.on_epoch(Epoch(self.stage, epoch, self.setting, loss, seconds))
+        self.on_epoch(Epoch(self.stage, epoch, self.setting, loss, seconds))
 
 
 def content_encoder(course: Course) -> ItemEncoder:
@@ -146,8 +150,7 @@ def content_encoder(course: Course) -> ItemEncoder:
     The residuals are zero. Dense blocks are projected on their principal axes, and each entity gets a random
     direction, which keeps the cosines of items as well as `dim` numbers can.
     """
-    torch.manual_seed(course.train.seed)
-    encoder = ItemEncoder.for_schema(course.encoder, course.schema, len(course.features))
+    encoder = fresh_encoder(course).cpu()
     with torch.no_grad():
         encoder.identity.zero_()
         encoder.dense.copy_(_principal_axes(torch.from_numpy(course.features.dense), encoder.dense.shape[1]))
@@ -156,7 +159,7 @@ def content_encoder(course: Course) -> ItemEncoder:
     return encoder
 
 
-class _Learner:
+class Learner:
     """One encoder, its optimiser and its schedule, on one set of histories."""
 
     def __init__(
@@ -181,6 +184,30 @@ class _Learner:
         """Mean loss of one pass over the users."""
         losses = [self._step(batch) for batch in self._batches()]
         return float(np.mean(losses)) if losses else 0.0
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All that the next epoch depends on: arrays, and the state of the generator as plain values."""
+        arrays = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
+        for at, moments in self.optimizer.state_dict()["state"].items():
+            arrays |= {f"adam.{at}.{name}": value for name, value in moments.items()}
+        plain = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
+        return plain, self.rng.bit_generator.state  # type: ignore[return-value]
+
+    def restore(self, arrays: dict[str, np.ndarray], rng: dict[str, Any]) -> None:
+        """Take on a state."""
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        of_encoder = {n.removeprefix("encoder."): t for n, t in tensors.items() if n.startswith("encoder.")}
+        self.encoder.load_state_dict(of_encoder)
+        state = self.optimizer.state_dict()
+        for name in tensors.keys() - {f"encoder.{n}" for n in of_encoder}:
+            _, at, moment = name.split(".")
+            state["state"].setdefault(int(at), {})[moment] = tensors[name]
+        self.optimizer.load_state_dict(state)
+        self.rng.bit_generator.state = rng
+        steps = int(next((t for n, t in tensors.items() if n.endswith(".step")), torch.tensor(0)))
+        self.schedule.last_epoch = steps
+        for group, rate in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
+            group["lr"] = rate * self.schedule.lr_lambdas[0](steps)
 
     def _batches(self) -> Iterator[_Batch]:
         order = self.rng.permutation(self.users)

@@ -10,9 +10,14 @@ import typer
 from kgrec.cli.console import Console, Json, Quiet, console, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kgrec.checkpoint import Checkpoint
+    from kgrec.cli.log import Logs
     from kgrec.graph import KnowledgeGraph
     from kgrec.recommend import Recommender
     from kgrec.settings import Config
+    from kgrec.train import Epoch
 
 
 def train(
@@ -29,6 +34,24 @@ def train(
         Path | None,
         typer.Option("--valid", help="Held-out interactions to choose epochs and temperature by."),
     ] = None,
+    ablate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ablate",
+            help="A source to leave out, to see what it brings: graph, text, id, together, or shuffle-graph as a "
+            "control; may be repeated.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training of this model that was cut off.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", help="A file for the training log: .csv or .jsonl, a line an epoch."),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="A folder for TensorBoard; needs kgrec[tensorboard].")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,7 +59,9 @@ def train(
 
     Example: `kgrec train graph/ -o model/ --set dim=256 --seed 1`
     """
+    from kgrec import checkpoint
     from kgrec.artifacts import check_output
+    from kgrec.cli.log import Logs
     from kgrec.graph import KnowledgeGraph
     from kgrec.settings import Config
 
@@ -45,13 +70,24 @@ def train(
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
     options = Config.read(config, chosen)
     loaded = KnowledgeGraph.load(graph)
-    recommender = fitted(loaded, options, out, valid)
+    state = checkpoint.Checkpoint(checkpoint.beside(output), resume=resume)
+    with Logs(log, tensorboard) as logs:
+        recommender = fitted(loaded, options, out, valid, ablate or (), state, logs)
     recommender.save(output)
+    state.remove()
     out.say(f"Wrote {output}. Next: kgrec recommend {output} --all-users -o recs.parquet")
     out.result({"model": str(output), **recommender.model.metrics})
 
 
-def fitted(graph: KnowledgeGraph, config: Config, out: Console, valid: Path | None = None) -> Recommender:
+def fitted(
+    graph: KnowledgeGraph,
+    config: Config,
+    out: Console,
+    valid: Path | None = None,
+    ablate: Sequence[str] = (),
+    state: Checkpoint | None = None,
+    logs: Logs | None = None,
+) -> Recommender:
     """Train with progress shown, and say what was chosen."""
     from kgrec.cli.files import read_interactions
     from kgrec.recommend import Recommender
@@ -60,9 +96,22 @@ def fitted(graph: KnowledgeGraph, config: Config, out: Console, valid: Path | No
     if not len(graph.interactions):
         out.say("There are no interactions: the model rests on content alone, and knows no users.")
     with out.bars() as bars:
+
+        def on_epoch(line: Epoch, done: int, planned: int) -> None:
+            bars.epoch(line, done, planned)
+            if logs is not None:
+                logs.write(line)
+
         recommender = Recommender(config).fit(
-            graph, valid=held_out, on_text=bars.step("encoding text"), on_epoch=bars.epoch
+            graph,
+            valid=held_out,
+            ablate=ablate,
+            checkpoint=state,
+            on_text=bars.step("encoding text"),
+            on_epoch=on_epoch,
         )
+    if ablate:
+        out.say(f"Left out on purpose: {', '.join(ablate)}.")
     out.say(_summary(recommender))
     return recommender
 
