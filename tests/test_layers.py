@@ -47,6 +47,7 @@ LAYERS = [
     "ingest.draft.layout",
     "ingest.draft.header",
     "ingest.draft.sniff",
+    "ingest.draft.nulls",
     "ingest.draft.sample",
     "ingest.draft.logs",
     "ingest.draft.files",

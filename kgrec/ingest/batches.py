@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError, did_you_mean
-from kgrec.ingest.cells import is_list
+from kgrec.ingest.cells import emptied, is_list
 from kgrec.ingest.sources import Source
 
 COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
@@ -28,13 +28,15 @@ COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
 class Batch:
     """Some rows of a table."""
 
-    #: column -> text without nulls, or lists; all of one length
+    #: column -> text, "" where there is nothing, or lists; all of one length
     columns: dict[str, pa.Array]
     name: str
     #: gives each row's line in the file, shape (rows,), int64
     count_lines: Callable[[], np.ndarray]
     #: texts of the rows that were left out because they cannot be split into columns, with their lines
     broken: tuple[tuple[int, str], ...] = ()
+    #: parts of lists that stand for nothing; such cells are "" already
+    nulls: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -81,6 +83,17 @@ class Table:
             if name not in self.columns:
                 near = did_you_mean(name, self.columns)
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
+
+    def without(self, nulls: tuple[str, ...]) -> Table:
+        """The same table, in which the cells that are one of `nulls` are empty."""
+        if not nulls:
+            return self
+        return replace(self, read=lambda names: (_emptied(batch, nulls) for batch in self.read(names)))
+
+
+def _emptied(batch: Batch, nulls: tuple[str, ...]) -> Batch:
+    columns = {name: emptied(array, nulls) for name, array in batch.columns.items()}
+    return replace(batch, columns=columns, nulls=nulls)
 
 
 def open_bytes(path: Path) -> Any:

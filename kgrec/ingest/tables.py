@@ -60,11 +60,15 @@ def open_table(source: Source, form: TableFormat) -> Table:
             f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping."
         )
     try:
-        if kind == "parquet":
-            return _open_parquet(source)
-        return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
+        return _opened(source, form, kind).without(form.nulls)
     except pa.ArrowInvalid as error:
         raise unreadable(source, str(error)) from None
+
+
+def _opened(source: Source, form: TableFormat, kind: str) -> Table:
+    if kind == "parquet":
+        return _open_parquet(source)
+    return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
 
 
 def _check_fits(source: Source, form: TableFormat, kind: str) -> None:

@@ -8,6 +8,7 @@ names     what the names of files and columns say
 values    what the values of a column look like
 dates     how dates are written
 encoding, layout, header, sniff   how a file is to be read
+nulls     what a file has where there is nothing
 sample    the first rows of a file
 logs      the columns of a log
 files     which file is a table with a key, which is the log

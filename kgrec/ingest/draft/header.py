@@ -9,14 +9,15 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from kgrec.ingest.draft.names import NULLS
+
 #: what a cell holds -> how it is told
 _KINDS = {
     "a number": re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?"),
     "a date": re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(\D.*)?|\d{1,2}[- ]\w{3,9}[- ,]+\d{4}(\D.*)?"),
     "an address": re.compile(r"https?://\S+"),
 }
-#: what stands for nothing
-_NOTHING = ("", "na", "n/a", "nan", "null", "none", "\\n", "-")
+_NOTHING = ("", *NULLS)
 _NAMES = re.compile(
     r"(\w*[_ .-])?(id|key|code|name|title|label|type|date|time|timestamp|rating|user|item|genres?|tags?|text|url|link"
     r"|year|price|category|description|author|artist|country|language)|\w+(Id|ID|Name|Title|Type|Date)",
@@ -55,8 +56,8 @@ def _counted(first: Sequence[str]) -> list[int]:
 
 def _vote(cell: str, below: list[str]) -> tuple[bool | None, str]:
     """Whether a cell of the first line is a value, None if that cannot be told, and why."""
-    below = [other for other in below if other.lower() not in _NOTHING]
-    if cell.lower() in _NOTHING:
+    below = [other for other in below if other not in _NOTHING]
+    if cell in _NOTHING:
         return None, ""
     kind, kinds = _kind(cell), [_kind(other) for other in below]
     if not below:

@@ -30,6 +30,9 @@ TIME = re.compile(
     r"(.*[_ ])?(time(stamp)?|date(time)?|ts|at|day)|created|.*(Time(stamp)?|Date|At)|(unix|event)time", re.I
 )
 NAMED_ID = re.compile(r"(.*[_ .-])?(id|key|code|sku|asin|isbn|uri|iri)|.*I[dD]", re.IGNORECASE)
+#: what dumps of databases, frames and spreadsheets have for nothing; the first are hardly anything else
+SURE_NULLS = ("\\N", "NULL", "null", "NaN", "nan", "N/A", "n/a", "#N/A")
+NULLS = (*SURE_NULLS, "NA", "na", "None", "none", "-", "--", "?")
 #: what columns are called that the file gives no name
 UNNAMED = "column_"
 LABELS = ("title", "name", "label", "headline")

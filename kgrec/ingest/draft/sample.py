@@ -14,8 +14,10 @@ from typing import Any
 import pyarrow as pa
 
 from kgrec.errors import SourceError
+from kgrec.ingest import cells
 from kgrec.ingest.batches import Table
 from kgrec.ingest.draft.lines import listed, quoted
+from kgrec.ingest.draft.nulls import null_marks
 from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
@@ -109,7 +111,18 @@ def read_sample(source: Source, head: bytes) -> Sample:
         read = _first_rows(table, [name for name in table.columns if name not in sample.unreadable])
         nothing = pa.array([], pa.string())
         sample.columns = {name: read.get(name, nothing) for name in table.columns}
+    _empty_nulls(sample)
     return sample
+
+
+def _empty_nulls(sample: Sample) -> None:
+    """Take marks of nothing out of the rows, and say so."""
+    marks = null_marks(sample.columns)
+    for mark, why in marks.items():
+        sample.why("nulls", quoted(mark), why)
+    if marks:
+        sample.options["nulls"] = list(marks)
+        sample.columns = {name: cells.emptied(array, list(marks)) for name, array in sample.columns.items()}
 
 
 def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
