@@ -224,7 +224,12 @@ def _whole(part: _Rows, column: str) -> tuple[np.ndarray, pa.Array]:
 def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Number)
     rows, values, bad = cells.numbers(part.plain(column), role.unit)
-    part.failed(column, bad, "is no number", "Mend the row, name such cells in `nulls:`, or give the column another role.")
+    part.failed(
+        column,
+        bad,
+        "is no number",
+        "Mend the row, name such cells in `nulls:`, or give the column another role.",
+    )
     _keep_numbers(part, column, rows, values)
 
 
