@@ -3,21 +3,14 @@
 Enters: paths of files. Leaves: a `Draft`: kgrec.yaml as text, and why each column got its role. Guesses are plain rules
 on names and values, so that the reasons can be given; the user has the last word.
 
-lines     roles and names as YAML has them
-names     what the names of files and columns say
-values    what the values of a column look like
-dates     how dates are written
-encoding, layout, header, sniff   how a file is to be read
-nulls     what a file has where there is nothing
-sample    the first rows of a file
-logs      the columns of a log
-files     which file is a table with a key, which is the log
-literals  the role of values that are neither keys nor IRIs
-rdf, classes   the first triples of an RDF file, and the types of its nodes
-iris, joins    prefixes; how IRIs and keys meet
-known     what values may refer to
-columns   the roles of a table's columns
-predicates, knowledge   the roles of predicates; RDF's part of the mapping
+looks      what names and values look like
+lines      what kgrec.yaml says: text, roles, names with prefixes
+sniff      how a table's file is to be read
+sample     the first rows of a table
+files      which file is a table with a key, which is the log, and the log's columns
+rdf        the first triples of an RDF file, the types of its nodes, what their IRIs are made of
+columns    the roles of a table's columns, and of values in general
+knowledge  RDF's part: what joins it to tables, and the roles of predicates
 """
 
 from __future__ import annotations
@@ -27,16 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.classes import NodeType, node_types
 from kgrec.ingest.draft.columns import node_lines
-from kgrec.ingest.draft.encoding import head_of
-from kgrec.ingest.draft.files import Files, sort_files
-from kgrec.ingest.draft.iris import Prefixes, namespace_and_name
+from kgrec.ingest.draft.files import Files, log_lines, sort_files
 from kgrec.ingest.draft.knowledge import Joined, join, keys_of_types, no_classes, rdf_lines
-from kgrec.ingest.draft.logs import log_lines
-from kgrec.ingest.draft.names import ITEM
-from kgrec.ingest.draft.rdf import RdfSample, rdf_format, read_rdf_sample
+from kgrec.ingest.draft.lines import Prefixes, namespace_and_name
+from kgrec.ingest.draft.looks import ITEM
+from kgrec.ingest.draft.rdf import NodeType, RdfSample, node_types, rdf_format, read_rdf_sample
 from kgrec.ingest.draft.sample import Sample, read_sample, source_of
+from kgrec.ingest.draft.sniff import head_of
 
 _BASE = "https://example.org/"
 
