@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.columns import node_lines
+from kgrec.ingest.draft.columns import Known, node_lines
 from kgrec.ingest.draft.files import Files, log_lines, sort_files
-from kgrec.ingest.draft.knowledge import Joined, join, keys_of_types, no_classes, rdf_lines
+from kgrec.ingest.draft.knowledge import join, keys_of_types, no_classes, rdf_lines
 from kgrec.ingest.draft.lines import Prefixes, namespace_and_name
 from kgrec.ingest.draft.looks import ITEM
 from kgrec.ingest.draft.rdf import NodeType, RdfSample, node_types, rdf_format, read_rdf_sample
@@ -55,61 +55,54 @@ def draft_mapping(paths: list[Path], folder: Path | None = None) -> Draft:
         raise SourceError(
             "There is no file to draft a mapping from.", "Name the tables: kgrec init items.csv ratings.csv"
         )
-    samples = _read(paths, Path(paths[0]).parent if folder is None else folder)
+    samples = list(_read(paths, Path(paths[0]).parent if folder is None else folder))
     tables = [sample for sample in samples if isinstance(sample, Sample)]
     rdf = [sample for sample in samples if isinstance(sample, RdfSample)]
     types = node_types(rdf)
     files = sort_files(tables, keys_of_types(types), no_classes(rdf) if rdf and not types else None)
-    item = next(
-        (type_ for type_ in types if files.item.table is None and type_.name == files.item.type), None
-    )
-    joined = join(files, rdf, types, _BASE)
-    lines = "\n".join(_lines(files, rdf, item, joined)) + "\n"
-    reasons = [reason for sample in samples for reason in sample.reasons]
-    return Draft(lines, joined.reasons + reasons)
+    # join may rename it
+    of_rdf = [type_ for type_ in types if files.item.table is None and type_.name == files.item.type]
+    known = join(files, rdf, types, _BASE)
+    reasons = [f"kgrec.yaml: base: {known.base}, since {known.why_base}"] if known.why_base else []
+    lines = "\n".join(_lines(files, rdf, known, of_rdf)) + "\n"
+    return Draft(lines, reasons + [reason for sample in samples for reason in sample.reasons])
 
 
-def _read(paths: Sequence[Path], folder: Path) -> list[Sample | RdfSample]:
-    samples: list[Sample | RdfSample] = []
+def _read(paths: Sequence[Path], folder: Path) -> Iterator[Sample | RdfSample]:
     for path in paths:
         source = source_of(Path(path), folder)
         head = head_of(source)
         is_rdf = rdf_format(source, head) is not None
-        samples.append(read_rdf_sample(source, head, _BASE) if is_rdf else read_sample(source, head))
-    return samples
+        yield read_rdf_sample(source, head, _BASE) if is_rdf else read_sample(source, head)
 
 
-def _lines(files: Files, rdf: Sequence[RdfSample], item: NodeType | None, joined: Joined) -> Iterator[str]:
-    prefixes = _prefixes(rdf, joined)
-    why = _why_items(files, item)
-    parts = [rdf_lines(sample, joined.known, prefixes, item=item, why_items=why) for sample in rdf]
-    of_rdf = [line for part in parts for line in part]
+def _lines(files: Files, rdf: Sequence[RdfSample], known: Known, of_rdf: Sequence[NodeType]) -> Iterator[str]:
+    item, why = next(iter(of_rdf), None), _why_items(files, of_rdf)
+    iris = {iri for sample in rdf for iri in sample.parts}
+    iris |= {iri for type_ in known.types for iri in type_.classes}
+    declared = {prefix: iri for sample in rdf for prefix, iri in sample.declared.items()}
+    prefixes = Prefixes(known.base, declared, {namespace_and_name(iri)[0] for iri in iris})
+    # first, since they decide which prefixes there are
+    knowledge = [line for sample in rdf for line in rdf_lines(sample, known, prefixes, item, why)]
     yield "version: 1"
-    yield f"base: {joined.base}"
+    yield f"base: {known.base}"
     yield from prefixes.lines()
     if files.tables:
         yield "nodes:"
     for table in files.tables:
-        yield from node_lines(table, joined.known, _why_items(files) if table is files.item.table else "")
+        yield from node_lines(table, known, why if table is files.item.table else "")
     if rdf:
         yield "rdf:"
-    yield from of_rdf
+    yield from knowledge
     if files.log is not None:
         yield from log_lines(files.log)
 
 
-def _prefixes(rdf: Sequence[RdfSample], joined: Joined) -> Prefixes:
-    iris = {iri for sample in rdf for iri in sample.parts}
-    iris |= {iri for type_ in joined.known.types for iri in type_.classes}
-    declared = {prefix: iri for sample in rdf for prefix, iri in sample.declared.items()}
-    return Prefixes(joined.base, declared, {namespace_and_name(iri)[0] for iri in iris})
-
-
-def _why_items(files: Files, item: NodeType | None = None) -> str:
+def _why_items(files: Files, of_rdf: Sequence[NodeType]) -> str:
     if files.log is not None:
         return "its keys are in the interactions"
-    if item is not None:
-        return f"no table brings items, and the most is said about its {len(item.nodes):,} nodes"
+    if of_rdf:
+        return f"no table brings items, and the most is said about its {len(of_rdf[0].nodes):,} nodes"
     if len(files.tables) == 1:
         return "it is the only table"
     return "its name says so" if ITEM.fullmatch(files.item.type) else "it is the first table"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -36,21 +36,23 @@ _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?
 _OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
 #: so many rows with one and the same value say nothing
 _MANY = 20
-_NOTHING = pa.array([], pa.large_string())
 
 
 @dataclass(frozen=True)
 class Known:
     """What there is to refer to."""
 
+    #: of the mapping, and why; "" for the usual one
+    base: str
+    why_base: str
     tables: Sequence[Sample]
-    types: Sequence[NodeType] = ()
+    types: Sequence[NodeType]
     #: IRIs that RDF says something about
-    subjects: pa.Array = field(default_factory=lambda: _NOTHING)
+    subjects: pa.Array
     #: IRIs that tables have
-    of_tables: pa.Array = field(default_factory=lambda: _NOTHING)
-    #: IRIs of RDF below the mapping's base
-    below: Sequence[Below] = ()
+    of_tables: pa.Array
+    #: IRIs of RDF below the base
+    below: Sequence[Below]
 
     @property
     def taken(self) -> set[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,13 +30,14 @@ from kgrec.ingest.draft.rdf import (
     SAME_AS,
     TYPE,
     NodeType,
-    Part,
     RdfSample,
     all_below,
+    are_literals,
     joining,
+    literals_of,
     type_of_iris,
 )
-from kgrec.ingest.terms import IRI
+from kgrec.ingest.terms import IRI, Triples
 from kgrec.prefixes import PREFIXES
 
 #: predicates that are listed, and predicates of links among them
@@ -74,15 +74,6 @@ _SCHEMAS = (PREFIXES["rdfs"], PREFIXES["owl"])
 _MANY, _NEARLY_ALL = 20, 0.9
 
 
-@dataclass
-class Joined:
-    """How RDF and tables are one."""
-
-    base: str
-    known: Known
-    reasons: list[str]
-
-
 def keys_of_types(types: Sequence[NodeType]) -> list[Keys]:
     """What a log may have of the nodes: IRIs, or what these end in."""
     found = []
@@ -108,7 +99,7 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
     )
 
 
-def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Joined:
+def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Known:
     """Find what makes nodes of RDF and rows of tables, or of the log, one: IRIs in a column, or a base.
 
     With a base, the table or the type that it joins is called as the IRIs have it.
@@ -116,12 +107,11 @@ def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base
     subjects = _all([sample.subjects for sample in samples])
     iris = _all([sample.iris for sample in samples])
     in_tables = _all([_iris_of(table.columns[name]) for table in files.tables for name in table.plain])
-    reasons: list[str] = []
+    why_base = ""
     if samples and not overlap(in_tables, subjects):
         found = _base_by_table(files, iris, base) if files.item.table else _base_by_log(files, types)
         if found is not None:
-            base = found[0]
-            reasons.append(f"kgrec.yaml: base: {base}, since {found[1]}")
+            base, why_base = found
         elif files.tables:
             for sample in samples:
                 why = "no table has a column of its IRIs, nor keys that they end in"
@@ -129,7 +119,7 @@ def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base
     ours = tuple(f"{base}{table.type}/" for table in files.tables)
     named = pa.array([iri for iri in iris.to_pylist() if iri.startswith(ours)], pa.large_string())
     below = [one for one in all_below(iris) if one.base == base]
-    return Joined(base, Known(files.tables, types, subjects, _all([in_tables, named]), below), reasons)
+    return Known(base, why_base, files.tables, types, subjects, _all([in_tables, named]), below)
 
 
 def _all(parts: Sequence[pa.Array]) -> pa.Array:
@@ -173,7 +163,7 @@ def _base_by_log(files: Files, types: list[NodeType]) -> tuple[str, str] | None:
 
 
 def rdf_lines(
-    sample: RdfSample, known: Known, prefixes: Prefixes, *, item: NodeType | None, why_items: str
+    sample: RdfSample, known: Known, prefixes: Prefixes, item: NodeType | None, why_items: str
 ) -> Iterator[str]:
     """What stands under `rdf:` for a file; `item` is the type that is recommended, if RDF brings it."""
     yield f"  - file: {written(sample.source.name)}"
@@ -227,16 +217,16 @@ def _roles(sample: RdfSample, known: Known) -> dict[str, Guess]:
     #: IRIs that tables have, or that occur twice in the sample
     joined = pa.concat_arrays([known.of_tables, sample.repeated])
     roles = {
-        predicate: labels.get(predicate) or _role(part, sample, known, joined)
+        predicate: labels.get(predicate) or _role(predicate, part, sample, known, joined)
         for predicate, part in sample.parts.items()
         if predicate != TYPE and is_writable(predicate)
     }
     return alike(roles, {predicate: local_name(predicate) for predicate in roles}, known.taken)
 
 
-def _role(part: Part, sample: RdfSample, known: Known, joined: pa.Array) -> Guess:
-    namespace, name = namespace_and_name(part.predicate)
-    if part.predicate == SAME_AS:
+def _role(predicate: str, part: Triples, sample: RdfSample, known: Known, joined: pa.Array) -> Guess:
+    namespace, name = namespace_and_name(predicate)
+    if predicate == SAME_AS:
         return Guess({"as": "same_as"}, "it names the same things")
     if _PICTURE.fullmatch(name) or share(part.objects, looks.PICTURES) > 0.5:
         return Guess({"as": "ignore"}, "it leads to pictures")
@@ -244,19 +234,20 @@ def _role(part: Part, sample: RdfSample, known: Known, joined: pa.Array) -> Gues
         return Guess({"as": "ignore"}, "it says where the data is from, or leads out of it")
     if namespace in _SCHEMAS and name not in ("label", "comment", "subClassOf"):
         return Guess({"as": "ignore"}, "it says how the schema is made")
-    if part.is_literal.mean() >= 0.5:
+    is_literal = are_literals(part)
+    if is_literal.mean() >= 0.5:
         return _literal(name, part, sample, known)
-    objects = part.objects.filter(pa.array(~part.is_literal))
+    objects = part.objects.filter(pa.array(~is_literal))
     lonely = ~cells.mask(pc.is_in(objects, value_set=pc.cast(joined, objects.type)))
-    pages = bool(_PAGE.search(local_name(part.predicate))) or share(objects, _PAGES) >= _NEARLY_ALL
+    pages = bool(_PAGE.search(local_name(predicate))) or share(objects, _PAGES) >= _NEARLY_ALL
     if pages and len(objects) >= _MANY and lonely.mean() >= _NEARLY_ALL:
         return Guess({"as": "ignore"}, "it leads to pages, nearly all of which occur nowhere else")
     return Guess({"as": "ref"}, "it leads to nodes")
 
 
-def _literal(name: str, part: Part, sample: RdfSample, known: Known) -> Guess:
+def _literal(name: str, part: Triples, sample: RdfSample, known: Known) -> Guess:
     tags = _languages(part)
-    full = looks.filled(part.literals(tuple(tags)))
+    full = looks.filled(literals_of(part, tags))
     if not len(full):
         return Guess({"as": "ignore"}, "its literals are empty")
     values, separator = looks.parts_of(full)
@@ -279,9 +270,9 @@ def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample,
     return Guess(role, f"its literals are IRIs{', of which more is said' if is_told else ''}")
 
 
-def _languages(part: Part) -> list[str]:
+def _languages(part: Triples) -> list[str]:
     """Languages, the preferred one first, where there are several: English, else the most frequent."""
-    counts = Counter(part.tags[part.is_literal].tolist())
+    counts = Counter(part.languages[code] for code in part.langs[are_literals(part)].tolist())
     if len(counts) < 2:
         return []
     spoken = sorted((tag for tag in counts if tag), key=lambda tag: (-counts[tag], tag))
@@ -302,7 +293,7 @@ def _labels(sample: RdfSample) -> dict[str, Guess]:
     named: set[str] = set()
     for _, _, predicate in sorted(_label_candidates(sample)):
         part = sample.parts[predicate]
-        subjects = set(part.subjects.filter(pa.array(part.is_literal)).to_pylist())
+        subjects = set(part.subjects.filter(pa.array(are_literals(part))).to_pylist())
         if len(subjects & named) * 2 <= len(subjects):
             named |= subjects
             guess = Guess({"as": "label"}, "its name says that it names the nodes")
@@ -313,8 +304,8 @@ def _labels(sample: RdfSample) -> dict[str, Guess]:
 def _label_candidates(sample: RdfSample) -> Iterator[tuple[int, float, str]]:
     """Rank, share of the values that repeat, and predicate."""
     for predicate, part in sample.parts.items():
-        rank, literals = _rank(predicate), part.literals()
-        if rank is None or part.is_literal.mean() < 0.5 or looks.is_long(literals):
+        rank, literals = _rank(predicate), literals_of(part)
+        if rank is None or are_literals(part).mean() < 0.5 or looks.is_long(literals):
             continue
         repeated = 1 - distinct(literals) / len(literals)
         if rank >= _ENDING and repeated > 0.3:

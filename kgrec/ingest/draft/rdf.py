@@ -44,39 +44,6 @@ _BELOW = r"^(?P<type>https?://[^#?]*/[^/#?]+)/(?P<key>[^/#?]+)$"
 _SHARE, _OTHERWISE = 0.02, 0.5
 
 
-@dataclass(frozen=True)
-class Part:
-    """The triples of one predicate."""
-
-    predicate: str
-    subjects: pa.Array
-    objects: pa.Array
-    kinds: np.ndarray
-    #: language of each literal, "" for none
-    tags: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.objects)
-
-    @property
-    def is_literal(self) -> np.ndarray:
-        """Which objects are literals, shape (len(self),), bool."""
-        return np.asarray(self.kinds == LITERAL)
-
-    def literals(self, tags: tuple[str, ...] = ()) -> pa.Array:
-        """The values of the literals in some languages, in all if none is given; text."""
-        chosen = self.is_literal
-        if tags:
-            chosen = chosen & np.array(
-                [any(_is_variant(own, tag) for tag in tags) for own in self.tags], bool
-            )
-        return pc.cast(self.objects.filter(pa.array(chosen)), pa.string())
-
-
-def _is_variant(own: str, tag: str) -> bool:
-    return own == tag or (tag != "" and own.startswith(f"{tag}-"))
-
-
 @dataclass
 class RdfSample:
     """The first triples of one file."""
@@ -96,23 +63,12 @@ class RdfSample:
         self.reasons.append(f"{self.source.name}: {what}: {role}, since {reason}")
 
     @cached_property
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, Triples]:
         """The triples of each predicate, those with the most first."""
-        triples = self.triples
-        codes, predicates = cells.encode(triples.predicates)
-        tags = np.array(triples.languages, dtype=object)[triples.langs]
-        order = np.argsort(codes, kind="stable")
-        pieces = np.split(order, np.cumsum(np.bincount(codes, minlength=len(predicates)))[:-1])
-        parts = {
-            name: Part(
-                name,
-                triples.subjects.take(pa.array(rows)),
-                triples.objects.take(pa.array(rows)),
-                triples.object_kinds[rows],
-                tags[rows],
-            )
-            for name, rows in zip(predicates, pieces, strict=True)
-        }
+        codes, predicates = cells.encode(self.triples.predicates)
+        ends = np.cumsum(np.bincount(codes, minlength=len(predicates)))
+        rows = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        parts = {name: self.triples.take(some) for name, some in zip(predicates, rows, strict=True)}
         return dict(sorted(parts.items(), key=lambda item: (-len(item[1]), item[0])))
 
     @cached_property
@@ -138,12 +94,10 @@ class RdfSample:
 
     def classes(self) -> Iterator[tuple[str, pa.Array]]:
         """Each class with its nodes."""
-        part = self.parts.get(TYPE)
-        if part is None:
-            return
+        part = self.parts.get(TYPE, self.triples.take(np.arange(0)))
         codes, names = cells.encode(part.objects)
         for code, name in enumerate(names):
-            yield name, part.subjects.filter(pa.array((codes == code) & ~part.is_literal))
+            yield name, part.subjects.filter(pa.array((codes == code) & ~are_literals(part)))
 
 
 @dataclass
@@ -167,6 +121,21 @@ class Below:
     type: str
     #: decoded, each once
     keys: pa.Array
+
+
+def are_literals(part: Triples) -> np.ndarray:
+    """Which objects are literals, shape (len(part),), bool."""
+    return np.asarray(part.object_kinds == LITERAL)
+
+
+def literals_of(part: Triples, tags: Sequence[str] = ()) -> pa.Array:
+    """The values of the literals in some languages and their variants, in all if none is given; text."""
+    spoken = [
+        not tags or any(own == tag or (tag and own.startswith(f"{tag}-")) for tag in tags)
+        for own in part.languages
+    ]
+    chosen = are_literals(part) & np.array(spoken, dtype=bool)[part.langs]
+    return pc.cast(part.objects.filter(pa.array(chosen)), pa.string())
 
 
 def rdf_format(source: Source, head: bytes) -> str | None:

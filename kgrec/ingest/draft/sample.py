@@ -113,11 +113,14 @@ def read_sample(source: Source, head: bytes) -> Sample:
     try:
         sample.columns = _first_rows(table, table.columns)
     except SourceError:
-        sample.unreadable = {name for name in table.columns if not _is_readable(table, name)}
-        if len(sample.unreadable) in (0, len(table.columns)):
+        for name in table.columns:
+            try:
+                sample.columns |= _first_rows(table, [name])
+            except SourceError:
+                sample.columns[name] = pa.array([], pa.string())
+                sample.unreadable.add(name)
+        if len(sample.unreadable) == len(table.columns):
             raise
-        read = _first_rows(table, [name for name in table.columns if name not in sample.unreadable])
-        sample.columns = {name: read.get(name, pa.array([], pa.string())) for name in table.columns}
     marks = _null_marks(sample)
     for mark, why in marks.items():
         sample.why("nulls", written(mark), why)
@@ -132,15 +135,6 @@ def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
     if batch is None:
         return dict.fromkeys(columns, pa.array([], pa.string()))
     return {name: batch.columns[name].slice(0, _ROWS) for name in columns}
-
-
-def _is_readable(table: Table, name: str) -> bool:
-    """Whether a column's type has a text: structs in Parquet have none."""
-    try:
-        _first_rows(table, [name])
-    except SourceError:
-        return False
-    return True
 
 
 def _null_marks(sample: Sample) -> dict[str, str]:
