@@ -6,7 +6,6 @@ Enters: nothing by itself. Leaves: `Table` and `Batch`, which tables.py and json
 from __future__ import annotations
 
 import codecs
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,9 +18,9 @@ import pyarrow.compute as pc
 
 from kgrec.errors import SourceError, did_you_mean
 from kgrec.ingest.cells import emptied, is_list
-from kgrec.ingest.sources import Source
+from kgrec.ingest.sources import COMPRESSION, Source
 
-COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -127,17 +126,29 @@ def unreadable(source: Source, message: str) -> SourceError:
     )
 
 
+def line_not_in(source: Source, encoding: str, within: int | None = None) -> int:
+    """The first line that is not in `encoding`, of those within so many bytes, if given; 0 if there is none."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, done = 1, 0
+    with open_bytes(source.path) as stream:
+        while within is None or done < within:
+            piece = stream.read(_PIECE)
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                return line + error.object[: error.start].count(b"\n")
+            except UnicodeError:
+                return line
+            line, done = line + piece.count(b"\n"), done + len(piece)
+            if not piece:
+                break
+    return 0
+
+
 def wrong_encoding(source: Source, encoding: str) -> SourceError:
     """The error for a file that is not in `encoding`, with the first line that shows it."""
-    line = 1
-    with open_bytes(source.path) as stream:
-        for line, text in enumerate(io.BufferedReader(stream), 1):  # noqa: B007
-            try:
-                text.decode(encoding)
-            except UnicodeError:
-                break
     return SourceError(
-        f"{source.name}:{line}: not in {encoding}.",
+        f"{source.name}:{line_not_in(source, encoding) or 1}: not in {encoding}.",
         "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
     )
 

@@ -21,7 +21,6 @@ import pyarrow.parquet
 
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import (
-    COMPRESSION,
     Batch,
     Table,
     Utf8,
@@ -111,10 +110,7 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
 
 def format_by_suffix(source: Source) -> str | None:
     """The format that the suffix names; None if it names none."""
-    suffixes = [suffix.lower() for suffix in source.path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSION:
-        suffixes.pop()
-    return _FORMATS.get(suffixes[-1]) if suffixes else None
+    return _FORMATS.get(source.suffix)
 
 
 def _format(source: Source) -> str:

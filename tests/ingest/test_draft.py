@@ -180,6 +180,12 @@ interactions:
     assert graph.report.files["u.data"].bad == 0
 
 
+def test_of_two_logs_that_name_no_columns_the_second_is_left_out(tmp_path):
+    draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=TAKEN, more_data=TAKEN)
+    assert "more.data: *: left out, since a mapping has one log, and u.data is taken" in draft.reasons
+    assert len(graph.interactions) == 8
+
+
 def test_facts_about_users_are_left_out(tmp_path):
     draft, graph = drafted(tmp_path, u_user=USERS, u_item=ITEMS, u_data=TAKEN)
     why = "its keys are the users of u.data, and facts about users are not read"

@@ -77,7 +77,8 @@ def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceE
             taken.add(sample.type)
     tables = [sample for sample in samples if sample.key is not None]
     for sample in tables:
-        if _has_events(sample, [*(_keys_of(other) for other in tables if other is not sample), *of_rdf]):
+        others = [_keys_of(other) for other in tables if other is not sample and other.key is not None]
+        if _has_events(sample, [*others, *of_rdf]):
             sample.key = None
     tables = [sample for sample in tables if sample.key is not None]
     all_keys = [*map(_keys_of, tables), *of_rdf]
@@ -85,7 +86,11 @@ def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceE
     if not all_keys:
         raise otherwise or _no_items(log)
     item = _items(all_keys, log)
-    return Files(_kept(tables, log, item), log, item)
+    left_out = {sample.source: _why_left_out(sample, log, item) for sample in tables}
+    for sample in tables:
+        if left_out[sample.source]:
+            sample.why("*", "left out", left_out[sample.source])
+    return Files([sample for sample in tables if not left_out[sample.source]], log, item)
 
 
 def log_lines(log: Sample) -> Iterator[str]:
@@ -123,9 +128,8 @@ def _find_key(sample: Sample) -> None:
     plain = [name for name in [*ids, *short] if name] or ids
     for name in usual or named or plain:
         sample.key = name
-        sample.why_key = (
-            f"it is filled and unique in the rows looked at{' and named like an id' if named else ''}"
-        )
+        like = " and named like an id" if named else ""
+        sample.why_key = f"it is filled and unique in the rows looked at{like}"
         return
     for name in (name for name in sample.plain if NAMED_ID.fullmatch(name)):
         array = arrays[name]
@@ -163,30 +167,18 @@ def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
     taken = log.columns[name]
 
     def fit(keys: Keys) -> tuple[bool, bool, bool, float, float, float]:
-        share, cover = (
-            round(looks.overlap(taken, keys.values), 2),
-            round(looks.overlap(keys.values, taken), 1),
-        )
+        share = round(looks.overlap(taken, keys.values), 2)
+        cover = round(looks.overlap(keys.values, taken), 1)
         is_named = log.has_names and keys.type == looks.type_of_key(name)
         return share >= 0.9, not keys.are_users, is_named, share, cover, keys.words
 
     return max(all_keys, key=fit)
 
 
-def _kept(tables: list[Sample], log: Sample | None, item: Keys) -> list[Sample]:
-    """The tables but those of the log's users, and further ones of the items."""
-    kept = []
-    for table in tables:
-        why = "" if table is item.table else _why_left_out(table, log, item)
-        if why:
-            table.why("*", "left out", why)
-        else:
-            kept.append(table)
-    return kept
-
-
 def _why_left_out(table: Sample, log: Sample | None, item: Keys) -> str:
     """Why a table is not read: a user is the items that he or she took, and no node; a type has one table."""
+    if table is item.table:
+        return ""
     is_of_users = log is not None and _keys_of(table).are_users
     if log is not None and is_of_users and looks.overlap(log.columns[log.log["user"]], table.keys) >= 0.5:
         return f"its keys are the users of {log.source.name}, and facts about users are not read"
@@ -233,11 +225,9 @@ def _no_items(log: Sample | None) -> SourceError:
 
 def _has_events(sample: Sample, others: Sequence[Keys]) -> bool:
     """Whether a file that does not name its columns has times of day, and keys of another: each row happened once."""
-    if sample.has_names or not any(map(looks.clock_of, sample.columns.values())):
-        return False
-    return any(
-        looks.overlap(array, keys.values) >= 0.9 for array in sample.columns.values() for keys in others
-    )
+    arrays = () if sample.has_names else sample.columns.values()
+    has_keys = (looks.overlap(array, keys.values) >= 0.9 for array in arrays for keys in others)
+    return any(map(looks.clock_of, arrays)) and any(has_keys)
 
 
 def _named_pair(sample: Sample) -> tuple[str, str] | None:
@@ -261,23 +251,22 @@ def _log_columns(sample: Sample, all_keys: Sequence[Keys]) -> dict[str, _Choice]
     By names, or else by values: then one column holds keys, and a file that names its columns has to have a user by
     name, a time, or stars.
     """
-    rest, pair = sample.plain, _named_pair(sample)
+    pair = _named_pair(sample)
     chosen: dict[str, _Choice | None] = {}
 
-    def take(role: str, choice: _Choice | None) -> None:
-        chosen[role] = choice
-        rest[:] = [name for name in rest if choice is None or name != choice[0]]
+    def free() -> list[str]:
+        taken = {choice[0] for choice in chosen.values() if choice is not None}
+        return [name for name in sample.plain if name not in taken.union(pair or ())]
 
     if pair is not None:
-        take("user", (pair[0], _BY_NAME))
-        take("item", _named_item(sample, pair[1], rest, all_keys))
-        rest = [name for name in rest if name != pair[1]]
-        take("time", _named_time(sample, rest) or _time(sample, rest))
+        chosen["user"] = (pair[0], _BY_NAME)
+        chosen["item"] = _named_item(sample, pair[1], free(), all_keys)
+        chosen["time"] = _time(sample, free(), by_name=True)
     else:
-        take("time", _time(sample, rest))
-        take("item", _item_by_keys(sample, rest, all_keys))
-        take("user", _user_by_keys(sample, rest, all_keys) or _user(sample, rest))
-    take("value", _value(sample, rest))
+        chosen["time"] = _time(sample, free())
+        chosen["item"] = _item_by_keys(sample, free(), all_keys)
+        chosen["user"] = _user(sample, free(), all_keys)
+    chosen["value"] = _value(sample, free())
     user = chosen["user"]
     is_told = not sample.has_names or chosen["time"] or chosen["value"] or (user and user[1] == _BY_NAME)
     if user is None or chosen["item"] is None or not is_told:
@@ -285,30 +274,23 @@ def _log_columns(sample: Sample, all_keys: Sequence[Keys]) -> dict[str, _Choice]
     return {role: choice for role in ("user", "item", "value", "time") if (choice := chosen[role])}
 
 
-def _named_item(sample: Sample, item: str, rest: list[str], all_keys: Sequence[Keys]) -> _Choice:
+def _named_item(sample: Sample, item: str, others: list[str], all_keys: Sequence[Keys]) -> _Choice:
     """The column named so, unless another one has the keys and it has few."""
     share = max((looks.overlap(sample.columns[item], keys.values) for keys in all_keys), default=0.0)
     if share >= 0.9:
         return item, "its values are keys of the items"
-    others = [name for name in rest if name != item]
     return (_item_by_keys(sample, others, all_keys) if share < 0.5 else None) or (item, _BY_NAME)
 
 
 def _item_by_keys(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
     """The column of keys that are not called those of users; of several tables it is that with the longest texts."""
     chosen = _columns_of_keys(sample, names, all_keys)
-    if not chosen:
+    best = max(chosen, key=lambda n: (not all_keys[n].are_users, all_keys[n].words), default=None)
+    if best is None:
         return None
-    best = max(chosen, key=lambda number: (not all_keys[number].are_users, all_keys[number].words))
     name, cover = chosen[best]
     share = "" if sample.has_names else f", of which it has {cover:.0%}"
     return name, f"its values are keys of the items{share}"
-
-
-def _user_by_keys(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
-    """The column of keys that are called those of users."""
-    found = _columns_of_keys(sample, names, [keys for keys in all_keys if keys.are_users])
-    return next(((name, "its values are keys of users") for name, _ in found.values()), None)
 
 
 def _columns_of_keys(
@@ -332,11 +314,14 @@ def _columns_of_keys(
     return chosen
 
 
-def _user(sample: Sample, names: Sequence[str]) -> _Choice | None:
-    """A column named as users are, else the one with the most different values that can be ids, and are no stars."""
-    named = [name for name in names if USER.fullmatch(name)] if sample.has_names else []
-    if named:
-        return named[0], _BY_NAME
+def _user(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
+    """A column of users' keys, or named as users are, else the one with the most different ids that are no stars."""
+    of_users = _columns_of_keys(sample, names, [keys for keys in all_keys if keys.are_users])
+    for name, _ in of_users.values():
+        return name, "its values are keys of users"
+    for name in names:
+        if sample.has_names and USER.fullmatch(name):
+            return name, _BY_NAME
     ids = [name for name in names if _may_be_ids(sample.columns[name])]
     ids = [name for name in ids if not _are_stars(sample.columns[name])] or ids
     chosen = max(ids, key=lambda name: looks.distinct(sample.columns[name]), default=None)
@@ -345,22 +330,17 @@ def _user(sample: Sample, names: Sequence[str]) -> _Choice | None:
     return chosen, f"of the rest it has the most different values, {looks.distinct(sample.columns[chosen]):,}"
 
 
-def _named_time(sample: Sample, names: Sequence[str]) -> _Choice | None:
-    """The first column named as times are that has them, or else numbers."""
-    named = [name for name in names if TIME.fullmatch(name)]
-    numbers = [(name, _BY_NAME) for name in named if looks.numbers_of(sample.columns[name]) is not None]
-    return _time(sample, named) or next(iter(numbers), None)
-
-
-def _time(sample: Sample, names: Sequence[str]) -> _Choice | None:
-    """The first column of times, by its values."""
-    for name in names:
+def _time(sample: Sample, names: Sequence[str], *, by_name: bool = False) -> _Choice | None:
+    """The first column of times, by its values; with `by_name` those named so first, and numbers that are named so."""
+    named = [name for name in names if by_name and TIME.fullmatch(name)]
+    for name in [*named, *names]:
         full = looks.filled(sample.columns[name])
         if clock := looks.clock_of(full):
             return name, f"its numbers are like {clock}"
         if (form := looks.date_form(full, name)) is not None:
             return name, form.reason
-    return None
+    numbers = (name for name in named if looks.numbers_of(sample.columns[name]) is not None)
+    return next(((name, _BY_NAME) for name in numbers), None)
 
 
 def _value(sample: Sample, names: Sequence[str]) -> _Choice | None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
-from kgrec.ingest.batches import COMPRESSION
+from kgrec.ingest.sources import COMPRESSION
 from kgrec.roles import is_type_name
 
 _ID = r"([_ .-]?(id|key|code|no|nr|number|ref|uuid|uri|iri))?"

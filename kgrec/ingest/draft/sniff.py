@@ -17,7 +17,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import open_bytes, unreadable, wrong_encoding
+from kgrec.ingest.batches import line_not_in, open_bytes, unreadable, wrong_encoding
 from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import format_by_suffix
@@ -140,30 +140,16 @@ def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
         )
     if is_utf16:
         return "utf-16", "its first bytes are the mark of UTF-16"
-    line = _line_of_no_utf8(source)
+    try:
+        line = line_not_in(source, "utf-8", _SEARCHED)
+    except (OSError, ValueError) as error:
+        raise unreadable(source, str(error)) from None
     if not line:
         return "utf-8", ""
     # 0x80 to 0x9f are control characters in latin-1, quotes and the sign of the Euro in Windows' code page
     if any(0x80 <= byte <= 0x9F for byte in head) and len(head.decode("cp1252", "ignore")) == len(head):
         return "cp1252", f"line {line:,} is no UTF-8, and has characters of Windows"
     return "latin-1", f"line {line:,} is no UTF-8"
-
-
-def _line_of_no_utf8(source: Source) -> int:
-    """The first line that is no UTF-8, 0 if there is none in what is looked at."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    line, done = 1, 0
-    try:
-        with open_bytes(source.path) as stream:
-            while done < _SEARCHED and (piece := stream.read(_HEAD)):
-                try:
-                    decoder.decode(piece)
-                except UnicodeDecodeError as error:
-                    return line + error.object[: error.start].count(b"\n")
-                line, done = line + piece.count(b"\n"), done + len(piece)
-    except (OSError, ValueError) as error:
-        raise unreadable(source, str(error)) from None
-    return 0
 
 
 def _decoded(source: Source, head: bytes, encoding: str) -> str:
