@@ -181,7 +181,8 @@ interactions:
 
 
 def test_of_two_logs_that_name_no_columns_the_second_is_left_out(tmp_path):
-    draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=TAKEN, more_data=TAKEN)
+    numbered = "".join(f"r{i}\t{line}\n" for i, line in enumerate(TAKEN.splitlines()))
+    draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=numbered, more_data=numbered)
     assert "more.data: *: left out, since a mapping has one log, and u.data is taken" in draft.reasons
     assert len(graph.interactions) == 8
 
