@@ -348,9 +348,11 @@ def test_addresses(tmp_path):
         "own": "same_as",
         "maker": "category",
         "tags": {"as": "node", "type": "tag", "edge": "tags", "split": "|"},
-        "nearly": "ignore",
+        "nearly": "same_as",
     }
-    assert graph.report.merged_items.count == 0
+    assert graph.report.merged_items.count == 0 and graph.report.shared.first == [
+        "a/i0, a/i1: http://ex.org/1"
+    ]
 
 
 def test_of_two_tables_with_the_same_keys_the_items_have_the_words(tmp_path):

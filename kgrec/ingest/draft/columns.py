@@ -162,11 +162,7 @@ def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> G
         type_ = looks.type_of_values(name, known.taken)
         role = {"as": "node", "type": type_, "edge": name, **_split(separator)}
         return Guess(role if separator else _category(name, known.taken), "it holds IRIs, which repeat")
-    shared = len(values) - different
-    if shared and not in_rdf:
-        return Guess({"as": "ignore"}, "it holds IRIs, and same_as would make those one that share one")
     why = f", {in_rdf:.0%} of which RDF says something about" if in_rdf else ""
-    why += f"; {shared:,} repeat, and make their rows one" if shared else ""
     return Guess({"as": "same_as", **_split(separator)}, f"it holds IRIs{why}")
 
 
