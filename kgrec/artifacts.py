@@ -34,7 +34,10 @@ MANIFEST = "manifest.json"
 
 Kind = Literal["graph", "model"]
 _T = TypeVar("_T")
-_RETRIES = 5
+#: times that a folder may be replaced while it is read
+_RETRIES = 20
+#: times that a name is looked up: a writer without an exchanging rename has two renames, and a look may fall between
+_LOOKS = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Manifest:
 
 class _ReplacedError(Exception):
     """A writer replaced the folder while it was read."""
+
+
+class _AbsentError(ArtifactError):
+    """There is no folder under that name, or none of kgrec's."""
 
 
 def check_output(folder: Path, kind: Kind) -> None:
@@ -126,14 +133,13 @@ def reading(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _
         ArtifactError: There is no such folder, it is of another kind, of another version, or corrupt.
     """
     for _ in range(_RETRIES):
-        place = atomic.present(Path(folder))
         try:
-            return _read_once(place, kind, load)
+            return _read_once(*_found(Path(folder), kind), load)
         except (_ReplacedError, FileNotFoundError):
             continue
         except OSError as error:
             raise ArtifactError(
-                f"{error.filename or place}: cannot be read ({error.strerror or error}).",
+                f"{error.filename or folder}: cannot be read ({error.strerror or error}).",
                 "See who may read the folder, and whether the disk is sound.",
             ) from error
     raise ArtifactError(
@@ -147,7 +153,22 @@ def current(folder: Path, kind: Kind) -> Manifest:
     Raises:
         ArtifactError: There is no such folder, or it is of another kind or version.
     """
-    return _manifest(Path(folder), kind)
+    return _found(Path(folder), kind)[1]
+
+
+def reading_again(folder: Path, manifest: Manifest, load: Callable[[Path], _T]) -> _T:
+    """`load(folder)` of a folder that had this manifest when it was read.
+
+    Raises:
+        ArtifactError: Another one has its place, or it cannot be read.
+    """
+    for _ in range(_RETRIES):
+        place, found = _found(Path(folder), manifest.kind)
+        if found != manifest:
+            break
+        with suppress(_ReplacedError):
+            return _unless_replaced(place, manifest, lambda place=place: load(place))  # type: ignore[misc]
+    raise ArtifactError(f"{folder} was replaced after it was loaded.", "Load it again.")
 
 
 def digest(path: Path) -> str:
@@ -256,12 +277,29 @@ def _seal_of(raw: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _read_once(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _T:
-    manifest = current(folder, kind)
-    try:
+def _found(folder: Path, kind: str) -> tuple[Path, Manifest]:
+    """Where a folder is, and its manifest, the version checked."""
+    for _ in range(_LOOKS - 1):
+        with suppress(_AbsentError, FileNotFoundError):
+            place = atomic.present(folder)
+            return place, _manifest(place, kind)
+    place = atomic.present(folder)
+    return place, _manifest(place, kind)
+
+
+def _read_once(folder: Path, manifest: Manifest, load: Callable[[Path, Manifest], _T]) -> _T:
+    def checked() -> _T:
         for name, expected in manifest.files.items():
             _check_file(folder / name, expected)
-        result = load(folder, manifest)
+        return load(folder, manifest)
+
+    return _unless_replaced(folder, manifest, checked)
+
+
+def _unless_replaced(folder: Path, manifest: Manifest, load: Callable[[], _T]) -> _T:
+    """What `load` gives or raises; _ReplacedError if the folder was replaced meanwhile, so that neither counts."""
+    try:
+        result = load()
     except (KgrecError, OSError):
         if _unchanged(folder, manifest):
             raise
@@ -271,13 +309,13 @@ def _read_once(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -
     return result
 
 
-def _manifest(folder: Path, kind: Kind) -> Manifest:
+def _manifest(folder: Path, kind: str) -> Manifest:
     if not folder.is_dir():
-        raise ArtifactError(
+        raise _AbsentError(
             f"{folder}: there is no such folder.", f"Give the path of a {kind} folder, or make one first."
         )
     if not (folder / MANIFEST).is_file():
-        raise ArtifactError(
+        raise _AbsentError(
             f"{folder}: has no {MANIFEST}, so it is not a {kind} folder.",
             f"Give the path of a {kind} folder.",
         )
@@ -320,4 +358,5 @@ def _corrupt(path: Path, problem: str) -> CorruptArtifact:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    # no two of a folder are made in one millisecond, so manifests of two are never the same
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -39,13 +40,18 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 
 def present(folder: Path) -> Path:
-    """Where a folder is: beside `folder`, if a writer was killed between two renames."""
-    return _previous(folder) if not folder.exists() and _previous(folder).exists() else folder
+    """Where a folder is: elsewhere, if a writer is between two renames of it or of one around it, or was killed there."""
+    for part in (folder, *folder.parents):
+        if part.exists():
+            break
+        if _previous(part).exists():
+            return _previous(part) / folder.relative_to(part)
+    return folder
 
 
 def restore(folder: Path) -> None:
     """Give a folder its name back, if a writer was killed between two renames."""
-    if present(folder) != folder:
+    if not folder.exists() and _previous(folder).exists():
         _previous(folder).rename(folder)
 
 
@@ -77,14 +83,22 @@ def _replace(temporary: Path, folder: Path) -> None:
         temporary.rename(folder)
     elif not _exchange(temporary, folder):
         # Without an exchanging rename there is an instant with no folder: readers take the previous one then.
-        shutil.rmtree(previous, ignore_errors=True)
+        _remove(previous)
         folder.rename(previous)
         try:
             temporary.rename(folder)
         except OSError:
             previous.rename(folder)
             raise
-    shutil.rmtree(previous, ignore_errors=True)
+    _remove(previous)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder all at once for who reads it: under its own name its files would be gone one by one."""
+    gone = temporary_beside(folder)
+    with suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -30,6 +30,7 @@ from kgrec.roles import (
     Category,
     Classes,
     Ignore,
+    Marks,
     Names,
     NodeValue,
     Part,
@@ -58,6 +59,8 @@ class TableFormat(Part):
     """What encloses cells; "" if nothing does, as in many TSV files."""
     header: Names | None = Field(default=None, min_length=1)
     """Names of the columns of CSV and TSV in which the first line has data; None: the first line names them."""
+    nulls: Marks = ()
+    """Cells and parts of lists, besides empty ones, that say that there is nothing, such as "NULL"."""
 
     @field_validator("header")
     @classmethod

@@ -184,7 +184,7 @@ class Model:
             ArtifactError: The folder cannot be written, or another process replaced it since it was read.
         """
         if self.origin is not None and folder.exists() and folder.resolve() == self.origin[0]:
-            _same(folder, self.origin[1], "Nothing was written: load it again and repeat the change.")
+            _check_same(folder, self.origin[1])
         parameters, graph = self.parameters(), self.graph()
         config = {**self.config.model_dump(), "seed": self.config.train.seed}
         with artifacts.writing(folder, kind="model", inputs=self.inputs, config=config) as place:
@@ -198,7 +198,7 @@ class Model:
         Raises:
             ArtifactError: It is not there, of another version, or corrupt.
         """
-        return artifacts.reading(folder, "model", _read)
+        return artifacts.reading(folder, "model", lambda place, manifest: _read(place, manifest, folder))
 
 
 class _Stored(BaseModel, extra="forbid"):
@@ -235,7 +235,8 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     graph.save(place / "graph")
 
 
-def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
+def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
+    """Read what is in `folder`; what is read later is looked for under `named`, its name when no writer is at work."""
     try:
         stored = _Stored.model_validate(artifacts.read_json(folder / "config.json"))
     except ValueError as error:
@@ -264,11 +265,11 @@ def _read(folder: Path, manifest: artifacts.Manifest) -> Model:
         index=VectorIndex.load(folder / "index.faiss", (stored.n_items, stored.dim), stored.config.index),
         rescorer=_rescorer(folder / "rescore.safetensors", stored.n_items),
         metrics=artifacts.read_json(folder / "metrics.json"),
-        parameters=_once(lambda: _parameters(folder, manifest, stored.relations)),
-        graph=_once(lambda: _graph(folder, manifest)),
+        parameters=_once(lambda: _parameters(named, manifest, stored.relations)),
+        graph=_once(lambda: _graph(named, manifest)),
         aliases={name: row for row, names in enumerate(items["aliases"].to_pylist()) for name in names},
         inputs=manifest.inputs,
-        origin=(folder.resolve(), manifest),
+        origin=(named.resolve(), manifest),
     )
 
 
@@ -284,21 +285,20 @@ def _rescorer(path: Path, n_items: int) -> Rescorer:
 def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
     from safetensors.numpy import load_file
 
-    _same(folder, manifest)
-    arrays = load_file(folder / "model.safetensors")
-    _same(folder, manifest)
+    arrays = artifacts.reading_again(folder, manifest, lambda place: load_file(place / "model.safetensors"))
     return Parameters(relations, arrays)
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
-    graph = KnowledgeGraph.load(folder / "graph")
-    _same(folder, manifest)
-    return graph
+    return artifacts.reading_again(folder, manifest, lambda place: KnowledgeGraph.load(place / "graph"))
 
 
-def _same(folder: Path, manifest: artifacts.Manifest, remedy: str = "Load it again.") -> None:
+def _check_same(folder: Path, manifest: artifacts.Manifest) -> None:
     if artifacts.current(folder, "model") != manifest:
-        raise ArtifactError(f"{folder} was replaced after it was loaded.", remedy)
+        raise ArtifactError(
+            f"{folder} was replaced after it was loaded.",
+            "Nothing was written: load it again and repeat the change.",
+        )
 
 
 def _once(load: Callable[[], Any]) -> Callable[[], Any]:

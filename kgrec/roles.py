@@ -6,6 +6,7 @@ Leaves: a frozen `Role`. `kgrec.mapping` builds the rest of the mapping on these
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Literal
 
@@ -29,6 +30,18 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _marks(value: object) -> object:
+    """Text without blanks around it: what YAML reads as null, or as the break that its escape N stands for, is none."""
+    marks: list[str] = []
+    for mark in value if isinstance(value, list | tuple) else [value]:
+        if not isinstance(mark, str):
+            raise ValueError(f"YAML reads one of these as {json.dumps(mark, default=str)}: put it in quotes")
+        if not mark.strip():
+            raise ValueError(f"{mark!r} is empty, as cells may be anyway; \\N is written without quotes")
+        marks.append(mark.strip())
+    return tuple(marks)
+
+
 def _stars_last(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name == "*" or "*" in name[:-1]:
@@ -42,6 +55,7 @@ def _spelled_out(value: object) -> object:
 
 TypeName = Annotated[str, AfterValidator(_type_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Marks = Annotated[tuple[str, ...], BeforeValidator(_marks)]
 Classes = Annotated[Names, AfterValidator(_stars_last)]
 
 

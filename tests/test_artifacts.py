@@ -265,11 +265,63 @@ def test_a_reader_that_meets_a_writer_reads_again(tmp_path: Path):
     assert seen == [0, 1, 2]
 
 
+def test_a_reader_between_two_renames_of_a_writer_reads_the_old_or_the_new(tmp_path: Path):
+    folder, previous, seen = tmp_path / "graph", tmp_path / ".graph.previous", []
+    small(folder, 1)
+    small(tmp_path / "new", 2)
+    folder.rename(previous)
+
+    def load(place: Path, _: artifacts.Manifest) -> object:
+        seen.append(place)
+        if place == previous:
+            (tmp_path / "new").rename(folder)
+            previous.rename(tmp_path / "gone")
+        return artifacts.read_json(place / "number.json")
+
+    assert artifacts.reading(folder, "graph", load) == 2
+    assert seen == [previous, folder]
+
+
+def test_a_folder_within_one_between_two_renames_is_found(tmp_path: Path):
+    with artifacts.writing(tmp_path / "model", kind="model") as place:
+        small(place / "graph", 1)
+    (tmp_path / "model").rename(tmp_path / ".model.previous")
+    assert number_in(tmp_path / "model" / "graph") == 1
+    with pytest.raises(ArtifactError, match=r"none: there is no such folder"):
+        number_in(tmp_path / "none")
+
+
+def test_what_is_read_later_is_of_the_folder_that_was_loaded(tmp_path: Path):
+    folder, previous = tmp_path / "graph", tmp_path / ".graph.previous"
+    small(folder, 1)
+    manifest = artifacts.current(folder, "graph")
+
+    def again(load: Callable[[Path], object]) -> object:
+        return artifacts.reading_again(folder, manifest, load)
+
+    assert again(lambda place: artifacts.read_json(place / "number.json")) == 1
+    with pytest.raises(CorruptArtifact, match=r"other\.json is not an npy file"):
+        again(lambda place: artifacts.read_array(place / "other.json", (None,)))
+    folder.rename(previous)
+    assert again(lambda place: (place, artifacts.read_json(place / "number.json"))) == (previous, 1)
+
+    def replaced_meanwhile(place: Path) -> object:
+        small(folder, 2)
+        return artifacts.read_json(place / "number.json")
+
+    with pytest.raises(ArtifactError) as raised:
+        again(replaced_meanwhile)
+    assert (raised.value.problem, raised.value.remedy) == (
+        f"{folder} was replaced after it was loaded.",
+        "Load it again.",
+    )
+
+
 def test_a_reader_gives_up_after_a_while(tmp_path: Path):
     folder = tmp_path / "graph"
     small(folder)
     numbers = iter(range(2, 100))
-    with pytest.raises(ArtifactError, match=r"it was replaced 5 times while being read") as raised:
+    with pytest.raises(ArtifactError, match=r"it was replaced 20 times while being read") as raised:
         artifacts.reading(folder, "graph", lambda *_: small(folder, next(numbers)))
     assert raised.value.remedy == "Try again when writers are done."
 

@@ -194,6 +194,20 @@ def test_another_folder_is_refused(rec, folder, tmp_path):
         Model.load(folder)
 
 
+def test_a_model_read_between_two_renames_is_one_of_its_place(rec, folder):
+    """Where folders cannot be exchanged, a writer moves the old one aside for an instant."""
+    previous = folder.with_name(f".{folder.name}.previous")
+    folder.rename(previous)
+    early, late = Model.load(folder), Model.load(folder)
+    assert len(early.graph()) == len(rec.model.graph())
+    assert early.origin is not None and early.origin[0] == folder.resolve()
+    rec.save(folder)
+    assert not previous.exists()
+    with pytest.raises(ArtifactError) as raised:
+        late.graph()
+    assert raised.value.problem == f"{folder} was replaced after it was loaded."
+
+
 def test_a_folder_that_was_replaced_is_not_read_further(rec, folder):
     """The graph and the parameters are read late; by then they may be another model's."""
     early = Model.load(folder)

@@ -6,9 +6,8 @@ Enters: nothing by itself. Leaves: `Table` and `Batch`, which tables.py and json
 from __future__ import annotations
 
 import codecs
-import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError, did_you_mean
-from kgrec.ingest.cells import is_list
-from kgrec.ingest.sources import Source
+from kgrec.ingest.cells import emptied, is_list
+from kgrec.ingest.sources import COMPRESSION, Source
 
-COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Batch:
     """Some rows of a table."""
 
-    #: column -> text without nulls, or lists; all of one length
+    #: column -> text, "" where there is nothing, or lists; all of one length
     columns: dict[str, pa.Array]
     name: str
     #: gives each row's line in the file, shape (rows,), int64
     count_lines: Callable[[], np.ndarray]
     #: texts of the rows that were left out because they cannot be split into columns, with their lines
     broken: tuple[tuple[int, str], ...] = ()
+    #: parts of lists that stand for nothing; such cells are "" already
+    nulls: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -82,6 +83,17 @@ class Table:
                 near = did_you_mean(name, self.columns)
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
 
+    def without(self, nulls: tuple[str, ...]) -> Table:
+        """The same table, in which the cells that are one of `nulls` are empty."""
+        if not nulls:
+            return self
+        return replace(self, read=lambda names: (_emptied(batch, nulls) for batch in self.read(names)))
+
+
+def _emptied(batch: Batch, nulls: tuple[str, ...]) -> Batch:
+    columns = {name: emptied(array, nulls) for name, array in batch.columns.items()}
+    return replace(batch, columns=columns, nulls=nulls)
+
 
 def open_bytes(path: Path) -> Any:
     """A stream of the file's bytes, decompressed by suffix."""
@@ -114,17 +126,29 @@ def unreadable(source: Source, message: str) -> SourceError:
     )
 
 
+def line_not_in(source: Source, encoding: str, within: int | None = None) -> int:
+    """The first line that is not in `encoding`, of those within so many bytes, if given; 0 if there is none."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, done = 1, 0
+    with open_bytes(source.path) as stream:
+        while within is None or done < within:
+            piece = stream.read(_PIECE)
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                return line + error.object[: error.start].count(b"\n")
+            except UnicodeError:
+                return line
+            line, done = line + piece.count(b"\n"), done + len(piece)
+            if not piece:
+                break
+    return 0
+
+
 def wrong_encoding(source: Source, encoding: str) -> SourceError:
     """The error for a file that is not in `encoding`, with the first line that shows it."""
-    line = 1
-    with open_bytes(source.path) as stream:
-        for line, text in enumerate(io.BufferedReader(stream), 1):  # noqa: B007
-            try:
-                text.decode(encoding)
-            except UnicodeError:
-                break
     return SourceError(
-        f"{source.name}:{line}: not in {encoding}.",
+        f"{source.name}:{line_not_in(source, encoding) or 1}: not in {encoding}.",
         "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -46,20 +47,38 @@ def is_list(array: pa.Array) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
-    """Rows (int64) and values of the parts of all cells: trimmed, empty ones left out.
+def emptied(cells: pa.Array, nulls: Sequence[str]) -> pa.Array:
+    """The cells, "" where they are one of `nulls`; lists stay as they are, and `split` leaves such parts out."""
+    return cells if is_list(cells) else pc.if_else(_is_null(cells, nulls), "", cells)
+
+
+def split(cells: pa.Array, separator: str | None, nulls: Sequence[str] = ()) -> tuple[np.ndarray, pa.Array]:
+    """Rows (int64) and values of the parts of all cells: trimmed, without empty ones and those that are one of `nulls`.
 
     A cell that is a JSON array is split as such, any other at `separator`.
     """
+    rows, values = _split(cells, separator)
+    values = pc.utf8_trim_whitespace(values)
+    full = mask(pc.not_equal(values, ""))
+    if nulls:
+        full &= ~mask(_is_null(values, nulls))
+    return rows[full], values.filter(pa.array(full))
+
+
+def _is_null(cells: pa.Array, nulls: Sequence[str]) -> pa.Array:
+    return pc.is_in(pc.utf8_trim_whitespace(cells), value_set=pa.array(nulls, cells.type))
+
+
+def _split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
     if is_list(cells):
-        return _trimmed(*_flattened(cells))
+        return _flattened(cells)
     rows = np.arange(len(cells), dtype=np.int64)
     as_json = mask(pc.and_(pc.starts_with(cells, "["), pc.ends_with(cells, "]")))
     if as_json.any():
         rows, cells = _json_rows(cells, as_json, separator)
     elif separator is not None:
         rows, cells = _flattened(pc.split_pattern(cells, separator))
-    return _trimmed(rows, cells)
+    return rows, cells
 
 
 def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,12 +138,6 @@ def vectors(cells: pa.Array) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
             rows.append(row)
             values.append(vector)
     return np.array(rows, dtype=np.int64), values, np.array(bad, dtype=np.int64)
-
-
-def _trimmed(rows: np.ndarray, values: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    values = pc.utf8_trim_whitespace(values)
-    full = mask(pc.not_equal(values, ""))
-    return rows[full], values.filter(pa.array(full))
 
 
 def _flattened(lists: pa.Array) -> tuple[np.ndarray, pa.Array]:

@@ -50,6 +50,10 @@ class _Rows:
         """As `cells`, for a role that reads no lists."""
         return self.batch.plain(column).take(pa.array(self.rows))
 
+    def split(self, column: str, separator: str | None) -> tuple[np.ndarray, pa.Array]:
+        """Rows, counted among `self.rows`, and values of the parts of the cells."""
+        return cells.split(self.cells(column), separator, self.batch.nulls)
+
     def failed(self, column: str, bad: np.ndarray, why: str, remedy: str) -> None:
         """Report the cells of `column` in the rows `bad`, counted among `self.rows`."""
         self.spoiled[bad] = True
@@ -199,7 +203,7 @@ def _read_text(part: _Rows, column: str, role: AnyRole) -> None:
 
 def _texts(part: _Rows, column: str, lang: Sequence[str]) -> Values:
     rows, values = (
-        cells.split(part.cells(column), None) if cells.is_list(part.cells(column)) else _whole(part, column)
+        part.split(column, None) if cells.is_list(part.batch.columns[column]) else _whole(part, column)
     )
     code = part.statements.language(lang[0] if lang else "")
     return Values(
@@ -220,7 +224,12 @@ def _whole(part: _Rows, column: str) -> tuple[np.ndarray, pa.Array]:
 def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Number)
     rows, values, bad = cells.numbers(part.plain(column), role.unit)
-    part.failed(column, bad, "is no number", "Mend the row, or give the column another role in the mapping.")
+    part.failed(
+        column,
+        bad,
+        "is no number",
+        "Mend the row, name such cells in `nulls:`, or give the column another role.",
+    )
     _keep_numbers(part, column, rows, values)
 
 
@@ -247,7 +256,7 @@ def _read_vector(part: _Rows, column: str, role: AnyRole) -> None:
 
 def _read_same_as(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, SameAs)
-    rows, values = cells.split(part.cells(column), role.split)
+    rows, values = part.split(column, role.split)
     codes, iris = cells.encode(values)
     known = [IRI.fullmatch(iri) is not None for iri in iris]
     good = np.array(known, dtype=bool)[codes]
@@ -277,7 +286,7 @@ def _read_ref(part: _Rows, column: str, role: AnyRole) -> None:
 
 
 def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | None, make: bool) -> None:
-    rows, values = cells.split(part.cells(column), separator)
+    rows, values = part.split(column, separator)
     codes, keys = cells.encode(values)
     nodes = part.statements.nodes.intern(type_, keys)
     if make:

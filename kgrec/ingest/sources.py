@@ -12,6 +12,8 @@ from pathlib import Path
 
 from kgrec.errors import SourceError, did_you_mean
 
+COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -19,6 +21,12 @@ class Source:
 
     path: Path
     name: str
+
+    @property
+    def suffix(self) -> str:
+        """What the suffix says of the content, in lower case: that of a compression does not; "" if there is none."""
+        suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() not in COMPRESSION]
+        return suffixes[-1] if suffixes else ""
 
 
 def find_files(folder: Path, names: Sequence[str], *, allow_outside: bool) -> list[Source]:

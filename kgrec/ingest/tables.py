@@ -21,7 +21,6 @@ import pyarrow.parquet
 
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import (
-    COMPRESSION,
     Batch,
     Table,
     Utf8,
@@ -60,11 +59,15 @@ def open_table(source: Source, form: TableFormat) -> Table:
             f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping."
         )
     try:
-        if kind == "parquet":
-            return _open_parquet(source)
-        return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
+        return _opened(source, form, kind).without(form.nulls)
     except pa.ArrowInvalid as error:
         raise unreadable(source, str(error)) from None
+
+
+def _opened(source: Source, form: TableFormat, kind: str) -> Table:
+    if kind == "parquet":
+        return _open_parquet(source)
+    return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
 
 
 def _check_fits(source: Source, form: TableFormat, kind: str) -> None:
@@ -107,10 +110,7 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
 
 def format_by_suffix(source: Source) -> str | None:
     """The format that the suffix names; None if it names none."""
-    suffixes = [suffix.lower() for suffix in source.path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSION:
-        suffixes.pop()
-    return _FORMATS.get(suffixes[-1]) if suffixes else None
+    return _FORMATS.get(source.suffix)
 
 
 def _format(source: Source) -> str:

@@ -126,8 +126,7 @@ def _renamed(terms: pa.Array, blank: np.ndarray, numbers: dict[str, int]) -> pa.
 
 def rdf_by_suffix(source: Source) -> str | None:
     """The format of RDF that the suffix names; None if it names none."""
-    suffixes = [suffix.lower() for suffix in source.path.suffixes if suffix.lower() not in (".gz", ".zst")]
-    return _SUFFIXES.get(suffixes[-1]) if suffixes else None
+    return _SUFFIXES.get(source.suffix)
 
 
 def _format(source: Source) -> str:

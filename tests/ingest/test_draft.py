@@ -180,6 +180,13 @@ interactions:
     assert graph.report.files["u.data"].bad == 0
 
 
+def test_of_two_logs_that_name_no_columns_the_second_is_left_out(tmp_path):
+    numbered = "".join(f"r{i}\t{line}\n" for i, line in enumerate(TAKEN.splitlines()))
+    draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=numbered, more_data=numbered)
+    assert "more.data: *: left out, since a mapping has one log, and u.data is taken" in draft.reasons
+    assert len(graph.interactions) == 8
+
+
 def test_facts_about_users_are_left_out(tmp_path):
     draft, graph = drafted(tmp_path, u_user=USERS, u_item=ITEMS, u_data=TAKEN)
     why = "its keys are the users of u.data, and facts about users are not read"
@@ -341,9 +348,11 @@ def test_addresses(tmp_path):
         "own": "same_as",
         "maker": "category",
         "tags": {"as": "node", "type": "tag", "edge": "tags", "split": "|"},
-        "nearly": "ignore",
+        "nearly": "same_as",
     }
-    assert graph.report.merged_items.count == 0
+    assert graph.report.merged_items.count == 0 and graph.report.shared.first == [
+        "a/i0, a/i1: http://ex.org/1"
+    ]
 
 
 def test_of_two_tables_with_the_same_keys_the_items_have_the_words(tmp_path):

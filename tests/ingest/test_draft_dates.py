@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from kgrec.ingest import cells
-from kgrec.ingest.draft.dates import _FORMS, DateForm, date_form
+from kgrec.ingest.draft.looks import _FORMS, DateForm, date_form
 
 
 def form_of(*values, name="released"):

@@ -11,7 +11,7 @@ import yaml
 from kgrec.errors import SourceError
 from kgrec.graph import build_graph
 from kgrec.ingest.draft import draft_mapping
-from kgrec.ingest.draft.iris import Prefixes, is_writable, local_name, namespace_and_name
+from kgrec.ingest.draft.lines import Prefixes, is_writable, local_name, namespace_and_name
 
 SHOP = """@prefix : <http://my.shop/vocab#> .
 @prefix s: <https://schema.org/> .

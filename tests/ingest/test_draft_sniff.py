@@ -7,8 +7,7 @@ import gzip
 import pytest
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.encoding import head_of
-from kgrec.ingest.draft.sniff import sniff
+from kgrec.ingest.draft.sniff import head_of, sniff
 from kgrec.ingest.sources import Source
 
 

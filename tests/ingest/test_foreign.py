@@ -152,15 +152,15 @@ def test_ml_latest(tmp_path: Path):
     assert (out / "movies.csv").read_text().splitlines() == [
         "movie_id,title,year,imdb,tmdb,genres",
         f'1,"Toy, Story",1995,{imdb}0114709,{tmdb}862,Adventure|Animation',
-        f"2,Heat,1995,{imdb}0113277,,",
-        f"3,Ran,1985,{imdb}0089881,,Drama",
+        f"2,Heat,1995,{imdb}0113277,{tmdb}949,",
+        f"3,Ran,1985,{imdb}0089881,{tmdb}949,Drama",
     ]
-    assert any("movies that share their tmdbId with another: 2" in remark for remark in done.remarks)
     assert text(out, "tags.csv") == "movie_id,tag,users\n1,fun,1\n1,pixar,2\n"
     assert dropped(done, "tags.csv") == {"has an empty cell": (1, ["tags.csv:5"])}
     graph = kgrec.build_graph(out / "kgrec.yaml")
     assert ("out", "tagged", "tag", "pixar") in edges(graph, "movie", "1")
     assert graph.stats()["items"] == 3
+    assert graph.report.shared.first == [f"movie/2, movie/3: {tmdb}949"]
 
 
 # RecBole
@@ -290,7 +290,9 @@ def test_kgat(tmp_path: Path):
     assert text(out, "interactions.csv") == "user_id,item_id\nalice,B00A\nalice,B00B\nbob,B00C\n"
     assert text(out, "test.csv") == "user_id,item_id\nalice,B00B\nalice,B00C\n"
     freebase = "http://rdf.freebase.com/ns/"
-    assert text(out, "items.csv") == f"item_id,number,freebase\nB00A,0,{freebase}m.0a\nB00B,1,\nB00C,2,\n"
+    assert text(out, "items.csv") == (
+        f"item_id,number,freebase\nB00A,0,{freebase}m.0a\nB00B,1,{freebase}m.0b\nB00C,2,{freebase}m.0b\n"
+    )
     assert text(out, "knowledge.nt") == (
         f"<{BASE}/item/B00A> <{freebase}book.genre> <{BASE}/entity/m.genre> .\n"
         f"<{BASE}/entity/m.genre> <{BASE}/relation/has%20page> <{BASE}/item/B00C> .\n"
@@ -305,9 +307,8 @@ def test_kgat(tmp_path: Path):
     assert dropped(done, "test.txt") == {"names an item that item_list.txt lacks": (1, ["test.txt:2: 9"])}
     warning = "WARNING: 1 of 2 pairs of test.txt (50.0%) are in train.txt too"
     assert any(remark.startswith(warning) for remark in done.remarks)
-    assert any("items that share their freebase_id: 2" in remark for remark in done.remarks)
     graph = kgrec.build_graph(out / "kgrec.yaml")
-    assert graph.stats()["items"] == 3
+    assert graph.stats()["items"] == 3 and graph.report.shared.count == 1
     assert ("out", "fb:book.genre", "entity", "m.genre") in edges(graph, "item", "B00A")
 
 

@@ -173,6 +173,7 @@ FORMS = [
     "    encoding: utf-16\n",
     '    quote: ""\n',
     '    delimiter: "|"\n',
+    '    nulls: [a, "1999", "[", War, ","]\n',
 ]
 #: bytes that mean something in one of the formats
 TELLING = [

@@ -3,20 +3,14 @@
 Enters: paths of files. Leaves: a `Draft`: kgrec.yaml as text, and why each column got its role. Guesses are plain rules
 on names and values, so that the reasons can be given; the user has the last word.
 
-lines     roles and names as YAML has them
-names     what the names of files and columns say
-values    what the values of a column look like
-dates     how dates are written
-encoding, layout, header, sniff   how a file is to be read
-sample    the first rows of a file
-logs      the columns of a log
-files     which file is a table with a key, which is the log
-literals  the role of values that are neither keys nor IRIs
-rdf, classes   the first triples of an RDF file, and the types of its nodes
-iris, joins    prefixes; how IRIs and keys meet
-known     what values may refer to
-columns   the roles of a table's columns
-predicates, knowledge   the roles of predicates; RDF's part of the mapping
+looks      what names and values look like
+lines      what kgrec.yaml says: text, roles, names with prefixes
+sniff      how a table's file is to be read
+sample     the first rows of a table
+files      which file is a table with a key, which is the log, and the log's columns
+rdf        the first triples of an RDF file, the types of its nodes, what their IRIs are made of
+columns    the roles of a table's columns, and of values in general
+knowledge  RDF's part: what joins it to tables, and the roles of predicates
 """
 
 from __future__ import annotations
@@ -26,16 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.classes import NodeType, node_types
-from kgrec.ingest.draft.columns import node_lines
-from kgrec.ingest.draft.encoding import head_of
-from kgrec.ingest.draft.files import Files, sort_files
-from kgrec.ingest.draft.iris import Prefixes, namespace_and_name
-from kgrec.ingest.draft.knowledge import Joined, join, keys_of_types, no_classes, rdf_lines
-from kgrec.ingest.draft.logs import log_lines
-from kgrec.ingest.draft.names import ITEM
-from kgrec.ingest.draft.rdf import RdfSample, rdf_format, read_rdf_sample
+from kgrec.ingest.draft.columns import Known, node_lines
+from kgrec.ingest.draft.files import Files, log_lines, sort_files
+from kgrec.ingest.draft.knowledge import join, keys_of_types, no_classes, rdf_lines
+from kgrec.ingest.draft.lines import Prefixes, namespace_and_name
+from kgrec.ingest.draft.looks import ITEM
+from kgrec.ingest.draft.rdf import NodeType, RdfSample, node_types, rdf_format, read_rdf_sample
 from kgrec.ingest.draft.sample import Sample, read_sample, source_of
+from kgrec.ingest.draft.sniff import head_of
 
 _BASE = "https://example.org/"
 
@@ -63,61 +55,54 @@ def draft_mapping(paths: list[Path], folder: Path | None = None) -> Draft:
         raise SourceError(
             "There is no file to draft a mapping from.", "Name the tables: kgrec init items.csv ratings.csv"
         )
-    samples = _read(paths, Path(paths[0]).parent if folder is None else folder)
+    samples = list(_read(paths, Path(paths[0]).parent if folder is None else folder))
     tables = [sample for sample in samples if isinstance(sample, Sample)]
     rdf = [sample for sample in samples if isinstance(sample, RdfSample)]
     types = node_types(rdf)
     files = sort_files(tables, keys_of_types(types), no_classes(rdf) if rdf and not types else None)
-    item = next(
-        (type_ for type_ in types if files.item.table is None and type_.name == files.item.type), None
-    )
-    joined = join(files, rdf, types, _BASE)
-    lines = "\n".join(_lines(files, rdf, item, joined)) + "\n"
-    reasons = [reason for sample in samples for reason in sample.reasons]
-    return Draft(lines, joined.reasons + reasons)
+    # join may rename it
+    of_rdf = [type_ for type_ in types if files.item.table is None and type_.name == files.item.type]
+    known = join(files, rdf, types, _BASE)
+    reasons = [f"kgrec.yaml: base: {known.base}, since {known.why_base}"] if known.why_base else []
+    lines = "\n".join(_lines(files, rdf, known, of_rdf)) + "\n"
+    return Draft(lines, reasons + [reason for sample in samples for reason in sample.reasons])
 
 
-def _read(paths: Sequence[Path], folder: Path) -> list[Sample | RdfSample]:
-    samples: list[Sample | RdfSample] = []
+def _read(paths: Sequence[Path], folder: Path) -> Iterator[Sample | RdfSample]:
     for path in paths:
         source = source_of(Path(path), folder)
         head = head_of(source)
         is_rdf = rdf_format(source, head) is not None
-        samples.append(read_rdf_sample(source, head, _BASE) if is_rdf else read_sample(source, head))
-    return samples
+        yield read_rdf_sample(source, head, _BASE) if is_rdf else read_sample(source, head)
 
 
-def _lines(files: Files, rdf: Sequence[RdfSample], item: NodeType | None, joined: Joined) -> Iterator[str]:
-    prefixes = _prefixes(rdf, joined)
-    why = _why_items(files, item)
-    parts = [rdf_lines(sample, joined.known, prefixes, item=item, why_items=why) for sample in rdf]
-    of_rdf = [line for part in parts for line in part]
+def _lines(files: Files, rdf: Sequence[RdfSample], known: Known, of_rdf: Sequence[NodeType]) -> Iterator[str]:
+    item, why = next(iter(of_rdf), None), _why_items(files, of_rdf)
+    iris = {iri for sample in rdf for iri in sample.parts}
+    iris |= {iri for type_ in known.types for iri in type_.classes}
+    declared = {prefix: iri for sample in rdf for prefix, iri in sample.declared.items()}
+    prefixes = Prefixes(known.base, declared, {namespace_and_name(iri)[0] for iri in iris})
+    # first, since they decide which prefixes there are
+    knowledge = [line for sample in rdf for line in rdf_lines(sample, known, prefixes, item, why)]
     yield "version: 1"
-    yield f"base: {joined.base}"
+    yield f"base: {known.base}"
     yield from prefixes.lines()
     if files.tables:
         yield "nodes:"
     for table in files.tables:
-        yield from node_lines(table, joined.known, _why_items(files) if table is files.item.table else "")
+        yield from node_lines(table, known, why if table is files.item.table else "")
     if rdf:
         yield "rdf:"
-    yield from of_rdf
+    yield from knowledge
     if files.log is not None:
         yield from log_lines(files.log)
 
 
-def _prefixes(rdf: Sequence[RdfSample], joined: Joined) -> Prefixes:
-    iris = {iri for sample in rdf for iri in sample.parts}
-    iris |= {iri for type_ in joined.known.types for iri in type_.classes}
-    declared = {prefix: iri for sample in rdf for prefix, iri in sample.declared.items()}
-    return Prefixes(joined.base, declared, {namespace_and_name(iri)[0] for iri in iris})
-
-
-def _why_items(files: Files, item: NodeType | None = None) -> str:
+def _why_items(files: Files, of_rdf: Sequence[NodeType]) -> str:
     if files.log is not None:
         return "its keys are in the interactions"
-    if item is not None:
-        return f"no table brings items, and the most is said about its {len(item.nodes):,} nodes"
+    if of_rdf:
+        return f"no table brings items, and the most is said about its {len(of_rdf[0].nodes):,} nodes"
     if len(files.tables) == 1:
         return "it is the only table"
     return "its name says so" if ITEM.fullmatch(files.item.type) else "it is the first table"

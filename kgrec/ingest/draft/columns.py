@@ -1,91 +1,112 @@
-"""The role of each column of a table.
+"""The role of each column of a table, and of values in general.
 
-Enters: a `Sample` of a table, and what its values may refer to. Leaves: the table's lines of kgrec.yaml, with reasons.
+Enters: a `Sample` of a table, and what its values may refer to. Leaves: the table's lines of kgrec.yaml, with reasons; and
+a `Guess` for the values of a column or of a predicate that are neither keys nor IRIs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from kgrec.ingest import cells
-from kgrec.ingest.draft.classes import type_of_iris
-from kgrec.ingest.draft.known import Known
-from kgrec.ingest.draft.lines import Guess, quoted
-from kgrec.ingest.draft.literals import alike, category, literal_role
-from kgrec.ingest.draft.names import LABELS, NUMERIC, type_of_key, type_of_values
+from kgrec.ingest.draft import looks
+from kgrec.ingest.draft.lines import Guess, written
+from kgrec.ingest.draft.looks import IRIS, LABELS, NUMERIC, distinct, overlap, share
+from kgrec.ingest.draft.rdf import Below, NodeType, type_of_iris
 from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.values import (
-    IRIS,
-    PICTURES,
-    all_match,
-    distinct,
-    filled,
-    is_long,
-    numbers_of,
-    overlap,
-    parts_of,
-    share_matching,
-)
+from kgrec.roles import is_type_name
 
 #: share of a column that says what it is, though some cells say another thing
 _MOSTLY = 0.8
 #: share of a list's values that must be keys: a catalogue is part of a larger one
 _PARTLY = 0.2
+#: share of the values that must be names of RDF's nodes, or as many
+_NAMED, _MANY_NAMED = 0.2, 10
 #: role of a column that the file does not name -> what it is called
-_NAMES = {"label": "title", "date": "date", "same_as": "url"}
+_CALLED = {"label": "title", "date": "date", "same_as": "url"}
+_OBJECTS = r"^\s*(\{[\s\S]*\}|\[\s*[\[{][\s\S]*\])\s*$"
+_CODES = r"^\S*\d\S*$"
+#: digits in groups, decimal commas, currencies, per cent
+_FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?\s*$"
+#: names of things, not of the node itself: they are nodes, even if many of them occur once
+_OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
+#: so many rows with one and the same value say nothing
+_MANY = 20
+
+
+@dataclass(frozen=True)
+class Known:
+    """What there is to refer to."""
+
+    #: of the mapping, and why; "" for the usual one
+    base: str
+    why_base: str
+    tables: Sequence[Sample]
+    types: Sequence[NodeType]
+    #: IRIs that RDF says something about
+    subjects: pa.Array
+    #: IRIs that tables have
+    of_tables: pa.Array
+    #: IRIs of RDF below the base
+    below: Sequence[Below]
+
+    @property
+    def taken(self) -> set[str]:
+        """Types with keys of their own, which mere values are not."""
+        return {table.type for table in self.tables} | {type_.name for type_ in self.types}
+
+    def type_by_keys(self, values: pa.Array) -> str | None:
+        """The type of RDF's nodes that some names are keys of, below the mapping's base; tables have keys themselves."""
+        ours = [table.type for table in self.tables]
+        shares = {one.type: overlap(values, one.keys) for one in self.below if one.type not in ours}
+        best = max(shares, key=lambda name: shares[name], default=None)
+        if best is None or shares[best] < min(_NAMED, _MANY_NAMED / max(1, distinct(values))):
+            return None
+        return best
 
 
 def node_lines(table: Sample, known: Known, why_items: str) -> Iterator[str]:
     """What stands under `nodes:` for a table; `why_items` is why its nodes are recommended, "" if they are not."""
-    roles = _renamed(table, column_roles(table, known))
     assert table.key is not None
+    labels = _labels(table)
+    others = (name for name in table.columns if name != table.key)
+    roles = {name: labels.get(name) or _role(table, name, known) for name in others}
+    if table.has_names:
+        roles = alike(roles, {name: name for name in roles}, known.taken)
+    else:
+        names = {name: _CALLED.get(str(guess.role["as"]), name) for name, guess in roles.items()}
+        renamed = table.rename({table.key: "id", **names})
+        roles = {renamed.get(name, name): guess for name, guess in roles.items()}
     table.why(table.key, "key", table.why_key)
-    yield f"  {quoted(table.type)}:"
+    yield f"  {written(table.type)}:"
     if why_items:
         yield "    item: true"
         table.why("*", "items", why_items)
     yield from (f"    {line}" for line in table.file_lines())
-    yield f"    key: {quoted(table.key)}"
+    yield f"    key: {written(table.key)}"
     yield "    columns:" if roles else "    columns: {}"
     for name, guess in roles.items():
         table.why(name, guess, guess.reason)
-        yield f"      {quoted(name)}: {guess}"
-
-
-def _renamed(table: Sample, roles: dict[str, Guess]) -> dict[str, Guess]:
-    """Call columns by their roles, where the file does not name them."""
-    if table.has_names:
-        return roles
-    names = {name: _NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
-    renamed = table.rename({table.key or "": "id", **names})
-    return {renamed.get(name, name): guess for name, guess in roles.items()}
-
-
-def column_roles(table: Sample, known: Known) -> dict[str, Guess]:
-    """The role of each column but the key."""
-    labels = _labels(table)
-    roles = {
-        name: labels[name] if name in labels else _role(table, name, known)
-        for name in table.columns
-        if name != table.key
-    }
-    return alike(roles, {name: name for name in roles}, known.taken) if table.has_names else roles
+        yield f"      {written(name)}: {guess}"
 
 
 def _labels(table: Sample) -> dict[str, Guess]:
     """The columns that name the nodes: by their names, else the first whose values are like names."""
-    names = [name for name in table.columns if name != table.key and not cells.is_list(table.columns[name])]
-    full = {name: filled(table.columns[name]) for name in names}
-    exact = [name for name in names if name.lower() in LABELS and len(full[name])]
-    ending = [name for word in LABELS for name in names if name.lower().endswith(word)]
-    ending = [name for name in ending if distinct(full[name]) > 0.5 * len(full[name])]
-    if exact or ending:
+    full = {name: looks.filled(table.columns[name]) for name in table.plain if name != table.key}
+    named = [name for name in full if name.lower() in LABELS and len(full[name])] or [
+        name
+        for word in LABELS
+        for name in full
+        if name.lower().endswith(word) and distinct(full[name]) > 0.5 * len(full[name])
+    ][:1]
+    if named:
         reason = "its name says that it names the node"
-        return {name: Guess({"as": "label"}, reason) for name in exact or ending[:1]}
-    like_names = (name for name in names if _is_like_names(full[name], len(table.columns[name])))
-    first = next(like_names, None)
+        return {name: Guess({"as": "label"}, reason) for name in named}
+    first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)
     reason = "it is the first column of short texts that hardly repeat"
     return {first: Guess({"as": "label"}, reason)} if first is not None else {}
 
@@ -93,39 +114,33 @@ def _labels(table: Sample) -> dict[str, Guess]:
 def _is_like_names(full: pa.Array, rows: int) -> bool:
     if not len(full) or len(full) < 0.9 * rows or distinct(full) < 0.9 * len(full):
         return False
-    if is_long(full) or all_match(full, IRIS):
+    if looks.is_long(full) or share(full, IRIS) == 1 or share(full, r"[^\W\d_]{2}") <= 0.9:
         return False
-    worded = share_matching(full, r"[^\W\d_]{2}") > 0.9
-    return worded and literal_role("", full, rows=rows, taken=()).role == {"as": "text"}
+    return literal_role("", full, rows=rows, taken=()).role == {"as": "text"}
 
 
 def _role(table: Sample, name: str, known: Known) -> Guess:
-    full = filled(table.columns[name])
+    full = looks.filled(table.columns[name])
     if name in table.unreadable:
         return Guess({"as": "ignore"}, "its type has no text, or is a list of such")
     if not len(full):
         return Guess({"as": "ignore"}, "it is empty in the rows looked at")
     if not name:
         return Guess({"as": "ignore"}, "the header has no name for it")
-    if (vector := _vector(full)) is not None:
-        return vector
-    values, separator = parts_of(full)
-    own = table if separator is not None else None
-    if (target := _target(name, values, known.tables, in_lists_of=own)) is not None:
+    if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
+        return Guess({"as": "vector"}, "it holds lists of numbers")
+    if share(full, r"^\[\s*-?\d[^\"]*\]$") == 1 and len(cells.vectors(full)[2]) == 0:
+        return Guess({"as": "vector"}, "it holds JSON arrays of numbers")
+    values, separator = looks.parts_of(full)
+    target = _target(name, values, known.tables, in_lists_of=table if separator else None)
+    if target is not None:
         role = {"as": "ref", "to": target.type, "edge": name, **_split(separator)}
         return Guess(role, f"its values are keys of {target.source.name}")
-    if not len(values):
-        return Guess({"as": "ignore"}, "it holds nothing but separators")
-    if all_match(values, IRIS):
+    if share(values, IRIS) == 1:
         return _iris(name, values, separator, known)
-    if share_matching(values, IRIS) >= _MOSTLY:
+    if share(values, IRIS) >= _MOSTLY:
         return Guess({"as": "ignore"}, "most of its values are addresses, and some are none")
     guess = literal_role(name, full, rows=len(table.columns[name]), taken=known.taken, edge=name)
-    return _typed_by_rdf(guess, values, known)
-
-
-def _typed_by_rdf(guess: Guess, values: pa.Array, known: Known) -> Guess:
-    """The guess, with the type of RDF's nodes that the values name, if they do."""
     type_ = known.type_by_keys(values) if guess.role["as"] in ("node", "category") else None
     if type_ is None:
         return guess
@@ -136,34 +151,19 @@ def _split(separator: str | None) -> dict[str, str]:
     return {"split": separator} if separator else {}
 
 
-def _vector(full: pa.Array) -> Guess | None:
-    if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
-        return Guess({"as": "vector"}, "it holds lists of numbers")
-    if all_match(full, r"^\[\s*-?\d[^\"]*\]$") and len(cells.vectors(full)[2]) == 0:
-        return Guess({"as": "vector"}, "it holds JSON arrays of numbers")
-    return None
-
-
 def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> Guess:
-    if share_matching(values, PICTURES) > 0.5:
+    if share(values, looks.PICTURES) > 0.5:
         return Guess({"as": "ignore"}, "it holds addresses of pictures")
-    in_rdf = overlap(values, known.subjects)
-    repeats = distinct(values) < 0.9 * len(values)
-    same_as: dict[str, str] = {"as": "same_as", **_split(separator)}
-    if in_rdf and not repeats:
-        why = f"it holds IRIs, {in_rdf:.0%} of which RDF says something about"
-        shared = len(values) - distinct(values)
-        return Guess(same_as, f"{why}; {shared:,} repeat, and make their rows one" if shared else why)
-    if in_rdf:
+    in_rdf, different = overlap(values, known.subjects), distinct(values)
+    if in_rdf and different < 0.9 * len(values):
         role = {"as": "node", "type": type_of_iris(values, known.types), "edge": name, **_split(separator)}
         return Guess(role, "it holds IRIs, which repeat, and RDF says something about them")
-    if repeats:
-        type_ = type_of_values(name, known.taken)
+    if different < 0.9 * len(values):
+        type_ = looks.type_of_values(name, known.taken)
         role = {"as": "node", "type": type_, "edge": name, **_split(separator)}
-        return Guess(role if separator else category(name, known.taken), "it holds IRIs, which repeat")
-    if distinct(values) < len(values):
-        return Guess({"as": "ignore"}, "it holds IRIs, and same_as would make those one that share one")
-    return Guess(same_as, "it holds IRIs")
+        return Guess(role if separator else _category(name, known.taken), "it holds IRIs, which repeat")
+    why = f", {in_rdf:.0%} of which RDF says something about" if in_rdf else ""
+    return Guess({"as": "same_as", **_split(separator)}, f"it holds IRIs{why}")
 
 
 def _target(
@@ -174,12 +174,102 @@ def _target(
     Numbers without such a name may be the keys of the table that has lists of them.
     """
     best = max(tables, key=lambda other: overlap(values, other.keys))
-    share = overlap(values, best.keys)
-    if numbers_of(values) is None:
-        spaced = share_matching(values, r"\s") > 0
-        return best if share >= 0.9 or (share >= _PARTLY and not spaced) else None
-    if share < 0.5:
+    part = overlap(values, best.keys)
+    if looks.numbers_of(values) is None:
+        return best if part >= 0.9 or (part >= _PARTLY and not share(values, r"\s")) else None
+    if part < 0.5:
         return None
-    by_name = next((other for other in tables if other.type == type_of_key(name)), None)
+    by_name = next((other for other in tables if other.type == looks.type_of_key(name)), None)
     is_own = best is in_lists_of and not NUMERIC.search(name)
     return by_name or (best if is_own else None)
+
+
+# values of columns and of predicates
+
+
+def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str], edge: str = "") -> Guess:
+    """The role of some values that are neither keys nor IRIs.
+
+    Args:
+        name: Of the column, or the last part of the predicate's.
+        full: The values that are filled, at least one.
+        rows: How many rows or nodes there are, with a value or without.
+        taken: Types with keys of their own, which values are not.
+        edge: Name of the relation to say of nodes; "" if the default is meant.
+    """
+    if share(full, _OBJECTS) == 1:
+        return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
+    values, separator = looks.parts_of(full)
+    if not len(values):
+        return Guess({"as": "ignore"}, "it holds nothing but separators")
+    if separator is None and looks.has_lists(full) and looks.mean_length(values) > looks.LONG:
+        return Guess({"as": "text"}, "it holds lists of sentences")
+    if separator is not None or looks.has_lists(full):
+        role = {"as": "node", "type": looks.type_of_values(name, taken)}
+        role |= ({"edge": edge} if edge else {}) | _split(separator)
+        how = f"separated by '{separator}'" if separator else "in lists"
+        return Guess(role, f"it holds several values, {how}")
+    if (form := looks.date_form(full, name)) is not None:
+        return Guess({"as": "date"} | ({"format": form.format} if form.format else {}), form.reason)
+    if looks.numbers_of(full) is not None:
+        return _number(name, full, taken)
+    if share(full, _FOR_PEOPLE) == 1:
+        why = "its numbers have commas, currencies or the like: write plain ones, with a point"
+        return Guess({"as": "ignore"}, why)
+    return _worded(name, full, rows, taken)
+
+
+def alike(guesses: dict[str, Guess], names: Mapping[str, str], taken: Collection[str]) -> dict[str, Guess]:
+    """The guesses, in which those that differ in a number only agree: the third actor is one as the first is.
+
+    Args:
+        guesses: By column or predicate.
+        names: Name of each.
+        taken: Types with keys of their own.
+    """
+    types = {key: looks.type_of_values(names[key], taken) for key in guesses}
+    numbered = {key for key in guesses if re.search(r"\d", names[key])}
+    categories = {types[key] for key in numbered if guesses[key].role["as"] == "category"}
+    return {
+        key: Guess({"as": "category", "type": types[key]}, f"others like it repeat, and {guess.reason}")
+        if key in numbered and guess.role["as"] == "text" and types[key] in categories
+        else guess
+        for key, guess in guesses.items()
+    }
+
+
+def _number(name: str, full: pa.Array, taken: Collection[str]) -> Guess:
+    if not share(full, r"^\s*0\d") and not looks.NAMED_ID.fullmatch(name):
+        return Guess({"as": "number"}, "all its values are numbers")
+    if _repeats(full):
+        return Guess(_category(name, taken), f"its numbers are codes, and {_counted(full)}")
+    return Guess({"as": "ignore"}, "its numbers are codes, which hardly repeat")
+
+
+def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Guess:
+    if looks.is_long(full):
+        return Guess({"as": "text"}, "its values are long")
+    if distinct(full) == 1 and len(full) == rows >= _MANY:
+        return Guess({"as": "ignore"}, "it has one value in all rows looked at")
+    if _repeats(full, 0.9 if _OF_NAMES.search(name) else 0.5):
+        return Guess(_category(name, taken), _counted(full))
+    if share(full, _CODES) > 0.9:
+        return Guess({"as": "ignore"}, "its values are codes, which hardly repeat")
+    if NUMERIC.search(name):
+        return Guess({"as": "ignore"}, "its name is that of a number, and its values are none")
+    return Guess({"as": "text"}, "its values hardly repeat")
+
+
+def _repeats(full: pa.Array, most: float = 0.5) -> bool:
+    return distinct(full) < len(full) and distinct(full) <= max(20, most * len(full))
+
+
+def _counted(full: pa.Array) -> str:
+    return f"only {distinct(full):,} of its {len(full):,} values differ"
+
+
+def _category(name: str, taken: Collection[str]) -> dict[str, str]:
+    """A role that makes a node of each value, with a type where the column's name does not do for one."""
+    type_ = looks.type_of_values(name, taken)
+    is_default = type_ == looks.singular(name) and is_type_name(name) and name not in taken
+    return {"as": "category"} if is_default else {"as": "category", "type": type_}

@@ -1,43 +1,49 @@
-"""Which file is what: tables of nodes with their keys, and the log of interactions.
+"""Which file is what: tables of nodes with their keys, and the log of interactions with its columns.
 
-Enters: samples, and the identifiers that RDF has. Leaves: `Files`; in the samples `key` and `type`, or `log`, decided.
+Enters: samples, and the identifiers that RDF has. Leaves: `Files`; in the samples `key` and `type`, or `log`, decided; and
+the log's lines of kgrec.yaml.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from kgrec.errors import SourceError
-from kgrec.ingest import cells
-from kgrec.ingest.draft.dates import date_form
-from kgrec.ingest.draft.logs import (
-    Choices,
-    Keys,
-    is_log_by_values,
-    is_named_log,
-    log_by_values,
-    may_be_ids,
-    named_log,
-)
-from kgrec.ingest.draft.names import ITEM, LABELS, NAMED_ID, type_of_file, type_of_key, unique
+from kgrec.ingest.draft import looks
+from kgrec.ingest.draft.lines import written
+from kgrec.ingest.draft.looks import ITEM, LABELS, NAMED_ID, TIME, USER, VALUE
 from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.values import (
-    distinct,
-    filled,
-    is_clock,
-    is_long,
-    is_unique,
-    mean_length,
-    numbers_of,
-    overlap,
-)
 from kgrec.ingest.statements import RESOURCE
 
 #: share of the rows that may repeat a key which is named like one
 _REPEATED = 0.005
 #: keys that have nothing in common for having one name
 _PLAIN_KEYS = ("id", "key")
+#: so many different numbers are still few
+_FEW = 101
+_BY_NAME = "its name says so, in a file of users and items"
+#: a column, and why
+_Choice = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Identifiers that a column of the log may hold: those of a table, or of a class of RDF."""
+
+    type: str
+    values: pa.Array
+    #: mean characters of the longest texts that the nodes have: those of items are longer than those of users
+    words: float = 0.0
+    #: the table; None for a class of RDF
+    table: Sample | None = None
+
+    @property
+    def are_users(self) -> bool:
+        """Whether the nodes, or their keys, are called users."""
+        return any(USER.fullmatch(name) for name in (self.type, (self.table and self.table.key) or ""))
 
 
 @dataclass(frozen=True)
@@ -61,99 +67,149 @@ def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceE
     Raises:
         SourceError: Nothing can be the items.
     """
+    # nodes of RDF that have no type are resources, and would be items if these were
+    taken = {RESOURCE}
     for sample in samples:
-        if not is_named_log(sample):
+        if _named_pair(sample) is None:
             _find_key(sample)
-    _name_types(samples)
+        if sample.key is not None:
+            sample.type = looks.unique(looks.type_of_file(sample.source.path), taken)
+            taken.add(sample.type)
     tables = [sample for sample in samples if sample.key is not None]
     for sample in tables:
-        others = [*(keys_of(other) for other in tables if other is not sample), *of_rdf]
-        if is_log_by_values(sample, others):
+        others = [_keys_of(other) for other in tables if other is not sample and other.key is not None]
+        if _has_events(sample, [*others, *of_rdf]):
             sample.key = None
     tables = [sample for sample in tables if sample.key is not None]
-    all_keys = [*map(keys_of, tables), *of_rdf]
+    all_keys = [*map(_keys_of, tables), *of_rdf]
     log = _log_of([sample for sample in samples if sample.key is None], all_keys)
     if not all_keys:
         raise otherwise or _no_items(log)
     item = _items(all_keys, log)
-    return Files(_kept(tables, log, item), log, item)
+    left_out = {sample.source: _why_left_out(sample, log, item) for sample in tables}
+    for sample in tables:
+        if left_out[sample.source]:
+            sample.why("*", "left out", left_out[sample.source])
+    return Files([sample for sample in tables if not left_out[sample.source]], log, item)
 
 
-def keys_of(table: Sample) -> Keys:
-    """The identifiers of a table's nodes."""
-    texts = [array for array in table.columns.values() if not cells.is_list(array)]
-    return Keys(table.type, table.keys, max(map(mean_length, map(filled, texts)), default=0.0), table)
+def log_lines(log: Sample) -> Iterator[str]:
+    """What stands under `interactions:`."""
+    yield "interactions:"
+    yield from (f"  {line}" for line in log.file_lines())
+    yield from (f"  {role}: {written(name)}" for role, name in log.log.items())
+    if "time" in log.log:
+        form = looks.date_form(looks.filled(log.columns[log.log["time"]]), log.log["time"])
+        if form is not None and form.format:
+            yield f"  time_format: {written(form.format)}"
+    if "value" in log.log and _are_stars(log.columns[log.log["value"]]):
+        log.why(log.log["value"], "positive: >= 4", "it looks like stars from 1 to 5")
+        yield '  positive: ">= 4"'
+
+
+# tables
+
+
+def _keys_of(table: Sample) -> Keys:
+    lengths = [looks.mean_length(looks.filled(table.columns[name])) for name in table.plain]
+    return Keys(table.type, table.keys, max(lengths, default=0.0), table)
 
 
 def _find_key(sample: Sample) -> None:
     """Decide the key, and why; it stays None if no column can be one."""
-    names = [name for name, array in sample.columns.items() if not cells.is_list(array)]
-    alone = [name for name in names if is_unique(sample.columns[name])]
+    arrays, type_ = sample.columns, looks.type_of_file(sample.source.path)
+    alone = [name for name in sample.plain if looks.is_unique(arrays[name])]
     named = [name for name in alone if NAMED_ID.fullmatch(name)]
-    usual = [name for name in named if name.lower() in _usual_keys(sample)]
-    rest = [name for name in alone if not _is_time(sample, name)]
-    ids = [name for name in rest if may_be_ids(sample.columns[name])]
-    short = [name for name in rest if not is_long(sample.columns[name]) and name.lower() not in LABELS]
+    usual = [name for name in named if name.lower() in (*_PLAIN_KEYS, f"{type_}_id", f"{type_}id")]
+    rest = [name for name in alone if not _is_time(arrays[name], name)]
+    ids = [name for name in rest if _may_be_ids(arrays[name])]
+    short = [name for name in rest if not looks.is_long(arrays[name]) and name.lower() not in LABELS]
     # a column without a name counts the rows: the last resort
     plain = [name for name in [*ids, *short] if name] or ids
-    sample.key = next(iter(usual or named or plain), None)
-    if sample.key is not None:
-        named_so = " and named like an id" if named else ""
-        sample.why_key = f"it is filled and unique in the rows looked at{named_so}"
-    else:
-        _find_nearly_key(sample, [name for name in names if NAMED_ID.fullmatch(name)])
-
-
-def _is_time(sample: Sample, name: str) -> bool:
-    array = sample.columns[name]
-    return bool(is_clock(array)) or (numbers_of(array) is None and date_form(array, name) is not None)
-
-
-def _usual_keys(sample: Sample) -> tuple[str, ...]:
-    type_ = type_of_file(sample.source.path)
-    return (*_PLAIN_KEYS, f"{type_}_id", f"{type_}id")
-
-
-def _find_nearly_key(sample: Sample, names: Sequence[str]) -> None:
-    for name in names:
-        array = sample.columns[name]
-        repeated = len(array) - distinct(array)
-        if len(filled(array)) == len(array) and repeated <= _REPEATED * len(array):
+    for name in usual or named or plain:
+        sample.key = name
+        like = " and named like an id" if named else ""
+        sample.why_key = f"it is filled and unique in the rows looked at{like}"
+        return
+    for name in (name for name in sample.plain if NAMED_ID.fullmatch(name)):
+        array = arrays[name]
+        repeated = len(array) - looks.distinct(array)
+        if len(looks.filled(array)) == len(array) and repeated <= _REPEATED * len(array):
             sample.key = name
             sample.why_key = f"it is named like an id, and only {repeated:,} of the rows looked at repeat one"
             return
 
 
-def _name_types(samples: list[Sample]) -> None:
-    # nodes of RDF that have no type are resources, and would be items if these were
-    taken = {RESOURCE}
-    for sample in samples:
-        if sample.key is not None:
-            sample.type = unique(type_of_file(sample.source.path), taken)
-            taken.add(sample.type)
+def _is_time(array: pa.Array, name: str) -> bool:
+    if looks.numbers_of(array) is not None:
+        return bool(looks.clock_of(array))
+    return looks.date_form(array, name) is not None
+
+
+def _may_be_ids(array: pa.Array) -> bool:
+    """Whether the values are short, without spaces, and no fractions."""
+    full = looks.filled(array)
+    if not len(full) or looks.is_long(full) or len(full) < 0.9 * len(array):
+        return False
+    return looks.share(full, r"\S\s+\S|^[+-]?\d*[.,]\d+$") < 0.1
+
+
+def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
+    """The keys that the log has, of several those that are called so, are most, or are covered best; or have words.
+
+    Without a log, what is called items, else the first, tables before RDF.
+    """
+    if log is None:
+        return max(
+            all_keys, key=lambda k: (not k.are_users, k.table is not None, ITEM.fullmatch(k.type) is not None)
+        )
+    name = log.log["item"]
+    taken = log.columns[name]
+
+    def fit(keys: Keys) -> tuple[bool, bool, bool, float, float, float]:
+        share = round(looks.overlap(taken, keys.values), 2)
+        cover = round(looks.overlap(keys.values, taken), 1)
+        is_named = log.has_names and keys.type == looks.type_of_key(name)
+        return share >= 0.9, not keys.are_users, is_named, share, cover, keys.words
+
+    return max(all_keys, key=fit)
+
+
+def _why_left_out(table: Sample, log: Sample | None, item: Keys) -> str:
+    """Why a table is not read: a user is the items that he or she took, and no node; a type has one table."""
+    if table is item.table:
+        return ""
+    is_of_users = log is not None and _keys_of(table).are_users
+    if log is not None and is_of_users and looks.overlap(log.columns[log.log["user"]], table.keys) >= 0.5:
+        return f"its keys are the users of {log.source.name}, and facts about users are not read"
+    other, key = item.table, table.key or ""
+    if other is None or key != other.key or key.lower() in _PLAIN_KEYS:
+        return ""
+    if looks.overlap(table.keys, item.values) < 0.9:
+        return ""
+    return f"it has the keys of {other.source.name}, and a type has one table: join the two"
+
+
+# the log
 
 
 def _log_of(samples: list[Sample], all_keys: Sequence[Keys]) -> Sample | None:
     """The first log among the files that are no tables; the others are left out."""
     log = None
     for sample in samples:
-        choices = named_log(sample, all_keys) if is_named_log(sample) else log_by_values(sample, all_keys)
+        choices = _log_columns(sample, all_keys)
         if not choices:
             sample.why("*", "left out", "no column is filled and unique")
         elif log is not None:
             sample.why("*", "left out", f"a mapping has one log, and {log.source.name} is taken")
         else:
             log = sample
-            _note_log(log, choices)
+            log.log = {role: name for role, (name, _) in choices.items()}
+            if not log.has_names:
+                log.rename({name: role for role, name in log.log.items()})
+            for role, (_, why) in choices.items():
+                log.why(log.log[role], role, why)
     return log
-
-
-def _note_log(log: Sample, choices: Choices) -> None:
-    log.log = {role: name for role, (name, _) in choices.items()}
-    if not log.has_names:
-        log.rename({name: role for role, name in log.log.items()})
-    for role, (_, why) in choices.items():
-        log.why(log.log[role], role, why)
 
 
 def _no_items(log: Sample | None) -> SourceError:
@@ -167,53 +223,141 @@ def _no_items(log: Sample | None) -> SourceError:
     )
 
 
-def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
-    """The keys that the log has, of several those that are called so, are most, or are covered best; or have words.
+def _has_events(sample: Sample, others: Sequence[Keys]) -> bool:
+    """Whether a file that does not name its columns has times of day, and keys of another: each row happened once."""
+    arrays = () if sample.has_names else sample.columns.values()
+    has_keys = (looks.overlap(array, keys.values) >= 0.9 for array in arrays for keys in others)
+    return any(map(looks.clock_of, arrays)) and any(has_keys)
 
-    Without a log, what is called items, else the first, tables before RDF.
+
+def _named_pair(sample: Sample) -> tuple[str, str] | None:
+    """User and item, where the names of its columns say that a file is a log."""
+    names = sample.plain if sample.has_names else []
+    users = [name for name in names if USER.fullmatch(name)]
+    rest = [name for name in names if name not in users]
+    items = [name for name in rest if ITEM.fullmatch(name)]
+    others = [name for name in rest if NAMED_ID.fullmatch(name)]
+    if not users or not (items or others):
+        return None
+    user, item = users[0], (items or others)[0]
+    # a table of users has codes, too
+    is_log = bool(items) or not looks.is_unique(sample.columns[user])
+    return (user, item) if is_log and not looks.is_unique(sample.columns[item]) else None
+
+
+def _log_columns(sample: Sample, all_keys: Sequence[Keys]) -> dict[str, _Choice]:
+    """Role -> column, and why; nothing where the file is no log.
+
+    By names, or else by values: then one column holds keys, and a file that names its columns has to have a user by
+    name, a time, or stars.
     """
-    if log is None:
-        return max(all_keys, key=_likely)
-    name = log.log["item"]
-    taken = log.columns[name]
+    pair = _named_pair(sample)
+    chosen: dict[str, _Choice | None] = {}
 
-    def fit(keys: Keys) -> tuple[bool, bool, bool, float, float, float]:
-        share, cover = round(overlap(taken, keys.values), 2), round(overlap(keys.values, taken), 1)
-        is_named = log.has_names and keys.type == type_of_key(name)
-        return share >= 0.9, not keys.are_users, is_named, share, cover, keys.words
+    def free() -> list[str]:
+        taken = {choice[0] for choice in chosen.values() if choice is not None}
+        return [name for name in sample.plain if name not in taken.union(pair or ())]
 
-    return max(all_keys, key=fit)
-
-
-def _likely(keys: Keys) -> tuple[bool, bool, bool]:
-    return not keys.are_users, keys.table is not None, ITEM.fullmatch(keys.type) is not None
-
-
-def _kept(tables: list[Sample], log: Sample | None, item: Keys) -> list[Sample]:
-    """The tables but those of the log's users, and further ones of the items."""
-    kept = []
-    for table in tables:
-        why = "" if table is item.table else _of_users(table, log) or _of_items(table, item)
-        if why:
-            table.why("*", "left out", why)
-        else:
-            kept.append(table)
-    return kept
+    if pair is not None:
+        chosen["user"] = (pair[0], _BY_NAME)
+        chosen["item"] = _named_item(sample, pair[1], free(), all_keys)
+        chosen["time"] = _time(sample, free(), by_name=True)
+    else:
+        chosen["time"] = _time(sample, free())
+        chosen["item"] = _item_by_keys(sample, free(), all_keys)
+        chosen["user"] = _user(sample, free(), all_keys)
+    chosen["value"] = _value(sample, free())
+    user = chosen["user"]
+    is_told = not sample.has_names or chosen["time"] or chosen["value"] or (user and user[1] == _BY_NAME)
+    if user is None or chosen["item"] is None or not is_told:
+        return {}
+    return {role: choice for role in ("user", "item", "value", "time") if (choice := chosen[role])}
 
 
-def _of_users(table: Sample, log: Sample | None) -> str:
-    """Why a table is of users: a user is the items that he or she took, and no node."""
-    keys = keys_of(table)
-    if log is None or not keys.are_users or overlap(log.columns[log.log["user"]], keys.values) < 0.5:
-        return ""
-    return f"its keys are the users of {log.source.name}, and facts about users are not read"
+def _named_item(sample: Sample, item: str, others: list[str], all_keys: Sequence[Keys]) -> _Choice:
+    """The column named so, unless another one has the keys and it has few."""
+    share = max((looks.overlap(sample.columns[item], keys.values) for keys in all_keys), default=0.0)
+    if share >= 0.9:
+        return item, "its values are keys of the items"
+    return (_item_by_keys(sample, others, all_keys) if share < 0.5 else None) or (item, _BY_NAME)
 
 
-def _of_items(table: Sample, item: Keys) -> str:
-    """Why a table says more about the items, in a file of its own."""
-    other = item.table
-    if other is None or table.key is None or table.key != other.key or table.key.lower() in _PLAIN_KEYS:
-        return ""
-    if overlap(table.keys, item.values) < 0.9:
-        return ""
-    return f"it has the keys of {other.source.name}, and a type has one table: join the two"
+def _item_by_keys(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
+    """The column of keys that are not called those of users; of several tables it is that with the longest texts."""
+    chosen = _columns_of_keys(sample, names, all_keys)
+    best = max(chosen, key=lambda n: (not all_keys[n].are_users, all_keys[n].words), default=None)
+    if best is None:
+        return None
+    name, cover = chosen[best]
+    share = "" if sample.has_names else f", of which it has {cover:.0%}"
+    return name, f"its values are keys of the items{share}"
+
+
+def _columns_of_keys(
+    sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]
+) -> dict[int, tuple[str, float]]:
+    """Which of the keys a column's values are -> column, and the share of the keys that it has.
+
+    Users are numbered as items are, so their numbers may be keys of items, too, but cover fewer of them: each column
+    stands for the keys that it covers best.
+    """
+    fits = [
+        (round(share, 2), looks.overlap(keys.values, sample.columns[name]), name, number)
+        for name in names
+        for number, keys in enumerate(all_keys)
+        if (share := looks.overlap(sample.columns[name], keys.values)) >= 0.9
+    ]
+    chosen: dict[int, tuple[str, float]] = {}
+    for _, cover, name, number in sorted(fits, key=lambda fit: (-fit[0], -fit[1])):
+        if number not in chosen and name not in [other for other, _ in chosen.values()]:
+            chosen[number] = (name, cover)
+    return chosen
+
+
+def _user(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
+    """A column of users' keys, or named as users are, else the one with the most different ids that are no stars."""
+    of_users = _columns_of_keys(sample, names, [keys for keys in all_keys if keys.are_users])
+    for name, _ in of_users.values():
+        return name, "its values are keys of users"
+    for name in names:
+        if sample.has_names and USER.fullmatch(name):
+            return name, _BY_NAME
+    ids = [name for name in names if _may_be_ids(sample.columns[name])]
+    ids = [name for name in ids if not _are_stars(sample.columns[name])] or ids
+    chosen = max(ids, key=lambda name: looks.distinct(sample.columns[name]), default=None)
+    if chosen is None:
+        return None
+    return chosen, f"of the rest it has the most different values, {looks.distinct(sample.columns[chosen]):,}"
+
+
+def _time(sample: Sample, names: Sequence[str], *, by_name: bool = False) -> _Choice | None:
+    """The first column of times, by its values; with `by_name` those named so first, and numbers that are named so."""
+    named = [name for name in names if by_name and TIME.fullmatch(name)]
+    for name in [*named, *names]:
+        full = looks.filled(sample.columns[name])
+        if clock := looks.clock_of(full):
+            return name, f"its numbers are like {clock}"
+        if (form := looks.date_form(full, name)) is not None:
+            return name, form.reason
+    numbers = (name for name in named if looks.numbers_of(sample.columns[name]) is not None)
+    return next(((name, _BY_NAME) for name in numbers), None)
+
+
+def _value(sample: Sample, names: Sequence[str]) -> _Choice | None:
+    """A column of numbers by its name, or of stars; where the file names no columns, of few different numbers."""
+    numeric = [name for name in names if looks.numbers_of(sample.columns[name]) is not None]
+    for name in numeric:
+        if sample.has_names and VALUE.fullmatch(name):
+            return name, _BY_NAME
+    for name in numeric:
+        count = looks.distinct(sample.columns[name])
+        if not sample.has_names and count <= _FEW:
+            return name, f"it has few different numbers, {count:,}"
+        if sample.has_names and _are_stars(sample.columns[name]):
+            return name, "its values are like stars"
+    return None
+
+
+def _are_stars(values: pa.Array) -> bool:
+    found = looks.numbers_of(values)
+    return found is not None and found.max() == 5 and found.min() >= 0 and looks.distinct(values) <= 11

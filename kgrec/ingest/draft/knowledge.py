@@ -1,43 +1,77 @@
-"""RDF's part of the mapping.
+"""RDF's part of the mapping: how it joins the tables, its types, and the role of each predicate.
 
 Enters: samples of RDF, and what the tables are. Leaves: lines of kgrec.yaml, with reasons.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.draft.classes import NodeType
-from kgrec.ingest.draft.files import Files
-from kgrec.ingest.draft.iris import Prefixes, namespace_and_name
-from kgrec.ingest.draft.joins import all_below, joining
-from kgrec.ingest.draft.known import Known
-from kgrec.ingest.draft.lines import Guess, listed, quoted
-from kgrec.ingest.draft.logs import Keys
-from kgrec.ingest.draft.names import singular
-from kgrec.ingest.draft.predicates import predicate_roles
-from kgrec.ingest.draft.rdf import SAME_AS, RdfSample
-from kgrec.ingest.draft.values import IRIS, overlap
-from kgrec.ingest.terms import IRI
+from kgrec.ingest.draft import looks
+from kgrec.ingest.draft.columns import Known, alike, literal_role
+from kgrec.ingest.draft.files import Files, Keys
+from kgrec.ingest.draft.lines import (
+    Guess,
+    Prefixes,
+    is_writable,
+    local_name,
+    namespace_and_name,
+    written,
+)
+from kgrec.ingest.draft.looks import LABELS, distinct, overlap, share
+from kgrec.ingest.draft.rdf import (
+    SAME_AS,
+    TYPE,
+    NodeType,
+    RdfSample,
+    all_below,
+    are_literals,
+    joining,
+    literals_of,
+    type_of_iris,
+)
+from kgrec.ingest.terms import IRI, Triples
+from kgrec.prefixes import PREFIXES
 
 #: predicates that are listed, and predicates of links among them
 _LISTED, _LINKS = 60, 20
-
-
-@dataclass
-class Joined:
-    """How RDF and tables are one."""
-
-    base: str
-    known: Known
-    reasons: list[str]
+#: predicates of names, the most telling first
+_LABELS = [
+    PREFIXES["skos"] + "prefLabel",
+    PREFIXES["rdfs"] + "label",
+    PREFIXES["schema"] + "name",
+    "https://schema.org/name",
+    PREFIXES["dcterms"] + "title",
+    "http://purl.org/dc/elements/1.1/title",
+    PREFIXES["foaf"] + "name",
+    "http://www.w3.org/2006/vcard/ns#fn",
+    "http://www.w3.org/2001/vcard-rdf/3.0#FN",
+]
+_ENDING = len(_LABELS) + len(LABELS)
+_TEXT = re.compile(
+    r"abstract|comment|description|summary|plot|overview|synopsis|bio(graphy)?|\w+(Abstract|Description)",
+    re.I,
+)
+_PICTURE = re.compile(
+    r"thumbnail|depiction|image|img|picture|photo|poster|logo|icon|\w+(Image|Photo|Logo)|\w+_(image|photo|logo)"
+)
+_NOISE = re.compile(
+    r"wikiPage(ID|RevisionID|RevisionLink|Length|ExternalLink|UsesTemplate|InterLanguageLink)|isPrimaryTopicOf"
+    r"|primaryTopic|wasDerivedFrom|homepage|rights|license|seeAlso|sameAs"
+)
+_PAGE = re.compile(r"(^|_|[a-z](?=[A-Z]))(url|link|page|site|website)s?$", re.IGNORECASE)
+_PAGES = r"\?|\.(html?|php|aspx?)$"
+#: vocabularies of schemas, of which only what names and describes is of use
+_SCHEMAS = (PREFIXES["rdfs"], PREFIXES["owl"])
+#: of so many pages, this share that occurs nowhere else tells that the predicate joins nothing
+_MANY, _NEARLY_ALL = 20, 0.9
 
 
 def keys_of_types(types: Sequence[NodeType]) -> list[Keys]:
@@ -57,7 +91,7 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
         for count in pc.value_counts(iris).to_pylist():
             said[namespace_and_name(count["values"])[0]] += count["counts"]
     namespace = max(said, key=lambda name: (said[name], name), default="http://example.org/movie/")
-    type_ = singular(namespace_and_name(namespace)[1].rstrip("/#:"))
+    type_ = looks.singular(local_name(namespace).rstrip(":"))
     return SourceError(
         f"{samples[0].source.name} names no classes (rdf:type), so nothing says which of its nodes are the items.",
         "Name a table of the items as well; or write in kgrec.yaml, under `rdf:`,"
@@ -65,28 +99,27 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
     )
 
 
-def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Joined:
+def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Known:
     """Find what makes nodes of RDF and rows of tables, or of the log, one: IRIs in a column, or a base.
 
     With a base, the table or the type that it joins is called as the IRIs have it.
     """
     subjects = _all([sample.subjects for sample in samples])
     iris = _all([sample.iris for sample in samples])
-    in_tables = _all([_iris_of(array) for table in files.tables for array in table.columns.values()])
-    reasons: list[str] = []
+    in_tables = _all([_iris_of(table.columns[name]) for table in files.tables for name in table.plain])
+    why_base = ""
     if samples and not overlap(in_tables, subjects):
         found = _base_by_table(files, iris, base) if files.item.table else _base_by_log(files, types)
         if found is not None:
-            base = found[0]
-            reasons.append(f"kgrec.yaml: base: {base}, since {found[1]}")
+            base, why_base = found
         elif files.tables:
             for sample in samples:
                 why = "no table has a column of its IRIs, nor keys that they end in"
                 sample.why("*", "joined to no table", why)
     ours = tuple(f"{base}{table.type}/" for table in files.tables)
-    named = pa.array([iri for iri in iris.to_pylist() if ours and iri.startswith(ours)], pa.large_string())
+    named = pa.array([iri for iri in iris.to_pylist() if iri.startswith(ours)], pa.large_string())
     below = [one for one in all_below(iris) if one.base == base]
-    return Joined(base, Known(files.tables, types, subjects, _all([in_tables, named]), below), reasons)
+    return Known(base, why_base, files.tables, types, subjects, _all([in_tables, named]), below)
 
 
 def _all(parts: Sequence[pa.Array]) -> pa.Array:
@@ -94,8 +127,8 @@ def _all(parts: Sequence[pa.Array]) -> pa.Array:
 
 
 def _iris_of(array: pa.Array) -> pa.Array:
-    values = pa.array([], pa.string()) if cells.is_list(array) else cells.split(array, "|")[1]
-    return pc.cast(values.filter(pc.match_substring_regex(values, IRIS)), pa.large_string())
+    values = cells.split(array, "|")[1]
+    return pc.cast(values.filter(pc.match_substring_regex(values, looks.IRIS)), pa.large_string())
 
 
 def _base_by_table(files: Files, iris: pa.Array, base: str) -> tuple[str, str] | None:
@@ -130,39 +163,32 @@ def _base_by_log(files: Files, types: list[NodeType]) -> tuple[str, str] | None:
 
 
 def rdf_lines(
-    sample: RdfSample, known: Known, prefixes: Prefixes, *, item: NodeType | None, why_items: str
+    sample: RdfSample, known: Known, prefixes: Prefixes, item: NodeType | None, why_items: str
 ) -> Iterator[str]:
     """What stands under `rdf:` for a file; `item` is the type that is recommended, if RDF brings it."""
-    yield f"  - file: {quoted(sample.source.name)}"
+    yield f"  - file: {written(sample.source.name)}"
     if sample.format:
         yield f"    format: {sample.format}"
-    types = _types_of(sample, known, item)
+    there = {iri for iri, _ in sample.classes()}
+    types = [type_ for type_ in known.types if there.intersection(type_.classes)]
     if types:
         yield "    types:"
-    for type_ in types:
-        names = [prefixes.short(iri) for iri in type_.classes]
-        sample.why(", ".join(names), f"type {type_.name}", f"it has {_counted(type_)}")
-        yield f"      {quoted(type_.name)}: {quoted(names[0]) if len(names) == 1 else listed(names)}"
+    # of a node's types the first counts: that of the items, then the narrower ones
+    for type_ in sorted(types, key=lambda type_: (type_ is not item, len(type_.nodes), type_.name)):
+        names, count = [prefixes.short(iri) for iri in type_.classes], len(type_.nodes)
+        sample.why(
+            ", ".join(names), f"type {type_.name}", f"it has {count:,} node{'' if count == 1 else 's'}"
+        )
+        yield f"      {written(type_.name)}: {written(names[0] if len(names) == 1 else names)}"
     if item in types:
         sample.why(item.name, "items", why_items)
-        yield f"    items: [{quoted(item.name)}]"
+        yield f"    items: [{written(item.name)}]"
     yield "    predicates:"
-    for predicate, guess in _chosen(sample, predicate_roles(sample, known)).items():
+    for predicate, guess in _chosen(sample, _roles(sample, known)).items():
         name = predicate if predicate == "*" else prefixes.short(predicate)
         sample.why(name, guess, guess.reason)
         if predicate != SAME_AS:
-            yield f"      {quoted(name)}: {guess}"
-
-
-def _types_of(sample: RdfSample, known: Known, item: NodeType | None) -> list[NodeType]:
-    """The types that a file brings. Of a node's types the first counts: that of the items, then the narrower ones."""
-    there = {iri for iri, _ in sample.classes()}
-    ours = [type_ for type_ in known.types if there.intersection(type_.classes)]
-    return sorted(ours, key=lambda type_: (type_ is not item, len(type_.nodes), type_.name))
-
-
-def _counted(type_: NodeType) -> str:
-    return f"{len(type_.nodes):,} node{'' if len(type_.nodes) == 1 else 's'}"
+            yield f"      {written(name)}: {guess}"
 
 
 def _chosen(sample: RdfSample, roles: dict[str, Guess]) -> dict[str, Guess]:
@@ -170,17 +196,132 @@ def _chosen(sample: RdfSample, roles: dict[str, Guess]) -> dict[str, Guess]:
     links = [predicate for predicate, guess in roles.items() if guess.role == {"as": "ref"}]
     others = [predicate for predicate in roles if predicate not in links]
     others.sort(key=lambda predicate: roles[predicate].role["as"] not in ("label", "text"))
-    listed_links = links if len(links) <= _LINKS else []
-    kept = set(others[:_LISTED]) | set(listed_links)
-    chosen = {predicate: guess for predicate, guess in roles.items() if predicate in kept}
-    chosen["*"] = _rest(sample, len(links) - len(listed_links), len(others) - len(others[:_LISTED]))
+    rare, listed = len(others[_LISTED:]), links if len(links) <= _LINKS else []
+    chosen = {name: guess for name, guess in roles.items() if name in {*others[:_LISTED], *listed}}
+    if len(links) > len(listed):
+        rest = Guess({"as": "ref"}, f"{len(links):,} predicates lead to nodes, and are not listed each")
+    elif not sample.is_whole:
+        rest = Guess({"as": "ref"}, f"only the first {len(sample.triples):,} triples were looked at")
+    else:
+        left = f", and {rare:,} rare ones are left out" if rare else ""
+        rest = Guess({"as": "ignore"}, f"the predicates that join or describe are named{left}")
+    return {**chosen, "*": rest}
+
+
+# roles of predicates
+
+
+def _roles(sample: RdfSample, known: Known) -> dict[str, Guess]:
+    """The role of each predicate, by IRI, but of rdf:type."""
+    labels = _labels(sample)
+    #: IRIs that tables have, or that occur twice in the sample
+    joined = pa.concat_arrays([known.of_tables, sample.repeated])
+    roles = {
+        predicate: labels.get(predicate) or _role(predicate, part, sample, known, joined)
+        for predicate, part in sample.parts.items()
+        if predicate != TYPE and is_writable(predicate)
+    }
+    return alike(roles, {predicate: local_name(predicate) for predicate in roles}, known.taken)
+
+
+def _role(predicate: str, part: Triples, sample: RdfSample, known: Known, joined: pa.Array) -> Guess:
+    namespace, name = namespace_and_name(predicate)
+    if predicate == SAME_AS:
+        return Guess({"as": "same_as"}, "it names the same things")
+    if _PICTURE.fullmatch(name) or share(part.objects, looks.PICTURES) > 0.5:
+        return Guess({"as": "ignore"}, "it leads to pictures")
+    if _NOISE.fullmatch(name):
+        return Guess({"as": "ignore"}, "it says where the data is from, or leads out of it")
+    if namespace in _SCHEMAS and name not in ("label", "comment", "subClassOf"):
+        return Guess({"as": "ignore"}, "it says how the schema is made")
+    is_literal = are_literals(part)
+    if is_literal.mean() >= 0.5:
+        return _literal(name, part, sample, known)
+    objects = part.objects.filter(pa.array(~is_literal))
+    lonely = ~cells.mask(pc.is_in(objects, value_set=pc.cast(joined, objects.type)))
+    pages = bool(_PAGE.search(local_name(predicate))) or share(objects, _PAGES) >= _NEARLY_ALL
+    if pages and len(objects) >= _MANY and lonely.mean() >= _NEARLY_ALL:
+        return Guess({"as": "ignore"}, "it leads to pages, nearly all of which occur nowhere else")
+    return Guess({"as": "ref"}, "it leads to nodes")
+
+
+def _literal(name: str, part: Triples, sample: RdfSample, known: Known) -> Guess:
+    tags = _languages(part)
+    full = looks.filled(literals_of(part, tags))
+    if not len(full):
+        return Guess({"as": "ignore"}, "its literals are empty")
+    values, separator = looks.parts_of(full)
+    if share(values, looks.IRIS) == 1:
+        return _iris(name, values, separator, sample, known)
+    if _TEXT.fullmatch(name):
+        guess = Guess({"as": "text"}, "its name says that it describes the node")
+    else:
+        guess = literal_role(name, full, rows=len(sample.subjects), taken=known.taken)
+    return _in_languages(guess, tags)
+
+
+def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample, known: Known) -> Guess:
+    """Links that are written as literals."""
+    is_told = overlap(values, sample.subjects) > 0
+    if not is_told and distinct(values) == len(values) >= _MANY:
+        return Guess({"as": "ignore"}, "each of its addresses occurs once: it joins nothing")
+    type_ = type_of_iris(values, known.types) if is_told else looks.type_of_values(name, known.taken)
+    role = {"as": "node", "type": type_} | ({"split": separator} if separator else {})
+    return Guess(role, f"its literals are IRIs{', of which more is said' if is_told else ''}")
+
+
+def _languages(part: Triples) -> list[str]:
+    """Languages, the preferred one first, where there are several: English, else the most frequent."""
+    counts = Counter(part.languages[code] for code in part.langs[are_literals(part)].tolist())
+    if len(counts) < 2:
+        return []
+    spoken = sorted((tag for tag in counts if tag), key=lambda tag: (-counts[tag], tag))
+    english = any(tag == "en" or tag.startswith("en-") for tag in spoken)
+    return ["en" if english else spoken[0], ""]
+
+
+def _in_languages(guess: Guess, tags: list[str]) -> Guess:
+    if not tags or guess.role["as"] not in ("label", "text"):
+        return guess
+    which = "English is among" if tags[0] == "en" else f"'{tags[0]}' is the most frequent of"
+    return Guess({**guess.role, "lang": tags}, f"{guess.reason}, and {which} its languages")
+
+
+def _labels(sample: RdfSample) -> dict[str, Guess]:
+    """Predicates that name the nodes: the most telling first, and others where these name few of the nodes."""
+    chosen: dict[str, Guess] = {}
+    named: set[str] = set()
+    for _, _, predicate in sorted(_label_candidates(sample)):
+        part = sample.parts[predicate]
+        subjects = set(part.subjects.filter(pa.array(are_literals(part))).to_pylist())
+        if len(subjects & named) * 2 <= len(subjects):
+            named |= subjects
+            guess = Guess({"as": "label"}, "its name says that it names the nodes")
+            chosen[predicate] = _in_languages(guess, _languages(part))
     return chosen
 
 
-def _rest(sample: RdfSample, links: int, others: int) -> Guess:
-    if links:
-        return Guess({"as": "ref"}, f"{links:,} predicates lead to nodes, and are not listed each")
-    if not sample.is_whole:
-        return Guess({"as": "ref"}, f"only the first {len(sample.triples):,} triples were looked at")
-    left = f", and {others:,} rare ones are left out" if others else ""
-    return Guess({"as": "ignore"}, f"the predicates that join or describe are named{left}")
+def _label_candidates(sample: RdfSample) -> Iterator[tuple[int, float, str]]:
+    """Rank, share of the values that repeat, and predicate."""
+    for predicate, part in sample.parts.items():
+        rank, literals = _rank(predicate), literals_of(part)
+        if rank is None or are_literals(part).mean() < 0.5 or looks.is_long(literals):
+            continue
+        repeated = 1 - distinct(literals) / len(literals)
+        if rank >= _ENDING and repeated > 0.3:
+            continue
+        ends = pa.array([local_name(iri) for iri in part.subjects.to_pylist()])
+        # one that only repeats the IRIs is better than none
+        repeats = cells.mask(pc.equal(pc.cast(part.objects, pa.string()), ends)).mean() > 0.9
+        yield rank + (100 if rank >= len(_LABELS) and repeats else 0), round(repeated, 1), predicate
+
+
+def _rank(predicate: str) -> int | None:
+    if predicate in _LABELS:
+        return _LABELS.index(predicate)
+    name = local_name(predicate).lower()
+    if name in LABELS:
+        return len(_LABELS) + LABELS.index(name)
+    # the second actor's name is not the film's
+    ends = [i for i, label in enumerate(LABELS) if name.endswith(label) and not re.search(r"\d", name)]
+    return _ENDING + ends[0] if ends else None

@@ -1,22 +1,32 @@
-"""Values as kgrec.yaml has them.
+"""What kgrec.yaml says: text, roles, and names with prefixes.
 
-Enters: text, names, roles. Leaves: YAML, with quotes where it would be misread.
+Enters: names, IRIs, roles. Leaves: YAML, with quotes where it would be misread, and the prefixes that it declares.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from kgrec.ingest.draft.looks import unique
+from kgrec.prefixes import IRI, PREFIXES
 
 #: a word, or two with a colon between, as prefixed names are
 _PLAIN = re.compile(r"[A-Za-z_][\w.\-/]*(:[A-Za-z_][\w.\-/]*)?")
 #: what YAML takes for no text, though JSON does
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _NO_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
-
-Role = Mapping[str, str | Sequence[str]]
+_ENDS = re.compile(r"^(.*[/#:])([^/#:]*)$", re.DOTALL)
+_GENERIC = re.compile(
+    "ns|ontology|ontologies|onto|terms?|vocab(ulary)?|schema|core|prop(erty|erties)?|rdf|owl|resource|id|entity|elements"
+    "|data|www|def|v?[0-9.]+|[a-z]",
+    re.IGNORECASE,
+)
+#: what cannot be a prefix: the mapping takes it for the scheme of an IRI
+_SCHEMES = ("urn", "tag", "info", "mailto", "http", "https")
+_LONGEST = 12
 
 
 @dataclass(frozen=True)
@@ -24,30 +34,91 @@ class Guess:
     """The role of a column or a predicate."""
 
     #: as kgrec.yaml has it, `as` first
-    role: Role
+    role: Mapping[str, str | Sequence[str]]
     reason: str
 
     def __str__(self) -> str:
-        return as_role(self.role)
+        if len(self.role) == 1:
+            return str(self.role["as"])
+        return f"{{{', '.join(f'{key}: {written(value)}' for key, value in self.role.items())}}}"
 
 
-def quoted(text: str) -> str:
-    """Plain where YAML cannot misread it."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
-        return text
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
+def written(value: str | Iterable[str]) -> str:
+    """Text, plain where YAML cannot misread it, or a list in one line."""
+    if not isinstance(value, str):
+        return f"[{', '.join(map(written, value))}]"
+    if _PLAIN.fullmatch(value) and value.lower() not in _NO_TEXT:
+        return value
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def listed(names: Iterable[str]) -> str:
-    """A list in one line."""
-    return f"[{', '.join(map(quoted, names))}]"
+def namespace_and_name(iri: str) -> tuple[str, str]:
+    """An IRI in two parts: up to the last `/`, `#` or `:`, and the rest."""
+    match = _ENDS.match(iri.rstrip("/#"))
+    return (match[1], iri[len(match[1]) :]) if match else ("", iri)
 
 
-def as_role(role: Role) -> str:
-    """A role in its short form where it has no other keys."""
-    if len(role) == 1:
-        return str(role["as"])
-    parts = [
-        f"{key}: {quoted(value) if isinstance(value, str) else listed(value)}" for key, value in role.items()
-    ]
-    return f"{{{', '.join(parts)}}}"
+def local_name(iri: str) -> str:
+    """The last part of an IRI."""
+    return namespace_and_name(iri)[1].rstrip("/#")
+
+
+def is_writable(iri: str) -> bool:
+    """Whether kgrec.yaml can have an IRI: in full, or with a prefix."""
+    return _can_be_cut(iri) or bool(iri.partition(":")[2].startswith("//") and IRI.fullmatch(iri))
+
+
+def _can_be_cut(iri: str) -> bool:
+    namespace, name = namespace_and_name(iri)
+    return bool(name and IRI.fullmatch(namespace)) and not namespace.endswith("://")
+
+
+class Prefixes:
+    """Prefixed names, and the prefixes that they need."""
+
+    def __init__(self, base: str, declared: Mapping[str, str], namespaces: Collection[str]) -> None:
+        """Note what there is.
+
+        Args:
+            base: Of the mapping; relative IRIs and relations below it have no prefix.
+            declared: Prefix -> namespace, as the files have them.
+            namespaces: All that occur; a prefix known by default stays what it is if its namespace is among them.
+        """
+        self.base = base
+        self.known = {namespace: prefix for prefix, namespace in PREFIXES.items()}
+        self.declared = {namespace: prefix for prefix, namespace in declared.items()}
+        self.reserved = {prefix for prefix, namespace in PREFIXES.items() if namespace in namespaces}
+        #: prefix -> namespace, those that kgrec.yaml declares
+        self.own: dict[str, str] = {}
+
+    def short(self, iri: str) -> str:
+        """`iri` with a prefix, or in full where it has none."""
+        namespace, name = namespace_and_name(iri)
+        ours = namespace == self.base or namespace.startswith(f"{self.base}relation/")
+        if ours or not _can_be_cut(iri):
+            return iri
+        if namespace not in self.known:
+            wanted = self.declared.get(namespace) or _made_of(namespace)
+            prefix = unique(wanted, {*self.own, *self.reserved, *_SCHEMES})
+            self.known[namespace] = prefix
+            self.own[prefix] = namespace
+        return f"{self.known[namespace]}:{name}"
+
+    def lines(self) -> Iterator[str]:
+        """What stands under `prefixes:`; nothing if none is needed."""
+        if self.own:
+            yield "prefixes:"
+            for prefix, namespace in self.own.items():
+                yield f"  {written(prefix)}: {written(namespace)}"
+
+
+def _made_of(namespace: str) -> str:
+    """A prefix from the last part of a namespace that says something."""
+    host, *path = [part for part in re.split(r"[/#:]", namespace.partition("://")[2] or namespace) if part]
+    domains = [part for part in host.split(".")[:-1] if part != "www"][::-1]
+    telling = [part for part in reversed(path) if not _GENERIC.fullmatch(part)]
+    for part in [*telling, *domains]:
+        made = re.sub(r"[^a-z0-9]", "", re.sub(r"-(rdf|owl|ontology|ns)$", "", part.lower()))
+        if re.match("[a-z]", made):
+            return made[:_LONGEST]
+    return "ns"

@@ -1,14 +1,16 @@
-"""The first triples of an RDF file.
+"""The first triples of an RDF file: predicate by predicate, the types of its nodes, and what their IRIs are made of.
 
-Enters: a file. Leaves: an `RdfSample`: its triples, predicate by predicate, and the classes of its nodes.
+Enters: a file. Leaves: an `RdfSample`; `NodeType`s, the classes that make them, and their nodes; IRIs as a base, a type
+and keys, by which they meet the keys of a table or of the log.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -16,52 +18,30 @@ import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
+from kgrec.ingest.draft.lines import is_writable, local_name, namespace_and_name
+from kgrec.ingest.draft.looks import numbers_of, overlap, singular, unique
 from kgrec.ingest.report import FileReport, Tally
 from kgrec.ingest.sources import Source
+from kgrec.ingest.statements import RESOURCE
 from kgrec.ingest.tables import format_by_suffix
 from kgrec.ingest.terms import IRI, LITERAL, Triples
 from kgrec.ingest.triples import concatenated, rdf_by_suffix, read_triples
 from kgrec.mapping import ErrorPolicy, RdfSource
 from kgrec.prefixes import PREFIXES
+from kgrec.roles import is_type_name
 
 TYPE, SAME_AS = PREFIXES["rdf"] + "type", PREFIXES["owl"] + "sameAs"
 _TRIPLES = 200_000
 _NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$", re.MULTILINE)
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX)\s+\S*\s*<", re.MULTILINE)
 _DECLARED = re.compile(r"""(?:@prefix|PREFIX|xmlns:)\s*([A-Za-z][\w-]*)(?::\s*<([^>]+)>|="([^"]+)")""")
-
-
-@dataclass(frozen=True)
-class Part:
-    """The triples of one predicate."""
-
-    predicate: str
-    subjects: pa.Array
-    objects: pa.Array
-    kinds: np.ndarray
-    #: language of each literal, "" for none
-    tags: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.objects)
-
-    @property
-    def is_literal(self) -> np.ndarray:
-        """Which objects are literals, shape (len(self),), bool."""
-        return np.asarray(self.kinds == LITERAL)
-
-    def literals(self, tags: tuple[str, ...] = ()) -> pa.Array:
-        """The values of the literals in some languages, in all if none is given; text."""
-        chosen = self.is_literal
-        if tags:
-            chosen = chosen & np.array(
-                [any(_is_variant(own, tag) for tag in tags) for own in self.tags], bool
-            )
-        return pc.cast(self.objects.filter(pa.array(chosen)), pa.string())
-
-
-def _is_variant(own: str, tag: str) -> bool:
-    return own == tag or (tag != "" and own.startswith(f"{tag}-"))
+#: vocabularies whose classes say how a schema is made, not what a node is
+_SCHEMAS = {PREFIXES[name] for name in ("owl", "rdf", "rdfs")}
+_MOST = 20
+#: base, type and key of an IRI
+_BELOW = r"^(?P<type>https?://[^#?]*/[^/#?]+)/(?P<key>[^/#?]+)$"
+#: share of the keys that IRIs must end in, where the type is called as the table is, and where it is not
+_SHARE, _OTHERWISE = 0.02, 0.5
 
 
 @dataclass
@@ -83,23 +63,12 @@ class RdfSample:
         self.reasons.append(f"{self.source.name}: {what}: {role}, since {reason}")
 
     @cached_property
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, Triples]:
         """The triples of each predicate, those with the most first."""
-        triples = self.triples
-        codes, predicates = cells.encode(triples.predicates)
-        tags = np.array(triples.languages, dtype=object)[triples.langs]
-        order = np.argsort(codes, kind="stable")
-        pieces = np.split(order, np.cumsum(np.bincount(codes, minlength=len(predicates)))[:-1])
-        parts = {
-            name: Part(
-                name,
-                triples.subjects.take(pa.array(rows)),
-                triples.objects.take(pa.array(rows)),
-                triples.object_kinds[rows],
-                tags[rows],
-            )
-            for name, rows in zip(predicates, pieces, strict=True)
-        }
+        codes, predicates = cells.encode(self.triples.predicates)
+        ends = np.cumsum(np.bincount(codes, minlength=len(predicates)))
+        rows = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        parts = {name: self.triples.take(some) for name, some in zip(predicates, rows, strict=True)}
         return dict(sorted(parts.items(), key=lambda item: (-len(item[1]), item[0])))
 
     @cached_property
@@ -125,12 +94,48 @@ class RdfSample:
 
     def classes(self) -> Iterator[tuple[str, pa.Array]]:
         """Each class with its nodes."""
-        part = self.parts.get(TYPE)
-        if part is None:
-            return
+        part = self.parts.get(TYPE, self.triples.take(np.arange(0)))
         codes, names = cells.encode(part.objects)
         for code, name in enumerate(names):
-            yield name, part.subjects.filter(pa.array((codes == code) & ~part.is_literal))
+            yield name, part.subjects.filter(pa.array((codes == code) & ~are_literals(part)))
+
+
+@dataclass
+class NodeType:
+    """Nodes of one type."""
+
+    name: str
+    #: IRIs of classes that have the same nodes
+    classes: list[str]
+    #: IRIs, each once
+    nodes: pa.Array
+    #: triples about them
+    said: int
+
+
+@dataclass(frozen=True)
+class Below:
+    """IRIs that are a base, a type, a slash and a key."""
+
+    base: str
+    type: str
+    #: decoded, each once
+    keys: pa.Array
+
+
+def are_literals(part: Triples) -> np.ndarray:
+    """Which objects are literals, shape (len(part),), bool."""
+    return np.asarray(part.object_kinds == LITERAL)
+
+
+def literals_of(part: Triples, tags: Sequence[str] = ()) -> pa.Array:
+    """The values of the literals in some languages and their variants, in all if none is given; text."""
+    spoken = [
+        not tags or any(own == tag or (tag and own.startswith(f"{tag}-")) for tag in tags)
+        for own in part.languages
+    ]
+    chosen = are_literals(part) & np.array(spoken, dtype=bool)[part.langs]
+    return pc.cast(part.objects.filter(pa.array(chosen)), pa.string())
 
 
 def rdf_format(source: Source, head: bytes) -> str | None:
@@ -164,12 +169,81 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
         raise SourceError(
             f"{source.name} has no triples.", "Leave it out, or name the file that has the data."
         )
-    sample = RdfSample(source, concatenated(parts), is_whole, kind, _declared(head))
+    found = _DECLARED.finditer(head[:100_000].decode("utf-8", "replace"))
+    declared = {match[1]: match[2] or match[3] for match in found}
+    sample = RdfSample(source, concatenated(parts), is_whole, kind, declared)
     if kind:
         sample.why("format", kind, "the suffix does not say it, and the first lines do")
     return sample
 
 
-def _declared(head: bytes) -> dict[str, str]:
-    text = head[:100_000].decode("utf-8", "replace")
-    return {match[1]: match[2] or match[3] for match in _DECLARED.finditer(text)}
+def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
+    """The twenty types with the most nodes; those about which the most is said first."""
+    if not samples:
+        return []
+    subjects = pa.concat_arrays([sample.triples.subjects for sample in samples])
+    codes, names = cells.encode(subjects)
+    said = np.bincount(codes, minlength=len(names))
+    place = {name: code for code, name in enumerate(names)}
+    nodes_of: dict[str, set[int]] = {}
+    for sample in samples:
+        for iri, nodes in sample.classes():
+            if namespace_and_name(iri)[0] not in _SCHEMAS and is_writable(iri):
+                nodes_of.setdefault(iri, set()).update(place[node] for node in nodes.to_pylist())
+    alike: dict[frozenset[int], list[str]] = {}
+    for iri in sorted(nodes_of):
+        alike.setdefault(frozenset(nodes_of[iri]), []).append(iri)
+    largest = sorted(alike.items(), key=lambda item: (-len(item[0]), item[1]))[:_MOST]
+    types: list[NodeType] = []
+    for members, classes in largest:
+        at = np.fromiter(sorted(members), dtype=np.int64, count=len(members))
+        # nodes of no type are resources, and would be items if these were
+        name = unique(_type_name(classes), [RESOURCE, *(type_.name for type_ in types)])
+        nodes = pa.array(names, pa.large_string()).take(pa.array(at))
+        types.append(NodeType(name, classes, nodes, int(said[at].sum())))
+    return sorted(types, key=lambda type_: -type_.said)
+
+
+def type_of_iris(iris: pa.Array, types: Sequence[NodeType]) -> str:
+    """The type that the most of some IRIs have; `resource` where they have none."""
+    shares = {type_.name: overlap(iris, type_.nodes) for type_ in types}
+    best = max(shares, key=lambda name: shares[name], default=RESOURCE)
+    return best if shares.get(best) else RESOURCE
+
+
+def _type_name(classes: Sequence[str]) -> str:
+    """A name from a well-known class, or else one whose own is made of letters, as Film is and Q11424 is not."""
+    vocabularies = (*PREFIXES.values(), "https://schema.org/")
+    known_first = sorted(classes, key=lambda iri: namespace_and_name(iri)[0] not in vocabularies)
+    names = [local_name(iri) for iri in known_first]
+    chosen = next((name for name in names if re.fullmatch(r"[A-Za-z_]+", name)), names[0])
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", chosen)
+    made = re.sub(r"\W+", "_", spaced).strip("_").lower()
+    return made if is_type_name(made) else "node"
+
+
+def all_below(iris: pa.Array) -> list[Below]:
+    """The IRIs by what they begin with, where that can be a base and a type."""
+    parts = pc.extract_regex(iris, _BELOW)
+    parts = parts.filter(parts.is_valid())
+    codes, names = cells.encode(parts.field("type"))
+    found = []
+    for code, name in enumerate(names):
+        base, _, type_ = name.rpartition("/")
+        keys = parts.field("key").filter(pa.array(np.asarray(codes == code))).to_pylist()
+        if is_type_name(type_):
+            found.append(Below(f"{base}/", type_, pa.array(sorted(set(map(unquote, keys))), pa.string())))
+    return found
+
+
+def joining(keys: pa.Array, type_: str, below: Sequence[Below]) -> Below | None:
+    """Those of the IRIs that end in the most of some keys, if in enough of them; `type_` is what the keys are of.
+
+    Nodes of all kinds are numbered alike: where the keys are numbers, the type must be called so, or be the only one.
+    """
+    shares = [(overlap(keys, one.keys), one) for one in below]
+    named = [(share, one) for share, one in shares if share >= _SHARE and singular(one.type) == type_]
+    others = [(share, one) for share, one in shares if share >= _OTHERWISE]
+    if not named and len(others) > 1 and numbers_of(keys) is not None:
+        return None
+    return max(named or others, key=lambda fit: fit[0], default=(0.0, None))[1]

@@ -1,4 +1,4 @@
-"""The first rows of a table's file.
+"""The first rows of a table's file, and what it has in cells where there is nothing.
 
 Enters: a path. Leaves: a `Sample`, which the other modules find keys and roles for.
 """
@@ -6,22 +6,28 @@ Enters: a path. Leaves: a `Sample`, which the other modules find keys and roles 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
+from kgrec.ingest import cells
 from kgrec.ingest.batches import Table
-from kgrec.ingest.draft.lines import listed, quoted
+from kgrec.ingest.draft import looks
+from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
 from kgrec.mapping import TableFormat
 
-ROWS = 20_000
+_ROWS = 20_000
+#: share of a column's cells that is often
+_OFTEN = 0.02
 
 
 @dataclass
@@ -48,6 +54,11 @@ class Sample:
         return "header" not in self.options
 
     @property
+    def plain(self) -> list[str]:
+        """The columns that hold no lists."""
+        return [name for name, array in self.columns.items() if not cells.is_list(array)]
+
+    @property
     def keys(self) -> pa.Array:
         """The identifiers of the nodes of a table."""
         assert self.key is not None
@@ -55,7 +66,7 @@ class Sample:
 
     def why(self, column: str, role: object, reason: str) -> None:
         """Note a decision and its reason."""
-        self.reasons.append(f"{self.source.name}: {column or quoted(column)}: {role}, since {reason}")
+        self.reasons.append(f"{self.source.name}: {column or written(column)}: {role}, since {reason}")
 
     def rename(self, names: dict[str, str]) -> dict[str, str]:
         """Give columns that the file does not name better names, each once; gives those that are new."""
@@ -71,9 +82,8 @@ class Sample:
 
     def file_lines(self) -> Iterator[str]:
         """The lines of kgrec.yaml that say what file it is, and how it is to be read."""
-        yield f"file: {quoted(self.source.name)}"
-        for name, value in self.options.items():
-            yield f"{name}: {quoted(value) if isinstance(value, str) else listed(value)}"
+        yield f"file: {written(self.source.name)}"
+        yield from (f"{name}: {written(value)}" for name, value in self.options.items())
 
 
 def source_of(path: Path, folder: Path) -> Source:
@@ -103,12 +113,20 @@ def read_sample(source: Source, head: bytes) -> Sample:
     try:
         sample.columns = _first_rows(table, table.columns)
     except SourceError:
-        sample.unreadable = {name for name in table.columns if not _is_readable(table, name)}
-        if len(sample.unreadable) in (0, len(table.columns)):
+        for name in table.columns:
+            try:
+                sample.columns |= _first_rows(table, [name])
+            except SourceError:
+                sample.columns[name] = pa.array([], pa.string())
+                sample.unreadable.add(name)
+        if len(sample.unreadable) == len(table.columns):
             raise
-        read = _first_rows(table, [name for name in table.columns if name not in sample.unreadable])
-        nothing = pa.array([], pa.string())
-        sample.columns = {name: read.get(name, nothing) for name in table.columns}
+    marks = _null_marks(sample)
+    for mark, why in marks.items():
+        sample.why("nulls", written(mark), why)
+    if marks:
+        sample.options["nulls"] = list(marks)
+        sample.columns = {name: cells.emptied(array, list(marks)) for name, array in sample.columns.items()}
     return sample
 
 
@@ -116,13 +134,35 @@ def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
     batch = next((batch for batch in table.read(columns) if len(batch)), None)
     if batch is None:
         return dict.fromkeys(columns, pa.array([], pa.string()))
-    return {name: batch.columns[name].slice(0, ROWS) for name in columns}
+    return {name: batch.columns[name].slice(0, _ROWS) for name in columns}
 
 
-def _is_readable(table: Table, name: str) -> bool:
-    """Whether a column's type has a text: structs in Parquet have none."""
-    try:
-        _first_rows(table, [name])
-    except SourceError:
-        return False
-    return True
+def _null_marks(sample: Sample) -> dict[str, str]:
+    """What stands for nothing, and why; `-` and the like may be values, and need more of a reason than `NULL` does."""
+    found: dict[str, str] = {}
+    often: Counter[str] = Counter()
+    for name in sample.plain:
+        values = pc.utf8_trim_whitespace(sample.columns[name])
+        marks = pc.value_counts(values.filter(pc.is_in(values, value_set=pa.array(looks.NULLS)))).to_pylist()
+        kind = _kind_of_rest(name, values) if marks else ""
+        for mark, count in (row.values() for row in marks):
+            if kind:
+                found.setdefault(mark, f"the other values of {name} are all {kind}")
+            elif count > max(1, _OFTEN * len(values)):
+                often[mark] += 1
+    for mark, number in often.items():
+        if number > 1 or mark in looks.SURE_NULLS:
+            found.setdefault(mark, f"it is often in {number:,} column{'s' if number > 1 else ''}")
+    return {mark: found[mark] for mark in looks.NULLS if mark in found}
+
+
+def _kind_of_rest(name: str, values: pa.Array) -> str:
+    """What all values but the marks are, if there are two or more and a mark is none of that kind."""
+    rest = looks.filled(cells.emptied(values, looks.NULLS))
+    if len(rest) < 2:
+        return ""
+    if looks.numbers_of(rest) is not None:
+        return "numbers"
+    if looks.date_form(rest, name) is not None:
+        return "dates"
+    return "IRIs" if looks.share(rest, looks.IRIS) == 1 else ""

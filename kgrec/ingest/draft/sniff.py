@@ -1,44 +1,101 @@
-"""How a table's file is to be read, from its first lines.
+"""How a table's file is to be read, from its first lines: format, encoding, delimiter, quotes, header.
 
 Enters: a file. Leaves: `Sniffed`: the keys that stand beside `file:` in kgrec.yaml where the defaults do not hold, and why.
 """
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
 import json
-from dataclasses import dataclass
-from itertools import islice
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from typing import Any
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.encoding import decoded, encoding_of
-from kgrec.ingest.draft.header import reason_for_data
-from kgrec.ingest.draft.layout import Layout, best_layout
-from kgrec.ingest.draft.names import UNNAMED
+from kgrec.ingest.batches import line_not_in, open_bytes, unreadable, wrong_encoding
+from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import format_by_suffix
 
-_MARKS = {b"PK\x03\x04": "a workbook or another archive", b"SQLite": "a database", b"%PDF": "a PDF"}
+#: bytes that are looked at: of the head, and for one that is no UTF-8
+_HEAD, _SEARCHED = 1 << 20, 64 << 20
+_BINARY = {b"PK\x03\x04": "a workbook or another archive", b"SQLite": "a database", b"%PDF": "a PDF"}
+#: in the order in which they are preferred: where numbers have decimal commas, `;` and `,` split alike
+_DELIMITERS = ("\t", ";", "|", ",")
+#: lines that are split, and the share of them that must have as many columns as most have
+_ROWS, _EVEN = 1000, 0.9
+#: what a cell holds -> how it is told
+_KINDS = {
+    "a number": re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?"),
+    "a date": re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(\D.*)?|\d{1,2}[- ]\w{3,9}[- ,]+\d{4}(\D.*)?"),
+    "an address": re.compile(r"https?://\S+"),
+}
+_NAMES = re.compile(
+    r"(\w*[_ .-])?(id|key|code|name|title|label|type|date|time|timestamp|rating|user|item|genres?|tags?|text|url|link"
+    r"|year|price|category|description|author|artist|country|language)|\w+(Id|ID|Name|Title|Type|Date)",
+    re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sniffed:
     """How a file is to be read."""
 
     #: keys of `TableFormat` of which the default does not hold
-    options: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
     #: (key, value as kgrec.yaml has it, why) for each
-    reasons: list[tuple[str, str, str]]
-
-
-class _Findings:
-    def __init__(self) -> None:
-        self.options: dict[str, Any] = {}
-        self.reasons: list[tuple[str, str, str]] = []
+    reasons: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, key: str, value: str, why: str) -> None:
+        """Note an option and its reason."""
         self.options[key] = value
         self.reasons.append((key, value if value.isalnum() else json.dumps(value), why))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The first lines, split."""
+
+    delimiter: str
+    #: whether quotes enclose cells
+    quoted: bool
+    #: without blank lines
+    rows: list[list[str]]
+
+    @property
+    def width(self) -> int:
+        """The number of columns that most lines have."""
+        return Counter(map(len, self.rows)).most_common(1)[0][0] if self.rows else 0
+
+    @property
+    def is_even(self) -> bool:
+        """Whether it splits nearly all lines, and the first, into the same number of columns."""
+        same = sum(len(row) == self.width for row in self.rows)
+        return self.width > 1 and len(self.rows[0]) == self.width and same >= _EVEN * len(self.rows)
+
+    def __str__(self) -> str:
+        return f"{self.width:,} columns" if self.width > 1 else "one column"
+
+
+def head_of(source: Source) -> bytes:
+    """The first bytes of a file, decompressed by suffix.
+
+    Raises:
+        SourceError: The file is empty, or cannot be read.
+    """
+    try:
+        with open_bytes(source.path) as stream:
+            head: bytes = stream.read(_HEAD)
+    except (OSError, ValueError) as error:
+        raise unreadable(source, str(error)) from None
+    if not head.strip():
+        raise SourceError(f"{source.name} is empty.", "Leave it out, or name the file that has the data.")
+    return head
 
 
 def sniff(source: Source, head: bytes) -> Sniffed:
@@ -51,37 +108,58 @@ def sniff(source: Source, head: bytes) -> Sniffed:
     Raises:
         SourceError: It is no text, or nothing splits its lines into columns that a mapping could name.
     """
-    found = _Findings()
-    kind = format_by_suffix(source)
+    found, kind = Sniffed(), format_by_suffix(source)
     if kind == "parquet" or (kind is None and head.startswith(b"PAR1")):
         if kind is None:
             found.add("format", "parquet", "its first bytes say so")
-        return Sniffed(found.options, found.reasons)
-    _check_text(source, head)
-    encoding, why = encoding_of(source, head)
-    text = decoded(source, head, encoding)
-    layout = None
+        return found
+    encoding, why = _encoding_of(source, head)
+    text, layout = _decoded(source, head, encoding), None
     if kind == "jsonl" or (kind is None and text.lstrip()[:1] in ("{", "[")):
         _check_objects(source, text)
         if kind is None:
             found.add("format", "jsonl", "each line is a JSON object")
     else:
-        layout = best_layout(source, text, kind)
+        layout = _best_layout(source, text, kind)
         _add_layout(found, layout, kind)
     if why:
         found.add("encoding", encoding, why)
-    if layout is not None and (reason := reason_for_data(layout.rows)):
+    if layout is not None and (reason := _reason_for_data(layout.rows)):
         found.options["header"] = [f"{UNNAMED}{i}" for i in range(1, len(layout.rows[0]) + 1)]
-        found.reasons.append(("header", f"{_columns(layout)} named here", f"line 1 has values: {reason}"))
-    return Sniffed(found.options, found.reasons)
+        found.reasons.append(("header", f"{layout} named here", f"line 1 has values: {reason}"))
+    return found
 
 
-def _check_text(source: Source, head: bytes) -> None:
-    what = next((what for mark, what in _MARKS.items() if head.startswith(mark)), None)
-    if what is None and b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        what = "no text"
-    if what is not None:
-        raise SourceError(f"{source.name} is {what}.", "Save it as CSV, TSV, JSON Lines or Parquet.")
+def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
+    """An encoding that fits the file, and why, which is "" for UTF-8, with a mark or without."""
+    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    what = next((what for mark, what in _BINARY.items() if head.startswith(mark)), None)
+    if what is not None or (b"\0" in head and not is_utf16):
+        raise SourceError(
+            f"{source.name} is {what or 'no text'}.", "Save it as CSV, TSV, JSON Lines or Parquet."
+        )
+    if is_utf16:
+        return "utf-16", "its first bytes are the mark of UTF-16"
+    try:
+        line = line_not_in(source, "utf-8", _SEARCHED)
+    except (OSError, ValueError) as error:
+        raise unreadable(source, str(error)) from None
+    if not line:
+        return "utf-8", ""
+    # 0x80 to 0x9f are control characters in latin-1, quotes and the sign of the Euro in Windows' code page
+    if any(0x80 <= byte <= 0x9F for byte in head) and len(head.decode("cp1252", "ignore")) == len(head):
+        return "cp1252", f"line {line:,} is no UTF-8, and has characters of Windows"
+    return "latin-1", f"line {line:,} is no UTF-8"
+
+
+def _decoded(source: Source, head: bytes, encoding: str) -> str:
+    """The whole lines of the head as text."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
+    try:
+        text = decoder.decode(head)
+    except UnicodeError:
+        raise wrong_encoding(source, encoding) from None
+    return text[: text.rfind("\n") + 1] or text if len(head) >= _HEAD else text
 
 
 def _check_objects(source: Source, text: str) -> None:
@@ -100,18 +178,119 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _add_layout(found: _Findings, layout: Layout, kind: str | None) -> None:
-    usual = {"csv": ",", "tsv": "\t"}.get(kind or "", ",")
-    columns = _columns(layout)
+# what separates columns
+
+
+def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
+    form = kind or ("tsv" if layout.delimiter == "\t" else "csv")
     if kind is None:
-        form = "tsv" if layout.delimiter == "\t" else "csv"
-        usual = "\t" if form == "tsv" else ","
-        found.add("format", form, f"the suffix does not say it, and the lines have {columns}")
-    if layout.delimiter != usual:
-        found.add("delimiter", layout.delimiter, f"it splits the lines into {columns}")
+        found.add("format", form, f"the suffix does not say it, and the lines have {layout}")
+    if layout.delimiter != {"csv": ",", "tsv": "\t"}[form]:
+        found.add("delimiter", layout.delimiter, f"it splits the lines into {layout}")
     if not layout.quoted:
         found.add("quote", "", "quotes begin cells that they do not end")
 
 
-def _columns(layout: Layout) -> str:
-    return f"{layout.width:,} columns" if layout.width > 1 else "one column"
+def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
+    """The delimiter that splits the lines evenly, and into the most columns; else the one that the format has."""
+    even = [layout for delimiter in _DELIMITERS if (layout := _split(text, delimiter)).is_even]
+    best = max(even, key=lambda layout: layout.width, default=None)
+    lines = [line for line in text.splitlines()[:_ROWS] if line]
+    colons = _Layout("::", quoted=False, rows=[line.split("::") for line in lines])
+    if colons.is_even and (best is None or colons.width > best.width):
+        raise SourceError(
+            f"{source.name}:1: columns are separated by '::', and a delimiter is one character.",
+            "A dataset of MovieLens and the like is read by kgrec import FOLDER; else put tabs in place of '::'.",
+        )
+    if best is not None or kind is not None:
+        return best or _split(text, "\t" if kind == "tsv" else ",")
+    # single spaces, as in lists of edges
+    spaces = _split(text, " ")
+    if not spaces.is_even and re.search(r"\S[^\S\r\n]+\S|[;|,]", text):
+        raise SourceError(
+            f"{source.name}: nothing splits its lines evenly into columns.",
+            "Write it as CSV; a dataset in a published format is read by kgrec import FOLDER.",
+        )
+    return spaces if spaces.is_even else _split(text, ",")
+
+
+def _split(text: str, delimiter: str) -> _Layout:
+    quoted = _quotes_enclose(text, delimiter)
+    quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+    try:
+        return _Layout(delimiter, quoted, [row for row in islice(reader, _ROWS) if any(row)])
+    except csv.Error:
+        return _Layout(delimiter, quoted, [])
+
+
+def _quotes_enclose(text: str, delimiter: str) -> bool:
+    """Whether the quotes that begin cells mostly end them, too."""
+    if '"' not in text:
+        return True
+    after = f"(?:{re.escape(delimiter)}|\\r?$|\\Z)"
+    begins = f'(?:^|(?<={re.escape(delimiter)}))"'
+    found = re.finditer(f'{begins}([^"]*(?:""[^"]*)*"(?={after}))?', text, re.MULTILINE)
+    enclosed = Counter(cell[1] is not None for cell in found)
+    return enclosed[True] >= enclosed[False]
+
+
+# whether the first line names the columns
+
+
+def _reason_for_data(rows: Sequence[Sequence[str]]) -> str:
+    """Why the first row has values; "" if it is more like names.
+
+    Each column has one vote. Names win a tie, since files mostly have them.
+    """
+    if not rows:
+        return ""
+    first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    counted = _counted(first)
+    votes = [
+        _vote(cell.strip(), [row[i].strip() for row in below])
+        for i, cell in enumerate(first)
+        if i not in counted
+    ]
+    values = [why for is_value, why in votes if is_value]
+    names = sum(is_value is False for is_value, _ in votes)
+    return values[0] if len(values) > names else ""
+
+
+def _counted(first: Sequence[str]) -> list[int]:
+    """The places of names that are numbers one after the other, as columns of a matrix are called; they have no vote."""
+    places = [i for i, cell in enumerate(first) if re.fullmatch(r"\d{1,4}", cell.strip())]
+    numbers = [int(first[i]) for i in places]
+    # user 1 took item 2 with 3 stars: three numbers alone are values
+    are_many = len(places) > 4 or 2 < len(places) < len(first)
+    return places if are_many and all(b - a == 1 for a, b in pairwise(numbers)) else []
+
+
+def _vote(cell: str, below: list[str]) -> tuple[bool | None, str]:
+    """Whether a cell of the first line is a value, None if that cannot be told, and why."""
+    below = [other for other in below if other and other not in NULLS]
+    if not cell or cell in NULLS:
+        return None, ""
+    shown = f"'{cell if len(cell) <= 40 else f'{cell[:37]}...'}'"
+    kind, kinds = _kind(cell), [_kind(other) for other in below]
+    if not below:
+        return (True, f"{shown} is {kind}") if kind else (None, "")
+    usual = max(set(kinds), key=kinds.count)
+    if usual and kinds.count(usual) >= 0.9 * len(kinds):
+        return kind == usual, f"{shown} is {usual}, as are those below it"
+    if cell in below:
+        return True, f"{shown} stands in the lines below it, too"
+    shapes = set(map(_shape, below))
+    if len(shapes) == 1 and "0" in next(iter(shapes)):
+        return _shape(cell) in shapes, f"{shown} is made as those below it are"
+    is_name = _NAMES.fullmatch(cell) or (len(cell) < LONG and sum(map(len, below)) > LONG * len(below))
+    return (False if is_name else None), ""
+
+
+def _kind(cell: str) -> str:
+    return next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(cell)), "")
+
+
+def _shape(cell: str) -> str:
+    """Runs of letters as "a", of digits as "0"; what else there is stays."""
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", cell))

@@ -178,20 +178,11 @@ def _write_items(job: Job, keys: list[str], items: Names) -> None:
 
 
 def _freebase(job: Job) -> Names:
-    """IRIs of the items in Freebase; one that several items have would make them one, so it is left out."""
+    """IRIs of the items in Freebase, where the list has them."""
     lines = job.lines("item_list.txt")
     if next(lines)[1].split()[2:3] != ["freebase_id"]:
         return {}
-    found = {int(parts[1]): FREEBASE + parts[2] for _, text in lines if len(parts := text.split()) == 3}
-    owners: dict[str, list[int]] = {}
-    for number, iri in found.items():
-        owners.setdefault(iri, []).append(number)
-    shared = {number for numbers in owners.values() if len(numbers) > 1 for number in numbers}
-    if shared:
-        job.remarks.append(
-            f"item_list.txt: items that share their freebase_id: {len(shared):,}; it is left out, since it would make them one."
-        )
-    return {number: iri for number, iri in found.items() if number not in shared}
+    return {int(parts[1]): FREEBASE + parts[2] for _, text in lines if len(parts := text.split()) == 3}
 
 
 def _knowledge(job: Job, keys: list[str]) -> None:

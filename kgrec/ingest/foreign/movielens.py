@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -233,25 +232,17 @@ def _date(text: str) -> str:
 
 
 def _links(job: Job) -> tuple[dict[tuple[str, str], str], list[str]]:
-    """IRIs by site and movie; one that several movies have would make them one, so it is left out."""
+    """IRIs by site and movie, and the sites."""
     found: dict[tuple[str, str], str] = {}
     sites: list[str] = []
     batches = list(_table(job, "links.csv", ["movieId"]))
     for column, (site, base) in _SITES.items():
-        pairs: list[tuple[str, str]] = []
-        for batch in batches:
-            if column in batch.columns:
-                pairs += zip(
-                    batch.columns["movieId"].to_pylist(), batch.columns[column].to_pylist(), strict=True
-                )
-        times = Counter(number for _, number in pairs if number)
-        shared = sum(times[number] > 1 for _, number in pairs if number)
-        if shared:
-            job.remarks.append(
-                f"links.csv: movies that share their {column} with another: {shared:,}; it is left out, since it would make them one."
-            )
-        found.update({(site, key): base + number for key, number in pairs if times[number] == 1})
-        sites += [site] if times else []
+        ours: dict[tuple[str, str], str] = {}
+        for batch in (batch for batch in batches if column in batch.columns):
+            pairs = zip(*(batch.columns[name].to_pylist() for name in ("movieId", column)), strict=True)
+            ours.update({(site, key): base + number for key, number in pairs if number})
+        found |= ours
+        sites += [site] if ours else []
     part = job.report.file("links.csv")
     part.used = sum(map(len, batches))
     return found, sites
