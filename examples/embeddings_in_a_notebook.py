@@ -10,14 +10,16 @@ import kg_data
 import kgrec
 
 graph = kgrec.build_graph(kg_data.movies() / "kgrec.yaml")
-config = kgrec.Config.read(settings=["encoder.dim=32", "train.epochs=4", "train.threads=1"])
+# The weights say that the cosine of these vectors is all of a score: no second look at what the index finds.
+small = ["encoder.dim=32", "train.epochs=4", "train.threads=1", "rescore.weights=[1, 0, 0, 0]"]
+config = kgrec.Config.read(settings=small)
 rec = kgrec.Recommender(config).fit(graph)
 
 # %% All items, and all users: unit vectors in the order of the ids.
 items, users = rec.item_embeddings, rec.user_embeddings
 print("items", items.vectors.shape, "users", users.vectors.shape, items.vectors.dtype)
 
-# %% A score is an inner product, so any tool for nearest neighbours can serve these vectors.
+# %% A score is then an inner product, so any tool for nearest neighbours can serve these vectors.
 viewer = users.vectors[users.ids.ids(["viewer-001"])[0]]
 scores = items.vectors @ viewer
 best = rec.recommend(["viewer-001"], k=1).iloc[0]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kgrec.interactions import Interactions
     from kgrec.mapping import Mapping, load_mapping
     from kgrec.recommend import Added, Embeddings, Recommender
+    from kgrec.rescore import RescoreConfig
     from kgrec.settings import Config, EncoderConfig, TrainConfig
     from kgrec.text import TextConfig
 
@@ -57,6 +58,7 @@ __all__ = [
     "Mapping",
     "MappingError",
     "Recommender",
+    "RescoreConfig",
     "SourceError",
     "TextConfig",
     "TooManyBadRows",
@@ -90,6 +92,7 @@ _HOMES = {
     "interactions": ("Interactions",),
     "mapping": ("Mapping", "load_mapping"),
     "recommend": ("Added", "Embeddings", "Recommender"),
+    "rescore": ("RescoreConfig",),
     "settings": ("Config", "EncoderConfig", "TrainConfig"),
     "text": ("TextConfig",),
 }

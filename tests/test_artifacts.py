@@ -76,7 +76,7 @@ def test_every_file_is_checked_byte_by_byte(own: Path):
             checked += 1
         load()
     assert (
-        checked == 9 + 9 + 1 + 9
+        checked == 9 + 10 + 1 + 9
     )  # files of graph/, those of model/ itself, the manifest and files of model/graph/
 
 

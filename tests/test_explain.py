@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import kgrec
+from kgrec.dense import TEXT
 from kgrec.explain import explain
 from kgrec.features import Schema
 from kgrec.fit import Watcher, fit_model
@@ -47,10 +48,10 @@ def tiny(tmp_path):
     (tmp_path / "films.csv").write_text("id,title,genres\na,Ape,x|y\nb,Bee,x\nc,,y\n", encoding="utf-8")
     graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
     model = fit_model(graph, graph.interactions, CONFIG, None, Watcher())
-    schema = Schema.learn(graph, graph.item_entities.astype(np.int64), np.zeros((3, 0), np.float32))
+    schema = Schema.learn(graph, graph.item_entities.astype(np.int64), {})
     assert schema.relations == ("genres", "^genres")
     arrays = {
-        "text": np.zeros((0, 2), np.float32),
+        "dense": np.zeros((0, 2), np.float32),
         "entity": np.eye(2, dtype=np.float32),
         "relation_scale": np.array([2, 7], np.float32),
         "identity": np.array([[0, 0], [0, 2], [0, 0]], np.float32),
@@ -64,6 +65,8 @@ def tiny(tmp_path):
         # c has four users
         history_weight=np.array([1, 1, 0.5], np.float32),
         parameters=lambda: Parameters.of(arrays, schema),
+        # the cosine of the embeddings is all of the score
+        rescorer=replace(model.rescorer, weights=np.array([1, 0, 0, 0], np.float32)),
     )
 
 
@@ -141,9 +144,10 @@ def text_part(rec, item: str, vector: np.ndarray, bag_of_words) -> float:
         if item in facts["title"]
         else f"{model.labels[row]}. {plots[int(model.entities[row])]}"
     )
-    raw = bag_of_words.encode([text])[0] - parameters.arrays["schema.text_mean"]
-    raw /= np.linalg.norm(raw)
-    return float(raw @ parameters.arrays["text"] @ vector / model.lengths[row])
+    spread = parameters.schema().spreads[TEXT]
+    white = (bag_of_words.encode([text])[0] - spread.mean) @ spread.map
+    white /= np.linalg.norm(white)
+    return float(white @ parameters.arrays["dense"] @ vector / model.lengths[row])
 
 
 def test_history_and_sources_sum_to_the_score_of_the_list(rec, bag_of_words):

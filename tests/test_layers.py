@@ -70,11 +70,17 @@ LAYERS = [
     "export",
     "text",
     "index",
+    "rescore",
     "settings",
+    "dense",
     "features",
     "encoder",
+    "slim",
     "train",
+    "checkpoint",
+    "search",
     "model",
+    "ablate",
     "fit",
     "cold",
     "lookup",
@@ -84,6 +90,7 @@ LAYERS = [
     "cli.files",
     "cli.build",
     "cli.imports",
+    "cli.log",
     "cli.train",
     "cli.query",
     "cli.cold",
@@ -107,7 +114,17 @@ EXCEPTIONS = {
 
 #: library -> the only modules that import it
 LIBRARIES = {
-    "torch": {"encoder", "train", "fit", "cold", "cli.doctor", "views"},  # views: PyG's form of the graph
+    "torch": {
+        "encoder",
+        "train",
+        "checkpoint",
+        "search",
+        "fit",
+        "cold",
+        "cli.log",
+        "cli.doctor",
+        "views",
+    },  # views: PyG's form of the graph
     "torch_geometric": {"encoder", "graph", "views"},  # graph: the type that a method gives
     "sentence_transformers": {"text"},
     "transformers": {"text"},
@@ -116,7 +133,7 @@ LIBRARIES = {
     "pyoxigraph": {"export", "ingest.triples", "ingest.terms"},
     "networkx": {"views", "export", "graph"},  # graph: the type that a method gives
     "pyshacl": {"validate"},
-    "safetensors": {"artifacts", "model"},
+    "safetensors": {"artifacts", "checkpoint", "rescore", "model"},
     "typer": {m for m in LAYERS if m.startswith("cli")},
     "rich": {"cli.console"},
 }

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
+from kgrec.dense import Spread
 from kgrec.errors import ArtifactError, CorruptArtifact, VersionMismatch
 from kgrec.features import Schema
 from kgrec.index import VectorIndex
 from kgrec.model import Model, Parameters
+from kgrec.rescore import Rescorer
 from kgrec.vocabulary import Vocabulary
 
 CONFIG = kgrec.Config(
@@ -22,6 +24,16 @@ CONFIG = kgrec.Config(
     train=kgrec.TrainConfig(epochs=2, temperature=0.1, threads=1, valid_share=0, seed=5),
 )
 VECTORS = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
+
+
+#: the cosine of the embeddings is all of the score
+IDLE = Rescorer(
+    np.array([1, 0, 0, 0], np.float32),
+    sp.csr_matrix((3, 0), dtype=np.float32),
+    np.zeros(0, np.int64),
+    np.zeros((3, 0), np.float16),
+    sp.csr_matrix((3, 3), dtype=np.float32),
+)
 
 
 def never():
@@ -44,6 +56,7 @@ def small(histories: list[list[float]]) -> Model:
         histories=matrix,
         seen=matrix,
         index=VectorIndex(VECTORS),
+        rescorer=IDLE,
         metrics={},
         parameters=never,
         graph=never,
@@ -86,8 +99,8 @@ def test_parameters_keep_the_schema():
         ("b", "^b", "a", "b"),
         np.array([3, 5]),
         np.array([1, 2], np.float32),
-        np.zeros(4, np.float32),
         {"a": np.array([0.0, 1.0]), "b": np.array([5.0, 6.0, 7.0])},
+        {"text": Spread(np.zeros(4, np.float32), np.eye(4, 2, dtype=np.float32))},
     )
     parameters = Parameters.of({"text": np.ones((4, 2), np.float32)}, schema)
     back = replace(parameters, arrays=dict(sorted(parameters.arrays.items(), reverse=True))).schema()
@@ -95,6 +108,7 @@ def test_parameters_keep_the_schema():
     assert [*back.knots] == ["a", "b"] and [back.number_at(node) for node in (2, 6)] == [0.0, 7.0]
     np.testing.assert_array_equal(back.entities, schema.entities)
     np.testing.assert_array_equal(back.idf, schema.idf)
+    np.testing.assert_array_equal(back.spreads["text"].map, schema.spreads["text"].map)
 
 
 # on the disk
@@ -144,6 +158,7 @@ def test_the_folder_is_as_documented(folder):
         "manifest.json",
         "metrics.json",
         "model.safetensors",
+        "rescore.safetensors",
         "users.parquet",
     ]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

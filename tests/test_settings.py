@@ -23,7 +23,7 @@ def written(folder: Path, text: str) -> Path:
 def test_nothing_given_is_the_default():
     config = Config.read()
     assert config == Config()
-    assert (config.text.model, config.encoder.dim, config.train.seed) == ("minilm", 128, 0)
+    assert (config.text.model, config.encoder.dim, config.train.seed) == ("minilm", 256, 0)
 
 
 def test_settings_by_full_and_by_short_name():
@@ -89,7 +89,7 @@ def test_a_name_of_two_sections_is_ambiguous():
         ("identity_dropout=1.5", "encoder.identity_dropout is 1.5: input should be less than or equal to 1."),
         ("learning_rate=0", "train.learning_rate is 0: input should be greater than 0."),
         ("history_dropout=1", "train.history_dropout is 1: input should be less than 1."),
-        ("valid_by=user", "train.valid_by is 'user': input should be 'random' or 'time'."),
+        ("valid_by=user", "train.valid_by is 'user': input should be 'auto', 'random' or 'time'."),
         ("seed=-1", "train.seed is -1: input should be greater than or equal to 0."),
         (
             "dim=wide",
@@ -117,8 +117,12 @@ def test_a_setting_that_is_no_yaml_value_is_named():
             "train.epochs is 0: input should be greater than or equal to 1.",
             "Change the value.",
         ),
-        ("epochs: 3\n", "must hold sections of options.", "Sections are text, encoder, train, index."),
-        ("[1, 2]\n", "must hold sections of options.", "Sections are text, encoder, train, index."),
+        (
+            "epochs: 3\n",
+            "must hold sections of options.",
+            "Sections are text, encoder, train, index, rescore.",
+        ),
+        ("[1, 2]\n", "must hold sections of options.", "Sections are text, encoder, train, index, rescore."),
     ],
 )
 def test_what_a_file_may_not_hold(tmp_path, text, problem, remedy):

@@ -264,7 +264,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a configuration of a table": (
         "train {graph} -o {t}/m --config {c}/films.csv",
         "{c}/films.csv: must hold sections of options.",
-        "Sections are text, encoder, train, index.",
+        "Sections are text, encoder, train, index, rescore.",
     ),
     "a seed that is no number": (
         "train {graph} -o {t}/m --seed x",
@@ -603,10 +603,10 @@ def test_a_model_that_was_spoiled_answers_nothing(name: str, run: Run, model: Pa
 def test_a_model_of_another_version(run: Run, model: Path, tmp_path: Path):
     own = Path(shutil.copytree(model, tmp_path / "model"))
     manifest = json.loads((own / "manifest.json").read_text())
-    (own / "manifest.json").write_text(json.dumps(manifest | {"format_version": 2}))
+    (own / "manifest.json").write_text(json.dumps(manifest | {"format_version": 1}))
     code, problem, remedy = run("recommend", own, "-u", "u1").error
     assert (code, remedy) == (
         2,
         "Make it again with this version of kgrec, or install the version that wrote it.",
     )
-    assert problem.startswith(f"{own} has format version 2 (kgrec ")
+    assert problem.startswith(f"{own} has format version 1 (kgrec ")

@@ -195,14 +195,14 @@ def test_similar_items(run: Run, model: Path, tmp_path: Path):
 def test_embed_writes_unit_vectors(suffix: str, run: Run, model: Path, tmp_path: Path):
     output = tmp_path / f"vectors{suffix}"
     answer = run("embed", model, "-o", output)
-    assert answer.out == f"Wrote 6 vectors of length 128 to {output}.\n"
+    assert answer.out == f"Wrote 6 vectors of length 256 to {output}.\n"
     frame = READERS[suffix](output)
     assert frame["id"].tolist() == [f"f{n}" for n in range(1, 7)]
     vectors = np.stack(frame["vector"].to_list())
     assert np.allclose(vectors, Recommender.load(model).item_embeddings.vectors, atol=1e-6)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     said = run("embed", model, "--users", "-o", output, "--json").json
-    assert said == {"output": str(output), "count": 6, "dim": 128}
+    assert said == {"output": str(output), "count": 6, "dim": 256}
     assert READERS[suffix](output)["id"].tolist() == [f"u{n}" for n in range(1, 7)]
     assert run("embed", model, "-o", output, "--quiet").out == ""
 
