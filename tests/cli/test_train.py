@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from kgrec.recommend import Recommender
 
@@ -107,3 +109,67 @@ def test_held_out_pairs_are_checked(run: Run, catalogue: Path, tmp_path: Path):
         "None of the 2 held-out interactions can be used: 1 are of unknown users, 1 are in the training data too.",
         "Give positive interactions of known users that the training data lacks.",
     )
+
+
+def test_a_log_for_other_tools(run: Run, graph: Path, tmp_path: Path):
+    for name in ("log.csv", "log.jsonl"):
+        assert run("train", graph, "-o", tmp_path / "model", *QUICK, "--log", tmp_path / name).code == 0
+    kept = json.loads((tmp_path / "model" / "metrics.json").read_text())["log"]
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    for told in (rows, lines):
+        assert [(line["stage"], int(line["epoch"])) for line in told] == [
+            (line["stage"], line["epoch"]) for line in kept
+        ]
+    assert [line["loss"] for line in lines] == pytest.approx([line["loss"] for line in kept], abs=1e-4)
+    assert run("train", graph, "-o", tmp_path / "model", *QUICK, "--log", tmp_path / "log.txt").error == (
+        2,
+        f"--log {tmp_path / 'log.txt'} is neither .csv nor .jsonl.",
+        "Give a name with one of these suffixes.",
+    )
+
+
+def test_a_source_is_left_out_on_purpose(run: Run, graph: Path, tmp_path: Path):
+    answer = run("train", graph, "-o", tmp_path / "model", *QUICK, "--ablate", "graph", "--ablate", "id")
+    assert answer.out.startswith("Left out on purpose: graph, id.\n")
+    assert len(Recommender.load(tmp_path / "model").model.graph().triples) == 0
+    assert run("train", graph, "-o", tmp_path / "m", *QUICK, "--ablate", "grph").error == (
+        2,
+        "There is no source 'grph' to leave out.",
+        "Did you mean 'graph'?",
+    )
+
+
+def test_a_training_that_was_killed_is_resumed(
+    run: Run, graph: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from kgrec import checkpoint
+
+    class Killed(Exception):
+        pass
+
+    keep = checkpoint.Checkpoint.keep_run
+
+    def killed(self: checkpoint.Checkpoint, *args: object) -> None:
+        keep(self, *args)  # type: ignore[arg-type]
+        raise Killed
+
+    output = tmp_path / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "keep_run", killed)
+        patch.setattr(checkpoint.Checkpoint.__init__, "__kwdefaults__", {"resume": False, "every": 0.0})
+        with pytest.raises(Killed):
+            run("train", graph, "-o", output, *QUICK)
+    state = json.loads((tmp_path / "model.checkpoint" / "state.json").read_text())
+    assert state["running"]["lines"], "it was killed in a run"
+    # other options are another training
+    wrong = run("train", graph, "-o", output, *QUICK, "--seed", 1, "--resume").error
+    assert (
+        wrong[1]
+        == f"{tmp_path / 'model.checkpoint'} is a checkpoint of other data or of another configuration."
+    )
+    assert run("train", graph, "-o", output, *QUICK, "--resume").code == 0
+    for name in ("item_embeddings.npy", "rescore.safetensors", "model.safetensors"):
+        assert (output / name).read_bytes() == (model / name).read_bytes(), name
+    assert not (tmp_path / "model.checkpoint").exists()
