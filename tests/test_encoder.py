@@ -7,13 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kgrec.dense import Spread
 from kgrec.encoder import Adjacency, EncoderInputs, ItemEncoder, WeightedSum
-from kgrec.features import ItemFeatures
+from kgrec.features import ItemFeatures, Schema
 from kgrec.settings import EncoderConfig
 
 #: two items; columns are (relation 0, entity 0), (relation 0, entity 1), (relation 1, entity 1)
 FEATURES = ItemFeatures(
-    text=np.array([[1, 0, 0], [0, 0.6, 0.8]], np.float32),
+    dense=np.array([[1, 0, 0], [0, 0.6, 0.8]], np.float32),
     neighbors=sp.csr_matrix(np.array([[0.6, 0.8, 0], [0, 0, 1]], np.float32)),
     relation=np.array([0, 0, 1]),
     entity=np.array([0, 1, 1]),
@@ -22,7 +23,7 @@ FEATURES = ItemFeatures(
 
 def encoder(dim: int = 4, **sizes: int) -> ItemEncoder:
     torch.manual_seed(0)
-    sizes = {"text_dim": 3, "n_relations": 2, "n_entities": 2, "n_items": 2} | sizes
+    sizes = {"dense_dim": 3, "n_relations": 2, "n_entities": 2, "n_items": 2} | sizes
     return ItemEncoder(EncoderConfig(dim=dim), **sizes)
 
 
@@ -58,11 +59,11 @@ def test_a_hop_and_its_gradient_equal_the_dense_ones(n_targets, n_sources, dim, 
 
 
 def test_items_follow_the_formula():
-    """z = normalize(W t + sum_r s_r sum_j a_rj E_j + ID), computed again from dense arrays."""
+    """z = normalize(W x + sum_r s_r sum_j a_rj E_j + ID), computed again from dense arrays."""
     model = encoder()
     with torch.no_grad():
         model.relation_scale.copy_(torch.tensor([0.5, 2.0]))
-    W, E, ID = (p.detach().numpy() for p in (model.text, model.entity, model.identity))
+    W, E, ID = (p.detach().numpy() for p in (model.dense, model.entity, model.identity))
     raw = np.stack(
         [
             W[0] + 0.5 * (0.6 * E[0] + 0.8 * E[1]) + ID[0],
@@ -141,10 +142,38 @@ def test_without_text_or_neighbours_only_the_residual_is_left():
         np.zeros(0, int),
         np.zeros(0, int),
     )
-    model = encoder(text_dim=0, n_relations=0, n_entities=0)
+    model = encoder(dense_dim=0, n_relations=0, n_entities=0)
     inputs = EncoderInputs(blank)
     torch.testing.assert_close(model(inputs, model.identity), model.identity)
     assert model.items(inputs).tolist() == [[0] * 4] * 2
+
+
+def test_an_encoder_for_a_schema_has_a_parameter_for_all_that_it_names():
+    """Text of 2 and vectors of 3 numbers; 2 relations and 1 numeric predicate; 2 entities and 4 quantiles."""
+    spreads = {
+        name: Spread(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
+        for name, dim in {"": 2, "look": 3}.items()
+    }
+    knots = {"year": np.array([1.0, 2.0, 3.0, 4.0])}
+    schema = Schema(("genre", "^genre", "year"), np.array([5, 8]), np.ones(2, np.float32), knots, spreads)
+    model = ItemEncoder.for_schema(EncoderConfig(dim=4), schema, n_items=7)
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    assert shapes == {
+        "dense": (5, 4),
+        "entity": (6, 4),
+        "relation_scale": (3,),
+        "identity": (7, 4),
+        "degree_exponent": (),
+    }
+
+
+def test_without_identity_the_residuals_are_zero_and_not_learned():
+    torch.manual_seed(0)
+    config = EncoderConfig(dim=4, identity=False)
+    model = ItemEncoder(config, dense_dim=3, n_relations=2, n_entities=2, n_items=2)
+    assert not model.identity.any() and not model.identity.requires_grad
+    inputs = EncoderInputs(FEATURES)
+    torch.testing.assert_close(model(inputs, model.identity), model(inputs))
 
 
 def test_an_adjacency_does_not_warn_and_keeps_both_forms():
