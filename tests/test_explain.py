@@ -4,12 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import kgrec
 from kgrec.dense import TEXT
 from kgrec.explain import explain
 from kgrec.features import Schema
 from kgrec.fit import Watcher, fit_model
+from kgrec.index import VectorIndex
 from kgrec.model import Parameters
 
 CONFIG = kgrec.Config(
@@ -94,6 +96,38 @@ def test_the_tiny_model_by_hand(tiny):
         ["c", "", "genres", "genre", "y", "y", "genres"],
     ]
     assert found.paths["contribution"].tolist() == pytest.approx([h * h / length, 0.5 * h / length], abs=1e-6)
+
+
+def test_a_score_of_all_parts_by_hand(tiny):
+    """Half embedding, a quarter shared neighbours, a quarter taken together; the history is b and c.
+
+    a is x and y, b is x, c is y, each a unit row: a . b = a . c = h. The history counts b once and c half, so its
+    neighbours are (1, 1/2) / hypot(1, 1/2), and their cosine with a is h (1 + 1/2) / hypot(1, 1/2).
+    b speaks for a with .8 and c with .2, over the root of two items.
+    """
+    h, root = math.sqrt(0.5), math.hypot(1, 0.5)
+    together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
+    weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
+    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, together=together))
+    assert blended.rescorer.graph.shape == (3, 2)
+    history = tiny.history_matrix([np.array([1, 2])])
+    alone, found = explain(tiny, history, 0), explain(blended, history, 0)
+    graph, taken = h * 1.5 / root, 1 / math.sqrt(2)
+    assert found.score == pytest.approx(alone.score / 2 + graph / 4 + taken / 4, abs=1e-6)
+    parts = alone.history.set_index("item_id")["contribution"] / 2
+    expected = {
+        "b": parts["b"] + h / root / 4 + 0.8 * h / 4,
+        "c": parts["c"] + 0.5 * h / root / 4 + 0.2 * h / 4,
+    }
+    assert found.history.set_index("item_id")["contribution"].to_dict() == pytest.approx(expected, abs=1e-6)
+    sources = found.sources.set_index("key")["contribution"]
+    own = alone.sources.set_index("key")["contribution"] / 2
+    assert sources["x"] == pytest.approx(own["x"] + h / root / 4, abs=1e-6)
+    assert sources["y"] == pytest.approx(own["y"] + 0.5 * h / root / 4, abs=1e-6)
+    assert found.sources.set_index("source")["contribution"]["together"] == pytest.approx(taken / 4, abs=1e-6)
+    # the list says the same
+    rows, scores = replace(blended, index=VectorIndex(tiny.vectors)).ranked(history, 3)
+    assert scores[0][rows[0].tolist().index(0)] == pytest.approx(found.score, abs=1e-6)
 
 
 def test_a_residual_is_a_source_of_its_own(tiny):
