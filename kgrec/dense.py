@@ -124,7 +124,7 @@ def item_vectors(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> np
     sums = np.zeros((len(items), lengths[0] if lengths else 0), np.float32)
     place = row[table["id"].to_numpy()]
     values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy(zero_copy_only=False)
-    np.add.at(sums, place, values.reshape(len(place), -1))
+    np.add.at(sums, place, values.reshape(len(place), sums.shape[1]))
     counts = np.maximum(np.bincount(place, minlength=len(items)), 1).astype(np.float32)
     return sums / counts[:, None]
 
