@@ -8,15 +8,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.encoder import ItemEncoder
+from kgrec.checkpoint import Checkpoint
+from kgrec.dense import Spread
+from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import TrainingError
 from kgrec.features import ItemFeatures, Schema
-from kgrec.settings import EncoderConfig, TrainConfig
-from kgrec.train import _Batch, _Learner, _Narrator, _ranking_quality, _Run, best_trial, idle_cores, train
+from kgrec.fit import Trained, train
+from kgrec.search import ranking_quality
+from kgrec.settings import Config, EncoderConfig, TrainConfig
+from kgrec.train import Course, Learner, Setting, _Batch, idle_cores
 
 N_ITEMS, N_GROUPS = 60, 4
 ENCODER = EncoderConfig(dim=8)
-QUICK = {"threads": 1, "temperature": 0.1, "epochs": 3, "batch_size": 16}
+QUICK = {"threads": 1, "temperature": 0.1, "learning_rate": 0.015, "epochs": 3, "batch_size": 16}
 
 
 def one_hot(n: int, groups: int) -> tuple[ItemFeatures, Schema]:
@@ -24,7 +28,7 @@ def one_hot(n: int, groups: int) -> tuple[ItemFeatures, Schema]:
     group = np.arange(n) % groups
     neighbors = sp.csr_matrix((np.ones(n, np.float32), (np.arange(n), group)), (n, groups))
     features = ItemFeatures(np.zeros((n, 0), np.float32), neighbors, np.zeros(groups, int), np.arange(groups))
-    schema = Schema(("in",), np.arange(groups), np.ones(groups, np.float32), np.zeros(0, np.float32))
+    schema = Schema(("in",), np.arange(groups), np.ones(groups, np.float32))
     return features, schema
 
 
@@ -58,17 +62,28 @@ def nothing(_: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     return tastes(), tastes()[:0]
 
 
-def trained(held_out=nothing, **options):
-    features, schema = one_hot(N_ITEMS, N_GROUPS)
-    return train(features, schema, tastes(), held_out, ENCODER, TrainConfig(**(QUICK | options)))
+def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) -> Trained:
+    config = Config(encoder=encoder, train=TrainConfig(**(QUICK | options)))
+    course = Course(*items, encoder, config.train)
+    return train(course, positives, held_out, config, told, Checkpoint())
 
 
-def learner(**options) -> _Learner:
+def trained(held_out=nothing, **options) -> Trained:
+    return fitted(one_hot(N_ITEMS, N_GROUPS), tastes(), held_out, **options)
+
+
+def vectors(result: Trained, items) -> np.ndarray:
+    """Items before normalisation."""
+    with torch.no_grad():
+        return result.encoder(EncoderInputs(items[0]), result.encoder.identity).numpy()
+
+
+def learner(**options) -> Learner:
     features, schema = one_hot(N_ITEMS, N_GROUPS)
-    run = _Run(features, schema, ENCODER, TrainConfig(**(QUICK | options)), _Narrator(None))
+    course = Course(features, schema, ENCODER, TrainConfig(**(QUICK | options)))
     torch.manual_seed(0)
     encoder = ItemEncoder.for_schema(ENCODER, schema, N_ITEMS)
-    return _Learner(encoder, run, tastes(), 0.1, 3)
+    return Learner(encoder, course, tastes(), Setting(0.1, 0.015, 3))
 
 
 # hiding
@@ -96,19 +111,6 @@ def test_what_is_hidden_and_what_is_shown_make_up_the_history(histories, share, 
     assert not (hidden * shown).any()
     np.testing.assert_array_equal(hidden + shown, histories.toarray())
     assert (shown.sum(axis=1) >= 1).all()
-    if hidden.any():
-        assert batch.weight.sum() == pytest.approx(1, abs=1e-5)
-        assert (batch.weight > 0).all() and batch.weight.dtype == np.float32
-
-
-@given(_histories(), st.integers(0, 10_000))
-def test_a_user_weighs_as_the_root_of_the_history(histories, seed):
-    batch = _Batch.hide(histories, 0.7, np.random.default_rng(seed))
-    users = np.bincount(batch.hidden[0], batch.weight, histories.shape[0])
-    some = np.unique(batch.hidden[0])
-    expected = np.sqrt(np.diff(histories.indptr))[some]
-    if len(some):
-        np.testing.assert_allclose(users[some], expected / expected.sum(), rtol=1e-4)
 
 
 def test_half_of_a_long_history_is_hidden():
@@ -124,16 +126,15 @@ def test_the_loss_is_this_sum():
     batch = _Batch(
         shown=sp.csr_matrix(np.array([[1, 0, 0], [0, 1, 0]], np.float32)),
         hidden=(np.array([0, 0, 1]), np.array([1, 2, 2])),
-        weight=np.array([0.25, 0.25, 0.5], np.float32),
     )
     logits = torch.tensor([[9.0, 1.0, 2.0], [0.5, 9.0, -1.0]])
     first, second = math.log(math.e + math.e**2), math.log(math.exp(0.5) + math.exp(-1))
-    expected = 0.25 * (first - 1) + 0.25 * (first - 2) + 0.5 * (second + 1)
+    expected = ((first - 1) + (first - 2) + (second + 1)) / 3
     assert batch.loss(logits, None).item() == pytest.approx(expected, rel=1e-6)
     # a candidate that stands for three counts three times in the denominator
     weighted = batch.loss(logits, torch.tensor([0.0, 0.0, math.log(3)])).item()
     first, second = math.log(math.e + 3 * math.e**2), math.log(math.exp(0.5) + 3 * math.exp(-1))
-    expected = 0.25 * (first - 1) + 0.25 * (first - 2) + 0.5 * (second + 1)
+    expected = ((first - 1) + (first - 2) + (second + 1)) / 3
     assert weighted == pytest.approx(expected, rel=1e-6)
 
 
@@ -172,18 +173,18 @@ def test_any_number_of_sampled_items_trains(sampled):
 
 def test_a_batch_that_holds_every_item_needs_no_sample():
     whole = sp.csr_matrix(np.ones((4, N_ITEMS), np.float32))
-    features, schema = one_hot(N_ITEMS, N_GROUPS)
-    config = TrainConfig(**(QUICK | {"full_softmax_items": 1, "sampled_items": 5}))
-    result = train(features, schema, whole, lambda _: (whole, whole[:0]), ENCODER, config)
+    items = one_hot(N_ITEMS, N_GROUPS)
+    result = fitted(items, whole, lambda _: (whole, whole[:0]), full_softmax_items=1, sampled_items=5)
     assert all(math.isfinite(line.loss) for line in result.log)
 
 
 # learning
 
 
-def quality(result) -> float:
+def quality(result: Trained) -> float:
     """Share of an item's 14 nearest that are of its group."""
-    units = result.items / np.linalg.norm(result.items, axis=1, keepdims=True)
+    raw = vectors(result, one_hot(N_ITEMS, N_GROUPS))
+    units = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     nearest = np.argsort(-(units @ units.T), axis=1)[:, 1 : N_ITEMS // N_GROUPS]
     return float((nearest % N_GROUPS == np.arange(N_ITEMS)[:, None] % N_GROUPS).mean())
 
@@ -202,7 +203,8 @@ def test_a_sampled_softmax_ends_near_the_full_one():
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_another_model():
-    one, same, other = (trained(seed=seed).items for seed in (7, 7, 8))
+    items = one_hot(N_ITEMS, N_GROUPS)
+    one, same, other = (vectors(trained(seed=seed), items) for seed in (7, 7, 8))
     assert one.tobytes() == same.tobytes()
     assert not np.allclose(one, other)
 
@@ -213,31 +215,39 @@ def test_the_global_random_state_of_torch_stays_as_it_was():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_held_out_items_choose_temperature_and_epochs_before_the_refit():
+def test_held_out_items_choose_a_setting_before_the_refit():
     told = []
-    features, schema = one_hot(N_ITEMS, N_GROUPS)
-    config = TrainConfig(**(QUICK | {"temperature": None, "epochs": 4}))
-    result = train(features, schema, tastes(), halves, ENCODER, config, lambda *line: told.append(line))
-    trials = [line for line in result.log if line.valid_ndcg is not None]
-    # each temperature over half of the epochs, then the best of them over all
-    assert [(line.temperature, line.epoch) for line in trials[:3]] == [(0.1, 2), (0.15, 2), (0.2, 2)]
-    best = max(trials[:3], key=lambda line: line.valid_ndcg)
-    assert [(line.temperature, line.epoch) for line in trials[3:]] == [(best.temperature, 4)]
-    chosen = best_trial(result.log)
-    assert chosen.valid_ndcg == max(line.valid_ndcg for line in trials)
+    free = {"temperature": None, "learning_rate": None, "epochs": 4}
+    items = one_hot(N_ITEMS, N_GROUPS)
+    result = fitted(items, tastes(), halves, told=lambda *line: told.append(line), **free)
+    trials = {line.setting: line for line in result.log if line.stage == "valid"}
+    # half of the epochs first; up and down the ladder of temperatures; each setting once
+    assert next(iter(trials)) == Setting(0.1, 0.015, 2)
+    assert {setting.temperature for setting in trials} > {0.1, 0.15}
+    assert len(trials) == sum(line.stage == "valid" for line in result.log)
+    chosen = trials[result.found.setting]
+    # nearer the default wins unless another is better by a thousandth
+    assert chosen.valid_ndcg >= max(line.valid_ndcg for line in trials.values()) / 1.001
+    assert result.found.figures["ndcg"] == chosen.valid_ndcg
+    runs = [line for line in result.log if line.stage == "select"]
+    assert len(runs) == sum(setting.epochs for setting in trials)
     refit = [line for line in result.log if line.stage == "refit"]
-    assert [(line.temperature, line.epoch) for line in refit] == [
-        (chosen.temperature, epoch) for epoch in range(1, chosen.epoch + 1)
+    assert [(line.setting, line.epoch) for line in refit] == [
+        (result.found.setting, epoch) for epoch in range(1, result.found.setting.epochs + 1)
     ]
-    assert all(line.valid_ndcg is None and line.valid_recall is None for line in refit)
-    assert [line for line, _, _ in told] == result.log
-    assert [done for _, done, _ in told] == [*range(1, len(result.log) + 1)]
-    assert told[0][2] == 3 * 2 + 4 + 4 and told[-1][1] == told[-1][2]
+    assert all((line.valid_ndcg is None) == (line.stage != "valid") for line in result.log)
+    assert [line for line, _, _ in told] == result.log and told[-1][1] == told[-1][2]
+
+
+def test_without_a_budget_the_first_trial_is_all():
+    result = trained(halves, temperature=None, learning_rate=None, epochs=4, search_seconds=0)
+    assert [line.setting for line in result.log if line.stage == "valid"] == [Setting(0.1, 0.015, 2)]
+    assert result.found.setting == Setting(0.1, 0.015, 2)
 
 
 def test_a_given_temperature_is_taken():
     result = trained(halves, temperature=0.3)
-    assert {line.temperature for line in result.log} == {0.3}
+    assert {line.setting.temperature for line in result.log} == {0.3}
     assert any(line.stage == "select" for line in result.log)
 
 
@@ -248,13 +258,14 @@ def test_without_validation_all_epochs_are_run_once():
 
 @pytest.mark.parametrize("positives", [sp.csr_matrix((0, 60)), sp.csr_matrix((3, 60)), tastes(5, each=1)])
 def test_where_nobody_has_two_items_the_model_is_content_alone(positives, caplog):
-    features, schema = one_hot(N_ITEMS, N_GROUPS)
-    result = train(features, schema, positives, nothing, ENCODER, TrainConfig(**QUICK))
+    items = one_hot(N_ITEMS, N_GROUPS)
+    result = fitted(items, sp.csr_matrix(positives, dtype=np.float32), nothing)
     assert result.log == [] and "nothing to learn from" in caplog.text
     assert not result.encoder.identity.any()
     # items of a group are the same, others are not
-    np.testing.assert_array_equal(result.items[0], result.items[N_GROUPS])
-    np.testing.assert_allclose(np.linalg.norm(result.items, axis=1), 1, rtol=1e-5)
+    raw = vectors(result, items)
+    np.testing.assert_array_equal(raw[0], raw[N_GROUPS])
+    np.testing.assert_allclose(np.linalg.norm(raw, axis=1), 1, rtol=1e-5)
     assert quality(result) == 1
 
 
@@ -264,10 +275,11 @@ def test_content_alone_keeps_the_cosines_of_texts():
     text /= np.linalg.norm(text, axis=1, keepdims=True)
     blank = sp.csr_matrix((6, 0), dtype=np.float32)
     features = ItemFeatures(text, blank, np.zeros(0, int), np.zeros(0, int))
-    schema = Schema((), np.zeros(0, int), np.zeros(0, np.float32), np.zeros(20, np.float32))
+    spread = Spread(np.zeros(20, np.float32), np.eye(20, dtype=np.float32))
+    schema = Schema((), np.zeros(0, int), np.zeros(0, np.float32), spreads={"": spread})
     nobody = sp.csr_matrix((0, 6), dtype=np.float32)
-    result = train(features, schema, nobody, nothing, EncoderConfig(dim=8), TrainConfig(**QUICK))
-    np.testing.assert_allclose(result.items @ result.items.T, text @ text.T, atol=1e-5)
+    raw = vectors(fitted((features, schema), nobody, nothing), (features, schema))
+    np.testing.assert_allclose(raw @ raw.T, text @ text.T, atol=1e-5)
 
 
 def test_a_loss_that_is_no_number_is_an_error_with_a_remedy():
@@ -291,15 +303,14 @@ def test_between_one_and_all_cores_are_idle():
 
 
 def test_ranking_quality_on_four_hands():
-    truth = sp.csr_matrix(
-        np.array([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 1, 1, 0], [0, 1, 0, 0, 0]], np.float32)
-    )
-    top = np.array([[0, 1, 2], [0, 1, 2], [3, 4, 0], [0, 1, 2]])
-    ndcg, recall = _ranking_quality(top, truth)
+    """Lists of three, of users with 2, 1, 4 and 1 positives."""
+    gains = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1], [0, 1, 0]], bool)
+    positives = np.array([2, 1, 4, 1])
     second, third = 1 / math.log2(3), 1 / 2
-    ideal = 1 + second + third
-    np.testing.assert_allclose(ndcg, [(1 + third) / (1 + second), 0, (1 + third) / ideal, second])
-    np.testing.assert_allclose(recall, [1, 0, 2 / 4, 1])
+    ndcg, recall = ranking_quality(gains, positives)
+    expected = [(1 + third) / (1 + second), 0, (1 + third) / (1 + second + third), second]
+    assert ndcg == pytest.approx(sum(expected) / 4)
+    assert recall == pytest.approx((1 + 0 + 2 / 4 + 1) / 4)
 
 
 @given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 1000))
@@ -308,21 +319,24 @@ def test_ranking_quality_is_one_for_the_truth_first_and_never_more(n_users, n_it
     truth = rng.random((n_users, n_items)) < 0.5
     truth[:, 0] = True
     k = int(rng.integers(1, n_items + 1))
-    perfect = np.argsort(~truth, axis=1, kind="stable")[:, :k]
-    assert _ranking_quality(perfect, sp.csr_matrix(truth.astype(np.float32)))[0] == pytest.approx(
-        np.ones(n_users)
-    )
-    shuffled = rng.permuted(np.tile(np.arange(n_items), (n_users, 1)), axis=1)[:, :k]
-    for values in _ranking_quality(shuffled, sp.csr_matrix(truth.astype(np.float32))):
-        assert (values >= 0).all() and (values <= 1 + 1e-9).all()
+    positives = truth.sum(axis=1)
+    assert ranking_quality(np.sort(truth, axis=1)[:, ::-1][:, :k], positives)[0] == pytest.approx(1)
+    for value in ranking_quality(rng.permuted(truth, axis=1)[:, :k], positives):
+        assert 0 <= value <= 1 + 1e-9
 
 
 def test_validation_ranks_everything_but_the_history():
     """With two items of a group taken and one held out, an untrained tower over groups finds the third."""
-    features, schema = one_hot(6, 2)
-    config = TrainConfig(**(QUICK | {"valid_k": 1, "epochs": 1, "learning_rate": 1e-9}))
     history = sp.csr_matrix(np.array([[1, 0, 1, 0, 0, 0]], np.float32))
     held = sp.csr_matrix(np.array([[0, 0, 0, 0, 1, 0]], np.float32))
-    encoder = EncoderConfig(dim=64)
-    log = train(features, schema, (history + held).tocsr(), lambda _: (history, held), encoder, config).log
-    assert (log[0].valid_ndcg, log[0].valid_recall) == (1, 1)
+    result = fitted(
+        one_hot(6, 2),
+        (history + held).tocsr(),
+        lambda _: (history, held),
+        EncoderConfig(dim=64),
+        valid_k=1,
+        epochs=1,
+        learning_rate=1e-9,
+    )
+    line = next(line for line in result.log if line.stage == "valid")
+    assert (line.valid_ndcg, line.valid_recall) == (1, 1)
