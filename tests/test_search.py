@@ -1,0 +1,220 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from kgrec import fit, search
+from kgrec.checkpoint import Checkpoint, Finished
+from kgrec.features import ItemFeatures, Schema
+from kgrec.rescore import RescoreConfig
+from kgrec.search import LEARNING_RATE, TEMPERATURES, Shortlist, default_setting
+from kgrec.settings import Config, EncoderConfig, TrainConfig
+from kgrec.train import Course, Epoch, Setting, fresh_encoder
+
+N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
+
+
+class Lines:
+    """A log."""
+
+    def __init__(self) -> None:
+        self.lines: list[Epoch] = []
+
+    def tell(self, line: Epoch) -> None:
+        self.lines.append(line)
+
+
+def course(**options) -> Course:
+    """Item i has one neighbour, its group i % 4, and no text."""
+    group = np.arange(N_ITEMS) % N_GROUPS
+    neighbors = sp.csr_matrix(
+        (np.ones(N_ITEMS, np.float32), (np.arange(N_ITEMS), group)), (N_ITEMS, N_GROUPS)
+    )
+    blank = np.zeros((N_ITEMS, 0), np.float32)
+    features = ItemFeatures(blank, neighbors, np.zeros(N_GROUPS, int), np.arange(N_GROUPS))
+    schema = Schema(("in",), np.arange(N_GROUPS), np.ones(N_GROUPS, np.float32))
+    train = {"threads": 1, "epochs": 4, "batch_size": 16, "valid_k": 3, "device": "cpu", **options}
+    return Course(features, schema, EncoderConfig(dim=8), TrainConfig(**train))
+
+
+def halves(_: np.random.Generator | None = None) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """User u has three items of group u % 4, and one more is held out."""
+    rng = np.random.default_rng(0)
+    parts = np.zeros((2, N_USERS, N_ITEMS), np.float32)
+    for user in range(N_USERS):
+        items = rng.choice(N_ITEMS // N_GROUPS, 4, replace=False) * N_GROUPS + user % N_GROUPS
+        parts[0, user, items[:3]] = 1
+        parts[1, user, items[3]] = 1
+    return sp.csr_matrix(parts[0]), sp.csr_matrix(parts[1])
+
+
+# ladders
+
+
+class Landscape(search._Trials):
+    """Trials whose quality is a given function of the setting, each of a second an epoch."""
+
+    def __init__(self, items: Course, quality) -> None:
+        super().__init__(items, *halves(), run=None, log=Lines(), checkpoint=Checkpoint())
+        self.landscape, self.made = quality, list[Setting]()
+
+    def make(self, setting: Setting, bar: float) -> Finished:
+        del bar
+        if setting not in self.checkpoint.finished:
+            self.made.append(setting)
+            trial = Finished(setting, self.landscape(setting), 0.0, float(setting.epochs))
+            self.checkpoint.keep_trial(trial, None, [])
+        return self.checkpoint.finished[setting]
+
+
+@pytest.mark.parametrize("peak", TEMPERATURES)
+@pytest.mark.parametrize("rate", [LEARNING_RATE, 2 * LEARNING_RATE])
+@pytest.mark.parametrize("epochs", [2, 4, 8])
+def test_a_hill_is_climbed_to_its_top(peak, rate, epochs):
+    place = TEMPERATURES.index(peak)
+
+    def quality(setting: Setting) -> float:
+        far = abs(TEMPERATURES.index(setting.temperature) - place)
+        far += setting.learning_rate != rate
+        return 1 - 0.1 * (far + abs(np.log2(setting.epochs / epochs)))
+
+    trials = Landscape(course(search_seconds=1000), quality)
+    assert trials.best().setting == Setting(peak, rate, epochs)
+    assert len(set(trials.made)) == len(trials.made)
+
+
+def test_what_is_given_is_not_varied():
+    trials = Landscape(course(temperature=0.12, learning_rate=0.01), lambda one: one.epochs / 10)
+    assert trials.best().setting == Setting(0.12, 0.01, 8)
+    assert [setting.epochs for setting in trials.made] == [2, 4, 8]
+    assert {(setting.temperature, setting.learning_rate) for setting in trials.made} == {(0.12, 0.01)}
+
+
+def test_a_gain_below_a_thousandth_does_not_count():
+    default = Setting(0.1, LEARNING_RATE, 2)
+    trials = Landscape(course(), lambda one: 0.5 if one == default else 0.5004)
+    assert trials.best().setting == default
+
+
+def test_no_trial_is_made_that_would_pass_the_budget():
+    """The first takes 2 seconds and so would each other temperature; better and better they would be."""
+    trials = Landscape(course(search_seconds=5), lambda one: one.temperature)
+    assert trials.best().setting == Setting(0.15, LEARNING_RATE, 2)
+    assert trials.made == [Setting(0.1, LEARNING_RATE, 2), Setting(0.15, LEARNING_RATE, 2)]
+
+
+def test_a_budget_of_nothing_still_gives_a_model():
+    config = Config(encoder=EncoderConfig(dim=8), train=course(search_seconds=0).train)
+    training, held = halves()
+    result = fit.train(
+        course(search_seconds=0), (training + held).tocsr(), halves, config, None, Checkpoint()
+    )
+    only = Setting(0.1, LEARNING_RATE, 2)
+    assert {line.setting for line in result.log} == {only} and result.found.setting == only
+    assert [(line.stage, line.epoch) for line in result.log] == [
+        *(("select", 1), ("select", 2), ("valid", 2), ("refit", 1), ("refit", 2))
+    ]
+    assert all(np.isfinite(value.numpy()).all() for value in result.encoder.state_dict().values())
+    assert result.found.weights.sum() == pytest.approx(1)
+
+
+def test_the_default_is_what_is_given_or_else_usual():
+    assert default_setting(course()) == Setting(0.1, LEARNING_RATE, 4)
+    assert default_setting(course(temperature=0.2, learning_rate=0.5)) == Setting(0.2, 0.5, 4)
+
+
+# shortlists and weights
+
+
+def shortlist(cosines: list[list[float]], true: list[int]) -> Shortlist:
+    """User u's candidates are all items, and the truth is item true[u]."""
+    shape = np.shape(cosines)
+    truth = sp.csr_matrix((np.ones(len(true), np.float32), (np.arange(len(true)), true)), shape)
+    candidates = np.tile(np.arange(shape[1]), (shape[0], 1))
+    nobody = sp.csr_matrix(shape, dtype=np.float32)
+    return Shortlist(nobody, truth, candidates, np.array(cosines, np.float32), np.ones(shape[1]))
+
+
+def test_quality_is_of_the_first_by_these_scores():
+    short = shortlist([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]], [1, 0])
+    # one truth is second, the other first; turned round, second and not among the two
+    assert short.quality(short.cosines, 2) == pytest.approx(((1 / np.log2(3) + 1) / 2, 1))
+    other = np.array([[0, 1, 2], [0, 1, 2]], np.float32)
+    assert short.quality(other, 2) == pytest.approx((1 / np.log2(3) / 2, 0.5))
+
+
+def test_a_part_that_knows_the_truth_gets_weight_and_noise_gets_none():
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 30, 200)
+    cosines, noise = rng.normal(size=(2, 200, 30)).astype(np.float32)
+    cosines[np.arange(200), true] += 0.5
+    knows = np.zeros((200, 30), np.float32)
+    knows[np.arange(200), true] = 1
+    short = shortlist(cosines, true)
+    alone = short.quality(cosines, 10)
+    weights, ndcg, recall = search._weights(short, np.stack([knows, np.zeros_like(knows), -knows]), 10)
+    assert weights[1] > 0.4 and weights[2:].tolist() == [0, 0]
+    assert weights.dtype == np.float32 and weights.sum() == pytest.approx(1)
+    assert ndcg > 1.5 * alone[0] and recall > alone[1]
+    # the figures are what these weights reach
+    assert short.quality(weights[0] * cosines + weights[1] * knows, 10) == pytest.approx((ndcg, recall))
+    # noise can do no harm, however it falls
+    assert search._weights(short, noise[None], 10)[1] >= alone[0]
+
+
+def test_parts_that_are_not_there_leave_the_embeddings_alone():
+    short = shortlist([[0.9, 0.5], [0.1, 0.5]], [1, 0])
+    weights, ndcg, recall = search._weights(short, np.zeros((3, 2, 2), np.float32), 1)
+    assert weights.tolist() == [1, 0, 0, 0] and (ndcg, recall) == (0, 0)
+
+
+# all together
+
+
+def found(rescore: RescoreConfig | None = None, **options) -> search.Found:
+    items = course(search_seconds=0, **options)
+    return search.search(
+        items,
+        *halves(),
+        rescore or RescoreConfig(),
+        lambda _: fresh_encoder(items),
+        Lines(),
+        Checkpoint(),
+    )
+
+
+def test_neighbours_make_up_for_embeddings_that_learned_nothing():
+    """A held-out item is of the user's group, which the neighbours say and a fresh encoder does not."""
+    result = found(temperature=0.1, learning_rate=0.01)
+    assert result.weights[1] > 0
+    assert result.figures["blended_ndcg"] > result.figures["ndcg"]
+    assert result.figures["blended_recall"] >= result.figures["recall"]
+
+
+def test_given_weights_are_taken_in_proportion():
+    result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
+    assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
+    assert result.figures.keys() == {"ndcg", "recall"}
+
+
+def test_without_together_the_last_weight_is_zero():
+    result = found(RescoreConfig(together=False))
+    assert result.weights[3] == 0 and result.weights.shape == (4,)
+    assert result.figures["blended_ndcg"] >= result.figures["ndcg"]
+
+
+def test_the_penalty_is_the_best_of_those_tried():
+    """Each penalty alone gives no better a ranking than the one chosen."""
+    chosen = found().penalty
+    assert chosen in search.PENALTIES
+    items = course(search_seconds=0)
+    training, held = halves()
+    trials = search._Trials(items, training, held, lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials.best()
+    reached = {}
+    for penalty in search.PENALTIES:
+        (together,) = search.item_weights(training, (penalty,), 100)
+        short = trials.shortlist()
+        parts = search.rescorer(items.features, N_GROUPS, together, np.array([1, 0, 0, 1]))
+        scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
+        reached[penalty] = search._weights(short, scores[None], items.train.valid_k)[1]
+    assert reached[chosen] == max(reached.values()) > min(reached.values())
