@@ -238,7 +238,7 @@ def write_tensors(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     from safetensors.numpy import save_file
 
     try:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
     except SafetensorError as error:
         raise OSError(str(error)) from None
 
