@@ -124,7 +124,7 @@ class _Trials:
             best = self._climbed(best, "temperature", TEMPERATURES)
         if config.learning_rate is None:
             best = self._climbed(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
-        return self._climbed(best, "epochs", (short.epochs, config.epochs, 2 * config.epochs))
+        return self._climbed(best, "epochs", sorted({short.epochs, config.epochs, 2 * config.epochs}))
 
     def shortlist(self) -> Shortlist:
         """What the best trial's embeddings put first."""

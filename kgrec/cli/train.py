@@ -27,7 +27,7 @@ def train(
     ),
     config: Annotated[Path | None, typer.Option("--config", help="A YAML file of options.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, such as dim=256; may be repeated.")
+        list[str] | None, typer.Option("--set", help="One option, such as dim=128; may be repeated.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all random choices.")] = None,
     valid: Annotated[
@@ -57,7 +57,7 @@ def train(
 ) -> None:
     """Train a model on a graph and its interactions.
 
-    Example: `kgrec train graph/ -o model/ --set dim=256 --seed 1`
+    Example: `kgrec train graph/ -o model/ --set dim=128 --seed 1`
     """
     from kgrec import checkpoint
     from kgrec.artifacts import check_output
