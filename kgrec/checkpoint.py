@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,16 +145,16 @@ class Checkpoint:
         return state
 
     def _write_state(self) -> None:
-        assert self.folder is not None
-        place = self.folder / _STATE
-        temporary = atomic.temporary_beside(place)
-        temporary.write_text(json.dumps(self._state), encoding="utf-8")
-        atomic.put_in_place(temporary, place)
+        self._put(_STATE, lambda place: artifacts.write_json(self._state, place))
 
     def _write_tensors(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        self._put(name, lambda place: artifacts.write_tensors(arrays, place))
+
+    def _put(self, name: str, write: Callable[[Path], None]) -> None:
+        """Write a file of the folder, whole or not at all."""
         assert self.folder is not None
         temporary = atomic.temporary_beside(self.folder / name)
-        artifacts.write_tensors(arrays, temporary)
+        write(temporary)
         atomic.put_in_place(temporary, self.folder / name)
 
     def _tensors(self, name: str) -> dict[str, np.ndarray]:
@@ -175,20 +176,17 @@ class _Kept(Progress):
 
     def __init__(self, checkpoint: Checkpoint, stage: str, setting: Setting, on_epoch: OnEpoch) -> None:
         super().__init__(stage, setting, on_epoch)
-        self.checkpoint, self.lines, self.kept = checkpoint, list[Epoch](), time.monotonic()
+        self.checkpoint, self.kept = checkpoint, time.monotonic()
 
     def resume(self, learner: Learner) -> int:
         """Put the learner where it was, tell of the epochs that are over, and give the next."""
         for line in self.checkpoint.load_run(self.stage, self.setting, learner):
-            self.lines.append(line)
-            self.on_epoch(line)
+            self.pass_on(line)
         return len(self.lines) + 1
 
     def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
         """Hear of an epoch that is over."""
-        line = Epoch(self.stage, epoch, self.setting, loss, seconds)
-        self.lines.append(line)
-        self.on_epoch(line)
+        super().tell(learner, epoch, loss, seconds)
         if time.monotonic() - self.kept >= self.checkpoint.every:
             self.checkpoint.keep_run(self.stage, self.setting, learner, self.lines)
             self.kept = time.monotonic()

@@ -76,18 +76,15 @@ def raw_blocks(
     Raises:
         ConfigError: A vector is of another length than those of its block.
     """
-    if widths is None:
-        found = {TEXT: text_vectors(encoder, item_texts(graph, items), progress)}
-        found |= {name: item_vectors(graph, items, name) for name in _predicates(graph)}
-        return {name: block for name, block in found.items() if block.any()}
     blocks = {}
-    for name, width in widths.items():
+    for name in [TEXT, *_predicates(graph)] if widths is None else widths:
         if name == TEXT:
-            block = text_vectors(encoder, item_texts(graph, items), progress)
+            blocks[name] = text_vectors(encoder, item_texts(graph, items), progress)
         else:
-            block = item_vectors(graph, items, name)
-        blocks[name] = _as_wide(block, width, name, len(items))
-    return blocks
+            blocks[name] = item_vectors(graph, items, name)
+    if widths is None:
+        return {name: block for name, block in blocks.items() if block.any()}
+    return {name: _as_wide(block, widths[name], name, len(items)) for name, block in blocks.items()}
 
 
 def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:

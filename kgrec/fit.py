@@ -22,7 +22,7 @@ from kgrec.graph import KnowledgeGraph
 from kgrec.index import VectorIndex
 from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters, units
-from kgrec.rescore import PARTS, Rescorer
+from kgrec.rescore import PARTS, Rescorer, proportions
 from kgrec.search import PENALTIES, Found, default_setting, rescorer, search
 from kgrec.settings import Config
 from kgrec.slim import item_weights, no_weights
@@ -131,8 +131,7 @@ def train(
 
 
 def _unchosen(course: Course, config: Config) -> Found:
-    given = config.rescore.weights or (1.0, 0.0, 0.0, 0.0)
-    weights = np.asarray(given, np.float32) / max(sum(given), 1e-12)
+    weights = proportions(config.rescore.weights or (1.0, 0.0, 0.0, 0.0))
     return Found(default_setting(course), config.rescore.penalty or PENALTIES[1], weights, {})
 
 
@@ -211,12 +210,7 @@ def _metrics(trained: Trained) -> dict[str, object]:
     weights = {name: round(float(weight), 4) for name, weight in zip(PARTS, found.weights, strict=True)}
     chosen = {**vars(found.setting), "penalty": found.penalty, "weights": weights}
     chosen |= {f"valid_{name}": value for name, value in found.figures.items()}
-    return {"chosen": chosen if found.figures else {}, "log": [_record(line) for line in trained.log]}
-
-
-def _record(line: Epoch) -> dict[str, object]:
-    values = {name: value for name, value in vars(line).items() if name != "setting"}
-    return {"stage": line.stage, "epochs": line.setting.epochs} | vars(line.setting) | values
+    return {"chosen": chosen if found.figures else {}, "log": [line.record() for line in trained.log]}
 
 
 class _Log:

@@ -17,7 +17,7 @@ explained. A linear model beside a dense one is the idea of Cheng et al. 2016, "
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,13 +86,7 @@ class Rescorer:
         """
         if self.is_idle:
             return np.asarray(cosines, np.float32)
-        rest = [
-            self.parts(
-                histories[start : start + _QUERIES], history_weight, candidates[start : start + _QUERIES]
-            )
-            for start in range(0, len(candidates), _QUERIES)
-        ]
-        parts = np.concatenate(rest, axis=1) if rest else np.zeros((3, *candidates.shape), np.float32)
+        parts = self.parts(histories, history_weight, candidates)
         scores: np.ndarray = self.weights[0] * cosines + np.tensordot(self.weights[1:], parts, 1)
         return scores.astype(np.float32)
 
@@ -100,15 +94,15 @@ class Rescorer:
         self, histories: sp.csr_matrix, history_weight: np.ndarray, candidates: np.ndarray
     ) -> np.ndarray:
         """The parts after the first, of some candidates; shape (3, n_users, width), float32. A part without weight is zero."""
-        items, place = np.unique(candidates, return_inverse=True)
-        place = place.reshape(candidates.shape)
         found = np.zeros((3, *candidates.shape), np.float32)
-        for at, (weight, similarities) in enumerate(
-            zip(self.weights[1:], (self._by_graph, self._by_text, self._by_together), strict=True)
-        ):
-            if weight:
-                everything = similarities(histories, history_weight, items)
-                found[at] = np.take_along_axis(everything, place, axis=1)
+        similarities = (self._by_graph, self._by_text, self._by_together)
+        for start in range(0, len(candidates), _QUERIES):
+            some = slice(start, start + _QUERIES)
+            items, place = np.unique(candidates[some], return_inverse=True)
+            place = place.reshape(candidates[some].shape)
+            for at in np.flatnonzero(self.weights[1:]):
+                everything = similarities[at](histories[some], history_weight, items)
+                found[at, some] = np.take_along_axis(everything, place, axis=1)
         return found
 
     def shares(
@@ -178,6 +172,11 @@ class Rescorer:
     def _by_together(self, histories: sp.csr_matrix, _: np.ndarray, items: np.ndarray) -> np.ndarray:
         share = 1 / np.sqrt(np.maximum(np.diff(histories.indptr), 1))
         return np.asarray((sp.diags(share) @ histories @ self.together[items].T).toarray(), np.float32)
+
+
+def proportions(weights: Sequence[float]) -> np.ndarray:
+    """Weights made to sum to 1; all zero stay so; shape (len(weights),), float32."""
+    return np.asarray(weights, np.float32) / max(sum(weights), 1e-12)
 
 
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:

@@ -23,7 +23,7 @@ import torch
 from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.encoder import Adjacency, ItemEncoder
 from kgrec.features import ItemFeatures
-from kgrec.rescore import PARTS, RescoreConfig, Rescorer, unit_rows
+from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
 from kgrec.slim import item_weights, no_weights
 from kgrec.train import Course, Epoch, Setting, degrees, fresh_encoder
 
@@ -209,6 +209,10 @@ class Shortlist:
     #: what an item counts for in a history; shape (n_items,)
     history_weight: np.ndarray
 
+    def parts(self, rescorer: Rescorer) -> np.ndarray:
+        """The parts of the candidates' scores after the first; shape (3, n_users, width)."""
+        return rescorer.parts(self.histories, self.history_weight, self.candidates)
+
     def quality(self, scores: np.ndarray, k: int) -> tuple[float, float]:
         """Mean NDCG and recall of the k first by these scores; shape (n_users, width)."""
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -255,11 +259,10 @@ def _blended(
     """Penalty, weights, and what the whole score reaches on the held-out part."""
     penalties = PENALTIES if rescore.penalty is None else (rescore.penalty,)
     if rescore.weights is not None:
-        weights = np.asarray(rescore.weights, np.float32) / max(sum(rescore.weights), 1e-12)
-        return penalties[len(penalties) // 2], weights, {}
+        return penalties[len(penalties) // 2], proportions(rescore.weights), {}
     k, every = course.train.valid_k, np.ones(len(PARTS), np.float32)
     nothing = no_weights(len(course.features), len(course.features))
-    graph, text, _ = _parts(rescorer(course.features, course.schema.n_nodes, nothing, every), shortlist)
+    graph, text, _ = shortlist.parts(rescorer(course.features, course.schema.n_nodes, nothing, every))
     if not rescore.together:
         weights, ndcg, recall = _weights(shortlist, np.stack([graph, text]), k)
         return (
@@ -273,24 +276,11 @@ def _blended(
         penalties, item_weights(training, penalties, rescore.neighbors), strict=True
     ):
         parts = rescorer(course.features, course.schema.n_nodes, together, only)
-        taken = _parts(parts, shortlist)[2]
+        taken = shortlist.parts(parts)[2]
         found.append((_weights(shortlist, taken[None], k)[1], -penalty, taken))
     _, negated, taken = max(found, key=lambda one: one[:2])
     weights, ndcg, recall = _weights(shortlist, np.stack([graph, text, taken]), k)
     return -negated, weights, {"blended_ndcg": ndcg, "blended_recall": recall}
-
-
-def _parts(rescorer: Rescorer, shortlist: Shortlist) -> np.ndarray:
-    """The parts after the first; shape (3, n_users, width)."""
-    pieces = [
-        rescorer.parts(
-            shortlist.histories[start : start + 128],
-            shortlist.history_weight,
-            shortlist.candidates[start : start + 128],
-        )
-        for start in range(0, len(shortlist.candidates), 128)
-    ]
-    return np.concatenate(pieces, axis=1)
 
 
 def _weights(shortlist: Shortlist, parts: np.ndarray, k: int) -> tuple[np.ndarray, float, float]:

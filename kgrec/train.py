@@ -54,6 +54,11 @@ class Epoch:
     valid_ndcg: float | None = None
     valid_recall: float | None = None
 
+    def record(self) -> dict[str, Any]:
+        """Plain values by name, those of the setting among them."""
+        values = {name: value for name, value in vars(self).items() if name != "setting"}
+        return {"stage": self.stage, "epochs": self.setting.epochs} | vars(self.setting) | values
+
 
 #: called after each epoch with its line
 OnEpoch = Callable[[Epoch], None]
@@ -128,10 +133,11 @@ def fresh_encoder(course: Course) -> ItemEncoder:
 
 
 class Progress:
-    """Who hears of the epochs of one run; this one passes them on and keeps nothing."""
+    """Who hears of the epochs of one run; this one passes them on, and has none of an earlier process."""
 
     def __init__(self, stage: str, setting: Setting, on_epoch: OnEpoch) -> None:
         self.stage, self.setting, self.on_epoch = stage, setting, on_epoch
+        self.lines: list[Epoch] = []
 
     def resume(self, learner: Learner) -> int:
         """Put the learner where it was; gives the next epoch."""
@@ -141,7 +147,12 @@ class Progress:
     def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
         """Hear of an epoch that is over."""
         del learner
-        self.on_epoch(Epoch(self.stage, epoch, self.setting, loss, seconds))
+        self.pass_on(Epoch(self.stage, epoch, self.setting, loss, seconds))
+
+    def pass_on(self, line: Epoch) -> None:
+        """Keep a line, and tell of it."""
+        self.lines.append(line)
+        self.on_epoch(line)
 
 
 def content_encoder(course: Course) -> ItemEncoder:

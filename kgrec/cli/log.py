@@ -60,7 +60,7 @@ class Logs:
 
     def write(self, line: Epoch) -> None:
         """Write one line."""
-        values = {name: value for name, value in vars(line).items() if name != "setting"} | vars(line.setting)
+        values = line.record()
         if self._csv:
             self._csv.writerow({name: values[name] for name in _COLUMNS})
         elif self._file:
