@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from grouped import grouped_halves, grouped_items
 
 from kgrec import checkpoint as checkpoints
 from kgrec import fit
 from kgrec.checkpoint import Checkpoint, beside
 from kgrec.errors import ArtifactError
-from kgrec.features import ItemFeatures, Schema
 from kgrec.settings import Config, EncoderConfig, TrainConfig
 from kgrec.train import Course, Learner, Setting, fresh_encoder
 
@@ -27,26 +27,13 @@ def config(**options) -> Config:
 
 
 def course(of: Config) -> Course:
-    """Item i has a text and one neighbour, its group i % 4."""
-    group = np.arange(N_ITEMS) % N_GROUPS
-    neighbors = sp.csr_matrix(
-        (np.ones(N_ITEMS, np.float32), (np.arange(N_ITEMS), group)), (N_ITEMS, N_GROUPS)
-    )
-    blank = np.zeros((N_ITEMS, 0), np.float32)
-    features = ItemFeatures(blank, neighbors, np.zeros(N_GROUPS, int), np.arange(N_GROUPS))
-    schema = Schema(("in",), np.arange(N_GROUPS), np.ones(N_GROUPS, np.float32))
+    features, schema = grouped_items(N_ITEMS, N_GROUPS)
     return Course(features, schema, of.encoder, of.train)
 
 
 def halves(_: np.random.Generator | None = None, seed: int = 0) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """User u has three items of group u % 4, and one more is held out."""
-    rng = np.random.default_rng(seed)
-    parts = np.zeros((2, N_USERS, N_ITEMS), np.float32)
-    for user in range(N_USERS):
-        items = rng.choice(N_ITEMS // N_GROUPS, 4, replace=False) * N_GROUPS + user % N_GROUPS
-        parts[0, user, items[:3]] = 1
-        parts[1, user, items[3]] = 1
-    return sp.csr_matrix(parts[0]), sp.csr_matrix(parts[1])
+    return grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed)
 
 
 def whole(seed: int = 0) -> sp.csr_matrix:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from grouped import grouped_halves, grouped_items
 
 from kgrec import fit, search
 from kgrec.checkpoint import Checkpoint, Finished
-from kgrec.features import ItemFeatures, Schema
 from kgrec.rescore import RescoreConfig
 from kgrec.search import LEARNING_RATE, TEMPERATURES, Shortlist, default_setting
 from kgrec.settings import Config, EncoderConfig, TrainConfig
@@ -24,27 +24,14 @@ class Lines:
 
 
 def course(**options) -> Course:
-    """Item i has one neighbour, its group i % 4, and no text."""
-    group = np.arange(N_ITEMS) % N_GROUPS
-    neighbors = sp.csr_matrix(
-        (np.ones(N_ITEMS, np.float32), (np.arange(N_ITEMS), group)), (N_ITEMS, N_GROUPS)
-    )
-    blank = np.zeros((N_ITEMS, 0), np.float32)
-    features = ItemFeatures(blank, neighbors, np.zeros(N_GROUPS, int), np.arange(N_GROUPS))
-    schema = Schema(("in",), np.arange(N_GROUPS), np.ones(N_GROUPS, np.float32))
+    features, schema = grouped_items(N_ITEMS, N_GROUPS)
     train = {"threads": 1, "epochs": 4, "batch_size": 16, "valid_k": 3, "device": "cpu", **options}
     return Course(features, schema, EncoderConfig(dim=8), TrainConfig(**train))
 
 
 def halves(_: np.random.Generator | None = None) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """User u has three items of group u % 4, and one more is held out."""
-    rng = np.random.default_rng(0)
-    parts = np.zeros((2, N_USERS, N_ITEMS), np.float32)
-    for user in range(N_USERS):
-        items = rng.choice(N_ITEMS // N_GROUPS, 4, replace=False) * N_GROUPS + user % N_GROUPS
-        parts[0, user, items[:3]] = 1
-        parts[1, user, items[3]] = 1
-    return sp.csr_matrix(parts[0]), sp.csr_matrix(parts[1])
+    return grouped_halves(N_USERS, N_ITEMS, N_GROUPS)
 
 
 # ladders

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from grouped import grouped_items
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,15 +22,6 @@ from kgrec.train import Course, Learner, Setting, _Batch, idle_cores
 N_ITEMS, N_GROUPS = 60, 4
 ENCODER = EncoderConfig(dim=8)
 QUICK = {"threads": 1, "temperature": 0.1, "learning_rate": 0.015, "epochs": 3, "batch_size": 16}
-
-
-def one_hot(n: int, groups: int) -> tuple[ItemFeatures, Schema]:
-    """Item i has one neighbour, its group i % groups, and no text."""
-    group = np.arange(n) % groups
-    neighbors = sp.csr_matrix((np.ones(n, np.float32), (np.arange(n), group)), (n, groups))
-    features = ItemFeatures(np.zeros((n, 0), np.float32), neighbors, np.zeros(groups, int), np.arange(groups))
-    schema = Schema(("in",), np.arange(groups), np.ones(groups, np.float32))
-    return features, schema
 
 
 def tastes(n_users: int = 48, each: int = 6, seed: int = 0) -> sp.csr_matrix:
@@ -69,7 +61,7 @@ def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) ->
 
 
 def trained(held_out=nothing, **options) -> Trained:
-    return fitted(one_hot(N_ITEMS, N_GROUPS), tastes(), held_out, **options)
+    return fitted(grouped_items(N_ITEMS, N_GROUPS), tastes(), held_out, **options)
 
 
 def vectors(result: Trained, items) -> np.ndarray:
@@ -79,7 +71,7 @@ def vectors(result: Trained, items) -> np.ndarray:
 
 
 def learner(**options) -> Learner:
-    features, schema = one_hot(N_ITEMS, N_GROUPS)
+    features, schema = grouped_items(N_ITEMS, N_GROUPS)
     course = Course(features, schema, ENCODER, TrainConfig(**(QUICK | options)))
     torch.manual_seed(0)
     encoder = ItemEncoder.for_schema(ENCODER, schema, N_ITEMS)
@@ -173,7 +165,7 @@ def test_any_number_of_sampled_items_trains(sampled):
 
 def test_a_batch_that_holds_every_item_needs_no_sample():
     whole = sp.csr_matrix(np.ones((4, N_ITEMS), np.float32))
-    items = one_hot(N_ITEMS, N_GROUPS)
+    items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, whole, lambda _: (whole, whole[:0]), full_softmax_items=1, sampled_items=5)
     assert all(math.isfinite(line.loss) for line in result.log)
 
@@ -183,7 +175,7 @@ def test_a_batch_that_holds_every_item_needs_no_sample():
 
 def quality(result: Trained) -> float:
     """Share of an item's 14 nearest that are of its group."""
-    raw = vectors(result, one_hot(N_ITEMS, N_GROUPS))
+    raw = vectors(result, grouped_items(N_ITEMS, N_GROUPS))
     units = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     nearest = np.argsort(-(units @ units.T), axis=1)[:, 1 : N_ITEMS // N_GROUPS]
     return float((nearest % N_GROUPS == np.arange(N_ITEMS)[:, None] % N_GROUPS).mean())
@@ -203,7 +195,7 @@ def test_a_sampled_softmax_ends_near_the_full_one():
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_another_model():
-    items = one_hot(N_ITEMS, N_GROUPS)
+    items = grouped_items(N_ITEMS, N_GROUPS)
     one, same, other = (vectors(trained(seed=seed), items) for seed in (7, 7, 8))
     assert one.tobytes() == same.tobytes()
     assert not np.allclose(one, other)
@@ -218,7 +210,7 @@ def test_the_global_random_state_of_torch_stays_as_it_was():
 def test_held_out_items_choose_a_setting_before_the_refit():
     told = []
     free = {"temperature": None, "learning_rate": None, "epochs": 4}
-    items = one_hot(N_ITEMS, N_GROUPS)
+    items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, tastes(), halves, told=lambda *line: told.append(line), **free)
     trials = {line.setting: line for line in result.log if line.stage == "valid"}
     # half of the epochs first; up and down the ladder of temperatures; each setting once
@@ -258,7 +250,7 @@ def test_without_validation_all_epochs_are_run_once():
 
 @pytest.mark.parametrize("positives", [sp.csr_matrix((0, 60)), sp.csr_matrix((3, 60)), tastes(5, each=1)])
 def test_where_nobody_has_two_items_the_model_is_content_alone(positives, caplog):
-    items = one_hot(N_ITEMS, N_GROUPS)
+    items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, sp.csr_matrix(positives, dtype=np.float32), nothing)
     assert result.log == [] and "nothing to learn from" in caplog.text
     assert not result.encoder.identity.any()
@@ -330,7 +322,7 @@ def test_validation_ranks_everything_but_the_history():
     history = sp.csr_matrix(np.array([[1, 0, 1, 0, 0, 0]], np.float32))
     held = sp.csr_matrix(np.array([[0, 0, 0, 0, 1, 0]], np.float32))
     result = fitted(
-        one_hot(6, 2),
+        grouped_items(6, 2),
         (history + held).tocsr(),
         lambda _: (history, held),
         EncoderConfig(dim=64),
