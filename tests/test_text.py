@@ -1,5 +1,7 @@
 import json
+import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +107,6 @@ def test_another_model_has_another_cache(model, cache, tmp_path):
 
 
 def test_a_moved_model_keeps_its_cache(model, tmp_path):
-    import shutil
-
     encoded(model, ["space"])
     shutil.copytree(model, tmp_path / "moved")
     assert encoded(str(tmp_path / "moved"), ["space"])[1] == []
@@ -196,8 +196,6 @@ def test_another_prompt_or_precision_has_another_cache(prompted, cache):
 
 def test_the_cache_of_a_model_without_options_goes_by_its_files_alone(model, cache):
     """So that vectors which an earlier version kept are found again."""
-    from hashlib import sha256
-
     folder = Path(model)
     names = sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"})
     lines = [f"{p.relative_to(folder)}:{sha256(p.read_bytes()).hexdigest()}\n" for p in names]
@@ -229,10 +227,7 @@ def test_options_that_cannot_be_are_named(settings, problem):
 
 
 def test_a_prompt_in_quotes_keeps_its_colon_and_its_space():
-    assert (
-        kgrec.Config.read(settings=["""text.prompt='"passage: "'""".replace("'", "")]).text.prompt
-        == "passage: "
-    )
+    assert kgrec.Config.read(settings=['text.prompt="passage: "']).text.prompt == "passage: "
 
 
 def test_a_model_keeps_its_prompt_for_items_that_are_added(prompted, catalogue, cache):
@@ -257,8 +252,6 @@ def test_half_of_the_digits_give_nearly_the_same_vectors(model):
 
 def test_a_model_that_does_not_work_is_an_error_of_two_lines(model, tmp_path):
     """Whatever is broken, and whether the library sees it on loading or on encoding."""
-    import shutil
-
     files = ["config_sentence_transformers.json", "modules.json", "tokenizer.json", "model.safetensors"]
     for name in files:
         folder = tmp_path / name
@@ -271,8 +264,6 @@ def test_a_model_that_does_not_work_is_an_error_of_two_lines(model, tmp_path):
 
 
 def test_a_vocabulary_larger_than_the_weights_is_seen_before_anything_is_encoded(model, tmp_path):
-    import shutil
-
     shutil.copytree(model, tmp_path / "grown")
     path = tmp_path / "grown" / "tokenizer.json"
     content = json.loads(path.read_text())
@@ -284,8 +275,6 @@ def test_a_vocabulary_larger_than_the_weights_is_seen_before_anything_is_encoded
 
 
 def test_code_that_comes_with_a_model_is_not_run(model, tmp_path):
-    import shutil
-
     folder, trace = tmp_path / "coded", tmp_path / "ran"
     shutil.copytree(model, folder)
     (folder / "own.py").write_text(f"open({str(trace)!r}, 'w')\nclass Module: pass\n")

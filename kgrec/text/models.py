@@ -116,6 +116,8 @@ def _unloadable(name: str, error: Exception) -> EncoderNotFound:
     problem = f"The text encoder '{name}' cannot be loaded: {_first_line(error)}"
     if "trust_remote_code" in str(error):
         return EncoderNotFound(problem, "kgrec runs no code that comes with a model: choose one without.")
+    if name == STATIC:
+        return EncoderNotFound(problem, f"Remove {_static()}: it is made again.")
     return EncoderNotFound(
         problem,
         "Give text.model a sentence-transformers name that this machine can reach or a folder; "

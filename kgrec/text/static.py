@@ -37,7 +37,7 @@ def kept_static(folder: Path, source: Callable[[], SentenceTransformer]) -> Path
     """
     if folder.is_dir():
         return folder
-    logger.info("Making the static model, once: a minute of CPU")
+    logger.info("Making the static model, once: about half a minute")
     model = distilled(source())
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
