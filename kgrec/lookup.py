@@ -1,23 +1,18 @@
-"""From the user's strings to rows of a model, and from rows to frames.
+"""From the user's strings to rows of a model.
 
-Enters: ids in the user's own strings, or the rows and scores that a search found. Leaves: rows, or
-pandas frames and Arrow tables.
+Enters: ids in the user's own strings. Leaves: rows of items and users, or an error that names the nearest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 
 from kgrec.errors import ConfigError, UnknownId, did_you_mean
 from kgrec.model import Model
 from kgrec.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OnUnknown = Literal["raise", "skip"]
 
@@ -65,36 +60,3 @@ def at_least_one(k: int) -> int:
     if k < 1:
         raise ConfigError(f"k is {k}.", "It must be at least 1.")
     return k
-
-
-def ranked_frame(
-    query_name: str,
-    queries: pa.Array,
-    result_name: str,
-    items: Vocabulary,
-    found: np.ndarray,
-    scores: np.ndarray,
-    *,
-    arrow: bool,
-) -> pa.Table | pd.DataFrame:
-    """Lists of items as a frame: query, result, score (float32) and rank (int32, from 1).
-
-    Args:
-        query_name: Column of `queries`.
-        queries: One a row of `found`.
-        result_name: Column of the items found.
-        items: Names of the items.
-        found: Rows of items, -1 where there is none; shape (n_queries, k).
-        scores: Of these; same shape.
-        arrow: Give an Arrow table instead of a pandas frame.
-    """
-    row, rank = np.nonzero(found >= 0)
-    table = pa.table(
-        {
-            query_name: queries.take(pa.array(row)),
-            result_name: items.labels.take(pa.array(found[row, rank])),
-            "score": pa.array(scores[row, rank]),
-            "rank": pa.array((rank + 1).astype(np.int32)),
-        }
-    )
-    return table if arrow else table.to_pandas()

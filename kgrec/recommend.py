@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,12 @@ import pyarrow as pa
 
 from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph import KnowledgeGraph
-from kgrec.ingest.report import Report
 from kgrec.interactions import given, held_out_of
-from kgrec.lookup import OnUnknown, at_least_one, item_rows, known_rows, ranked_frame, user_rows
+from kgrec.lookup import OnUnknown, at_least_one, item_rows, known_rows, user_rows
 from kgrec.model import Model, units
+from kgrec.results import Added, Embeddings, ranked_frame
 from kgrec.settings import Config
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
-from kgrec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from kgrec.checkpoint import Checkpoint
@@ -32,41 +31,6 @@ if TYPE_CHECKING:
     from kgrec.fit import OnEpoch
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Rows of `vectors` in the order of `ids`."""
-
-    ids: Vocabulary
-    #: unit length; shape (len(ids), dim), float32
-    vectors: np.ndarray
-
-    def to_arrow(self) -> pa.Table:
-        """Columns id and vector, a list of fixed size."""
-        flat = pa.array(np.ascontiguousarray(self.vectors).ravel())
-        return pa.table(
-            {"id": self.ids.labels, "vector": pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])}
-        )
-
-
-@dataclass(frozen=True)
-class Added:
-    """What `add_items` did."""
-
-    ids: list[str]
-    labels: list[str]
-    #: neighbours in the graph that the model has a parameter for, of each new item
-    linked: list[int]
-    #: words of text, of each new item
-    words: list[int]
-    #: items that the model knew already; their rows were left out
-    known: list[str]
-    #: what was read, dropped and merged, and where
-    report: Report = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class Recommender:

@@ -84,6 +84,7 @@ LAYERS = [
     "fit",
     "cold",
     "lookup",
+    "results",
     "recommend",
     "explain",
     "cli.console",
