@@ -61,6 +61,8 @@ LAYERS = [
     "vocabulary",
     "interactions",
     "graph",
+    "where",
+    "conditions",
     "rdf",
     "views",
     "summary",
