@@ -61,6 +61,7 @@ def ranked_frame(
     found: np.ndarray,
     scores: np.ndarray,
     *,
+    min_score: float | None = None,
     arrow: bool,
 ) -> pa.Table | pd.DataFrame:
     """Lists of items as a frame: query, result, score (float32) and rank (int32, from 1).
@@ -72,9 +73,13 @@ def ranked_frame(
         items: Names of the items.
         found: Rows of items, -1 where there is none; shape (n_queries, k).
         scores: Of these; same shape.
+        min_score: What is below is left out; ranks stay.
         arrow: Give an Arrow table instead of a pandas frame.
     """
-    row, rank = np.nonzero(found >= 0)
+    there = found >= 0
+    if min_score is not None:
+        there &= scores >= min_score
+    row, rank = np.nonzero(there)
     table = pa.table(
         {
             query_name: queries.take(pa.array(row)),
