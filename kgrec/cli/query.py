@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 #: users a row group
 _CHUNK = 4096
 _NO_USERS = "Give histories of users with --history."
-_LISTED = {"candidates": "candidates", "deny": "items of the deny list"}
 _WHAT = {"user_id": "users", "item_id": "items", "text": "texts"}
 
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
@@ -40,6 +39,9 @@ Deny = Annotated[Path | None, typer.Option("--deny", help="Items to leave out, o
 Where = Annotated[
     str | None,
     typer.Option("--where", help="A condition on the items, such as 'genres = Horror and year >= 1990'."),
+]
+SkipUnknown = Annotated[
+    bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="What a score must reach.")]
 
@@ -66,9 +68,7 @@ def recommend(
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also items that the user has had already.")
     ] = False,
-    skip_unknown: Annotated[
-        bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
-    ] = False,
+    skip_unknown: SkipUnknown = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -89,11 +89,8 @@ def recommend(
     if output is not None:
         check_result(output)
     recommender = Recommender.load(model)
-    limits = _limits(k, candidates, deny, where, min_score)
-    limits["on_unknown"] = "skip" if skip_unknown else "raise"
     asked = _Asked(skip_unknown)
-    for what in ("candidates", "deny"):
-        asked.check(recommender.model.item_rows, limits[what] or [], _LISTED[what])
+    limits = {"k": k, "min_score": min_score, **_limits(recommender, asked, candidates, deny, where)}
     options = {**limits, "exclude_seen": not include_seen}
     columns = ("text" if text else "user_id", "item_id")
     if text:
@@ -121,6 +118,7 @@ def similar(
     deny: Deny = None,
     where: Where = None,
     min_score: MinScore = None,
+    skip_unknown: SkipUnknown = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -141,14 +139,17 @@ def similar(
     if output is not None:
         check_result(output)
     recommender = Recommender.load(model)
-    names = list(dict.fromkeys(item or user or ()))
+    asked, names = _Asked(skip_unknown), list(dict.fromkeys(item or user or ()))
+    limits = _limits(recommender, asked, candidates, deny, where)
     if item:
-        limits = _limits(k, candidates, deny, where, min_score)
-        table = recommender.similar_items(names, arrow=True, **limits)
+        asked.check(recommender.model.item_rows, names, "items")
+        table = recommender.similar_items(names, k, min_score=min_score, arrow=True, **limits)
     else:
-        table = recommender.similar_users(names, k, min_score=min_score, arrow=True)
+        asked.check(recommender.model.users.ids, names, "users")
+        unknown = limits["on_unknown"]
+        table = recommender.similar_users(names, k, min_score=min_score, on_unknown=unknown, arrow=True)
     columns = ("item_id" if item else "user_id", "similar_id")
-    _deliver(recommender, iter([table]), len(names), output, out, columns)
+    _deliver(recommender, iter([table]), len(names), output, out, columns, asked)
 
 
 def embed(
@@ -235,18 +236,17 @@ class _Asked:
 
 
 def _limits(
-    k: int, candidates: Path | None, deny: Path | None, where: str | None, min_score: float | None
+    recommender: Recommender, asked: _Asked, candidates: Path | None, deny: Path | None, where: str | None
 ) -> dict[str, Any]:
-    """The options of a list, as the library takes them."""
+    """Which items may be in a list, as the library takes it."""
     from kgrec.cli.files import read_ids
 
-    return {
-        "k": k,
-        "candidates": None if candidates is None else read_ids(candidates),
-        "deny": None if deny is None else read_ids(deny, may_be_empty=True),
-        "where": where,
-        "min_score": min_score,
-    }
+    only = None if candidates is None else read_ids(candidates)
+    out = None if deny is None else read_ids(deny, may_be_empty=True)
+    for names, what in ((only, "candidates"), (out, "items of the deny list")):
+        asked.check(recommender.model.item_rows, names or [], what)
+    unknown = "skip" if asked.skip else "raise"
+    return {"candidates": only, "deny": out, "where": where, "on_unknown": unknown}
 
 
 def _known_users(recommender: Recommender, remedy: str) -> list[str]:
@@ -310,7 +310,7 @@ def _deliver(
     output: Path | None,
     out: Console,
     columns: tuple[str, str],
-    asked: _Asked | None = None,
+    asked: _Asked,
 ) -> None:
     """Write the tables to a file, or print them."""
     import pyarrow as pa
@@ -318,13 +318,13 @@ def _deliver(
 
     from kgrec.cli.files import result_file
 
-    asked = asked or _Asked(skip=False)
     for line in asked.lines():
         out.say(line)
     if output is None:
         table = pa.concat_tables(tables)
-        nobody = len(asked.skipped.get("users", ())) == total
-        why = "none of these users is known" if nobody else "every item is excluded"
+        what = _WHAT[columns[0]]
+        nobody = len(asked.skipped.get(what, ())) == total
+        why = f"none of these {what} is known" if nobody else "every item is excluded"
         text = _readable(recommender, table, *columns) or f"There is nothing to recommend: {why}."
         out.result({"results": table.to_pylist(), **asked.record()}, text)
         return

@@ -273,6 +273,21 @@ def test_similar_items(run: Run, model: Path, tmp_path: Path):
     assert pd.read_csv(output)["item_id"].tolist() == ["f1", "f1", "f4", "f4"]
 
 
+def test_unknown_ids_near_something_are_passed_over(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "deny.txt").write_text("f2\nzz\n")
+    words = ["similar", model, "-i", "f1", "-i", "yy", "--deny", tmp_path / "deny.txt", "--skip-unknown"]
+    said = run(*words, "--json").json
+    assert said["skipped"] == {"items of the deny list": ["zz"], "items": ["yy"]}
+    assert {row["similar_id"] for row in said["results"]} == {"f3", "f4", "f5", "f6"}
+    nobody = run("similar", model, "-i", "yy", "--skip-unknown").out.splitlines()
+    assert nobody == [
+        "Passed over 1 items that the model does not know: yy",
+        "There is nothing to recommend: none of these items is known.",
+    ]
+    found = run("similar", model, "-u", "u1", "-u", "x1", "-k", 1, "--skip-unknown", "--json").json
+    assert found["skipped"] == {"users": ["x1"]} and len(found["results"]) == 1
+
+
 def test_similar_users(run: Run, model: Path, tmp_path: Path):
     answer = run("similar", model, "--user", "u1", "-u", "u6", "-k", 1)
     lines = answer.out.splitlines()
