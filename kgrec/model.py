@@ -175,7 +175,8 @@ class Model:
 
     @cached_property
     def _user_index(self) -> VectorIndex:
-        return VectorIndex(self.user_vectors(self.histories), IndexConfig(threads=self.config.index.threads))
+        config = IndexConfig(kind="flat", threads=self.config.index.threads)
+        return VectorIndex(self.user_vectors(self.histories), config)
 
     def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
         """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""

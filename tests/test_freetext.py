@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import kgrec
@@ -19,15 +18,6 @@ CONFIG = kgrec.Config(
     train=kgrec.TrainConfig(epochs=4, temperature=0.1, threads=1, valid_share=0, learning_rate=0.05),
 )
 SPACE = "Star Drift. a crew lost in space"
-NEW = pd.DataFrame(
-    {
-        "id": ["n1", "n2"],
-        "title": ["Moon Base", "Spring Love"],
-        "plot": ["a crew in space meets danger", "a couple falls in love in spring"],
-        "genres": ["Science fiction", "Romance|Comedy"],
-        "director": ["Ada", "Cy"],
-    }
-)
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +125,9 @@ def test_filters_hold(rec):
     assert rec.recommend_for_text([]).empty
 
 
-def test_new_items_are_found_by_their_text(rec, tmp_path, bag_of_words):
+def test_new_items_are_found_by_their_text(rec, shared_catalogue, tmp_path, bag_of_words):
     """And meet conditions, before and after they were stored."""
-    rec.add_items(NEW)
+    rec.add_items(shared_catalogue / "new")
     rec.save(tmp_path / "model")
     for one in (rec, kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)):
         found = one.recommend_for_text("Moon Base. a crew in space meets danger", k=9)

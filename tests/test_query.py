@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kgrec
@@ -34,7 +34,8 @@ def graph(shared_catalogue) -> kgrec.KnowledgeGraph:
 
 
 def matrix(*rows: list[int]) -> sp.csr_matrix:
-    return sp.csr_matrix(np.array([[int(n in row) for n in range(1, 7)] for row in rows], np.float32))
+    rows_of_ones = [[int(n in row) for n in range(1, 7)] for row in rows]
+    return sp.csr_matrix(np.array(rows_of_ones, np.float32).reshape(-1, 6))
 
 
 def by_hand(
@@ -233,6 +234,10 @@ def test_similar_users_of_nobody_known(rec):
     assert error(UnknownId, rec.similar_users, ["u9"])[0] == "There is no user 'u9' in the model."
     assert pairs(rec.similar_users(["u9", "u1"], 1, on_unknown="skip")) == [("u2", 5)]
     assert error(ConfigError, rec.similar_users, ["u1"], 0)[0] == "k is 0."
+    for users in (rec.similar_users([]), rec.similar_users(["u9"], on_unknown="skip")):
+        assert [*users.columns] == ["user_id", "similar_id", "score", "rank"] and users.empty
+    rec._fitted = replace(rec.model, users=Vocabulary([]), histories=matrix(), seen=matrix())
+    assert rec.similar_users([]).empty
 
 
 # against brute force
@@ -267,6 +272,7 @@ def world(tmp_path_factory) -> tuple[kgrec.Recommender, pd.DataFrame]:
 NAMES = st.lists(st.integers(0, N - 1).map(lambda n: f"i{n:02}"), max_size=N)
 
 
+@settings(deadline=None)
 @given(
     user=st.integers(1, 5),
     k=st.integers(1, N + 5),
