@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, reduce
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -144,8 +145,8 @@ class _Edges:
     near: np.ndarray
     far: np.ndarray
 
-    what = "a relation"
-    operators: tuple[Operator, ...] = ("=", "~")
+    what: ClassVar[str] = "a relation"
+    operators: ClassVar[tuple[Operator, ...]] = ("=", "~")
 
     @classmethod
     def of(cls, graph: KnowledgeGraph, edges: np.ndarray, *, backwards: bool) -> _Edges:
