@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from six_words import tiny
+from test_text import tiny
 
 from kgrec.recommend import Recommender
 
