@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from kgrec.index import IndexConfig
     from kgrec.interactions import Interactions
     from kgrec.mapping import Mapping, load_mapping
-    from kgrec.recommend import Added, Embeddings, Recommender
+    from kgrec.recommend import Recommender
     from kgrec.rescore import RescoreConfig
+    from kgrec.results import Added, Embeddings
     from kgrec.settings import Config, EncoderConfig, TrainConfig
     from kgrec.text import TextConfig
 
@@ -91,8 +92,9 @@ _HOMES = {
     "index": ("IndexConfig",),
     "interactions": ("Interactions",),
     "mapping": ("Mapping", "load_mapping"),
-    "recommend": ("Added", "Embeddings", "Recommender"),
+    "recommend": ("Recommender",),
     "rescore": ("RescoreConfig",),
+    "results": ("Added", "Embeddings"),
     "settings": ("Config", "EncoderConfig", "TrainConfig"),
     "text": ("TextConfig",),
 }

@@ -84,7 +84,7 @@ def raw_blocks(
             blocks[name] = item_vectors(graph, items, name)
     if widths is None:
         return {name: block for name, block in blocks.items() if block.any()}
-    return {name: _as_wide(block, widths[name], name, len(items)) for name, block in blocks.items()}
+    return {name: as_wide(block, widths[name], name, len(items)) for name, block in blocks.items()}
 
 
 def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
@@ -143,7 +143,12 @@ def _predicates(graph: KnowledgeGraph) -> list[str]:
     return sorted(set(graph.vectors["predicate"].to_pylist()))
 
 
-def _as_wide(block: np.ndarray, width: int, name: str, n: int) -> np.ndarray:
+def as_wide(block: np.ndarray, width: int, name: str, n: int) -> np.ndarray:
+    """The `n` vectors of a block, which must be as wide as in training; zeros if there are none.
+
+    Raises:
+        ConfigError: They have another width.
+    """
     if not block.any():
         return np.zeros((n, width), np.float32)
     if block.shape[1] != width:

@@ -61,12 +61,12 @@ def explain(model: Model, history: sp.csr_matrix, item: int, user: str = "") -> 
 
     Args:
         model: Holds the item.
-        history: shape (1, n_items).
+        history: shape (1, n_items); below 0 what is disliked.
         item: Row of the item.
         user: Name of the user, for the result.
     """
     rows, shares = _history_shares(model, history)
-    rest = model.rescorer.shares(rows, model.history_weight, item)
+    rest = model.rescorer.shares(history, model.history_weight, item)
     account = _Account(model, np.append(rows, item), rest)
     vector = model.user_vectors(history)[0]
     weight = float(model.rescorer.weights[0])

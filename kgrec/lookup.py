@@ -1,25 +1,63 @@
-"""From the user's strings to rows of a model, and from rows to frames.
+"""From the user's strings to rows of a model.
 
-Enters: ids in the user's own strings, or the rows and scores that a search found. Leaves: rows, or
-pandas frames and Arrow tables.
+Enters: ids in the user's own strings, conditions. Leaves: rows of items and users, or an error that names the nearest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import pyarrow as pa
+import scipy.sparse as sp
 
 from kgrec.errors import ConfigError, UnknownId, did_you_mean
 from kgrec.model import Model
 from kgrec.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 OnUnknown = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a list is, and which items may stand in it: all limits hold at once."""
+
+    k: int = 10
+    #: the only items
+    candidates: Iterable[str] | None = None
+    #: items that may not
+    deny: Iterable[str] | None = None
+    #: a condition, see `kgrec.where`
+    where: str | None = None
+    #: what a score must reach
+    min_score: float | None = None
+    #: what unknown items, and unknown values of the condition, do
+    on_unknown: OnUnknown = "raise"
+
+    def length(self, there_are: int) -> int:
+        """`k`, or how many there are if that is less; ConfigError when `k` is below 1."""
+        if self.k < 1:
+            raise ConfigError(f"k is {self.k}.", "It must be at least 1.")
+        return min(self.k, there_are)
+
+    def rows(self, model: Model) -> np.ndarray | None:
+        """Rows of the items that may stand in a list, None for all.
+
+        Raises:
+            UnknownId: An item is unknown, or a value of the condition.
+            ConfigError: The condition cannot be read, or has a name that the graph lacks.
+        """
+        if self.candidates is None and self.deny is None and self.where is None:
+            return None
+        allowed = np.full(len(model.items), self.candidates is None)
+        if self.candidates is not None:
+            allowed[item_rows(model, self.candidates, self.on_unknown)] = True
+        if self.deny is not None:
+            allowed[item_rows(model, self.deny, self.on_unknown)] = False
+        if self.where is not None:
+            allowed &= model.matching(self.where, self.on_unknown == "skip")
+        return np.flatnonzero(allowed)
 
 
 def known_rows(
@@ -55,46 +93,49 @@ def item_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise")
     return known_rows(model.item_rows, ids, "item", model.items, on_unknown)[0]
 
 
+def history_matrix(
+    model: Model, histories: Sequence[Sequence[str]], on_unknown: OnUnknown = "raise"
+) -> sp.csr_matrix:
+    """Lists of items as a matrix of ones, shape (len(histories), n_items); UnknownId as `known_rows`."""
+    names = [name for history in histories for name in history]
+    rows, there = known_rows(model.item_rows, names, "item", model.items, on_unknown)
+    owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
+    bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
+    return model.history_matrix(np.split(rows, bounds)[: len(histories)])
+
+
+def feedback(
+    model: Model,
+    histories: Sequence[Sequence[str]],
+    dislikes: Sequence[Sequence[str]] | None,
+    on_unknown: OnUnknown = "raise",
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """What is liked and what is disliked, as `history_matrix`.
+
+    Raises:
+        UnknownId: An item is unknown.
+        ConfigError: An item is both liked and disliked, or there are more lists of one than of the other.
+    """
+    dislikes = [()] * len(histories) if dislikes is None else dislikes
+    check_length(histories, dislikes, "lists in `dislikes`")
+    liked, disliked = (history_matrix(model, some, on_unknown) for some in (histories, dislikes))
+    both = liked.multiply(disliked).tocoo()
+    if both.nnz:
+        raise ConfigError(
+            f"'{model.items[both.col[0]]}' is both liked and disliked.", "Leave one of the two out."
+        )
+    return liked, disliked
+
+
+def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:
+    """Refuse lists of another number than there are histories."""
+    if len(histories) != len(others):
+        raise ConfigError(
+            f"There are {len(histories):,} histories but {len(others):,} {what}.",
+            "Give one for each history.",
+        )
+
+
 def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
     close = did_you_mean(name, vocabulary.sorted_labels)
     return close if what == "item" else f"{close} For a new user, give the history instead."
-
-
-def at_least_one(k: int) -> int:
-    """`k`, or ConfigError when it is below 1."""
-    if k < 1:
-        raise ConfigError(f"k is {k}.", "It must be at least 1.")
-    return k
-
-
-def ranked_frame(
-    query_name: str,
-    queries: pa.Array,
-    result_name: str,
-    items: Vocabulary,
-    found: np.ndarray,
-    scores: np.ndarray,
-    *,
-    arrow: bool,
-) -> pa.Table | pd.DataFrame:
-    """Lists of items as a frame: query, result, score (float32) and rank (int32, from 1).
-
-    Args:
-        query_name: Column of `queries`.
-        queries: One a row of `found`.
-        result_name: Column of the items found.
-        items: Names of the items.
-        found: Rows of items, -1 where there is none; shape (n_queries, k).
-        scores: Of these; same shape.
-        arrow: Give an Arrow table instead of a pandas frame.
-    """
-    row, rank = np.nonzero(found >= 0)
-    table = pa.table(
-        {
-            query_name: queries.take(pa.array(row)),
-            result_name: items.labels.take(pa.array(found[row, rank])),
-            "score": pa.array(scores[row, rank]),
-            "rank": pa.array((rank + 1).astype(np.int32)),
-        }
-    )
-    return table if arrow else table.to_pandas()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pydantic import BaseModel
 
-from kgrec import artifacts, rescore
+from kgrec import artifacts, conditions, rescore
 from kgrec.dense import Spread
 from kgrec.errors import ArtifactError, CorruptArtifact
 from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
-from kgrec.index import VectorIndex
+from kgrec.index import IndexConfig, VectorIndex
 from kgrec.rescore import Rescorer
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
+from kgrec.where import parse
 
 _KNOTS, _MEAN, _MAP = "schema.knots.", "schema.mean.", "schema.map."
+#: conditions of which the answer is kept, a byte an item: who asks for many users asks in parts
+_CONDITIONS = 16
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,30 @@ class Model:
         for at in np.flatnonzero(rows < 0).tolist() if self.aliases else ():
             rows[at] = self.aliases.get(names[at], -1)
         return rows
+
+    @cached_property
+    def matching(self) -> Callable[[str, bool], np.ndarray]:
+        """A function of a condition, and whether its unknown values are skipped: which items meet it, shape (n_items,), bool."""
+
+        def matching(where: str, skip_unknown: bool) -> np.ndarray:
+            met = conditions.matching(self.graph(), parse(where), skip_unknown=skip_unknown)
+            return np.asarray(met[self.entities])
+
+        return lru_cache(_CONDITIONS)(matching)
+
+    def near_users(self, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The users nearest to each of some users, itself left out, as `VectorIndex.search` gives them.
+
+        Users without a positive interaction are near to nobody.
+        """
+        with_history = np.flatnonzero(np.diff(self.histories.indptr))
+        vectors = self.user_vectors(self.histories[rows])
+        return self._user_index.search(vectors, k, exclude=[row[None] for row in rows], only=with_history)
+
+    @cached_property
+    def _user_index(self) -> VectorIndex:
+        config = IndexConfig(kind="flat", threads=self.config.index.threads)
+        return VectorIndex(self.user_vectors(self.histories), config)
 
     def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
         """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""

@@ -7,24 +7,24 @@ embeddings. Writes and reads model/.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
-from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
+from kgrec.errors import EncoderNotFound, TrainingError
 from kgrec.graph import KnowledgeGraph
-from kgrec.ingest.report import Report
 from kgrec.interactions import given, held_out_of
-from kgrec.lookup import OnUnknown, at_least_one, item_rows, known_rows, ranked_frame, user_rows
+from kgrec.lookup import OnUnknown, feedback, history_matrix, item_rows, user_rows
 from kgrec.model import Model, units
+from kgrec.query import Queries
+from kgrec.results import Added, Embeddings
 from kgrec.settings import Config
+from kgrec.taste import taste
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
-from kgrec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from kgrec.checkpoint import Checkpoint
@@ -34,42 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Embeddings:
-    """Rows of `vectors` in the order of `ids`."""
-
-    ids: Vocabulary
-    #: unit length; shape (len(ids), dim), float32
-    vectors: np.ndarray
-
-    def to_arrow(self) -> pa.Table:
-        """Columns id and vector, a list of fixed size."""
-        flat = pa.array(np.ascontiguousarray(self.vectors).ravel())
-        return pa.table(
-            {"id": self.ids.labels, "vector": pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])}
-        )
-
-
-@dataclass(frozen=True)
-class Added:
-    """What `add_items` did."""
-
-    ids: list[str]
-    labels: list[str]
-    #: neighbours in the graph that the model has a parameter for, of each new item
-    linked: list[int]
-    #: words of text, of each new item
-    words: list[int]
-    #: items that the model knew already; their rows were left out
-    known: list[str]
-    #: what was read, dropped and merged, and where
-    report: Report = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-class Recommender:
+class Recommender(Queries):
     """A knowledge-graph recommender.
 
     Args:
@@ -143,102 +108,6 @@ class Recommender:
             )
         return self._fitted
 
-    def recommend(
-        self,
-        users: Sequence[str],
-        k: int = 10,
-        *,
-        exclude_seen: bool = True,
-        candidates: Iterable[str] | None = None,
-        on_unknown: OnUnknown = "raise",
-        arrow: bool = False,
-    ) -> Any:
-        """The best items of known users.
-
-        A user without a positive interaction gets what most people take.
-
-        Args:
-            users: Their ids.
-            k: Items a user; fewer where fewer are allowed.
-            exclude_seen: Leave out what the user has interacted with.
-            candidates: Ids of the only items to rank.
-            on_unknown: "raise", or "skip" unknown users and candidates.
-            arrow: Give an Arrow table instead of a pandas frame.
-
-        Returns:
-            Columns user_id, item_id, score (a weighted mean of cosines) and rank (from 1), sorted by user as given
-            and rank.
-
-        Raises:
-            UnknownId: A user or a candidate is unknown.
-            ConfigError: `k` is below 1.
-        """
-        model = self.model
-        known = user_rows(model, users, on_unknown)
-        histories = model.histories[known]
-        seen = model.seen[known] if exclude_seen else None
-        return self._ranked(
-            histories, seen, model.users.labels.take(pa.array(known)), k, candidates, on_unknown, arrow
-        )
-
-    def recommend_for_history(
-        self,
-        histories: Sequence[Sequence[str]],
-        k: int = 10,
-        *,
-        users: Sequence[str] | None = None,
-        exclude_seen: bool = True,
-        candidates: Iterable[str] | None = None,
-        on_unknown: OnUnknown = "raise",
-        arrow: bool = False,
-    ) -> Any:
-        """The best items for histories, of users that training never saw.
-
-        Args:
-            histories: Item ids, a list a user; an empty one gets what most people take.
-            k: Items a user.
-            users: Names for the result; None: "0", "1", ...
-            exclude_seen: Leave out the items of the history.
-            candidates: Ids of the only items to rank.
-            on_unknown: "raise", or "skip" unknown items.
-            arrow: Give an Arrow table instead of a pandas frame.
-
-        Returns:
-            As `recommend`.
-
-        Raises:
-            UnknownId: An item is unknown.
-            ConfigError: `k` is below 1, or `users` of another length than `histories`.
-        """
-        matrix = self._histories(histories, on_unknown)
-        if users is not None and len(users) != len(histories):
-            raise ConfigError(
-                f"There are {len(histories):,} histories but {len(users):,} names in `users`.",
-                "Give a name for each history.",
-            )
-        names = pa.array(
-            users if users is not None else [str(n) for n in range(len(histories))], pa.large_string()
-        )
-        seen = matrix if exclude_seen else None
-        return self._ranked(matrix, seen, names, k, candidates, on_unknown, arrow)
-
-    def similar_items(self, items: Sequence[str], k: int = 10, *, arrow: bool = False) -> Any:
-        """The items nearest to each of `items`, itself left out.
-
-        Returns:
-            Columns item_id, similar_id, score (a cosine) and rank.
-
-        Raises:
-            UnknownId: An item is unknown.
-        """
-        model = self.model
-        rows = item_rows(model, items)
-        found, scores = model.index.search(
-            model.vectors[rows], min(at_least_one(k), len(model.items)), exclude=[row[None] for row in rows]
-        )
-        names = model.items.labels.take(pa.array(rows))
-        return ranked_frame("item_id", names, "similar_id", model.items, found, scores, arrow=arrow)
-
     @property
     def item_embeddings(self) -> Embeddings:
         """Vectors of all items, those added included."""
@@ -253,7 +122,7 @@ class Recommender:
         self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
     ) -> np.ndarray:
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
-        return self.model.user_vectors(self._histories(histories, on_unknown))
+        return self.model.user_vectors(history_matrix(self.model, histories, on_unknown))
 
     def embed_items(self, rows: Any, *, on_text: Progress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -302,13 +171,17 @@ class Recommender:
         row = user_rows(self.model, [user])[0]
         return self._explained(self.model.histories[[row]], item, user)
 
-    def explain_history(self, history: Sequence[str], item: str) -> Explanation:
-        """Why `item` has its score for a user with this history.
+    def explain_history(
+        self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = ()
+    ) -> Explanation:
+        """Why `item` has its score for a user with this history, and these dislikes.
 
         Raises:
             UnknownId: An item is unknown.
+            ConfigError: An item is both liked and disliked.
         """
-        return self._explained(self._histories([history], "raise"), item, "")
+        liked, disliked = feedback(self.model, [history], [dislikes])
+        return self._explained(taste(liked, disliked, self.model.history_weight), item, "")
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -349,29 +222,6 @@ class Recommender:
     @cached_property
     def _configured_encoder(self) -> TextEncoder | None:
         return _configured(self.model.config)
-
-    def _ranked(
-        self,
-        histories: Any,
-        seen: Any,
-        names: pa.Array,
-        k: int,
-        candidates: Iterable[str] | None,
-        on_unknown: OnUnknown,
-        arrow: bool,
-    ) -> Any:
-        model = self.model
-        only = None if candidates is None else item_rows(model, candidates, on_unknown)
-        exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
-        found, scores = model.ranked(histories, min(at_least_one(k), len(model.items)), exclude, only)
-        return ranked_frame("user_id", names, "item_id", model.items, found, scores, arrow=arrow)
-
-    def _histories(self, histories: Sequence[Sequence[str]], on_unknown: OnUnknown) -> Any:
-        model, names = self.model, [name for history in histories for name in history]
-        rows, there = known_rows(model.item_rows, names, "item", model.items, on_unknown)
-        owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
-        bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
-        return model.history_matrix(np.split(rows, bounds)[: len(histories)])
 
     def _explained(self, history: Any, item: str, user: str) -> Explanation:
         from kgrec.explain import explain

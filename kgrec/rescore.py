@@ -79,7 +79,7 @@ class Rescorer:
         """Scores of candidates; shape (n_users, width), float32.
 
         Args:
-            histories: shape (n_users, n_items).
+            histories: shape (n_users, n_items); below 0 what is disliked.
             history_weight: what each item counts for in a history; shape (n_items,).
             candidates: rows of items, any number for none; shape (n_users, width).
             cosines: of user and candidate; shape (n_users, width), -inf for none.
@@ -106,14 +106,22 @@ class Rescorer:
         return found
 
     def shares(
-        self, history: np.ndarray, history_weight: np.ndarray, item: int
+        self, history: sp.csr_matrix, history_weight: np.ndarray, item: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What each item of one history adds to the parts after the first, weights included; each of shape (n,)."""
-        weight = history_weight[history]
-        graph, text = self.graph[history], self.text[history].astype(np.float32)
+        """What each item of one history adds to the parts after the first, weights included; each of shape (nnz,).
+
+        Args:
+            history: shape (1, n_items).
+            history_weight: what each item counts for in a history; shape (n_items,).
+            item: row of the candidate.
+        """
+        rows = history.indices
+        weight = history.data * history_weight[rows]
+        graph, text = self.graph[rows], self.text[rows].astype(np.float32)
         by_graph = weight * (graph @ self.graph[[item]].T).toarray().ravel()
         by_text = weight * (text @ self.text[item].astype(np.float32))
-        by_together = self.together[[item]].toarray().ravel()[history] / np.sqrt(max(1, len(history)))
+        together = history.data * self.together[[item]].toarray().ravel()[rows]
+        by_together = together / np.sqrt(_liked(history))
         graph_length = _length(sp.csr_matrix(weight[None]) @ graph)
         text_length = max(float(np.linalg.norm(weight @ text)), 1e-12)
         return (
@@ -170,7 +178,7 @@ class Rescorer:
         return np.asarray((profiles / lengths) @ self.text[items].astype(np.float32).T, np.float32)
 
     def _by_together(self, histories: sp.csr_matrix, _: np.ndarray, items: np.ndarray) -> np.ndarray:
-        share = 1 / np.sqrt(np.maximum(np.diff(histories.indptr), 1))
+        share = 1 / np.sqrt(_liked(histories))
         return np.asarray((sp.diags(share) @ histories @ self.together[items].T).toarray(), np.float32)
 
 
@@ -214,6 +222,11 @@ def _csr(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, int]) ->
 def _weighted(histories: sp.csr_matrix, weight: np.ndarray) -> sp.csr_matrix:
     data = (histories.data * weight[histories.indices]).astype(np.float32)
     return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
+
+
+def _liked(histories: sp.csr_matrix) -> np.ndarray:
+    """How many items each user likes, at least 1; shape (n_users,)."""
+    return np.maximum(np.asarray((histories > 0).sum(axis=1)).ravel(), 1)
 
 
 def _length(row: Any) -> float:

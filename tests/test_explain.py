@@ -13,6 +13,7 @@ from kgrec.features import Schema
 from kgrec.fit import Watcher, fit_model
 from kgrec.index import VectorIndex
 from kgrec.model import Parameters
+from kgrec.taste import taste
 
 CONFIG = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
@@ -130,6 +131,33 @@ def test_a_score_of_all_parts_by_hand(tiny):
     assert scores[0][rows[0].tolist().index(0)] == pytest.approx(found.score, abs=1e-6)
 
 
+def test_a_dislike_is_a_negative_part_of_the_history(tiny):
+    """b is liked; c is disliked, and counts .5 times -.2 / .5, so -.2. All four parts of the score, but for texts."""
+    h, root = math.sqrt(0.5), math.hypot(1, 0.2)
+    together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
+    weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
+    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, together=together))
+    rows = (tiny.history_matrix([np.array([row])]) for row in (1, 2))
+    history = taste(*rows, tiny.history_weight)
+    found = explain(blended, history, 0)
+    # z_b is (h, h) and z_c is (0, 1): u is (h, h - .2), of length `length`, and z_a is (h, h)
+    length = math.hypot(h, h - 0.2)
+    expected = {
+        "b": 0.5 / length + 0.25 * h / root + 0.25 * 0.8,
+        "c": -0.5 * 0.2 * h / length - 0.25 * 0.2 * h / root - 0.25 * 0.4 * 0.2,
+    }
+    assert found.history.set_index("item_id")["contribution"].to_dict() == pytest.approx(expected, abs=1e-6)
+    for parts in (found.history, found.sources):
+        assert parts["contribution"].sum() == pytest.approx(found.score, abs=1e-6)
+    # a shares x with b and y with c
+    own = explain(tiny, history, 0).sources.set_index("key")["contribution"] / 2
+    sources = found.sources.set_index("key")["contribution"]
+    assert sources["x"] == pytest.approx(own["x"] + 0.25 * h / root, abs=1e-6)
+    assert sources["y"] == pytest.approx(own["y"] - 0.25 * 0.2 * h / root, abs=1e-6)
+    found, scores = replace(blended, index=VectorIndex(tiny.vectors)).ranked(history, 3)
+    assert scores[0][found[0].tolist().index(0)] == pytest.approx(sum(expected.values()), abs=1e-6)
+
+
 def test_a_residual_is_a_source_of_its_own(tiny):
     h = math.sqrt(0.5)
     found = explain(tiny, tiny.history_matrix([np.array([2])]), 1)
@@ -198,6 +226,15 @@ def test_history_and_sources_sum_to_the_score_of_the_list(rec, bag_of_words):
             # the text's part is what is left; that it is the text's own proves the account of the rest
             assert parts["text"] == pytest.approx(text_part(rec, item, vector, bag_of_words), abs=1e-5)
             assert ("identity" in parts) == (item in ITEMS)
+
+
+def test_dislikes_are_explained_as_they_are_scored(rec):
+    scores = rec.recommend_for_history([["f1", "f2"]], 9, dislikes=[["f4"]]).set_index("item_id")["score"]
+    for item in ("f3", "f5", "f6"):
+        found = rec.explain_history(["f1", "f2"], item, dislikes=["f4"])
+        assert found.score == pytest.approx(scores[item], abs=1e-5)
+        assert found.history["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+        assert set(found.history["item_id"]) == {"f1", "f2", "f4"}
 
 
 def test_the_history_of_an_explanation_is_the_user_s(rec):

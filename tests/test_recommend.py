@@ -195,7 +195,7 @@ def test_new_users_are_numbered_unless_named(rec):
     assert [*lists(rec.recommend_for_history(histories, users=["x", "y"]))] == ["x", "y"]
     assert error(ConfigError, rec.recommend_for_history, histories, users=["x"]) == (
         "There are 2 histories but 1 names in `users`.",
-        "Give a name for each history.",
+        "Give one for each history.",
     )
 
 

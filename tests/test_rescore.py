@@ -83,8 +83,8 @@ def test_many_users_are_scored_as_each_alone():
 
 @pytest.mark.parametrize("item", [0, 1, 2])
 def test_shares_add_up_to_the_weighted_parts(item):
-    history = np.array([0, 1])
-    parts = by_hand().parts(histories([1, 1, 0]), HISTORY_WEIGHT, np.array([[item]]))[:, 0, 0]
+    history = histories([1, 1, 0])
+    parts = by_hand().parts(history, HISTORY_WEIGHT, np.array([[item]]))[:, 0, 0]
     shares = by_hand().shares(history, HISTORY_WEIGHT, item)
     assert [share.shape for share in shares] == [(2,)] * 3
     np.testing.assert_allclose([share.sum() for share in shares], WEIGHTS[1:] * parts, rtol=1e-5, atol=1e-7)

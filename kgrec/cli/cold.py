@@ -11,7 +11,7 @@ from kgrec.cli.console import Json, Quiet, console, counted
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kgrec.recommend import Added
+    from kgrec.results import Added
 
 
 def add(

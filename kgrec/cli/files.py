@@ -67,11 +67,11 @@ def has_columns(path: Path, names: Sequence[str]) -> bool:
     return set(names) <= set(_opened(path).columns)
 
 
-def read_ids(path: Path) -> list[str]:
+def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     """One id a line; empty lines are passed over.
 
     Raises:
-        SourceError: The file cannot be read, or holds no id.
+        SourceError: The file cannot be read, or holds no id and must.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -82,7 +82,7 @@ def read_ids(path: Path) -> list[str]:
     except UnicodeDecodeError:
         raise SourceError(f"{path} is not in UTF-8.", "Convert it, for example with iconv.") from None
     ids = [line.strip() for line in lines if line.strip()]
-    if not ids:
+    if not ids and not may_be_empty:
         raise SourceError(f"{path} is empty.", "Give a file with one id a line.")
     return ids
 

@@ -23,13 +23,27 @@ if TYPE_CHECKING:
 #: users a row group
 _CHUNK = 4096
 _NO_USERS = "Give histories of users with --history."
-_WHAT = {"user_id": "users", "item_id": "items"}
+_WHAT = {"user_id": "users", "item_id": "items", "text": "texts"}
 
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
 Length = Annotated[int, typer.Option("-k", help="Items a list.", min=1)]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
 ]
+Like = Annotated[list[str] | None, typer.Option("--like", help="An item that is liked; may be repeated.")]
+Dislike = Annotated[list[str] | None, typer.Option("--dislike", help="An item that is not; may be repeated.")]
+Candidates = Annotated[
+    Path | None, typer.Option("--candidates", help="The only items to rank, one id a line.")
+]
+Deny = Annotated[Path | None, typer.Option("--deny", help="Items to leave out, one id a line.")]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", help="A condition on the items, such as 'genres = Horror and year >= 1990'."),
+]
+SkipUnknown = Annotated[
+    bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
+]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="What a score must reach.")]
 
 
 def recommend(
@@ -40,17 +54,21 @@ def recommend(
     history: Annotated[
         Path | None, typer.Option("--history", help="A table of user_id, item_id: histories of new users.")
     ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", "-t", help="What is looked for; may be repeated.")
+    ] = None,
+    like: Like = None,
+    dislike: Dislike = None,
     k: Length = 10,
     output: Output = None,
-    candidates: Annotated[
-        Path | None, typer.Option("--candidates", help="The only items to rank, one id a line.")
-    ] = None,
+    candidates: Candidates = None,
+    deny: Deny = None,
+    where: Where = None,
+    min_score: MinScore = None,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also items that the user has had already.")
     ] = False,
-    skip_unknown: Annotated[
-        bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
-    ] = False,
+    skip_unknown: SkipUnknown = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -62,43 +80,49 @@ def recommend(
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
-    given = [bool(user), all_users, users_file is not None, history is not None]
-    if sum(given) != 1:
+    given = [bool(user), all_users, users_file is not None, history is not None, bool(text)]
+    if sum([*given, bool(like or dislike)]) != 1:
         raise ConfigError(
             "It is not clear whom to recommend to.",
-            "Give one of --user, --users-file, --all-users and --history.",
+            "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
     if output is not None:
         check_result(output)
     recommender = Recommender.load(model)
-    allowed = None if candidates is None else read_ids(candidates)
-    options: dict[str, Any] = {
-        "k": k,
-        "exclude_seen": not include_seen,
-        "candidates": allowed,
-        "on_unknown": "skip" if skip_unknown else "raise",
-    }
     asked = _Asked(skip_unknown)
-    asked.check(recommender.model.item_rows, allowed or [], "candidates")
-    if history is not None:
+    limits = {"k": k, "min_score": min_score, **_limits(recommender, asked, candidates, deny, where)}
+    options = {**limits, "exclude_seen": not include_seen}
+    columns = ("text" if text else "user_id", "item_id")
+    if text:
+        texts = list(dict.fromkeys(text))
+        tables, total = iter([recommender.recommend_for_text(texts, arrow=True, **limits)]), len(texts)
+    elif history is not None:
         tables, total = _for_histories(recommender, history, options, asked)
+    elif like or dislike:
+        tables, total = _for_taste(recommender, like or [], dislike or [], options, asked), 1
     else:
         users = _known_users(recommender, _NO_USERS) if all_users else user or read_ids(users_file or Path())
         users = list(dict.fromkeys(users))
         asked.check(recommender.model.users.ids, users, "users")
         tables, total = _for_users(recommender, users, options)
-    _deliver(recommender, tables, total, output, out, ("user_id", "item_id"), asked)
+    _deliver(recommender, tables, total, output, out, columns, asked)
 
 
 def similar(
     model: ModelFolder,
-    item: Annotated[list[str], typer.Option("--item", "-i", help="An item; may be repeated.")],
+    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item; may be repeated.")] = None,
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
     k: Length = 10,
     output: Output = None,
+    candidates: Candidates = None,
+    deny: Deny = None,
+    where: Where = None,
+    min_score: MinScore = None,
+    skip_unknown: SkipUnknown = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show the items nearest to an item.
+    """Show the items nearest to an item, or the users nearest to a user.
 
     Example: `kgrec similar model/ --item the-matrix-1999 -k 10`
     """
@@ -106,12 +130,26 @@ def similar(
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
+    if bool(item) == bool(user):
+        raise ConfigError("It is not clear what is to be similar.", "Give --item, or --user, once or more.")
+    if user and (candidates or deny or where):
+        raise ConfigError(
+            "--candidates, --deny and --where are about items; these are users.", "Leave them out."
+        )
     if output is not None:
         check_result(output)
     recommender = Recommender.load(model)
-    items = list(dict.fromkeys(item))
-    table = recommender.similar_items(items, k, arrow=True)
-    _deliver(recommender, iter([table]), len(items), output, out, ("item_id", "similar_id"))
+    asked, names = _Asked(skip_unknown), list(dict.fromkeys(item or user or ()))
+    limits = _limits(recommender, asked, candidates, deny, where)
+    if item:
+        asked.check(recommender.model.item_rows, names, "items")
+        table = recommender.similar_items(names, k, min_score=min_score, arrow=True, **limits)
+    else:
+        asked.check(recommender.model.users.ids, names, "users")
+        unknown = limits["on_unknown"]
+        table = recommender.similar_users(names, k, min_score=min_score, on_unknown=unknown, arrow=True)
+    columns = ("item_id" if item else "user_id", "similar_id")
+    _deliver(recommender, iter([table]), len(names), output, out, columns, asked)
 
 
 def embed(
@@ -149,9 +187,8 @@ def explain(
     model: ModelFolder,
     item: Annotated[str, typer.Option("--item", "-i", help="The item to explain.")],
     user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
-    liked: Annotated[
-        list[str] | None, typer.Option("--liked", help="An item of a new user's history; may be repeated.")
-    ] = None,
+    like: Like = None,
+    dislike: Dislike = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -162,10 +199,15 @@ def explain(
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
-    if (user is None) == (not liked):
-        raise ConfigError("It is not clear whom to explain it to.", "Give --user, or --liked once or more.")
+    if (user is None) == (not like) or (user and dislike):
+        raise ConfigError(
+            "It is not clear whom to explain it to.", "Give --user; or --like once or more, and --dislike."
+        )
     recommender = Recommender.load(model)
-    explanation = recommender.explain(user, item) if user else recommender.explain_history(liked or [], item)
+    if user:
+        explanation = recommender.explain(user, item)
+    else:
+        explanation = recommender.explain_history(like or [], item, dislikes=dislike or [])
     out.result(explanation.to_dict(), str(explanation))
 
 
@@ -191,6 +233,20 @@ class _Asked:
 
     def record(self) -> dict[str, Any]:
         return {"skipped": self.skipped} if self.skip else {}
+
+
+def _limits(
+    recommender: Recommender, asked: _Asked, candidates: Path | None, deny: Path | None, where: str | None
+) -> dict[str, Any]:
+    """Which items may be in a list, as the library takes it."""
+    from kgrec.cli.files import read_ids
+
+    only = None if candidates is None else read_ids(candidates)
+    out = None if deny is None else read_ids(deny, may_be_empty=True)
+    for names, what in ((only, "candidates"), (out, "items of the deny list")):
+        asked.check(recommender.model.item_rows, names or [], what)
+    unknown = "skip" if asked.skip else "raise"
+    return {"candidates": only, "deny": out, "where": where, "on_unknown": unknown}
 
 
 def _known_users(recommender: Recommender, remedy: str) -> list[str]:
@@ -223,6 +279,15 @@ def _for_histories(
     return tables, len(users)
 
 
+def _for_taste(
+    recommender: Recommender, like: list[str], dislike: list[str], options: dict[str, Any], asked: _Asked
+) -> Iterator[pa.Table]:
+    """The list of one nameless user."""
+    asked.check(recommender.model.item_rows, [*like, *dislike], "items")
+    table = recommender.recommend_for_history([like], dislikes=[dislike], users=[""], arrow=True, **options)
+    return iter([table])
+
+
 def _histories(recommender: Recommender, path: Path) -> dict[str, list[str]]:
     """Items of each user, in the order of the file; the mapping names columns only where they are not ours."""
     from kgrec.cli.files import has_columns, read_pairs
@@ -245,7 +310,7 @@ def _deliver(
     output: Path | None,
     out: Console,
     columns: tuple[str, str],
-    asked: _Asked | None = None,
+    asked: _Asked,
 ) -> None:
     """Write the tables to a file, or print them."""
     import pyarrow as pa
@@ -253,13 +318,13 @@ def _deliver(
 
     from kgrec.cli.files import result_file
 
-    asked = asked or _Asked(skip=False)
     for line in asked.lines():
         out.say(line)
     if output is None:
         table = pa.concat_tables(tables)
-        nobody = len(asked.skipped.get("users", ())) == total
-        why = "none of these users is known" if nobody else "every item is excluded"
+        what = _WHAT[columns[0]]
+        nobody = len(asked.skipped.get(what, ())) == total
+        why = f"none of these {what} is known" if nobody else "every item is excluded"
         text = _readable(recommender, table, *columns) or f"There is nothing to recommend: {why}."
         out.result({"results": table.to_pylist(), **asked.record()}, text)
         return
@@ -276,15 +341,15 @@ def _deliver(
 
 def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
     lines: list[str] = []
-    model, last = recommender.model, None
-    labels = dict(zip(model.items, model.labels, strict=True))
+    model, last = recommender.model, ""
+    of_users = (query, result) == ("user_id", "similar_id")
+    labels = {} if of_users else dict(zip(model.items, model.labels, strict=True))
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]
             lines.append(f"{last}  {labels.get(last, '')}".rstrip() if query == "item_id" else last)
-        lines.append(
-            f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {labels[row[result]]}".rstrip()
-        )
+        label = labels.get(row[result], "")
+        lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip())
     return "\n".join(lines)
 
 

@@ -317,12 +317,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "nobody": (
         "recommend {model}",
         "It is not clear whom to recommend to.",
-        "Give one of --user, --users-file, --all-users and --history.",
+        "Give one of --user, --users-file, --all-users, --history, --text and --like.",
     ),
     "two kinds of users": (
         "recommend {model} --all-users --user u1",
         "It is not clear whom to recommend to.",
-        "Give one of --user, --users-file, --all-users and --history.",
+        "Give one of --user, --users-file, --all-users, --history, --text and --like.",
     ),
     "a graph for a model": (
         "recommend {graph} -u u1",
@@ -363,6 +363,41 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "recommend {model} -u u1 --candidates {t}/users.txt",
         "There is no item 'u1' (and 2 more) in the model.",
         "Did you mean 'f1'?",
+    ),
+    "unknown items of a deny list": (
+        "recommend {model} -u u1 --deny {t}/users.txt",
+        "There is no item 'u1' (and 2 more) in the model.",
+        "",
+    ),
+    "a text and a user": (
+        "recommend {model} --text space -u u1",
+        "It is not clear whom to recommend to.",
+        "Give one of --user, --users-file, --all-users, --history, --text and --like.",
+    ),
+    "a text for a model without": (
+        "recommend {model} --text space",
+        "This model was trained without text, so it cannot be asked by text.",
+        "Train it on items that have labels or texts, with text.model other than 'none'.",
+    ),
+    "liked and disliked": (
+        "recommend {model} --like f1 --dislike f1",
+        "'f1' is both liked and disliked.",
+        "Leave one of the two out.",
+    ),
+    "a condition with a typing error": (
+        "recommend {model} -u u1 --where genres=horor",
+        "where, character 8: 'horor' is the name of no neighbour by 'genres'.",
+        "Did you mean 'Horror'?",
+    ),
+    "a condition on a name that is not there": (
+        "similar {model} -i f1 --where director=Ada",
+        "where, character 1: 'director' is no name in the graph.",
+        "Did you mean 'directed_by'",
+    ),
+    "a condition that ends too soon": (
+        "recommend {model} --all-users --where genres=",
+        "where, character 8: the condition ends where a value was expected.",
+        "Write conditions such as: ",
     ),
     "k of zero": ("recommend {model} -u u1 -k 0", "Invalid value for '-k': ", "See "),
     "k that is no number": ("similar {model} -i f1 -k many", "Invalid value for '-k': ", "See "),
@@ -422,7 +457,21 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "There is no item 'f11' in the model.",
         "Did you mean 'f1'",
     ),
-    "no item": ("similar {model}", "Missing option '--item' / '-i'.", "See "),
+    "near to nothing": (
+        "similar {model}",
+        "It is not clear what is to be similar.",
+        "Give --item, or --user, once or more.",
+    ),
+    "near to an item and a user": (
+        "similar {model} -i f1 -u u1",
+        "It is not clear what is to be similar.",
+        "Give --item, or --user, once or more.",
+    ),
+    "users with genres": (
+        "similar {model} -u u1 --where x=y",
+        "--candidates, --deny and --where are about items; these are users.",
+        "Leave them out.",
+    ),
     "vectors in CSV": (
         "embed {model} -o {t}/e.csv",
         "{t}/e.csv: CSV has no cells for vectors.",
@@ -436,15 +485,15 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "explained to nobody": (
         "explain {model} -i f1",
         "It is not clear whom to explain it to.",
-        "Give --user, or --liked once or more.",
+        "Give --user; or --like once or more, and --dislike.",
     ),
     "explained to two": (
-        "explain {model} -i f1 -u u1 --liked f2",
+        "explain {model} -i f1 -u u1 --like f2",
         "It is not clear whom to explain it to.",
-        "Give --user, or --liked once or more.",
+        "Give --user; or --like once or more, and --dislike.",
     ),
     "an unknown item of a history": (
-        "explain {model} -i f1 --liked zz",
+        "explain {model} -i f1 --like zz",
         "There is no item 'zz' in the model.",
         "There are 6, such as ",
     ),

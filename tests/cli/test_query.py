@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from test_text import tiny
 
 from kgrec.recommend import Recommender
 
-from .conftest import Run
+from .conftest import QUICK, Run
 
 READERS = {
     ".parquet": pd.read_parquet,
@@ -106,6 +107,90 @@ def test_only_candidates_are_ranked(run: Run, model: Path, tmp_path: Path):
     assert set(items(run(*words, "--include-seen").json["results"])) == {"f2", "f4", "f6"}
 
 
+def test_denied_items_are_left_out(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "deny.txt").write_text("f4\nf5\n")
+    (tmp_path / "ids.txt").write_text("f4\nf6\n")
+    words = ["recommend", model, "-u", "u1", "--deny", tmp_path / "deny.txt", "--json"]
+    assert items(run(*words).json["results"]) == ["f6"]
+    assert set(items(run(*words, "--include-seen").json["results"])) == {"f1", "f2", "f3", "f6"}
+    assert items(run(*words, "--include-seen", "--candidates", tmp_path / "ids.txt").json["results"]) == [
+        "f6"
+    ]
+    (tmp_path / "deny.txt").write_text("")
+    assert len(run(*words).json["results"]) == 3
+    (tmp_path / "deny.txt").write_text("zz\nf4\n")
+    said = run(*words, "--skip-unknown").json
+    assert said["skipped"] == {"items of the deny list": ["zz"]} and set(items(said["results"])) == {
+        "f5",
+        "f6",
+    }
+
+
+def test_conditions_choose_items(run: Run, model: Path, tmp_path: Path):
+    space = "genres = 'Science fiction' and not directed_by = Ada"
+    assert items(run("recommend", model, "-u", "u4", "--where", space, "--json").json["results"]) == ["f3"]
+    output = tmp_path / "recs.csv"
+    run("recommend", model, "--all-users", "--include-seen", "--where", space, "-o", output)
+    assert pd.read_csv(output)["item_id"].tolist() == ["f3"] * 6
+    near = run("similar", model, "-i", "f1", "--where", "genres in (Romance, Horror)", "--json").json[
+        "results"
+    ]
+    assert {row["similar_id"] for row in near} == {"f4", "f5", "f6"}
+    nothing = run("recommend", model, "-u", "u4", "--where", "genres = Western", "--skip-unknown")
+    assert nothing.out == "There is nothing to recommend: every item is excluded.\n"
+
+
+def test_scores_may_have_to_reach_something(run: Run, model: Path):
+    found = run("recommend", model, "-u", "u6", "--json").json["results"]
+    least = (found[1]["score"] + found[2]["score"]) / 2
+    assert run("recommend", model, "-u", "u6", "--min-score", least, "--json").json["results"] == found[:2]
+    near = run("similar", model, "-i", "f1", "--json").json["results"]
+    least = (near[0]["score"] + near[1]["score"]) / 2
+    assert run("similar", model, "-i", "f1", "--min-score", least, "--json").json["results"] == near[:1]
+
+
+def test_a_list_for_what_is_liked_and_disliked(run: Run, model: Path, tmp_path: Path):
+    words = ["recommend", model, "--like", "f1", "--like", "f2", "--dislike", "f5"]
+    expected = Recommender.load(model).recommend_for_history([["f1", "f2"]], dislikes=[["f5"]], users=[""])
+    assert run(*words, "--json").json["results"] == expected.to_dict("records")
+    assert set(expected["item_id"]) == {"f3", "f4", "f6"}
+    lines = run(*words, "-k", 2).out.splitlines()
+    assert len(lines) == 2 and all(line.startswith(f"    {n}. ") for n, line in enumerate(lines, 1))
+    skipped = run(*words, "--dislike", "zz", "--like", "yy", "--skip-unknown", "--json").json
+    assert skipped["skipped"] == {"items": ["yy", "zz"]} and skipped["results"] == expected.to_dict("records")
+    output = tmp_path / "recs.csv"
+    assert run(*words, "-o", output).out == f"Wrote 3 rows for 1 of 1 users to {output}.\n"
+    only = run("recommend", model, "--dislike", "f5", "--json").json["results"]
+    assert {row["item_id"] for row in only} == {"f1", "f2", "f3", "f4", "f6"}
+
+
+def test_lists_for_texts(run: Run, graph: Path, tmp_path: Path):
+    model = tmp_path / "model"
+    options = [*QUICK[2:], "--set", f"text.model={tiny(tmp_path / 'encoder')}"]
+    assert run("train", graph, "-o", model, *options).code == 0
+    words = [
+        "recommend",
+        model,
+        "--text",
+        "Alien Dawn. a crew meets a creature in space",
+        "-t",
+        "love",
+        "-k",
+        2,
+    ]
+    lines = run(*words).out.splitlines()
+    assert [lines[0], lines[3]] == ["Alien Dawn. a crew meets a creature in space", "love"]
+    found = run(*words, "--json").json["results"]
+    assert list(found[0]) == ["text", "item_id", "score", "rank"]
+    expected = Recommender.load(model).recommend_for_text([words[3], words[5]], 2)
+    assert found == expected.to_dict("records")
+    love = run(*words, "--where", "genres = Comedy", "--json").json["results"]
+    assert {row["item_id"] for row in love} == {"f4", "f6"}
+    output = tmp_path / "found.parquet"
+    assert run(*words, "-o", output).out == f"Wrote 4 rows for 2 of 2 texts to {output}.\n"
+    assert pd.read_parquet(output)["item_id"].tolist() == expected["item_id"].tolist()
+
+
 def test_users_come_from_a_file_each_once(run: Run, model: Path, tmp_path: Path):
     (tmp_path / "users.txt").write_text("u6\nu1\nu6\n")
     found = run("recommend", model, "--users-file", tmp_path / "users.txt", "-k", 1, "--json").json
@@ -188,6 +273,36 @@ def test_similar_items(run: Run, model: Path, tmp_path: Path):
     assert pd.read_csv(output)["item_id"].tolist() == ["f1", "f1", "f4", "f4"]
 
 
+def test_unknown_ids_near_something_are_passed_over(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "deny.txt").write_text("f2\nzz\n")
+    words = ["similar", model, "-i", "f1", "-i", "yy", "--deny", tmp_path / "deny.txt", "--skip-unknown"]
+    said = run(*words, "--json").json
+    assert said["skipped"] == {"items of the deny list": ["zz"], "items": ["yy"]}
+    assert {row["similar_id"] for row in said["results"]} == {"f3", "f4", "f5", "f6"}
+    nobody = run("similar", model, "-i", "yy", "--skip-unknown").out.splitlines()
+    assert nobody == [
+        "Passed over 1 items that the model does not know: yy",
+        "There is nothing to recommend: none of these items is known.",
+    ]
+    found = run("similar", model, "-u", "u1", "-u", "x1", "-k", 1, "--skip-unknown", "--json").json
+    assert found["skipped"] == {"users": ["x1"]} and len(found["results"]) == 1
+
+
+def test_similar_users(run: Run, model: Path, tmp_path: Path):
+    answer = run("similar", model, "--user", "u1", "-u", "u6", "-k", 1)
+    lines = answer.out.splitlines()
+    assert (lines[0], lines[2]) == ("u1", "u6")
+    assert re.fullmatch(r"    1\. \+[01]\.\d{3}  u[25]", lines[1])
+    found = run("similar", model, "-u", "u1", "--json").json["results"]
+    assert list(found[0]) == ["user_id", "similar_id", "score", "rank"]
+    assert found == Recommender.load(model).similar_users(["u1"]).to_dict("records")
+    assert {row["similar_id"] for row in found} == {"u2", "u3", "u4", "u5", "u6"}
+    output = tmp_path / "near.jsonl"
+    assert run("similar", model, "-u", "u1", "-k", 2, "-o", output).out == (
+        f"Wrote 2 rows for 1 of 1 users to {output}.\n"
+    )
+
+
 # embed
 
 
@@ -229,11 +344,19 @@ def test_parts_of_an_explanation_sum_to_the_score(run: Run, model: Path):
 
 
 def test_an_explanation_to_somebody_new(run: Run, model: Path):
-    said = run("explain", model, "--liked", "f1", "--liked", "f3", "-i", "f2", "--json").json
+    said = run("explain", model, "--like", "f1", "--like", "f3", "-i", "f2", "--json").json
     known = run("explain", model, "-u", "u2", "-i", "f2", "--json").json
     assert said["user"] == ""
     assert said["score"] == pytest.approx(known["score"], abs=1e-6)
-    assert run("explain", model, "--liked", "f1", "-i", "f2").out.startswith("Star Drift: score ")
+    assert run("explain", model, "--like", "f1", "-i", "f2").out.startswith("Star Drift: score ")
+
+
+def test_a_dislike_is_explained(run: Run, model: Path):
+    said = run("explain", model, "--like", "f1", "--dislike", "f4", "-i", "f2", "--json").json
+    assert sum(part["contribution"] for part in said["history"]) == pytest.approx(said["score"], abs=1e-5)
+    assert {part["item_id"] for part in said["history"]} == {"f1", "f4"}
+    found = run("recommend", model, "--like", "f1", "--dislike", "f4", "--json").json["results"]
+    assert said["score"] == pytest.approx(next(r["score"] for r in found if r["item_id"] == "f2"), abs=1e-5)
 
 
 def test_nobody_asked_for_is_known(run: Run, model: Path):

@@ -1,0 +1,91 @@
+"""What a recommender gives: lists as frames, embeddings, what was added.
+
+Enters: rows and scores that a search found. Leaves: pandas frames, Arrow tables, plain values. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.ingest.report import Report
+from kgrec.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Rows of `vectors` in the order of `ids`."""
+
+    ids: Vocabulary
+    #: unit length; shape (len(ids), dim), float32
+    vectors: np.ndarray
+
+    def to_arrow(self) -> pa.Table:
+        """Columns id and vector, a list of fixed size."""
+        flat = pa.array(np.ascontiguousarray(self.vectors).ravel())
+        return pa.table(
+            {"id": self.ids.labels, "vector": pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])}
+        )
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add_items` did."""
+
+    ids: list[str]
+    labels: list[str]
+    #: neighbours in the graph that the model has a parameter for, of each new item
+    linked: list[int]
+    #: words of text, of each new item
+    words: list[int]
+    #: items that the model knew already; their rows were left out
+    known: list[str]
+    #: what was read, dropped and merged, and where
+    report: Report = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def ranked_frame(
+    query_name: str,
+    queries: pa.Array,
+    result_name: str,
+    items: Vocabulary,
+    found: np.ndarray,
+    scores: np.ndarray,
+    *,
+    min_score: float | None = None,
+    arrow: bool,
+) -> pa.Table | pd.DataFrame:
+    """Lists of items as a frame: query, result, score (float32) and rank (int32, from 1).
+
+    Args:
+        query_name: Column of `queries`.
+        queries: One a row of `found`.
+        result_name: Column of the items found.
+        items: Names of the items.
+        found: Rows of items, -1 where there is none; shape (n_queries, k).
+        scores: Of these; same shape.
+        min_score: What is below is left out; ranks stay.
+        arrow: Give an Arrow table instead of a pandas frame.
+    """
+    there = found >= 0
+    if min_score is not None:
+        there &= scores >= min_score
+    row, rank = np.nonzero(there)
+    table = pa.table(
+        {
+            query_name: queries.take(pa.array(row)),
+            result_name: items.labels.take(pa.array(found[row, rank])),
+            "score": pa.array(scores[row, rank]),
+            "rank": pa.array((rank + 1).astype(np.int32)),
+        }
+    )
+    return table if arrow else table.to_pandas()
