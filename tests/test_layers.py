@@ -73,6 +73,7 @@ LAYERS = [
     "rescore",
     "settings",
     "dense",
+    "links",
     "features",
     "encoder",
     "slim",
