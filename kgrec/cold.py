@@ -23,6 +23,7 @@ from kgrec.fit import aliases
 from kgrec.graph import KnowledgeGraph, read_addition
 from kgrec.index import VectorIndex
 from kgrec.ingest.report import Report
+from kgrec.links import hops_of
 from kgrec.mapping import Mapping
 from kgrec.model import Model, Parameters, units
 from kgrec.rescore import Rescorer, unit_rows
@@ -160,8 +161,9 @@ def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.
 def _link_counts(schema: Schema, features: ItemFeatures) -> list[int]:
     """How many neighbours with a parameter each of these items has."""
     links = features.neighbors.tocoo()
-    # A number is no neighbour that a user would count.
-    is_entity = features.entity[links.col] < len(schema.entities)
+    # A number is no neighbour that a user would count, nor is what is further away.
+    near = np.array([hops_of(name) == 1 for name in schema.relations], bool)[features.relation]
+    is_entity = ((features.entity < len(schema.entities)) & near)[links.col]
     counts: list[int] = np.bincount(links.row[is_entity], minlength=len(features)).tolist()
     return counts
 

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from kgrec.features import INVERSE, ItemFeatures, item_numbers
+from kgrec.features import ItemFeatures, item_numbers
+from kgrec.links import HOP, INVERSE
 from kgrec.model import Model
 from kgrec.rdf import iso_date
 
@@ -303,4 +304,5 @@ def _path(part: dict[Hashable, Any], explanation: Explanation) -> str:
 
 
 def _edge(relation: str) -> str:
-    return f"{relation.removeprefix(INVERSE)} of" if relation.startswith(INVERSE) else relation
+    edges = relation.split(HOP)
+    return HOP.join(f"{e.removeprefix(INVERSE)} of" if e.startswith(INVERSE) else e for e in edges)

@@ -17,9 +17,8 @@ import scipy.sparse as sp
 
 from kgrec.dense import Spread
 from kgrec.graph import KnowledgeGraph
+from kgrec.links import distinct_pairs, hops_of, links_of
 
-#: Marks a relation that is followed from its tail to its head.
-INVERSE = "^"
 _KNOTS = 8
 #: how much faster than the IDF a neighbour's weight falls with the number of its items
 _IDF_POWER = 1.5
@@ -78,11 +77,20 @@ class Schema:
     spreads: dict[str, Spread] = field(default_factory=dict)
 
     @classmethod
-    def learn(cls, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray]) -> Schema:
-        """The schema of a training graph; `items` are entity ids, `raw` their blocks as `kgrec.dense` gives them."""
-        links = _links(graph, items)
-        pairs = np.unique(np.stack([links.item, links.entity]), axis=1)
-        entities, degree = np.unique(pairs[1], return_counts=True)
+    def learn(
+        cls, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray], hops: int = 1
+    ) -> Schema:
+        """The schema of a training graph.
+
+        Args:
+            graph: the training graph.
+            items: entity ids; shape (n,), int64.
+            raw: their blocks as `kgrec.dense` gives them.
+            hops: edges between an item and its furthest neighbours.
+        """
+        links = links_of(graph, items, hops)
+        _, linked = distinct_pairs(links.item, links.entity)
+        entities, degree = np.unique(linked, return_counts=True)
         shared = degree >= 2
         idf = (np.log1p(len(items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
         knots = _knots(graph, items)
@@ -113,7 +121,7 @@ class Schema:
         """The features of the items with entity ids `items`; without `raw` their dense part is zero."""
         if raw is None:
             raw = {name: np.zeros((len(items), len(spread.mean))) for name, spread in self.spreads.items()}
-        links = _links(graph, items)
+        links = links_of(graph, items, max(map(hops_of, self.relations), default=1))
         relation = np.array([self._relation_row.get(name, -1) for name in links.names], np.int64)
         relation = relation[links.relation] if len(relation) else links.relation
         at = np.searchsorted(self.entities, links.entity)
@@ -184,58 +192,3 @@ def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tu
     item, value = row[table["id"].to_numpy()], table["value"].to_numpy()
     there = (item >= 0) & np.isfinite(value)
     return item[there], value[there]
-
-
-@dataclass(frozen=True)
-class _Links:
-    """Edges that touch given items, seen from the item; `item` is a row of the given array.
-
-    A link between two items is one, whichever of them names the other, and counts for both: what a new item can name
-    is what is there already, so a direction would tell new from known items and little else. An item with such
-    links is a neighbour of itself, so that it is near to those that name it.
-    """
-
-    names: list[str]
-    item: np.ndarray
-    relation: np.ndarray
-    entity: np.ndarray
-    weight: np.ndarray
-    #: whether `entity` is the item itself
-    own: np.ndarray
-
-
-def _links(graph: KnowledgeGraph, items: np.ndarray) -> _Links:
-    row = np.full(len(graph.entities), -1, np.int64)
-    row[items] = np.arange(len(items))
-    is_item = np.zeros(len(graph.entities), bool)
-    is_item[graph.item_entities] = True
-    names = graph.relations["name"].to_pylist()
-    head, tail = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
-    relation, weight = graph.triples["relation"].to_numpy(), graph.triples["weight"].to_numpy()
-    between = is_item[head] & is_item[tail]
-    edges = []
-    for near, far, shift in ((head, tail, 0), (tail, head, len(names))):
-        # An edge of weight zero is none, nor is one from an item to itself a link.
-        some = (row[near] >= 0) & (weight != 0) & (near != far)
-        named = np.where(between[some], relation[some], relation[some] + shift).astype(np.int64)
-        edges.append((row[near[some]], named, far[some].astype(np.int64), weight[some], between[some]))
-    item, named, entity, weight, between = (np.concatenate(part) for part in zip(*edges, strict=True))
-    kept = _strongest(item, named, entity, np.abs(weight))
-    linked = np.unique(np.stack([item[between], named[between]]), axis=1)
-    return _Links(
-        [*names, *(INVERSE + name for name in names)],
-        np.concatenate([item[kept], linked[0]]),
-        np.concatenate([named[kept], linked[1]]),
-        np.concatenate([entity[kept], items[linked[0]]]),
-        np.concatenate([weight[kept], np.ones(linked.shape[1], weight.dtype)]),
-        np.concatenate([np.zeros(len(kept), bool), np.ones(linked.shape[1], bool)]),
-    )
-
-
-def _strongest(item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Positions of the edges that are left when of several alike only the heaviest is kept, in order."""
-    order = np.lexsort((-weight, entity, relation, item))
-    parts = (item[order], relation[order], entity[order])
-    first = np.ones(len(order), bool)
-    first[1:] = np.logical_or.reduce([part[1:] != part[:-1] for part in parts])
-    return np.sort(order[first])

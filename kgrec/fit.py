@@ -86,7 +86,7 @@ def fit_model(
             "Give the item table rows, or mark another with `item: true` in the mapping.",
         )
     raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
-    schema = Schema.learn(graph, entities, raw)
+    schema = Schema.learn(graph, entities, raw, config.encoder.hops)
     course = Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
     split = _split(interactions, valid, config)
     trained = train(course, interactions.matrix(), split, config, watcher.epoch, checkpoint or Checkpoint())

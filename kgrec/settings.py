@@ -23,6 +23,9 @@ class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
 
     dim: int = Field(256, ge=1, le=4096)
     """Length of an embedding."""
+    hops: int = Field(1, ge=1, le=3)
+    """Edges that an item is away at most from what it is made of. Past the first, edges are followed from head to
+    tail between nodes that are no items: of a film, the country where its director was born."""
     identity: bool = True
     """Whether known items have a residual of their own beside what their content says."""
     identity_dropout: float = Field(0.1, ge=0, le=1)
@@ -53,8 +56,8 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """Share of each user's positives held out to choose by; 0: no validation, and nothing is chosen."""
     valid_by: Literal["auto", "random", "time"] = "auto"
     """Hold out each user's latest interactions, or some at random; auto: the latest where there are times."""
-    valid_k: int = Field(20, ge=1)
-    """Validation counts NDCG at this length."""
+    valid_k: int = Field(100, ge=1)
+    """Validation counts NDCG at this length. Short lists are chosen by few hits, and so by chance."""
     search_seconds: float = Field(300, ge=0)
     """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

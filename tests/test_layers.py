@@ -81,6 +81,7 @@ LAYERS = [
     "rescore",
     "settings",
     "dense",
+    "links",
     "features",
     "encoder",
     "slim",
