@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-#: Raised when a folder of an older kgrec can no longer be read.
-FORMAT_VERSION = 2
+#: Raised when an older kgrec cannot read what this one writes.
+FORMAT_VERSION = 3
+#: Versions that this kgrec reads.
+READABLE = (2, 3)
 MANIFEST = "manifest.json"
 
 Kind = Literal["graph", "model"]
@@ -216,12 +218,15 @@ def write_array(array: np.ndarray, path: Path) -> None:
     np.save(path, array, allow_pickle=False)
 
 
-def read_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The array of an npy file, which must have `shape` (None: any length)."""
+def map_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
+    """The array of an npy file, which must have `shape` (None: any length); read when it is used, and not to be changed.
+
+    It outlives the file's name: a folder may be replaced meanwhile.
+    """
     import numpy as np
 
     try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
+        array: np.ndarray = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (ValueError, OSError, EOFError) as error:
         raise _corrupt(path, f"is not an npy file ({error})") from None
     if len(array.shape) != len(shape) or any(
@@ -324,10 +329,10 @@ def _manifest(folder: Path, kind: str) -> Manifest:
         raise _corrupt(folder / MANIFEST, "is not a manifest of kgrec")
     if raw["kind"] != kind:
         raise ArtifactError(f"{folder} is a {raw['kind']} folder.", f"This needs a {kind} folder.")
-    if raw.get("format_version") != FORMAT_VERSION:
+    if raw.get("format_version") not in READABLE:
         raise VersionMismatch(
             f"{folder} has format version {raw.get('format_version')} (kgrec {raw.get('kgrec_version')}); "
-            f"this is kgrec {__version__}, which reads version {FORMAT_VERSION}.",
+            f"this is kgrec {__version__}, which reads versions {' and '.join(map(str, READABLE))}.",
             "Make it again with this version of kgrec, or install the version that wrote it.",
         )
     if raw.keys() != Manifest.__dataclass_fields__.keys() or raw["seal"] != _seal_of(raw):

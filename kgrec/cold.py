@@ -21,7 +21,6 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.features import ItemFeatures, Schema
 from kgrec.fit import aliases
 from kgrec.graph import KnowledgeGraph, read_addition
-from kgrec.index import VectorIndex
 from kgrec.ingest.report import Report
 from kgrec.links import hops_of
 from kgrec.mapping import Mapping
@@ -117,7 +116,7 @@ def with_newcomers(model: Model, new: Newcomers) -> Model:
         trained=np.concatenate([model.trained, np.zeros(len(new.ids), bool)]),
         histories=_widened(model.histories, n_items),
         seen=_widened(model.seen, n_items),
-        index=VectorIndex(everything, model.config.index),
+        index=model.index.extended(everything),
         rescorer=_rescorer(model, vectors, new.features),
         graph=lambda: new.graph,
     )

@@ -19,9 +19,9 @@ from kgrec.encoder import ItemEncoder
 from kgrec.errors import TrainingError
 from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
-from kgrec.index import VectorIndex
+from kgrec.index import SAMPLE, VectorIndex
 from kgrec.interactions import Interactions
-from kgrec.model import Model, Parameters, units
+from kgrec.model import Model, Parameters, history_vectors, units
 from kgrec.rescore import PARTS, Rescorer, proportions
 from kgrec.search import PENALTIES, Found, default_setting, rescorer, search
 from kgrec.settings import Config
@@ -166,7 +166,7 @@ def _model(
     vectors, lengths = units(items)
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
     parameters = Parameters.of(arrays, course.schema)
-    exponent = float(arrays["degree_exponent"])
+    weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     return Model(
         config=config,
         items=graph.item_ids,
@@ -174,12 +174,12 @@ def _model(
         entities=entities,
         vectors=vectors,
         lengths=lengths,
-        history_weight=(degrees(positives) ** -exponent).astype(np.float32),
+        history_weight=weight,
         trained=np.ones(len(entities), bool),
         users=interactions.users,
         histories=positives,
         seen=interactions.matrix(positive_only=False),
-        index=VectorIndex(vectors, config.index),
+        index=VectorIndex.build(vectors, config.index, history_vectors(_sample(positives), weight, vectors)),
         rescorer=_rescorer(course, positives, trained.found, config),
         metrics=_metrics(trained),
         parameters=lambda: parameters,
@@ -196,6 +196,12 @@ def _rescorer(course: Course, positives: sp.csr_matrix, found: Found, config: Co
     else:
         together = no_weights(positives.shape[1], positives.shape[1])
     return rescorer(course.features, course.schema.n_nodes, together, found.weights)
+
+
+def _sample(positives: sp.csr_matrix) -> sp.csr_matrix:
+    """Histories of some users who have one, spread over all."""
+    users = np.flatnonzero(np.diff(positives.indptr))
+    return positives[users[:: max(1, -(-len(users) // SAMPLE))]]
 
 
 def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:

@@ -22,7 +22,7 @@ from kgrec.dense import Spread
 from kgrec.errors import ArtifactError, CorruptArtifact
 from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
-from kgrec.index import IndexConfig, VectorIndex
+from kgrec.index import Built, IndexConfig, VectorIndex
 from kgrec.rescore import Rescorer
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
@@ -176,7 +176,7 @@ class Model:
     @cached_property
     def _user_index(self) -> VectorIndex:
         config = IndexConfig(kind="flat", threads=self.config.index.threads)
-        return VectorIndex(self.user_vectors(self.histories), config)
+        return VectorIndex.build(self.user_vectors(self.histories), config)
 
     def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
         """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
@@ -195,10 +195,7 @@ class Model:
         return matrix
 
     def _sums(self, histories: sp.csr_matrix) -> np.ndarray:
-        """Unit sums of weighted items; the weights go to the histories, which are few, not to the catalogue."""
-        weights = histories.data * self.history_weight[histories.indices]
-        weighted = sp.csr_matrix((weights, histories.indices, histories.indptr), histories.shape)
-        return units(np.asarray(weighted @ self.vectors, np.float32))[0]
+        return history_vectors(histories, self.history_weight, self.vectors)
 
     def _typical(self) -> np.ndarray:
         users = self._sums(self.histories)
@@ -214,7 +211,11 @@ class Model:
         if self.origin is not None and folder.exists() and folder.resolve() == self.origin[0]:
             _check_same(folder, self.origin[1])
         parameters, graph = self.parameters(), self.graph()
-        config = {**self.config.model_dump(), "seed": self.config.train.seed}
+        config = {
+            **self.config.model_dump(),
+            "seed": self.config.train.seed,
+            "built": self.index.built.model_dump(),
+        }
         with artifacts.writing(folder, kind="model", inputs=self.inputs, config=config) as place:
             _write(self, parameters, graph, place)
         return replace(self, origin=(folder.resolve(), artifacts.current(folder, "model")))
@@ -238,6 +239,8 @@ class _Stored(BaseModel, extra="forbid"):
     n_items: int
     n_users: int
     dim: int
+    #: of the index; absent in format 2, which compared with every item
+    index: Built = Built()
 
 
 def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: Path) -> None:
@@ -249,6 +252,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
         n_items=n_items,
         n_users=len(model.users),
         dim=dim,
+        index=model.index.built,
     )
     artifacts.write_json(stored.model_dump(), place / "config.json")
     artifacts.write_tensors(parameters.arrays, place / "model.safetensors")
@@ -256,7 +260,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
     artifacts.write_array(model.vectors, place / "item_embeddings.npy")
     artifacts.write_table(_history_table(model), place / "history.parquet")
-    model.index.save(place / "index.faiss")
+    model.index.save(place)
     artifacts.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
     artifacts.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
@@ -275,6 +279,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
     items = artifacts.read_table(folder / "items.parquet")
     history = artifacts.read_table(folder / "history.parquet")
     shape = (stored.n_users, stored.n_items)
+    vectors = artifacts.map_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim))
     positive = history["positive"].to_numpy()
     user, item = history["user"].to_numpy(), history["item"].to_numpy()
     return Model(
@@ -283,14 +288,14 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         items=Vocabulary(items["item_id"].combine_chunks()),
         labels=items["label"].to_pylist(),
         entities=items["entity"].to_numpy(),
-        vectors=artifacts.read_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim)),
+        vectors=vectors,
         lengths=items["length"].to_numpy(),
         history_weight=items["history_weight"].to_numpy(),
         trained=items["trained"].to_numpy(),
         users=Vocabulary(artifacts.read_table(folder / "users.parquet")["user_id"].combine_chunks()),
         histories=_matrix(user[positive], item[positive], shape),
         seen=_matrix(user, item, shape),
-        index=VectorIndex.load(folder / "index.faiss", (stored.n_items, stored.dim), stored.config.index),
+        index=VectorIndex.load(folder, vectors, stored.index, stored.config.index),
         rescorer=_rescorer(folder / "rescore.safetensors", stored.n_items),
         metrics=artifacts.read_json(folder / "metrics.json"),
         parameters=_once(lambda: _parameters(named, manifest, stored.relations)),
@@ -376,6 +381,20 @@ def _pairs(matrix: sp.coo_matrix) -> np.ndarray:
 
 def _matrix(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(user), np.float32), (user, item)), shape)
+
+
+def history_vectors(histories: sp.csr_matrix, history_weight: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Unit sums of the weighted items of histories; zero for an empty one; shape (n_users, dim), float32.
+
+    Args:
+        histories: shape (n_users, n_items).
+        history_weight: what each item counts for in a history; shape (n_items,).
+        vectors: of the items; shape (n_items, dim).
+    """
+    # the weights go to the histories, which are few, not to the catalogue
+    weights = histories.data * history_weight[histories.indices]
+    weighted = sp.csr_matrix((weights, histories.indices, histories.indptr), histories.shape)
+    return units(np.asarray(weighted @ vectors, np.float32))[0]
 
 
 def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

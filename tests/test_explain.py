@@ -127,7 +127,7 @@ def test_a_score_of_all_parts_by_hand(tiny):
     assert sources["y"] == pytest.approx(own["y"] + 0.5 * h / root / 4, abs=1e-6)
     assert found.sources.set_index("source")["contribution"]["together"] == pytest.approx(taken / 4, abs=1e-6)
     # the list says the same
-    rows, scores = replace(blended, index=VectorIndex(tiny.vectors)).ranked(history, 3)
+    rows, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
     assert scores[0][rows[0].tolist().index(0)] == pytest.approx(found.score, abs=1e-6)
 
 
@@ -154,7 +154,7 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
     sources = found.sources.set_index("key")["contribution"]
     assert sources["x"] == pytest.approx(own["x"] + 0.25 * h / root, abs=1e-6)
     assert sources["y"] == pytest.approx(own["y"] - 0.25 * 0.2 * h / root, abs=1e-6)
-    found, scores = replace(blended, index=VectorIndex(tiny.vectors)).ranked(history, 3)
+    found, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
     assert scores[0][found[0].tolist().index(0)] == pytest.approx(sum(expected.values()), abs=1e-6)
 
 

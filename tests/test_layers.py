@@ -77,6 +77,11 @@ LAYERS = [
     "text.models",
     "text.encoder",
     "text",
+    "index.config",
+    "index.exact",
+    "index.approximate",
+    "index.recall",
+    "index.search",
     "index",
     "rescore",
     "settings",
@@ -142,7 +147,7 @@ LIBRARIES = {
     "torch_geometric": {"encoder", "graph", "views"},  # graph: the type that a method gives
     "sentence_transformers": {"text.batches", "text.static", "text.models", "text.encoder"},
     "transformers": {"text.batches", "text.models"},
-    "faiss": {"index"},
+    "faiss": {"index.exact", "index.approximate", "index.search"},
     "rdflib": {"views", "validate", "graph"},  # graph: the type that a method gives
     "pyoxigraph": {"export", "ingest.triples", "ingest.terms"},
     "networkx": {"views", "export", "graph"},  # graph: the type that a method gives

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
+from kgrec import artifacts
 from kgrec.dense import Spread
 from kgrec.errors import ArtifactError, CorruptArtifact, VersionMismatch
 from kgrec.features import Schema
@@ -55,7 +56,7 @@ def small(histories: list[list[float]]) -> Model:
         users=Vocabulary([f"u{n}" for n in range(matrix.shape[0])]),
         histories=matrix,
         seen=matrix,
-        index=VectorIndex(VECTORS),
+        index=VectorIndex.build(VECTORS),
         rescorer=IDLE,
         metrics={},
         parameters=never,
@@ -152,7 +153,6 @@ def test_the_folder_is_as_documented(folder):
         "config.json",
         "graph",
         "history.parquet",
-        "index.faiss",
         "item_embeddings.npy",
         "items.parquet",
         "manifest.json",
@@ -172,9 +172,7 @@ def test_the_model_card_counts(folder):
     assert "nothing: there was no validation" in card
 
 
-@pytest.mark.parametrize(
-    "name", ["item_embeddings.npy", "items.parquet", "graph/triples.parquet", "index.faiss"]
-)
+@pytest.mark.parametrize("name", ["item_embeddings.npy", "items.parquet", "graph/triples.parquet"])
 def test_a_changed_file_is_found(folder, name):
     content = bytearray((folder / name).read_bytes())
     content[-1] ^= 1
@@ -325,3 +323,26 @@ def test_what_another_process_added_is_not_undone(catalogue: Path, bag_of_words,
     one.save(folder)
     other.save(tmp_path / "elsewhere")
     assert kgrec.Recommender.load(folder).label("n2") == "Spring Love"
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivfpq"])
+def test_an_approximate_index_is_kept_with_what_was_measured(catalogue, bag_of_words, tmp_path, kind):
+    config = CONFIG.model_copy(update={"index": kgrec.IndexConfig(kind=kind)})
+    rec = kgrec.Recommender(config, text_encoder=bag_of_words)
+    rec.fit(kgrec.build_graph(catalogue / "kgrec.yaml")).save(tmp_path / "model")
+    built = rec.model.index.built
+    assert (built.kind, (tmp_path / "model" / "index.faiss").exists()) == (kind, True)
+    assert built.recall > 0.95 and built.sample == np.count_nonzero(np.diff(rec.model.histories.indptr))
+    assert artifacts.current(tmp_path / "model", "model").config["built"] == built.model_dump()
+    loaded = Model.load(tmp_path / "model")
+    assert loaded.index.built == built
+    users = rec.model.user_vectors(rec.model.histories)
+    for one, other in zip(rec.model.index.search(users, 3), loaded.index.search(users, 3), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_loaded_model_outlives_its_folder(rec, folder):
+    loaded = Model.load(folder)
+    rec.save(folder)
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(loaded.vectors, rec.model.vectors)

@@ -60,7 +60,7 @@ def by_hand(
         users=Vocabulary([f"u{row}" for row in range(1, 1 + histories.shape[0])]),
         histories=histories,
         seen=seen,
-        index=VectorIndex(vectors),
+        index=VectorIndex.build(vectors),
         rescorer=Rescorer(
             np.array([1, 0, 0, 0], np.float32),
             sp.csr_matrix((n, 0), dtype=np.float32),

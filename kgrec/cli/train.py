@@ -113,6 +113,8 @@ def fitted(
     if ablate:
         out.say(f"Left out on purpose: {', '.join(ablate)}.")
     out.say(_summary(recommender))
+    if recommender.model.index.built.effort is not None:
+        out.say(str(recommender.model.index.built))
     return recommender
 
 

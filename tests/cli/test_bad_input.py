@@ -629,7 +629,7 @@ def test_an_output_folder_that_cannot_be_written(run: Run, shared_catalogue: Pat
 
 
 @pytest.mark.parametrize(
-    "name", ["items.parquet", "index.faiss", "model.safetensors", "graph/triples.parquet"]
+    "name", ["items.parquet", "item_embeddings.npy", "model.safetensors", "graph/triples.parquet"]
 )
 def test_a_model_that_was_spoiled_answers_nothing(name: str, run: Run, model: Path, tmp_path: Path):
     own = Path(shutil.copytree(model, tmp_path / "model"))

@@ -1,0 +1,54 @@
+"""The options of an index, and the kind that `auto` takes.
+
+Enters: the size of a catalogue and of the memory. Leaves: a kind of index.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+Kind = Literal["flat", "hnsw", "ivf", "ivfpq"]
+
+#: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
+LINKS = 32
+#: numbers in all vectors up to which comparing with every one is quick: about 200,000 items of 256
+_FLAT = 50_000_000
+
+
+class IndexConfig(BaseModel, frozen=True, extra="forbid"):
+    """How nearest items are found."""
+
+    kind: Literal["auto", "flat", "hnsw", "ivf", "ivfpq"] = "auto"
+    """"flat" compares with every item. "hnsw" walks a graph of neighbours, "ivf" looks into the lists of the nearest
+    centres, "ivfpq" does so with short codes in place of vectors and compares the best of these exactly. "auto": flat
+    up to 50 million numbers (items times `dim`), then hnsw, or ivfpq where building hnsw would take half of the memory."""
+    min_recall: float = Field(0.98, ge=0, le=1)
+    """Share of the exact 100 best that an approximate index must find; its effort is raised until it does."""
+    effort: int | None = Field(None, ge=1)
+    """Of an approximate search: candidates kept by hnsw, lists looked into by ivf and ivfpq. None: the least of
+    doubling steps that reaches `min_recall` for a sample of users."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads of a search; None: FAISS's own choice."""
+
+    def kind_for(self, n_items: int, dim: int, memory: int | None = None) -> Kind:
+        """The kind of index for so many items.
+
+        Args:
+            n_items: Of the catalogue.
+            dim: Of the vectors.
+            memory: Bytes that the machine has; None: asked of the system.
+        """
+        if self.kind != "auto":
+            return self.kind
+        if n_items * dim <= _FLAT:
+            return "flat"
+        # the vectors, the copy that the graph is built from, and the graph
+        needed = n_items * (2 * 4 * dim + 8 * LINKS)
+        return "hnsw" if needed <= (memory or _memory()) // 2 else "ivfpq"
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
