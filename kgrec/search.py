@@ -51,7 +51,7 @@ class Found:
     penalty: float
     #: of PARTS; shape (4,), float32, summing to 1
     weights: np.ndarray
-    #: NDCG and recall of the embeddings alone, and of all parts together; empty if nothing was held out
+    #: length k of the lists; NDCG and recall of the embeddings alone, and of all parts together; empty if nothing was held out
     figures: dict[str, float]
 
 
@@ -85,7 +85,12 @@ def search(
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)
     penalty, weights, figures = _blended(course, training, trials.shortlist(), rescore)
-    return Found(best.setting, penalty, weights, {"ndcg": best.ndcg, "recall": best.recall} | figures)
+    return Found(
+        best.setting,
+        penalty,
+        weights,
+        {"k": course.valid_k, "ndcg": best.ndcg, "recall": best.recall} | figures,
+    )
 
 
 class Log(Protocol):
@@ -163,7 +168,7 @@ class _Trials:
             began, wall = time.process_time(), time.perf_counter()
             encoder = self.run(setting)
             shortlist = self._shortlist(encoder)
-            ndcg, recall = shortlist.quality(shortlist.cosines, self.course.train.valid_k)
+            ndcg, recall = shortlist.quality(shortlist.cosines, self.course.valid_k)
             self.encoder = encoder if ndcg > bar else self.encoder
             line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
             self.log.tell(line)
@@ -173,7 +178,7 @@ class _Trials:
 
     @torch.no_grad()
     def _shortlist(self, encoder: ItemEncoder) -> Shortlist:
-        course, k = self.course, min(max(_WIDTH, self.course.train.valid_k), self.training.shape[1])
+        course, k = self.course, min(max(_WIDTH, self.course.valid_k), self.training.shape[1])
         log_degree = torch.from_numpy(np.log(degrees(self.training))).to(course.device)
         items = encoder.items(course.inputs, encoder.identity)
         found, cosines = [], []
@@ -260,7 +265,7 @@ def _blended(
     penalties = PENALTIES if rescore.penalty is None else (rescore.penalty,)
     if rescore.weights is not None:
         return penalties[len(penalties) // 2], proportions(rescore.weights), {}
-    k, every = course.train.valid_k, np.ones(len(PARTS), np.float32)
+    k, every = course.valid_k, np.ones(len(PARTS), np.float32)
     nothing = no_weights(len(course.features), len(course.features))
     graph, text, _ = shortlist.parts(rescorer(course.features, course.schema.n_nodes, nothing, every))
     if not rescore.together:

@@ -73,6 +73,11 @@ class Course:
     encoder: EncoderConfig
     train: TrainConfig
 
+    @property
+    def valid_k(self) -> int:
+        """Length of the lists that are judged on held-out data."""
+        return self.train.valid_k or min(100, max(20, len(self.features) // 10))
+
     @cached_property
     def device(self) -> str:
         """Where it runs.

@@ -332,3 +332,11 @@ def test_validation_ranks_everything_but_the_history():
     )
     line = next(line for line in result.log if line.stage == "valid")
     assert (line.valid_ndcg, line.valid_recall) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("n_items", "given", "k"), [(40, None, 20), (300, None, 30), (5000, None, 100), (40, 7, 7)]
+)
+def test_lists_that_are_judged_are_long_where_the_catalogue_is(n_items, given, k):
+    items = Course(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
+    assert items.valid_k == k
