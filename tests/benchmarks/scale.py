@@ -22,6 +22,7 @@ import functools
 import multiprocessing
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -255,11 +256,15 @@ def child(folder: Path, settings: Sequence[str], memory: float) -> None:
     encoder = RandomVectors() if own else None
     rec = Recommender(Config.read(settings=["train.threads=1", *settings]), text_encoder=encoder)
     stages.watch(rec, "recommend", "recommend to 1,000 users")
-    rec.fit(graph, on_epoch=on_epoch)
-    rec.recommend(graph.interactions.users.tolist()[:1000], k=20)
-    with tempfile.TemporaryDirectory() as place:
-        rec.save(Path(place) / "model")
-    print(stages.table())
+    # one that is stopped, or runs out of memory, still says what it took
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    try:
+        rec.fit(graph, on_epoch=on_epoch)
+        rec.recommend(graph.interactions.users.tolist()[:1000], k=20)
+        with tempfile.TemporaryDirectory() as place:
+            rec.save(Path(place) / "model")
+    finally:
+        print(stages.table(), flush=True)
     epochs = sum(seconds for stage, seconds in stages.seconds.items() if stage.startswith("epochs"))
     per_epoch, millions = epochs / len(took), (n_interactions + n_triples) / 1e6
     print(
