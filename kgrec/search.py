@@ -115,7 +115,7 @@ class _Trials:
         self.run, self.log, self.checkpoint = run, log, checkpoint
         self.users = _sample(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
         #: of the best trial, if this process made it
-        self.encoder: ItemEncoder | None = None
+        self._of_best: Shortlist | None = None
 
     def best(self) -> Finished:
         """The best trial of a search along temperature, then learning rate, then epochs."""
@@ -130,10 +130,11 @@ class _Trials:
 
     def shortlist(self) -> Shortlist:
         """What the best trial's embeddings put first."""
-        if self.encoder is None:
-            self.encoder = fresh_encoder(self.course)
-            self.checkpoint.load_best(self.encoder)
-        return self._shortlist(self.encoder)
+        if self._of_best is None:
+            encoder = fresh_encoder(self.course)
+            self.checkpoint.load_best(encoder)
+            self._of_best = self._shortlist(encoder)
+        return self._of_best
 
     def _climbed(self, best: Finished, option: str, ladder: Sequence[float]) -> Finished:
         """The best along a ladder: up while it gets better, or else down."""
@@ -166,7 +167,7 @@ class _Trials:
             encoder = self.run(setting)
             shortlist = self._shortlist(encoder)
             ndcg, recall = shortlist.quality(shortlist.cosines, self.course.train.valid_k)
-            self.encoder = encoder if ndcg > bar else self.encoder
+            self._of_best = shortlist if ndcg > bar else self._of_best
             line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
             self.log.tell(line)
             trial = Finished(setting, ndcg, recall, time.process_time() - began)
