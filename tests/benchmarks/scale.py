@@ -7,7 +7,8 @@
 Enters: nothing; catalogue and log are made from a seed in a temporary folder and built with `kgrec.build_graph`; or a
 graph/ folder. Leaves: for each size a table on the screen, CPU seconds and shares of the stages of training with the
 default configuration (`--set` changes it), what an epoch takes per million interactions and triples, and the peak of
-memory. Making the data and training run each in a process of its own, on one thread, with at most `--memory` GB.
+memory. Making the data and training run each in a process of its own, on one thread, with at most `--memory` GB
+of memory. A run that is stopped prints the table of what it did.
 
 A size is its number of interactions. Every user takes 20 items on average, most from three groups of items that are the
 user's own, popular ones more often (Zipf). An item is taken 10 times on average and has 10 links, by three relations,
