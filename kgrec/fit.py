@@ -85,13 +85,23 @@ def fit_model(
             "The graph has no item.",
             "Give the item table rows, or mark another with `item: true` in the mapping.",
         )
-    raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
-    schema = Schema.learn(graph, entities, raw, config.encoder.hops)
-    course = Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
+    course = _course(graph, entities, config, text_encoder, watcher)
     split = _split(interactions, valid, config)
     positives = interactions.matrix(half_life=config.encoder.half_life)
     trained = train(course, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
     return _model(graph, interactions, positives, course, trained, config)
+
+
+def _course(
+    graph: KnowledgeGraph,
+    entities: np.ndarray,
+    config: Config,
+    text_encoder: TextEncoder | None,
+    watcher: Watcher,
+) -> Course:
+    raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
+    schema = Schema.learn(graph, entities, raw, config.encoder.hops)
+    return Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
 
 
 def train(

@@ -85,6 +85,7 @@ LAYERS = [
     "features",
     "encoder",
     "slim",
+    "optimizer",
     "train",
     "checkpoint",
     "search",
@@ -129,6 +130,7 @@ EXCEPTIONS = {
 LIBRARIES = {
     "torch": {
         "encoder",
+        "optimizer",
         "train",
         "checkpoint",
         "search",
