@@ -313,13 +313,13 @@ class _Batch:
 
 def taken_by(positives: sp.csr_matrix) -> np.ndarray:
     """Users of each item; shape (n_items,), int64."""
-    taken: np.ndarray = np.bincount(positives.indices, minlength=positives.shape[1])
-    return taken
+    return np.bincount(positives.indices, minlength=positives.shape[1])
 
 
 def degrees(positives: sp.csr_matrix) -> np.ndarray:
     """Users of each item, at least 1; shape (n_items,), float32."""
-    return np.maximum(taken_by(positives), 1).astype(np.float32)
+    at_least_one: np.ndarray = np.maximum(taken_by(positives), 1).astype(np.float32)
+    return at_least_one
 
 
 def mixed_precision(device: str) -> AbstractContextManager[Any]:
