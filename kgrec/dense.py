@@ -6,7 +6,7 @@ the vectors of known and new items comparable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from kgrec.text import Progress, TextEncoder
 TEXT = ""
 #: 0 leaves the spread of vectors as it is, 1 makes all directions alike
 _WHITENING = 0.7
+#: that are computed with at a time
+_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -39,22 +41,32 @@ class Spread:
     @classmethod
     def learn(cls, raw: np.ndarray) -> Spread:
         """The spread of the rows of `raw` that are not zero; shape (n, dim)."""
-        there, dim = raw[raw.any(axis=1)].astype(np.float64), raw.shape[1]
-        if not len(there):
+        count, dim = np.count_nonzero(raw.any(axis=1)), raw.shape[1]
+        if not count:
             return cls(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
-        mean = there.mean(axis=0)
-        covariance = (there - mean).T @ (there - mean) / len(there)
-        kept, even = len(there) / (len(there) + dim), max(np.trace(covariance) / dim, 1e-12)
+        mean = sum(part.sum(axis=0) for part in _in_double(raw)) / count
+        covariance = sum((part - mean).T @ (part - mean) for part in _in_double(raw)) / count
+        kept, even = count / (count + dim), max(np.trace(covariance) / dim, 1e-12)
         variances, axes = np.linalg.eigh(kept * covariance / even + (1 - kept) * np.eye(dim))
         whitening = (axes * np.maximum(variances, 1e-4) ** (-_WHITENING / 2)) @ axes.T
         return cls(mean.astype(np.float32), whitening.astype(np.float32))
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
         """Unit vectors, zero where `raw` is; shape (n, dim), float32."""
-        spread = np.where(raw.any(axis=1, keepdims=True), raw - self.mean, 0) @ self.map
-        length = np.linalg.norm(spread, axis=1, keepdims=True)
-        units: np.ndarray = np.divide(spread, length, out=np.zeros_like(spread), where=length > 0)
-        return units.astype(np.float32)
+        units = np.zeros(raw.shape, np.float32)
+        for start in range(0, len(raw), _ROWS):
+            part = raw[start : start + _ROWS]
+            spread = np.where(part.any(axis=1, keepdims=True), part - self.mean, 0) @ self.map
+            length = np.linalg.norm(spread, axis=1, keepdims=True)
+            np.divide(spread, length, out=units[start : start + _ROWS], where=length > 0)
+        return units
+
+
+def _in_double(raw: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows that are not zero, some at a time: all at once they would take twice the memory of `raw`."""
+    for start in range(0, len(raw), _ROWS):
+        part = raw[start : start + _ROWS]
+        yield part[part.any(axis=1)].astype(np.float64)
 
 
 def raw_blocks(

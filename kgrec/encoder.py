@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import embedding, normalize
 from torch_geometric.nn import MessagePassing
 
 from kgrec.features import ItemFeatures, Schema
@@ -87,6 +87,8 @@ class ItemEncoder(nn.Module):
         self.identity = nn.Parameter(residual, requires_grad=config.identity)
         self.degree_exponent = nn.Parameter(torch.tensor(0.5))
         self.sum = WeightedSum()
+        #: whether the gradients of `entity` and `identity` hold the rows that were read alone, not the whole table
+        self.sparse = False
 
     @classmethod
     def for_schema(cls, config: EncoderConfig, schema: Schema, n_items: int) -> ItemEncoder:
@@ -111,13 +113,17 @@ class ItemEncoder(nn.Module):
         """
         hidden = inputs.dense @ self.dense
         if len(inputs.entity):
-            sources = self.entity[inputs.entity] * self.relation_scale[inputs.relation, None]
+            sources = self.rows(self.entity, inputs.entity) * self.relation_scale[inputs.relation, None]
             hidden = hidden + self.sum(sources, inputs.neighbors)
         return hidden if identity is None else hidden + identity
 
     def items(self, inputs: EncoderInputs, identity: Tensor | None = None) -> Tensor:
         """Unit embeddings of items; shape (n, dim)."""
         return normalize(self(inputs, identity), dim=1)
+
+    def rows(self, table: Tensor, at: Tensor) -> Tensor:
+        """Rows of `entity` or `identity`; shape (len(at), dim)."""
+        return embedding(at, table, sparse=True) if self.sparse else table[at]
 
     def users(self, items: Tensor, log_degree: Tensor, histories: Adjacency) -> Tensor:
         """Unit embeddings of users.

@@ -169,8 +169,11 @@ class Schema:
         return ItemFeatures(dense, neighbors, *np.divmod(code, max(1, self.n_nodes)))
 
     def _dense(self, items: np.ndarray, raw: Mapping[str, np.ndarray]) -> np.ndarray:
-        blocks = [spread(raw[name]) for name, spread in self.spreads.items()]
-        return np.concatenate([np.zeros((len(items), 0), np.float32), *blocks], axis=1)
+        dense, end = np.empty((len(items), self.dense_dim), np.float32), 0
+        for name, spread in self.spreads.items():
+            start, end = end, end + len(spread.mean)
+            dense[:, start:end] = spread(raw[name])
+        return dense
 
 
 def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:

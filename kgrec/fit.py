@@ -85,12 +85,23 @@ def fit_model(
             "The graph has no item.",
             "Give the item table rows, or mark another with `item: true` in the mapping.",
         )
+    course = _course(graph, entities, config, text_encoder, watcher)
+    split = _split(interactions, valid, config)
+    positives = interactions.matrix(half_life=config.encoder.half_life)
+    trained = train(course, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
+    return _model(graph, interactions, positives, course, trained, config)
+
+
+def _course(
+    graph: KnowledgeGraph,
+    entities: np.ndarray,
+    config: Config,
+    text_encoder: TextEncoder | None,
+    watcher: Watcher,
+) -> Course:
     raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
     schema = Schema.learn(graph, entities, raw, config.encoder.hops)
-    course = Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
-    split = _split(interactions, valid, config)
-    trained = train(course, interactions.matrix(), split, config, watcher.epoch, checkpoint or Checkpoint())
-    return _model(graph, interactions, course, trained, config)
+    return Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
 
 
 def train(
@@ -143,24 +154,29 @@ def _unlearned(course: Course) -> Found:
 
 def _split(interactions: Interactions, valid: Interactions | None, config: Config) -> Split:
     def split(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+        half_life = config.encoder.half_life
         if valid is not None:
-            return interactions.matrix(), valid.matrix()
+            return interactions.matrix(half_life=half_life), valid.matrix()
         if not config.train.valid_share:
-            return interactions.matrix(), interactions.matrix()[:0]
+            return interactions.matrix(half_life=half_life), interactions.matrix()[:0]
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         parts = interactions.split(config.train.valid_share, rng, by=by)
-        return parts[0].matrix(), parts[1].matrix()
+        return parts[0].matrix(half_life=half_life), parts[1].matrix()
 
     return split
 
 
 def _model(
-    graph: KnowledgeGraph, interactions: Interactions, course: Course, trained: Trained, config: Config
+    graph: KnowledgeGraph,
+    interactions: Interactions,
+    positives: sp.csr_matrix,
+    course: Course,
+    trained: Trained,
+    config: Config,
 ) -> Model:
     entities = graph.item_entities.astype(np.int64)
-    positives = interactions.matrix()
     with torch.no_grad():
         items = trained.encoder(course.inputs_on_cpu, trained.encoder.identity).numpy()
     vectors, lengths = units(items)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
-from kgrec.errors import SourceError
+from kgrec.errors import ConfigError, SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.log import Log, positives, read_log
 from kgrec.ingest.report import FileReport, Report, Tally
@@ -23,6 +23,9 @@ from kgrec.mapping import ErrorPolicy, InteractionTable
 from kgrec.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
+
+#: weight of an interaction in the history, however long ago
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,34 @@ class Interactions:
             **optional,
         )
 
-    def matrix(self, positive_only: bool = True) -> csr_matrix:
-        """Users by items, 1 where there is an interaction; shape (len(users), len(items)), float32."""
-        rows = self.positive if positive_only else np.ones(len(self), dtype=bool)
-        ones = np.ones(int(rows.sum()), dtype=np.float32)
+    def matrix(self, positive_only: bool = True, half_life: float | None = None) -> csr_matrix:
+        """Users by items; shape (len(users), len(items)), float32.
+
+        Args:
+            positive_only: Leave out what is only seen.
+            half_life: Days before a user's latest of these interactions at which one is worth a half; None: each is 1.
+
+        Raises:
+            ConfigError: There are no times to weigh by.
+        """
+        rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
+        weight = np.ones(len(rows), np.float32) if half_life is None else self._decayed(rows, half_life)
         return csr_matrix(
-            (ones, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
+            (weight, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
         )
+
+    def _decayed(self, rows: np.ndarray, half_life: float) -> np.ndarray:
+        if self.time is None:
+            raise ConfigError(
+                "encoder.half_life is set, and the interactions have no times.",
+                "Give `time:` in the mapping, or leave half_life out.",
+            )
+        latest = np.full(len(self.users), np.iinfo(np.int64).min)
+        np.maximum.at(latest, self.user[rows], self.time[rows])
+        days = (latest[self.user[rows]] - self.time[rows]) / 86_400
+        # An old interaction is still one: it never weighs nothing.
+        weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
+        return weight
 
     def split(
         self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"

@@ -83,7 +83,7 @@ class Model:
     #: whether training knew the item; shape (n_items,), bool
     trained: np.ndarray
     users: Vocabulary
-    #: positive interactions; shape (n_users, n_items)
+    #: positive interactions, each 1 or, with a half-life, less for old ones; shape (n_users, n_items)
     histories: sp.csr_matrix
     #: all interactions; shape (n_users, n_items)
     seen: sp.csr_matrix
@@ -293,7 +293,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         history_weight=items["history_weight"].to_numpy(),
         trained=items["trained"].to_numpy(),
         users=Vocabulary(artifacts.read_table(folder / "users.parquet")["user_id"].combine_chunks()),
-        histories=_matrix(user[positive], item[positive], shape),
+        histories=_matrix(user[positive], item[positive], shape, _weights(history)[positive]),
         seen=_matrix(user, item, shape),
         index=VectorIndex.load(folder, vectors, stored.index, stored.config.index),
         rescorer=_rescorer(folder / "rescore.safetensors", stored.n_items),
@@ -369,9 +369,13 @@ def _names_by_row(model: Model) -> list[list[str]]:
 def _history_table(model: Model) -> pa.Table:
     seen = model.seen.tocoo()
     positive = np.isin(_pairs(seen), _pairs(model.histories.tocoo()))
-    return pa.table(
-        {"user": seen.row.astype(np.int32), "item": seen.col.astype(np.int32), "positive": positive}
-    )
+    columns = {"user": seen.row.astype(np.int32), "item": seen.col.astype(np.int32), "positive": positive}
+    if model.config.encoder.half_life is not None:
+        columns["weight"] = np.zeros(len(positive), np.float32)
+        columns["weight"][positive] = np.asarray(
+            model.histories[seen.row[positive], seen.col[positive]]
+        ).ravel()
+    return pa.table(columns)
 
 
 def _pairs(matrix: sp.coo_matrix) -> np.ndarray:
@@ -379,8 +383,18 @@ def _pairs(matrix: sp.coo_matrix) -> np.ndarray:
     return np.asarray(matrix.row.astype(np.int64) * matrix.shape[1] + matrix.col)
 
 
-def _matrix(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    return sp.csr_matrix((np.ones(len(user), np.float32), (user, item)), shape)
+def _weights(history: pa.Table) -> np.ndarray:
+    """Of each row in a history: 1, unless old ones count less."""
+    if "weight" in history.column_names:
+        return np.asarray(history["weight"].to_numpy())
+    return np.ones(len(history), np.float32)
+
+
+def _matrix(
+    user: np.ndarray, item: np.ndarray, shape: tuple[int, int], weight: np.ndarray | None = None
+) -> sp.csr_matrix:
+    weight = np.ones(len(user), np.float32) if weight is None else weight
+    return sp.csr_matrix((weight, (user, item)), shape)
 
 
 def history_vectors(histories: sp.csr_matrix, history_weight: np.ndarray, vectors: np.ndarray) -> np.ndarray:

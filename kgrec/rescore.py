@@ -225,8 +225,8 @@ def _weighted(histories: sp.csr_matrix, weight: np.ndarray) -> sp.csr_matrix:
 
 
 def _liked(histories: sp.csr_matrix) -> np.ndarray:
-    """How many items each user likes, at least 1; shape (n_users,)."""
-    return np.maximum(np.asarray((histories > 0).sum(axis=1)).ravel(), 1)
+    """How many items each user likes, old ones counted for what they weigh, at least 1; shape (n_users,)."""
+    return np.maximum(np.asarray(histories.maximum(0).sum(axis=1)).ravel(), 1)
 
 
 def _length(row: Any) -> float:

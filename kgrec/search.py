@@ -37,6 +37,8 @@ _GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 #: a part must better NDCG by this factor to get a weight, and a setting to be preferred to one nearer the default
 _WORTH = 1.001
 _USERS, _WIDTH = 5_000, 200
+#: scores of users and items that are held at a time
+_CELLS = 1 << 27
 
 #: makes a run of a setting on the training part
 Run = Callable[[Setting], ItemEncoder]
@@ -51,7 +53,7 @@ class Found:
     penalty: float
     #: of PARTS; shape (4,), float32, summing to 1
     weights: np.ndarray
-    #: NDCG and recall of the embeddings alone, and of all parts together; empty if nothing was held out
+    #: length k of the lists; NDCG and recall of the embeddings alone, and of all parts together; empty if nothing was held out
     figures: dict[str, float]
 
 
@@ -85,7 +87,12 @@ def search(
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)
     penalty, weights, figures = _blended(course, training, trials.shortlist(), rescore)
-    return Found(best.setting, penalty, weights, {"ndcg": best.ndcg, "recall": best.recall} | figures)
+    return Found(
+        best.setting,
+        penalty,
+        weights,
+        {"k": course.valid_k, "ndcg": best.ndcg, "recall": best.recall} | figures,
+    )
 
 
 class Log(Protocol):
@@ -113,7 +120,7 @@ class _Trials:
         self.run, self.log, self.checkpoint = run, log, checkpoint
         self.users = _sample(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
         #: of the best trial, if this process made it
-        self.encoder: ItemEncoder | None = None
+        self._of_best: Shortlist | None = None
 
     def best(self) -> Finished:
         """The best trial of a search along temperature, then learning rate, then epochs."""
@@ -128,10 +135,11 @@ class _Trials:
 
     def shortlist(self) -> Shortlist:
         """What the best trial's embeddings put first."""
-        if self.encoder is None:
-            self.encoder = fresh_encoder(self.course)
-            self.checkpoint.load_best(self.encoder)
-        return self._shortlist(self.encoder)
+        if self._of_best is None:
+            encoder = fresh_encoder(self.course)
+            self.checkpoint.load_best(encoder)
+            self._of_best = self._shortlist(encoder)
+        return self._of_best
 
     def _climbed(self, best: Finished, option: str, ladder: Sequence[float]) -> Finished:
         """The best along a ladder: up while it gets better, or else down."""
@@ -163,8 +171,8 @@ class _Trials:
             began, wall = time.process_time(), time.perf_counter()
             encoder = self.run(setting)
             shortlist = self._shortlist(encoder)
-            ndcg, recall = shortlist.quality(shortlist.cosines, self.course.train.valid_k)
-            self.encoder = encoder if ndcg > bar else self.encoder
+            ndcg, recall = shortlist.quality(shortlist.cosines, self.course.valid_k)
+            self._of_best = shortlist if ndcg > bar else self._of_best
             line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
             self.log.tell(line)
             trial = Finished(setting, ndcg, recall, time.process_time() - began)
@@ -173,12 +181,13 @@ class _Trials:
 
     @torch.no_grad()
     def _shortlist(self, encoder: ItemEncoder) -> Shortlist:
-        course, k = self.course, min(max(_WIDTH, self.course.train.valid_k), self.training.shape[1])
+        course, k = self.course, min(max(_WIDTH, self.course.valid_k), self.training.shape[1])
         log_degree = torch.from_numpy(np.log(degrees(self.training))).to(course.device)
         items = encoder.items(course.inputs, encoder.identity)
         found, cosines = [], []
-        for start in range(0, len(self.users), 512):
-            history = self.training[self.users[start : start + 512]]
+        size = max(1, min(512, _CELLS // max(1, self.training.shape[1])))
+        for start in range(0, len(self.users), size):
+            history = self.training[self.users[start : start + size]]
             scores = encoder.users(items, log_degree, Adjacency(history, course.device)) @ items.T
             row, column = (torch.from_numpy(part.astype(np.int64)) for part in history.nonzero())
             scores[row.to(course.device), column.to(course.device)] = -torch.inf
@@ -260,7 +269,7 @@ def _blended(
     penalties = PENALTIES if rescore.penalty is None else (rescore.penalty,)
     if rescore.weights is not None:
         return penalties[len(penalties) // 2], proportions(rescore.weights), {}
-    k, every = course.train.valid_k, np.ones(len(PARTS), np.float32)
+    k, every = course.valid_k, np.ones(len(PARTS), np.float32)
     nothing = no_weights(len(course.features), len(course.features))
     graph, text, _ = shortlist.parts(rescorer(course.features, course.schema.n_nodes, nothing, every))
     if not rescore.together:
@@ -272,9 +281,8 @@ def _blended(
         )
     only = np.array([1, 0, 0, 1], np.float32)
     found = []
-    for penalty, together in zip(
-        penalties, item_weights(training, penalties, rescore.neighbors), strict=True
-    ):
+    fitted = item_weights(training, penalties, rescore.neighbors, np.unique(shortlist.candidates))
+    for penalty, together in zip(penalties, fitted, strict=True):
         parts = rescorer(course.features, course.schema.n_nodes, together, only)
         taken = shortlist.parts(parts)[2]
         found.append((_weights(shortlist, taken[None], k)[1], -penalty, taken))

@@ -26,6 +26,8 @@ class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
     hops: int = Field(1, ge=1, le=3)
     """Edges that an item is away at most from what it is made of. Past the first, edges are followed from head to
     tail between nodes that are no items: of a film, the country where its director was born."""
+    half_life: float | None = Field(None, gt=0)
+    """Days before a user's latest interaction at which one counts half of that in the history; None: all count alike."""
     identity: bool = True
     """Whether known items have a residual of their own beside what their content says."""
     identity_dropout: float = Field(0.1, ge=0, le=1)
@@ -56,8 +58,9 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """Share of each user's positives held out to choose by; 0: no validation, and nothing is chosen."""
     valid_by: Literal["auto", "random", "time"] = "auto"
     """Hold out each user's latest interactions, or some at random; auto: the latest where there are times."""
-    valid_k: int = Field(100, ge=1)
-    """Validation counts NDCG at this length. Short lists are chosen by few hits, and so by chance."""
+    valid_k: int | None = Field(None, ge=1)
+    """Validation counts NDCG at this length, since short lists have few hits to choose by; None: 100, or in a small
+    catalogue a tenth of the items, 20 at least."""
     search_seconds: float = Field(300, ge=0)
     """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -17,9 +17,13 @@ import numpy as np
 import scipy.sparse as sp
 
 _BATCH = 128
+#: pairs of items in one history that are counted at most, and for each interaction where that is more
+_PAIRS, _PAIRS_EACH = 1 << 29, 64
 
 
-def item_weights(positives: sp.csr_matrix, penalties: Sequence[float], neighbors: int) -> list[sp.csr_matrix]:
+def item_weights(
+    positives: sp.csr_matrix, penalties: Sequence[float], neighbors: int, items: np.ndarray | None = None
+) -> list[sp.csr_matrix]:
     r"""For each penalty, the weights of other items for each item.
 
     Row i minimises :math:`\lVert x_i - X_{N(i)} w \rVert^2 + \lambda \lVert w \rVert^2`, where X are the interactions
@@ -29,20 +33,23 @@ def item_weights(positives: sp.csr_matrix, penalties: Sequence[float], neighbors
         positives: shape (n_users, n_items), a one for each interaction.
         penalties: each a :math:`\lambda`.
         neighbors: most items in N(i).
+        items: the rows that are wanted, increasing; the others stay empty. None: all.
 
     Returns:
         For each penalty a matrix of shape (n_items, n_items), float32; its diagonal is zero.
     """
-    counts = co_counts(positives)
-    nearest = _nearest(counts, neighbors)
+    counts = co_counts(_thinned(positives, max(_PAIRS, _PAIRS_EACH * positives.nnz)))
+    n_items = counts.shape[0]
+    items = np.arange(n_items) if items is None else items
+    nearest = _nearest(counts, items, neighbors)
     rows: list[list[np.ndarray]] = [[] for _ in penalties]
-    place = np.full(counts.shape[0], -1, np.int64)
-    for start in range(0, len(nearest), _BATCH):
+    place = np.full(n_items, -1, np.int64)
+    for start in range(0, len(items), _BATCH):
         some = nearest[start : start + _BATCH]
-        gram, target = _systems(counts, range(start, start + len(some)), some, place)
+        gram, target = _systems(counts, items[start : start + _BATCH], some, place)
         for found, penalty in zip(rows, penalties, strict=True):
             found.extend(_solved(gram, target, penalty, some))
-    return [_matrix(nearest, values) for values in rows]
+    return [_matrix(items, nearest, values, n_items) for values in rows]
 
 
 def no_weights(rows: int, n_items: int) -> sp.csr_matrix:
@@ -60,17 +67,46 @@ def co_counts(positives: sp.csr_matrix) -> sp.csr_matrix:
     return counts
 
 
-def _nearest(counts: sp.csr_matrix, neighbors: int) -> list[np.ndarray]:
-    """The items most like each item, by the cosine of their columns; sorted by row."""
+def _thinned(positives: sp.csr_matrix, pairs: int) -> sp.csr_matrix:
+    """The same with the longest histories thinned evenly, so that at most so many pairs of items are in one history.
+
+    Their number grows with the square of a history's length, and so would time and memory.
+    """
+    lengths = np.diff(positives.indptr).astype(np.int64)
+    most = _longest(lengths, pairs)
+    if not len(lengths) or lengths.max() <= most:
+        return positives
+    length = np.repeat(lengths, lengths)
+    at = np.arange(positives.nnz) - np.repeat(positives.indptr[:-1], lengths)
+    kept = np.minimum(length, most)
+    some = (at + 1) * kept // length > at * kept // length
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
+    return sp.csr_matrix((positives.data[some], positives.indices[some], indptr), positives.shape)
+
+
+def _longest(lengths: np.ndarray, pairs: int) -> int:
+    """How long a history may be, so that there are at most so many pairs."""
+    lengths = np.sort(lengths)
+    after = np.arange(len(lengths) - 1, -1, -1)
+    fits = np.flatnonzero(np.cumsum(lengths**2) + after * lengths**2 <= pairs)
+    if len(fits) == len(lengths):
+        return int(lengths.max(initial=0))
+    whole = lengths[: len(fits)]
+    return int(np.sqrt((pairs - (whole**2).sum()) / (len(lengths) - len(whole))))
+
+
+def _nearest(counts: sp.csr_matrix, items: np.ndarray, neighbors: int) -> list[np.ndarray]:
+    """The items most like each of some items, by the cosine of their columns; sorted by row."""
     length = np.sqrt(np.maximum(counts.diagonal(), 1))
     return [
         columns[_largest(values / length[columns], neighbors, columns, item)]
-        for item, columns, values in _rows(counts)
+        for item, columns, values in _rows(counts, items)
     ]
 
 
-def _rows(matrix: sp.csr_matrix) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    for row, (start, stop) in enumerate(zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)):
+def _rows(matrix: sp.csr_matrix, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    starts, stops = matrix.indptr[rows], matrix.indptr[rows + 1]
+    for row, start, stop in zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
         yield row, matrix.indices[start:stop], matrix.data[start:stop]
 
 
@@ -82,7 +118,7 @@ def _largest(values: np.ndarray, most: int, columns: np.ndarray, item: int) -> n
 
 
 def _systems(
-    counts: sp.csr_matrix, items: range, nearest: list[np.ndarray], place: np.ndarray
+    counts: sp.csr_matrix, items: np.ndarray, nearest: list[np.ndarray], place: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Normal equations of some items: shapes (n, width, width) and (n, width), zero past an item's neighbours.
 
@@ -115,9 +151,11 @@ def _solved(
     return (row[: len(around)].astype(np.float32) for row, around in zip(weights, nearest, strict=True))
 
 
-def _matrix(nearest: list[np.ndarray], values: list[np.ndarray]) -> sp.csr_matrix:
-    n = len(nearest)
-    indptr = np.concatenate([[0], np.cumsum([len(row) for row in nearest])]).astype(np.int64)
-    columns = np.concatenate(nearest) if n else np.zeros(0, np.int32)
-    data = np.concatenate(values) if n else np.zeros(0, np.float32)
-    return sp.csr_matrix((data.astype(np.float32), columns.astype(np.int32), indptr), (n, n))
+def _matrix(
+    items: np.ndarray, nearest: list[np.ndarray], values: list[np.ndarray], n_items: int
+) -> sp.csr_matrix:
+    lengths = np.zeros(n_items, np.int64)
+    lengths[items] = [len(row) for row in nearest]
+    columns = np.concatenate([np.zeros(0, np.int32), *nearest], dtype=np.int32)
+    data = np.concatenate([np.zeros(0, np.float32), *values], dtype=np.float32)
+    return sp.csr_matrix((data, columns, np.concatenate([[0], np.cumsum(lengths)])), (n_items, n_items))

@@ -27,7 +27,11 @@ from torch import Tensor
 from kgrec.encoder import Adjacency, EncoderInputs, ItemEncoder
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.features import ItemFeatures, Schema
+from kgrec.optimizer import Optimizer
 from kgrec.settings import EncoderConfig, TrainConfig
+
+#: above so many, the rows of a table that a step does not touch are left alone
+_SPARSE_ROWS = 50_000
 
 
 @dataclass(frozen=True, order=True)
@@ -73,6 +77,11 @@ class Course:
     encoder: EncoderConfig
     train: TrainConfig
 
+    @property
+    def valid_k(self) -> int:
+        """Length of the lists that are judged on held-out data."""
+        return self.train.valid_k or min(100, max(20, len(self.features) // 10))
+
     @cached_property
     def device(self) -> str:
         """Where it runs.
@@ -102,6 +111,9 @@ class Course:
 def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: Progress) -> ItemEncoder:
     """Train a fresh encoder.
 
+    An item that nobody took has no residual, as a new one has none: all that this would learn is to keep away from
+    everybody.
+
     Args:
         course: the items and the configuration.
         positives: shape (n_users, n_items).
@@ -112,6 +124,8 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
         TrainingError: The loss is no longer a number.
     """
     encoder = fresh_encoder(course)
+    with torch.no_grad():
+        encoder.identity[torch.from_numpy(taken_by(positives) == 0)] = 0
     learner = Learner(encoder, course, positives, setting)
     first = progress.resume(learner)
     for epoch in range(first, setting.epochs + 1):
@@ -129,7 +143,11 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
 def fresh_encoder(course: Course) -> ItemEncoder:
     """An encoder that has learned nothing, drawn by the seed."""
     torch.manual_seed(course.train.seed)
-    return ItemEncoder.for_schema(course.encoder, course.schema, len(course.features)).to(course.device)
+    n_items = len(course.features)
+    encoder = ItemEncoder.for_schema(course.encoder, course.schema, n_items).to(course.device)
+    rows = max(n_items, len(encoder.entity))
+    encoder.sparse = rows > _SPARSE_ROWS and n_items > course.train.full_softmax_items
+    return encoder
 
 
 class Progress:
@@ -182,14 +200,10 @@ class Learner:
         self.users = np.flatnonzero(np.diff(positives.indptr) >= 2)
         self.size = config.batch_size or _batch_size(len(self.users))
         self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(course.device)
-        self.optimizer = torch.optim.Adam(
-            (p for p in encoder.parameters() if p.requires_grad), lr=setting.learning_rate
-        )
+        self.taken = taken_by(positives) > 0
         steps = max(1, setting.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: min(1.0, (step + 1) / (warmup + 1)) * max(0.0, 1 - step / steps)
-        )
+        self.optimizer = Optimizer(encoder, setting.learning_rate, steps, warmup)
 
     def epoch(self) -> float:
         """Mean loss of one pass over the users."""
@@ -198,27 +212,22 @@ class Learner:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All that the next epoch depends on: arrays, and the state of the generator as plain values."""
-        arrays = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
-        for at, moments in self.optimizer.state_dict()["state"].items():
-            arrays |= {f"adam.{at}.{name}": value for name, value in moments.items()}
-        plain = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
-        return plain, self.rng.bit_generator.state  # type: ignore[return-value]
+        arrays = {
+            f"encoder.{name}": t.detach().cpu().numpy() for name, t in self.encoder.state_dict().items()
+        }
+        arrays |= {f"optimizer.{name}": array for name, array in self.optimizer.state().items()}
+        return arrays, self.rng.bit_generator.state  # type: ignore[return-value]
 
     def restore(self, arrays: dict[str, np.ndarray], rng: dict[str, Any]) -> None:
         """Take on a state."""
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-        of_encoder = {n.removeprefix("encoder."): t for n, t in tensors.items() if n.startswith("encoder.")}
-        self.encoder.load_state_dict(of_encoder)
-        state = self.optimizer.state_dict()
-        for name in tensors.keys() - {f"encoder.{n}" for n in of_encoder}:
-            _, at, moment = name.split(".")
-            state["state"].setdefault(int(at), {})[moment] = tensors[name]
-        self.optimizer.load_state_dict(state)
+        parts: dict[str, dict[str, np.ndarray]] = {"encoder": {}, "optimizer": {}}
+        for name, array in arrays.items():
+            part, _, of_part = name.partition(".")
+            parts[part][of_part] = array
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in parts["encoder"].items()}
+        self.encoder.load_state_dict(tensors)
+        self.optimizer.restore(parts["optimizer"])
         self.rng.bit_generator.state = rng
-        steps = int(next((t for n, t in tensors.items() if n.endswith(".step")), torch.tensor(0)))
-        self.schedule.last_epoch = steps
-        for group, rate in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
-            group["lr"] = rate * self.schedule.lr_lambdas[0](steps)
 
     def _batches(self) -> Iterator[_Batch]:
         order = self.rng.permutation(self.users)
@@ -231,21 +240,20 @@ class Learner:
     def _step(self, batch: _Batch) -> float:
         device, encoder = self.course.device, self.encoder
         batch, items, rest = self._candidates(batch)
-        at = slice(None) if items is None else torch.from_numpy(items).to(device)
-        inputs = (
-            self.course.inputs if items is None else EncoderInputs(self.course.features.take(items), device)
-        )
-        identity = encoder.identity[at]
+        if items is None:
+            inputs, identity, log_degree = self.course.inputs, encoder.identity[:], self.log_degree
+        else:
+            at = torch.from_numpy(items).to(device)
+            inputs = EncoderInputs(self.course.features.take(items), device)
+            identity, log_degree = encoder.rows(encoder.identity, at), self.log_degree[at]
         keep = self.rng.random(len(identity)) >= encoder.config.identity_dropout
+        keep &= self.taken if items is None else self.taken[items]
         z = encoder.items(inputs, identity * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None])
-        u = encoder.users(z, self.log_degree[at], Adjacency(batch.shown, device))
+        u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
         with mixed_precision(device):
             cosines = u @ z.T
         loss = batch.loss(cosines.float() / self.setting.temperature, rest)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.schedule.step()
+        self.optimizer.step(loss)
         return loss.item()
 
     def _candidates(self, batch: _Batch) -> tuple[_Batch, np.ndarray | None, Tensor | None]:
@@ -303,9 +311,15 @@ class _Batch:
         return (total[rows] - logits[rows, items]).mean()
 
 
+def taken_by(positives: sp.csr_matrix) -> np.ndarray:
+    """Users of each item; shape (n_items,), int64."""
+    return np.bincount(positives.indices, minlength=positives.shape[1])
+
+
 def degrees(positives: sp.csr_matrix) -> np.ndarray:
     """Users of each item, at least 1; shape (n_items,), float32."""
-    return np.maximum(np.bincount(positives.indices, minlength=positives.shape[1]), 1).astype(np.float32)
+    at_least_one: np.ndarray = np.maximum(taken_by(positives), 1).astype(np.float32)
+    return at_least_one
 
 
 def mixed_precision(device: str) -> AbstractContextManager[Any]:

@@ -13,6 +13,7 @@ from kgrec.features import Schema
 from kgrec.fit import Watcher, fit_model
 from kgrec.index import VectorIndex
 from kgrec.model import Parameters
+from kgrec.rescore import RescoreConfig
 from kgrec.taste import taste
 
 CONFIG = kgrec.Config(
@@ -235,6 +236,35 @@ def test_dislikes_are_explained_as_they_are_scored(rec):
         assert found.score == pytest.approx(scores[item], abs=1e-5)
         assert found.history["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
         assert set(found.history["item_id"]) == {"f1", "f2", "f4"}
+
+
+def test_a_history_that_fades_is_scored_explained_and_kept(catalogue, bag_of_words, tmp_path):
+    graph = kgrec.build_graph(catalogue / "kgrec.yaml")
+    days = {"u1": ["f1", "f2", "f4"], "u2": ["f1", "f3"], "u3": ["f4", "f5", "f6"]}
+    log = [
+        (user, item, f"2024-01-{n + 1:02}") for user, items in days.items() for n, item in enumerate(items)
+    ]
+    frame = pd.DataFrame(log, columns=["user_id", "item_id", "day"])
+    interactions = kgrec.Interactions.from_frame(frame, graph.item_ids, time="day")
+    config = CONFIG.model_copy(
+        update={
+            "encoder": kgrec.EncoderConfig(dim=8, half_life=1),
+            "rescore": RescoreConfig(weights=(1, 1, 1, 1)),
+        }
+    )
+    rec = kgrec.Recommender(config, text_encoder=bag_of_words).fit(graph, interactions)
+    rec.save(tmp_path / "model")
+    again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
+    assert again.model.histories[[0]].toarray().tolist() == [[0.25, 0.5, 0, 1, 0, 0]]
+    lists = rec.recommend(["u1"], 9)
+    pd.testing.assert_frame_equal(lists, again.recommend(["u1"], 9))
+    # the same items all at once are another history
+    assert np.abs(rec.recommend_for_history([days["u1"]], 9)["score"].max() - lists["score"].max()) > 1e-3
+    for item, score in zip(lists["item_id"], lists["score"], strict=True):
+        found = again.explain("u1", item)
+        assert found.score == pytest.approx(score, abs=1e-5)
+        assert found.history["contribution"].sum() == pytest.approx(score, abs=1e-5)
+        assert found.sources["contribution"].sum() == pytest.approx(score, abs=1e-5)
 
 
 def test_the_history_of_an_explanation_is_the_user_s(rec):

@@ -90,6 +90,7 @@ LAYERS = [
     "features",
     "encoder",
     "slim",
+    "optimizer",
     "train",
     "checkpoint",
     "search",
@@ -134,6 +135,7 @@ EXCEPTIONS = {
 LIBRARIES = {
     "torch": {
         "encoder",
+        "optimizer",
         "train",
         "checkpoint",
         "search",

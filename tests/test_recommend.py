@@ -268,7 +268,7 @@ def test_a_validation_frame_chooses_and_is_not_learned_from(graph, bag_of_words)
     rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph, valid=valid)
     assert rec.model.metrics["chosen"].keys() == {
         *("temperature", "learning_rate", "epochs", "penalty", "weights"),
-        *("valid_ndcg", "valid_recall", "valid_blended_ndcg", "valid_blended_recall"),
+        *("valid_k", "valid_ndcg", "valid_recall", "valid_blended_ndcg", "valid_blended_recall"),
     }
     assert rec.model.histories.nnz == 14 and "stranger" not in rec.model.users.tolist()
 

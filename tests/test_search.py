@@ -180,7 +180,7 @@ def test_neighbours_make_up_for_embeddings_that_learned_nothing():
 def test_given_weights_are_taken_in_proportion():
     result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
     assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
-    assert result.figures.keys() == {"ndcg", "recall"}
+    assert result.figures.keys() == {"k", "ndcg", "recall"}
 
 
 def test_without_together_the_last_weight_is_zero():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from kgrec import slim
 from kgrec.slim import co_counts, item_weights, no_weights
 
 
@@ -67,3 +68,37 @@ def test_without_interactions_there_are_no_weights():
 def test_counts_are_of_users_whatever_the_stored_values():
     positives = sp.csr_matrix(np.array([[5, 2, 0], [1, 0, 0], [3, 4, 1]], np.float32))
     assert co_counts(positives).toarray().tolist() == [[3, 2, 1], [2, 2, 1], [1, 1, 1]]
+
+
+def test_the_rows_that_are_wanted_are_the_same_alone():
+    positives, some = taken(40, 150), np.array([0, 3, 149])
+    (whole,), (part,) = (item_weights(positives, (2.0,), 7, items) for items in (None, some))
+    assert part.shape == whole.shape
+    np.testing.assert_allclose(part[some].toarray(), whole[some].toarray(), rtol=1e-6)
+    assert np.diff(part.indptr)[np.setdiff1d(np.arange(150), some)].tolist() == [0] * 147
+
+
+@pytest.mark.parametrize(
+    ("lengths", "pairs", "longest"),
+    [
+        # all fit: 1 + 4 + 16
+        ([1, 2, 4], 21, 4),
+        # 1 + 4 + 9, and 15 more would be needed for the whole of the third
+        ([1, 2, 4], 20, 3),
+        # none is whole: three of two
+        ([5, 5, 5], 12, 2),
+        ([], 5, 0),
+        ([0, 0], 5, 0),
+    ],
+)
+def test_the_longest_history_by_hand(lengths, pairs, longest):
+    assert slim._longest(np.array(lengths, np.int64), pairs) == longest
+
+
+def test_long_histories_are_thinned_evenly_and_short_ones_stay():
+    """Of 40 items every fourth is left."""
+    positives = sp.csr_matrix(np.array([[1] * 40, [1, 1] + [0] * 38], np.float32))
+    thinned = slim._thinned(positives, 104)
+    assert thinned[[0]].indices.tolist() == list(range(3, 40, 4))
+    assert thinned[[1]].indices.tolist() == [0, 1]
+    assert slim._thinned(positives, 1604) is positives

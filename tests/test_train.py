@@ -189,6 +189,22 @@ def test_the_loss_falls_and_groups_come_together(full):
     assert quality(result) > 0.95 and quality(trained(epochs=1, learning_rate=1e-9)) < 0.7
 
 
+@pytest.mark.parametrize("full", [N_ITEMS, 1])
+def test_an_item_that_nobody_took_is_left_to_its_content(full):
+    items, untaken = grouped_items(N_ITEMS, N_GROUPS), [3, 8, 41]
+    positives = tastes().tolil()
+    positives[:, untaken] = 0
+    positives = positives.tocsr()
+    result = fitted(
+        items, positives, lambda _: (positives, positives[:0]), full_softmax_items=full, sampled_items=20
+    )
+    identity = result.encoder.identity.detach().numpy()
+    assert np.flatnonzero(~identity.any(axis=1)).tolist() == untaken
+    with torch.no_grad():
+        new = result.encoder(EncoderInputs(items[0].take(np.array(untaken)))).numpy()
+    np.testing.assert_array_equal(vectors(result, items)[untaken], new)
+
+
 def test_a_sampled_softmax_ends_near_the_full_one():
     full, sampled = (trained(full_softmax_items=n, sampled_items=30, epochs=20).log[-1].loss for n in (60, 1))
     assert sampled == pytest.approx(full, abs=0.15)
@@ -332,3 +348,11 @@ def test_validation_ranks_everything_but_the_history():
     )
     line = next(line for line in result.log if line.stage == "valid")
     assert (line.valid_ndcg, line.valid_recall) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("n_items", "given", "k"), [(40, None, 20), (300, None, 30), (5000, None, 100), (40, 7, 7)]
+)
+def test_lists_that_are_judged_are_long_where_the_catalogue_is(n_items, given, k):
+    items = Course(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
+    assert items.valid_k == k

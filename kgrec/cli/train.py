@@ -129,7 +129,7 @@ def _summary(recommender: Recommender) -> str:
     chosen = model.metrics["chosen"]
     if not chosen:
         return f"Trained on {what}; nothing was held out to choose by."
-    k, weights = model.config.train.valid_k, chosen["weights"]
+    k, weights = chosen["valid_k"], chosen["weights"]
     parts = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
     figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
     quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
