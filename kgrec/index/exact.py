@@ -79,10 +79,18 @@ class Exact:
 
 
 def over(vectors: np.ndarray) -> Any:
-    """A FAISS index that reads `vectors` where they are, in memory or in a mapped file; nothing can be added to it."""
+    """A FAISS index that reads `vectors` where they are, in memory or in a mapped file; nothing can be added to it.
+
+    With a FAISS that stores vectors in another way they are copied.
+    """
     import faiss
 
     index: Any = faiss.IndexFlatIP(vectors.shape[1])
+    if not all(
+        hasattr(index.codes, name) for name in ("is_owned", "view_data", "view_size", "c_ptr", "c_size")
+    ):
+        index.add(vectors)
+        return index
     codes, start = index.codes, faiss.swig_ptr(vectors.reshape(-1).view(np.uint8))
     codes.is_owned = False
     codes.view_data = codes.c_ptr = start
