@@ -480,7 +480,7 @@ def joined(parts: st.SearchStrategy[tuple[str, Meets]]) -> st.SearchStrategy[tup
 CONDITIONS = st.recursive(of_relation() | of_number() | of_date() | of_text(), joined, max_leaves=6)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(facts(), CONDITIONS)
 def test_conditions_say_what_plain_python_says(facts: Facts, condition: tuple[str, Meets]):
     text, meets = condition

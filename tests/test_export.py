@@ -144,7 +144,7 @@ def test_all_kinds_of_terms_come_back_the_same(tmp_path: Path):
     assert sorted(statements(again)) == sorted(lines)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_any_text_is_escaped(texts: list[str]):
     graph = tiny(labels=texts)

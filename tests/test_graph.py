@@ -310,7 +310,7 @@ def test_a_subgraph_of_unknown_nodes_is_refused(graph):
         graph.subgraph(np.array([11]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(0, 10), min_size=1), st.integers(0, 3))
 def test_any_subgraph_is_sound(graph, nodes, hops):
     part = graph.subgraph(np.array(sorted(nodes)), hops)
@@ -607,7 +607,7 @@ _ROWS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_ROWS)
 def test_a_larger_graph_is_the_union(graph, rows):
     frame = pd.DataFrame([dict.fromkeys(HEAD.split(","), "") | row for row in rows], columns=HEAD.split(","))

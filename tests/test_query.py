@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
@@ -272,7 +272,6 @@ def world(tmp_path_factory) -> tuple[kgrec.Recommender, pd.DataFrame]:
 NAMES = st.lists(st.integers(0, N - 1).map(lambda n: f"i{n:02}"), max_size=N)
 
 
-@settings(deadline=None)
 @given(
     user=st.integers(1, 5),
     k=st.integers(1, N + 5),

@@ -1,7 +1,7 @@
 """Reading conditions: what text becomes which tree, and what errors say."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.errors import ConfigError
@@ -128,7 +128,6 @@ def test_nesting_and_length_are_bounded():
         parse(" or ".join(["a = 1"] * (MAX_COMPARISONS + 1)))
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("ab =!<>~(),'\"^\n") | st.characters(codec="utf-8")))
 def test_any_text_is_a_condition_or_an_error(text: str):
     try:
@@ -138,7 +137,6 @@ def test_any_text_is_a_condition_or_an_error(text: str):
         assert 1 <= at <= len(text) + 1
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1), st.sampled_from("\"'"))
 def test_anything_can_be_quoted(text: str, quote: str):
     quoted = quote + text.replace(quote, 2 * quote) + quote

@@ -150,7 +150,7 @@ def test_rdf_and_tables_in_any_order_give_the_same_files(in_order, tmp_path, see
     assert tables_of(tmp_path, FILES, seed, in_order[2])[1] == in_order[1]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.sampled_from(STATEMENTS + NESTED), min_size=1),
     st.lists(st.sampled_from(STATEMENTS), min_size=1),
