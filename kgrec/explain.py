@@ -40,9 +40,9 @@ class Explanation:
     label: str
     #: as `recommend` gives it
     score: float
-    #: item_id, label, contribution: the history; contributions sum to the score
+    #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being new
     history: pd.DataFrame
-    #: source ("graph", "text", "identity" or "together"), relation, type, key, label, contribution; they sum to the score
+    #: source ("graph", "text", "identity", "together" or "new"), relation, type, key, label, contribution; they sum to the score
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
@@ -57,7 +57,9 @@ class Explanation:
         return {"user": self.user, "item": self.item, "label": self.label, "score": self.score, **frames}
 
 
-def explain(model: Model, history: sp.csr_matrix, item: int, user: str = "") -> Explanation:
+def explain(
+    model: Model, history: sp.csr_matrix, item: int, user: str = "", new_item_boost: float = 0.0
+) -> Explanation:
     """Split the score of an item for a history.
 
     Args:
@@ -65,7 +67,9 @@ def explain(model: Model, history: sp.csr_matrix, item: int, user: str = "") -> 
         history: shape (1, n_items); below 0 what is disliked.
         item: Row of the item.
         user: Name of the user, for the result.
+        new_item_boost: Is added to the score if training did not know the item.
     """
+    boost = 0.0 if model.trained[item] else new_item_boost
     rows, shares = _history_shares(model, history)
     rest = model.rescorer.shares(history, model.history_weight, item)
     account = _Account(model, np.append(rows, item), rest)
@@ -76,9 +80,9 @@ def explain(model: Model, history: sp.csr_matrix, item: int, user: str = "") -> 
         user=user,
         item=model.items[item],
         label=model.labels[item],
-        score=weight * float(vector @ model.vectors[item]) + float(sum(part.sum() for part in rest)),
+        score=weight * float(vector @ model.vectors[item]) + float(sum(part.sum() for part in rest)) + boost,
         history=_history_frame(model, rows, by_embedding + sum(rest)),
-        sources=account.sources(vector),
+        sources=account.sources(vector, boost),
         paths=account.paths(shares),
     )
 
@@ -122,7 +126,7 @@ class _Account:
         )
         self.identity = arrays["identity"]
 
-    def sources(self, user: np.ndarray) -> pd.DataFrame:
+    def sources(self, user: np.ndarray, boost: float) -> pd.DataFrame:
         """What each source of the candidate adds to the score."""
         row, length = self.rows[-1], max(float(self.model.lengths[self.rows[-1]]), 1e-12)
         neighbors = self.features.neighbors[[len(self.rows) - 1]]
@@ -141,6 +145,7 @@ class _Account:
             "text": self.weight * text + by_text,
             "identity": self.weight * identity,
             "together": by_together,
+            "new": boost,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
         rest["contribution"] = list(others.values())
@@ -268,7 +273,9 @@ def _lines(explanation: Explanation, most: int = 5) -> list[str]:
     who = f" for {explanation.user}" if explanation.user else ""
     lines = [f"{explanation.label or explanation.item}{who}: score {explanation.score:.3f}"]
     if len(explanation.history):
-        lines += ["  carried by the history (these parts sum to the score):"]
+        new = explanation.sources.query("source == 'new'")["contribution"].sum()
+        parts = f"these parts, and {new:+.3f} for being new," if new else "these parts"
+        lines += [f"  carried by the history ({parts} sum to the score):"]
         lines += _head(explanation.history, most, lambda part: part["label"] or part["item_id"])
         lines += ["  and, counted by source (these sum to it too):"]
     else:
@@ -292,6 +299,7 @@ def _source(part: dict[Hashable, Any]) -> str:
         "text": "its text",
         "identity": "what its own audience taught (ID residual)",
         "together": "taken by the same users",
+        "new": "new: training did not know it",
     }
     return named.get(part["source"]) or f"{_edge(part['relation'])} {part['label'] or part['key']}"
 

@@ -136,6 +136,13 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
         )
 
 
+def checked_boost(boost: float) -> float:
+    """The boost; ConfigError when it is no number."""
+    if not np.isfinite(boost):
+        raise ConfigError(f"The boost of new items is {boost}.", "It must be a number, such as 0.01.")
+    return boost
+
+
 def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
     close = did_you_mean(name, vocabulary.sorted_labels)
     return close if what == "item" else f"{close} For a new user, give the history instead."

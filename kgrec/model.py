@@ -126,6 +126,7 @@ class Model:
         k: int,
         exclude: list[np.ndarray] | None = None,
         only: np.ndarray | None = None,
+        new_item_boost: float = 0.0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best items for users with these histories, as `VectorIndex.search` gives them.
 
@@ -137,15 +138,29 @@ class Model:
             k: Items a user.
             exclude: Rows that each user is not to get.
             only: The only rows to rank.
+            new_item_boost: Is added to the score of items that training did not know. With one, known and new items
+                are found apart, as many of each, so that it decides between all that could be in the list.
         """
         depth = k if self.rescorer.is_idle else max(self.config.rescore.depth, 5 * k)
+        groups = self._apart(only) if new_item_boost else [only]
         vectors = self.user_vectors(histories)
-        found, cosines = self.index.search(vectors, min(depth, len(self.items)), exclude=exclude, only=only)
-        if self.rescorer.is_idle:
+        parts = [
+            self.index.search(vectors, min(depth, len(self.items)), exclude=exclude, only=group)
+            for group in groups
+        ]
+        found, cosines = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+        if self.rescorer.is_idle and not new_item_boost:
             return found, cosines
         scores = self.rescorer.scores(histories, self.history_weight, found, cosines)
+        scores = scores + np.float32(new_item_boost) * ~self.trained[found]
         order = np.lexsort((found, -scores), axis=1)[:, :k]
         return np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
+
+    def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
+        """Rows of known and of new items, less what `only` leaves out."""
+        rows = np.arange(len(self.items)) if only is None else only
+        new = ~self.trained[rows]
+        return [rows[~new], rows[new]]
 
     def item_rows(self, names: list[str]) -> np.ndarray:
         """Row of each item, also by a name that was merged away; -1 where it is unknown; shape (len(names),), int64."""

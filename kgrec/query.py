@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from kgrec.lookup import Limits, OnUnknown, check_length, feedback, item_rows, user_rows
+from kgrec.lookup import Limits, OnUnknown, check_length, checked_boost, feedback, item_rows, user_rows
 from kgrec.model import Model
 from kgrec.results import ranked_frame
 from kgrec.taste import taste
@@ -43,6 +43,7 @@ class Queries(ABC):
         deny: Iterable[str] | None = None,
         where: str | None = None,
         min_score: float | None = None,
+        new_item_boost: float = 0.0,
         on_unknown: OnUnknown = "raise",
         arrow: bool = False,
     ) -> Any:
@@ -58,6 +59,7 @@ class Queries(ABC):
             deny: Ids of items to leave out.
             where: A condition on the items, such as "genres = Horror and year >= 1990".
             min_score: What a score must reach; the ranks of the others stay.
+            new_item_boost: Is added to the score of items that training did not know; below 0 they sink.
             on_unknown: "raise", or "skip" unknown users and items, and let an unknown value of a condition match nothing.
             arrow: Give an Arrow table instead of a pandas frame.
 
@@ -67,13 +69,13 @@ class Queries(ABC):
 
         Raises:
             UnknownId: A user, an item, or a value of the condition is unknown.
-            ConfigError: `k` is below 1, or the condition cannot be read.
+            ConfigError: `k` is below 1, the boost is no number, or the condition cannot be read.
         """
         model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
         known = user_rows(model, users, on_unknown)
         names = model.users.labels.take(pa.array(known))
         seen = model.seen[known] if exclude_seen else None
-        return self._ranked(model.histories[known], seen, names, limits, arrow)
+        return self._ranked(model.histories[known], seen, names, limits, new_item_boost, arrow)
 
     def recommend_for_history(
         self,
@@ -87,6 +89,7 @@ class Queries(ABC):
         deny: Iterable[str] | None = None,
         where: str | None = None,
         min_score: float | None = None,
+        new_item_boost: float = 0.0,
         on_unknown: OnUnknown = "raise",
         arrow: bool = False,
     ) -> Any:
@@ -102,6 +105,7 @@ class Queries(ABC):
             deny: Ids of items to leave out.
             where: A condition on the items.
             min_score: What a score must reach.
+            new_item_boost: As for `recommend`.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
             arrow: Give an Arrow table instead of a pandas frame.
 
@@ -119,7 +123,8 @@ class Queries(ABC):
         liked, disliked = feedback(self.model, histories, dislikes, on_unknown)
         seen = liked + disliked if exclude_seen else disliked
         history = taste(liked, disliked, self.model.history_weight)
-        return self._ranked(history, seen, pa.array(users, pa.large_string()), limits, arrow)
+        names = pa.array(users, pa.large_string())
+        return self._ranked(history, seen, names, limits, new_item_boost, arrow)
 
     def recommend_for_text(
         self,
@@ -238,12 +243,13 @@ class Queries(ABC):
         seen: sp.csr_matrix | None,
         names: pa.Array,
         limits: Limits,
+        new_item_boost: float,
         arrow: bool,
     ) -> Any:
         model = self.model
         exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
         length, only = limits.length(len(model.items)), limits.rows(model)
-        found, scores = model.ranked(histories, length, exclude, only)
+        found, scores = model.ranked(histories, length, exclude, only, checked_boost(new_item_boost))
         return ranked_frame(
             "user_id", names, "item_id", model.items, found, scores, min_score=limits.min_score, arrow=arrow
         )

@@ -18,7 +18,7 @@ import numpy as np
 from kgrec.errors import EncoderNotFound, TrainingError
 from kgrec.graph import KnowledgeGraph
 from kgrec.interactions import given, held_out_of
-from kgrec.lookup import OnUnknown, feedback, history_matrix, item_rows, user_rows
+from kgrec.lookup import OnUnknown, checked_boost, feedback, history_matrix, item_rows, user_rows
 from kgrec.model import Model, units
 from kgrec.query import Queries
 from kgrec.results import Added, Embeddings
@@ -162,17 +162,23 @@ class Recommender(Queries):
         labels = new.graph.entities["label"].take(new.entities).to_pylist()
         return Added(new.ids.tolist(), labels, new.linked, new.words, new.known, new.report)
 
-    def explain(self, user: str, item: str) -> Explanation:
+    def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
         """Why `item` has its score for `user`, in parts that sum to it.
+
+        Args:
+            user: A known user.
+            item: Any item of the model.
+            new_item_boost: As for `recommend`: a part of its own.
 
         Raises:
             UnknownId: The user or the item is unknown.
         """
-        row = user_rows(self.model, [user])[0]
-        return self._explained(self.model.histories[[row]], item, user)
+        model = self.model
+        row = user_rows(model, [user])[0]
+        return _explained(model, model.histories[[row]], item, user, new_item_boost)
 
     def explain_history(
-        self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = ()
+        self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
     ) -> Explanation:
         """Why `item` has its score for a user with this history, and these dislikes.
 
@@ -180,8 +186,10 @@ class Recommender(Queries):
             UnknownId: An item is unknown.
             ConfigError: An item is both liked and disliked.
         """
-        liked, disliked = feedback(self.model, [history], [dislikes])
-        return self._explained(taste(liked, disliked, self.model.history_weight), item, "")
+        model = self.model
+        liked, disliked = feedback(model, [history], [dislikes])
+        history_of_both = taste(liked, disliked, model.history_weight)
+        return _explained(model, history_of_both, item, "", new_item_boost)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -223,11 +231,12 @@ class Recommender(Queries):
     def _configured_encoder(self) -> TextEncoder | None:
         return _configured(self.model.config)
 
-    def _explained(self, history: Any, item: str, user: str) -> Explanation:
-        from kgrec.explain import explain
 
-        row = int(item_rows(self.model, [item])[0])
-        return explain(self.model, history, row, user)
+def _explained(model: Model, history: Any, item: str, user: str, new_item_boost: float) -> Explanation:
+    from kgrec.explain import explain
+
+    row = int(item_rows(model, [item])[0])
+    return explain(model, history, row, user, checked_boost(new_item_boost))
 
 
 def _configured(config: Config) -> TextEncoder | None:

@@ -229,6 +229,22 @@ def test_history_and_sources_sum_to_the_score_of_the_list(rec, bag_of_words):
             assert ("identity" in parts) == (item in ITEMS)
 
 
+def test_a_boost_is_a_source_of_its_own(rec):
+    rec.add_items(NEW)
+    scores = rec.recommend(["u1"], k=9, exclude_seen=False, new_item_boost=0.05).set_index("item_id")["score"]
+    for item in ["n1", "f1"]:
+        found = rec.explain("u1", item, new_item_boost=0.05)
+        assert found.score == pytest.approx(scores[item], abs=1e-5)
+        assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+        new = found.sources.query("source == 'new'")["contribution"].tolist()
+        assert new == ([0.05] if item == "n1" else [])
+        assert found.history["contribution"].sum() + sum(new) == pytest.approx(found.score, abs=1e-5)
+    words = str(rec.explain_history(["f1"], "n1", new_item_boost=-0.05))
+    assert "(these parts, and -0.050 for being new, sum to the score)" in words
+    assert "-0.050  new: training did not know it" in words
+    assert "new" not in rec.explain("u1", "n1").sources["source"].tolist()
+
+
 def test_dislikes_are_explained_as_they_are_scored(rec):
     scores = rec.recommend_for_history([["f1", "f2"]], 9, dislikes=[["f4"]]).set_index("item_id")["score"]
     for item in ("f3", "f5", "f6"):

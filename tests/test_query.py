@@ -217,6 +217,65 @@ def test_feedback_must_fit(rec):
 # users
 
 
+# new items
+
+
+def aged(rec: kgrec.Recommender, *new: int, **fields) -> kgrec.Recommender:
+    """The same, but training did not know some of the items, numbered from 1."""
+    trained = ~np.isin(np.arange(1, 7), new)
+    rec._fitted = replace(rec.model, trained=trained, **fields)
+    return rec
+
+
+def test_a_boost_is_added_to_the_score_of_new_items_alone(graph):
+    rec = aged(six_films(graph), 3, 5)
+    plain = rec.recommend(["u1"], 5).set_index("item_id")["score"]
+    assert plain.index.tolist() == ["f2", "f3", "f4", "f5", "f6"]
+    raised = rec.recommend(["u1"], 5, new_item_boost=0.25)
+    assert raised["item_id"].tolist() == ["f3", "f2", "f5", "f4", "f6"]
+    expected = plain + 0.25 * plain.index.isin(["f3", "f5"])
+    assert raised.set_index("item_id")["score"].sort_index().tolist() == pytest.approx(
+        expected.sort_index().tolist()
+    )
+    lowered = rec.recommend_for_history([["f1"]], 5, new_item_boost=-0.75)
+    assert lowered["item_id"].tolist() == ["f2", "f4", "f3", "f6", "f5"]
+
+
+def test_a_boost_of_nothing_changes_nothing(graph):
+    rec = aged(six_films(graph), 3, 5)
+    pd.testing.assert_frame_equal(rec.recommend(["u1"], 5), rec.recommend(["u1"], 5, new_item_boost=0.0))
+    known = six_films(graph)
+    pd.testing.assert_frame_equal(known.recommend(["u1"], 5), known.recommend(["u1"], 5, new_item_boost=0.3))
+
+
+def test_a_boost_decides_what_gets_the_second_look(graph):
+    rec = six_films(graph)
+    # the index finds five, and f6 is the furthest; but f1 and f6 go together
+    together = sp.csr_matrix(([1.2], ([5], [0])), (6, 6), dtype=np.float32)
+    weights = np.array([0.5, 0, 0, 0.5], np.float32)
+    rescorer = replace(rec.model.rescorer, weights=weights, together=together)
+    config = rec.config.model_copy(update={"rescore": kgrec.RescoreConfig(depth=5)})
+    aged(rec, 6, rescorer=rescorer, config=config)
+    assert rec.recommend(["u1"], 1, exclude_seen=False)["item_id"].tolist() == ["f1"]
+    best = rec.recommend(["u1"], 1, exclude_seen=False, new_item_boost=0.2)
+    # half of cos 120 degrees, half of 1.2, and the boost: more than half of cos 0
+    assert best["item_id"].tolist() == ["f6"]
+    assert best["score"].tolist() == pytest.approx([0.5 * -0.5 + 0.5 * 1.2 + 0.2])
+
+
+def test_a_boost_keeps_the_limits(graph):
+    rec = aged(six_films(graph), 3, 5)
+    options = {"new_item_boost": 0.5, "candidates": ["f2", "f3", "f4"], "deny": ["f4"]}
+    assert rec.recommend(["u1"], 5, **options)["item_id"].tolist() == ["f3", "f2"]
+    assert rec.recommend(["u1"], 5, min_score=1.2, **options)["item_id"].tolist() == ["f3"]
+
+
+@pytest.mark.parametrize("boost", [float("nan"), float("inf")])
+def test_a_boost_is_a_number(rec, boost: float):
+    problem, _ = error(ConfigError, rec.recommend, ["u1"], new_item_boost=boost)
+    assert problem == f"The boost of new items is {boost}."
+
+
 def test_similar_users_are_the_nearest_others(rec):
     """u1 lies at 0 degrees, u2 at 5, u3 at 120; u4 likes nothing, and gets what most people take."""
     frame = rec.similar_users(["u1", "u3"], 5)

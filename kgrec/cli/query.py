@@ -43,6 +43,9 @@ Where = Annotated[
 SkipUnknown = Annotated[
     bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
 ]
+Boost = Annotated[
+    float, typer.Option("--new-item-boost", help="Added to the score of items that training did not know.")
+]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="What a score must reach.")]
 
 
@@ -65,6 +68,7 @@ def recommend(
     deny: Deny = None,
     where: Where = None,
     min_score: MinScore = None,
+    new_item_boost: Boost = 0.0,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also items that the user has had already.")
     ] = False,
@@ -86,12 +90,17 @@ def recommend(
             "It is not clear whom to recommend to.",
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
+    if text and new_item_boost:
+        raise ConfigError(
+            "--new-item-boost is for lists of users; a text finds new items as it finds known ones.",
+            "Leave it out.",
+        )
     if output is not None:
         check_result(output)
     recommender = Recommender.load(model)
     asked = _Asked(skip_unknown)
     limits = {"k": k, "min_score": min_score, **_limits(recommender, asked, candidates, deny, where)}
-    options = {**limits, "exclude_seen": not include_seen}
+    options = {**limits, "exclude_seen": not include_seen, "new_item_boost": new_item_boost}
     columns = ("text" if text else "user_id", "item_id")
     if text:
         texts = list(dict.fromkeys(text))
@@ -189,6 +198,7 @@ def explain(
     user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
     like: Like = None,
     dislike: Dislike = None,
+    new_item_boost: Boost = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -205,9 +215,11 @@ def explain(
         )
     recommender = Recommender.load(model)
     if user:
-        explanation = recommender.explain(user, item)
+        explanation = recommender.explain(user, item, new_item_boost=new_item_boost)
     else:
-        explanation = recommender.explain_history(like or [], item, dislikes=dislike or [])
+        explanation = recommender.explain_history(
+            like or [], item, dislikes=dislike or [], new_item_boost=new_item_boost
+        )
     out.result(explanation.to_dict(), str(explanation))
 
 
