@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kgrec.mapping import Mapping, load_mapping
     from kgrec.recommend import Recommender
     from kgrec.rescore import RescoreConfig
-    from kgrec.results import Added, Embeddings
+    from kgrec.results import Added, Embeddings, Removed, Updated
     from kgrec.settings import Config, EncoderConfig, TrainConfig
     from kgrec.text import TextConfig
 
@@ -59,6 +59,7 @@ __all__ = [
     "Mapping",
     "MappingError",
     "Recommender",
+    "Removed",
     "RescoreConfig",
     "SourceError",
     "TextConfig",
@@ -66,6 +67,7 @@ __all__ = [
     "TrainConfig",
     "TrainingError",
     "UnknownId",
+    "Updated",
     "VersionMismatch",
     "Vocabulary",
     "__version__",
@@ -94,7 +96,7 @@ _HOMES = {
     "mapping": ("Mapping", "load_mapping"),
     "recommend": ("Recommender",),
     "rescore": ("RescoreConfig",),
-    "results": ("Added", "Embeddings"),
+    "results": ("Added", "Embeddings", "Removed", "Updated"),
     "settings": ("Config", "EncoderConfig", "TrainConfig"),
     "text": ("TextConfig",),
 }

@@ -29,6 +29,8 @@ from kgrec.vocabulary import named
 #: share of the rows of an addition that may be bad, if the mapping does not allow more
 _STOP_ABOVE = 0.5
 _TRIPLE = ("head", "relation", "tail")
+#: table -> its column of what it speaks of
+_SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
 
 
 def read_addition(
@@ -54,13 +56,14 @@ def read_addition(
     assembled = assemble(reading.statements, mapping, reading.report)
     brought = np.concatenate(reading.brought) if reading.brought else np.empty(0, dtype=np.int64)
     graph = graph_of(assembled, known.interactions, mapping, reading.report, reading.inputs)
-    graph = replace(graph, only_items=np.unique(assembled.entity_of[brought]))
+    tabled = np.unique(assembled.entity_of[brought])
+    graph = replace(graph, tabled=tabled, only_items=np.union1d(tabled, assembled.rdf_items))
     return replace(graph, interactions=Interactions.none(graph.item_ids))
 
 
 def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
     """The graph with the addition; see `KnowledgeGraph.extended`."""
-    ids, new = _matched(graph, addition)
+    ids, new = matched(graph, addition)
     addition = _renamed(graph, addition, new)
     entities = _entities(graph, addition, ids, new)
     relations, relation_ids = _relations(graph, addition)
@@ -81,13 +84,97 @@ def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[Knowledge
 
 def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
     """The addition less all that it says about some entities, which themselves stay."""
-    tables = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
     kept = {
         name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
-        for name, subject in tables.items()
+        for name, subject in {**_SUBJECT, "aliases": "id"}.items()
         for table in [getattr(addition, name)]
     }
-    return replace(addition, **kept)
+    return replace(addition, entities=_unlabelled(addition.entities, entities), **kept)
+
+
+def outdated(
+    graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, rows: np.ndarray
+) -> KnowledgeGraph:
+    """The graph less what the addition says anew about some of its entities.
+
+    A row of a table says all of its columns anew, empty cells too. Of what comes from elsewhere, edges and RDF, those
+    relations and predicates of an entity are said anew that the addition has for it; others stay, and so do
+    edges that lead to it.
+
+    Args:
+        graph: Has the entities.
+        addition: Says something about them.
+        ids: Of the addition's entities in `graph`; shape (len(addition),), int64.
+        rows: Which of them; int64.
+    """
+    row = np.full(len(graph), -1, dtype=np.int64)
+    row[ids[rows]] = rows
+    columns = _columns(addition, rows)
+    kept = {}
+    for name, subject in _SUBJECT.items():
+        table, added = getattr(graph, name), getattr(addition, name)
+        at = np.flatnonzero(row[table[subject].to_numpy()] >= 0)
+        some = table.take(pa.array(at))
+        known = zip(row[some[subject].to_numpy()].tolist(), _predicates(graph, some), strict=True)
+        said = set(zip(added[subject].to_pylist(), _predicates(addition, added), strict=True))
+        anew = [(one, what) in said or what in columns.get(one, ()) for one, what in known]
+        kept[name] = table.filter(
+            pa.array(np.isin(np.arange(len(table)), at[np.array(anew, dtype=bool)], invert=True))
+        )
+    has_label = np.isin(rows, np.flatnonzero(~_equal(addition.entities["label"], "")))
+    relabelled = ids[rows[has_label | np.isin(rows, list(columns))]]
+    return replace(graph, entities=_unlabelled(graph.entities, relabelled), **kept)
+
+
+def differing(one: KnowledgeGraph, other: KnowledgeGraph, entities: np.ndarray) -> np.ndarray:
+    """Whether two graphs with the same ids say different things of each of some entities; shape (len(entities),), bool."""
+    changed = [
+        one.entities["label"].take(entities).to_numpy() != other.entities["label"].take(entities).to_numpy()
+    ]
+    for name, subject in _SUBJECT.items():
+        facts = [_facts(graph, name, subject, entities) for graph in (one, other)]
+        both = pa.concat_tables(facts)
+        counts = both.group_by(both.column_names).aggregate([([], "count_all")])
+        alone = counts.filter(pc.equal(counts["count_all"], 1))[subject].to_numpy()
+        changed.append(np.isin(entities, alone))
+    return np.asarray(np.logical_or.reduce(changed))
+
+
+def _facts(graph: KnowledgeGraph, name: str, subject: str, entities: np.ndarray) -> pa.Table:
+    """What a table says of some entities, each fact once, as values that can be compared."""
+    table = getattr(graph, name)
+    some = table.filter(pa.array(np.isin(table[subject].to_numpy(), entities)))
+    columns = {column: some[column] for column in some.column_names}
+    if "predicate" in columns:
+        columns["predicate"] = pc.cast(columns["predicate"], pa.string())
+    if "vector" in columns:
+        columns["vector"] = pa.array(map(str, columns["vector"].to_pylist()), pa.string())
+    return pa.table(columns)
+
+
+def _columns(addition: KnowledgeGraph, rows: np.ndarray) -> dict[int, set[str]]:
+    """Predicates and relations that the columns of its table have, for each of the rows that come from a table."""
+    tabled = rows if addition.tabled is None else np.intersect1d(rows, addition.tabled)
+    types = addition.entities["type"].take(pa.array(tabled)).to_pylist()
+    named = {
+        type_: {getattr(role, "edge", None) or name for name, role in table.columns.items()}
+        for type_, table in addition.mapping.nodes.items()
+    }
+    return {row: named[type_] for row, type_ in zip(tabled.tolist(), types, strict=True) if type_ in named}
+
+
+def _predicates(graph: KnowledgeGraph, table: pa.Table) -> list[str]:
+    """Relation or predicate of each row of one of the graph's tables."""
+    if "relation" in table.column_names:
+        return list(graph.relations["name"].take(table["relation"]).to_pylist())
+    return list(table["predicate"].to_pylist())
+
+
+def _unlabelled(entities: pa.Table, ids: np.ndarray) -> pa.Table:
+    """The entities, some of them without a label."""
+    blank = pa.array(np.isin(np.arange(len(entities)), ids))
+    labels = pc.if_else(blank, "", pc.cast(entities["label"], pa.string()))
+    return entities.set_column(entities.column_names.index("label"), "label", labels)
 
 
 # reading
@@ -137,7 +224,7 @@ def _referred(reading: Reading) -> np.ndarray:
 # joining: what is known is long and what is added short, so nothing here goes through all that is known in Python
 
 
-def _matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
+def matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
     """Id in the larger graph of each of the addition's entities, and which of them are new there."""
     names, iris = addition.names.labels, addition.entities["iri"]
     entities, others = np.arange(len(graph)), graph.aliases["id"].to_numpy()
@@ -157,7 +244,7 @@ def _matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarra
 
 def _brought(addition: KnowledgeGraph) -> np.ndarray:
     """Whether each of the addition's entities is a row of its tables."""
-    rows = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
+    rows = addition.tabled if addition.tabled is not None else np.empty(0, dtype=np.int64)
     return np.isin(np.arange(len(addition)), rows)
 
 

@@ -1,6 +1,6 @@
-"""New items for a trained model: their rows are read, linked to what is known, embedded, appended.
+"""New and changed items for a trained model: their rows are read, linked to what is known, embedded, put in.
 
-Enters: a `Model`, and rows laid out as its mapping says. Leaves: `Newcomers`, and a larger `Model`.
+Enters: a `Model`, and rows laid out as its mapping says. Leaves: `Arrivals`, and another `Model`.
 Nothing is written.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from kgrec.addition import without
+from kgrec.addition import differing, matched, outdated, without
 from kgrec.dense import item_texts, raw_blocks
 from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import ConfigError, SourceError
@@ -38,10 +38,12 @@ _ITSELF = 0.5
 
 
 @dataclass(frozen=True)
-class Newcomers:
-    """Items that a model does not have yet, embedded from content alone."""
+class Arrivals:
+    """Items that rows make new, or other than they were, embedded."""
 
     ids: Vocabulary
+    #: row in the model, -1 for those that it does not have; shape (n,), int64
+    rows: np.ndarray
     #: ids in `graph`; shape (n,), int64
     entities: np.ndarray
     #: before normalisation; shape (n, dim), float32
@@ -51,73 +53,106 @@ class Newcomers:
     linked: list[int]
     #: words of text, of each
     words: list[int]
-    #: items among the rows that the model knew already
-    known: list[str]
-    #: the model's graph with the newcomers
+    #: items among the rows that were left out: known ones that are to be added, unknown ones that are to be updated
+    others: list[str]
+    #: known items of which the rows say what is known
+    same: list[str]
+    #: the model's graph with what the rows say of these items
     graph: KnowledgeGraph
     #: what was read
     report: Report
 
+    @property
+    def labels(self) -> list[str]:
+        """Their labels, "" where there is none."""
+        labels: list[str] = self.graph.entities["label"].take(self.entities).to_pylist()
+        return labels
 
-def read_newcomers(
-    model: Model, rows: Any, text_encoder: TextEncoder | None, progress: Progress | None = None
-) -> Newcomers:
-    """Read and embed new items.
+    @property
+    def bare(self) -> list[str]:
+        """Those without anything that the model could place them by: their score is 0 unless a residual says more."""
+        nothing = ~self.features.dense.any(axis=1) & (np.diff(self.features.neighbors.indptr) == 0)
+        return [self.ids[at] for at in np.flatnonzero(nothing).tolist()]
+
+
+def read_arrivals(
+    model: Model,
+    rows: Any,
+    text_encoder: TextEncoder | None,
+    progress: Progress | None = None,
+    *,
+    update: bool = False,
+) -> Arrivals:
+    """Read and embed items.
 
     Args:
         model: Stays as it is.
         rows: A folder with files laid out as the mapping says, or a table of items, or a frame of
-            the only item type, or frames by node type. Rows of known items are left out.
+            the only item type, or frames by node type.
         text_encoder: The one that the model was trained with; None leaves texts out.
         progress: Is told how many texts are encoded.
+        update: Take the items that the model offers and that the rows change, in place of those that it does not.
 
     Raises:
         SourceError: The rows are not as the mapping says.
         ConfigError: The text encoder is another than that of training.
     """
-    addition = _addition(model.graph(), rows)
-    graph, places = model.graph().extended(addition)
-    entities = places[addition.item_entities]
-    new = ~np.isin(entities, model.entities)
-    names = _names(model, addition, entities, new)
-    if not new.all():
-        graph, places = model.graph().extended(without(addition, addition.item_entities[~new]))
-    entities = places[addition.item_entities[new]].astype(np.int64)
+    known, addition = model.graph(), _addition(model.graph(), rows)
+    ids, _ = matched(known, addition)
+    items = addition.item_entities
+    row = _rows(model, ids[items])
+    taken = (row >= 0) & ~np.isin(row, model.removed)
+    taken = taken if update else ~taken
+    names = _names(model, addition, row)
+    before = outdated(known, addition, ids, items[taken & (row >= 0)])
+    graph, ids = before.extended(without(addition, items[~taken]))
+    changed = taken.copy()
+    if update:
+        changed[taken] = differing(known, graph, ids[items[taken]])
+    entities = ids[items[changed]].astype(np.int64)
     parameters = model.parameters()
     features = read_features(parameters, graph, entities, text_encoder, progress)
-    return Newcomers(
-        ids=Vocabulary(names[new]),
+    return Arrivals(
+        ids=Vocabulary(names[changed]),
+        rows=row[changed],
         entities=entities,
-        vectors=embed(parameters, model.config, features),
+        vectors=embed(parameters, model.config, features) + _residuals(model, row[changed]),
         features=features,
         linked=_link_counts(parameters.schema(), features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
-        known=names[~new].tolist(),
+        others=names[~taken].tolist(),
+        same=names[taken & ~changed].tolist(),
         graph=graph,
         report=addition.report,
     )
 
 
-def with_newcomers(model: Model, new: Newcomers) -> Model:
-    """A model with new items appended; `model` stays as it is."""
-    n_items = len(model.items) + len(new.ids)
-    entities = np.concatenate([model.entities, new.entities])
+def with_arrivals(model: Model, new: Arrivals) -> Model:
+    """A model with these items, new ones appended, known ones in the row that they have; `model` stays as it is."""
+    appended = new.rows < 0
+    at = new.rows.copy()
+    at[appended] = len(model.items) + np.arange(appended.sum())
+    n_items = len(model.items) + int(appended.sum())
     vectors, lengths = units(new.vectors)
-    everything = np.concatenate([model.vectors, vectors])
+    everything = _put(model.vectors, vectors, at)
+    entities = _put(model.entities, new.entities, at)
+    labels = _put(np.array(model.labels, dtype=object), np.array(new.labels, dtype=object), at)
+    weight = np.ones(appended.sum(), np.float32)
     return replace(
         model,
-        items=Vocabulary([*model.items, *new.ids]),
-        labels=[*model.labels, *new.graph.entities["label"].take(new.entities).to_pylist()],
+        items=Vocabulary([*model.items, *(new.ids[one] for one in np.flatnonzero(appended).tolist())]),
+        labels=labels.tolist(),
         entities=entities,
         aliases=aliases(new.graph, entities),
         vectors=everything,
-        lengths=np.concatenate([model.lengths, lengths]),
-        history_weight=np.concatenate([model.history_weight, np.ones(len(new.ids), np.float32)]),
-        trained=np.concatenate([model.trained, np.zeros(len(new.ids), bool)]),
+        lengths=_put(model.lengths, lengths, at),
+        history_weight=np.concatenate([model.history_weight, weight]),
+        trained=np.concatenate([model.trained, np.zeros(appended.sum(), bool)]),
+        removed=np.setdiff1d(model.removed, at),
         histories=_widened(model.histories, n_items),
         seen=_widened(model.seen, n_items),
-        index=model.index.extended(everything),
-        rescorer=_rescorer(model, vectors, new.features),
+        index=_index(model, everything, known_stay=bool(appended.all())),
+        rescorer=_rescorer(model, vectors, new.features, at),
         graph=lambda: new.graph,
     )
 
@@ -167,8 +202,17 @@ def _link_counts(schema: Schema, features: ItemFeatures) -> list[int]:
     return counts
 
 
-def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures) -> Rescorer:
-    """The model's, with rows for new items with these unit vectors and features."""
+def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
+    """What the audience of known items taught, zero for others; shape (len(rows), dim), float32."""
+    identity = model.parameters().arrays["identity"]
+    residuals = np.zeros((len(rows), identity.shape[1]), np.float32)
+    trained = (rows >= 0) & model.trained[rows]
+    residuals[trained] = identity[rows[trained]]
+    return residuals
+
+
+def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures, at: np.ndarray) -> Rescorer:
+    """The model's, with items with these unit vectors and features in the rows `at`."""
     known, n_nodes = model.rescorer, max(1, model.parameters().schema().n_nodes)
     codes = features.relation * n_nodes + features.entity
     place = np.searchsorted(known.columns, codes)
@@ -178,7 +222,9 @@ def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures) -> Resc
         (np.ones(len(there), np.float32), (there, place[there])), (len(codes), len(known.columns))
     )
     graph = unit_rows((features.neighbors @ moved).tocsr())
-    return known.extended(graph, features.dense, _inherited(model, vectors, graph))
+    # what goes with an item that training knew was learned from its users, not from its content
+    new = ~np.append(model.trained, np.zeros(len(at), bool))[at]
+    return known.with_rows(at, graph, features.dense, new, _inherited(model, vectors[new], graph[new]))
 
 
 def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.csr_matrix:
@@ -191,7 +237,7 @@ def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.cs
     """
     known = np.flatnonzero(model.trained)
     size = (len(vectors), len(model.items))
-    if not model.rescorer.weights[3] or not len(known):
+    if not model.rescorer.weights[3] or not len(known) or not len(vectors):
         return no_weights(*size)
     only = None if len(known) == len(model.items) else known
     found, cosines = model.index.search(vectors, min(_NEAR, len(known)), only=only)
@@ -212,19 +258,24 @@ def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.cs
     return inherited
 
 
-def _names(model: Model, addition: KnowledgeGraph, entities: np.ndarray, new: np.ndarray) -> np.ndarray:
+def _rows(model: Model, entities: np.ndarray) -> np.ndarray:
+    """Row of the items that are these entities of the graph, -1 where the model has none; int64."""
+    order = np.argsort(model.entities)
+    at = np.minimum(np.searchsorted(model.entities, entities, sorter=order), len(order) - 1)
+    return np.where(model.entities[order[at]] == entities, order[at], -1)
+
+
+def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarray:
     """Names of the addition's items: of known ones as in the model, of new ones type/key where the key is taken.
 
     Args:
         model: Knows some of the items.
         addition: Brings them.
-        entities: Ids of the items in the model's graph with the addition.
-        new: Which ones the model does not know.
+        row: Of each item in the model, -1 for new ones.
     """
     names = addition.item_ids.to_numpy().copy()
-    order = np.argsort(model.entities)
-    rows = order[np.searchsorted(model.entities, entities[~new], sorter=order)]
-    names[~new] = [model.items[row] for row in rows]
+    new = row < 0
+    names[~new] = [model.items[one] for one in row[~new]]
     taken = new & (model.items.ids(names) >= 0)
     names[taken] = [addition.names[entity] for entity in addition.item_entities[taken]]
     return names
@@ -260,6 +311,14 @@ def _item_type(graph: KnowledgeGraph) -> str:
             "Give a folder laid out as the mapping says, or a dict of frames by type.",
         )
     return types[0]
+
+
+def _put(known: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """`known` with `values` in the places `at`, some of which may follow its last."""
+    size = max(len(known), 1 + int(at.max(initial=-1)))
+    longer = np.concatenate([known, np.zeros((size - len(known), *known.shape[1:]), known.dtype)])
+    longer[at] = values
+    return longer
 
 
 def _widened(matrix: sp.csr_matrix, n_items: int) -> sp.csr_matrix:

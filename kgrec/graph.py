@@ -65,6 +65,8 @@ class KnowledgeGraph:
     inputs: dict[str, str] = field(default_factory=dict)
     #: entity ids of the only items, where not all entities of the item types are meant: in an addition
     only_items: np.ndarray | None = None
+    #: entity ids of what rows of tables brought: in an addition
+    tabled: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.entities)

@@ -42,14 +42,14 @@ class Limits:
         return min(self.k, there_are)
 
     def rows(self, model: Model) -> np.ndarray | None:
-        """Rows of the items that may stand in a list, None for all.
+        """Rows of the items that may stand in a list, None for all; removed ones may not.
 
         Raises:
             UnknownId: An item is unknown, or a value of the condition.
             ConfigError: The condition cannot be read, or has a name that the graph lacks.
         """
         if self.candidates is None and self.deny is None and self.where is None:
-            return None
+            return model.offered
         allowed = np.full(len(model.items), self.candidates is None)
         if self.candidates is not None:
             allowed[item_rows(model, self.candidates, self.on_unknown)] = True
@@ -57,6 +57,7 @@ class Limits:
             allowed[item_rows(model, self.deny, self.on_unknown)] = False
         if self.where is not None:
             allowed &= model.matching(self.where, self.on_unknown == "skip")
+        allowed[model.removed] = False
         return np.flatnonzero(allowed)
 
 

@@ -95,6 +95,8 @@ class Model:
     graph: Callable[[], KnowledgeGraph]
     #: whether it was trained with a text encoder that the user passed in
     own_text_encoder: bool = False
+    #: rows of items that are no longer recommended: they stay for the histories that hold them; increasing, int64
+    removed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     #: other names of items, which `same_as` merged away -> row
     aliases: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
@@ -105,6 +107,16 @@ class Model:
     def version(self) -> str:
         """When the model was written, "" before that."""
         return self.origin[1].created if self.origin else ""
+
+    @cached_property
+    def offered(self) -> np.ndarray | None:
+        """Rows of the items that may be recommended, None for all."""
+        rows = np.arange(len(self.items))
+        return np.delete(rows, self.removed) if len(self.removed) else None
+
+    def without(self, rows: np.ndarray) -> Model:
+        """A model that does not recommend these items; `self` stays as it is."""
+        return replace(self, removed=np.union1d(self.removed, rows))
 
     def user_vectors(self, histories: sp.csr_matrix) -> np.ndarray:
         """Unit vectors of users with these histories; shape (n_users, dim), float32.
@@ -307,6 +319,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         lengths=items["length"].to_numpy(),
         history_weight=items["history_weight"].to_numpy(),
         trained=items["trained"].to_numpy(),
+        removed=_removed(items),
         users=Vocabulary(artifacts.read_table(folder / "users.parquet")["user_id"].combine_chunks()),
         histories=_matrix(user[positive], item[positive], shape, _weights(history)[positive]),
         seen=_matrix(user, item, shape),
@@ -319,6 +332,12 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         inputs=manifest.inputs,
         origin=(named.resolve(), manifest),
     )
+
+
+def _removed(items: pa.Table) -> np.ndarray:
+    """Rows that are marked so; an older kgrec had no such mark."""
+    there = "removed" in items.column_names
+    return np.flatnonzero(items["removed"].to_numpy()) if there else np.zeros(0, np.int64)
 
 
 def _rescorer(path: Path, n_items: int) -> Rescorer:
@@ -369,6 +388,7 @@ def _items_table(model: Model) -> pa.Table:
             "length": pa.array(model.lengths, pa.float32()),
             "history_weight": pa.array(model.history_weight, pa.float32()),
             "trained": pa.array(model.trained, pa.bool_()),
+            "removed": pa.array(np.isin(np.arange(len(model.items)), model.removed), pa.bool_()),
             "aliases": pa.array(_names_by_row(model), pa.list_(pa.string())),
         }
     )
@@ -439,9 +459,9 @@ def _card(model: Model) -> str:
     return (
         "# Model card\n\n"
         f"A knowledge-graph recommender over {len(model.items):,} items ({int(model.trained.sum()):,} known to "
-        f"training) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
+        f"training, {len(model.removed):,} no longer recommended) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
         f"## Chosen on held-out data\n\n{figures or '- nothing: there was no validation'}\n\n"
-        "## Use\n\n`kgrec recommend`, `similar`, `add`, `embed` and `explain` read this folder. An item's embedding is "
+        "## Use\n\n`kgrec recommend`, `similar`, `add`, `update`, `remove`, `embed` and `explain` read this folder. An item's embedding is "
         "made from its text and its neighbours in the graph, and for items known to training from a learned residual; "
         "a user's embedding from the items of the history. Recommendations repeat the habits of the interactions that "
         "the model was trained on, their biases included.\n"

@@ -75,7 +75,7 @@ class Queries(ABC):
         known = user_rows(model, users, on_unknown)
         names = model.users.labels.take(pa.array(known))
         seen = model.seen[known] if exclude_seen else None
-        return self._ranked(model.histories[known], seen, names, limits, new_item_boost, arrow)
+        return _ranked(model, model.histories[known], seen, names, limits, new_item_boost, arrow)
 
     def recommend_for_history(
         self,
@@ -117,14 +117,14 @@ class Queries(ABC):
             ConfigError: `users` or `dislikes` is of another length than `histories`, an item is both liked and
                 disliked, or as `recommend`.
         """
-        limits = Limits(k, candidates, deny, where, min_score, on_unknown)
+        model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
         users = [str(n) for n in range(len(histories))] if users is None else users
         check_length(histories, users, "names in `users`")
-        liked, disliked = feedback(self.model, histories, dislikes, on_unknown)
+        liked, disliked = feedback(model, histories, dislikes, on_unknown)
         seen = liked + disliked if exclude_seen else disliked
-        history = taste(liked, disliked, self.model.history_weight)
+        history = taste(liked, disliked, model.history_weight)
         names = pa.array(users, pa.large_string())
-        return self._ranked(history, seen, names, limits, new_item_boost, arrow)
+        return _ranked(model, history, seen, names, limits, new_item_boost, arrow)
 
     def recommend_for_text(
         self,
@@ -237,19 +237,19 @@ class Queries(ABC):
             "user_id", names, "similar_id", model.users, found, scores, min_score=min_score, arrow=arrow
         )
 
-    def _ranked(
-        self,
-        histories: sp.csr_matrix,
-        seen: sp.csr_matrix | None,
-        names: pa.Array,
-        limits: Limits,
-        new_item_boost: float,
-        arrow: bool,
-    ) -> Any:
-        model = self.model
-        exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
-        length, only = limits.length(len(model.items)), limits.rows(model)
-        found, scores = model.ranked(histories, length, exclude, only, checked_boost(new_item_boost))
-        return ranked_frame(
-            "user_id", names, "item_id", model.items, found, scores, min_score=limits.min_score, arrow=arrow
-        )
+
+def _ranked(
+    model: Model,
+    histories: sp.csr_matrix,
+    seen: sp.csr_matrix | None,
+    names: pa.Array,
+    limits: Limits,
+    new_item_boost: float,
+    arrow: bool,
+) -> Any:
+    exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
+    length, only = limits.length(len(model.items)), limits.rows(model)
+    found, scores = model.ranked(histories, length, exclude, only, checked_boost(new_item_boost))
+    return ranked_frame(
+        "user_id", names, "item_id", model.items, found, scores, min_score=limits.min_score, arrow=arrow
+    )

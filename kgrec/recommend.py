@@ -1,4 +1,4 @@
-"""The recommender: train once, then ask for items, users, explanations; add items at any time.
+"""The recommender: train once, then ask for items, users, explanations; add, update and remove items at any time.
 
 Enters: a KnowledgeGraph, ids and histories in the user's own strings. Leaves: frames and
 embeddings. Writes and reads model/.
@@ -7,7 +7,7 @@ embeddings. Writes and reads model/.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,19 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kgrec.errors import EncoderNotFound, TrainingError
+from kgrec import artifacts
+from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph import KnowledgeGraph
 from kgrec.interactions import given, held_out_of
 from kgrec.lookup import OnUnknown, checked_boost, feedback, history_matrix, item_rows, user_rows
 from kgrec.model import Model, units
 from kgrec.query import Queries
-from kgrec.results import Added, Embeddings
+from kgrec.results import Added, Embeddings, Removed, Updated
 from kgrec.settings import Config
 from kgrec.taste import taste
 from kgrec.text import Progress, SentenceEncoder, TextEncoder
+from kgrec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from kgrec.checkpoint import Checkpoint
+    from kgrec.cold import Arrivals
     from kgrec.explain import Explanation
     from kgrec.fit import OnEpoch
 
@@ -50,6 +53,7 @@ class Recommender(Queries):
         self.config = config or Config()
         self._text_encoder = text_encoder
         self._fitted: Model | None = None
+        self._folder: Path | None = None
 
     def fit(
         self,
@@ -110,19 +114,24 @@ class Recommender(Queries):
 
     @property
     def item_embeddings(self) -> Embeddings:
-        """Vectors of all items, those added included."""
-        return Embeddings(self.model.items, self.model.vectors)
+        """Vectors of all items that may be recommended, those added included."""
+        model = self.model
+        if model.offered is None:
+            return Embeddings(model.items, model.vectors)
+        return Embeddings(Vocabulary(model.items.labels.take(model.offered)), model.vectors[model.offered])
 
     @property
     def user_embeddings(self) -> Embeddings:
         """Vectors of all known users."""
-        return Embeddings(self.model.users, self.model.user_vectors(self.model.histories))
+        model = self.model
+        return Embeddings(model.users, model.user_vectors(model.histories))
 
     def embed_histories(
         self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
     ) -> np.ndarray:
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
-        return self.model.user_vectors(history_matrix(self.model, histories, on_unknown))
+        model = self.model
+        return model.user_vectors(history_matrix(model, histories, on_unknown))
 
     def embed_items(self, rows: Any, *, on_text: Progress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -134,33 +143,72 @@ class Recommender(Queries):
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        from kgrec.cold import read_newcomers
+        from kgrec.cold import read_arrivals
 
-        new = read_newcomers(self.model, rows, self._encoder(), on_text)
-        if new.known:
+        new = read_arrivals(self.model, rows, self._encoder(), on_text)
+        if new.others:
             logger.warning(
-                "%d items are known already and were left out: see item_embeddings.", len(new.known)
+                "%d items are known already and were left out: see item_embeddings.", len(new.others)
             )
         return Embeddings(new.ids, units(new.vectors)[0])
 
     def add_items(self, rows: Any, *, on_text: Progress | None = None) -> Added:
-        """Make new items recommendable at once, without training.
+        """Make new items recommendable at once, without training; removed ones too, in the place that they had.
 
         Args:
             rows: A folder with files laid out as the mapping says; or a frame of the only item
-                type; or frames by node type.
+                type; or frames by node type. Rows of items that the model offers are left out.
             on_text: Is told how many texts are encoded.
 
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        from kgrec.cold import read_newcomers, with_newcomers
+        new = self._put_in(rows, on_text, update=False)
+        return Added(
+            new.ids.tolist(), new.labels, new.linked, new.words, new.bare, new.report, known=new.others
+        )
 
-        new = read_newcomers(self.model, rows, self._encoder(), on_text)
-        if len(new.ids):
-            self._fitted = with_newcomers(self.model, new)
-        labels = new.graph.entities["label"].take(new.entities).to_pylist()
-        return Added(new.ids.tolist(), labels, new.linked, new.words, new.known, new.report)
+    def update_items(self, rows: Any, *, on_text: Progress | None = None) -> Updated:
+        """Give known items the content that rows say, without training; what their users taught stays.
+
+        Args:
+            rows: As `add_items` takes them. A row says all of its columns anew; of edges and RDF those relations and
+                predicates that are there for the item. Rows of items that the model does not offer are left out.
+            on_text: Is told how many texts are encoded.
+
+        Raises:
+            SourceError: The rows are not as the mapping says.
+        """
+        new = self._put_in(rows, on_text, update=True)
+        return Updated(
+            new.ids.tolist(),
+            new.labels,
+            new.linked,
+            new.words,
+            new.bare,
+            new.report,
+            same=new.same,
+            unknown=new.others,
+        )
+
+    def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
+        """Recommend some items no longer; in histories they go on to count.
+
+        Args:
+            items: Their ids.
+            on_unknown: "raise", or "skip" those that the model does not know.
+
+        Raises:
+            UnknownId: An item is unknown; none is removed then.
+        """
+        model = self.model
+        rows = np.unique(item_rows(model, items, on_unknown))
+        before = np.isin(rows, model.removed)
+        gone = rows[~before]
+        if len(gone):
+            self._fitted = model.without(gone)
+        labels = [model.labels[row] for row in gone]
+        return Removed([model.items[row] for row in gone], labels, [model.items[row] for row in rows[before]])
 
     def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
         """Why `item` has its score for `user`, in parts that sum to it.
@@ -193,7 +241,8 @@ class Recommender(Queries):
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
-        return self.model.labels[int(item_rows(self.model, [item])[0])]
+        model = self.model
+        return model.labels[int(item_rows(model, [item])[0])]
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.
@@ -203,6 +252,33 @@ class Recommender(Queries):
                 loaded from there.
         """
         self._fitted = self.model.save(Path(folder))
+        self._folder = Path(folder).absolute()
+
+    def reload(self) -> bool:
+        """Take what is in the model's folder now, if another process replaced it; a question under way ends on the old one.
+
+        When nothing was replaced, this reads the manifest and no more, and changes that are not saved stay. Else they
+        are gone, since they were made to a model that is no longer there.
+
+        Returns:
+            Whether it was replaced.
+
+        Raises:
+            ArtifactError: The folder is not there, of another version, or corrupt; the model stays as it was.
+            ConfigError: This recommender was neither loaded nor saved.
+        """
+        if self._folder is None:
+            raise ConfigError(
+                "There is no folder to reload from.", "Load the recommender from one, or save it first."
+            )
+        known = self.model.origin
+        if known is not None and artifacts.current(self._folder, "model") == known[1]:
+            return False
+        model = Model.load(self._folder)
+        if model.config.text != self.config.text:
+            self.__dict__.pop("_configured_encoder", None)
+        self.config, self._fitted = model.config, model
+        return True
 
     @classmethod
     def load(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> Recommender:
@@ -213,8 +289,17 @@ class Recommender(Queries):
         """
         model = Model.load(Path(folder))
         recommender = cls(model.config, text_encoder=text_encoder)
-        recommender._fitted = model
+        recommender._fitted, recommender._folder = model, Path(folder).absolute()
         return recommender
+
+    def _put_in(self, rows: Any, on_text: Progress | None, *, update: bool) -> Arrivals:
+        from kgrec.cold import read_arrivals, with_arrivals
+
+        model = self.model
+        new = read_arrivals(model, rows, self._encoder(), on_text, update=update)
+        if len(new.ids):
+            self._fitted = with_arrivals(model, new)
+        return new
 
     def _encoder(self) -> TextEncoder | None:
         """The text encoder that the model was trained with."""

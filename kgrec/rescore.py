@@ -130,14 +130,28 @@ class Rescorer:
             self.weights[3] * by_together,
         )
 
-    def extended(self, graph: sp.csr_matrix, text: np.ndarray, together: sp.csr_matrix) -> Rescorer:
-        """With rows for new items; `together` of shape (n_new, n_items) names known items only."""
-        size = self.together.shape[0] + graph.shape[0]
-        rows = sp.vstack([self.together, together]).tocsr()
+    def with_rows(
+        self, at: np.ndarray, graph: sp.csr_matrix, text: np.ndarray, new: np.ndarray, together: sp.csr_matrix
+    ) -> Rescorer:
+        """With other or more rows.
+
+        Args:
+            at: Where they belong; those that are appended come last and in order; shape (n,).
+            graph: Of the rows; shape (n, n_columns).
+            text: Of the rows; shape (n, text_dim).
+            new: Which of them get a row of `together`, the others keep theirs; shape (n,), bool.
+            together: Of these; shape (new.sum(), n_items), names items that are there already.
+        """
+        n_items = self.together.shape[0]
+        size = max(n_items, 1 + int(at.max(initial=-1)))
+        source, of_together = np.arange(size), np.arange(size)
+        source[at] = n_items + np.arange(len(at))
+        of_together[at[new]] = n_items + np.arange(together.shape[0])
+        rows = sp.vstack([self.together, together]).tocsr()[of_together]
         return replace(
             self,
-            graph=sp.vstack([self.graph, graph]).tocsr(),
-            text=np.concatenate([self.text, text.astype(np.float16)]),
+            graph=sp.vstack([self.graph, graph]).tocsr()[source],
+            text=np.concatenate([self.text, text.astype(np.float16)])[source],
             together=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
         )
 

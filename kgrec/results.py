@@ -35,19 +35,50 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
-class Added:
-    """What `add_items` did."""
+class Placed:
+    """Items that rows brought, and what places each of them."""
 
     ids: list[str]
     labels: list[str]
-    #: neighbours in the graph that the model has a parameter for, of each new item
+    #: neighbours in the graph that the model has a parameter for, of each item
     linked: list[int]
-    #: words of text, of each new item
+    #: words of text, of each item
     words: list[int]
-    #: items that the model knew already; their rows were left out
-    known: list[str]
+    #: items without a known neighbour, a text, a number or a vector that the model reads
+    bare: list[str]
     #: what was read, dropped and merged, and where
     report: Report = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Added(Placed):
+    """What `add_items` did."""
+
+    #: items that the model offers already; their rows were left out
+    known: list[str]
+
+
+@dataclass(frozen=True)
+class Updated(Placed):
+    """What `update_items` did."""
+
+    #: items of which the rows say what is known
+    same: list[str]
+    #: items that the model does not know or no longer offers; their rows were left out
+    unknown: list[str]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What `remove_items` did."""
+
+    ids: list[str]
+    labels: list[str]
+    #: items that had been removed before
+    before: list[str]
 
     def __len__(self) -> int:
         return len(self.ids)

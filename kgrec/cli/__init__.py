@@ -93,6 +93,8 @@ for _command in (
     query.recommend,
     query.similar,
     cold.add,
+    cold.update,
+    cold.remove,
     query.embed,
     query.explain,
     doctor.doctor,

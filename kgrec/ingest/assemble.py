@@ -43,6 +43,8 @@ class Assembled:
     entity_of: np.ndarray
     #: id, type, key, iri: other names of entities, those of nodes that were merged into them
     aliases: pa.Table
+    #: entities that RDF itself makes items; int64
+    rdf_items: np.ndarray
 
 
 def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assembled:
@@ -69,6 +71,7 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
         vectors=_vectors(statements, entity_of),
         entity_of=entity_of,
         aliases=nodes.aliases(entity_of, report),
+        rdf_items=np.unique(entity_of[: len(nodes.brought)][nodes.brought]),
     )
 
 

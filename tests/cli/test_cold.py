@@ -1,4 +1,4 @@
-"""`kgrec add`."""
+"""`kgrec add`, `update` and `remove`."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_a_table_of_new_items(run: Run, own: Path, shared_catalogue: Path):
     assert said == {
         "model": str(own),
         "added": [
-            {"item_id": "n1", "label": "Moon Base", "neighbors": 2, "words": 8},
-            {"item_id": "n2", "label": "Spring Love", "neighbors": 3, "words": 9},
+            {"item_id": "n1", "label": "Moon Base", "neighbors": 2, "words": 8, "bare": False},
+            {"item_id": "n2", "label": "Spring Love", "neighbors": 3, "words": 9, "bare": False},
         ],
         "known": [],
     }
@@ -103,7 +103,9 @@ def test_an_item_that_nothing_places(run: Run, own: Path, tmp_path: Path):
     table.write_text("id,title,plot,genres,director\nn9,,,,Nobody\n")
     lines = run("add", own, "--items", table).out.splitlines()
     assert lines[3] == "Added 1 item; recommendable from now on."
-    assert lines[-1] == "1 item with neither a known neighbour nor text, so nothing places them: n9"
+    assert lines[-1] == (
+        "Warning: nothing places 1 item, for want of a known neighbour, text, number or vector that the model reads: n9"
+    )
     assert run("recommend", own, "-u", "u1", "--json").code == 0
 
 
@@ -135,3 +137,71 @@ def test_a_bad_row_is_reported_and_the_others_are_added(run: Run, model: Path, t
     assert answer.json["report"]["files"]["films.csv"]["dropped"]["has an empty key"]["first"] == [
         "films.csv:3"
     ]
+
+
+CHANGED = "id,title,plot,genres,director\nf1,Dawn of Love,a waltz,Comedy|Romance,Cy\nf2,Star Drift,a crew lost in space,Science fiction,Ada\nx,New,,,\n"
+
+
+def test_rows_that_changed(run: Run, own: Path, tmp_path: Path):
+    table = tmp_path / "films.csv"
+    table.write_text(CHANGED)
+    answer = run("update", own, "--items", table)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == (
+        f"{REPORT.replace('2            2', '3            3')}"
+        "Updated 1 item.\n"
+        "  f1  Dawn of Love: 3 known neighbours, 5 words of text\n"
+        "As they were (1): f2\n"
+        "Not among the model's items, so these rows were left out (1): x\n"
+    )
+    assert run("similar", own, "-i", "f1").out.startswith("f1  Dawn of Love\n")
+    before = content(own)
+    again = run("update", own, "--items", table, "--json").json
+    assert (again["updated"], again["same"], again["unknown"]) == ([], ["f1", "f2"], ["x"])
+    assert content(own) == before
+    assert "There was nothing to update.\n" in run("update", own, tmp_path).out
+
+
+def test_items_that_are_no_longer_recommended(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+    (tmp_path / "gone.txt").write_text("f2\nf9\nf3\n")
+    before = content(own)
+    code, problem, _ = run("remove", own, "--items-file", tmp_path / "gone.txt").error
+    assert (code, problem) == (2, "There is no item 'f9' in the model.")
+    assert content(own) == before
+    answer = run("remove", own, "--items-file", tmp_path / "gone.txt", "--skip-unknown")
+    assert answer.out == "Removed 2 items: in no list from now on.\nNot known to the model (1): f9\n"
+    assert everything(run, own) == {"f1", "f4", "f5", "f6"}
+    after = content(own)
+    again = run("remove", own, "-i", "f2", "-i", "f2", "--json").json
+    assert again == {"model": str(own), "removed": [], "before": ["f2"], "unknown": []}
+    assert content(own) == after
+    run("remove", own, "-i", "f1", "-o", tmp_path / "smaller")
+    assert everything(run, tmp_path / "smaller") == {"f4", "f5", "f6"}
+    assert (
+        run("add", own, "--items", shared_catalogue / "films.csv", "--json").json["added"][0]["item_id"]
+        == "f2"
+    )
+    assert everything(run, own) == {"f1", "f2", "f3", "f4", "f5", "f6"}
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["remove"], "It is not clear what to remove."),
+        (["remove", "-i", "f1", "--items-file", "x"], "It is not clear what to remove."),
+        (["update"], "It is not clear what to update."),
+        (["add", "new", "--items", "x.csv"], "It is not clear what to add."),
+    ],
+)
+def test_what_is_not_clear(run: Run, own: Path, words: list[str], problem: str):
+    assert run(words[0], own, *words[1:]).error[:2] == (2, problem)
+
+
+def test_new_items_may_be_raised(run: Run, own: Path, shared_catalogue: Path):
+    run("add", own, shared_catalogue / "new")
+    boost = ("--new-item-boost", "3", "--json")
+    best = run("recommend", own, "-u", "u1", "-k", 2, *boost).json["results"]
+    assert {row["item_id"] for row in best} == {"n1", "n2"} and best[1]["score"] > 1
+    sources = run("explain", own, "-u", "u1", "-i", "n1", *boost).json["sources"]
+    assert [part["contribution"] for part in sources if part["source"] == "new"] == [3]
+    assert run("recommend", own, "-t", "space", *boost).code == 2
