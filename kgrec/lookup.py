@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +17,8 @@ from kgrec.model import Model
 from kgrec.vocabulary import Vocabulary
 
 OnUnknown = Literal["raise", "skip"]
+#: what becomes of the stored history of a user of whom a history is given
+KnownUsers = Literal["merge", "replace"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,29 @@ def feedback(
     return liked, disliked
 
 
+def with_stored(
+    model: Model, users: Sequence[str], liked: sp.csr_matrix, disliked: sp.csr_matrix
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """What users like with what the model knows of them, and all that it knows them to have seen.
+
+    What is disliked now is liked no longer.
+
+    Args:
+        model: Knows some of the users.
+        users: A name a row.
+        liked: Ones; shape (len(users), n_items).
+        disliked: Ones, none where `liked` has one; the same shape.
+    """
+    rows = model.users.ids(users)
+    known = np.flatnonzero(rows >= 0)
+    shape = (len(rows), len(model.users))
+    chosen = sp.csr_matrix((np.ones(len(known), np.float32), (known, rows[known])), shape)
+    both = (liked + chosen @ model.histories).astype(bool).astype(np.float32)
+    both = (both - both.multiply(disliked)).tocsr()
+    both.eliminate_zeros()
+    return both, (chosen @ model.seen).tocsr()
+
+
 def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:
     """Refuse lists of another number than there are histories."""
     if len(histories) != len(others):
@@ -135,6 +160,16 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
             f"There are {len(histories):,} histories but {len(others):,} {what}.",
             "Give one for each history.",
         )
+
+
+def checked_known_users(choice: KnownUsers) -> KnownUsers:
+    """The choice; ConfigError when there is no such."""
+    if choice not in get_args(KnownUsers):
+        raise ConfigError(
+            f"'{choice}' is nothing to do with the histories of known users.",
+            f"Choose one of {', '.join(get_args(KnownUsers))}.",
+        )
+    return choice
 
 
 def checked_boost(boost: float) -> float:

@@ -14,7 +14,18 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from kgrec.lookup import Limits, OnUnknown, check_length, checked_boost, feedback, item_rows, user_rows
+from kgrec.lookup import (
+    KnownUsers,
+    Limits,
+    OnUnknown,
+    check_length,
+    checked_boost,
+    checked_known_users,
+    feedback,
+    item_rows,
+    user_rows,
+    with_stored,
+)
 from kgrec.model import Model
 from kgrec.results import ranked_frame
 from kgrec.taste import taste
@@ -84,6 +95,7 @@ class Queries(ABC):
         *,
         dislikes: Sequence[Sequence[str]] | None = None,
         users: Sequence[str] | None = None,
+        known_users: KnownUsers = "merge",
         exclude_seen: bool = True,
         candidates: Iterable[str] | None = None,
         deny: Iterable[str] | None = None,
@@ -93,14 +105,16 @@ class Queries(ABC):
         on_unknown: OnUnknown = "raise",
         arrow: bool = False,
     ) -> Any:
-        """The best items for histories, of users that training never saw.
+        """The best items for histories, of users that training never saw, or that have gone on since.
 
         Args:
             histories: Item ids that are liked, a list a user; an empty one gets what most people take.
             k: Items a user.
             dislikes: Item ids that are not, a list a user: they are left out, and what is like them sinks.
-            users: Names for the result; None: "0", "1", ...
-            exclude_seen: Leave out the items of the history.
+            users: Their names; None: they are nobody known, and named "0", "1", ...
+            known_users: What becomes of the history that the model has of one of `users`: "merge" adds the given one,
+                where what is disliked now is liked no longer; "replace" lets the given one alone count.
+            exclude_seen: Leave out the items of the history, and with "merge" what the model knows to be seen.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
@@ -118,13 +132,17 @@ class Queries(ABC):
                 disliked, or as `recommend`.
         """
         model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
-        users = [str(n) for n in range(len(histories))] if users is None else users
-        check_length(histories, users, "names in `users`")
+        names = [str(n) for n in range(len(histories))] if users is None else list(users)
+        check_length(histories, names, "names in `users`")
         liked, disliked = feedback(model, histories, dislikes, on_unknown)
         seen = liked + disliked if exclude_seen else disliked
+        if checked_known_users(known_users) == "merge" and users is not None:
+            liked, stored = with_stored(model, names, liked, disliked)
+            seen = (seen + stored).tocsr() if exclude_seen else disliked
         history = taste(liked, disliked, model.history_weight)
-        names = pa.array(users, pa.large_string())
-        return _ranked(model, history, seen, names, limits, new_item_boost, arrow)
+        return _ranked(
+            model, history, seen, pa.array(names, pa.large_string()), limits, new_item_boost, arrow
+        )
 
     def recommend_for_text(
         self,

@@ -217,6 +217,46 @@ def test_feedback_must_fit(rec):
 # users
 
 
+# known users who went on
+
+
+def test_a_given_history_goes_with_the_stored_one(rec):
+    # u3 liked f6 and saw f5
+    alone = rec.recommend_for_history([["f4"]], 9, users=["u3"], known_users="replace")
+    assert alone["item_id"].tolist() == ["f5", "f6", "f3", "f2", "f1"]
+    merged = rec.recommend_for_history([["f4"]], 9, users=["u3"])
+    assert merged["item_id"].tolist() == ["f3", "f2", "f1"], "all of f4, f5 and f6 is seen"
+    whole = rec.recommend_for_history([["f4", "f6"]], 9)
+    scores = whole.set_index("item_id")["score"]
+    assert merged["score"].tolist() == pytest.approx([scores[item] for item in merged["item_id"]])
+    seen_too = rec.recommend_for_history([["f4"]], 9, users=["u3"], exclude_seen=False)
+    assert set(seen_too["item_id"]) == set(ITEMS)
+
+
+def test_users_are_known_by_their_names_alone(rec):
+    nobody = rec.recommend_for_history([["f1"], ["f4"]], 9)
+    pd.testing.assert_frame_equal(
+        rec.recommend_for_history([["f1"], ["f4"]], 9, users=["x", "y"]).assign(user_id=nobody["user_id"]),
+        nobody,
+    )
+    mixed = rec.recommend_for_history([["f4"], ["f4"], []], 9, users=["x", "u3", "u2"])
+    lists = mixed.groupby("user_id")["item_id"].agg(list)
+    assert lists["x"] == ["f5", "f6", "f3", "f2", "f1"] and lists["u3"] == ["f3", "f2", "f1"]
+    # nothing new of u2: the list is that of before
+    assert lists["u2"] == rec.recommend(["u2"], 9)["item_id"].tolist()
+
+
+def test_what_is_disliked_now_is_liked_no_longer(rec):
+    merged = rec.recommend_for_history([["f1"]], 9, dislikes=[["f2"]], users=["u2"])
+    anew = rec.recommend_for_history([["f1"]], 9, dislikes=[["f2"]])
+    assert pairs(merged) == pairs(anew)
+
+
+def test_there_are_two_things_to_do_with_known_users(rec):
+    problem, remedy = error(ConfigError, rec.recommend_for_history, [["f1"]], known_users="append")
+    assert "'append'" in problem and remedy == "Choose one of merge, replace."
+
+
 # new items
 
 

@@ -55,8 +55,15 @@ def recommend(
     all_users: Annotated[bool, typer.Option("--all-users", help="Every user of the model.")] = False,
     users_file: Annotated[Path | None, typer.Option("--users-file", help="Users, one a line.")] = None,
     history: Annotated[
-        Path | None, typer.Option("--history", help="A table of user_id, item_id: histories of new users.")
+        Path | None, typer.Option("--history", help="A table of user_id, item_id: histories of users.")
     ] = None,
+    known_users: Annotated[
+        str,
+        typer.Option(
+            "--known-users",
+            help="With --history: merge with, or replace, the history that the model has of a user.",
+        ),
+    ] = "merge",
     text: Annotated[
         list[str] | None, typer.Option("--text", "-t", help="What is looked for; may be repeated.")
     ] = None,
@@ -106,7 +113,7 @@ def recommend(
         texts = list(dict.fromkeys(text))
         tables, total = iter([recommender.recommend_for_text(texts, arrow=True, **limits)]), len(texts)
     elif history is not None:
-        tables, total = _for_histories(recommender, history, options, asked)
+        tables, total = _for_histories(recommender, history, {**options, "known_users": known_users}, asked)
     elif like or dislike:
         tables, total = _for_taste(recommender, like or [], dislike or [], options, asked), 1
     else:
@@ -230,6 +237,8 @@ class _Asked:
     skip: bool
     #: what -> ids passed over
     skipped: dict[str, list[str]] = field(default_factory=dict)
+    #: what else is to be said before the results
+    remarks: list[str] = field(default_factory=list)
 
     def check(self, rows_of: Callable[[list[str]], np.ndarray], names: Iterable[str], what: str) -> None:
         """Note the unknown ones among `names`; where they are not to be skipped, the library refuses them."""
@@ -239,6 +248,7 @@ class _Asked:
             self.skipped[what] = unknown
 
     def lines(self) -> Iterator[str]:
+        yield from self.remarks
         for what, names in self.skipped.items():
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             yield f"Passed over {len(names):,} {what} that the model does not know: {shown}"
@@ -283,6 +293,10 @@ def _for_histories(
     asked.check(
         recommender.model.item_rows, (item for items in histories.values() for item in items), "items"
     )
+    known = int((recommender.model.users.ids(users) >= 0).sum())
+    if known:
+        what = "go with" if options["known_users"] == "merge" else "take the place of"
+        asked.remarks.append(f"{known:,} of {len(users):,} users are known: these histories {what} theirs.")
     chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
     tables = (
         recommender.recommend_for_history([histories[u] for u in chunk], users=chunk, arrow=True, **options)

@@ -373,3 +373,19 @@ def test_what_a_killed_run_left_is_removed_by_the_next(run: Run, model: Path, tm
     left.write_text("half a file")
     assert run("recommend", model, "-u", "u1", "-o", tmp_path / "recs.csv").code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["recs.csv"]
+
+
+def test_histories_of_known_users(run: Run, model: Path, tmp_path: Path):
+    table = tmp_path / "since.csv"
+    table.write_text("user_id,item_id\nu1,f4\nnobody,f4\n")
+    merged = run("recommend", model, "--history", table, "-k", 9)
+    assert merged.out.startswith("1 of 2 users are known: these histories go with theirs.\nu1\n")
+    lists: dict[str, set[str]] = {}
+    for row in run("recommend", model, "--history", table, "-k", 9, "--json").json["results"]:
+        lists.setdefault(row["user_id"], set()).add(row["item_id"])
+    # u1 has had f1, f2 and f3
+    assert lists == {"u1": {"f5", "f6"}, "nobody": {"f1", "f2", "f3", "f5", "f6"}}
+    replaced = run("recommend", model, "--history", table, "-k", 9, "--known-users", "replace")
+    assert replaced.out.startswith("1 of 2 users are known: these histories take the place of theirs.\n")
+    assert replaced.out.count("f1  Alien Dawn") == 2
+    assert run("recommend", model, "--history", table, "--known-users", "add").error[0] == 2
