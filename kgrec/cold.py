@@ -19,12 +19,13 @@ from kgrec.dense import item_texts, raw_blocks
 from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import ConfigError, SourceError
 from kgrec.features import ItemFeatures, Schema
-from kgrec.fit import aliases
+from kgrec.fit import aliases, sample_of_users
 from kgrec.graph import KnowledgeGraph, read_addition
+from kgrec.index import VectorIndex
 from kgrec.ingest.report import Report
 from kgrec.links import hops_of
 from kgrec.mapping import Mapping
-from kgrec.model import Model, Parameters, units
+from kgrec.model import Model, Parameters, history_vectors, units
 from kgrec.rescore import Rescorer, unit_rows
 from kgrec.settings import Config
 from kgrec.slim import no_weights
@@ -225,6 +226,15 @@ def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures, at: np.
     # what goes with an item that training knew was learned from its users, not from its content
     new = ~np.append(model.trained, np.zeros(len(at), bool))[at]
     return known.with_rows(at, graph, features.dense, new, _inherited(model, vectors[new], graph[new]))
+
+
+def _index(model: Model, vectors: np.ndarray, *, known_stay: bool) -> VectorIndex:
+    """An index of all vectors: the model's with more, if those that it has stay as they are, else one built anew."""
+    if known_stay:
+        return model.index.extended(vectors)
+    some = sample_of_users(model.histories)
+    users = history_vectors(some, model.history_weight, vectors[: len(model.items)])
+    return VectorIndex.build(vectors, model.config.index, users)
 
 
 def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.csr_matrix:

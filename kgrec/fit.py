@@ -195,7 +195,9 @@ def _model(
         users=interactions.users,
         histories=positives,
         seen=interactions.matrix(positive_only=False),
-        index=VectorIndex.build(vectors, config.index, history_vectors(_sample(positives), weight, vectors)),
+        index=VectorIndex.build(
+            vectors, config.index, history_vectors(sample_of_users(positives), weight, vectors)
+        ),
         rescorer=_rescorer(course, positives, trained.found, config),
         metrics=_metrics(trained),
         parameters=lambda: parameters,
@@ -214,7 +216,7 @@ def _rescorer(course: Course, positives: sp.csr_matrix, found: Found, config: Co
     return rescorer(course.features, course.schema.n_nodes, together, found.weights)
 
 
-def _sample(positives: sp.csr_matrix) -> sp.csr_matrix:
+def sample_of_users(positives: sp.csr_matrix) -> sp.csr_matrix:
     """Histories of some users who have one, spread over all."""
     users = np.flatnonzero(np.diff(positives.indptr))
     return positives[users[:: max(1, -(-len(users) // SAMPLE))]]

@@ -230,6 +230,23 @@ def test_an_empty_cell_takes_back_what_was_known(rec):
     assert everything(rec)["f1"] > 0
 
 
+@pytest.mark.parametrize("kind", ["hnsw", "ivf"])
+def test_an_approximate_index_follows(rec, catalogue, bag_of_words, kind: str):
+    index = kgrec.IndexConfig(kind=kind, min_recall=0)
+    config = CONFIG.model_copy(update={"index": index})
+    other = kgrec.Recommender(config, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+    for one in (rec, other):
+        one.add_items(rows(N1))
+        one.update_items(rows(("f1", *N2[1:]), ("n1", *F1[1:])))
+        one.remove_items(["f4"])
+    assert other.model.index.built.kind == kind
+    assert everything(other) == pytest.approx(everything(rec), abs=1e-5)
+    found = other.similar_items(["f1"], 1)["similar_id"].tolist()
+    assert found == rec.similar_items(["f1"], 1)["similar_id"].tolist()
+
+
 EDGES = """\
 version: 1
 base: https://example.org/

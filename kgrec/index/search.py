@@ -95,7 +95,7 @@ class VectorIndex:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
         """
         queries = np.ascontiguousarray(queries, np.float32)
-        exact = self._exact if only is None else Exact(self._exact.vectors, np.unique(only), len(queries))
+        exact = self._exact if only is None else Exact(self._exact.vectors, _increasing(only), len(queries))
         found = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         with _threads(self._config.threads):
@@ -201,6 +201,11 @@ class _Filter:
                 out[at] = own[found[at]]
                 own[self._exclude[query]] = False
         return out
+
+
+def _increasing(rows: np.ndarray) -> np.ndarray:
+    """The rows in order, each once; they mostly come so, and to see that takes far less time than to sort."""
+    return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
 
 
 def _behind(found: np.ndarray, scores: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
