@@ -107,6 +107,10 @@ def read_arrivals(
     names = _names(model, addition, row)
     before = outdated(known, addition, ids, items[taken & (row >= 0)])
     graph, ids = before.extended(without(addition, items[~taken]))
+    # several rows may speak of one item, by names that were merged
+    distinct = np.zeros(len(items), bool)
+    distinct[np.unique(np.where(taken, ids[items], -1), return_index=True)[1]] = True
+    taken, left_out = taken & distinct, names[~taken].tolist()
     changed = taken.copy()
     if update:
         changed[taken] = differing(known, graph, ids[items[taken]])
@@ -121,7 +125,7 @@ def read_arrivals(
         features=features,
         linked=_link_counts(parameters.schema(), features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
-        others=names[~taken].tolist(),
+        others=left_out,
         same=names[taken & ~changed].tolist(),
         graph=graph,
         report=addition.report,

@@ -96,7 +96,7 @@ class Recommender(Queries):
         encoder = self._text_encoder if own else _configured(config)
         fitted = fit_model(graph, log, config, encoder, watcher, held_out, checkpoint)
         metrics = {**fitted.metrics, "ablated": list(ablate)} if ablate else fitted.metrics
-        self._fitted = replace(fitted, own_text_encoder=own, metrics=metrics)
+        self._fitted, self._folder = replace(fitted, own_text_encoder=own, metrics=metrics), None
         return self
 
     @property

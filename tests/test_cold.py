@@ -288,6 +288,36 @@ def test_files_that_are_absent_say_nothing_anew(tmp_path):
     assert kgrec.Recommender.load(tmp_path / "model").model.graph().validate() == []
 
 
+MERGED = """\
+version: 1
+base: https://example.org/
+nodes:
+  film:
+    item: true
+    file: films.csv
+    key: id
+    columns: {title: label, genres: {as: node, type: genre, split: "|"}, wiki: same_as}
+errors: {shared_identity: merge}
+"""
+
+
+def test_rows_of_one_item_by_two_names_are_one(tmp_path):
+    (tmp_path / "kgrec.yaml").write_text(MERGED, encoding="utf-8")
+    films = "id,title,genres,wiki\na,Ape,x,http://w.org/1\nb,Ape,x,http://w.org/1\nc,Cat,x|y,\nd,Dog,y,\n"
+    (tmp_path / "films.csv").write_text(films, encoding="utf-8")
+    config = kgrec.Config.read(settings=["text.model=none", "dim=4", "epochs=1"])
+    rec = kgrec.Recommender(config).fit(kgrec.build_graph(tmp_path / "kgrec.yaml"))
+    assert rec.model.items.tolist() == ["a", "c", "d"]
+    changed = pd.DataFrame(
+        [["a", "Ant", "y", ""], ["b", "Ant", "x", ""]], columns=["id", "title", "genres", "wiki"]
+    )
+    updated = rec.update_items(changed)
+    assert (updated.ids, updated.labels, updated.unknown) == (["a"], ["Ant"], [])
+    assert facts(rec, "a") == [("genres", "x"), ("genres", "y")]
+    assert rec.remove_items(["b"]).ids == ["a"]
+    assert rec.add_items(changed).ids == ["a"]
+
+
 RDF = """\
 version: 1
 base: https://example.org/
@@ -350,6 +380,9 @@ def test_reload_takes_what_another_process_wrote(rec, tmp_path, bag_of_words):
     assert rec.reload() is False, "it wrote this itself"
     rec.remove_items(["n1"])
     assert rec.reload() is False and "n1" not in everything(rec), "nothing was replaced, so the change stays"
+    rec.fit(rec.model.graph())
+    with pytest.raises(ConfigError, match="no folder to reload from"):
+        rec.reload()
 
 
 def test_reload_follows_a_link_and_survives_a_broken_folder(rec, tmp_path, bag_of_words):
