@@ -100,21 +100,17 @@ def read_arrivals(
     """
     known, addition = model.graph(), _addition(model.graph(), rows)
     ids, _ = matched(known, addition)
-    items = addition.item_entities
-    row = _rows(model, ids[items])
-    taken = (row >= 0) & ~np.isin(row, model.removed)
-    taken = taken if update else ~taken
+    row = _rows(model, ids[addition.item_entities])
+    offered = (row >= 0) & ~np.isin(row, model.removed)
+    taken = offered if update else ~offered
     names = _names(model, addition, row)
-    before = outdated(known, addition, ids, items[taken & (row >= 0)])
-    graph, ids = before.extended(without(addition, items[~taken]))
+    graph, entities = _larger(known, addition, ids, taken, row >= 0)
     # several rows may speak of one item, by names that were merged
-    distinct = np.zeros(len(items), bool)
-    distinct[np.unique(np.where(taken, ids[items], -1), return_index=True)[1]] = True
-    taken, left_out = taken & distinct, names[~taken].tolist()
-    changed = taken.copy()
+    first = np.isin(np.arange(len(row)), np.unique(np.where(taken, entities, -1), return_index=True)[1])
+    changed = taken & first
     if update:
-        changed[taken] = differing(known, graph, ids[items[taken]])
-    entities = ids[items[changed]].astype(np.int64)
+        changed[changed] = differing(known, graph, entities[changed])
+    entities = entities[changed]
     parameters = model.parameters()
     features = read_features(parameters, graph, entities, text_encoder, progress)
     return Arrivals(
@@ -125,8 +121,8 @@ def read_arrivals(
         features=features,
         linked=_link_counts(parameters.schema(), features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
-        others=left_out,
-        same=names[taken & ~changed].tolist(),
+        others=names[~taken].tolist(),
+        same=names[taken & first & ~changed].tolist(),
         graph=graph,
         report=addition.report,
     )
@@ -205,6 +201,24 @@ def _link_counts(schema: Schema, features: ItemFeatures) -> list[int]:
     is_entity = ((features.entity < len(schema.entities)) & near)[links.col]
     counts: list[int] = np.bincount(links.row[is_entity], minlength=len(features)).tolist()
     return counts
+
+
+def _larger(
+    known: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, taken: np.ndarray, there: np.ndarray
+) -> tuple[KnowledgeGraph, np.ndarray]:
+    """The graph with what the addition says of some of its items, and the entity of each item there, int64.
+
+    Args:
+        known: The model's graph.
+        addition: Brings items.
+        ids: Of the addition's entities in the graph.
+        taken: Which items are to be as the addition says; shape (n_items,), bool.
+        there: Which items the model has, so that what it knew of them is outdated; shape (n_items,), bool.
+    """
+    items = addition.item_entities
+    before = outdated(known, addition, ids, items[taken & there])
+    graph, ids = before.extended(without(addition, items[~taken]))
+    return graph, ids[items].astype(np.int64)
 
 
 def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
