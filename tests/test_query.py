@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import kgrec
 from kgrec.errors import ConfigError, KgrecError, UnknownId
 from kgrec.index import VectorIndex
+from kgrec.lookup import with_stored
 from kgrec.model import Model
 from kgrec.rescore import Rescorer
 from kgrec.vocabulary import Vocabulary
@@ -250,6 +251,14 @@ def test_what_is_disliked_now_is_liked_no_longer(rec):
     merged = rec.recommend_for_history([["f1"]], 9, dislikes=[["f2"]], users=["u2"])
     anew = rec.recommend_for_history([["f1"]], 9, dislikes=[["f2"]])
     assert pairs(merged) == pairs(anew)
+
+
+def test_what_is_stored_weighs_as_at_the_training_and_what_is_given_in_full(rec):
+    # u2 took f1 and f2 long ago
+    model = replace(rec.model, histories=0.25 * rec.model.histories)
+    liked, seen = with_stored(model, ["u2", "x"], matrix([2, 4], [4]), matrix([], []))
+    assert liked.toarray().tolist() == [[0.25, 1, 0, 1, 0, 0], [0, 0, 0, 1, 0, 0]]
+    assert seen.toarray().tolist() == [[1, 1, 0, 0, 0, 0], [0] * 6]
 
 
 def test_there_are_two_things_to_do_with_known_users(rec):
