@@ -271,3 +271,28 @@ def test_lists_that_are_killed_and_resumed_end_in_the_same_bytes(
         event += step
     assert event > 10
     assert {f"Resuming: {done} of 6 users are done." for done in (2, 4, 6)} & resumed
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_lists_on_a_full_disk_are_told_of_and_resumed(
+    suffix: str, child: Child, folders: Path, begun: Path, tmp_path: Path
+):
+    lists = Lists(tmp_path / "lists", folders / "model", suffix, begun)
+    lists.reset()
+    limit, codes = 64, []
+    while not codes or codes[-1] != 0:
+        answer = child(words=lists.words, bytes=limit)
+        codes.append(answer["code"])
+        if codes[-1]:
+            assert codes[-1] == 2, answer["said"]
+            error, remedy = answer["said"].splitlines()[-2:]
+            assert error.startswith(f"Error: {lists.output}") and "cannot be written (" in error
+            assert remedy.endswith("parts that are finished are kept for --resume.")
+            assert [p.name for p in lists.place.iterdir()] == [lists.parts.name]
+            assert "Traceback" not in answer["said"] and "ignored" not in answer["said"]
+        limit *= 2
+    assert len(codes) > 2
+    resumed = lists.output.read_bytes()
+    lists.reset()
+    assert child(words=lists.words)["code"] == 0
+    assert lists.output.read_bytes() == resumed
