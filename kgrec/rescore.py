@@ -26,6 +26,8 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, Field
 
+from kgrec.index.exact import in_order
+
 #: in the order of `Rescorer.parts`: cosine of the embeddings, of the neighbours, of the texts; taken together
 PARTS = ("embedding", "graph", "text", "together")
 Weight = Annotated[float, Field(ge=0)]
@@ -191,11 +193,8 @@ def best_first(found: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarra
         k: how many.
     """
     order = np.argsort(-scores, axis=1)
-    found, scores = np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
     # Few lists have equal scores, and a sort by two keys takes ten times as long as one by one.
-    for row in np.flatnonzero((scores[:, 1 : k + 1] == scores[:, :-1][:, :k]).any(axis=1)):
-        order = np.lexsort((found[row], -scores[row]))
-        found[row], scores[row] = found[row, order], scores[row, order]
+    found, scores = in_order(np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1))
     return found[:, :k], scores[:, :k]
 
 
