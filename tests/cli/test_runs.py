@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from kgrec.cli.console import Bars
 
 from .conftest import QUICK, Run
 
@@ -210,3 +214,32 @@ def test_an_unknown_user_is_refused_before_the_first_part(run: Run, model: Path,
     words = ["recommend", model, "--users-file", tmp_path / "users.txt", "--batch", 1]
     assert run(*words, "-o", tmp_path / "r.csv").error[1] == "There is no user 'zz' in the model."
     assert [p.name for p in tmp_path.iterdir()] == ["users.txt"]
+
+
+class Display:
+    """What a bar was told, in place of a terminal."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def add_task(self, description: str, **fields: Any) -> int:
+        self.told.append({"description": description, **fields})
+        return len(self.told)
+
+    def remove_task(self, task: int) -> None:
+        pass
+
+    def update(self, task: int, **fields: Any) -> None:
+        self.told.append(fields)
+
+
+def test_a_bar_counts_its_rate_from_where_a_run_goes_on():
+    display = Display()
+    show = Bars(display).step("writing lists")
+    show(40_000, 100_000)
+    show(70_000, 100_000)
+    first, _, last = display.told
+    assert (first["completed"], first["rate"]) == (40_000, "")
+    assert (last["completed"], last["total"]) == (70_000, 100_000)
+    rate = re.fullmatch(r"([\d,]+)/s", last["rate"])
+    assert rate and int(rate[1].replace(",", "")) > 0
