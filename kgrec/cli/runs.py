@@ -200,7 +200,7 @@ class Parts:
     def keep(self, n: int, table: pa.Table) -> pa.Table:
         """Write a part, and give it back."""
         if self._several:
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            options = pa.ipc.IpcWriteOptions(compression="zstd")
             with (
                 self._whole(self._place(n).name) as place,
                 pa.OSFile(str(place), "wb") as file,
