@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -210,10 +209,13 @@ class Parts:
         return table
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove what a run keeps, and the folder if it holds nothing else."""
         # First what the parts are of: a process killed here leaves none that could be taken for all.
-        (self._folder / _RUN).unlink(missing_ok=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        kept = [self._folder / _RUN, *self._folder.glob("*.arrow"), *self._folder.glob(".*.tmp")]
+        with suppress(OSError):
+            for path in kept:
+                path.unlink(missing_ok=True)
+            self._folder.rmdir()
 
     def _place(self, n: int) -> Path:
         return self._folder / f"{n:06}.arrow"

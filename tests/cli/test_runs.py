@@ -98,6 +98,18 @@ def test_without_resume_it_starts_anew(run: Run, model: Path, cut_off: Path):
     assert not Path(f"{cut_off}.parts").exists()
 
 
+def test_what_others_keep_under_that_name_stays(run: Run, model: Path, tmp_path: Path):
+    folder = tmp_path / "recs.parquet.parts"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    assert run(*everyone(model, tmp_path / "recs.parquet")).code == 0
+    assert [p.name for p in folder.iterdir()] == ["notes.txt"]
+    (tmp_path / "near.csv.parts").write_text("mine")
+    problem = run(*everyone(model, tmp_path / "near.csv")).error[1]
+    assert problem.startswith(f"{tmp_path / 'near.csv.parts' / 'run.json'} cannot be written (")
+    assert (tmp_path / "near.csv.parts").read_text() == "mine"
+
+
 def test_a_damaged_part_is_refused(run: Run, model: Path, cut_off: Path):
     place = Path(f"{cut_off}.parts") / "000000.arrow"
     place.write_bytes(place.read_bytes()[:100])
