@@ -23,7 +23,7 @@ from kgrec.errors import ArtifactError, CorruptArtifact
 from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import Built, IndexConfig, VectorIndex
-from kgrec.rescore import Rescorer
+from kgrec.rescore import Rescorer, best_first
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
 from kgrec.where import parse
@@ -31,6 +31,8 @@ from kgrec.where import parse
 _KNOTS, _MEAN, _MAP = "schema.knots.", "schema.mean.", "schema.map."
 #: conditions of which the answer is kept, a byte an item: who asks for many users asks in parts
 _CONDITIONS = 16
+#: users whose vectors are made at once
+_USERS = 4096
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Model:
         vectors = self._sums(histories)
         empty = ~vectors.any(axis=1)
         if empty.any():
-            vectors[empty] = self._typical()
+            vectors[empty] = self._typical
         return vectors
 
     def ranked(
@@ -165,8 +167,7 @@ class Model:
             return found, cosines
         scores = self.rescorer.scores(histories, self.history_weight, found, cosines)
         scores = scores + np.float32(new_item_boost) * ~self.trained[found]
-        order = np.lexsort((found, -scores), axis=1)[:, :k]
-        return np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
+        return best_first(found, scores, k)
 
     def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
         """Rows of known and of new items, less what `only` leaves out."""
@@ -224,9 +225,15 @@ class Model:
     def _sums(self, histories: sp.csr_matrix) -> np.ndarray:
         return history_vectors(histories, self.history_weight, self.vectors)
 
+    @cached_property
     def _typical(self) -> np.ndarray:
-        users = self._sums(self.histories)
-        typical: np.ndarray = units((users if users.any() else self.vectors).sum(axis=0, keepdims=True))[0][0]
+        """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,)."""
+        parts = range(0, self.histories.shape[0], _USERS)
+        total = sum(
+            (self._sums(self.histories[start : start + _USERS]).sum(axis=0) for start in parts),
+            np.zeros(self.vectors.shape[1], np.float32),
+        )
+        typical: np.ndarray = units((total if total.any() else self.vectors.sum(axis=0))[None])[0][0]
         return typical
 
     def save(self, folder: Path) -> Model:

@@ -215,3 +215,84 @@ def test_a_reader_sees_one_model_or_the_other(
     assert writer.result()["code"] == 0, writer.result()["said"]
     assert set(counts) == set(known)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["larger", "target"]
+
+
+class Lists:
+    """A run of three parts whose beginning is known, so that two of them end in the same bytes."""
+
+    def __init__(self, place: Path, model: Path, suffix: str, begun: Path) -> None:
+        self.place, self.output, self._begun = place, place / f"recs{suffix}", begun
+        self.parts = place / f"recs{suffix}.parts"
+        self.words = [*("recommend", str(model), "--all-users", "-k", "3", "--batch", "2", "--resume")]
+        self.words += ["-o", str(self.output)]
+
+    def reset(self) -> None:
+        """Begun, without a part."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.parts.mkdir(parents=True)
+        shutil.copy(self._begun, self.parts)
+
+
+@pytest.fixture(scope="module")
+def begun(child: Child, folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What says of a run when it began, left by one that was killed."""
+    place = tmp_path_factory.mktemp("begun")
+    words = Lists(place, folders / "model", ".parquet", place).words
+    run, event = place / "recs.parquet.parts" / "run.json", 0
+    while not run.exists():
+        event += 1
+        assert child(words=words, event=event, watch=str(place))["code"] == KILLED
+    return run
+
+
+@pytest.mark.parametrize(("suffix", "step"), [(".parquet", 1), (".csv", 5), (".jsonl", 7)])
+def test_lists_that_are_killed_and_resumed_end_in_the_same_bytes(
+    suffix: str, step: int, child: Child, folders: Path, begun: Path, tmp_path: Path
+):
+    lists = Lists(tmp_path / "lists", folders / "model", suffix, begun)
+    lists.reset()
+    assert child(words=lists.words)["code"] == 0
+    whole = lists.output.read_bytes()
+    assert [p.name for p in lists.place.iterdir()] == [lists.output.name]
+    event, resumed = 1, set()
+    while True:
+        lists.reset()
+        if child(words=lists.words, event=event, watch=str(lists.place))["code"] == 0:
+            break
+        # Only where the file is whole may the parts be gone.
+        known = (lists.parts / "run.json").exists()
+        assert known or lists.output.exists()
+        assert not lists.output.exists() or lists.output.read_bytes() == whole
+        answer = child(words=lists.words)
+        assert answer["code"] == 0, answer["said"]
+        resumed.add(answer["said"].splitlines()[0])
+        assert not known or lists.output.read_bytes() == whole
+        assert [p.name for p in lists.place.iterdir()] == [lists.output.name]
+        event += step
+    assert event > 10
+    assert {f"Resuming: {done} of 6 users are done." for done in (2, 4, 6)} & resumed
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_lists_on_a_full_disk_are_told_of_and_resumed(
+    suffix: str, child: Child, folders: Path, begun: Path, tmp_path: Path
+):
+    lists = Lists(tmp_path / "lists", folders / "model", suffix, begun)
+    lists.reset()
+    limit, codes = 64, []
+    while not codes or codes[-1] != 0:
+        answer = child(words=lists.words, bytes=limit)
+        codes.append(answer["code"])
+        if codes[-1]:
+            assert codes[-1] == 2, answer["said"]
+            error, remedy = answer["said"].splitlines()[-2:]
+            assert error.startswith(f"Error: {lists.output}") and "cannot be written (" in error
+            assert remedy.endswith("parts that are finished are kept for --resume.")
+            assert [p.name for p in lists.place.iterdir()] == [lists.parts.name]
+            assert "Traceback" not in answer["said"] and "ignored" not in answer["said"]
+        limit *= 2
+    assert len(codes) > 2
+    resumed = lists.output.read_bytes()
+    lists.reset()
+    assert child(words=lists.words)["code"] == 0
+    assert lists.output.read_bytes() == resumed

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kgrec import artifacts
-from kgrec.rescore import Rescorer, load, unit_rows
+from kgrec.rescore import Rescorer, best_first, load, unit_rows
 
 WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
 HISTORY_WEIGHT = np.array([1.0, 0.5, 2.0], np.float32)
@@ -143,3 +145,14 @@ def test_what_does_not_fit_is_refused(tmp_path):
     path.write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="is no rescorer"):
         load(path, 3)
+
+
+@given(data=st.data(), width=st.integers(1, 6), k=st.integers(1, 7))
+def test_lists_are_cut_by_score_and_then_by_row(data: st.DataObject, width: int, k: int):
+    rows = data.draw(st.lists(st.permutations(range(width)), min_size=1, max_size=3))
+    values = st.sampled_from([0.5, 0.25, 0.0, -np.inf])
+    scores = [data.draw(st.lists(values, min_size=width, max_size=width)) for _ in rows]
+    found, best = best_first(np.array(rows), np.array(scores, np.float32), k)
+    for n, (names, marks) in enumerate(zip(rows, scores, strict=True)):
+        expected = sorted(zip(names, marks, strict=True), key=lambda pair: (-pair[1], pair[0]))[:k]
+        assert list(zip(found[n].tolist(), best[n].tolist(), strict=True)) == expected

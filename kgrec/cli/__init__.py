@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import build, cold, demo, doctor, export, imports, query, train
+from kgrec.cli import build, cold, demo, doctor, embed, export, imports, query, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -95,7 +95,7 @@ for _command in (
     cold.add,
     cold.update,
     cold.remove,
-    query.embed,
+    embed.embed,
     query.explain,
     doctor.doctor,
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,13 @@ class Console:
         from rich.console import Console as Terminal
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Terminal(stderr=True), transient=True) as display:
+        columns = (
+            *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+            *(TextColumn("{task.fields[rate]}"), TimeRemainingColumn()),
+        )
+        terminal = Terminal(stderr=True)
+        # Steps may be a minute apart: what is left is told from the last ten minutes.
+        with Progress(*columns, console=terminal, transient=True, speed_estimate_period=600) as display:
             yield Bars(display)
 
 
@@ -67,6 +73,8 @@ class Bars:
         self._display = display
         self._step, self._recall = "", ""
         self._task: Any = None
+        #: what was done when the step was first heard of, and when that was
+        self._first, self._began = 0, 0.0
 
     def step(self, name: str) -> Callable[[int, int], None]:
         """A function of (done, total) for one step."""
@@ -85,8 +93,10 @@ class Bars:
         if step != self._step:
             if self._task is not None:
                 self._display.remove_task(self._task)
-            self._step, self._task = step, self._display.add_task(description, total=total)
-        self._display.update(self._task, description=description, completed=done, total=total)
+            self._step, self._first, self._began = step, done, time.monotonic()
+            self._task = self._display.add_task(description, total=total, completed=done, rate="")
+        rate = _rate(done - self._first, time.monotonic() - self._began)
+        self._display.update(self._task, description=description, completed=done, total=total, rate=rate)
 
 
 def console(as_json: bool, quiet: bool) -> Console:
@@ -110,6 +120,11 @@ def report_error(error: KgrecError, *, as_json: bool) -> None:
     else:
         text = f"Error: {error}"
     typer.echo(text, err=True)
+
+
+def _rate(done: int, seconds: float) -> str:
+    """How many a second; nothing below one."""
+    return f"{done / seconds:,.0f}/s" if done > seconds > 0 else ""
 
 
 def _plain(value: Any) -> Any:

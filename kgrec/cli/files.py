@@ -1,20 +1,15 @@
-"""Files that commands read and write beside the artefacts: pairs of ids, lists of ids, tables of results."""
+"""Files that commands read beside the artefacts: pairs of ids, lists of ids."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from kgrec.atomic import put_in_place, temporary_beside
-from kgrec.errors import ArtifactError, ConfigError, SourceError, did_you_mean
+from kgrec.errors import SourceError, did_you_mean
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.rows import filled
 from kgrec.ingest.sources import Source
@@ -24,8 +19,6 @@ from kgrec.mapping import InteractionTable, TableFormat
 if TYPE_CHECKING:
     from kgrec.graph import KnowledgeGraph
     from kgrec.interactions import Interactions
-
-SUFFIXES = (".parquet", ".csv", ".jsonl")
 
 
 def read_pairs(path: Path, mapped: InteractionTable | None, value: str | None = None) -> pa.Table:
@@ -85,81 +78,6 @@ def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     if not ids and not may_be_empty:
         raise SourceError(f"{path} is empty.", "Give a file with one id a line.")
     return ids
-
-
-def check_result(path: Path) -> None:
-    """Refuse a file of results before any work is done for it.
-
-    Raises:
-        ConfigError: The suffix is none of .parquet, .csv, .jsonl.
-        ArtifactError: The folder of the file is not there, or the file is a folder.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(
-            f"{path} has no suffix that says its format.",
-            f"Name it {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.",
-        )
-    if path.is_dir():
-        raise ArtifactError(f"{path} is a folder.", "Choose another output file.")
-    if not path.parent.is_dir():
-        raise ArtifactError(
-            f"{path.parent}: there is no such folder.", "Make it, or choose another output file."
-        )
-
-
-@contextmanager
-def result_file(path: Path, metadata: dict[str, str]) -> Iterator[ResultWriter]:
-    """A file of Arrow tables, written in parts, that appears whole or not at all.
-
-    Raises:
-        ArtifactError: The file cannot be written.
-    """
-    temporary = temporary_beside(path)
-    try:
-        writer = ResultWriter(temporary, path.suffix, metadata)
-        yield writer
-        writer.close()
-        put_in_place(temporary, path)
-    except OSError as error:
-        raise ArtifactError(
-            f"{path} cannot be written ({error.strerror}).", "Choose another output file."
-        ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-class ResultWriter:
-    """Appends Arrow tables to a Parquet, CSV or JSONL file."""
-
-    def __init__(self, path: Path, suffix: str, metadata: dict[str, str]) -> None:
-        self._stream: Any = path.open("wb")
-        self._suffix, self._metadata = suffix, metadata
-        self._writer: Any = None
-
-    def write(self, table: pa.Table) -> None:
-        """Append a table; all have the same columns."""
-        if self._suffix == ".jsonl":
-            self._stream.write(_jsonl(table))
-            return
-        if self._writer is None:
-            self._writer = self._opened(table.schema)
-        self._writer.write_table(table)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.close()
-        self._stream.close()
-
-    def _opened(self, schema: pa.Schema) -> Any:
-        if self._suffix == ".csv":
-            return pyarrow.csv.CSVWriter(self._stream, schema)
-        return pq.ParquetWriter(self._stream, schema.with_metadata(self._metadata), compression="zstd")
-
-
-def _jsonl(table: pa.Table) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist()).encode()
 
 
 def _opened(path: Path) -> Table:

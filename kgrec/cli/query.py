@@ -1,27 +1,24 @@
-"""`kgrec recommend`, `similar`, `embed` and `explain`: asking a model."""
+"""`kgrec recommend`, `similar` and `explain`: asking a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec._version import __version__
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.errors import ConfigError, SourceError, UnknownId
+from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
+    from kgrec.cli.questions import Asked, Question
+    from kgrec.cli.runs import Delivery
     from kgrec.recommend import Recommender
 
-#: users a row group
-_CHUNK = 4096
+#: lists at a time
+_BATCH = 4096
 _NO_USERS = "Give histories of users with --history."
 _WHAT = {"user_id": "users", "item_id": "items", "text": "texts"}
 
@@ -47,6 +44,14 @@ Boost = Annotated[
     float, typer.Option("--new-item-boost", help="Added to the score of items that training did not know.")
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="What a score must reach.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the file of this name that was cut off.")]
+Shards = Annotated[
+    int | None, typer.Option("--shards", help="Files that as many runs write, each for its share.", min=1)
+]
+Shard = Annotated[int | None, typer.Option("--shard", help="Which of them this run writes, from 0.", min=0)]
+Batch = Annotated[
+    int, typer.Option("--batch", help="Lists at a time: a row group, and a part that is kept.", min=1)
+]
 
 
 def recommend(
@@ -80,6 +85,10 @@ def recommend(
         bool, typer.Option("--include-seen", help="Also items that the user has had already.")
     ] = False,
     skip_unknown: SkipUnknown = False,
+    resume: Resume = False,
+    shards: Shards = None,
+    shard: Shard = None,
+    batch: Batch = _BATCH,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -87,7 +96,9 @@ def recommend(
 
     Example: `kgrec recommend model/ --all-users -k 100 -o recs.parquet`
     """
-    from kgrec.cli.files import check_result, read_ids
+    from kgrec.cli import questions
+    from kgrec.cli.files import read_ids
+    from kgrec.cli.runs import Delivery
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
@@ -102,31 +113,30 @@ def recommend(
             "--new-item-boost is for lists of users; a text finds new items as it finds known ones.",
             "Leave it out.",
         )
-    if output is not None:
-        check_result(output)
+    delivery = Delivery.of(output, batch, resume, shards, shard)
     recommender = Recommender.load(model)
-    asked = _Asked(skip_unknown)
-    limits = {"k": k, "min_score": min_score, **_limits(recommender, asked, candidates, deny, where)}
+    asked = questions.Asked(skip_unknown)
+    limits = {"k": k, "min_score": min_score, **questions.limits(recommender, asked, candidates, deny, where)}
     options = {**limits, "exclude_seen": not include_seen, "new_item_boost": new_item_boost}
-    columns = ("text" if text else "user_id", "item_id")
     if text:
-        texts = list(dict.fromkeys(text))
-        tables, total = iter([recommender.recommend_for_text(texts, arrow=True, **limits)]), len(texts)
+        question = questions.of_texts(recommender, text, limits)
     elif history is not None:
-        tables, total = _for_histories(recommender, history, {**options, "known_users": known_users}, asked)
+        told = {**options, "known_users": known_users}
+        question = questions.of_histories(recommender, history, told, asked)
     elif like or dislike:
-        tables, total = _for_taste(recommender, like or [], dislike or [], options, asked), 1
+        question = questions.of_taste(recommender, like or [], dislike or [], options, asked)
+    elif all_users:
+        question = questions.of_users(recommender, questions.known_users(recommender, _NO_USERS), options)
     else:
-        users = _known_users(recommender, _NO_USERS) if all_users else user or read_ids(users_file or Path())
-        users = list(dict.fromkeys(users))
-        asked.check(recommender.model.users.ids, users, "users")
-        tables, total = _for_users(recommender, users, options)
-    _deliver(recommender, tables, total, output, out, columns, asked)
+        users = questions.checked_users(recommender, user or read_ids(users_file or Path()), asked)
+        question = questions.of_users(recommender, users, options)
+    _deliver(recommender, question, delivery, out, asked)
 
 
 def similar(
     model: ModelFolder,
     item: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item; may be repeated.")] = None,
+    all_items: Annotated[bool, typer.Option("--all-items", help="Every item of the model.")] = False,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
     k: Length = 10,
     output: Output = None,
@@ -135,6 +145,10 @@ def similar(
     where: Where = None,
     min_score: MinScore = None,
     skip_unknown: SkipUnknown = False,
+    resume: Resume = False,
+    shards: Shards = None,
+    shard: Shard = None,
+    batch: Batch = _BATCH,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -142,61 +156,31 @@ def similar(
 
     Example: `kgrec similar model/ --item the-matrix-1999 -k 10`
     """
-    from kgrec.cli.files import check_result
+    from kgrec.cli import questions
+    from kgrec.cli.runs import Delivery
     from kgrec.recommend import Recommender
 
     out = console(as_json, quiet)
-    if bool(item) == bool(user):
-        raise ConfigError("It is not clear what is to be similar.", "Give --item, or --user, once or more.")
+    if bool(item) + all_items + bool(user) != 1:
+        raise ConfigError(
+            "It is not clear what is to be similar.",
+            "Give --item, or --user, once or more, or --all-items.",
+        )
     if user and (candidates or deny or where):
         raise ConfigError(
             "--candidates, --deny and --where are about items; these are users.", "Leave them out."
         )
-    if output is not None:
-        check_result(output)
+    delivery = Delivery.of(output, batch, resume, shards, shard)
     recommender = Recommender.load(model)
-    asked, names = _Asked(skip_unknown), list(dict.fromkeys(item or user or ()))
-    limits = _limits(recommender, asked, candidates, deny, where)
-    if item:
-        asked.check(recommender.model.item_rows, names, "items")
-        table = recommender.similar_items(names, k, min_score=min_score, arrow=True, **limits)
+    asked = questions.Asked(skip_unknown)
+    limits = {"k": k, "min_score": min_score, **questions.limits(recommender, asked, candidates, deny, where)}
+    if user:
+        question = questions.near_users(
+            recommender, questions.checked_users(recommender, user, asked), limits
+        )
     else:
-        asked.check(recommender.model.users.ids, names, "users")
-        unknown = limits["on_unknown"]
-        table = recommender.similar_users(names, k, min_score=min_score, on_unknown=unknown, arrow=True)
-    columns = ("item_id" if item else "user_id", "similar_id")
-    _deliver(recommender, iter([table]), len(names), output, out, columns, asked)
-
-
-def embed(
-    model: ModelFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .parquet or .jsonl.")] = Path(
-        "embeddings.parquet"
-    ),
-    users: Annotated[bool, typer.Option("--users", help="Users instead of items.")] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Write the embeddings of all items, or of all users: columns id and vector.
-
-    Example: `kgrec embed model/ -o embeddings.parquet`
-    """
-    from kgrec.cli.files import check_result, result_file
-    from kgrec.recommend import Recommender
-
-    if output.suffix == ".csv":
-        raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet or .jsonl.")
-    check_result(output)
-    out = console(as_json, quiet)
-    recommender = Recommender.load(model)
-    if users:
-        _known_users(recommender, "Leave out --users for the vectors of items.")
-    embeddings = recommender.user_embeddings if users else recommender.item_embeddings
-    with result_file(output, _metadata(recommender)) as file:
-        file.write(embeddings.to_arrow())
-    count, dim = embeddings.vectors.shape
-    out.say(f"Wrote {count:,} vectors of length {dim} to {output}.")
-    out.result({"output": str(output), "count": count, "dim": dim})
+        question = questions.near_items(recommender, item, limits, asked)
+    _deliver(recommender, question, delivery, out, asked)
 
 
 def explain(
@@ -230,139 +214,47 @@ def explain(
     out.result(explanation.to_dict(), str(explanation))
 
 
-@dataclass
-class _Asked:
-    """Which of the ids that were asked for the model does not know."""
-
-    skip: bool
-    #: what -> ids passed over
-    skipped: dict[str, list[str]] = field(default_factory=dict)
-    #: what else is to be said before the results
-    remarks: list[str] = field(default_factory=list)
-
-    def check(self, rows_of: Callable[[list[str]], np.ndarray], names: Iterable[str], what: str) -> None:
-        """Note the unknown ones among `names`; where they are not to be skipped, the library refuses them."""
-        names = list(dict.fromkeys(names))
-        unknown = [name for name, row in zip(names, rows_of(names), strict=True) if row < 0]
-        if self.skip and unknown:
-            self.skipped[what] = unknown
-
-    def lines(self) -> Iterator[str]:
-        yield from self.remarks
-        for what, names in self.skipped.items():
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            yield f"Passed over {len(names):,} {what} that the model does not know: {shown}"
-
-    def record(self) -> dict[str, Any]:
-        return {"skipped": self.skipped} if self.skip else {}
-
-
-def _limits(
-    recommender: Recommender, asked: _Asked, candidates: Path | None, deny: Path | None, where: str | None
-) -> dict[str, Any]:
-    """Which items may be in a list, as the library takes it."""
-    from kgrec.cli.files import read_ids
-
-    only = None if candidates is None else read_ids(candidates)
-    out = None if deny is None else read_ids(deny, may_be_empty=True)
-    for names, what in ((only, "candidates"), (out, "items of the deny list")):
-        asked.check(recommender.model.item_rows, names or [], what)
-    unknown = "skip" if asked.skip else "raise"
-    return {"candidates": only, "deny": out, "where": where, "on_unknown": unknown}
-
-
-def _known_users(recommender: Recommender, remedy: str) -> list[str]:
-    users = recommender.model.users.tolist()
-    if not users:
-        raise UnknownId("The model knows no users: it was trained without interactions.", remedy)
-    return users
-
-
-def _for_users(
-    recommender: Recommender, users: list[str], options: dict[str, Any]
-) -> tuple[Iterator[pa.Table], int]:
-    chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
-    return (recommender.recommend(chunk, arrow=True, **options) for chunk in chunks), len(users)
-
-
-def _for_histories(
-    recommender: Recommender, path: Path, options: dict[str, Any], asked: _Asked
-) -> tuple[Iterator[pa.Table], int]:
-    histories = _histories(recommender, path)
-    users = list(histories)
-    asked.check(
-        recommender.model.item_rows, (item for items in histories.values() for item in items), "items"
-    )
-    known = int((recommender.model.users.ids(users) >= 0).sum())
-    if known:
-        what = "go with" if options["known_users"] == "merge" else "take the place of"
-        asked.remarks.append(f"{known:,} of {len(users):,} users are known: these histories {what} theirs.")
-    chunks = [users[start : start + _CHUNK] for start in range(0, len(users), _CHUNK)]
-    tables = (
-        recommender.recommend_for_history([histories[u] for u in chunk], users=chunk, arrow=True, **options)
-        for chunk in chunks
-    )
-    return tables, len(users)
-
-
-def _for_taste(
-    recommender: Recommender, like: list[str], dislike: list[str], options: dict[str, Any], asked: _Asked
-) -> Iterator[pa.Table]:
-    """The list of one nameless user."""
-    asked.check(recommender.model.item_rows, [*like, *dislike], "items")
-    table = recommender.recommend_for_history([like], dislikes=[dislike], users=[""], arrow=True, **options)
-    return iter([table])
-
-
-def _histories(recommender: Recommender, path: Path) -> dict[str, list[str]]:
-    """Items of each user, in the order of the file; the mapping names columns only where they are not ours."""
-    from kgrec.cli.files import has_columns, read_pairs
-
-    model = recommender.model
-    mapped = None if has_columns(path, ("user_id", "item_id")) else model.graph().mapping.interactions
-    table = read_pairs(path, mapped)
-    histories: dict[str, list[str]] = {}
-    for user, item in zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True):
-        histories.setdefault(user, []).append(item)
-    if not histories:
-        raise SourceError(f"{path} has no rows.", "Write one user and one item a row.")
-    return histories
-
-
 def _deliver(
-    recommender: Recommender,
-    tables: Iterator[pa.Table],
-    total: int,
-    output: Path | None,
-    out: Console,
-    columns: tuple[str, str],
-    asked: _Asked,
+    recommender: Recommender, question: Question, delivery: Delivery, out: Console, asked: Asked
 ) -> None:
-    """Write the tables to a file, or print them."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from kgrec.cli.files import result_file
+    """Write the answer to a file, or print it."""
+    from kgrec.cli.runs import write
 
     for line in asked.lines():
         out.say(line)
-    if output is None:
-        table = pa.concat_tables(tables)
-        what = _WHAT[columns[0]]
-        nobody = len(asked.skipped.get(what, ())) == total
-        why = f"none of these {what} is known" if nobody else "every item is excluded"
-        text = _readable(recommender, table, *columns) or f"There is nothing to recommend: {why}."
-        out.result({"results": table.to_pylist(), **asked.record()}, text)
+    what = _WHAT[question.columns[0]]
+    if delivery.output is None:
+        _print(recommender, question, delivery.batch, out, asked)
         return
-    rows, lists = 0, 0
-    with result_file(output, _metadata(recommender)) as file, out.bars() as bars:
-        for done, table in enumerate(tables, 1):
-            file.write(table)
-            rows += len(table)
-            lists += len(pc.unique(table[columns[0]]))
-            bars.step("writing lists")(min(done * _CHUNK, total), total)
-    out.say(f"Wrote {rows:,} rows for {lists:,} of {total:,} {_WHAT[columns[0]]} to {output}.")
-    out.result({"output": str(output), "rows": rows, "lists": lists, "asked": total, **asked.record()})
+    question = delivery.dealt(question)
+    written = write(question, recommender.model, delivery, out, what)
+    total, place = len(question.names), delivery.output
+    out.say(f"Wrote {written.rows:,} rows for {written.lists:,} of {total:,} {what} to {place}.")
+    if total > delivery.batch:
+        rate = (total - written.resumed) / max(written.seconds, 1e-9)
+        out.say(f"That took {written.seconds:,.1f} s, {rate:,.0f} {what} a second.")
+    out.result(
+        {
+            "output": str(place),
+            "rows": written.rows,
+            "lists": written.lists,
+            "asked": total,
+            "resumed": written.resumed,
+            "seconds": round(written.seconds, 3),
+            **asked.record(),
+        }
+    )
+
+
+def _print(recommender: Recommender, question: Question, batch: int, out: Console, asked: Asked) -> None:
+    import pyarrow as pa
+
+    table = pa.concat_tables(question.answer(names) for names in question.parts(batch))
+    what = _WHAT[question.columns[0]]
+    nobody = len(asked.skipped.get(what, ())) == len(question.names)
+    why = f"none of these {what} is known" if nobody else "every item is excluded"
+    text = _readable(recommender, table, *question.columns) or f"There is nothing to recommend: {why}."
+    out.result({"results": table.to_pylist(), **asked.record()}, text)
 
 
 def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
@@ -377,12 +269,3 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         label = labels.get(row[result], "")
         lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip())
     return "\n".join(lines)
-
-
-def _metadata(recommender: Recommender) -> dict[str, str]:
-    model = recommender.model
-    return {
-        "kgrec.version": __version__,
-        "kgrec.written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "kgrec.model": model.version,
-    }

@@ -460,12 +460,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "near to nothing": (
         "similar {model}",
         "It is not clear what is to be similar.",
-        "Give --item, or --user, once or more.",
+        "Give --item, or --user, once or more, or --all-items.",
     ),
     "near to an item and a user": (
         "similar {model} -i f1 -u u1",
         "It is not clear what is to be similar.",
-        "Give --item, or --user, once or more.",
+        "Give --item, or --user, once or more, or --all-items.",
     ),
     "users with genres": (
         "similar {model} -u u1 --where x=y",
@@ -475,7 +475,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "vectors in CSV": (
         "embed {model} -o {t}/e.csv",
         "{t}/e.csv: CSV has no cells for vectors.",
-        "Name it .parquet or .jsonl.",
+        "Name it .parquet, .jsonl or .npy.",
     ),
     "an item unknown to explain": (
         "explain {model} -u u1 -i f11",

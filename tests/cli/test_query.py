@@ -1,4 +1,4 @@
-"""`kgrec recommend`, `similar`, `embed` and `explain`."""
+"""`kgrec recommend`, `similar` and `explain`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_results_are_written_by_suffix(suffix: str, run: Run, model: Path, tmp_p
     assert np.allclose(frame["score"], expected["score"])
     assert [p.name for p in tmp_path.iterdir()] == [output.name]
     said = run("recommend", model, "--all-users", "-k", 3, "-o", output, "--json").json
-    assert said == {"output": str(output), "rows": 18, "lists": 6, "asked": 6}
+    assert said.pop("seconds") >= 0
+    assert said == {"output": str(output), "rows": 18, "lists": 6, "asked": 6, "resumed": 0}
     assert run("recommend", model, "--all-users", "-o", output, "-q").out == ""
 
 
@@ -301,25 +302,6 @@ def test_similar_users(run: Run, model: Path, tmp_path: Path):
     assert run("similar", model, "-u", "u1", "-k", 2, "-o", output).out == (
         f"Wrote 2 rows for 1 of 1 users to {output}.\n"
     )
-
-
-# embed
-
-
-@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
-def test_embed_writes_unit_vectors(suffix: str, run: Run, model: Path, tmp_path: Path):
-    output = tmp_path / f"vectors{suffix}"
-    answer = run("embed", model, "-o", output)
-    assert answer.out == f"Wrote 6 vectors of length 256 to {output}.\n"
-    frame = READERS[suffix](output)
-    assert frame["id"].tolist() == [f"f{n}" for n in range(1, 7)]
-    vectors = np.stack(frame["vector"].to_list())
-    assert np.allclose(vectors, Recommender.load(model).item_embeddings.vectors, atol=1e-6)
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    said = run("embed", model, "--users", "-o", output, "--json").json
-    assert said == {"output": str(output), "count": 6, "dim": 256}
-    assert READERS[suffix](output)["id"].tolist() == [f"u{n}" for n in range(1, 7)]
-    assert run("embed", model, "-o", output, "--quiet").out == ""
 
 
 # explain
