@@ -93,9 +93,11 @@ def test_shares_add_up_to_the_weighted_parts(item):
 
 
 def test_new_items_are_scored_beside_the_known():
-    longer = by_hand().extended(
+    longer = by_hand().with_rows(
+        np.array([3]),
         sp.csr_matrix(np.array([[0.8, 0.6]], np.float32)),
         np.array([[1, 0]], np.float32),
+        np.array([True]),
         sp.csr_matrix(np.array([[0.4, 0, 0]], np.float32)),
     )
     assert longer.together.shape == (4, 4) and longer.text.dtype == np.float16
@@ -107,6 +109,23 @@ def test_new_items_are_scored_beside_the_known():
     length = np.sqrt(1.25)
     new = longer.parts(old, weight, np.array([[3]]))[:, 0, 0]
     np.testing.assert_allclose(new, [(0.8 + 0.3) / length, 0.5 / length, 0.4 / np.sqrt(2)], rtol=1e-5)
+
+
+def test_a_known_row_is_replaced_and_keeps_what_goes_with_it():
+    known = by_hand()
+    other = known.with_rows(
+        np.array([3, 1]),
+        sp.csr_matrix(np.array([[0.8, 0.6], [0, 1]], np.float32)),
+        np.array([[1, 0], [0, 1]], np.float32),
+        np.array([True, False]),
+        sp.csr_matrix(np.array([[0.4, 0, 0]], np.float32)),
+    )
+    graph, text, together = known.graph.toarray(), known.text, known.together.toarray()
+    new = np.array([0.8, 0.6], np.float32)
+    np.testing.assert_array_equal(other.graph.toarray(), [graph[0], [0, 1], graph[2], new])
+    np.testing.assert_array_equal(other.text, [text[0], [0, 1], text[2], [1, 0]])
+    np.testing.assert_array_equal(other.together.toarray()[:3, :3], together)
+    np.testing.assert_array_equal(other.together.toarray()[3], np.array([0.4, 0, 0, 0], np.float32))
 
 
 def test_unit_rows_leave_a_zero_row_zero():
