@@ -85,6 +85,8 @@ LAYERS = [
     "index",
     "rescore",
     "settings",
+    "evaluate",
+    "evaluate.accuracy",
     "dense",
     "links",
     "features",
