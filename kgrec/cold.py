@@ -67,7 +67,7 @@ def read_newcomers(
     Args:
         model: Stays as it is.
         rows: A folder with files laid out as the mapping says, or a table of items, or a frame of
-            the only item type, or frames by node type. Rows of known items are left out.
+            the only item type, or frames by node type, or what `read_addition` gave. Rows of known items are left out.
         text_encoder: The one that the model was trained with; None leaves texts out.
         progress: Is told how many texts are encoded.
 
@@ -231,6 +231,8 @@ def _names(model: Model, addition: KnowledgeGraph, entities: np.ndarray, new: np
 
 
 def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
+    if isinstance(rows, KnowledgeGraph):
+        return rows
     if isinstance(rows, str | Path):
         path = Path(rows)
         if not path.exists():
