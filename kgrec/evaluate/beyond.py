@@ -136,7 +136,7 @@ def calibration(
     .. math:: \sum_g p(g) \log \frac{p(g)}{(1 - \alpha) q(g) + \alpha p(g)}
 
     p and q are the shares of the classes, such as genres, in history and list; an item divides itself evenly among its
-    classes. At most :math:`-\log \alpha`, in nats. nan where the history has no class.
+    classes. At most :math:`-\log \alpha`, in nats, for a list without a class of the history. nan where the history has none.
 
     Args:
         lists: shape (n_users, k).
@@ -153,7 +153,8 @@ def calibration(
         q_there = np.asarray(q[rows, p.indices]).ravel() if p.nnz else np.zeros(0)
         terms = p.data * np.log(p.data / ((1 - smoothing) * q_there + smoothing * p.data))
         sums = np.bincount(rows, weights=terms, minlength=p.shape[0])
-        divergence[part] = np.where(np.diff(p.indptr) > 0, sums, np.nan)
+        defined = (np.diff(p.indptr) > 0) & (lists[part] >= 0).any(axis=1)
+        divergence[part] = np.where(defined, sums, np.nan)
     return divergence
 
 

@@ -107,6 +107,8 @@ class Evaluation:
     values: dict[str, dict[str, np.ndarray]]
     #: bucket -> name of a figure that belongs to all lists together -> value
     totals: dict[str, dict[str, float]]
+    #: bucket -> lists that these are of
+    lists: dict[str, int]
 
     def __getitem__(self, name: str) -> float:
         """A figure over everything, such as "ndcg@20".
@@ -141,7 +143,7 @@ class Evaluation:
 
         Returns:
             Columns bucket ("" for everything), metric, k, value, low, high (nan for what belongs to all lists
-            together) and users (how many have the figure).
+            together) and users (how many have the figure, or lists that it is of).
         """
         names = [(bucket, name) for bucket, columns in self.values.items() for name in columns]
         matrix = np.column_stack([self.values[bucket][name] for bucket, name in names])
@@ -163,7 +165,7 @@ class Evaluation:
             for n, (bucket, name) in enumerate(names)
         ]
         rows += [
-            (bucket, *_parted(name), value, np.nan, np.nan, len(self.users))
+            (bucket, *_parted(name), value, np.nan, np.nan, self.lists[bucket])
             for bucket, columns in self.totals.items()
             for name, value in columns.items()
         ]
@@ -222,7 +224,8 @@ def measured(world: World, lists: np.ndarray, ks: Sequence[int]) -> Evaluation:
     """
     taken = gains(lists, world.truth)
     values: dict[str, dict[str, np.ndarray]] = {"": {}}
-    totals: dict[str, dict[str, float]] = {"": {}}
+    totals: dict[str, dict[str, float]] = {}
+    sizes: dict[str, int] = {}
     for k in sorted(set(ks)):
         for name, figure in _figures(world, lists[:, :k], taken[:, :k]):
             values[""][f"{name}@{k}"] = figure
@@ -243,7 +246,8 @@ def measured(world: World, lists: np.ndarray, ks: Sequence[int]) -> Evaluation:
             some = lists[users, :k]
             figures = {f"coverage@{k}": beyond.coverage(some, items), f"gini@{k}": beyond.gini(some, items)}
             totals.setdefault(bucket, {}).update(figures)
-    return Evaluation(world.users, values, totals)
+            sizes[bucket] = len(some)
+    return Evaluation(world.users, values, totals, sizes)
 
 
 def world_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] = ()) -> World:

@@ -13,6 +13,8 @@ import scipy.sparse as sp
 
 #: entries of a block of scores: 32 MB of float32
 _BLOCK = 2**23
+#: parts of a row of scores, times k, of which the maxima are compared
+_PARTS = 16
 
 
 def ranked(
@@ -21,6 +23,8 @@ def ranked(
     k: int,
     seen: sp.csr_matrix | None = None,
     only: np.ndarray | None = None,
+    *,
+    entries: int = _BLOCK,
 ) -> np.ndarray:
     """The first k items of each user by inner product.
 
@@ -30,13 +34,18 @@ def ranked(
         k: how many.
         seen: what each user is not to get; shape (n_users, n_items).
         only: whether an item may be in a list at all; shape (n_items,), bool; None: all may.
+        entries: of scores that are held at a time.
 
     Returns:
         shape (n_users, k), int32.
     """
     lists = np.full((len(users), k), -1, np.int32)
-    for rows in blocks(len(users), len(items)):
-        scores = users[rows] @ items.T
+    space = np.empty(0, np.result_type(users, items))
+    for rows in blocks(len(users), len(items), entries):
+        part = users[rows]
+        # a new array for each block would cost as much as the product
+        space = space if len(space) else np.empty((len(part), len(items)), space.dtype)
+        scores = np.matmul(part, items.T, out=space[: len(part)])
         lists[rows] = top(scores, k, None if seen is None else seen[rows], only)
     return lists
 
@@ -59,13 +68,19 @@ def top(
         scores[:, ~only] = -np.inf
     if seen is not None:
         scores[rows_of(seen), seen.indices] = -np.inf
-    found = _largest(scores, min(k, scores.shape[1]))
-    found.sort(axis=1)
-    values = np.take_along_axis(scores, found, 1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    values = np.take_along_axis(values, order, 1)
     lists = np.full((len(scores), k), -1, np.int32)
-    lists[:, : found.shape[1]] = np.where(values > -np.inf, np.take_along_axis(found, order, 1), -1)
+    width = min(k, scores.shape[1])
+    if not width or not len(scores):
+        return lists
+    at = np.flatnonzero(scores >= _bars(scores, width)[:, None])
+    row, item = np.divmod(at, scores.shape[1])
+    counts = np.bincount(row, minlength=len(scores))
+    crowded = counts > 2 * width
+    lists[~crowded, :width] = _sorted(scores, row, item, counts, crowded)[:, :width]
+    for one in np.flatnonzero(crowded):  # so many are equal there
+        lists[one, :width] = np.argsort(-scores[one], kind="stable")[:width]
+    values = np.take_along_axis(scores, lists[:, :width].astype(np.intp), 1)
+    lists[:, :width][values == -np.inf] = -1
     return lists
 
 
@@ -89,9 +104,9 @@ def gains(lists: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
     return taken
 
 
-def blocks(n_rows: int, width: int) -> Iterator[slice]:
-    """Rows in parts, so that a dense array of a part stays small."""
-    step = max(1, _BLOCK // max(1, width))
+def blocks(n_rows: int, width: int, entries: int = _BLOCK) -> Iterator[slice]:
+    """Rows in parts, so that a dense array of a part has about so many entries."""
+    step = max(1, entries // max(1, width))
     return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
@@ -100,19 +115,28 @@ def rows_of(matrix: sp.csr_matrix) -> np.ndarray:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-def _largest(scores: np.ndarray, k: int) -> np.ndarray:
-    """Where the k largest of each row are, in no order; of those equal at the cut the first; shape (n_rows, k), intp."""
-    n = scores.shape[1]
-    if k == n:
-        return np.tile(np.arange(n), (len(scores), 1))
-    if not k:
-        return np.zeros((len(scores), 0), np.intp)
-    places = np.argpartition(scores, (n - k - 1, n - k), axis=1)[:, n - k - 1 :]
-    next_, found = places[:, 0], places[:, 1:]
-    least = np.take_along_axis(scores, found, 1).min(axis=1)
-    # argpartition keeps any of those that are equal at the cut
-    for row in np.flatnonzero(least == scores[np.arange(len(scores)), next_]):
-        above = np.flatnonzero(scores[row] > least[row])
-        equal = np.flatnonzero(scores[row] == least[row])[: k - len(above)]
-        found[row] = np.concatenate([above, equal])
-    return np.asarray(found)
+def _bars(scores: np.ndarray, k: int) -> np.ndarray:
+    """A score that k items of each row reach, and not many more; shape (n_rows,).
+
+    The k-th largest of the maxima of disjoint parts of a row: k parts have an item that reaches it. That takes one
+    pass over the scores, where a partition takes several.
+    """
+    parts = min(scores.shape[1], _PARTS * k)
+    size = scores.shape[1] // parts
+    maxima = scores[:, : parts * size].reshape(len(scores), size, parts).max(axis=1)
+    bars = np.partition(maxima, parts - k, axis=1)[:, parts - k]
+    assert not np.isnan(bars).any(), "scores must not be nan"
+    return np.asarray(bars)
+
+
+def _sorted(
+    scores: np.ndarray, row: np.ndarray, item: np.ndarray, counts: np.ndarray, but: np.ndarray
+) -> np.ndarray:
+    """Items that reach the bars, best first, of all rows but some; padded; shape (n_rows, width), int64."""
+    kept = ~but[row]
+    place = (np.arange(len(row)) - (np.cumsum(counts) - counts)[row])[kept]
+    line = (np.cumsum(~but) - 1)[row[kept]]
+    shape = (int((~but).sum()), int(counts[~but].max(initial=1)))
+    items, values = np.zeros(shape, np.int64), np.full(shape, -np.inf)
+    items[line, place], values[line, place] = item[kept], scores[row[kept], item[kept]]
+    return np.take_along_axis(items, np.argsort(-values, axis=1, kind="stable"), 1)

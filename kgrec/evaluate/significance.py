@@ -1,23 +1,15 @@
 """How sure a figure is, and whether a difference is more than noise.
 
-Enters: figures of users, nan where a user has none. Leaves: intervals, p values, and a verdict. Nothing is written.
+Enters: figures of users, nan where a user has none. Leaves: intervals, p values, sizes of effects. Nothing is written.
 
 Users are the sample: another draw of users would give other means. The noise of training, such as the seed, is not in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
-
-from kgrec.errors import ConfigError, SourceError
-
-if TYPE_CHECKING:
-    from kgrec.evaluate.measure import Evaluation
 
 #: numbers that are drawn together
 _DRAWS = 2**22
@@ -108,73 +100,6 @@ def effect_size(differences: np.ndarray) -> float:
     if spread <= 1e-12 * abs(mean):
         return float(np.copysign(np.inf, mean)) if mean else 0.0
     return float(mean / spread)
-
-
-def compare(
-    models: Mapping[str, Evaluation],
-    metrics: Sequence[str] = ("ndcg@20",),
-    *,
-    bucket: str = "",
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Hold every model against every other, on the same users.
-
-    Args:
-        models: By name, evaluated on the same fold.
-        metrics: Figures of users, such as "ndcg@20".
-        bucket: Of the evaluations; "" for everything.
-        level: Of confidence.
-        resamples: Of the intervals and of the permutation test.
-        seed: Of both.
-
-    Returns:
-        A row for each metric and each two models: metric, model, other, difference (mean of model less other), low, high,
-        effect (`effect_size`), users, p, p_holm (corrected over all rows) and higher: the model whose figure is higher beyond
-        the noise, where p_holm is below 1 - level and the interval leaves 0 out; else "". Of calibration, less is better.
-
-    Raises:
-        ConfigError: There are fewer than two models.
-        SourceError: The evaluations are of different users.
-        UnknownId: There is no such figure or bucket.
-
-    Example:
-        >>> compare({"ours": ours, "popularity": theirs}, ["ndcg@20", "recall@20"])  # doctest: +SKIP
-    """
-    if len(models) < 2:
-        raise ConfigError("There are fewer than two models to compare.", "Give evaluations of two or more.")
-    rows = list(_compared(models, metrics, bucket, level, resamples, seed))
-    columns = ["metric", "model", "other", "difference", "low", "high", "effect", "users", "p"]
-    frame = pd.DataFrame(rows, columns=columns)
-    frame["p_holm"] = holm(frame["p"].tolist())
-    sure = (frame["p_holm"] < 1 - level) & ((frame["low"] > 0) | (frame["high"] < 0))
-    larger = frame["model"].where(frame["difference"] > 0, frame["other"])
-    return frame.assign(higher=larger.where(sure, ""))
-
-
-def _compared(
-    models: Mapping[str, Evaluation],
-    metrics: Sequence[str],
-    bucket: str,
-    level: float,
-    resamples: int,
-    seed: int,
-) -> Iterator[tuple[object, ...]]:
-    for (one, first), (other, second) in combinations(models.items(), 2):
-        if first.users != second.users:
-            raise SourceError(
-                f"'{one}' and '{other}' are evaluated on different users.", "Evaluate both on the same fold."
-            )
-        matrix = np.column_stack([first.of(name, bucket) - second.of(name, bucket) for name in metrics])
-        rng = np.random.default_rng(seed)
-        low, high = intervals(matrix, rng, level=level, resamples=resamples)
-        for n, name in enumerate(metrics):
-            differences = matrix[~np.isnan(matrix[:, n]), n]
-            mean = float(differences.mean()) if len(differences) else float("nan")
-            p = permutation_test(differences, rng, resamples=resamples)
-            effect = effect_size(differences)
-            yield name, one, other, mean, low[n], high[n], effect, len(differences), p
 
 
 def _resampled(sums: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
