@@ -92,6 +92,7 @@ LAYERS = [
     "evaluate.folds",
     "evaluate.protocols",
     "evaluate.significance",
+    "evaluate.world",
     "evaluate.measure",
     "evaluate.comparison",
     "dense",

@@ -91,7 +91,7 @@ def diversity(lists: np.ndarray, vectors: np.ndarray | sp.csr_matrix) -> np.ndar
 
     .. math:: 1 - \frac{|\sum_{i \in L} z_i|^2 - \sum_{i \in L} |z_i|^2}{|L| (|L| - 1)}
 
-    With embeddings it is distance in embedding. With the rows of `measure.neighborhoods` it is distance in the graph:
+    With embeddings it is distance in embedding. With the rows of `world.neighborhoods` it is distance in the graph:
     0 for items with the same neighbours, 1 for items that share none.
 
     Args:

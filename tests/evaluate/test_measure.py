@@ -10,8 +10,9 @@ from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.measure import World, evaluate_lists, item_classes, measured, neighborhoods, world_of
+from kgrec.evaluate.measure import evaluate_lists, measured
 from kgrec.evaluate.protocols import given_split
+from kgrec.evaluate.world import World, item_classes, neighborhoods, world_of
 from kgrec.graph import KnowledgeGraph, build_graph
 from kgrec.results import Embeddings
 from kgrec.vocabulary import Vocabulary
