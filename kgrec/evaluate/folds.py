@@ -26,21 +26,19 @@ _SUBJECTS = {"text": "id", "numbers": "id", "vectors": "id", "aliases": "id"}
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of a graph. Training gets `graph`, `train` and `valid`, and nothing else of it.
-
-    All interactions are over the items of `source`, `graph.interactions` over those of `graph`.
-    """
+    """One division of a graph. Training gets `graph`, `train` and `valid`, and nothing else of it."""
 
     #: the graph that was divided: for figures, never for training
     source: KnowledgeGraph
     #: without hidden items and all that hangs on them; its interactions are `train` and `valid` together
     graph: KnowledgeGraph
+    #: over `graph.item_ids`
     train: Interactions
-    #: to tune by; may be empty
+    #: to tune by, over `graph.item_ids`; may be empty
     valid: Interactions
-    #: positives only; its users, all with a row, are asked about
+    #: positives only, over `source.item_ids`; its users, all with a row, are asked about
     test: Interactions
-    #: what is told, with the question, of users that training does not know
+    #: what is told, with the question, of users that training does not know; over `source.item_ids`
     history: Interactions
     #: rows of `source.item_ids` that training must not know; sorted, int64
     hidden: np.ndarray
@@ -64,6 +62,12 @@ class Fold:
     def truth(self) -> csr_matrix:
         """What the users of `test` took; shape (len(test.users), n_items)."""
         return self.test.matrix()
+
+    @cached_property
+    def popularity(self) -> np.ndarray:
+        """Users who took each item in train and valid; shape (n_items,), int64."""
+        log = self.graph.interactions
+        return np.bincount(self._items(log)[log.positive], minlength=len(self.source.item_ids))
 
     @cached_property
     def known(self) -> csr_matrix:
@@ -105,7 +109,7 @@ class Fold:
         for name in ("train", "valid", "history"):
             log = getattr(self, name)
             yield from self._overlap(np.intersect1d(self._pairs(log), asked), f"{name} and in test")
-            if np.isin(log.item, self.hidden).any():
+            if np.isin(self._items(log), self.hidden).any():
                 yield f"{name} has interactions with hidden items"
             if self.cut is not None and log.time is not None and (log.time >= self.cut).any():
                 yield f"{name} has interactions after the cut"
@@ -118,8 +122,13 @@ class Fold:
     def _pairs(self, log: Interactions) -> np.ndarray:
         """User and item of each row as one number."""
         users = self._everybody.ids(log.users.labels)
-        items = self.source.item_ids.ids(log.items.labels)
-        return np.asarray(users[log.user] * len(self.source.item_ids) + items[log.item])
+        return np.asarray(users[log.user] * len(self.source.item_ids) + self._items(log))
+
+    def _items(self, log: Interactions) -> np.ndarray:
+        """Row of `source.item_ids` of each row."""
+        if log.items is self.source.item_ids:
+            return log.item
+        return np.asarray(self.source.item_ids.ids(log.items.labels)[log.item])
 
     def _overlap(self, pairs: np.ndarray, where: str) -> Iterator[str]:
         if len(pairs):
@@ -134,7 +143,7 @@ class Fold:
             row = self.test.users.ids(log.users.labels)[log.user]
             there = (row >= 0) & (log.positive if positive_only else True)
             rows.append(row[there])
-            columns.append(log.item[there])
+            columns.append(self._items(log)[there])
         row, column = np.concatenate(rows), np.concatenate(columns)
         size = (len(self.test.users), len(self.source.item_ids))
         return csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=size)
@@ -163,17 +172,20 @@ def fold_of(
         )
     hidden = np.zeros(0, np.int64) if hidden is None else np.unique(hidden).astype(np.int64)
     history = Interactions.none(source.item_ids) if history is None else history
-    asked, told = _names(test), _names(history)
-    learned = np.concatenate([_names(train), _names(valid), np.setdiff1d(asked, told)])
-    train, valid = _of_users(train, learned), _of_users(valid, learned)
-    test, history = _of_users(test, asked), _of_users(history, told)
+    if np.isin(np.concatenate([train.item, valid.item]), hidden).any():
+        raise _leak("training has interactions with hidden items")
     graph = concealed(source, hidden)
     _check_names(source, graph, hidden)
-    known = together(train, valid)
-    place = np.searchsorted(np.setdiff1d(np.arange(len(source.item_ids)), hidden), known.item)
-    known = replace(known, items=graph.item_ids, item=place.astype(np.int32))
-    fold = Fold(source, replace(graph, interactions=known), train, valid, test, history, hidden, cut, number)
-    return fold.check()
+    asked, told = _names(test), _names(history)
+    learned = np.concatenate([_names(train), _names(valid), np.setdiff1d(asked, told)])
+    kept = np.setdiff1d(np.arange(len(source.item_ids)), hidden)
+    train, valid = (
+        replace(log, items=graph.item_ids, item=np.searchsorted(kept, log.item).astype(np.int32))
+        for log in (_of_users(train, learned), _of_users(valid, learned))
+    )
+    graph = replace(graph, interactions=together(train, valid))
+    test, history = _of_users(test, asked), _of_users(history, told)
+    return Fold(source, graph, train, valid, test, history, hidden, cut, number).check()
 
 
 def concealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
@@ -221,6 +233,10 @@ def together(one: Interactions, other: Interactions) -> Interactions:
     both = replace(one, **parts)
     keys = (both.item, both.user) if both.time is None else (both.item, both.time, both.user)
     return both.rows(np.lexsort(keys))
+
+
+def _leak(problem: str) -> SourceError:
+    return SourceError(f"The split leaks: {problem}.", "Hold it back from the graph and from training.")
 
 
 def _gone(graph: KnowledgeGraph, hidden: np.ndarray) -> np.ndarray:

@@ -85,14 +85,14 @@ def world_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] = ()) ->
     Raises:
         UnknownId: There is no such type of nodes.
     """
-    training = fold.train.matrix() + fold.valid.matrix()
+    log = fold.graph.interactions
     return World(
         users=fold.test.users,
         truth=fold.truth,
         known=fold.known,
         seen=fold.seen,
-        counts=np.bincount(training.indices, minlength=training.shape[1]),
-        n_users=int((np.diff(training.indptr) > 0).sum()),
+        counts=fold.popularity,
+        n_users=len(np.unique(log.user[log.positive])),
         vectors=None if embeddings is None else _vectors(fold.source, embeddings),
         neighbors=neighborhoods(fold.source) if len(fold.source.triples) else None,
         classes={type_: item_classes(fold.source, type_) for type_ in classes},

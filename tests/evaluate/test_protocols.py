@@ -114,7 +114,8 @@ def test_every_protocol_parts_what_there_is(graph, protocol):
         assert sum(map(len, parts)) == len(set().union(*parts)), "a pair is in two parts"
         assert parts[2] and parts[2] <= positives and parts[1] <= positives
         assert pairs(fold.graph.interactions) == parts[0] | parts[1]
-        assert fold.test.items == graph.item_ids
+        assert fold.test.items == graph.item_ids and fold.train.items == fold.graph.item_ids
+        assert fold.popularity.sum() == fold.graph.interactions.positive.sum()
         assert ((fold.truth.toarray() + fold.seen.toarray()) <= 1).all()
         assert ((fold.known.toarray() > 0) <= (fold.seen.toarray() > 0)).all()
         hidden = {graph.item_ids[row] for row in fold.hidden}
@@ -189,16 +190,21 @@ def test_cold_users_are_told_of_with_the_question(graph):
         assert sum(one == user for one, _ in pairs(fold.test)) == (total + 1) // 2
 
 
-def test_a_model_trains_without_the_hidden_and_takes_them_later(graph, bag_of_words):
-    fold = split_graph(graph, Protocol(kind="cold-items", share=0.2, valid_share=0))[0]
+@pytest.mark.parametrize("given_valid", [False, True])
+def test_a_model_trains_without_the_hidden_and_takes_them_later(graph, bag_of_words, given_valid):
+    fold = split_graph(graph, Protocol(kind="cold-items", share=0.2, valid_share=0.2))[0]
     config = Config(train=TrainConfig(epochs=2, threads=1))
-    rec = Recommender(config, text_encoder=bag_of_words).fit(fold.graph)
+    parts = {"interactions": fold.train, "valid": fold.valid} if given_valid else {}
+    rec = Recommender(config, text_encoder=bag_of_words).fit(fold.graph, **parts)
     hidden = [graph.item_ids[row] for row in fold.hidden]
     assert not set(hidden) & set(rec.item_embeddings.ids)
     added = rec.add_items(fold.later)
-    assert added.ids == hidden and min(added.words) > 0
+    assert added.ids == hidden and min(added.words) > 0 and min(added.linked) > 0
     found = rec.recommend(fold.test.users.tolist(), k=6)
     assert set(hidden) <= set(found["item_id"])
+    if not given_valid:
+        own = set(zip(found["user_id"], found["item_id"], strict=True))
+        assert not own & pairs(fold.graph.interactions)
 
 
 # planted leaks
@@ -214,9 +220,9 @@ def cold(graph):
 
 
 def test_the_whole_graph_in_place_of_the_smaller_is_a_leak(graph, cold):
-    log = replace(graph, interactions=replace(cold.train, items=graph.item_ids))
+    whole = replace(graph, interactions=Interactions.none(graph.item_ids))
     with pytest.raises(SourceError, match="leaks: film/f1 is hidden, and in the graph"):
-        replace(cold, graph=log).check()
+        replace(cold, graph=whole).check()
 
 
 def test_an_edge_to_a_hidden_item_is_a_leak(graph, cold):
@@ -242,6 +248,15 @@ def test_an_interaction_that_is_asked_for_is_a_leak(graph):
 
 
 def test_an_interaction_with_a_hidden_item_is_a_leak(graph, cold):
+    log = graph.interactions
+    with pytest.raises(SourceError, match="training has interactions with hidden items"):
+        fold_of(
+            graph,
+            log.rows(log.user == 0),
+            log.rows(log.user < 0),
+            log.rows(log.user == 1),
+            hidden=np.array([0]),
+        )
     history = graph.interactions.rows((graph.interactions.item == 0) & (graph.interactions.user == 0))
     asked = cold.test.rows(cold.test.user != 0)
     with pytest.raises(SourceError, match="history has interactions with hidden items"):
