@@ -127,8 +127,9 @@ def item_classes(graph: KnowledgeGraph, type_: str) -> csr_matrix:
 
 
 def _vectors(graph: KnowledgeGraph, embeddings: Any) -> np.ndarray:
-    """Vectors in the order of the graph's items; zeros for items without."""
+    """Unit vectors in the order of the graph's items; zeros for items without."""
     rows = graph.item_codes(embeddings.ids.labels)
     vectors = np.zeros((len(graph.item_ids), embeddings.vectors.shape[1]), np.float32)
     vectors[rows[rows >= 0]] = embeddings.vectors[rows >= 0]
-    return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1))

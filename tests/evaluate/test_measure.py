@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
@@ -73,12 +74,12 @@ def test_figures_by_hand(fold):
 
 
 def test_the_truth_in_other_rows_counts_the_same(fold):
-    """Rank or score, any order, as pandas or Arrow, other columns and other users among them."""
+    """Rank or score, any order, as pandas, polars or Arrow, other columns and other users among them."""
     ranks = frame(LISTS, "rank")
     scores = ranks.assign(score=-ranks["rank"] / 7).drop(columns="rank").sample(frac=1, random_state=0)
     other = pd.concat([ranks, frame([("nobody", "f1", 1)], "rank")]).assign(why="")
     expected = evaluate_lists(fold, ranks, [2]).values[""]
-    for lists in (scores, other, pa.Table.from_pandas(other)):
+    for lists in (scores, other, pa.Table.from_pandas(other), pl.DataFrame(other)):
         found = evaluate_lists(fold, lists, [2]).values[""]
         assert expected.keys() == found.keys()
         for name in expected:
@@ -125,7 +126,7 @@ def test_diversity_and_calibration_come_from_graph_and_embeddings(fold, graph):
     vectors = np.eye(6, dtype=np.float32)[[0, 0, 1, 2, 1, 3]]
     # in an order of its own, and one item has none
     order = [5, 4, 3, 2, 0]
-    embeddings = Embeddings(Vocabulary([f"f{n + 1}" for n in order]), vectors[order])
+    embeddings = Embeddings(Vocabulary([f"f{n + 1}" for n in order]), 3 * vectors[order])
     found = evaluate_lists(fold, frame(LISTS, "rank"), [2], embeddings=embeddings, classes=["genre"])
     # a: f3, f5 are the same; b: f6, f5 are not; c: f4 and f2, which has none
     np.testing.assert_allclose(found.of("diversity@2"), [0, 1, 1, math.nan], atol=1e-6)
