@@ -148,7 +148,7 @@ class Recommender(Queries):
 
         Args:
             rows: A folder with files laid out as the mapping says; or a frame of the only item
-                type; or frames by node type.
+                type; or frames by node type; or a graph of such rows, as `Fold.later` is.
             on_text: Is told how many texts are encoded.
 
         Raises:
