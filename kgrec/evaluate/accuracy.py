@@ -33,7 +33,7 @@ def recall(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
     Returns:
         shape (n_users,), float64; nan where there are no positives. So for all functions here.
     """
-    return _ratio(gains.sum(axis=1), positives)
+    return quotient(gains.sum(axis=1), positives)
 
 
 def precision(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def f1(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
     .. math:: \frac{2 \sum_{r \le k} y_r}{k + P}
     """
-    return _ratio(2 * gains.sum(axis=1), np.where(positives > 0, positives + gains.shape[1], 0))
+    return quotient(2 * gains.sum(axis=1), np.where(positives > 0, positives + gains.shape[1], 0))
 
 
 def hit(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def ndcg(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
     are higher.)
     """
     ideal = np.concatenate([[0.0], np.cumsum(_discount(gains.shape[1]))])
-    return _ratio(
+    return quotient(
         (gains * _discount(gains.shape[1])).sum(axis=1), ideal[np.minimum(positives, gains.shape[1])]
     )
 
@@ -80,7 +80,7 @@ def average_precision(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
     """
     k = gains.shape[1]
     precisions = gains * np.cumsum(gains, axis=1, dtype=np.int32) / np.arange(1, k + 1)
-    return _ratio(precisions.sum(axis=1), np.minimum(positives, k))
+    return quotient(precisions.sum(axis=1), np.minimum(positives, k))
 
 
 def reciprocal_rank(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ def auc(
     found = gains.sum(axis=1)
     won = (gains * (negatives[:, None] - before)).sum(axis=1)
     won = won + (positives - found) * (negatives - in_list) / 2
-    return _ratio(won, positives * negatives)
+    return quotient(won, positives * negatives)
 
 
 def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
@@ -135,15 +135,15 @@ def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, fl
     return float(ndcg(gains, positives).mean()), float(recall(gains, positives).mean())
 
 
-def _discount(k: int) -> np.ndarray:
-    return np.asarray(1 / np.log2(np.arange(k) + 2))
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """`part / whole`, nan where the whole is 0."""
+def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """`part / whole`, nan where the whole is not above 0; shape (n,), float64."""
     quotient = np.full(len(part), np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
+
+
+def _discount(k: int) -> np.ndarray:
+    return np.asarray(1 / np.log2(np.arange(k) + 2))
 
 
 def _defined(values: Any, positives: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.evaluate.accuracy import quotient
 from kgrec.evaluate.ranking import blocks, rows_of
 
 #: users whose vectors are summed together
@@ -83,7 +84,7 @@ def popularity_lift(lists: np.ndarray, history: sp.csr_matrix, counts: np.ndarra
     """
     sizes = np.diff(history.indptr)
     sums = np.bincount(rows_of(history), weights=counts[history.indices], minlength=history.shape[0])
-    return _quotient(_mean(lists, counts) * sizes, sums) - 1
+    return quotient(_mean(lists, counts) * sizes, sums) - 1
 
 
 def diversity(lists: np.ndarray, vectors: np.ndarray | sp.csr_matrix) -> np.ndarray:
@@ -107,7 +108,7 @@ def diversity(lists: np.ndarray, vectors: np.ndarray | sp.csr_matrix) -> np.ndar
         squares[part] = _squares(entries @ vectors) - entries @ own
     pairs = lengths * (lengths - 1.0)
     # what is lost to rounding must not make identical entries differ the wrong way
-    return np.asarray(np.maximum(1 - _quotient(squares, pairs), 0))
+    return np.asarray(np.maximum(1 - quotient(squares, pairs), 0))
 
 
 def serendipity(lists: np.ndarray, gains: np.ndarray, counts: np.ndarray, seen: sp.csr_matrix) -> np.ndarray:
@@ -179,7 +180,7 @@ def _popular_until(rank: np.ndarray, seen: sp.csr_matrix, k: int) -> np.ndarray:
 
 def _mean(lists: np.ndarray, of_items: np.ndarray) -> np.ndarray:
     there = lists >= 0
-    return _quotient((np.append(of_items, 0)[lists]).sum(axis=1), there.sum(axis=1))
+    return quotient((np.append(of_items, 0)[lists]).sum(axis=1), there.sum(axis=1))
 
 
 def _squares(vectors: Any) -> np.ndarray:
@@ -197,9 +198,3 @@ def _row_shares(matrix: sp.csr_matrix) -> sp.csr_matrix:
     sums = np.asarray(shares.sum(axis=1)).ravel()
     shares.data /= sums[rows_of(shares)]
     return shares
-
-
-def _quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    quotient = np.full(len(part), np.nan)
-    np.divide(part, whole, out=quotient, where=whole > 0)
-    return quotient
