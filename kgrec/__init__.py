@@ -31,6 +31,10 @@ if TYPE_CHECKING:
         UnknownId,
         VersionMismatch,
     )
+    from kgrec.evaluate.comparison import compare
+    from kgrec.evaluate.folds import Fold
+    from kgrec.evaluate.measure import Evaluation, evaluate_lists
+    from kgrec.evaluate.protocols import Protocol, given_split, load_folds, save_folds, split_graph
     from kgrec.explain import Explanation
     from kgrec.graph import KnowledgeGraph, Vocabulary, build_graph
     from kgrec.index import IndexConfig
@@ -51,13 +55,16 @@ __all__ = [
     "Embeddings",
     "EncoderConfig",
     "EncoderNotFound",
+    "Evaluation",
     "Explanation",
+    "Fold",
     "IndexConfig",
     "Interactions",
     "KgrecError",
     "KnowledgeGraph",
     "Mapping",
     "MappingError",
+    "Protocol",
     "Recommender",
     "Removed",
     "RescoreConfig",
@@ -72,7 +79,13 @@ __all__ = [
     "Vocabulary",
     "__version__",
     "build_graph",
+    "compare",
+    "evaluate_lists",
+    "given_split",
+    "load_folds",
     "load_mapping",
+    "save_folds",
+    "split_graph",
 ]
 
 _HOMES = {
@@ -89,6 +102,10 @@ _HOMES = {
         "UnknownId",
         "VersionMismatch",
     ),
+    "evaluate.comparison": ("compare",),
+    "evaluate.folds": ("Fold",),
+    "evaluate.measure": ("Evaluation", "evaluate_lists"),
+    "evaluate.protocols": ("Protocol", "given_split", "load_folds", "save_folds", "split_graph"),
     "explain": ("Explanation",),
     "graph": ("KnowledgeGraph", "Vocabulary", "build_graph"),
     "index": ("IndexConfig",),

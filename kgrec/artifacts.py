@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from kgrec import atomic
 from kgrec._version import __version__
@@ -34,7 +34,7 @@ FORMAT_VERSION = 3
 READABLE = (2, 3)
 MANIFEST = "manifest.json"
 
-Kind = Literal["graph", "model"]
+Kind = Literal["graph", "model", "split"]
 _T = TypeVar("_T")
 #: times that a folder may be replaced while it is read
 _RETRIES = 20
@@ -325,7 +325,7 @@ def _manifest(folder: Path, kind: str) -> Manifest:
             f"Give the path of a {kind} folder.",
         )
     raw = read_json(folder / MANIFEST)
-    if not isinstance(raw, dict) or raw.get("kind") not in ("graph", "model"):
+    if not isinstance(raw, dict) or raw.get("kind") not in get_args(Kind):
         raise _corrupt(folder / MANIFEST, "is not a manifest of kgrec")
     if raw["kind"] != kind:
         raise ArtifactError(f"{folder} is a {raw['kind']} folder.", f"This needs a {kind} folder.")

@@ -89,7 +89,7 @@ def read_arrivals(
     Args:
         model: Stays as it is.
         rows: A folder with files laid out as the mapping says, or a table of items, or a frame of
-            the only item type, or frames by node type.
+            the only item type, or frames by node type, or what `read_addition` gave.
         text_encoder: The one that the model was trained with; None leaves texts out.
         progress: Is told how many texts are encoded.
         update: Take the items that the model offers and that the rows change, in place of those that it does not.
@@ -310,6 +310,8 @@ def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarra
 
 
 def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
+    if isinstance(rows, KnowledgeGraph):
+        return rows
     if isinstance(rows, str | Path):
         path = Path(rows)
         if not path.exists():

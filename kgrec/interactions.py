@@ -164,7 +164,7 @@ class Interactions:
         """
         if by == "time" and self.time is None:
             raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
-        held = self._held_out(share, self.time if by == "time" else None, rng)
+        held = self._held_out(share, by, rng)
         return self.rows(~held), self.rows(held)
 
     def rows(self, chosen: np.ndarray) -> Interactions:
@@ -174,15 +174,31 @@ class Interactions:
         parts = {"user": self.user[chosen], "item": self.item[chosen], "positive": self.positive[chosen]}
         return replace(self, **parts, value=value, time=time)
 
-    def _held_out(self, share: float, time: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    def dealt(
+        self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The positives, each user's in an order: in time, or drawn.
+
+        Args:
+            rng: Draws the order; also settles which of simultaneous rows is the later.
+            by: "time" needs times.
+
+        Returns:
+            Rows, by user and that order, and the place of each among its user's, from 0, both of shape (n_positives,);
+            and how many each user has, shape (len(users),).
+        """
         rows = np.flatnonzero(self.positive)
-        shuffled = rng.random(len(rows))
-        keys = (shuffled, self.user[rows]) if time is None else (shuffled, time[rows], self.user[rows])
+        keys = [rng.random(len(rows)), self.user[rows]]
+        if by == "time" and self.time is not None:
+            keys.insert(1, self.time[rows])
         rows = rows[np.lexsort(keys)]
         counts = np.bincount(self.user[rows], minlength=len(self.users))
+        return rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[self.user[rows]], counts
+
+    def _held_out(self, share: float, by: Literal["time", "random"], rng: np.random.Generator) -> np.ndarray:
+        rows, position, counts = self.dealt(rng, by)
         take = np.clip(np.rint(counts * share).astype(np.int64), 1, np.maximum(counts - 1, 1))
         take[counts < 3] = 0
-        position = np.arange(len(rows)) - (np.cumsum(counts) - counts)[self.user[rows]]
         held = np.zeros(len(self), dtype=bool)
         held[rows[position >= (counts - take)[self.user[rows]]]] = True
         return held

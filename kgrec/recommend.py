@@ -157,7 +157,8 @@ class Recommender(Queries):
 
         Args:
             rows: A folder with files laid out as the mapping says; or a frame of the only item
-                type; or frames by node type. Rows of items that the model offers are left out.
+                type; or frames by node type; or a graph of such rows, as `Fold.later` is. Rows of items that the
+                model offers are left out.
             on_text: Is told how many texts are encoded.
 
         Raises:

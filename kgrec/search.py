@@ -22,6 +22,7 @@ import torch
 
 from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.encoder import Adjacency, ItemEncoder
+from kgrec.evaluate.accuracy import ranking_quality
 from kgrec.features import ItemFeatures
 from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
 from kgrec.slim import item_weights, no_weights
@@ -232,20 +233,6 @@ class Shortlist:
         """Whether each candidate was taken; shape (n_users, width), bool."""
         rows = np.repeat(np.arange(len(self.candidates)), self.candidates.shape[1])
         return np.asarray(self.truth[rows, self.candidates.ravel()]).reshape(self.candidates.shape) > 0
-
-
-def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
-    """Mean NDCG and recall of ranked lists, as KGIN counts them.
-
-    Args:
-        gains: whether each entry of a list is a positive, best first; shape (n_users, k), bool.
-        positives: how many each user has; shape (n_users,).
-    """
-    discount = 1 / np.log2(np.arange(gains.shape[1]) + 2)
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(positives, gains.shape[1])]
-    return float(((gains * discount).sum(axis=1) / ideal).mean()), float(
-        (gains.sum(axis=1) / positives).mean()
-    )
 
 
 # the parts of a score

@@ -79,6 +79,13 @@ def test_importing_is_light(code: str):
     assert loaded_by(code) == set()
 
 
+def test_evaluating_needs_no_torch():
+    assert not loaded_by("import kgrec; kgrec.split_graph, kgrec.evaluate_lists, kgrec.compare") & {
+        "torch",
+        "faiss",
+    }
+
+
 @pytest.mark.parametrize("words", [["--help"], ["recommend", "--help"], ["--version"], ["similar"]])
 def test_the_command_line_starts_light(words: list[str]):
     code = (

@@ -15,7 +15,6 @@ from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import TrainingError
 from kgrec.features import ItemFeatures, Schema
 from kgrec.fit import Trained, train
-from kgrec.search import ranking_quality
 from kgrec.settings import Config, EncoderConfig, TrainConfig
 from kgrec.train import Course, Learner, Setting, _Batch, idle_cores
 
@@ -308,29 +307,6 @@ def test_between_one_and_all_cores_are_idle():
 
 
 # validation
-
-
-def test_ranking_quality_on_four_hands():
-    """Lists of three, of users with 2, 1, 4 and 1 positives."""
-    gains = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1], [0, 1, 0]], bool)
-    positives = np.array([2, 1, 4, 1])
-    second, third = 1 / math.log2(3), 1 / 2
-    ndcg, recall = ranking_quality(gains, positives)
-    expected = [(1 + third) / (1 + second), 0, (1 + third) / (1 + second + third), second]
-    assert ndcg == pytest.approx(sum(expected) / 4)
-    assert recall == pytest.approx((1 + 0 + 2 / 4 + 1) / 4)
-
-
-@given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 1000))
-def test_ranking_quality_is_one_for_the_truth_first_and_never_more(n_users, n_items, seed):
-    rng = np.random.default_rng(seed)
-    truth = rng.random((n_users, n_items)) < 0.5
-    truth[:, 0] = True
-    k = int(rng.integers(1, n_items + 1))
-    positives = truth.sum(axis=1)
-    assert ranking_quality(np.sort(truth, axis=1)[:, ::-1][:, :k], positives)[0] == pytest.approx(1)
-    for value in ranking_quality(rng.permuted(truth, axis=1)[:, :k], positives):
-        assert 0 <= value <= 1 + 1e-9
 
 
 def test_validation_ranks_everything_but_the_history():

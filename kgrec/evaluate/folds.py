@@ -1,0 +1,277 @@
+"""A graph divided: what may be learned from, what comes later, and what is asked for.
+
+Enters: a `KnowledgeGraph`, and which of its interactions and items are held back. Leaves: a `Fold`.
+Writes and reads a folder of one split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import csr_matrix
+
+from kgrec.errors import SourceError
+from kgrec.graph import KnowledgeGraph
+from kgrec.interactions import Interactions
+from kgrec.vocabulary import Vocabulary
+
+_SUBJECTS = {"text": "id", "numbers": "id", "vectors": "id", "aliases": "id"}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of a graph. Training gets `graph`, `train` and `valid`, and nothing else of it."""
+
+    #: the graph that was divided: for figures, never for training
+    source: KnowledgeGraph
+    #: without hidden items and all that hangs on them; its interactions are `train` and `valid` together
+    graph: KnowledgeGraph
+    #: over `graph.item_ids`
+    train: Interactions
+    #: to tune by, over `graph.item_ids`; may be empty
+    valid: Interactions
+    #: positives only, over `source.item_ids`; its users, all with a row, are asked about
+    test: Interactions
+    #: what is told, with the question, of users that training does not know; over `source.item_ids`
+    history: Interactions
+    #: rows of `source.item_ids` that training must not know; sorted, int64
+    hidden: np.ndarray
+    #: from when on nothing may be known, in seconds since 1970
+    cut: int | None = None
+    #: which of a cross-validation, from 0
+    number: int = 0
+
+    def __repr__(self) -> str:
+        parts = {"train": self.train, "valid": self.valid, "history": self.history, "test": self.test}
+        counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items() if len(part))
+        hidden = f", {len(self.hidden):,} items hidden" if len(self.hidden) else ""
+        return f"Fold({counts}{hidden})"
+
+    @cached_property
+    def later(self) -> KnowledgeGraph:
+        """The hidden items as rows to add, as `kgrec.graph.read_addition` would read them."""
+        return revealed(self.source, self.hidden)
+
+    @cached_property
+    def truth(self) -> csr_matrix:
+        """What the users of `test` took; shape (len(test.users), n_items)."""
+        return self.test.matrix()
+
+    @cached_property
+    def popularity(self) -> np.ndarray:
+        """Users who took each item in train and valid; shape (n_items,), int64."""
+        log = self.graph.interactions
+        return np.bincount(self._items(log)[log.positive], minlength=len(self.source.item_ids))
+
+    @cached_property
+    def known(self) -> csr_matrix:
+        """Their positives that training or the question knows; of the same shape."""
+        return self._known(positive_only=True)
+
+    @cached_property
+    def seen(self) -> csr_matrix:
+        """What they are not to get: `known`, and rows that are not positive."""
+        return self._known(positive_only=False)
+
+    def check(self) -> Fold:
+        """The fold itself, if nothing leaks.
+
+        Raises:
+            SourceError: Training could see what is held back: a hidden item, an edge to it, an interaction that
+                is asked for, or one after the cut.
+        """
+        for problem in self._leaks():
+            raise SourceError(
+                f"The split leaks: {problem}.", "Hold it back from the graph and from training."
+            )
+        return self
+
+    def _leaks(self) -> Iterator[str]:
+        entities = self.source.item_entities[self.hidden]
+        for name in self.source.names.labels.take(pa.array(entities)).to_pylist():
+            if self.graph.ids([name])[0] >= 0:
+                yield f"{name} is hidden, and in the graph"
+        iris = self.source.entities["iri"].take(pa.array(entities))
+        for iri in iris.filter(pc.is_in(iris, value_set=self.graph.entities["iri"])).to_pylist():
+            yield f"<{iri}> is hidden, and in the graph"
+        asked, train, valid = (self._pairs(log) for log in (self.test, self.train, self.valid))
+        own = self._pairs(self.graph.interactions)
+        yield from self._overlap(
+            np.setdiff1d(own, np.concatenate([train, valid])), "the graph, not in train or valid"
+        )
+        yield from self._overlap(np.intersect1d(train, valid), "train and in valid")
+        for name in ("train", "valid", "history"):
+            log = getattr(self, name)
+            yield from self._overlap(np.intersect1d(self._pairs(log), asked), f"{name} and in test")
+            if np.isin(self._items(log), self.hidden).any():
+                yield f"{name} has interactions with hidden items"
+            if self.cut is not None and log.time is not None and (log.time >= self.cut).any():
+                yield f"{name} has interactions after the cut"
+
+    @cached_property
+    def _everybody(self) -> Vocabulary:
+        logs = (self.train, self.test, self.history, self.graph.interactions)
+        return Vocabulary.of(pa.concat_arrays([log.users.labels for log in logs]))
+
+    def _pairs(self, log: Interactions) -> np.ndarray:
+        """User and item of each row as one number."""
+        users = self._everybody.ids(log.users.labels)
+        return np.asarray(users[log.user] * len(self.source.item_ids) + self._items(log))
+
+    def _items(self, log: Interactions) -> np.ndarray:
+        """Row of `source.item_ids` of each row."""
+        if log.items is self.source.item_ids:
+            return log.item
+        return np.asarray(self.source.item_ids.ids(log.items.labels)[log.item])
+
+    def _overlap(self, pairs: np.ndarray, where: str) -> Iterator[str]:
+        if len(pairs):
+            user, item = divmod(int(pairs[0]), len(self.source.item_ids))
+            named = f"user '{self._everybody[user]}' with item '{self.source.item_ids[item]}'"
+            yield f"{named}{f' and {len(pairs) - 1:,} more pairs' if len(pairs) > 1 else ''} in {where}"
+
+    def _known(self, positive_only: bool) -> csr_matrix:
+        """Rows of the users of `test` in train, valid and history together."""
+        rows, columns = [], []
+        for log in (self.train, self.valid, self.history):
+            row = self.test.users.ids(log.users.labels)[log.user]
+            there = (row >= 0) & (log.positive if positive_only else True)
+            rows.append(row[there])
+            columns.append(self._items(log)[there])
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        size = (len(self.test.users), len(self.source.item_ids))
+        return csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=size)
+
+
+def fold_of(
+    source: KnowledgeGraph,
+    train: Interactions,
+    valid: Interactions,
+    test: Interactions,
+    *,
+    history: Interactions | None = None,
+    hidden: np.ndarray | None = None,
+    cut: int | None = None,
+    number: int = 0,
+) -> Fold:
+    """A fold whose graph knows nothing that is held back, checked.
+
+    Raises:
+        SourceError: Nothing is asked for, or the parts overlap.
+    """
+    if not len(test):
+        raise SourceError(
+            "The split leaves nothing to ask for: no test interaction.",
+            "Hold out a larger share, or give more interactions.",
+        )
+    hidden = np.zeros(0, np.int64) if hidden is None else np.unique(hidden).astype(np.int64)
+    history = Interactions.none(source.item_ids) if history is None else history
+    if np.isin(np.concatenate([train.item, valid.item]), hidden).any():
+        raise _leak("training has interactions with hidden items")
+    graph = concealed(source, hidden)
+    _check_names(source, graph, hidden)
+    asked, told = _names(test), _names(history)
+    learned = np.concatenate([_names(train), _names(valid), np.setdiff1d(asked, told)])
+    kept = np.setdiff1d(np.arange(len(source.item_ids)), hidden)
+    train, valid = (
+        replace(log, items=graph.item_ids, item=np.searchsorted(kept, log.item).astype(np.int32))
+        for log in (_of_users(train, learned), _of_users(valid, learned))
+    )
+    graph = replace(graph, interactions=together(train, valid))
+    test, history = _of_users(test, asked), _of_users(history, told)
+    return Fold(source, graph, train, valid, test, history, hidden, cut, number).check()
+
+
+def concealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
+    """The graph as it would be if these items had never been read, without interactions.
+
+    Their edges go in both directions, and with them nodes that nothing else speaks of.
+
+    Args:
+        graph: Stays as it is.
+        hidden: rows of `graph.item_ids`.
+    """
+    if not len(hidden):
+        return replace(graph, interactions=Interactions.none(graph.item_ids))
+    smaller = graph.subgraph(np.flatnonzero(~_gone(graph, hidden)), hops=0)
+    return replace(smaller, interactions=Interactions.none(smaller.item_ids))
+
+
+def revealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
+    """What `concealed` takes away, as an addition to it: `concealed(g, h).extended(revealed(g, h))` is g again."""
+    gone = _gone(graph, hidden)
+    heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
+    edges = gone[heads] | gone[tails]
+    kept = gone.copy()
+    kept[heads[edges]] = kept[tails[edges]] = True
+    tables = {
+        name: getattr(graph, name).filter(pa.array(gone[getattr(graph, name)[subject].to_numpy()]))
+        for name, subject in _SUBJECTS.items()
+    }
+    only = graph.item_entities[hidden].astype(np.int64)
+    part = replace(graph, triples=graph.triples.filter(pa.array(edges)), only_items=np.sort(only), **tables)
+    part = replace(part, interactions=Interactions.none(part.item_ids))
+    return part.subgraph(np.flatnonzero(kept), hops=0)
+
+
+def together(one: Interactions, other: Interactions) -> Interactions:
+    """Rows of two logs over the same users and items, sorted as all interactions are."""
+    if not len(other):
+        return one
+
+    def joined(name: str) -> Any:
+        parts = [getattr(one, name), getattr(other, name)]
+        return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
+
+    parts = {name: joined(name) for name in ("user", "item", "positive", "value", "time")}
+    both = replace(one, **parts)
+    keys = (both.item, both.user) if both.time is None else (both.item, both.time, both.user)
+    return both.rows(np.lexsort(keys))
+
+
+def _leak(problem: str) -> SourceError:
+    return SourceError(f"The split leaks: {problem}.", "Hold it back from the graph and from training.")
+
+
+def _gone(graph: KnowledgeGraph, hidden: np.ndarray) -> np.ndarray:
+    """Hidden items, and entities of types without a table that have edges to these alone; shape (len(graph),), bool."""
+    gone = np.zeros(len(graph), bool)
+    gone[graph.item_entities[hidden]] = True
+    heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
+    with_hidden = gone[heads] | gone[tails]
+    near, elsewhere = np.zeros((2, len(graph)), bool)
+    near[heads[with_hidden]] = near[tails[with_hidden]] = True
+    elsewhere[heads[~with_hidden]] = elsewhere[tails[~with_hidden]] = True
+    tables = pa.array(list(graph.mapping.nodes), pa.string())
+    has_table = pc.is_in(graph.entities["type"].cast(pa.string()), value_set=tables).to_numpy()
+    elsewhere[graph.item_entities] = True
+    return np.asarray(gone | (near & ~elsewhere & ~has_table))
+
+
+def _names(log: Interactions) -> np.ndarray:
+    """Names of the users who have a row; shape (n,), object."""
+    return np.asarray(log.users.to_numpy()[np.unique(log.user)])
+
+
+def _of_users(log: Interactions, names: np.ndarray) -> Interactions:
+    """The log with these users, all of its own among them."""
+    users = Vocabulary.of(pa.array(names, pa.large_string()))
+    log = replace(log, users=users, user=users.ids(log.users.labels)[log.user].astype(np.int32))
+    return log.rows(np.argsort(log.user, kind="stable"))
+
+
+def _check_names(source: KnowledgeGraph, graph: KnowledgeGraph, hidden: np.ndarray) -> None:
+    """Refuse that an item is named otherwise when another is hidden."""
+    kept = np.delete(source.item_ids.to_numpy(), hidden)
+    changed = np.setdiff1d(kept, graph.item_ids.to_numpy())
+    if len(changed):
+        raise SourceError(
+            f"Items of two types share a key, and '{changed[0]}' has another name when one of them is hidden.",
+            "Give items of different types different keys, or use a protocol that hides no items.",
+        )

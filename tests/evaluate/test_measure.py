@@ -1,0 +1,200 @@
+"""Figures of a model on a fold: six films, three users, every number written out."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy.sparse import csr_matrix
+
+from kgrec.errors import ConfigError, SourceError, UnknownId
+from kgrec.evaluate.folds import Fold
+from kgrec.evaluate.measure import evaluate_lists, measured
+from kgrec.evaluate.protocols import given_split
+from kgrec.evaluate.world import World, item_classes, neighborhoods, world_of
+from kgrec.graph import KnowledgeGraph, build_graph
+from kgrec.results import Embeddings
+from kgrec.vocabulary import Vocabulary
+
+#: f1 was taken by three users, f2 by two, f4 by one, the others by nobody
+TRAIN = [("a", "f1"), ("a", "f2"), ("b", "f1"), ("b", "f2"), ("b", "f4"), ("c", "f1")]
+TEST = [("a", "f4"), ("a", "f3"), ("b", "f5"), ("c", "f2"), ("c", "f6"), ("d", "f1")]
+LISTS = [
+    ("a", "f3", 1),
+    ("a", "f5", 2),
+    ("a", "f4", 3),
+    ("b", "f6", 1),
+    ("b", "f5", 2),
+    ("c", "f4", 1),
+    ("c", "f2", 2),
+]
+
+
+def frame(rows: list[tuple], *names: str) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user_id", "item_id", *names])
+
+
+@pytest.fixture(scope="module")
+def graph(shared_catalogue) -> KnowledgeGraph:
+    return build_graph(shared_catalogue / "kgrec.yaml")
+
+
+@pytest.fixture(scope="module")
+def fold(graph) -> Fold:
+    return given_split(graph, frame(TRAIN), frame(TEST))
+
+
+def test_figures_by_hand(fold):
+    """d has no history and no list."""
+    found = evaluate_lists(fold, frame(LISTS, "rank"), [1, 2])
+    assert found.users.tolist() == ["a", "b", "c", "d"]
+    second = 1 / math.log2(3)
+    expected = {
+        "recall@1": [1 / 2, 0, 0, 0],
+        "recall@2": [1 / 2, 1, 1 / 2, 0],
+        "precision@2": [1 / 2, 1 / 2, 1 / 2, 0],
+        "hit@2": [1, 1, 1, 0],
+        "ndcg@2": [1 / (1 + second), second, second / (1 + second), 0],
+        "map@2": [1 / 2, 1 / 2, (1 / 2) / 2, 0],
+        "mrr@2": [1, 1 / 2, 1 / 2, 0],
+        # a: f4, f3 of f3 f4 f5 f6: first before both others, the second is behind f5 and equal with f6
+        "auc@2": [(2 + 0.5) / 4, 1 / 2, (2 + 1) / 6, 1 / 2],
+        # three users; nobody took f3, f5 or f6
+        "novelty@2": [math.log2(3), math.log2(3), (math.log2(3) + math.log2(1.5)) / 2, math.nan],
+        "popularity_lift@2": [-1, -1, 1.5 / 3 - 1, math.nan],
+        # the most popular that they have not seen: f4 f3; f3 f5; f2 f4; f1 f2
+        "serendipity@2": [0, 0, 0, 0],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found.of(name), values, rtol=0, atol=1e-12, err_msg=name)
+        assert found[name] == pytest.approx(np.nanmean(values))
+    assert found["coverage@2"] == pytest.approx(5 / 6) and found["coverage@1"] == pytest.approx(3 / 6)
+
+
+def test_the_truth_in_other_rows_counts_the_same(fold):
+    """Rank or score, any order, as pandas, polars or Arrow, other columns and other users among them."""
+    ranks = frame(LISTS, "rank")
+    scores = ranks.assign(score=-ranks["rank"] / 7).drop(columns="rank").sample(frac=1, random_state=0)
+    other = pd.concat([ranks, frame([("nobody", "f1", 1)], "rank")]).assign(why="")
+    expected = evaluate_lists(fold, ranks, [2]).values[""]
+    for lists in (scores, other, pa.Table.from_pandas(other), pl.DataFrame(other)):
+        found = evaluate_lists(fold, lists, [2]).values[""]
+        assert expected.keys() == found.keys()
+        for name in expected:
+            np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+
+
+def test_buckets_by_hand(fold):
+    """Of six interactions half are with f1, a third with f2 and the last with f4; f3, f5 and f6 are new."""
+    world = world_of(fold)
+    named = {
+        name: fold.source.item_ids.to_numpy()[mask].tolist() for name, mask in world.item_buckets.items()
+    }
+    assert named == {
+        "items: head": ["f1"],
+        "items: middle": ["f2"],
+        "items: tail": ["f4"],
+        "items: known": ["f1", "f2", "f4"],
+        "items: new": ["f3", "f5", "f6"],
+    }
+    users = {name: world.users.to_numpy()[mask].tolist() for name, mask in world.user_buckets.items()}
+    assert users == {"history: 0": ["d"], "history: 1-1": ["c"], "history: 2-2": ["a"], "history: 3-3": ["b"]}
+
+    found = evaluate_lists(fold, frame(LISTS, "rank"), [2])
+    none = math.nan
+    # a: f3 is new and first, f4 known and not listed; b: f5 is new; c: f2 is known, f6 new and not listed; d: f1
+    expected = {
+        ("recall@2", "items: new"): [1, 1, 0, none],
+        ("recall@2", "items: known"): [0, none, 1, 0],
+        ("recall@2", "items: head"): [none, none, none, 0],
+        ("precision@2", "items: known"): [0, none, 1 / 2, 0],
+        ("mrr@2", "items: new"): [1, 1 / 2, 0, none],
+        # c: f6 is behind f4, and equal with f3 and f5; f2, which is listed too, is a positive of another bucket
+        ("auc@2", "items: new"): [1, 1 / 2, (0 + 2 / 2) / 3, none],
+        ("recall@2", "history: 2-2"): [1 / 2, none, none, none],
+        ("novelty@2", "history: 3-3"): [none, math.log2(3), none, none],
+    }
+    for (name, bucket), values in expected.items():
+        np.testing.assert_allclose(found.of(name, bucket), values, atol=1e-12, err_msg=f"{name} {bucket}")
+    assert found.totals["items: new"]["coverage@2"] == 1
+    assert found.totals["history: 3-3"]["coverage@2"] == pytest.approx(2 / 6)
+
+
+def test_diversity_and_calibration_come_from_graph_and_embeddings(fold, graph):
+    vectors = np.eye(6, dtype=np.float32)[[0, 0, 1, 2, 1, 3]]
+    # in an order of its own, and one item has none
+    order = [5, 4, 3, 2, 0]
+    embeddings = Embeddings(Vocabulary([f"f{n + 1}" for n in order]), 3 * vectors[order])
+    found = evaluate_lists(fold, frame(LISTS, "rank"), [2], embeddings=embeddings, classes=["genre"])
+    # a: f3, f5 are the same; b: f6, f5 are not; c: f4 and f2, which has none
+    np.testing.assert_allclose(found.of("diversity@2"), [0, 1, 1, math.nan], atol=1e-6)
+    # f3 {SF, Bo} and f5 {Romance, Cy}; f6 {Romance, Comedy, Di} and f5; f4 {Romance, Comedy, Cy} and f2 {SF, Ada}
+    expected = [1, 1 - 1 / math.sqrt(6), 1, math.nan]
+    np.testing.assert_allclose(found.of("graph_diversity@2"), expected, atol=1e-6)
+    assert item_classes(graph, "genre").sum(axis=1).ravel().tolist() == [[2, 1, 1, 2, 1, 2]]
+    assert np.isnan(found.of("calibration of genre@2")).tolist() == [False, False, False, True]
+    # a: f1 is half Horror, f2 and f3 Science fiction, f5 Romance
+    p, q = {"horror": 0.25, "sf": 0.75}, {"horror": 0, "sf": 0.5}
+    by_hand = sum(p[g] * math.log(p[g] / (0.99 * q[g] + 0.01 * p[g])) for g in p)
+    assert found.of("calibration of genre@2")[0] == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_neighborhoods_are_unit_rows(graph):
+    links = neighborhoods(graph)
+    assert links.shape == (6, len(graph))
+    np.testing.assert_allclose(links.power(2).sum(axis=1), 1, atol=1e-6)
+    assert set(np.diff(links.indptr).tolist()) == {2, 3}
+
+
+def test_the_frame_has_intervals_and_how_many_users(fold):
+    found = evaluate_lists(fold, frame(LISTS, "rank"), [2]).frame(resamples=500)
+    assert list(found.columns) == ["bucket", "metric", "k", "value", "low", "high", "users"]
+    rows = found.set_index(["bucket", "metric", "k"])
+    whole = rows.loc[("", "recall", 2)]
+    assert whole["value"] == 0.5 and whole["users"] == 4 and 0 <= whole["low"] < 0.5 < whole["high"] <= 1
+    assert rows.loc[("items: new", "recall", 2), "users"] == 3
+    coverage = rows.loc[("history: 1-1", "coverage", 2)]
+    assert coverage["users"] == 1 and math.isnan(coverage["low"])
+    assert found.equals(evaluate_lists(fold, frame(LISTS, "rank"), [2]).frame(resamples=500))
+    bare = evaluate_lists(fold, frame(LISTS, "rank"), [2]).frame(resamples=0)
+    assert bare["low"].isna().all() and bare["value"].equals(found["value"])
+
+
+def test_figures_of_each_user_are_a_table(fold):
+    table = evaluate_lists(fold, frame(LISTS, "rank"), [1, 2]).per_user()
+    assert table["user_id"].to_pylist() == ["a", "b", "c", "d"]
+    assert table["recall@2"].to_pylist() == [0.5, 1, 0.5, 0]
+    assert {"ndcg@1", "auc@2", "serendipity@1"} <= set(table.column_names)
+
+
+def test_a_world_without_graph_or_history():
+    """Nothing is known of anybody: figures of accuracy are there, the others are nan or absent."""
+    none, truth = csr_matrix((2, 3)), csr_matrix(np.eye(3)[:2])
+    world = World(Vocabulary(["a", "b"]), truth, none, none, np.zeros(3, int), 0)
+    found = measured(world, np.array([[0, 1], [2, -1]], np.int32), [2])
+    assert found.of("recall@2").tolist() == [1, 0]
+    assert np.isnan(found.of("popularity_lift@2")).all() and "diversity@2" not in found.values[""]
+    assert set(found.values) == {"", "items: new", "history: 0"}
+
+
+def test_what_cannot_be_measured_is_refused(fold):
+    lists = frame(LISTS, "rank")
+    with pytest.raises(SourceError, match="no column 'item_id'"):
+        evaluate_lists(fold, lists.drop(columns="item_id"))
+    with pytest.raises(SourceError, match="no column 'rank'"):
+        evaluate_lists(fold, lists.drop(columns="rank"))
+    with pytest.raises(UnknownId, match="no item 'f33' in the graph"):
+        evaluate_lists(fold, lists.replace("f3", "f33"))
+    with pytest.raises(SourceError, match="User 'a' has item 'f1' in the list and has taken it before"):
+        evaluate_lists(fold, lists.replace("f3", "f1"))
+    with pytest.raises(SourceError, match="User 'a' has item 'f5' in the list twice"):
+        evaluate_lists(fold, lists.replace("f3", "f5"))
+    with pytest.raises(UnknownId, match="no node of type 'gener'"):
+        evaluate_lists(fold, lists, classes=["gener"])
+    for k in ([], [0]):
+        with pytest.raises(ConfigError, match="k is"):
+            evaluate_lists(fold, lists, k)
+    with pytest.raises(UnknownId, match="no figure 'recall@9'"):
+        evaluate_lists(fold, lists, [2])["recall@9"]
