@@ -1,0 +1,102 @@
+"""What baselines may learn from.
+
+Enters: a graph and training interactions. Leaves: `Data`. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.dense import item_texts, text_vectors
+from kgrec.graph import KnowledgeGraph
+from kgrec.interactions import Interactions
+from kgrec.text import TextEncoder
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training interactions, and what is known of the items; a baseline reads what it needs."""
+
+    #: ones; shape (n_users, n_items), float32
+    positives: sp.csr_matrix
+    #: days before the latest interaction; shape (n_users, n_items), stored where `positives` is
+    ages: sp.csr_matrix | None = None
+    #: label and texts of each item; "" where there are none; as long as there are items, or empty
+    texts: Sequence[str] = ()
+    #: a one for each entity that an item has an edge with; shape (n_items, n_entities), float32
+    neighbors: sp.csr_matrix | None = None
+    #: of the items' texts; zero where there is none; shape (n_items, dim), float32
+    vectors: np.ndarray | None = None
+    #: items that are hidden in training: they have content, but nothing is learned from it; shape (n_items,), bool
+    hidden: np.ndarray | None = None
+
+    @property
+    def n_items(self) -> int:
+        """Items that are scored."""
+        return int(self.positives.shape[1])
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Users who took each item; shape (n_items,), int64."""
+        return np.bincount(self.positives.indices, minlength=self.n_items)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Rows of the items that may be learned from; int64."""
+        return np.flatnonzero(np.ones(self.n_items, bool) if self.hidden is None else ~self.hidden)
+
+
+def data_of(
+    graph: KnowledgeGraph,
+    interactions: Interactions | None = None,
+    *,
+    encoder: TextEncoder | None = None,
+    hidden: np.ndarray | None = None,
+) -> Data:
+    """Read what baselines learn from.
+
+    Args:
+        graph: Holds all items that are scored, those that training must not know, too.
+        interactions: To learn from, over the items of `graph`; None: those of the graph.
+        encoder: Turns texts into vectors; None leaves vectors out.
+        hidden: Rows of `graph.item_ids` that training must not know; None: it knows all.
+    """
+    log = graph.interactions if interactions is None else interactions
+    items = graph.item_entities
+    texts = item_texts(graph, items)
+    mask = None
+    if hidden is not None:
+        mask = np.zeros(len(items), bool)
+        mask[hidden] = True
+    return Data(
+        log.matrix(),
+        _ages(log),
+        texts if any(texts) else (),
+        _neighbors(graph),
+        text_vectors(encoder, texts) if encoder is not None else None,
+        mask,
+    )
+
+
+def _ages(log: Interactions) -> sp.csr_matrix | None:
+    """Days before the latest interaction of each that is positive."""
+    if log.time is None or not len(log):
+        return None
+    rows = np.flatnonzero(log.positive)
+    days = (log.time.max() - log.time[rows]) / _DAY
+    return sp.csr_matrix(
+        (days.astype(np.float32), (log.user[rows], log.item[rows])), (len(log.users), len(log.items))
+    )
+
+
+def _neighbors(graph: KnowledgeGraph) -> sp.csr_matrix | None:
+    """Which entities an item has an edge with."""
+    edges = graph.csr(direction="both")[graph.item_entities]
+    ones = np.ones(edges.nnz, np.float32)
+    return sp.csr_matrix((ones, edges.indices, edges.indptr), edges.shape) if edges.nnz else None
