@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from conftest import BagOfWords
 from grouped import grouped_halves
 
@@ -21,6 +22,8 @@ from kgrec.baselines.ease import Ease
 from kgrec.baselines.factors import BPR, IALS
 from kgrec.baselines.hybrid import Hybrid
 from kgrec.baselines.item_knn import ItemKNN
+from kgrec.baselines.lightgcn import LightGCN, Propagation
+from kgrec.baselines.pairs import Pairs
 from kgrec.baselines.popularity import Popularity
 from kgrec.baselines.rp3 import P3alpha, RP3beta
 from kgrec.baselines.similarity import largest
@@ -58,7 +61,12 @@ def data(seed: int = 0, n_users: int = 40, n_items: int = 12) -> Data:
 
 
 #: small, so that a test is quick
-SMALL = {"ials": {"dim": 4}, "bpr": {"dim": 4, "iterations": 5}, "pure-svd": {"dim": 4}}
+SMALL = {
+    "ials": {"dim": 4},
+    "bpr": {"dim": 4, "iterations": 5},
+    "pure-svd": {"dim": 4},
+    "lightgcn": {"dim": 4, "epochs": 3},
+}
 
 
 def small(name: str) -> Baseline:
@@ -174,7 +182,8 @@ def test_what_goes_together_is_found(name: str):
     texts = [f"group{n % 4}" for n in range(40)]
     world = Data(training, None, texts, sp.csr_matrix(groups), groups)
     users = np.arange(200)
-    baseline = BPR(dim=4) if name == "bpr" else small(name)
+    longer = {"bpr": BPR(dim=4), "lightgcn": LightGCN(dim=8, batch_size=128)}
+    baseline = longer.get(name, small(name))
     _, recall = quality(baseline.fit(world), world, valid, users, 7)
     if name == "popularity":
         assert recall < 0.35
@@ -371,6 +380,33 @@ def test_bpr_knows_of_a_new_user_only_what_all_users_like():
     np.testing.assert_allclose(new[1], scorer.users[4] @ scorer.items.T, rtol=1e-5)
 
 
+def test_lightgcn_by_hand():
+    """One layer: u0 has items 0 and 1, u1 item 0 alone; item 0 has degree 2, item 1 degree 1, item 2 none."""
+    network = Propagation(matrix([[1, 1, 0], [1, 0, 0]]), LightGCN(dim=1, layers=1))
+    network.table.data = torch.tensor([[1.0], [2], [3], [4], [5]])
+    half = 0.5**0.5
+    above = [3 / 2 + 4 * half, 3 * half, 1 / 2 + 2 * half, half, 0]
+    np.testing.assert_allclose(network.layers()[1, :, 0].detach(), above, rtol=1e-6)
+    scorer = network.scorer()
+    items = np.array([3 + above[2], 4 + above[3], 0]) / 2
+    histories = matrix([[1, 1, 0], [0, 1, 0]])
+    found = scorer.scores(histories, np.array([0, -1]))
+    np.testing.assert_allclose(found[0], (1 + above[0]) / 2 * items, rtol=1e-6)
+    # a new user with item 1: the zeroth embedding is zero
+    np.testing.assert_allclose(found[1], 4 / 2 * items, rtol=1e-6)
+
+
+def test_pairs_have_each_interaction_once_and_items_that_were_not_taken():
+    world = data()
+    pairs = Pairs(world.positives, np.arange(11), np.random.default_rng(0))
+    found = [np.concatenate(part) for part in zip(*pairs.epoch(7), strict=True)]
+    assert sorted(zip(found[0], found[1], strict=True)) == sorted(
+        zip(*world.positives.nonzero(), strict=True)
+    )
+    assert not np.asarray(world.positives[found[0], found[2]]).any()
+    assert set(found[2].tolist()) == set(range(11))
+
+
 # what is refused
 
 
@@ -405,7 +441,7 @@ def test_what_cannot_be_done_is_said(baseline: Baseline, error: type[Exception],
 @pytest.mark.parametrize("name", sorted(set(BASELINES) - {"content-tfidf", "content-embedding", "hybrid"}))
 def test_without_interactions_nothing_is_preferred(name: str):
     empty = sp.csr_matrix((3, 4), dtype=np.float32)
-    if name in ("ials", "bpr"):
+    if name in ("ials", "bpr", "lightgcn"):
         with pytest.raises(TrainingError, match="no positive interactions"):
             small(name).fit(Data(empty))
     else:

@@ -108,6 +108,8 @@ LAYERS = [
     "baselines.content",
     "baselines.hybrid",
     "baselines.factors",
+    "baselines.pairs",
+    "baselines.lightgcn",
     "baselines.catalogue",
     "baselines.tune",
     "model",
@@ -160,6 +162,8 @@ LIBRARIES = {
         "cli.log",
         "cli.doctor",
         "text.static",
+        "baselines.pairs",
+        "baselines.lightgcn",
         "views",
     },  # views: PyG's form of the graph
     "torch_geometric": {"encoder", "graph", "views"},  # graph: the type that a method gives

@@ -13,6 +13,8 @@ svd           PureSVD: factors of the matrix of interactions
 content       items like those of the history, by words, by neighbours in the graph, by sentence vectors
 hybrid        a weighted sum of two
 factors       iALS and BPR-MF, by `implicit`
+pairs         a user, an item that was taken, and one that was not
+lightgcn      embeddings smoothed over the graph of interactions
 tune          the same small search for each
 
 Nothing is imported here.

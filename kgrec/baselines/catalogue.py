@@ -8,6 +8,7 @@ from kgrec.baselines.ease import Ease
 from kgrec.baselines.factors import BPR, IALS
 from kgrec.baselines.hybrid import Hybrid
 from kgrec.baselines.item_knn import ItemKNN
+from kgrec.baselines.lightgcn import LightGCN
 from kgrec.baselines.popularity import Popularity
 from kgrec.baselines.rp3 import P3alpha, RP3beta
 from kgrec.baselines.svd import PureSVD
@@ -27,4 +28,5 @@ BASELINES: dict[str, type[Baseline]] = {
     "hybrid": Hybrid,
     "ials": IALS,
     "bpr": BPR,
+    "lightgcn": LightGCN,
 }
