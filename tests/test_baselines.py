@@ -22,6 +22,7 @@ from kgrec.baselines.ease import Ease
 from kgrec.baselines.factors import BPR, IALS
 from kgrec.baselines.hybrid import Hybrid
 from kgrec.baselines.item_knn import ItemKNN
+from kgrec.baselines.kgat import KGAT, AttentionNetwork
 from kgrec.baselines.lightgcn import LightGCN, Propagation
 from kgrec.baselines.pairs import Pairs
 from kgrec.baselines.popularity import Popularity
@@ -42,6 +43,12 @@ def matrix(rows: list[list[int]] | np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix(np.asarray(rows, np.float32))
 
 
+def triples_of(neighbors: sp.csr_matrix) -> np.ndarray:
+    """Each neighbour by one of two relations."""
+    item, entity = neighbors.nonzero()
+    return np.column_stack([item, entity % 2, neighbors.shape[0] + entity])
+
+
 def data(seed: int = 0, n_users: int = 40, n_items: int = 12) -> Data:
     """Interactions at random, nobody takes the last item, the first user takes nothing; content of all kinds."""
     rng = np.random.default_rng(seed)
@@ -51,11 +58,13 @@ def data(seed: int = 0, n_users: int = 40, n_items: int = 12) -> Data:
     dense[0] = 0
     positives = matrix(dense)
     words = np.array(["space", "love", "crew", "rome", "war", "song"])
+    neighbors = matrix(rng.random((n_items, 5)) < 0.4)
     return Data(
         positives,
         sp.csr_matrix((rng.random(positives.nnz) * 400, positives.indices, positives.indptr), dense.shape),
         [" ".join(words[rng.random(6) < 0.5]) for _ in range(n_items)],
-        matrix(rng.random((n_items, 5)) < 0.4),
+        neighbors,
+        triples_of(neighbors),
         rng.normal(size=(n_items, 4)).astype(np.float32),
     )
 
@@ -115,7 +124,7 @@ def test_an_item_that_nobody_took(name: str):
     """It is known by its content alone."""
     world = data()
     scores = small(name).fit(world).scores(world.positives, np.arange(40))[:, -1]
-    if name in ("content-tfidf", "content-embedding", "hybrid"):
+    if name in ("content-tfidf", "content-embedding", "hybrid", "kgat"):
         assert scores[1:].any()
     else:
         assert not scores.any()
@@ -169,7 +178,7 @@ def test_scoring_leaves_histories_and_what_is_learned_as_they_are(name: str):
 def test_every_value_of_the_grid_can_be_fitted(name: str):
     world = data()
     for option, values in small(name).GRID.items():
-        for value in values:
+        for value in values if option not in ("epochs", "iterations") else ():
             scorer = replace(small(name), **{option: value}).fit(world)  # type: ignore[type-var]
             assert np.isfinite(scorer.scores(world.positives, np.arange(40))).all(), (option, value)
 
@@ -180,9 +189,9 @@ def test_what_goes_together_is_found(name: str):
     training, valid = grouped_halves(200, 40, 4)
     groups = np.eye(4, dtype=np.float32)[np.arange(40) % 4]
     texts = [f"group{n % 4}" for n in range(40)]
-    world = Data(training, None, texts, sp.csr_matrix(groups), groups)
+    world = Data(training, None, texts, sp.csr_matrix(groups), triples_of(sp.csr_matrix(groups)), groups)
     users = np.arange(200)
-    longer = {"bpr": BPR(dim=4), "lightgcn": LightGCN(dim=8, batch_size=128)}
+    longer = {"bpr": BPR(dim=4), "lightgcn": LightGCN(dim=8, batch_size=128), "kgat": KGAT(batch_size=256)}
     baseline = longer.get(name, small(name))
     _, recall = quality(baseline.fit(world), world, valid, users, 7)
     if name == "popularity":
@@ -396,6 +405,51 @@ def test_lightgcn_by_hand():
     np.testing.assert_allclose(found[1], 4 / 2 * items, rtol=1e-6)
 
 
+def one_genre() -> Data:
+    """Two users; items 0 and 1 of one genre, item 2 hidden; user 0 has item 0."""
+    triples = np.array([[0, 0, 3], [1, 0, 3], [2, 0, 3]])
+    return Data(matrix([[1, 0, 0], [0, 0, 0]]), triples=triples, hidden=np.array([False, False, True]))
+
+
+def test_edges_of_kgat_go_both_ways_and_not_to_what_is_hidden():
+    """Nodes: users 0 and 1, items 2, 3 and 4, the genre 5."""
+    found = AttentionNetwork(one_genre(), KGAT(dim=2)).edges.tolist()
+    assert found == [[0, 0, 2], [2, 2, 5], [3, 2, 5], [2, 1, 0], [5, 3, 2], [5, 3, 3]]
+
+
+def test_attention_of_kgat_by_hand():
+    network = AttentionNetwork(one_genre(), KGAT(dim=1))
+    network.table.data = torch.tensor([[1.0], [0], [2], [3], [4], [5]])
+    network.relation.data = torch.tensor([[0.1], [0.2], [0.3], [0.4]])
+    network.projection.data = torch.tensor([[[1.0]], [[0.5]], [[0.1]], [[0.2]]])
+    found = network.attention().matrix.to_dense().numpy()
+    # item 0: to its user (0.5 * 1) tanh(0.5 * 2 + 0.2), to the genre (0.1 * 5) tanh(0.1 * 2 + 0.3)
+    user, genre = np.exp(0.5 * np.tanh(1.2)), np.exp(0.5 * np.tanh(0.5))
+    first, second = np.exp(0.4 * np.tanh(1.4)), np.exp(0.6 * np.tanh(1.4))
+    expected = np.zeros((6, 6))
+    expected[0, 2] = expected[3, 5] = 1
+    expected[2, [0, 5]] = np.array([user, genre]) / (user + genre)
+    expected[5, [2, 3]] = np.array([first, second]) / (first + second)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_losses_of_kgat_reach_every_parameter():
+    network, rng = AttentionNetwork(data(), KGAT(dim=4)), np.random.default_rng(0)
+    one = torch.tensor([3])
+    loss = network.preference_loss(network.attention(), one, one, one + 1)
+    (loss + network.translation_loss(network.edges, rng)).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name
+
+
+def test_kgat_knows_nothing_of_new_users_and_hidden_items():
+    world = replace(data(), hidden=np.arange(12) == 11)
+    scorer = KGAT(dim=4, epochs=2).fit(world)
+    assert not scorer.scores(world.positives).any()
+    scores = scorer.scores(world.positives, np.arange(40))
+    assert scores[1:, :11].all() and not scores[:, 11].any()
+
+
 def test_pairs_have_each_interaction_once_and_items_that_were_not_taken():
     world = data()
     pairs = Pairs(world.positives, np.arange(11), np.random.default_rng(0))
@@ -429,6 +483,7 @@ def test_ease_refuses_what_does_not_fit_into_memory():
         (Hybrid(share=1.5), ConfigError, "share is 1.5"),
         (ContentTfidf("tags"), ConfigError, "no terms 'tags'"),
         (ContentTfidf(), TrainingError, "no item has a term"),
+        (KGAT(), TrainingError, "nothing is known of any item"),
         (ContentEmbedding(), TrainingError, "no item has a vector"),
     ],
 )
@@ -441,7 +496,7 @@ def test_what_cannot_be_done_is_said(baseline: Baseline, error: type[Exception],
 @pytest.mark.parametrize("name", sorted(set(BASELINES) - {"content-tfidf", "content-embedding", "hybrid"}))
 def test_without_interactions_nothing_is_preferred(name: str):
     empty = sp.csr_matrix((3, 4), dtype=np.float32)
-    if name in ("ials", "bpr", "lightgcn"):
+    if name in ("ials", "bpr", "lightgcn", "kgat"):
         with pytest.raises(TrainingError, match="no positive interactions"):
             small(name).fit(Data(empty))
     else:
@@ -465,6 +520,9 @@ def test_what_a_graph_holds(shared_catalogue: Path, bag_of_words: BagOfWords):
     # Horror, Science fiction, Ada; the director alone is shared with f2 beside the second
     assert found.neighbors is not None
     assert (found.neighbors @ found.neighbors.T).toarray()[0].tolist() == [3, 2, 1, 0, 0, 0]
+    assert found.triples is not None and len(found.triples) == len(graph.triples)
+    heads = found.triples[found.triples[:, 0] < 6]
+    assert np.bincount(heads[:, 0]).tolist() == [3, 2, 2, 3, 2, 3] and (heads[:, 2] >= 6).all()
     assert found.vectors is not None and found.vectors.shape == (6, 32)
     assert found.known.tolist() == [0, 1, 2, 3, 4]
     plain = data_of(graph)

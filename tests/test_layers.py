@@ -110,6 +110,7 @@ LAYERS = [
     "baselines.factors",
     "baselines.pairs",
     "baselines.lightgcn",
+    "baselines.kgat",
     "baselines.catalogue",
     "baselines.tune",
     "model",
@@ -164,9 +165,10 @@ LIBRARIES = {
         "text.static",
         "baselines.pairs",
         "baselines.lightgcn",
+        "baselines.kgat",
         "views",
     },  # views: PyG's form of the graph
-    "torch_geometric": {"encoder", "graph", "views"},  # graph: the type that a method gives
+    "torch_geometric": {"baselines.kgat", "encoder", "graph", "views"},  # graph: the type that a method gives
     "sentence_transformers": {"text.batches", "text.static", "text.models", "text.encoder"},
     "transformers": {"text.batches", "text.models"},
     "faiss": {"index.exact", "index.approximate", "index.search"},

@@ -15,6 +15,7 @@ hybrid        a weighted sum of two
 factors       iALS and BPR-MF, by `implicit`
 pairs         a user, an item that was taken, and one that was not
 lightgcn      embeddings smoothed over the graph of interactions
+kgat          attention over one graph of users, items and what is known of these
 tune          the same small search for each
 
 Nothing is imported here.

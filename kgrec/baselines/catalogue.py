@@ -8,6 +8,7 @@ from kgrec.baselines.ease import Ease
 from kgrec.baselines.factors import BPR, IALS
 from kgrec.baselines.hybrid import Hybrid
 from kgrec.baselines.item_knn import ItemKNN
+from kgrec.baselines.kgat import KGAT
 from kgrec.baselines.lightgcn import LightGCN
 from kgrec.baselines.popularity import Popularity
 from kgrec.baselines.rp3 import P3alpha, RP3beta
@@ -29,4 +30,5 @@ BASELINES: dict[str, type[Baseline]] = {
     "ials": IALS,
     "bpr": BPR,
     "lightgcn": LightGCN,
+    "kgat": KGAT,
 }

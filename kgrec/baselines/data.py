@@ -31,6 +31,8 @@ class Data:
     texts: Sequence[str] = ()
     #: a one for each entity that an item has an edge with; shape (n_items, n_entities), float32
     neighbors: sp.csr_matrix | None = None
+    #: head, relation, tail of each edge; items are 0 to n_items - 1, other entities follow; shape (n, 3), int64
+    triples: np.ndarray | None = None
     #: of the items' texts; zero where there is none; shape (n_items, dim), float32
     vectors: np.ndarray | None = None
     #: items that are hidden in training: they have content, but nothing is learned from it; shape (n_items,), bool
@@ -79,6 +81,7 @@ def data_of(
         _ages(log),
         texts if any(texts) else (),
         _neighbors(graph),
+        _triples(graph),
         text_vectors(encoder, texts) if encoder is not None else None,
         mask,
     )
@@ -100,3 +103,12 @@ def _neighbors(graph: KnowledgeGraph) -> sp.csr_matrix | None:
     edges = graph.csr(direction="both")[graph.item_entities]
     ones = np.ones(edges.nnz, np.float32)
     return sp.csr_matrix((ones, edges.indices, edges.indptr), edges.shape) if edges.nnz else None
+
+
+def _triples(graph: KnowledgeGraph) -> np.ndarray:
+    """The edges of the graph, with the items before other entities."""
+    place = np.empty(len(graph), np.int64)
+    others = np.setdiff1d(np.arange(len(graph)), graph.item_entities)
+    place[np.concatenate([graph.item_entities, others])] = np.arange(len(graph))
+    head, relation, tail = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
+    return np.column_stack([place[head], relation, place[tail]]).astype(np.int64)

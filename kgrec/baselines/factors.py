@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.baselines.data import Data
-from kgrec.baselines.scorers import ones
+from kgrec.baselines.scorers import KnownUsers, ones
 from kgrec.errors import ConfigError, TrainingError
 
 
@@ -125,25 +125,10 @@ class BPR:
                 num_threads=1,
             )
             model.fit(ones(data.positives), show_progress=False)
-        return KnownUsers(model.user_factors, model.item_factors)
-
-
-@dataclass(frozen=True)
-class KnownUsers:
-    """Factors of the users of training, and of items."""
-
-    #: the last is 1; shape (n_users, dim + 1), float32
-    users: np.ndarray
-    #: the last is b; shape (n_items, dim + 1), float32
-    items: np.ndarray
-
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
-        """See `Scorer`."""
-        of_users = np.zeros((histories.shape[0], self.items.shape[1]), np.float32)
-        of_users[:, -1] = 1
-        if users is not None:
-            of_users[users >= 0] = self.users[users[users >= 0]]
-        return np.asarray(of_users @ self.items.T, np.float32)
+        new = np.zeros(model.user_factors.shape[1], np.float32)
+        # implicit holds b in the last column of the items, whose users have a one there
+        new[-1] = 1
+        return KnownUsers(model.user_factors, model.item_factors, new)
 
 
 def _check(name: str, data: Data) -> None:

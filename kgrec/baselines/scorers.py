@@ -51,3 +51,22 @@ class ItemVectors:
             scores[start : start + _USERS] = dense(products)
             scores[start : start + _USERS] /= length
         return scores
+
+
+@dataclass(frozen=True)
+class KnownUsers:
+    """Vectors of the users of training, and of items: a score is their inner product, whatever the history."""
+
+    #: shape (n_users, dim), float32
+    users: np.ndarray
+    #: shape (n_items, dim), float32
+    items: np.ndarray
+    #: of any user whom training has not; shape (dim,), float32
+    new: np.ndarray
+
+    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
+        """See `Scorer`."""
+        vectors = np.tile(self.new, (histories.shape[0], 1))
+        if users is not None:
+            vectors[users >= 0] = self.users[users[users >= 0]]
+        return np.asarray(vectors @ self.items.T, np.float32)
