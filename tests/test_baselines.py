@@ -17,7 +17,7 @@ from grouped import grouped_halves
 from kgrec.baselines.catalogue import BASELINES
 from kgrec.baselines.content import ContentEmbedding, ContentTfidf
 from kgrec.baselines.contract import Baseline
-from kgrec.baselines.data import Data, data_of
+from kgrec.baselines.data import Data, data_of, over
 from kgrec.baselines.ease import Ease
 from kgrec.baselines.factors import BPR, IALS
 from kgrec.baselines.hybrid import Hybrid
@@ -31,9 +31,10 @@ from kgrec.baselines.similarity import largest
 from kgrec.baselines.svd import PureSVD
 from kgrec.baselines.tune import _first, quality, tune
 from kgrec.baselines.user_knn import UserKNN
-from kgrec.errors import ConfigError, TrainingError
+from kgrec.errors import ConfigError, SourceError, TrainingError
 from kgrec.graph import build_graph
 from kgrec.interactions import Interactions
+from kgrec.vocabulary import Vocabulary
 
 #: user, item: three users have item 0, two of these item 1 too, one has item 1 alone; nobody item 3
 TAKEN = [[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
@@ -525,6 +526,11 @@ def test_what_a_graph_holds(shared_catalogue: Path, bag_of_words: BagOfWords):
     assert np.bincount(heads[:, 0]).tolist() == [3, 2, 2, 3, 2, 3] and (heads[:, 2] >= 6).all()
     assert found.vectors is not None and found.vectors.shape == (6, 32)
     assert found.known.tolist() == [0, 1, 2, 3, 4]
+    assert over(graph, interactions) is interactions
+    fewer = replace(interactions, items=Vocabulary(["f3", "f1"]), item=np.array([1, 0, 1], np.int32))
+    assert over(graph, fewer).item.tolist() == interactions.item.tolist() == [0, 2, 0]
+    with pytest.raises(SourceError, match="The graph has no item 'f9', which was taken"):
+        over(graph, replace(fewer, items=Vocabulary(["f3", "f9"])))
     plain = data_of(graph)
     assert plain.ages is None and plain.vectors is None and plain.known.tolist() == [0, 1, 2, 3, 4, 5]
     assert plain.positives.nnz == 14  # u2 gave f4 one star

@@ -6,12 +6,13 @@ Enters: a graph and training interactions. Leaves: `Data`. Nothing is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from kgrec.dense import item_texts, text_vectors
+from kgrec.errors import SourceError
 from kgrec.graph import KnowledgeGraph
 from kgrec.interactions import Interactions
 from kgrec.text import TextEncoder
@@ -65,11 +66,14 @@ def data_of(
 
     Args:
         graph: Holds all items that are scored, those that training must not know, too.
-        interactions: To learn from, over the items of `graph`; None: those of the graph.
+        interactions: To learn from; None: those of the graph.
         encoder: Turns texts into vectors; None leaves vectors out.
         hidden: Rows of `graph.item_ids` that training must not know; None: it knows all.
+
+    Raises:
+        SourceError: An interaction is with an item that the graph has not.
     """
-    log = graph.interactions if interactions is None else interactions
+    log = over(graph, graph.interactions if interactions is None else interactions)
     items = graph.item_entities
     texts = item_texts(graph, items)
     mask = None
@@ -85,6 +89,23 @@ def data_of(
         text_vectors(encoder, texts) if encoder is not None else None,
         mask,
     )
+
+
+def over(graph: KnowledgeGraph, log: Interactions) -> Interactions:
+    """The same interactions, over the items of a graph that has these among others.
+
+    Raises:
+        SourceError: An interaction is with an item that the graph has not.
+    """
+    if log.items is graph.item_ids:
+        return log
+    item = graph.item_ids.ids(log.items.labels)[log.item]
+    if (item < 0).any():
+        name = log.items[int(log.item[item < 0][0])]
+        raise SourceError(
+            f"The graph has no item '{name}', which was taken.", "Give the graph that holds all items."
+        )
+    return replace(log, items=graph.item_ids, item=item.astype(np.int32))
 
 
 def _ages(log: Interactions) -> sp.csr_matrix | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kgrec.baselines.data import Data
 from kgrec.baselines.pairs import Pairs, bpr_loss
-from kgrec.baselines.scorers import ones
+from kgrec.baselines.scorers import KnownUsers, ones
 from kgrec.encoder import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
 
@@ -50,7 +50,7 @@ class LightGCN:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> Smoothed:
+    def fit(self, data: Data) -> KnownUsers:
         """Descend.
 
         Raises:
@@ -105,32 +105,13 @@ class Propagation(nn.Module):
         return self.table[nodes].square().sum() / nodes.shape[1]
 
     @torch.no_grad()
-    def scorer(self) -> Smoothed:
+    def scorer(self) -> KnownUsers:
         """What is left when learning is over."""
         layers = self.layers()
         nodes = layers.mean(dim=0).numpy()
         items = np.where(self.taken[:, None], nodes[self.n_users :], 0)
         # of the layers below the last, a user's layer above is the sum
         below = layers[:-1, self.n_users :].sum(dim=0).numpy() / len(layers)
-        part = (below * self.degree[:, None] ** -0.5).astype(np.float32)
-        return Smoothed(nodes[: self.n_users], items.astype(np.float32), part)
-
-
-@dataclass(frozen=True)
-class Smoothed:
-    """Embeddings of the users of training and of items, and what an item adds to a new user."""
-
-    #: shape (n_users, dim), float32
-    users: np.ndarray
-    #: zero for an item that nobody took; shape (n_items, dim), float32
-    items: np.ndarray
-    #: shape (n_items, dim), float32
-    parts: np.ndarray
-
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
-        """See `Scorer`."""
-        length = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)[:, None]
-        embedded = np.asarray(ones(histories) @ self.parts) / np.sqrt(length)
-        if users is not None:
-            embedded[users >= 0] = self.users[users[users >= 0]]
-        return np.asarray(embedded @ self.items.T, np.float32)
+        parts = (below * self.degree[:, None] ** -0.5).astype(np.float32)
+        new = np.zeros(nodes.shape[1], np.float32)
+        return KnownUsers(nodes[: self.n_users], items.astype(np.float32), new, parts)

@@ -55,18 +55,26 @@ class ItemVectors:
 
 @dataclass(frozen=True)
 class KnownUsers:
-    """Vectors of the users of training, and of items: a score is their inner product, whatever the history."""
+    """Vectors of the users of training, and of items: a score is their inner product, whatever the history.
+
+    A user whom training has not is `new`, and of each item in the history its `parts` by the root of the history's length.
+    """
 
     #: shape (n_users, dim), float32
     users: np.ndarray
     #: shape (n_items, dim), float32
     items: np.ndarray
-    #: of any user whom training has not; shape (dim,), float32
+    #: shape (dim,), float32
     new: np.ndarray
+    #: shape (n_items, dim), float32; None: all zero
+    parts: np.ndarray | None = None
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
         """See `Scorer`."""
         vectors = np.tile(self.new, (histories.shape[0], 1))
+        if self.parts is not None:
+            length = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
+            vectors += dense(ones(histories) @ self.parts) / np.sqrt(length)[:, None]
         if users is not None:
             vectors[users >= 0] = self.users[users[users >= 0]]
         return np.asarray(vectors @ self.items.T, np.float32)

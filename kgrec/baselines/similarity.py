@@ -15,7 +15,9 @@ share nothing, and what is not above zero, count as not alike at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,53 +32,65 @@ _PAIRS = 1 << 25
 Similarity = Callable[[np.ndarray, np.ndarray, np.ndarray, int, float], np.ndarray]
 
 
-def nearest_rows(
-    rows: sp.csr_matrix,
-    others: sp.csr_matrix,
-    similarity: str,
-    shrinkage: float,
-    neighbors: int,
-    *,
-    same: bool = False,
-) -> sp.csr_matrix:
-    """The most similar of other rows for each row.
+@dataclass(frozen=True)
+class Neighborhood:
+    """Which rows are like which, and how many of these count."""
 
-    Args:
-        rows: sets, stored where an element is; shape (n, N).
-        others: sets of the same elements; shape (m, N).
-        similarity: a name of `SIMILARITIES`.
-        shrinkage: h above.
-        neighbors: most that each row keeps; of equal ones the first.
-        same: `others` are `rows`, and no row is its own neighbour.
+    #: cosine, jaccard or pearson
+    similarity: str = "cosine"
+    neighbors: int = 100
+    #: h above
+    shrinkage: float = 10.0
 
-    Returns:
-        Similarities; shape (n, m), float32.
+    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "neighbors": (20, 50, 100, 200, 500, 1000),
+        "shrinkage": (0.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+        "similarity": ("cosine", "jaccard", "pearson"),
+    }
+    INDUCTIVE: ClassVar[bool] = True
 
-    Raises:
-        ConfigError: There is no such similarity, or an option is out of range.
-    """
-    if similarity not in SIMILARITIES:
-        raise ConfigError(
-            f"There is no similarity '{similarity}'.", did_you_mean(similarity, sorted(SIMILARITIES))
-        )
-    if shrinkage < 0 or neighbors < 1:
-        raise ConfigError(
-            f"shrinkage is {shrinkage:g}, neighbors {neighbors:,}.",
-            "Shrinkage is at least 0, neighbors at least 1.",
-        )
-    sizes, columns = np.diff(others.indptr).astype(np.float64), ones(others).T.tocsr()
-    parts = []
-    for part in blocks(rows.shape[0], others.shape[0]):
-        counts = ones(rows[part]) @ columns
-        at = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-        own = np.diff(rows.indptr)[part].astype(np.float64)
-        values = SIMILARITIES[similarity](
-            counts.data.astype(np.float64), own[at], sizes[counts.indices], rows.shape[1], shrinkage
-        )
-        if same:
-            values[at + part.start == counts.indices] = 0
-        parts.append(largest(sp.csr_matrix((values, counts.indices, counts.indptr), counts.shape), neighbors))
-    return sp.csr_matrix(sp.vstack([no_weights(0, others.shape[0]), *parts]))
+    def nearest(self, rows: sp.csr_matrix, others: sp.csr_matrix, *, same: bool = False) -> sp.csr_matrix:
+        """The most similar of other rows for each row.
+
+        Args:
+            rows: sets, stored where an element is; shape (n, N).
+            others: sets of the same elements; shape (m, N).
+            same: `others` are `rows`, and no row is its own neighbour.
+
+        Returns:
+            Similarities, of each row at most `neighbors`, of equal ones the first; shape (n, m), float32.
+        """
+        sizes, columns = np.diff(others.indptr).astype(np.float64), ones(others).T.tocsr()
+        parts = []
+        for part in blocks(rows.shape[0], others.shape[0]):
+            counts = ones(rows[part]) @ columns
+            at = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+            own = np.diff(rows.indptr)[part].astype(np.float64)
+            values = SIMILARITIES[self.similarity](
+                counts.data.astype(np.float64), own[at], sizes[counts.indices], rows.shape[1], self.shrinkage
+            )
+            if same:
+                values[at + part.start == counts.indices] = 0
+            alike = sp.csr_matrix((values, counts.indices, counts.indptr), counts.shape)
+            parts.append(largest(alike, self.neighbors))
+        return sp.csr_matrix(sp.vstack([no_weights(0, others.shape[0]), *parts]))
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ConfigError: There is no such similarity, or an option is out of range.
+        """
+        if self.similarity not in SIMILARITIES:
+            raise ConfigError(
+                f"There is no similarity '{self.similarity}'.",
+                did_you_mean(self.similarity, sorted(SIMILARITIES)),
+            )
+        if self.shrinkage < 0 or self.neighbors < 1:
+            raise ConfigError(
+                f"shrinkage is {self.shrinkage:g}, neighbors {self.neighbors:,}.",
+                "Shrinkage is at least 0, neighbors at least 1.",
+            )
 
 
 def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:

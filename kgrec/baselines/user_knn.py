@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from kgrec.baselines.data import Data
-from kgrec.baselines.scorers import ones
-from kgrec.baselines.similarity import nearest_rows
+from kgrec.baselines.scorers import dense, ones
+from kgrec.baselines.similarity import Neighborhood
 
 
 @dataclass(frozen=True)
-class UserKNN:
+class UserKNN(Neighborhood):
     r"""User-based nearest neighbours (Resnick et al. 1994; Herlocker et al. 1999, for interactions without values).
 
     .. math:: s_{uj} = \sum_{v \in N(u),\; j \in H_v} \mathrm{sim}(u, v)
@@ -24,20 +22,13 @@ class UserKNN:
     user is a neighbour of the own history, too, and adds only to what that history holds.
     """
 
-    #: cosine, jaccard or pearson
-    similarity: str = "cosine"
-    neighbors: int = 100
-    shrinkage: float = 10.0
-
-    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "neighbors": (20, 50, 100, 200, 500, 1000),
-        "shrinkage": (0.0, 10.0, 50.0, 100.0, 500.0),
-        "similarity": ("cosine", "jaccard", "pearson"),
-    }
-    INDUCTIVE: ClassVar[bool] = True
-
     def fit(self, data: Data) -> LikeMinded:
-        """Keep the histories."""
+        """Keep the histories.
+
+        Raises:
+            ConfigError: An option is out of range.
+        """
+        self.check()
         return LikeMinded(self, ones(data.positives))
 
 
@@ -45,14 +36,10 @@ class UserKNN:
 class LikeMinded:
     """Histories of training, to find those that are alike."""
 
-    options: UserKNN
+    options: Neighborhood
     #: shape (n_users, n_items), float32
     positives: sp.csr_matrix
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
         """See `Scorer`."""
-        options = self.options
-        near = nearest_rows(
-            histories, self.positives, options.similarity, options.shrinkage, options.neighbors
-        )
-        return np.asarray((near @ self.positives).toarray(), np.float32)
+        return dense(self.options.nearest(histories, self.positives) @ self.positives)
