@@ -27,7 +27,7 @@ from kgrec.errors import ConfigError, did_you_mean
 from kgrec.slim import no_weights
 
 #: pairs of rows whose common elements are held at a time
-_PAIRS = 1 << 25
+_PAIRS = 1 << 23
 
 Similarity = Callable[[np.ndarray, np.ndarray, np.ndarray, int, float], np.ndarray]
 
@@ -94,17 +94,24 @@ class Neighborhood:
 
 
 def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order."""
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    positive = matrix.data > 0
-    row, column, value = row[positive], matrix.indices[positive], matrix.data[positive]
-    order = np.lexsort((column, -value, row))
-    lengths = np.bincount(row, minlength=matrix.shape[0])
-    place = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    kept = order[place < most]
-    found = sp.csr_matrix((value[kept].astype(np.float32), (row[kept], column[kept])), matrix.shape)
-    found.sort_indices()
-    return found
+    """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order.
+
+    The columns of `matrix` are put in order, too.
+    """
+    matrix.sort_indices()
+    kept = matrix.data > 0
+    for row in np.flatnonzero(np.diff(matrix.indptr) > most):
+        part = slice(*matrix.indptr[row : row + 2])
+        kept[part] &= _highest(matrix.data[part], most)
+    until = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_matrix((matrix.data[kept].astype(np.float32), matrix.indices[kept], until), matrix.shape)
+
+
+def _highest(values: np.ndarray, most: int) -> np.ndarray:
+    """Whether each is among so many highest, of equal ones the first; bool."""
+    least = np.partition(values, len(values) - most)[len(values) - most]
+    above, equal = values > least, values == least
+    return np.asarray(above | (equal & (np.cumsum(equal) <= most - np.count_nonzero(above))))
 
 
 def blocks(n_rows: int, width: int) -> Iterator[slice]:
