@@ -18,6 +18,7 @@ from kgrec.baselines.pairs import Pairs, bpr_loss
 from kgrec.baselines.scorers import KnownUsers, ones
 from kgrec.encoder import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
+from kgrec.train import threads
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class KGAT:
             )
             raise TrainingError(f"KGAT: {what}.", "Leave this baseline out.")
         rng = np.random.default_rng(self.seed)
-        with torch.random.fork_rng(devices=[]):
+        # gradients are summed in no certain order on several threads
+        with threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = AttentionNetwork(data, self)
             optimizer = torch.optim.Adam(network.parameters(), self.learning_rate)

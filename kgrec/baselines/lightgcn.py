@@ -16,6 +16,7 @@ from kgrec.baselines.pairs import Pairs, bpr_loss
 from kgrec.baselines.scorers import KnownUsers, ones
 from kgrec.encoder import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
+from kgrec.train import degrees, taken_by, threads
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,14 @@ class LightGCN:
         positives = ones(data.positives)
         if not positives.nnz:
             raise TrainingError("LightGCN: there are no positive interactions.", "Leave this baseline out.")
-        network = Propagation(positives, self)
+        # gradients are summed in no certain order on several threads
+        with threads(1):
+            network = Propagation(positives, self)
+            self._learn(network, Pairs(positives, data.known, np.random.default_rng(self.seed)))
+            return network.scorer()
+
+    def _learn(self, network: Propagation, pairs: Pairs) -> None:
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate)
-        pairs = Pairs(positives, data.known, np.random.default_rng(self.seed))
         for _ in range(self.epochs):
             for user, taken, other in pairs.epoch(self.batch_size):
                 nodes = torch.stack([user, taken + network.n_users, other + network.n_users])
@@ -70,7 +76,6 @@ class LightGCN:
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-        return network.scorer()
 
 
 class Propagation(nn.Module):
@@ -84,8 +89,7 @@ class Propagation(nn.Module):
     def __init__(self, positives: sp.csr_matrix, options: LightGCN) -> None:
         super().__init__()
         self.n_users, self.depth = positives.shape[0], options.layers
-        self.degree = np.maximum(np.bincount(positives.indices, minlength=positives.shape[1]), 1)
-        self.taken = np.bincount(positives.indices, minlength=positives.shape[1]) > 0
+        self.degree, self.taken = degrees(positives), taken_by(positives) > 0
         length = np.maximum(np.diff(positives.indptr), 1)
         scaled = sp.diags_array(length**-0.5) @ positives @ sp.diags_array(self.degree**-0.5)
         self.adjacency = Adjacency(sp.csr_matrix(sp.block_array([[None, scaled], [scaled.T, None]])))

@@ -61,7 +61,7 @@ class Tuned:
         best = self.best
         return (
             f"{best.baseline}: NDCG@{self.k} {best.ndcg:.4f}, recall@{self.k} {best.recall:.4f} on held-out data; "
-            f"{len(self.trials):,} trials, {self.seconds:,.1f} of {self.budget:,.0f} CPU seconds"
+            f"{len(self.trials):,} trial{'s' * (len(self.trials) > 1)}, {self.seconds:,.1f} of {self.budget:,.0f} CPU seconds"
         )
 
 
