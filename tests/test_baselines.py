@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import torch
 from conftest import BagOfWords
 from grouped import grouped_halves
 
+from kgrec import baselines
 from kgrec.baselines.catalogue import BASELINES
 from kgrec.baselines.content import ContentEmbedding, ContentTfidf
 from kgrec.baselines.contract import Baseline
@@ -584,3 +585,19 @@ def test_nothing_can_be_tuned_on_nothing():
     training, _ = grouped_halves(20, 20, 4)
     with pytest.raises(TrainingError, match="No interactions are held out"):
         tune(Ease(), Data(training), sp.csr_matrix(training.shape, dtype=np.float32))
+
+
+@every
+def test_every_baseline_and_option_is_described(name: str):
+    page = Path(__file__).parents[1].joinpath("docs", "baselines.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
+    assert f"`{BASELINES[name].__name__}`" in row
+    if name != "user-knn":  # as item-knn
+        for option in fields(BASELINES[name]):  # type: ignore[arg-type]
+            assert f"`{option.name}`" in row, option.name
+    assert set(BASELINES[name].GRID) <= {option.name for option in fields(BASELINES[name])}  # type: ignore[arg-type]
+
+
+def test_all_are_told_of_in_the_package():
+    modules = {path.stem for path in Path(baselines.__file__).parent.glob("*.py")} - {"__init__"}
+    assert {line.split()[0] for line in (baselines.__doc__ or "").splitlines()[2:-2]} == modules

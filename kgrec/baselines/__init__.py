@@ -16,6 +16,7 @@ factors       iALS and BPR-MF, by `implicit`
 pairs         a user, an item that was taken, and one that was not
 lightgcn      embeddings smoothed over the graph of interactions
 kgat          attention over one graph of users, items and what is known of these
+catalogue     all baselines by name
 tune          the same small search for each
 
 Nothing is imported here.
