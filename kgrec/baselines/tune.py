@@ -1,0 +1,174 @@
+"""The same small search for every baseline, on the same held-out interactions.
+
+Enters: a baseline, what it may learn from, and what is held out. Leaves: `Tuned`. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.baselines.contract import Baseline, Scorer
+from kgrec.baselines.data import Data
+from kgrec.baselines.similarity import blocks
+from kgrec.errors import TrainingError
+from kgrec.search import ranking_quality
+
+logger = logging.getLogger(__name__)
+
+#: who are validated, at most
+_USERS = 5_000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of the options, and what it reached on the held-out part."""
+
+    baseline: Baseline
+    ndcg: float
+    recall: float
+    #: of CPU, for learning and for scoring
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found. As a string: the baseline, its figures, and the budget."""
+
+    trials: tuple[Trial, ...]
+    #: seconds of CPU that were allowed
+    budget: float
+    #: length of the lists that the figures are of
+    k: int
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the highest NDCG, of equal ones the first."""
+        return max(self.trials, key=lambda trial: trial.ndcg)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of CPU that were spent."""
+        return sum(trial.seconds for trial in self.trials)
+
+    def __str__(self) -> str:
+        best = self.best
+        return (
+            f"{best.baseline}: NDCG@{self.k} {best.ndcg:.4f}, recall@{self.k} {best.recall:.4f} on held-out data; "
+            f"{len(self.trials):,} trial{'s' * (len(self.trials) > 1)}, {self.seconds:,.1f} of {self.budget:,.0f} CPU seconds"
+        )
+
+
+def tune(
+    baseline: Baseline,
+    data: Data,
+    valid: sp.csr_matrix,
+    *,
+    budget: float = 60.0,
+    k: int = 20,
+    seed: int = 0,
+    clock: Callable[[], float] = time.process_time,
+) -> Tuned:
+    """Vary one option at a time over its grid, keeping what is best by NDCG, until nothing gets better.
+
+    The first trial is that of `baseline` as it is, and is always made. Another begins only if, at the pace of those before,
+    it would end within the budget.
+
+    Args:
+        baseline: where to start.
+        data: what is learned from.
+        valid: what is held out, of the shape of `data.positives`; nothing of it is in these.
+        budget: seconds of CPU.
+        k: length of the lists.
+        seed: draws 5,000 users where there are more.
+        clock: tells seconds of CPU.
+
+    Raises:
+        TrainingError: Nothing is held out, or the baseline cannot learn from the data.
+    """
+    users = _sample(np.flatnonzero(np.diff(valid.indptr)), seed)
+    if not len(users):
+        raise TrainingError(
+            "No interactions are held out, so nothing can be tuned.", "Hold some out, or skip the search."
+        )
+    made: dict[Baseline, Trial] = {}
+
+    def tried(setting: Baseline) -> Trial:
+        began = clock()
+        ndcg, recall = quality(setting.fit(data), data, valid, users, k)
+        made[setting] = Trial(setting, ndcg, recall, clock() - began)
+        logger.info("%s: NDCG@%d %.4f", setting, k, ndcg)
+        return made[setting]
+
+    best, before = tried(baseline), None
+    while best is not before:
+        before = best
+        for option, values in baseline.GRID.items():
+            for setting in [_varied(best.baseline, option, value) for value in values]:
+                if setting not in made:
+                    spent = sum(trial.seconds for trial in made.values())
+                    if spent + spent / len(made) > budget:
+                        return _told(Tuned(tuple(made.values()), budget, k))
+                    trial = tried(setting)
+                    best = trial if trial.ndcg > best.ndcg else best
+    return _told(Tuned(tuple(made.values()), budget, k))
+
+
+def quality(
+    scorer: Scorer, data: Data, truth: sp.csr_matrix, users: np.ndarray, k: int
+) -> tuple[float, float]:
+    """Mean NDCG and recall of lists for training users, without what they took in training.
+
+    Args:
+        scorer: has learned from `data`.
+        data: holds the histories.
+        truth: what was taken, of the shape of `data.positives`.
+        users: rows of both, who have something in `truth`; shape (n,).
+        k: length of the lists.
+    """
+    gains = []
+    for part in blocks(len(users), data.n_items):
+        some = users[part]
+        histories = data.positives[some]
+        scores = scorer.scores(histories, some)
+        scores[np.repeat(np.arange(len(some)), np.diff(histories.indptr)), histories.indices] = -np.inf
+        gains.append(_taken(truth[some], _first(scores, k)))
+    return ranking_quality(np.concatenate(gains), np.diff(truth.indptr)[users])
+
+
+def _told(found: Tuned) -> Tuned:
+    logger.info("%s", found)
+    return found
+
+
+def _varied(baseline: Baseline, option: str, value: Any) -> Baseline:
+    return replace(baseline, **{option: value})  # type: ignore[type-var]
+
+
+def _first(scores: np.ndarray, k: int) -> np.ndarray:
+    """The k items with the highest scores, in order; of equal ones the first; shape (n_users, k or all items)."""
+    k = min(k, scores.shape[1])
+    least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
+    # all above the k-th score, and of those equal to it the first
+    above, equal = scores > least, scores == least
+    kept = above | (equal & (np.cumsum(equal, axis=1) <= k - above.sum(axis=1, keepdims=True)))
+    items = np.nonzero(kept)[1].reshape(len(scores), k)
+    order = np.argsort(-np.take_along_axis(scores, items, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(items, order, axis=1)
+
+
+def _taken(truth: sp.csr_matrix, lists: np.ndarray) -> np.ndarray:
+    rows = np.repeat(np.arange(len(lists)), lists.shape[1])
+    return np.asarray(truth[rows, lists.ravel()]).reshape(lists.shape) > 0
+
+
+def _sample(rows: np.ndarray, seed: int) -> np.ndarray:
+    if len(rows) <= _USERS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, _USERS, replace=False))
