@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kgrec import artifacts
 from kgrec.errors import CorruptArtifact
 from kgrec.index import Built, IndexConfig, VectorIndex
 from kgrec.index.recall import least_effort
@@ -182,6 +183,35 @@ def test_a_mapped_index_is_the_same_survives_its_file_and_takes_more(large, tmp_
         np.testing.assert_array_equal(one, other)
     more = stored.extended(np.concatenate([vectors, queries]))
     assert more.search(queries, 1)[0][:, 0].tolist() == list(range(20_000, 20_025))
+
+
+def test_an_index_is_of_one_folder_though_it_is_replaced_while_it_is_read(large, tmp_path):
+    index, vectors, queries = large
+    kind, folder = index.built.kind, tmp_path / "model"
+    others = vectors[::-1].copy()
+
+    def write(rows):
+        made = VectorIndex.build(rows, IndexConfig(kind=kind, effort=index.built.effort), queries)
+        with artifacts.writing(folder, kind="model") as place:
+            artifacts.write_array(rows, place / "vectors.npy")
+            made.save(place)
+            artifacts.write_json(made.built.model_dump(), place / "built.json")
+        return made
+
+    def load(place, _):
+        rows = artifacts.map_array(place / "vectors.npy", (None, 8))
+        if (rows == vectors).all():
+            after.append(write(others))
+        built = Built.model_validate(artifacts.read_json(place / "built.json"))
+        return VectorIndex.load(place, rows, built)
+
+    before, after = write(vectors), []
+    early = VectorIndex.load(folder, artifacts.map_array(folder / "vectors.npy", (None, 8)), before.built)
+    late = artifacts.reading(folder, "model", load)
+    assert len(after) == 1
+    for loaded, made in ((early, before), (late, after[0])):
+        for one, other in zip(loaded.search(queries, 50), made.search(queries, 50), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_the_effort_is_raised_until_recall_holds_or_to_the_end():
