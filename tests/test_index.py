@@ -237,8 +237,9 @@ def test_what_was_measured_is_said():
 def test_auto_goes_by_size_and_memory():
     auto, gigabyte = IndexConfig(), 1 << 30
     assert auto.kind_for(100_000, 256, gigabyte) == "flat"
-    assert auto.kind_for(1_000_000, 256, 24 * gigabyte) == "hnsw"
-    assert auto.kind_for(1_000_000, 256, 4 * gigabyte) == "ivfpq"
+    assert auto.kind_for(1_000_000, 256, 24 * gigabyte) == "ivf"
+    assert auto.kind_for(1_000_000, 256, 4 * gigabyte) == "ivf"
+    assert auto.kind_for(1_000_000, 256, 3 * gigabyte) == "ivfpq"
     assert IndexConfig(kind="ivf").kind_for(1, 1) == "ivf"
 
 

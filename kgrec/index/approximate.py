@@ -18,11 +18,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from kgrec.index.config import LINKS
 from kgrec.index.exact import Exact, in_order
 
 #: length of the lists that an effort is chosen for; longer ones take more
 DEPTH = 100
+#: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
+LINKS = 32
 #: rows added at a time
 _ROWS = 65_536
 #: rows that centres are trained on, for each
