@@ -222,6 +222,21 @@ def test_the_effort_is_raised_until_recall_holds_or_to_the_end():
     assert least_effort(recall.__getitem__, (8, 40), IndexConfig(effort=16)) == (16, 0.9)
 
 
+def test_longer_lists_take_more_effort_by_what_was_measured():
+    built = Built(kind="ivf", effort=8, k=100, deep_effort=32, deep_k=1000)
+    # four times as much for ten times the length: twice as much for the square root of ten
+    assert [built.effort_for(k) for k in (1, 100, 316, 317, 1000, 10_000)] == [8, 8, 16, 17, 32, 128]
+    assert Built(kind="ivf", effort=8, k=40).effort_for(500) == 8
+
+
+def test_an_approximate_index_finds_long_lists_too(large):
+    index, vectors, queries = large
+    assert index.built.deep_k == 1000 and index.built.deep_recall >= 0.98
+    scores = index._approximate.best(queries, 500, index.built.effort_for(500))[1]
+    exact = -np.sort(-(queries @ vectors.T), axis=1)[:, 499:500]
+    assert (scores >= exact - 1e-6).mean() >= 0.97
+
+
 def test_what_was_measured_is_said():
     built = Built(kind="hnsw", effort=4096, recall=0.9, min_recall=0.98, k=100, sample=1000)
     assert not built.holds
@@ -229,6 +244,19 @@ def test_what_was_measured_is_said():
         "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98: it cannot find "
         "more. Choose index.kind=flat or ivf, or a lower index.min_recall."
     )
+    deep = Built(
+        kind="ivf",
+        effort=8,
+        recall=0.99,
+        min_recall=0.98,
+        k=100,
+        sample=3,
+        deep_effort=32,
+        deep_recall=0.985,
+        deep_k=1000,
+    )
+    assert deep.holds and not deep.model_copy(update={"deep_recall": 0.97}).holds
+    assert str(deep) == "Index: ivf, recall@100 0.990 for 3 users at effort 8, recall@1000 0.985 at 32."
     assert str(Built(kind="ivf", effort=8, recall=1.0, min_recall=0.98, k=100, sample=3)) == (
         "Index: ivf, recall@100 1.000 for 3 users at effort 8."
     )
