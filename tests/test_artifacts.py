@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -137,6 +138,38 @@ def test_a_folder_of_another_version(own: Path):
     assert raised.value.remedy == (
         "Make it again with this version of kgrec, or install the version that wrote it."
     )
+
+
+def as_version_2(folder: Path) -> None:
+    """Make a folder what kgrec wrote in format 2: an index of every vector, of which config.json said nothing."""
+    if (folder / "item_embeddings.npy").exists():
+        config = artifacts.read_json(folder / "config.json")
+        del config["index"]
+        config["config"]["index"] = {"kind": "flat"}
+        artifacts.write_json(config, folder / "config.json")
+        vectors = np.load(folder / "item_embeddings.npy")
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        faiss.write_index(index, str(folder / "index.faiss"))
+        as_version_2(folder / "graph")
+    path = folder / artifacts.MANIFEST
+    manifest = artifacts.Manifest(**json.loads(path.read_text()) | {"format_version": 2, "files": {}})
+    path.unlink()
+    artifacts._seal(folder, manifest)
+
+
+def test_folders_of_format_2_are_read(own: Path):
+    graph, rec = KnowledgeGraph.load(own / "graph"), Recommender.load(own / "model")
+    for kind in ("graph", "model"):
+        as_version_2(own / kind)
+        assert json.loads((own / kind / artifacts.MANIFEST).read_text())["format_version"] == 2
+    assert KnowledgeGraph.load(own / "graph").triples.equals(graph.triples)
+    old, users = Recommender.load(own / "model"), rec.model.users.tolist()
+    assert old.model.index.built.kind == "flat" and old.model.graph().triples.equals(graph.triples)
+    assert old.recommend(users, k=3).equals(rec.recommend(users, k=3))
+    old.save(own / "model")
+    assert artifacts.current(own / "model", "model").format_version == artifacts.FORMAT_VERSION
+    assert not (own / "model" / "index.faiss").exists()
 
 
 def test_a_folder_of_the_other_kind(written: Path):

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kgrec import artifacts
 from kgrec.errors import CorruptArtifact
 from kgrec.index import Built, IndexConfig, VectorIndex
 from kgrec.index.recall import least_effort
@@ -184,12 +185,56 @@ def test_a_mapped_index_is_the_same_survives_its_file_and_takes_more(large, tmp_
     assert more.search(queries, 1)[0][:, 0].tolist() == list(range(20_000, 20_025))
 
 
+def test_an_index_is_of_one_folder_though_it_is_replaced_while_it_is_read(large, tmp_path):
+    index, vectors, queries = large
+    kind, folder = index.built.kind, tmp_path / "model"
+    others = vectors[::-1].copy()
+
+    def write(rows):
+        made = VectorIndex.build(rows, IndexConfig(kind=kind, effort=index.built.effort), queries)
+        with artifacts.writing(folder, kind="model") as place:
+            artifacts.write_array(rows, place / "vectors.npy")
+            made.save(place)
+            artifacts.write_json(made.built.model_dump(), place / "built.json")
+        return made
+
+    def load(place, _):
+        rows = artifacts.map_array(place / "vectors.npy", (None, 8))
+        if (rows == vectors).all():
+            after.append(write(others))
+        built = Built.model_validate(artifacts.read_json(place / "built.json"))
+        return VectorIndex.load(place, rows, built)
+
+    before, after = write(vectors), []
+    early = VectorIndex.load(folder, artifacts.map_array(folder / "vectors.npy", (None, 8)), before.built)
+    late = artifacts.reading(folder, "model", load)
+    assert len(after) == 1
+    for loaded, made in ((early, before), (late, after[0])):
+        for one, other in zip(loaded.search(queries, 50), made.search(queries, 50), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_the_effort_is_raised_until_recall_holds_or_to_the_end():
     recall = {8: 0.5, 16: 0.9, 32: 0.99, 40: 1.0}
     assert least_effort(recall.__getitem__, (8, 40), IndexConfig()) == (32, 0.99)
     assert least_effort(recall.__getitem__, (8, 16), IndexConfig()) == (16, 0.9)
     assert least_effort(recall.__getitem__, (8, 40), IndexConfig(min_recall=1)) == (40, 1.0)
     assert least_effort(recall.__getitem__, (8, 40), IndexConfig(effort=16)) == (16, 0.9)
+
+
+def test_longer_lists_take_more_effort_by_what_was_measured():
+    built = Built(kind="ivf", effort=8, k=100, deep_effort=32, deep_k=1000)
+    # four times as much for ten times the length: twice as much for the square root of ten
+    assert [built.effort_for(k) for k in (1, 100, 316, 317, 1000, 10_000)] == [8, 8, 16, 17, 32, 128]
+    assert Built(kind="ivf", effort=8, k=40).effort_for(500) == 8
+
+
+def test_an_approximate_index_finds_long_lists_too(large):
+    index, vectors, queries = large
+    assert index.built.deep_k == 1000 and index.built.deep_recall >= 0.98
+    scores = index._approximate.best(queries, 500, index.built.effort_for(500))[1]
+    exact = -np.sort(-(queries @ vectors.T), axis=1)[:, 499:500]
+    assert (scores >= exact - 1e-6).mean() >= 0.97
 
 
 def test_what_was_measured_is_said():
@@ -199,6 +244,19 @@ def test_what_was_measured_is_said():
         "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98: it cannot find "
         "more. Choose index.kind=flat or ivf, or a lower index.min_recall."
     )
+    deep = Built(
+        kind="ivf",
+        effort=8,
+        recall=0.99,
+        min_recall=0.98,
+        k=100,
+        sample=3,
+        deep_effort=32,
+        deep_recall=0.985,
+        deep_k=1000,
+    )
+    assert deep.holds and not deep.model_copy(update={"deep_recall": 0.97}).holds
+    assert str(deep) == "Index: ivf, recall@100 0.990 for 3 users at effort 8, recall@1000 0.985 at 32."
     assert str(Built(kind="ivf", effort=8, recall=1.0, min_recall=0.98, k=100, sample=3)) == (
         "Index: ivf, recall@100 1.000 for 3 users at effort 8."
     )
@@ -207,8 +265,9 @@ def test_what_was_measured_is_said():
 def test_auto_goes_by_size_and_memory():
     auto, gigabyte = IndexConfig(), 1 << 30
     assert auto.kind_for(100_000, 256, gigabyte) == "flat"
-    assert auto.kind_for(1_000_000, 256, 24 * gigabyte) == "hnsw"
-    assert auto.kind_for(1_000_000, 256, 4 * gigabyte) == "ivfpq"
+    assert auto.kind_for(1_000_000, 256, 24 * gigabyte) == "ivf"
+    assert auto.kind_for(1_000_000, 256, 4 * gigabyte) == "ivf"
+    assert auto.kind_for(1_000_000, 256, 3 * gigabyte) == "ivfpq"
     assert IndexConfig(kind="ivf").kind_for(1, 1) == "ivf"
 
 

@@ -18,11 +18,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from kgrec.index.config import LINKS
 from kgrec.index.exact import Exact, in_order
 
-#: length of the lists that an effort is chosen for; longer ones take more
+#: length of the lists that an effort is chosen for
 DEPTH = 100
+#: rows that could be compared while one is kept in a list
+_KEPT = 8
+#: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
+LINKS = 32
 #: rows added at a time
 _ROWS = 65_536
 #: rows that centres are trained on, for each
@@ -41,8 +44,6 @@ class Approximate(ABC):
 
     #: FAISS's class of what is stored
     faiss_class: ClassVar[str]
-    #: what the effort is multiplied by where a list is so many times as long as DEPTH, to the power of this
-    growth: ClassVar[float]
 
     def __init__(self, stored: Any, exact: Exact) -> None:
         self.stored, self._exact = stored, exact
@@ -63,21 +64,20 @@ class Approximate(ABC):
         Args:
             queries: shape (n_queries, dim), float32.
             k: How many, not more than there are.
-            effort: For lists of DEPTH rows.
+            effort: That lists of this length take, or those of DEPTH if that is more.
 
         Returns:
             rows, int64, -1 where none was found, and scores, float32, -inf there; both of shape (n_queries, k).
         """
         # What was measured at DEPTH holds for shorter lists if they are the beginnings of such.
         depth = min(max(k, DEPTH), len(self._exact))
-        parameters = self._parameters(self._effort(effort, depth))
-        scores, found = self._searched.search(queries, depth, params=parameters)
+        scores, found = self._searched.search(queries, depth, params=self._parameters(effort))
         found, scores = in_order(found, np.where(found < 0, -np.inf, scores).astype(np.float32))
         return found[:, :k], scores[:, :k]
 
     def cost(self, k: int, effort: int) -> float:
         """What a query costs, in rows that could be compared one by one in that time."""
-        return self._cost(self._effort(effort, k)) + k
+        return self._cost(effort) + _KEPT * k
 
     @property
     def efforts(self) -> tuple[int, int]:
@@ -114,9 +114,6 @@ class Approximate(ABC):
             )
         return cls(stored, exact)
 
-    def _effort(self, effort: int, k: int) -> int:
-        return int(np.ceil(effort * max(1.0, k / DEPTH) ** self.growth))
-
     @classmethod
     @abstractmethod
     def _empty(cls, vectors: np.ndarray) -> Any:
@@ -147,7 +144,6 @@ class Hnsw(Approximate):
     """A graph of neighbours; effort: the candidates that a walk through it keeps."""
 
     faiss_class = "IndexHNSWFlat"
-    growth = 0.5
 
     def _efforts(self) -> tuple[int, int]:
         return 64, 4096
@@ -189,7 +185,6 @@ class Ivf(Approximate):
     """Lists of the vectors that are nearest to each of some centres; effort: the lists that are looked into."""
 
     faiss_class = "IndexIVFFlat"
-    growth = 0.25
 
     def _efforts(self) -> tuple[int, int]:
         return min(8, self.stored.nlist), self.stored.nlist

@@ -12,8 +12,6 @@ from pydantic import BaseModel, Field
 
 Kind = Literal["flat", "hnsw", "ivf", "ivfpq"]
 
-#: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
-LINKS = 32
 #: numbers in all vectors up to which comparing with every one is quick: about 200,000 items of 256
 _FLAT = 50_000_000
 
@@ -24,7 +22,7 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
     kind: Literal["auto", "flat", "hnsw", "ivf", "ivfpq"] = "auto"
     """"flat" compares with every item. "hnsw" walks a graph of neighbours, "ivf" looks into the lists of the nearest
     centres, "ivfpq" does so with short codes in place of vectors and compares the best of these exactly. "auto": flat
-    up to 50 million numbers (items times `dim`), then hnsw, or ivfpq where building hnsw would take half of the memory."""
+    up to 50 million numbers (items times `dim`), then ivf, or ivfpq where building ivf would take half of the memory."""
     min_recall: float = Field(0.98, ge=0, le=1)
     """Share of the exact 100 best that an approximate index must find; its effort is raised until it does."""
     effort: int | None = Field(None, ge=1)
@@ -45,9 +43,10 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
             return self.kind
         if n_items * dim <= _FLAT:
             return "flat"
-        # the vectors, the copy that the graph is built from, and the graph
-        needed = n_items * (2 * 4 * dim + 8 * LINKS)
-        return "hnsw" if needed <= (memory or _memory()) // 2 else "ivfpq"
+        # Lists can be looked into until recall is as asked for; a walk through hnsw's graph may end too early whatever the
+        # effort, and the graph takes longer to build.
+        needed = n_items * 2 * 4 * dim  # the vectors, and those in lists
+        return "ivf" if needed <= (memory or _memory()) // 2 else "ivfpq"
 
 
 def _memory() -> int:

@@ -16,6 +16,8 @@ from kgrec.index.exact import Exact
 
 #: queries that recall is measured on, at most
 SAMPLE = 1000
+#: length of the long lists that an effort is chosen for, too: a filter or a second look takes such
+DEEP = 1000
 
 
 class Built(BaseModel, frozen=True, extra="forbid"):
@@ -33,16 +35,33 @@ class Built(BaseModel, frozen=True, extra="forbid"):
     """Length of the lists."""
     sample: int | None = None
     """Users whose lists were compared."""
+    deep_effort: int | None = None
+    """Of a search for a list of `deep_k`; lists of other lengths take what lies between, or beyond, by a power of the length."""
+    deep_recall: float | None = None
+    """As `recall`, in lists of `deep_k`."""
+    deep_k: int | None = None
+    """Length of the long lists."""
 
     @property
     def holds(self) -> bool:
         """Whether recall is as asked for."""
-        return self.recall is None or self.min_recall is None or self.recall >= self.min_recall
+        asked = self.min_recall or 0
+        return all(recall is None or recall >= asked for recall in (self.recall, self.deep_recall))
+
+    def effort_for(self, k: int) -> int:
+        """What a list of `k` rows takes."""
+        effort = self.effort or 1
+        if self.k is None or self.deep_k is None or k <= self.k:
+            return effort
+        power = np.log((self.deep_effort or effort) / effort) / np.log(self.deep_k / self.k)
+        return int(np.ceil(effort * (k / self.k) ** power))
 
     def __str__(self) -> str:
         if self.effort is None:
             return f"Index: {self.kind}, exact."
         text = f"Index: {self.kind}, recall@{self.k} {self.recall:.3f} for {self.sample:,} users at effort {self.effort:,}"
+        if self.deep_effort is not None:
+            text += f", recall@{self.deep_k} {self.deep_recall:.3f} at {self.deep_effort:,}"
         if self.holds:
             return f"{text}."
         return (
@@ -62,16 +81,20 @@ def measured(kind: Kind, index: Approximate, exact: Exact, sample: np.ndarray, c
         config: `effort` and `min_recall`.
     """
     queries = np.ascontiguousarray(sample[:SAMPLE], np.float32)
-    k = min(DEPTH, len(exact))
-    floor = exact.best(queries, k)[1][:, -1:]
 
-    def recall(effort: int) -> float:
-        scores = index.best(queries, k, effort)[1]
-        # of rows that are equal at the cut any is right; and products differ by a rounding error
-        return float((scores >= floor - 1e-6).mean())
+    def enough(k: int, config: IndexConfig, least: int) -> tuple[int, float]:
+        floor = exact.best(queries, k)[1][:, -1:]
 
-    effort, found = least_effort(recall, index.efforts, config)
-    return Built(
+        def recall(effort: int) -> float:
+            scores = index.best(queries, k, effort)[1]
+            # of rows that are equal at the cut any is right; and products differ by a rounding error
+            return float((scores[:, :k] >= floor - 1e-6).mean())
+
+        return least_effort(recall, (least, index.efforts[1]), config)
+
+    k, deep = min(DEPTH, len(exact)), min(DEEP, len(exact))
+    effort, found = enough(k, config, index.efforts[0])
+    built = Built(
         kind=kind,
         effort=effort,
         recall=round(found, 6),
@@ -79,6 +102,11 @@ def measured(kind: Kind, index: Approximate, exact: Exact, sample: np.ndarray, c
         k=k,
         sample=len(queries),
     )
+    if deep == k:
+        return built
+    effort, found = enough(deep, config.model_copy(update={"effort": None}), effort)
+    more = {"deep_effort": effort, "deep_recall": round(found, 6), "deep_k": deep}
+    return built.model_copy(update=more)
 
 
 def least_effort(

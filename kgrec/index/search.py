@@ -109,7 +109,7 @@ class VectorIndex:
         left = np.arange(len(queries))
         width = allowed.width(k)
         if self._approximate is not None and self._is_worth(self._approximate, width, allowed):
-            rows, values = self._approximate.best(queries, width, self.built.effort or 1)
+            rows, values = self._approximate.best(queries, width, self.built.effort_for(width))
             rows, values = _behind(rows, values, allowed.barred(rows) | allowed.excluded(rows, left))
             # One more than is wanted shows that none of the rows that are equal at the cut was left out.
             sure = (values[:, k] > -np.inf) & (values[:, k] < values[:, k - 1])
@@ -123,7 +123,7 @@ class VectorIndex:
         return found, scores
 
     def _is_worth(self, approximate: Approximate, width: int, allowed: _Filter) -> bool:
-        cost = _BATCHED * approximate.cost(width, self.built.effort or 1)
+        cost = _BATCHED * approximate.cost(width, self.built.effort_for(width))
         return width <= len(self) and cost < len(allowed.exact)
 
     def save(self, folder: Path) -> None:
