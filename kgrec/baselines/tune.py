@@ -18,7 +18,7 @@ from kgrec.baselines.contract import Baseline, Scorer
 from kgrec.baselines.data import Data
 from kgrec.baselines.similarity import blocks
 from kgrec.errors import TrainingError
-from kgrec.search import ranking_quality
+from kgrec.evaluate.accuracy import ranking_quality
 
 logger = logging.getLogger(__name__)
 
