@@ -232,8 +232,8 @@ def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
 
 def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures, at: np.ndarray) -> Rescorer:
     """The model's, with items with these unit vectors and features in the rows `at`."""
-    known, n_nodes = model.rescorer, max(1, model.parameters().schema().n_nodes)
-    codes = features.relation * n_nodes + features.entity
+    known = model.rescorer
+    codes = model.parameters().schema().codes(features.relation, features.entity)
     place = np.searchsorted(known.columns, codes)
     there = np.flatnonzero(place < len(known.columns))
     there = there[known.columns[place[there]] == codes[there]]

@@ -177,7 +177,7 @@ class _Account:
         # the weights are the same within a history item, so its part is shared out in proportion
         sums = np.asarray(shared.sum(axis=1)).ravel()
         scale = np.divide(self.rest[0], sums, out=np.zeros(len(weight)), where=sums != 0)
-        relation, entity = np.divmod(rescorer.columns[shared.col], max(1, self.schema.n_nodes))
+        relation, entity = self.schema.pairs(rescorer.columns[shared.col])
         return shared.row, relation, entity, scale[shared.row] * shared.data
 
     def _shared_sources(self) -> pd.DataFrame:

@@ -102,6 +102,15 @@ class Schema:
         """Entities and knots."""
         return len(self.entities) + sum(map(len, self.knots.values()))
 
+    def codes(self, relation: np.ndarray, node: np.ndarray) -> np.ndarray:
+        """One number for each pair of a relation and a node; int64."""
+        codes: np.ndarray = relation * max(1, self.n_nodes) + node
+        return codes
+
+    def pairs(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Relation and node of each number that `codes` gave."""
+        return np.divmod(codes, max(1, self.n_nodes))
+
     def number_at(self, node: int) -> float:
         """The value that a node past the entities stands for."""
         return float(np.concatenate(list(self.knots.values()))[node - len(self.entities)])
@@ -164,9 +173,9 @@ class Schema:
         lengths = np.sqrt(np.bincount(group, weight**2))[group]
         item, relation, entity = (part[lengths > 0] for part in (item, relation, entity))
         share = (weight[lengths > 0] / lengths[lengths > 0]).astype(np.float32)
-        code, column = np.unique(relation * max(1, self.n_nodes) + entity, return_inverse=True)
+        code, column = np.unique(self.codes(relation, entity), return_inverse=True)
         neighbors = sp.csr_matrix((share, (item, column)), shape=(len(dense), len(code)))
-        return ItemFeatures(dense, neighbors, *np.divmod(code, max(1, self.n_nodes)))
+        return ItemFeatures(dense, neighbors, *self.pairs(code))
 
     def _dense(self, items: np.ndarray, raw: Mapping[str, np.ndarray]) -> np.ndarray:
         dense, end = np.empty((len(items), self.dense_dim), np.float32), 0

@@ -213,7 +213,7 @@ def _rescorer(course: Course, positives: sp.csr_matrix, found: Found, config: Co
         together = item_weights(positives, (found.penalty,), config.rescore.neighbors)[0]
     else:
         together = no_weights(positives.shape[1], positives.shape[1])
-    return rescorer(course.features, course.schema.n_nodes, together, found.weights)
+    return rescorer(course, together, found.weights)
 
 
 def sample_of_users(positives: sp.csr_matrix) -> sp.csr_matrix:

@@ -59,7 +59,7 @@ class Rescorer:
     weights: np.ndarray
     #: unit rows; shape (n_items, n_columns), float32
     graph: sp.csr_matrix
-    #: relation * nodes + entity of each column of `graph`, increasing; shape (n_columns,), int64
+    #: `Schema.codes` of the relation and entity of each column of `graph`, increasing; shape (n_columns,), int64
     columns: np.ndarray
     #: unit rows or zero; shape (n_items, text_dim), float16
     text: np.ndarray

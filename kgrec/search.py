@@ -23,7 +23,7 @@ import torch
 from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.encoder import Adjacency, ItemEncoder
 from kgrec.evaluate.accuracy import ranking_quality
-from kgrec.features import ItemFeatures
+from kgrec.evaluate.ranking import gains, some_of
 from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
 from kgrec.slim import item_weights, no_weights
 from kgrec.train import Course, Epoch, Setting, degrees, fresh_encoder
@@ -119,7 +119,7 @@ class _Trials:
     ) -> None:
         self.course, self.training, self.valid = course, training, valid
         self.run, self.log, self.checkpoint = run, log, checkpoint
-        self.users = _sample(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
+        self.users = some_of(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
         #: of the best trial, if this process made it
         self._of_best: Shortlist | None = None
 
@@ -231,19 +231,19 @@ class Shortlist:
     @cached_property
     def is_true(self) -> np.ndarray:
         """Whether each candidate was taken; shape (n_users, width), bool."""
-        rows = np.repeat(np.arange(len(self.candidates)), self.candidates.shape[1])
-        return np.asarray(self.truth[rows, self.candidates.ravel()]).reshape(self.candidates.shape) > 0
+        return gains(self.candidates, self.truth)
 
 
 # the parts of a score
 
 
-def rescorer(features: ItemFeatures, n_nodes: int, together: sp.csr_matrix, weights: np.ndarray) -> Rescorer:
-    """A rescorer of the items that have these features."""
+def rescorer(course: Course, together: sp.csr_matrix, weights: np.ndarray) -> Rescorer:
+    """A rescorer of the items of a course."""
+    features = course.features
     return Rescorer(
         weights=np.asarray(weights, np.float32),
         graph=unit_rows(features.neighbors),
-        columns=features.relation * max(1, n_nodes) + features.entity,
+        columns=course.schema.codes(features.relation, features.entity),
         text=features.dense.astype(np.float16),
         together=together,
     )
@@ -258,7 +258,7 @@ def _blended(
         return penalties[len(penalties) // 2], proportions(rescore.weights), {}
     k, every = course.valid_k, np.ones(len(PARTS), np.float32)
     nothing = no_weights(len(course.features), len(course.features))
-    graph, text, _ = shortlist.parts(rescorer(course.features, course.schema.n_nodes, nothing, every))
+    graph, text, _ = shortlist.parts(rescorer(course, nothing, every))
     if not rescore.together:
         weights, ndcg, recall = _weights(shortlist, np.stack([graph, text]), k)
         return (
@@ -270,7 +270,7 @@ def _blended(
     found = []
     fitted = item_weights(training, penalties, rescore.neighbors, np.unique(shortlist.candidates))
     for penalty, together in zip(penalties, fitted, strict=True):
-        parts = rescorer(course.features, course.schema.n_nodes, together, only)
+        parts = rescorer(course, together, only)
         taken = shortlist.parts(parts)[2]
         found.append((_weights(shortlist, taken[None], k)[1], -penalty, taken))
     _, negated, taken = max(found, key=lambda one: one[:2])
@@ -302,9 +302,3 @@ def _weights(shortlist: Shortlist, parts: np.ndarray, k: int) -> tuple[np.ndarra
 
 def _spread(values: np.ndarray) -> float:
     return float(values.std(axis=1).mean())
-
-
-def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

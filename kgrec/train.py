@@ -124,9 +124,9 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
         TrainingError: The loss is no longer a number.
     """
     encoder = fresh_encoder(course)
-    with torch.no_grad():
-        encoder.identity[torch.from_numpy(taken_by(positives) == 0)] = 0
     learner = Learner(encoder, course, positives, setting)
+    with torch.no_grad():
+        encoder.identity[torch.from_numpy(~learner.taken)] = 0
     first = progress.resume(learner)
     for epoch in range(first, setting.epochs + 1):
         started = time.perf_counter()

@@ -30,9 +30,10 @@ from kgrec.baselines.popularity import Popularity
 from kgrec.baselines.rp3 import P3alpha, RP3beta
 from kgrec.baselines.similarity import largest
 from kgrec.baselines.svd import PureSVD
-from kgrec.baselines.tune import _first, quality, tune
+from kgrec.baselines.tune import quality, tune
 from kgrec.baselines.user_knn import UserKNN
 from kgrec.errors import ConfigError, SourceError, TrainingError
+from kgrec.evaluate.ranking import top
 from kgrec.graph import build_graph
 from kgrec.interactions import Interactions
 from kgrec.vocabulary import Vocabulary
@@ -547,8 +548,9 @@ def test_the_largest_of_each_row_of_equal_ones_the_first():
 
 def test_the_first_items_of_equal_scores_in_their_order():
     scores = np.array([[1, 2, 2, 2, 0], [0, 0, 0, 0, 0], [5, 1, 7, 1, 1]], np.float32)
-    assert _first(scores, 3).tolist() == [[1, 2, 3], [0, 1, 2], [2, 0, 1]]
-    assert _first(scores, 9).tolist() == np.argsort(-scores, axis=1, kind="stable").tolist()
+    assert top(scores, 3).tolist() == [[1, 2, 3], [0, 1, 2], [2, 0, 1]]
+    assert top(scores, 9)[:, :5].tolist() == np.argsort(-scores, axis=1, kind="stable").tolist()
+    assert (top(scores, 9)[:, 5:] == -1).all()
 
 
 def test_quality_leaves_out_what_was_taken():

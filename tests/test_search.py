@@ -201,7 +201,7 @@ def test_the_penalty_is_the_best_of_those_tried():
     for penalty in search.PENALTIES:
         (together,) = search.item_weights(training, (penalty,), 100)
         short = trials.shortlist()
-        parts = search.rescorer(items.features, N_GROUPS, together, np.array([1, 0, 0, 1]))
+        parts = search.rescorer(items, together, np.array([1, 0, 0, 1]))
         scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
         reached[penalty] = search._weights(short, scores[None], items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from kgrec.baselines.data import Data
 from kgrec.baselines.scorers import ItemVectors
 from kgrec.errors import ConfigError, TrainingError, did_you_mean
+from kgrec.evaluate.ranking import rows_of
 
 _WORD = re.compile(r"\w\w+")
 
@@ -109,7 +110,7 @@ def _tfidf(counts: sp.csr_matrix, known: np.ndarray) -> sp.csr_matrix:
     document = np.bincount(counts[known].indices, minlength=counts.shape[1])
     idf = np.where(document > 0, np.log((1 + len(known)) / (1 + document)), 0)
     values = (1 + np.log(counts.data)) * idf[counts.indices]
-    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    row = rows_of(counts)
     length = np.sqrt(np.bincount(row, weights=values**2, minlength=counts.shape[0]))
     values = np.divide(values, length[row], out=np.zeros(len(values)), where=length[row] > 0)
     weighed = sp.csr_matrix((values.astype(np.float32), counts.indices, counts.indptr), counts.shape)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from kgrec.evaluate.ranking import rows_of
+
 _REDRAWN = 10
 
 
@@ -24,7 +26,7 @@ class Pairs:
 
     def __init__(self, positives: sp.csr_matrix, items: np.ndarray, rng: np.random.Generator) -> None:
         self.n_items, self.items, self.rng = positives.shape[1], items, rng
-        user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
+        user = rows_of(positives)
         self._taken = np.sort(user * self.n_items + positives.indices)
         self.user, self.item = np.divmod(self._taken, self.n_items)
 

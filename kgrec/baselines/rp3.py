@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from kgrec.baselines.data import Data
 from kgrec.baselines.scorers import ItemWeights, ones
-from kgrec.baselines.similarity import blocks, largest
+from kgrec.baselines.similarity import largest
+from kgrec.evaluate.ranking import blocks
 from kgrec.slim import no_weights
 
 

@@ -15,7 +15,7 @@ share nothing, and what is not above zero, count as not alike at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,10 +24,8 @@ import scipy.sparse as sp
 
 from kgrec.baselines.scorers import ones
 from kgrec.errors import ConfigError, did_you_mean
+from kgrec.evaluate.ranking import blocks, rows_of
 from kgrec.slim import no_weights
-
-#: pairs of rows whose common elements are held at a time
-_PAIRS = 1 << 23
 
 Similarity = Callable[[np.ndarray, np.ndarray, np.ndarray, int, float], np.ndarray]
 
@@ -64,7 +62,7 @@ class Neighborhood:
         parts = []
         for part in blocks(rows.shape[0], others.shape[0]):
             counts = ones(rows[part]) @ columns
-            at = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+            at = rows_of(counts)
             own = np.diff(rows.indptr)[part].astype(np.float64)
             values = SIMILARITIES[self.similarity](
                 counts.data.astype(np.float64), own[at], sizes[counts.indices], rows.shape[1], self.shrinkage
@@ -112,12 +110,6 @@ def _highest(values: np.ndarray, most: int) -> np.ndarray:
     least = np.partition(values, len(values) - most)[len(values) - most]
     above, equal = values > least, values == least
     return np.asarray(above | (equal & (np.cumsum(equal) <= most - np.count_nonzero(above))))
-
-
-def blocks(n_rows: int, width: int) -> Iterator[slice]:
-    """Rows in parts whose products with `width` others are held at a time."""
-    step = max(1, _PAIRS // max(1, width))
-    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
 def _cosine(c: np.ndarray, a: np.ndarray, b: np.ndarray, n: int, h: float) -> np.ndarray:  # noqa: ARG001

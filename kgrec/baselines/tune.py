@@ -16,9 +16,9 @@ import scipy.sparse as sp
 
 from kgrec.baselines.contract import Baseline, Scorer
 from kgrec.baselines.data import Data
-from kgrec.baselines.similarity import blocks
 from kgrec.errors import TrainingError
 from kgrec.evaluate.accuracy import ranking_quality
+from kgrec.evaluate.ranking import blocks, gains, some_of, top
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def tune(
     Raises:
         TrainingError: Nothing is held out, or the baseline cannot learn from the data.
     """
-    users = _sample(np.flatnonzero(np.diff(valid.indptr)), seed)
+    users = some_of(np.flatnonzero(np.diff(valid.indptr)), _USERS, seed)
     if not len(users):
         raise TrainingError(
             "No interactions are held out, so nothing can be tuned.", "Hold some out, or skip the search."
@@ -132,14 +132,12 @@ def quality(
         users: rows of both, who have something in `truth`; shape (n,).
         k: length of the lists.
     """
-    gains = []
+    found = []
     for part in blocks(len(users), data.n_items):
         some = users[part]
         histories = data.positives[some]
-        scores = scorer.scores(histories, some)
-        scores[np.repeat(np.arange(len(some)), np.diff(histories.indptr)), histories.indices] = -np.inf
-        gains.append(_taken(truth[some], _first(scores, k)))
-    return ranking_quality(np.concatenate(gains), np.diff(truth.indptr)[users])
+        found.append(gains(top(scorer.scores(histories, some), k, histories), truth[some]))
+    return ranking_quality(np.concatenate(found), np.diff(truth.indptr)[users])
 
 
 def _told(found: Tuned) -> Tuned:
@@ -149,26 +147,3 @@ def _told(found: Tuned) -> Tuned:
 
 def _varied(baseline: Baseline, option: str, value: Any) -> Baseline:
     return replace(baseline, **{option: value})  # type: ignore[type-var]
-
-
-def _first(scores: np.ndarray, k: int) -> np.ndarray:
-    """The k items with the highest scores, in order; of equal ones the first; shape (n_users, k or all items)."""
-    k = min(k, scores.shape[1])
-    least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-    # all above the k-th score, and of those equal to it the first
-    above, equal = scores > least, scores == least
-    kept = above | (equal & (np.cumsum(equal, axis=1) <= k - above.sum(axis=1, keepdims=True)))
-    items = np.nonzero(kept)[1].reshape(len(scores), k)
-    order = np.argsort(-np.take_along_axis(scores, items, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(items, order, axis=1)
-
-
-def _taken(truth: sp.csr_matrix, lists: np.ndarray) -> np.ndarray:
-    rows = np.repeat(np.arange(len(lists)), lists.shape[1])
-    return np.asarray(truth[rows, lists.ravel()]).reshape(lists.shape) > 0
-
-
-def _sample(rows: np.ndarray, seed: int) -> np.ndarray:
-    if len(rows) <= _USERS:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, _USERS, replace=False))

@@ -110,6 +110,13 @@ def blocks(n_rows: int, width: int, entries: int = _BLOCK) -> Iterator[slice]:
     return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
+def some_of(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """All of some sorted rows, or so many of them, drawn by a seed and sorted."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
 def rows_of(matrix: sp.csr_matrix) -> np.ndarray:
     """Row of each entry that is stored."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
