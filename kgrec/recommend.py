@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kgrec import artifacts
+from kgrec import artifacts, stored
 from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph import KnowledgeGraph
 from kgrec.interactions import given, held_out_of
@@ -252,7 +252,7 @@ class Recommender(Queries):
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
-        self._fitted = self.model.save(Path(folder))
+        self._fitted = stored.save(self.model, Path(folder))
         self._folder = Path(folder).absolute()
 
     def reload(self) -> bool:
@@ -275,7 +275,7 @@ class Recommender(Queries):
         known = self.model.origin
         if known is not None and artifacts.current(self._folder, "model") == known[1]:
             return False
-        model = Model.load(self._folder)
+        model = stored.load(self._folder)
         if model.config.text != self.config.text:
             self.__dict__.pop("_configured_encoder", None)
         self.config, self._fitted = model.config, model
@@ -288,7 +288,7 @@ class Recommender(Queries):
         Raises:
             ArtifactError: It is not there, of another version, or corrupt.
         """
-        model = Model.load(Path(folder))
+        model = stored.load(Path(folder))
         recommender = cls(model.config, text_encoder=text_encoder)
         recommender._fitted, recommender._folder = model, Path(folder).absolute()
         return recommender

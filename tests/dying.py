@@ -30,7 +30,7 @@ import safetensors.numpy  # noqa: F401
 import kgrec.cli
 import kgrec.explain
 import kgrec.fit
-from kgrec import atomic
+from kgrec import atomic, stored
 from kgrec.recommend import Recommender
 
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -117,7 +117,7 @@ def _replace(models: list[str], target: str, times: int) -> None:
         model.parameters(), model.graph()
     for n in range(times):
         # Each is still one of its own folder, and so may replace whatever is in the other.
-        loaded[n % 2].save(Path(target))
+        stored.save(loaded[n % 2], Path(target))
         time.sleep(0.01)
 
 

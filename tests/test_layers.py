@@ -124,6 +124,7 @@ LAYERS = [
     "baselines.catalogue",
     "baselines.tune",
     "model",
+    "stored",
     "ablate",
     "fit",
     "cold",
@@ -192,7 +193,7 @@ LIBRARIES = {
     "pyshacl": {"validate"},
     "implicit": {"baselines.factors"},
     "threadpoolctl": {"baselines.factors"},
-    "safetensors": {"artifacts", "checkpoint", "rescore", "model"},
+    "safetensors": {"artifacts", "checkpoint", "rescore", "stored"},
     "typer": {m for m in LAYERS if m.startswith("cli")},
     "rich": {"cli.console"},
 }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
-from kgrec import artifacts
+from kgrec import artifacts, stored
 from kgrec.dense import Spread
 from kgrec.errors import ArtifactError, CorruptArtifact, VersionMismatch
 from kgrec.features import Schema
@@ -129,7 +129,7 @@ def folder(rec, tmp_path):
 
 
 def test_every_value_survives_the_disk(rec, folder):
-    saved, loaded = rec.model, Model.load(folder)
+    saved, loaded = rec.model, stored.load(folder)
     for name in ("config", "items", "labels", "users", "inputs", "metrics"):
         assert getattr(loaded, name) == getattr(saved, name), name
     for name in ("entities", "vectors", "lengths", "history_weight", "trained"):
@@ -181,7 +181,7 @@ def test_a_changed_file_is_found(folder, name):
     content[-1] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(CorruptArtifact) as raised:
-        Model.load(folder)
+        stored.load(folder)
     assert raised.value.problem == f"{folder / name} differs from what was written."
 
 
@@ -195,26 +195,26 @@ def test_a_configuration_of_another_shape_is_found(folder):
         config = json.loads((place / "config.json").read_text(encoding="utf-8"))
         (place / "config.json").write_text(json.dumps(config | {"surprise": 1}), encoding="utf-8")
     with pytest.raises(CorruptArtifact, match="is not a model's configuration"):
-        Model.load(folder.with_name("other"))
+        stored.load(folder.with_name("other"))
 
 
 def test_another_folder_is_refused(rec, folder, tmp_path):
     with pytest.raises(ArtifactError, match="there is no such folder"):
-        Model.load(tmp_path / "absent")
+        stored.load(tmp_path / "absent")
     rec.model.graph().save(tmp_path / "graph")
     with pytest.raises(ArtifactError, match="is a graph folder"):
-        Model.load(tmp_path / "graph")
+        stored.load(tmp_path / "graph")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}), encoding="utf-8")
     with pytest.raises(VersionMismatch):
-        Model.load(folder)
+        stored.load(folder)
 
 
 def test_a_model_read_between_two_renames_is_one_of_its_place(rec, folder):
     """Where folders cannot be exchanged, a writer moves the old one aside for an instant."""
     previous = folder.with_name(f".{folder.name}.previous")
     folder.rename(previous)
-    early, late = Model.load(folder), Model.load(folder)
+    early, late = stored.load(folder), stored.load(folder)
     assert len(early.graph()) == len(rec.model.graph())
     assert early.origin is not None and early.origin[0] == folder.resolve()
     rec.save(folder)
@@ -226,7 +226,7 @@ def test_a_model_read_between_two_renames_is_one_of_its_place(rec, folder):
 
 def test_a_folder_that_was_replaced_is_not_read_further(rec, folder):
     """The graph and the parameters are read late; by then they may be another model's."""
-    early = Model.load(folder)
+    early = stored.load(folder)
     rec.add_items(
         pd.DataFrame([{"id": "n", "title": "New", "plot": "", "genres": "Romance", "director": "Cy"}])
     )
@@ -337,7 +337,7 @@ def test_an_approximate_index_is_kept_with_what_was_measured(catalogue, bag_of_w
     assert (built.kind, (tmp_path / "model" / "index.faiss").exists()) == (kind, True)
     assert built.recall > 0.95 and built.sample == np.count_nonzero(np.diff(rec.model.histories.indptr))
     assert artifacts.current(tmp_path / "model", "model").config["built"] == built.model_dump()
-    loaded = Model.load(tmp_path / "model")
+    loaded = stored.load(tmp_path / "model")
     assert loaded.index.built == built
     users = rec.model.user_vectors(rec.model.histories)
     for one, other in zip(rec.model.index.search(users, 3), loaded.index.search(users, 3), strict=True):
@@ -345,7 +345,7 @@ def test_an_approximate_index_is_kept_with_what_was_measured(catalogue, bag_of_w
 
 
 def test_a_loaded_model_outlives_its_folder(rec, folder):
-    loaded = Model.load(folder)
+    loaded = stored.load(folder)
     rec.save(folder)
     shutil.rmtree(folder)
     np.testing.assert_array_equal(loaded.vectors, rec.model.vectors)

@@ -112,7 +112,7 @@ def make_model(folder: Path, items: int) -> None:
     import pandas as pd
     import scipy.sparse as sp
 
-    from kgrec import Config
+    from kgrec import Config, stored
     from kgrec.graph import build_graph
     from kgrec.index import VectorIndex
     from kgrec.model import Model, Parameters
@@ -142,7 +142,7 @@ def make_model(folder: Path, items: int) -> None:
     text = units(rng.standard_normal((items, 384), np.float32)).astype(np.float16)
     arrays = {"residual": vectors, "entities": vectors[: items // 20]}
     for name, weights in (("embedding", [1, 0, 0, 0]), ("parts", [0.3, 0.2, 0.2, 0.3])):
-        Model(
+        model = Model(
             config=Config.read(settings=["text.model=none"]),
             items=Vocabulary(names.tolist()),
             labels=names.tolist(),
@@ -165,7 +165,8 @@ def make_model(folder: Path, items: int) -> None:
             metrics={},
             parameters=lambda: Parameters((), arrays),
             graph=lambda: graph,
-        ).save(folder / name)
+        )
+        stored.save(model, folder / name)
 
 
 # what is measured, each in a process of its own, in a folder that has what it needs
