@@ -32,8 +32,9 @@ if TYPE_CHECKING:
         VersionMismatch,
     )
     from kgrec.evaluate.comparison import compare
+    from kgrec.evaluate.evaluation import Evaluation
     from kgrec.evaluate.folds import Fold
-    from kgrec.evaluate.measure import Evaluation, evaluate_lists
+    from kgrec.evaluate.measure import evaluate_lists
     from kgrec.evaluate.protocols import Protocol, given_split, load_folds, save_folds, split_graph
     from kgrec.explain import Explanation
     from kgrec.graph import KnowledgeGraph, Vocabulary, build_graph
@@ -104,7 +105,8 @@ _HOMES = {
     ),
     "evaluate.comparison": ("compare",),
     "evaluate.folds": ("Fold",),
-    "evaluate.measure": ("Evaluation", "evaluate_lists"),
+    "evaluate.evaluation": ("Evaluation",),
+    "evaluate.measure": ("evaluate_lists",),
     "evaluate.protocols": ("Protocol", "given_split", "load_folds", "save_folds", "split_graph"),
     "explain": ("Explanation",),
     "graph": ("KnowledgeGraph", "Vocabulary", "build_graph"),

@@ -92,6 +92,7 @@ LAYERS = [
     "evaluate.folds",
     "evaluate.protocols",
     "evaluate.significance",
+    "evaluate.evaluation",
     "evaluate.world",
     "evaluate.measure",
     "evaluate.comparison",

@@ -7,6 +7,7 @@ folds          a graph less what is hidden, and that as rows to add later
 protocols      what is hidden, and what is asked for
 significance   intervals, p values, sizes of effects
 world          what lists are held against, and buckets of users and items
+evaluation     all figures of one model, by user and in buckets
 measure        all figures of the lists of one model, by user and in buckets
 comparison     models against one another
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kgrec.errors import ConfigError, SourceError
-from kgrec.evaluate.measure import Evaluation
+from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.significance import effect_size, holm, intervals, permutation_test
 
 

@@ -22,7 +22,8 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.evaluate.measure import Evaluation, measured
+from kgrec.evaluate.evaluation import Evaluation
+from kgrec.evaluate.measure import measured
 from kgrec.evaluate.ranking import blocks, ranked
 from kgrec.evaluate.world import World
 from kgrec.rescore import unit_rows

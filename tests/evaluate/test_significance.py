@@ -6,7 +6,7 @@ from scipy import stats
 
 from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.evaluate.comparison import compare
-from kgrec.evaluate.measure import Evaluation
+from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.significance import effect_size, holm, intervals, permutation_test
 from kgrec.vocabulary import Vocabulary
 

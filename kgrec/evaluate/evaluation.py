@@ -1,0 +1,107 @@
+"""All figures of one model, by user and in buckets.
+
+Enters: values of users by bucket and name. Leaves: means, frames with intervals, tables. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from kgrec.errors import UnknownId, did_you_mean
+from kgrec.evaluate.significance import intervals
+from kgrec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one model, a column a figure, named metric@k.
+
+    Means pass over nan: over users without a positive in the bucket, and lists that cannot have the figure.
+    """
+
+    users: Vocabulary
+    #: bucket, "" for everything -> name of a figure -> a value a user, nan where there is none; shape (len(users),)
+    values: dict[str, dict[str, np.ndarray]]
+    #: bucket -> name of a figure that belongs to all lists together -> value
+    totals: dict[str, dict[str, float]]
+    #: bucket -> lists that these are of
+    lists: dict[str, int]
+
+    def __getitem__(self, name: str) -> float:
+        """A figure over everything, such as "ndcg@20".
+
+        Raises:
+            UnknownId: There is no such figure.
+        """
+        if name in self.totals[""]:
+            return self.totals[""][name]
+        return _mean(self.of(name))
+
+    def of(self, name: str, bucket: str = "") -> np.ndarray:
+        """A figure of each user; shape (len(users),), float64.
+
+        Raises:
+            UnknownId: There is no such figure, or no such bucket.
+        """
+        if bucket not in self.values:
+            raise UnknownId(f"There is no bucket '{bucket}'.", did_you_mean(bucket, sorted(self.values)))
+        if name not in self.values[bucket]:
+            known = sorted(self.values[bucket])
+            raise UnknownId(f"There is no figure '{name}' of users.", did_you_mean(name, known))
+        return self.values[bucket][name]
+
+    def frame(self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """All figures with intervals.
+
+        Args:
+            level: What share of intervals holds the true mean.
+            resamples: Of the bootstrap over users; 0: no intervals.
+            seed: Of the bootstrap.
+
+        Returns:
+            Columns bucket ("" for everything), metric, k, value, low, high (nan for what belongs to all lists
+            together) and users (how many have the figure, or lists that it is of).
+        """
+        names = [(bucket, name) for bucket, columns in self.values.items() for name in columns]
+        matrix = np.column_stack([self.values[bucket][name] for bucket, name in names])
+        rng = np.random.default_rng(seed)
+        low, high = (
+            intervals(matrix, rng, level=level, resamples=resamples)
+            if resamples
+            else np.full((2, len(names)), np.nan)
+        )
+        rows = [
+            (
+                bucket,
+                *_parted(name),
+                _mean(matrix[:, n]),
+                low[n],
+                high[n],
+                int((~np.isnan(matrix[:, n])).sum()),
+            )
+            for n, (bucket, name) in enumerate(names)
+        ]
+        rows += [
+            (bucket, *_parted(name), value, np.nan, np.nan, self.lists[bucket])
+            for bucket, columns in self.totals.items()
+            for name, value in columns.items()
+        ]
+        return pd.DataFrame(rows, columns=["bucket", "metric", "k", "value", "low", "high", "users"])
+
+    def per_user(self) -> pa.Table:
+        """Column user_id, and one for each figure over everything, nan where there is none."""
+        return pa.table({"user_id": self.users.labels, **self.values[""]})
+
+
+def _parted(name: str) -> tuple[str, int]:
+    metric, _, k = name.rpartition("@")
+    return metric, int(k)
+
+
+def _mean(values: np.ndarray) -> float:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else float("nan")
