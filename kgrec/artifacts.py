@@ -34,7 +34,7 @@ FORMAT_VERSION = 3
 READABLE = (2, 3)
 MANIFEST = "manifest.json"
 
-Kind = Literal["graph", "model", "split"]
+Kind = Literal["graph", "model", "split", "report"]
 _T = TypeVar("_T")
 #: times that a folder may be replaced while it is read
 _RETRIES = 20

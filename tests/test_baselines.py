@@ -25,7 +25,7 @@ from kgrec.baselines.hybrid import Hybrid
 from kgrec.baselines.item_knn import ItemKNN
 from kgrec.baselines.kgat import KGAT, AttentionNetwork
 from kgrec.baselines.lightgcn import LightGCN, Propagation
-from kgrec.baselines.pairs import Pairs
+from kgrec.baselines.pairs import Pace, Pairs
 from kgrec.baselines.popularity import Popularity
 from kgrec.baselines.rp3 import P3alpha, RP3beta
 from kgrec.baselines.similarity import largest
@@ -465,6 +465,28 @@ def test_pairs_have_each_interaction_once_and_items_that_were_not_taken():
 
 
 # what is refused
+
+
+def test_a_descent_that_would_take_too_long_is_refused_after_its_first_steps():
+    ticks = count(0, 2)  # seconds: 2 a step
+    pace = Pace("KGAT", 100, 150, clock=lambda: next(ticks))
+    for _ in range(4):
+        pace.step()
+    with pytest.raises(
+        TrainingError, match="KGAT would take about 200 seconds of CPU, of 150 that are allowed"
+    ):
+        pace.step()
+    in_time = Pace("KGAT", 100, 200, clock=lambda: next(ticks))
+    for _ in range(100):
+        in_time.step()
+    assert in_time.done == 100
+
+
+@pytest.mark.parametrize("kind", [LightGCN, KGAT])
+def test_a_limit_of_time_changes_nothing_but_the_time(kind: type):
+    assert kind(limit=1.0) == kind() and repr(kind(limit=1.0)) == repr(kind())
+    with pytest.raises(TrainingError, match="would take about"):
+        kind(limit=0.0).fit(data())
 
 
 def test_ease_refuses_what_does_not_fit_into_memory():

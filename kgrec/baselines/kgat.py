@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn.functional import dropout, leaky_relu, logsigmoid, normalize
 from torch_geometric.utils import softmax
 
 from kgrec.baselines.data import Data
-from kgrec.baselines.pairs import Pairs, bpr_loss
+from kgrec.baselines.pairs import Pace, Pairs, bpr_loss
 from kgrec.baselines.scorers import KnownUsers, ones
 from kgrec.encoder import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
@@ -48,6 +49,8 @@ class KGAT:
     epochs: int = 20
     batch_size: int = 2048
     seed: int = 0
+    #: seconds of CPU that learning may take; it is refused as soon as it would take longer
+    limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "epochs": (10, 20, 40, 80),
@@ -61,7 +64,7 @@ class KGAT:
         """Descend.
 
         Raises:
-            TrainingError: There are no interactions, or nothing is known of any item.
+            TrainingError: There are no interactions, nothing is known of any item, or it would take too long.
         """
         if not data.positives.nnz or data.triples is None or not len(data.triples):
             what = (
@@ -75,10 +78,12 @@ class KGAT:
             network = AttentionNetwork(data, self)
             optimizer = torch.optim.Adam(network.parameters(), self.learning_rate)
             pairs = Pairs(ones(data.positives), data.known, rng)
+            pace = Pace("KGAT", self.epochs * -(-len(pairs) // self.batch_size), self.limit)
             for _ in range(self.epochs):
                 adjacency = network.attention()
                 for triple in pairs.epoch(self.batch_size):
                     _step(optimizer, network.preference_loss(adjacency, *triple))
+                    pace.step()
                 for edges in network.edge_batches(rng):
                     _step(optimizer, network.translation_loss(edges, rng))
             return network.scorer()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kgrec.baselines.data import Data
-from kgrec.baselines.pairs import Pairs, bpr_loss
+from kgrec.baselines.pairs import Pace, Pairs, bpr_loss
 from kgrec.baselines.scorers import KnownUsers, ones
 from kgrec.encoder import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
@@ -42,6 +43,8 @@ class LightGCN:
     epochs: int = 40
     batch_size: int = 2048
     seed: int = 0
+    #: seconds of CPU that learning may take; it is refused as soon as it would take longer
+    limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "epochs": (20, 40, 80, 160),
@@ -55,7 +58,7 @@ class LightGCN:
         """Descend.
 
         Raises:
-            TrainingError: There are no interactions.
+            TrainingError: There are no interactions, or it would take too long.
         """
         positives = ones(data.positives)
         if not positives.nnz:
@@ -68,6 +71,7 @@ class LightGCN:
 
     def _learn(self, network: Propagation, pairs: Pairs) -> None:
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate)
+        pace = Pace("LightGCN", self.epochs * -(-len(pairs) // self.batch_size), self.limit)
         for _ in range(self.epochs):
             for user, taken, other in pairs.epoch(self.batch_size):
                 nodes = torch.stack([user, taken + network.n_users, other + network.n_users])
@@ -76,6 +80,7 @@ class LightGCN:
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
+                pace.step()
 
 
 class Propagation(nn.Module):

@@ -1,8 +1,9 @@
-"""What a pairwise loss learns from: a user, an item that was taken, and one that was not."""
+"""What a pairwise loss learns from, a user, an item that was taken, and one that was not; and whether it ends in time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,9 +11,43 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from kgrec.errors import TrainingError
 from kgrec.evaluate.ranking import rows_of
 
 _REDRAWN = 10
+#: after which it is foreseen when a descent ends
+_FIRST_STEPS = 5
+
+
+class Pace:
+    """Refuses a descent that would take too long, as soon as its first steps tell.
+
+    Args:
+        name: Of the method.
+        steps: How many there will be.
+        limit: Seconds of CPU that are allowed.
+        clock: Tells seconds of CPU.
+    """
+
+    def __init__(
+        self, name: str, steps: int, limit: float, clock: Callable[[], float] = time.process_time
+    ) -> None:
+        self.name, self.steps, self.limit, self.clock = name, steps, limit, clock
+        self.done, self._began = 0, clock()
+
+    def step(self) -> None:
+        """Count a step that is done.
+
+        Raises:
+            TrainingError: At this pace all steps would take longer than is allowed.
+        """
+        self.done += 1
+        whole = (self.clock() - self._began) / self.done * self.steps
+        if self.done >= _FIRST_STEPS and whole > self.limit:
+            raise TrainingError(
+                f"{self.name} would take about {whole:,.0f} seconds of CPU, of {self.limit:,.0f} that are allowed.",
+                "Allow more, or leave this baseline out.",
+            )
 
 
 class Pairs:
@@ -29,6 +64,9 @@ class Pairs:
         user = rows_of(positives)
         self._taken = np.sort(user * self.n_items + positives.indices)
         self.user, self.item = np.divmod(self._taken, self.n_items)
+
+    def __len__(self) -> int:
+        return len(self.user)
 
     def epoch(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Each interaction once, with an item drawn evenly from those that the user has not; three of shape (size or fewer,)."""

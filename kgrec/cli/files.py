@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from kgrec.errors import SourceError, did_you_mean
@@ -53,6 +54,26 @@ def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
     pairs = read_pairs(path, mapped, value)
     positive = mapped.positive if mapped and value else None
     return Interactions.from_frame(pairs, graph.item_ids, value=value and "value", positive=positive)
+
+
+def read_lists(path: Path) -> pa.Table:
+    """Columns user_id, item_id, and rank or score (float64), of lists that another system recommends.
+
+    Raises:
+        SourceError: The file cannot be read, lacks a column, or has a cell that is empty or no number.
+    """
+    table = _opened(path)
+    key = "rank" if "rank" in table.columns or "score" not in table.columns else "score"
+    columns = [_column(path, table.columns, name, name) for name in ("user_id", "item_id", key)]
+    batches = list(table.read(columns))
+    for batch in batches:
+        _check_whole(batch, columns)
+        numbers = pd.to_numeric(batch.columns[key].to_pandas(), errors="coerce").to_numpy(np.float64)
+        for place in batch.places(np.flatnonzero(~np.isfinite(numbers))[:1]):
+            raise SourceError(f"{place}: '{key}' is no number.", "Mend the row, or take it out.")
+        batch.columns[key] = pa.array(numbers)
+    cells = {name: [batch.columns[name] for batch in batches] for name in columns}
+    return pa.table({name: pa.chunked_array(parts) for name, parts in cells.items()})
 
 
 def has_columns(path: Path, names: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from kgrec.errors import ConfigError, SourceError
+from kgrec.errors import ConfigError, SourceError, UnknownId, did_you_mean
 from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.significance import effect_size, holm, intervals, permutation_test
 
@@ -20,16 +20,18 @@ def compare(
     models: Mapping[str, Evaluation],
     metrics: Sequence[str] = ("ndcg@20",),
     *,
+    against: str | None = None,
     bucket: str = "",
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Hold every model against every other, on the same users.
+    """Hold every model against every other, or one against all others, on the same users.
 
     Args:
         models: By name, evaluated on the same fold.
         metrics: Figures of users, such as "ndcg@20".
+        against: The one that is held against all others; None: every two are compared. Fewer comparisons are corrected less.
         bucket: Of the evaluations; "" for everything.
         level: Of confidence.
         resamples: Of the intervals and of the permutation test.
@@ -43,14 +45,18 @@ def compare(
     Raises:
         ConfigError: There are fewer than two models.
         SourceError: The evaluations are of different users.
-        UnknownId: There is no such figure or bucket.
+        UnknownId: There is no such model, figure or bucket.
 
     Example:
         >>> compare({"ours": ours, "popularity": theirs}, ["ndcg@20", "recall@20"])  # doctest: +SKIP
     """
     if len(models) < 2:
         raise ConfigError("There are fewer than two models to compare.", "Give evaluations of two or more.")
-    rows = list(_compared(models, metrics, bucket, level, resamples, seed))
+    if against is not None and against not in models:
+        raise UnknownId(f"There is no model '{against}' to compare.", did_you_mean(against, [*models]))
+    pairs = [pair for pair in combinations(models, 2) if against is None or against in pair]
+    pairs = [pair if pair[0] == against or against is None else pair[::-1] for pair in pairs]
+    rows = [row for pair in pairs for row in _compared(models, pair, metrics, bucket, level, resamples, seed)]
     columns = ["metric", "model", "other", "difference", "low", "high", "effect", "users", "p"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["p_holm"] = holm(frame["p"].tolist())
@@ -61,23 +67,25 @@ def compare(
 
 def _compared(
     models: Mapping[str, Evaluation],
+    pair: tuple[str, str],
     metrics: Sequence[str],
     bucket: str,
     level: float,
     resamples: int,
     seed: int,
 ) -> Iterator[tuple[object, ...]]:
-    for (one, first), (other, second) in combinations(models.items(), 2):
-        if first.users != second.users:
-            raise SourceError(
-                f"'{one}' and '{other}' are evaluated on different users.", "Evaluate both on the same fold."
-            )
-        matrix = np.column_stack([first.of(name, bucket) - second.of(name, bucket) for name in metrics])
-        rng = np.random.default_rng(seed)
-        low, high = intervals(matrix, rng, level=level, resamples=resamples)
-        for n, name in enumerate(metrics):
-            differences = matrix[~np.isnan(matrix[:, n]), n]
-            mean = float(differences.mean()) if len(differences) else float("nan")
-            p = permutation_test(differences, rng, resamples=resamples)
-            effect = effect_size(differences)
-            yield name, one, other, mean, low[n], high[n], effect, len(differences), p
+    one, other = pair
+    first, second = models[one], models[other]
+    if first.users != second.users:
+        raise SourceError(
+            f"'{one}' and '{other}' are evaluated on different users.", "Evaluate both on the same fold."
+        )
+    matrix = np.column_stack([first.of(name, bucket) - second.of(name, bucket) for name in metrics])
+    rng = np.random.default_rng(seed)
+    low, high = intervals(matrix, rng, level=level, resamples=resamples)
+    for n, name in enumerate(metrics):
+        differences = matrix[~np.isnan(matrix[:, n]), n]
+        mean = float(differences.mean()) if len(differences) else float("nan")
+        p = permutation_test(differences, rng, resamples=resamples)
+        effect = effect_size(differences)
+        yield name, one, other, mean, low[n], high[n], effect, len(differences), p

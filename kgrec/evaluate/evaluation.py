@@ -5,6 +5,7 @@ Enters: values of users by bucket and name. Leaves: means, frames with intervals
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,38 @@ class Evaluation:
     def per_user(self) -> pa.Table:
         """Column user_id, and one for each figure over everything, nan where there is none."""
         return pa.table({"user_id": self.users.labels, **self.values[""]})
+
+
+def pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Figures over several folds: of a user the mean over the folds that ask about it, of all lists together the mean.
+
+    Args:
+        evaluations: One a fold, of one model. Buckets that not all have are left out.
+    """
+    if len(evaluations) == 1:
+        return evaluations[0]
+    first = evaluations[0]
+    users = Vocabulary.of(pa.concat_arrays([one.users.labels for one in evaluations]))
+    places = [users.ids(one.users.labels) for one in evaluations]
+
+    def mean(bucket: str, name: str) -> np.ndarray:
+        total, count = np.zeros(len(users)), np.zeros(len(users))
+        for one, place in zip(evaluations, places, strict=True):
+            column = one.values[bucket][name]
+            there = ~np.isnan(column)
+            total[place[there]] += column[there]
+            count[place[there]] += 1
+        return np.asarray(np.divide(total, count, out=np.full(len(users), np.nan), where=count > 0))
+
+    buckets = [b for b in first.values if all(b in one.values for one in evaluations)]
+    values = {b: {name: mean(b, name) for name in first.values[b]} for b in buckets}
+    together = [b for b in first.totals if b in values]
+    totals = {
+        b: {name: float(np.mean([one.totals[b][name] for one in evaluations])) for name in first.totals[b]}
+        for b in together
+    }
+    lists = {b: sum(one.lists[b] for one in evaluations) for b in together}
+    return Evaluation(users, values, totals, lists)
 
 
 def _parted(name: str) -> tuple[str, int]:

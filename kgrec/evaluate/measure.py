@@ -5,7 +5,7 @@ Enters: a `Fold`, and lists of items for its users. Leaves: an `Evaluation`. Not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,13 +72,17 @@ def evaluate_lists(
     return measured(world, codes_of(fold, lists, max(k)), k)
 
 
-def measured(world: World, lists: np.ndarray, ks: Sequence[int]) -> Evaluation:
+def measured(
+    world: World, lists: np.ndarray, ks: Sequence[int], among: Mapping[str, np.ndarray] | None = None
+) -> Evaluation:
     """Measure lists of items by their rows.
 
     Args:
         world: What the lists are held against.
         lists: rows of items, best first, -1 where there is none; shape (n_users, max(ks)).
         ks: Lengths.
+        among: lists in which one part of `world.parts` alone was ranked, by the name of the part; each becomes a bucket,
+            "among new items" say.
     """
     taken = gains(lists, world.truth)
     values: dict[str, dict[str, np.ndarray]] = {"": {}}
@@ -94,6 +98,14 @@ def measured(world: World, lists: np.ndarray, ks: Sequence[int]) -> Evaluation:
             f"{name}@{k}": figure
             for k in sorted(set(ks))
             for name, figure in _figures_of_items(world, lists[:, :k], taken[:, :k], mask)
+        }
+    for bucket, ranked in (among or {}).items():
+        part = world.within(world.parts[bucket])
+        found = gains(ranked, part.truth)
+        values[bucket] = {
+            f"{name}@{k}": figure
+            for k in sorted(set(ks))
+            for name, figure in _figures_of_accuracy(part, ranked[:, :k], found[:, :k])
         }
     every = np.ones(len(world.counts), bool)
     for k in sorted(set(ks)):
@@ -140,13 +152,17 @@ def codes_of(fold: Fold, lists: Any, k: int) -> np.ndarray:
     return codes
 
 
-def _figures(world: World, lists: np.ndarray, taken: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _figures_of_accuracy(
+    world: World, lists: np.ndarray, taken: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
     positives = np.diff(world.truth.indptr)
-    lengths = (lists >= 0).sum(axis=1)
-    candidates = len(world.counts) - np.diff(world.seen.indptr)
     for name, metric in ACCURACY.items():
         yield name, metric(taken, positives)
-    yield "auc", accuracy.auc(taken, positives, lengths, candidates)
+    yield "auc", accuracy.auc(taken, positives, (lists >= 0).sum(axis=1), world.candidates)
+
+
+def _figures(world: World, lists: np.ndarray, taken: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    yield from _figures_of_accuracy(world, lists, taken)
     yield "novelty", beyond.novelty(lists, world.counts, world.n_users)
     yield "popularity_lift", beyond.popularity_lift(lists, world.known, world.counts)
     yield "serendipity", beyond.serendipity(lists, taken, world.counts, world.seen)
@@ -168,9 +184,8 @@ def _figures_of_items(
     for name, metric in ACCURACY.items():
         yield name, metric(theirs, positives)
     lengths = (lists >= 0).sum(axis=1)
-    candidates = len(world.counts) - np.diff(world.seen.indptr)
     others = np.diff(truth.indptr) - positives
-    yield "auc", accuracy.auc(theirs, positives, lengths, candidates, taken & ~theirs, others)
+    yield "auc", accuracy.auc(theirs, positives, lengths, world.candidates, taken & ~theirs, others)
 
 
 def _items(graph: KnowledgeGraph, column: pa.ChunkedArray) -> np.ndarray:

@@ -74,7 +74,15 @@ def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list
 
 
 def given_split(
-    graph: KnowledgeGraph, train: Any, test: Any, valid: Any = None, *, hide_new: bool = False
+    graph: KnowledgeGraph,
+    train: Any,
+    test: Any,
+    valid: Any = None,
+    *,
+    hide_new: bool = False,
+    hidden: Sequence[str] = (),
+    valid_share: float = 0.0,
+    seed: int = 0,
 ) -> Fold:
     """A division that somebody else made.
 
@@ -84,14 +92,24 @@ def given_split(
         test: So, too; only positives are asked for.
         valid: So, too.
         hide_new: Hide items that are in test and neither in train nor in valid, to be added later.
+        hidden: Ids of other items to hide.
+        valid_share: Without `valid`, so much of each user's positives in train is held out at random to tune by.
+        seed: Draws that.
 
     Raises:
-        SourceError: An item is unknown, or a pair is in two parts.
+        SourceError: An item is unknown, or a pair is in two parts, or training has a hidden item.
     """
     train, test = given(train, graph.item_ids), given(test, graph.item_ids)
+    if valid is None and valid_share:
+        train, valid = train.split(valid_share, np.random.default_rng(seed))
     valid = Interactions.none(graph.item_ids) if valid is None else given(valid, graph.item_ids)
-    hidden = np.setdiff1d(test.item, np.concatenate([train.item, valid.item])) if hide_new else None
-    return fold_of(graph, train, valid, test.rows(test.positive), hidden=hidden)
+    later = graph.item_ids.ids(hidden)
+    for at in np.flatnonzero(later < 0)[:1]:
+        raise SourceError(f"There is no item '{hidden[at]}' to hide.", "Give items of the graph.")
+    if hide_new:
+        new = np.setdiff1d(test.item, np.concatenate([train.item, valid.item]))
+        later = np.union1d(later, new)
+    return fold_of(graph, train, valid, test.rows(test.positive), hidden=later)
 
 
 def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | None = None) -> None:

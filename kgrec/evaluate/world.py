@@ -7,7 +7,7 @@ Nothing is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +46,32 @@ class World:
     neighbors: csr_matrix | None = None
     #: name -> which classes each item has; shape (n_items, n_classes)
     classes: dict[str, csr_matrix] = field(default_factory=dict)
+    #: which items are ranked; shape (n_items,), bool; None: all
+    only: np.ndarray | None = None
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """How many items each user could be given; shape (n_users,)."""
+        if self.only is None:
+            return len(self.counts) - np.diff(self.seen.indptr)
+        return int(self.only.sum()) - np.asarray(self.seen[:, self.only].getnnz(axis=1))
+
+    def within(self, only: np.ndarray) -> World:
+        """The world in which there are no other items than these to rank and to take; a mask of shape (n_items,)."""
+        truth = self.truth.copy()
+        truth.data[~only[truth.indices]] = 0
+        truth.eliminate_zeros()
+        return replace(self, truth=truth, only=only)
+
+    @cached_property
+    def parts(self) -> dict[str, np.ndarray]:
+        """New and known items, if users took items of both kinds or new ones alone; masks of shape (n_items,)."""
+        new = self.counts == 0
+        named = {"among new items": new, "among known items": ~new}
+        taken = np.unique(self.truth.indices)
+        if not new[taken].any():
+            return {}
+        return {name: mask for name, mask in named.items() if mask[taken].any()}
 
     @cached_property
     def item_buckets(self) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, SourceError, UnknownId
+from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.measure import evaluate_lists, measured
 from kgrec.evaluate.protocols import given_split
@@ -198,3 +199,64 @@ def test_what_cannot_be_measured_is_refused(fold):
             evaluate_lists(fold, lists, k)
     with pytest.raises(UnknownId, match="no figure 'recall@9'"):
         evaluate_lists(fold, lists, [2])["recall@9"]
+
+
+def test_lists_of_new_items_alone_by_hand(fold):
+    """f3, f5 and f6 are new: a took f3, b f5, c f6 and nothing else that is new, d nothing."""
+    world = world_of(fold)
+    assert {name: mask.tolist() for name, mask in world.parts.items()} == {
+        "among new items": [False, False, True, False, True, True],
+        "among known items": [True, True, False, True, False, False],
+    }
+    new = world.within(world.parts["among new items"])
+    np.testing.assert_array_equal(
+        new.truth.toarray()[:, [2, 4, 5]], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    )
+    assert new.truth.sum() == 3 and world.truth.sum() == 6
+    # nobody has seen a new one; of the known, a has two, b three, c one and d none
+    np.testing.assert_array_equal(new.candidates, [3, 3, 3, 3])
+    known = world.within(world.parts["among known items"])
+    np.testing.assert_array_equal(known.candidates, [1, 0, 2, 3])
+    np.testing.assert_array_equal(world.candidates, [4, 3, 5, 6])
+
+    lists = np.array([[2, 4], [2, 4], [2, 4], [2, 4]], np.int32)
+    whole = np.full((4, 2), -1, np.int32)
+    found = measured(world, whole, [1, 2], {"among new items": lists})
+    none, second = math.nan, 1 / math.log2(3)
+    expected = {
+        "recall@1": [1, 0, 0, none],
+        "recall@2": [1, 1, 0, none],
+        "ndcg@2": [1, second, 0, none],
+        # behind it are two of two, one of two, and f6 is the last of three
+        "auc@2": [1, 1 / 2, 0, none],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found.of(name, "among new items"), values, atol=1e-12, err_msg=name)
+    assert found["recall@2"] == 0
+
+
+def test_without_positives_with_new_items_there_are_no_parts(graph):
+    known_only = given_split(graph, frame(TRAIN), frame([("c", "f2")]))
+    assert world_of(known_only).parts == {}
+    new_only = given_split(graph, frame(TRAIN), frame([("c", "f6")]))
+    assert list(world_of(new_only).parts) == ["among new items"]
+
+
+def test_figures_of_folds_are_means_of_those_that_ask():
+    one = Evaluation(
+        Vocabulary(["a", "b"]),
+        {"": {"hit@1": np.array([1.0, math.nan])}, "items: new": {"hit@1": np.array([0.0, 1.0])}},
+        {"": {"gini@1": 0.25}, "items: new": {"gini@1": 0.5}},
+        {"": 2, "items: new": 2},
+    )
+    other = Evaluation(
+        Vocabulary(["b", "c"]), {"": {"hit@1": np.array([1.0, 0.0])}}, {"": {"gini@1": 0.75}}, {"": 2}
+    )
+    again = Evaluation(
+        Vocabulary(["a", "c"]), {"": {"hit@1": np.array([0.0, 0.0])}}, {"": {"gini@1": 0.5}}, {"": 2}
+    )
+    whole = pooled([one, other, again])
+    assert whole.users.tolist() == ["a", "b", "c"]
+    np.testing.assert_array_equal(whole.of("hit@1"), [0.5, 1, 0])
+    assert list(whole.values) == [""] and whole.totals == {"": {"gini@1": 0.5}} and whole.lists == {"": 6}
+    assert pooled([one]) is one

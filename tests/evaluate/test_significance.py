@@ -143,3 +143,19 @@ def test_what_cannot_be_compared_is_refused():
         compare({"one": one, "same": one}, ["ndcg@10"])
     with pytest.raises(UnknownId, match="no bucket 'cold'"):
         compare({"one": one, "same": one}, bucket="cold")
+
+
+def test_one_against_the_others_is_corrected_for_those_alone():
+    rng = np.random.default_rng(0)
+    models = {
+        name: evaluation(ndcg_at_20=rng.normal(shift, 1, 300))
+        for name, shift in (("a", 0), ("b", 1), ("c", 0))
+    }
+    alone = compare(models, against="b")
+    assert [tuple(row) for row in alone[["model", "other"]].to_numpy()] == [("b", "a"), ("b", "c")]
+    assert alone["higher"].tolist() == ["b", "b"] and (alone["difference"] > 0.7).all()
+    np.testing.assert_array_equal(alone["p_holm"], holm(alone["p"].tolist()))
+    every = compare(models)
+    assert len(every) == 3 and every["difference"].iloc[0] == pytest.approx(-alone["difference"].iloc[0])
+    with pytest.raises(UnknownId, match="no model 'd'"):
+        compare(models, against="d")
