@@ -605,6 +605,25 @@ def test_no_trial_begins_that_would_pass_the_budget(budget: float, trials: int):
     assert found.trials[0].baseline == Ease()
 
 
+def test_what_a_hybrid_is_made_of_is_tuned_before_in_its_share_of_the_budget():
+    training, valid = grouped_halves(60, 24, 4)
+    world = Data(training, texts=[f"word{n % 4}" for n in range(24)])
+    found = tune(Hybrid(), world, valid, budget=1e9, k=5)
+    item_knn, content = (tune(part, world, valid, budget=1e9, k=5) for part in (ItemKNN(), ContentTfidf()))
+    assert [part.best.baseline for part in found.parts] == [item_knn.best.baseline, content.best.baseline]
+    # there is no graph to take terms from, which ends no search
+    assert {trial.baseline.terms for trial in content.trials} == {"both", "words"}  # type: ignore[attr-defined]
+    first = found.trials[0].baseline
+    assert first == Hybrid(item_knn.best.baseline, content.best.baseline)
+    assert found.n_trials == len(found.trials) + len(item_knn.trials) + len(content.trials)
+    assert f"{found.n_trials} trials" in str(found)
+    ticks = count(0, 10)
+    short = tune(Hybrid(), world, valid, budget=60, k=5, clock=lambda: next(ticks))
+    # two of 20 s each for the parts
+    assert [len(part.trials) for part in short.parts] == [2, 2] and short.seconds == 60
+    assert len(short.trials) == 2
+
+
 def test_nothing_can_be_tuned_on_nothing():
     training, _ = grouped_halves(20, 20, 4)
     with pytest.raises(TrainingError, match="No interactions are held out"):

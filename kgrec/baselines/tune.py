@@ -46,6 +46,8 @@ class Tuned:
     budget: float
     #: length of the lists that the figures are of
     k: int
+    #: the searches for the baselines that this one is made of
+    parts: tuple[Tuned, ...] = ()
 
     @property
     def best(self) -> Trial:
@@ -55,13 +57,18 @@ class Tuned:
     @property
     def seconds(self) -> float:
         """Seconds of CPU that were spent."""
-        return sum(trial.seconds for trial in self.trials)
+        return sum(trial.seconds for trial in self.trials) + sum(part.seconds for part in self.parts)
+
+    @property
+    def n_trials(self) -> int:
+        """Settings that were tried, those of the parts among them."""
+        return len(self.trials) + sum(part.n_trials for part in self.parts)
 
     def __str__(self) -> str:
         best = self.best
         return (
             f"{best.baseline}: NDCG@{self.k} {best.ndcg:.4f}, recall@{self.k} {best.recall:.4f} on held-out data; "
-            f"{len(self.trials):,} trial{'s' * (len(self.trials) > 1)}, {self.seconds:,.1f} of {self.budget:,.0f} CPU seconds"
+            f"{self.n_trials:,} trial{'s' * (self.n_trials > 1)}, {self.seconds:,.1f} of {self.budget:,.0f} CPU seconds"
         )
 
 
@@ -78,7 +85,8 @@ def tune(
     """Vary one option at a time over its grid, keeping what is best by NDCG, until nothing gets better.
 
     The first trial is that of `baseline` as it is, and is always made. Another begins only if, at the pace of those before,
-    it would end within the budget.
+    it would end within the budget. Options that are baselines themselves, as a hybrid has, are tuned before, each in an even share of
+    the budget. A setting that cannot learn from the data, but for the first, is passed over.
 
     Args:
         baseline: where to start.
@@ -97,7 +105,17 @@ def tune(
         raise TrainingError(
             "No interactions are held out, so nothing can be tuned.", "Hold some out, or skip the search."
         )
+    within = {option: part for option, part in vars(baseline).items() if hasattr(part, "GRID")}
+    share = budget / (len(within) + 1)
+    parts = {
+        option: tune(part, data, valid, budget=share, k=k, seed=seed, clock=clock)
+        for option, part in within.items()
+    }
+    for option, part in parts.items():
+        baseline = _varied(baseline, option, part.best.baseline)
+    left = budget - sum(part.seconds for part in parts.values())
     made: dict[Baseline, Trial] = {}
+    refused = set[Baseline]()
 
     def tried(setting: Baseline) -> Trial:
         began = clock()
@@ -106,18 +124,28 @@ def tune(
         logger.info("%s: NDCG@%d %.4f", setting, k, ndcg)
         return made[setting]
 
+    def found() -> Tuned:
+        tuned = Tuned(tuple(made.values()), budget, k, tuple(parts.values()))
+        logger.info("%s", tuned)
+        return tuned
+
     best, before = tried(baseline), None
     while best is not before:
         before = best
         for option, values in baseline.GRID.items():
             for setting in [_varied(best.baseline, option, value) for value in values]:
-                if setting not in made:
+                if setting not in made and setting not in refused:
                     spent = sum(trial.seconds for trial in made.values())
-                    if spent + spent / len(made) > budget:
-                        return _told(Tuned(tuple(made.values()), budget, k))
-                    trial = tried(setting)
+                    if spent + spent / len(made) > left:
+                        return found()
+                    try:
+                        trial = tried(setting)
+                    except TrainingError as error:
+                        logger.info("%s", error)
+                        refused.add(setting)
+                        continue
                     best = trial if trial.ndcg > best.ndcg else best
-    return _told(Tuned(tuple(made.values()), budget, k))
+    return found()
 
 
 def quality(
@@ -138,11 +166,6 @@ def quality(
         histories = data.positives[some]
         found.append(gains(top(scorer.scores(histories, some), k, histories), truth[some]))
     return ranking_quality(np.concatenate(found), np.diff(truth.indptr)[users])
-
-
-def _told(found: Tuned) -> Tuned:
-    logger.info("%s", found)
-    return found
 
 
 def _varied(baseline: Baseline, option: str, value: Any) -> Baseline:

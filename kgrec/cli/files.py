@@ -20,15 +20,22 @@ from kgrec.mapping import InteractionTable, TableFormat
 if TYPE_CHECKING:
     from kgrec.graph import KnowledgeGraph
     from kgrec.interactions import Interactions
+    from kgrec.vocabulary import Vocabulary
 
 
-def read_pairs(path: Path, mapped: InteractionTable | None, value: str | None = None) -> pa.Table:
+def read_pairs(
+    path: Path,
+    mapped: InteractionTable | None,
+    value: str | None = None,
+    items: Vocabulary | None = None,
+) -> pa.Table:
     """Columns user_id and item_id of a table, and its column `value` under this name.
 
     The first two may also be named as in the mapping.
 
     Raises:
-        SourceError: The file cannot be read, lacks a column, or has a row without a user or an item.
+        SourceError: The file cannot be read, lacks a column, or has a row without a user or an item, or with an item that
+            is not among `items`, if these are given.
     """
     table = _opened(path)
     names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
@@ -36,6 +43,8 @@ def read_pairs(path: Path, mapped: InteractionTable | None, value: str | None = 
     batches = list(table.read([*columns.values(), *([value] if value else [])]))
     for batch in batches:
         _check_whole(batch, list(columns.values()))
+        if items is not None:
+            _check_known(batch, columns["item_id"], items)
     if value:
         columns["value"] = value
     return pa.table({target: _cells(batches, name) for target, name in columns.items()})
@@ -51,7 +60,7 @@ def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
 
     mapped = graph.mapping.interactions
     value = mapped.value if mapped and mapped.value and has_columns(path, (mapped.value,)) else None
-    pairs = read_pairs(path, mapped, value)
+    pairs = read_pairs(path, mapped, value, graph.item_ids)
     positive = mapped.positive if mapped and value else None
     return Interactions.from_frame(pairs, graph.item_ids, value=value and "value", positive=positive)
 
@@ -126,6 +135,15 @@ def _check_whole(batch: Batch, ids: list[str]) -> None:
         if len(empty):
             place = next(batch.places(empty))
             raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or take it out.")
+
+
+def _check_known(batch: Batch, name: str, items: Vocabulary) -> None:
+    unknown = np.flatnonzero(items.ids(batch.columns[name]) < 0)
+    for place in batch.places(unknown[:1]):
+        item = batch.columns[name][int(unknown[0])].as_py()
+        raise SourceError(
+            f"{place}: there is no item '{item}' in the graph.", did_you_mean(item, items.sorted_labels)
+        )
 
 
 def _cells(batches: list[Any], name: str) -> pa.ChunkedArray:

@@ -57,8 +57,8 @@ class Results:
 
     @property
     def main(self) -> str:
-        """The figure by which systems are put in order."""
-        return f"ndcg@{max(self.ks)}"
+        """The figure by which systems are put in order: at the first of the lengths."""
+        return f"ndcg@{self.ks[0]}"
 
     @property
     def ran(self) -> list[Entry]:
@@ -72,7 +72,7 @@ class Results:
         models = {e.name: e.evaluation for e in self.entries if e.evaluation is not None}
         if len(models) < 2:
             return pd.DataFrame()
-        metrics = [self.main, f"recall@{max(self.ks)}"]
+        metrics = [self.main, f"recall@{self.ks[0]}"]
         return compare(models, metrics, against=next(iter(models)), level=LEVEL, seed=self.seed)
 
     def value(self, entry: Entry, name: str) -> tuple[float, float, float]:
@@ -101,7 +101,7 @@ class Results:
             "graph": self.graph,
             "data": self._data(),
             "protocol": self._protocol(),
-            "k": list(self.ks),
+            "k": sorted(self.ks),
             "main": self.main,
             "level": LEVEL,
             "resamples": self.resamples,

@@ -147,8 +147,14 @@ def compete(
         kept: Where answers are kept meanwhile.
         on_system: Is told of the progress.
         resamples: Of the intervals.
+
+    Raises:
+        UnknownId: A type of nodes by which lists are to be held against histories is not there.
+        CorruptArtifact: An answer that was kept cannot be read.
     """
     kept = kept or Kept(None, {})
+    for question in questions:
+        question.world  # noqa: B018  what is wrong with the question itself is no system's fault
     entries = []
     for number, system in enumerate(systems):
         if on_system is not None:

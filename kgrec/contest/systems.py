@@ -147,7 +147,7 @@ class Tuned:
                     k=min(question.k, 20),
                     seed=self.seed,
                 )
-            baseline, trials = _limited(found.best.baseline, math.inf), len(found.trials)
+            baseline, trials = _limited(found.best.baseline, math.inf), found.n_trials
         with _timed(seconds, "learn"):
             scorer = baseline.fit(question.everything)
         parts = question.world.parts

@@ -227,7 +227,7 @@ def results(fold: Fold) -> Results:
     today = frame([("a", "f3"), ("b", "f3"), ("b", "f5")]).assign(score=[0.5, 0.2, 0.7])
     systems = [Tuned("ease", Ease()), Failing(), Tuned("popularity", Popularity()), Given("today", today)]
     entries = compete([Question(fold, 3, ("genre",))], systems, [1, 3])
-    return Results([fold], entries, [1, 3], graph="films", made="then")
+    return Results([fold], entries, [3, 1], graph="films", made="then")
 
 
 def test_the_record_says_everything_in_plain_values(results: Results):
