@@ -154,6 +154,7 @@ LAYERS = [
     "cli.embed",
     "cli.cold",
     "cli.export",
+    "cli.evaluate",
     "cli.doctor",
     "cli.demo",
     "cli",

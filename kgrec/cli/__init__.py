@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import build, cold, demo, doctor, embed, export, imports, query, train
+from kgrec.cli import build, cold, demo, doctor, embed, evaluate, export, imports, query, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -97,6 +97,8 @@ for _command in (
     cold.remove,
     embed.embed,
     query.explain,
+    evaluate.split,
+    evaluate.evaluate,
     doctor.doctor,
 ):
     app.command(_command.__name__.removesuffix("_"))(_command)

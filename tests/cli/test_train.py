@@ -79,8 +79,8 @@ def test_held_out_data_may_be_named_as_ours_or_as_in_the_mapping(run: Run, graph
         "train", graph, "-o", tmp_path / "m", *QUICK, "--valid", tmp_path / "valid.csv"
     ).error
     assert code == 2
-    assert problem.startswith("1 interactions name an item that is unknown, first ")
-    assert remedy == "Leave these rows out, or add their items first."
+    assert problem == f"{tmp_path / 'valid.csv'}:3: there is no item 'f11' in the graph."
+    assert remedy.startswith("Did you mean 'f1'")
 
 
 def test_a_model_needs_neither_graph_nor_sources(run: Run, catalogue: Path, tmp_path: Path):
