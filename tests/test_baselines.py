@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -175,6 +176,29 @@ def test_scoring_leaves_histories_and_what_is_learned_as_they_are(name: str):
     first[:] = -np.inf
     assert scorer.scores(world.positives, np.arange(40)).tobytes() == kept.tobytes()
     assert (world.positives != before).nnz == 0
+
+
+@every
+def test_learning_leaves_the_data_as_they_are(name: str):
+    """With hidden items, whose terms alone weigh nothing."""
+    hidden = np.arange(12) >= 8
+    world = replace(data(), hidden=hidden)
+    world.positives[:, 8:] = 0
+    world.positives.eliminate_zeros()
+    # only a hidden item has the last entity
+    world.neighbors[:, -1] = 0  # type: ignore[index]
+    world.neighbors[9, -1] = 1  # type: ignore[index]
+    before = deepcopy(world)
+    small(name).fit(world)
+    for field in fields(world):
+        one, other = getattr(world, field.name), getattr(before, field.name)
+        if sp.issparse(one):
+            for part in ("data", "indices", "indptr"):
+                assert getattr(one, part).tobytes() == getattr(other, part).tobytes(), (field.name, part)
+        elif isinstance(one, np.ndarray):
+            assert one.tobytes() == other.tobytes(), field.name
+        else:
+            assert one == other, field.name
 
 
 @every

@@ -113,6 +113,7 @@ def _tfidf(counts: sp.csr_matrix, known: np.ndarray) -> sp.csr_matrix:
     row = rows_of(counts)
     length = np.sqrt(np.bincount(row, weights=values**2, minlength=counts.shape[0]))
     values = np.divide(values, length[row], out=np.zeros(len(values)), where=length[row] > 0)
-    weighed = sp.csr_matrix((values.astype(np.float32), counts.indices, counts.indptr), counts.shape)
+    # a copy: what is taken out here stays in `counts`
+    weighed = sp.csr_matrix((values.astype(np.float32), counts.indices, counts.indptr), counts.shape, copy=True)
     weighed.eliminate_zeros()
     return weighed
