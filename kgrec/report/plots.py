@@ -101,8 +101,13 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
         across: Name of the horizontal axis.
         label: Of the vertical one.
         log: Whether the horizontal axis is logarithmic; what is not above 0 is left out then.
+
+    Returns:
+        "" with fewer than two points.
     """
     there = [p for p in points if p.value is not None and p.across is not None and (p.across > 0 or not log)]
+    if len(there) < 2:
+        return ""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -122,20 +127,16 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
 
 
 def curves(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Loss and validation recall by epoch, a line for each run of training.
+    """Loss by epoch, a line for each run of training, and the validation recall that each run reached.
 
     Args:
         lines: stage, run, epoch, loss and recall; None where a line has no such figure.
     """
 
     def draw(figure: Figure) -> None:
-        for axes, key, title in zip(
-            figure.subplots(1, 2), ("loss", "recall"), ("loss", "validation recall"), strict=True
-        ):
-            _curves(axes, lines, key)
-            axes.set_title(title)
-            axes.set_xlabel("epoch")
-            axes.grid(True)
+        left, right = figure.subplots(1, 2)
+        _losses(left, [line for line in lines if line["loss"] is not None])
+        _recalls(right, [line for line in lines if line["recall"] is not None])
 
     return _svg("curves", 3.4, draw)
 
@@ -181,25 +182,40 @@ def _apart(heights: list[float]) -> list[float]:
     return [min(height, 1 - gap * (len(moved) - 1 - n)) for n, height in enumerate(moved)]
 
 
-def _curves(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str) -> None:
-    there = [line for line in lines if line[key] is not None]
-    runs = sorted({(int(line["run"]), line["stage"] == "refit") for line in there})
+def _losses(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
+    runs = sorted({(int(line["run"]), line["stage"] == "refit") for line in lines})
     for number, (run, refit) in enumerate(runs):
-        mine = [x for x in there if x["run"] == run and (x["stage"] == "refit") == refit]
+        mine = [x for x in lines if x["run"] == run and (x["stage"] == "refit") == refit]
         mine.sort(key=lambda line: int(line["epoch"]))
-        name = "on everything" if refit else f"run {run}"
         axes.plot(
             [line["epoch"] for line in mine],
-            [line[key] for line in mine],
+            [line["loss"] for line in mine],
             marker="o",
             markersize=3,
             linewidth=2.2 if refit else 1.3,
             color=COLOURS["lists"] if refit else COLOURS["kgrec"],
             alpha=1 if refit else 0.3 + 0.7 * (number + 1) / len(runs),
-            label=name,
+            label="on everything" if refit else f"run {run}",
         )
     if 1 < len(runs) <= 8:
         axes.legend(fontsize=8)
+    axes.locator_params(axis="x", nbins=6, integer=True)
+    axes.set_title("loss")
+    axes.set_xlabel("epoch")
+    axes.grid(True)
+
+
+def _recalls(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
+    best: dict[int, float] = {}
+    for line in lines:
+        run = int(line["run"])
+        best[run] = max(best.get(run, 0.0), line["recall"])
+    axes.plot(list(best), list(best.values()), marker="o", linestyle="none", color=COLOURS["kgrec"])
+    axes.margins(0.15, 0.15)
+    axes.locator_params(axis="x", nbins=8, integer=True)
+    axes.set_title("validation recall")
+    axes.set_xlabel("run")
+    axes.grid(True)
 
 
 def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
@@ -208,7 +224,8 @@ def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
 
     written = io.StringIO()
     # identifiers are hashed with the name, so that two figures of a page share none
-    with rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+    style: Any = _STYLE | {"svg.hashsalt": name}
+    with rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         draw(figure)

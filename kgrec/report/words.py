@@ -42,9 +42,7 @@ GLOSSARY = {
     "diversity": "Mean distance of two entries of a list, by their embeddings: 1 less the cosine. 0 to 2.",
     "graph_diversity": "Mean distance of two entries of a list, by their neighbours in the graph. 0 alike, 1 nothing in common.",
 }
-_CALIBRATION = (
-    "How far the shares of each {} in the list are from those in the history, in nats. From 0; less is better."
-)
+_CALIBRATION = "How far the shares of each {} in the list are from those in the history, in nats. From 0; less is better."
 
 #: ablation -> the first words of its sentence
 _ABLATIONS = {
@@ -114,8 +112,8 @@ def beyond(record: Record) -> list[str]:
 def asked(record: Record) -> str:
     """What was asked, in two sentences."""
     results, data = record.results, record.results["data"]
-    several = results["folds"] > 1
     new = f"; {count(data['new_items'])} items are new, hidden in training" if data["new_items"] else ""
+    folds = f", in {results['folds']} folds" if results["folds"] > 1 else ""
     systems = len(results["systems"])
     lengths = " and ".join(str(k) for k in results["k"])
     return (
@@ -123,7 +121,7 @@ def asked(record: Record) -> str:
         f"{count(data['train'])} interactions train, {count(data['valid'])} choose settings, "
         f"{count(data['test'])} of {count(data['test_users'])} users test{new}. "
         f"{systems} {'system was' if systems == 1 else 'systems were'} asked for lists of {lengths}"
-        f"{f', in {results["folds"]} folds' if several else ''}."
+        f"{folds}."
     )
 
 
