@@ -50,7 +50,9 @@ def page(results: Mapping[str, Any]) -> str:
     check_installed()
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {name: getattr(numbers, name) for name in ("number", "count", "seconds")}
     template = resources.files("kgrec.report").joinpath("page.html").read_text(encoding="utf-8")
     record = Record(results)
@@ -118,14 +120,16 @@ def _points(record: Record) -> list[Point]:
     metric, k = record.parts(record.main)
     figures = [(system, record.figure(system["name"], metric, k)) for system in record.ran]
     return [
-        Point(s["name"], s["kind"], finite(f["value"]), finite(f["low"]), finite(f["high"])) for s, f in figures
+        Point(s["name"], s["kind"], finite(f["value"]), finite(f["low"]), finite(f["high"]))
+        for s, f in figures
     ]
 
 
 def _panels(record: Record, buckets: Sequence[str]) -> str:
     groups = {
         bucket: [
-            Point(s["name"], s["kind"], record.value(s["name"], "recall", record.k, bucket)) for s in record.ran
+            Point(s["name"], s["kind"], record.value(s["name"], "recall", record.k, bucket))
+            for s in record.ran
         ]
         for bucket in buckets
     }
