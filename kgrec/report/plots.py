@@ -86,7 +86,7 @@ def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
         for axes, (title, points) in zip(row, groups.items(), strict=True):
             _bars(axes, points, intervals=False)
             axes.set_title(title)
-            axes.locator_params(axis="x", nbins=3)
+            axes.locator_params(axis="x", nbins=4)
         row[0].set_yticks(range(len(names)), names)
         figure.supxlabel(label, fontsize=10)
 
@@ -168,7 +168,7 @@ def _name(axes: Axes, points: Sequence[Point]) -> None:
             textcoords="axes fraction",
             va="center",
             fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": _TEXT, "alpha": 0.3, "linewidth": 0.7},
+            arrowprops={"arrowstyle": "-", "color": _TEXT, "alpha": 0.3, "linewidth": 0.7, "relpos": (0, 0.5)},
             annotation_clip=False,
         )
 

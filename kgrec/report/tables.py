@@ -43,7 +43,9 @@ class Table:
 
 
 def main(record: Record) -> Table:
-    """Accuracy of all systems, the best first, and whether each can be told apart from the best."""
+    """Accuracy of all systems, the best first, and whether each can be told apart from kgrec, or else the first."""
+    assert record.subject is not None
+    subject = record.subject["name"]
     metrics = record.metrics(ACCURACY, record.k)
     names = [f"{metric}@{record.k}" for metric in _first(metrics, record.parts(record.main)[0])]
     rows = [
@@ -51,14 +53,14 @@ def main(record: Record) -> Table:
             system["name"],
             system["kind"],
             [
-                Cell(_standing(record, system), mark="word"),
-                *_figures(record, system, [(name, "") for name in names]),
+                Cell(_standing(record, subject, system["name"]), mark="word"),
                 Cell(seconds(record.seconds(system))),
+                *_figures(record, system, [(name, "") for name in names]),
             ],
         )
         for system in record.ran
     ]
-    return Table(["system", "against the best", *names, "CPU seconds"], rows)
+    return Table(["system", f"against {subject}", "CPU seconds", *names], rows)
 
 
 def accuracy(record: Record, k: int) -> Table:
@@ -115,7 +117,7 @@ def new_and_known(record: Record) -> Table | None:
     places = [
         (figure, bucket)
         for bucket in buckets
-        for figure in dict.fromkeys((record.main, recall))
+        for figure in dict.fromkeys((record.main, recall) if bucket.startswith("among ") else (recall,))
         if record.has(*record.parts(figure), bucket)
     ]
     return _plain(record, record.ran, places, [f"{figure} {bucket}" for figure, bucket in places])
@@ -184,15 +186,13 @@ def _best(record: Record, name: str, bucket: str) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _standing(record: Record, system: Values) -> str:
-    """What the comparison of a system with the best one says; nothing where the two were not compared."""
-    best = record.ran[0]["name"]
-    if system["name"] == best:
-        return "highest"
-    found = record.comparison(record.main, best, system["name"])
+def _standing(record: Record, subject: str, system: str) -> str:
+    found = record.comparison(record.main, subject, system) if system != subject else None
     if found is None:
         return NONE
-    return "lower" if found.higher == best else "inside the noise"
+    if not found.higher:
+        return "inside the noise"
+    return "higher" if found.higher == system else "lower"
 
 
 def _first(metrics: Sequence[str], first: str) -> list[str]:

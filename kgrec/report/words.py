@@ -158,7 +158,7 @@ def _against(record: Record, name: str, other: str, compared: Comparison | None)
         return f"The difference between {name} and {other} is inside the noise: {number(compared.difference)}{within}."
     difference = finite(compared.difference) or 0.0
     if compared.higher != name:
-        ends = interval(*(_minus(end) for end in (compared.high, compared.low)))
+        ends = interval(*(None if end is None else -end for end in (compared.high, compared.low)))
         within = f" ({ends})" if ends else ""
     word = "better" if compared.higher == name else "worse"
     share = _share(record, other, difference)
@@ -186,7 +186,3 @@ def _change(record: Record, figure: str, name: str, ablation: str) -> str:
     else:
         sure = "; the difference is inside the noise"
     return f"{start}, {figure} {moved} from {number(before)} to {number(after)}{sure}."
-
-
-def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
