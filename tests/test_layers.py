@@ -146,6 +146,7 @@ LAYERS = [
     "report.record",
     "report.words",
     "report.plots",
+    "report.tables",
     "report.page",
     "cli.console",
     "cli.files",

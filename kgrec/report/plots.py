@@ -168,7 +168,13 @@ def _name(axes: Axes, points: Sequence[Point]) -> None:
             textcoords="axes fraction",
             va="center",
             fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": _TEXT, "alpha": 0.3, "linewidth": 0.7, "relpos": (0, 0.5)},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": _TEXT,
+                "alpha": 0.3,
+                "linewidth": 0.7,
+                "relpos": (0, 0.5),
+            },
             annotation_clip=False,
         )
 
