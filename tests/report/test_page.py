@@ -48,7 +48,7 @@ class Parsed(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop()[0] == tag
-        for name in self.sections.keys() & {name for _, name in self.open}:
+        for name in self.sections.keys() & {name for _, name in self.open if tag != "strong"}:
             self.sections[name] += " "
 
     def handle_data(self, data: str) -> None:
