@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kgrec.report.numbers import finite
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -112,7 +114,13 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for point in there:
-            axes.scatter([_of(point.across)], [_of(point.value)], s=34, color=_colour(point.kind), zorder=3)
+            axes.scatter(
+                [_of(point.across)],
+                [_of(point.value)],
+                s=34,
+                color=_colour(point.kind),
+                zorder=4 if point.kind == "kgrec" else 3,
+            )
         if log:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
@@ -131,14 +139,20 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         lines: stage, run, epoch, loss and recall; None where a line has no such figure.
+
+    Returns:
+        "" without any figure.
     """
+    parts = ((_losses, "loss"), (_recalls, "recall"))
+    shown = [(part, [x for x in lines if finite(x[key]) is not None]) for part, key in parts]
+    shown = [(part, there) for part, there in shown if there]
 
     def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        _losses(left, [line for line in lines if line["loss"] is not None])
-        _recalls(right, [line for line in lines if line["recall"] is not None])
+        row = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axes, (part, there) in zip(row, shown, strict=True):
+            part(axes, there)
 
-    return _svg("curves", 3.4, draw)
+    return _svg("curves", 3.4, draw) if shown else ""
 
 
 def _bars(axes: Axes, points: Sequence[Point], *, intervals: bool) -> None:

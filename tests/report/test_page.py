@@ -315,3 +315,15 @@ def test_import_does_not_load_what_only_the_page_needs():
     code = "import sys, kgrec, kgrec.report.page; print(sorted({'matplotlib', 'jinja2'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_name_in_any_script_is_drawn():
+    names = "\N{CJK UNIFIED IDEOGRAPH-6620}\N{CJK UNIFIED IDEOGRAPH-753B}", "a\x07b"
+    document = page(results(*(system(name, "baseline", 0.2, 0.3) for name in names)))
+    drawn = document.partition("<svg")[2].partition("</svg>")[0]
+    assert f">{names[0]}</text>" in drawn and ">a b</text>" in drawn
+
+
+def test_a_training_log_without_figures_is_no_plot():
+    curve = [{"stage": "select", "run": 1, "epoch": 1, "loss": None, "recall": None}]
+    assert "training" not in Parsed(page(results(system("kgrec", "kgrec", 0.3, 0.4, curve=curve)))).sections
