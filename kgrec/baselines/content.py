@@ -114,6 +114,8 @@ def _tfidf(counts: sp.csr_matrix, known: np.ndarray) -> sp.csr_matrix:
     length = np.sqrt(np.bincount(row, weights=values**2, minlength=counts.shape[0]))
     values = np.divide(values, length[row], out=np.zeros(len(values)), where=length[row] > 0)
     # a copy: what is taken out here stays in `counts`
-    weighed = sp.csr_matrix((values.astype(np.float32), counts.indices, counts.indptr), counts.shape, copy=True)
+    weighed = sp.csr_matrix(
+        (values.astype(np.float32), counts.indices, counts.indptr), counts.shape, copy=True
+    )
     weighed.eliminate_zeros()
     return weighed
