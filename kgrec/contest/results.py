@@ -27,6 +27,8 @@ from kgrec.evaluate.protocols import Protocol, save_folds
 
 #: of confidence
 LEVEL = 0.95
+#: of the tests, and resamples of the intervals of differences
+_PERMUTATIONS = 10_000
 #: users whose lists are shown, and items of each list, and of each history
 _EXAMPLES, _SHOWN, _HISTORY = 4, 10, 15
 
@@ -73,7 +75,9 @@ class Results:
         if len(models) < 2:
             return pd.DataFrame()
         metrics = [self.main, f"recall@{self.ks[0]}"]
-        return compare(models, metrics, against=next(iter(models)), level=LEVEL, seed=self.seed)
+        return compare(
+            models, metrics, against=next(iter(models)), level=LEVEL, resamples=_PERMUTATIONS, seed=self.seed
+        )
 
     def value(self, entry: Entry, name: str) -> tuple[float, float, float]:
         """A figure over everything, such as "ndcg@20", and its interval."""
@@ -105,6 +109,7 @@ class Results:
             "main": self.main,
             "level": LEVEL,
             "resamples": self.resamples,
+            "permutations": _PERMUTATIONS,
             "folds": len(self.folds),
             "systems": [self._system(entry) for entry in self.entries],
             "comparisons": comparisons,

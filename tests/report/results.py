@@ -50,7 +50,7 @@ def results(*systems: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "k": [20],
         "main": "ndcg@20",
         "level": 0.95,
-        "resamples": 1000,
+        "resamples": 1000, "permutations": 10_000,
         "folds": 1,
         "systems": list(systems),
         "comparisons": [],
