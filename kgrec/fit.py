@@ -17,6 +17,7 @@ from kgrec.checkpoint import Checkpoint
 from kgrec.dense import raw_blocks
 from kgrec.encoder import ItemEncoder
 from kgrec.errors import TrainingError
+from kgrec.evening import even
 from kgrec.features import Schema
 from kgrec.graph import KnowledgeGraph
 from kgrec.index import SAMPLE, VectorIndex
@@ -138,18 +139,19 @@ def train(
             found = _unchosen(course, config)
         last = checkpoint.progress("refit", found.setting, log.tell)
         encoder = learn(course, positives, found.setting, last)
+        even(encoder, course, found.evenness)
     return Trained(encoder.cpu(), found, log.lines)
 
 
 def _unchosen(course: Course, config: Config) -> Found:
     weights = proportions(config.rescore.weights or (1.0, 0.0, 0.0, 0.0))
-    return Found(default_setting(course), config.rescore.penalty or PENALTIES[1], weights, {})
+    return Found(default_setting(course), 0.0, config.rescore.penalty or PENALTIES[1], weights, {})
 
 
 def _unlearned(course: Course) -> Found:
     """Content alone: all parts that there are, alike."""
     there = np.array([1, course.features.neighbors.nnz > 0, course.features.dense.any(), 0], np.float32)
-    return Found(default_setting(course), PENALTIES[1], there / there.sum(), {})
+    return Found(default_setting(course), 0.0, PENALTIES[1], there / there.sum(), {})
 
 
 def _split(interactions: Interactions, valid: Interactions | None, config: Config) -> Split:
@@ -232,7 +234,7 @@ def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:
 def _metrics(trained: Trained) -> dict[str, object]:
     found = trained.found
     weights = {name: round(float(weight), 4) for name, weight in zip(PARTS, found.weights, strict=True)}
-    chosen = {**vars(found.setting), "penalty": found.penalty, "weights": weights}
+    chosen = {**vars(found.setting), "evenness": found.evenness, "penalty": found.penalty, "weights": weights}
     chosen |= {f"valid_{name}": value for name, value in found.figures.items()}
     return {"chosen": chosen if found.figures else {}, "log": [line.record() for line in trained.log]}
 

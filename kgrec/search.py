@@ -1,4 +1,4 @@
-"""What the data decides: temperature, learning rate, epochs, and the weights of a score's parts.
+"""What the data decides: temperature, learning rate, epochs, evenness, and the weights of a score's parts.
 
 Enters: items, and interactions split in two. Leaves: `Found`, the best setting and weights on the held-out part.
 Nothing is written.
@@ -19,11 +19,13 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch.nn.functional import normalize
 
 from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.encoder import Adjacency, ItemEncoder
 from kgrec.evaluate.accuracy import ranking_quality
 from kgrec.evaluate.ranking import gains, some_of
+from kgrec.evening import POWERS, evening_map
 from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
 from kgrec.slim import item_weights, no_weights
 from kgrec.train import Course, Epoch, Setting, degrees, fresh_encoder
@@ -50,6 +52,8 @@ class Found:
     """What held-out data chose."""
 
     setting: Setting
+    #: of kgrec.evening
+    evenness: float
     #: of kgrec.slim
     penalty: float
     #: of PARTS; shape (4,), float32, summing to 1
@@ -87,13 +91,11 @@ def search(
     trials = _Trials(course, training, valid, run, log, checkpoint)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)
-    penalty, weights, figures = _blended(course, training, trials.shortlist(), rescore)
-    return Found(
-        best.setting,
-        penalty,
-        weights,
-        {"k": course.valid_k, "ndcg": best.ndcg, "recall": best.recall} | figures,
-    )
+    evenness, shortlist = trials.evened()
+    ndcg, recall = shortlist.quality(shortlist.cosines, course.valid_k)
+    penalty, weights, figures = _blended(course, training, shortlist, rescore)
+    figures = {"k": course.valid_k, "ndcg": ndcg, "recall": recall} | figures
+    return Found(best.setting, evenness, penalty, weights, figures)
 
 
 class Log(Protocol):
@@ -121,7 +123,7 @@ class _Trials:
         self.run, self.log, self.checkpoint = run, log, checkpoint
         self.users = some_of(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
         #: of the best trial, if this process made it
-        self._of_best: Shortlist | None = None
+        self._best_encoder: ItemEncoder | None = None
 
     def best(self) -> Finished:
         """The best trial of a search along temperature, then learning rate, then epochs."""
@@ -134,13 +136,21 @@ class _Trials:
             best = self._climbed(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
         return self._climbed(best, "epochs", sorted({short.epochs, config.epochs, 2 * config.epochs}))
 
-    def shortlist(self) -> Shortlist:
-        """What the best trial's embeddings put first."""
-        if self._of_best is None:
+    def evened(self) -> tuple[float, Shortlist]:
+        """The evenness that does best, and what the best trial's embeddings put first with it."""
+        encoder = self._best_encoder
+        if encoder is None:
             encoder = fresh_encoder(self.course)
             self.checkpoint.load_best(encoder)
-            self._of_best = self._shortlist(encoder)
-        return self._of_best
+        power, best = POWERS[0], self._shortlist(encoder)
+        bar, _ = best.quality(best.cosines, self.course.valid_k)
+        for tried in POWERS[1:]:
+            shortlist = self._shortlist(encoder, tried)
+            ndcg, _ = shortlist.quality(shortlist.cosines, self.course.valid_k)
+            if ndcg <= bar * _WORTH:
+                break
+            power, best, bar = tried, shortlist, ndcg
+        return power, best
 
     def _climbed(self, best: Finished, option: str, ladder: Sequence[float]) -> Finished:
         """The best along a ladder: up while it gets better, or else down."""
@@ -173,7 +183,7 @@ class _Trials:
             encoder = self.run(setting)
             shortlist = self._shortlist(encoder)
             ndcg, recall = shortlist.quality(shortlist.cosines, self.course.valid_k)
-            self._of_best = shortlist if ndcg > bar else self._of_best
+            self._best_encoder = encoder if ndcg > bar else self._best_encoder
             line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
             self.log.tell(line)
             trial = Finished(setting, ndcg, recall, time.process_time() - began)
@@ -181,10 +191,12 @@ class _Trials:
         return made[setting]
 
     @torch.no_grad()
-    def _shortlist(self, encoder: ItemEncoder) -> Shortlist:
+    def _shortlist(self, encoder: ItemEncoder, evenness: float = 0) -> Shortlist:
         course, k = self.course, min(max(_WIDTH, self.course.valid_k), self.training.shape[1])
         log_degree = torch.from_numpy(np.log(degrees(self.training))).to(course.device)
         items = encoder.items(course.inputs, encoder.identity)
+        if evenness:
+            items = normalize(items @ evening_map(items, evenness), dim=1)
         found, cosines = [], []
         size = max(1, min(512, _CELLS // max(1, self.training.shape[1])))
         for start in range(0, len(self.users), size):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -200,8 +202,22 @@ def test_the_penalty_is_the_best_of_those_tried():
     reached = {}
     for penalty in search.PENALTIES:
         (together,) = search.item_weights(training, (penalty,), 100)
-        short = trials.shortlist()
+        _, short = trials.evened()
         parts = search.rescorer(items, together, np.array([1, 0, 0, 1]))
         scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
         reached[penalty] = search._weights(short, scores[None], items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())
+
+
+def test_the_evenness_is_the_first_that_a_further_step_does_not_better():
+    items = course(search_seconds=0)
+    trials = search._Trials(items, *halves(), lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials.best()
+    power, short = trials.evened()
+    encoder, k = fresh_encoder(items), items.train.valid_k
+    shortlists = [trials._shortlist(encoder, tried) for tried in search.POWERS]
+    reached = [one.quality(one.cosines, k)[0] for one in shortlists]
+    at = search.POWERS.index(power)
+    assert short.quality(short.cosines, k)[0] == reached[at]
+    assert all(later > before for before, later in pairwise(reached[: at + 1]))
+    assert at == len(reached) - 1 or reached[at + 1] <= reached[at] * search._WORTH
