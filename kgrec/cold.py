@@ -185,9 +185,11 @@ def read_features(
 def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
     """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
     schema = parameters.schema()
-    encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
-    state = {name: torch.from_numpy(parameters.arrays[name].copy()) for name in encoder.state_dict()}
-    encoder.load_state_dict(state)
+    # neither fresh parameters nor a copy of those that are there: they are as large as the catalogue
+    with torch.device("meta"):
+        encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
+    state = {name: torch.from_numpy(parameters.arrays[name]) for name in encoder.state_dict()}
+    encoder.load_state_dict(state, assign=True)
     with torch.no_grad():
         vectors: np.ndarray = encoder(EncoderInputs(features)).numpy()
     return vectors

@@ -1,21 +1,22 @@
-"""What `kgrec add` takes for one new item and for 1,000: parse, encode, embed, index, persist.
+"""What `kgrec add` takes, by stage, for one new item and for many.
 
-    python tests/benchmarks/add.py
-    python tests/benchmarks/add.py --items 10000 --new 1 1000 --repeat 3 --folder kept/
+    python tests/benchmarks/add.py                        # 10,000 items; 1 and 1,000 new ones
+    python tests/benchmarks/add.py --rows 1 100 --items 100000 --keep there/
 
-Enters: nothing; catalogue, log and model are made from a seed in a temporary folder, or in `--folder`, where a later run
-finds them. Leaves: a table on the screen, CPU seconds and shares of the stages from a model in memory to one on the disk that
-has the items; each run in a process of its own, on one thread. What a process takes once, imports, loading the transformer
-and the model, is printed beside it.
+Enters: nothing; a catalogue is made from a seed as in `scale.py`, and a model of it is trained in a few epochs. Leaves: for
+each number of new rows a table on the screen, CPU seconds and shares of reading the rows, encoding their texts with
+all-MiniLM-L6-v2 (no cache), joining them to the graph, embedding, putting them into index and second look, and
+writing the model. Imports, loading the model and loading the transformer are told apart from these. Each number runs in
+a process of its own, on one thread.
 
-Items are those of `scale.py`, their texts those of `text.py`. Training takes a random vector for each word; the new items
-are encoded by all-MiniLM-L6-v2, and no vector is kept from one run to the next.
+New items are further rows of the same kind: their tags, cast and makers are shared with known items. Their texts are a title
+of 4 to 12 words, and for two of three an abstract, as in `text.py`. Texts of the known items become vectors by a random one
+for each word, as in `scale.py`: a transformer would take longer than all the rest, and what they say plays no part here.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import subprocess
@@ -23,138 +24,106 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from scale import GROUP, MAPPING, PER_ITEM, RandomVectors, Stages, item_table, log_table
+from scale import MAPPING, PER_ITEM, RandomVectors, Stages, item_table, log_table
 
-STAGES = ("parse", "encode", "embed", "index", "persist", "rest")
-SETTINGS = ("train.threads=1", "epochs=2", "search_seconds=0", "dim=64")
-
-# the data
+GROUPS, NEW = 50, 1000
 
 
-def make(folder: Path, known: int, new: int) -> None:
-    """model/ of so many items, and the rows of more, later.parquet."""
+def make(folder: Path, items: int) -> None:
+    """model/ of so many items, and new.parquet."""
+    import kgrec
+
+    rng = np.random.default_rng(0)
+    group = np.sort(rng.integers(GROUPS, size=items + NEW))
+    rows = item_table(rng, group)
+    new = np.sort(rng.choice(items + NEW, NEW, replace=False))
+    known = np.delete(np.arange(items + NEW), new)
+    log = log_table(rng, group, items * PER_ITEM)
+    ids = rows["item_id"].take(pa.array(new))
+    log = log.filter(pa.compute.invert(pa.compute.is_in(log["item_id"], value_set=ids.combine_chunks())))
+    pq.write_table(rows.take(pa.array(known)), folder / "items.parquet")
+    pq.write_table(log, folder / "log.parquet")
+    pq.write_table(with_texts(rows.take(pa.array(rng.permutation(new)))), folder / "new.parquet")
+    (folder / "kgrec.yaml").write_text(MAPPING)
+    graph = kgrec.build_graph(folder / "kgrec.yaml")
+    config = kgrec.Config.read(settings=["epochs=2", "search_seconds=0", "train.threads=1"])
+    kgrec.Recommender(config, text_encoder=RandomVectors()).fit(graph).save(folder / "model")
+
+
+def with_texts(rows: pa.Table) -> pa.Table:
+    """The rows with words that a transformer knows."""
     from text import made_texts
 
-    from kgrec import Config, Recommender
-    from kgrec.graph import build_graph
     from kgrec.text import TextConfig
     from kgrec.text.models import load
 
-    rng, n = np.random.default_rng(0), known + new
-    group = np.sort((rng.random(n) ** 1.3 * (n / GROUP)).astype(np.int64))
-    items, log = item_table(rng, group), log_table(rng, group, PER_ITEM * n)
-    texts = pa.array(made_texts(load(TextConfig()), n))
-    items = items.set_column(items.column_names.index("plot"), "plot", texts)
-    later = pa.array(rng.permutation(np.arange(n) < new))
-    pq.write_table(items.filter(later), folder / "later.parquet")
-    pq.write_table(items.filter(pc.invert(later)), folder / "items.parquet")
-    unseen = pc.is_in(log["item_id"], value_set=items["item_id"].filter(later))
-    pq.write_table(log.filter(pc.invert(unseen)), folder / "log.parquet")
-    (folder / "kgrec.yaml").write_text(MAPPING)
-    rec = Recommender(Config.read(settings=SETTINGS), text_encoder=RandomVectors())
-    rec.fit(build_graph(folder / "kgrec.yaml")).save(folder / "model")
+    texts = [text.split() for text in made_texts(load(TextConfig()), len(rows))]
+    titles, plots = ([" ".join(words[part]) for words in texts] for part in (slice(8), slice(8, None)))
+    for name, values in (("title", titles), ("plot", plots)):
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values))
+    return rows
 
 
-# what is measured
-
-
-def watched() -> Stages:
-    """Timers around the stages of `add`."""
-    from kgrec import cold, stored
-    from kgrec.text import SentenceEncoder
-
-    stages = Stages()
-    stages.watch(cold, "read_arrivals", "embed")
-    for function in ("_addition", "matched", "_larger"):
-        stages.watch(cold, function, "parse")
-    stages.watch(SentenceEncoder, "encode", "encode")
-    stages.watch(cold, "with_arrivals", "index")
-    stages.watch(stored, "save", "persist")
-    return stages
-
-
-def child(folder: Path, new: int) -> None:
-    """Add items, and print what it took as JSON."""
-    times = [time.process_time()]
-    from kgrec import Recommender, cold  # noqa: F401  # imports are not counted
+def child(folder: Path, count: int) -> None:
+    """Add so many rows to the model, and print what it took."""
+    from kgrec import Recommender, cold, stored
     from kgrec.text import SentenceEncoder, TextConfig
 
-    times.append(time.process_time())
+    rows = pq.read_table(folder / "new.parquet").slice(0, count)
+    begun = time.process_time()
     encoder = SentenceEncoder(TextConfig(cache=False))
     encoder.encode(["A text."])
-    times.append(time.process_time())
+    encoder_loaded = time.process_time()
     rec = Recommender.load(folder / "model", text_encoder=encoder)
-    rec.recommend(rec.model.users.tolist()[:1])
-    times.append(time.process_time())
-    with tempfile.TemporaryDirectory() as place:
-        rows = Path(place) / "new"
-        rows.mkdir()
-        pq.write_table(pq.read_table(folder / "later.parquet").slice(0, new), rows / "items.parquet")
-        stages = watched()
-        added = rec.add_items(rows)
-        rec.save(Path(place) / "model")
-        took = stages.totals()
-    once = dict(zip(("imports", "transformer", "model"), np.diff(times).tolist(), strict=True))
-    print(json.dumps({"stages": took, "once": once, "items": len(added), "words": sum(added.words)}))
-
-
-def measured(folder: Path, new: int) -> dict[str, Any]:
-    """What a child took."""
-    command = [sys.executable, __file__, "--child", str(folder), str(new)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert result["items"] == new
-    return result
-
-
-def compare(folder: Path, new: int, repeat: int) -> None:
-    """Print the run of which the sum is the median."""
-    runs = sorted((measured(folder, new) for _ in range(repeat)), key=lambda run: sum(run["stages"].values()))
-    took, once = runs[len(runs) // 2]["stages"], runs[len(runs) // 2]["once"]
-    total = sum(took.values())
-    every = [sum(run["stages"].values()) for run in runs]
-    print(
-        f"{new:,} new, {runs[0]['words'] / new:.0f} words each: {total:.2f} CPU s ({every[0]:.2f} to {every[-1]:.2f})"
-    )
-    for stage in STAGES:
-        seconds = took.get(stage, 0.0)
-        print(f"  {stage:<12}{seconds:>9.3f} s {seconds / total:>7.1%}")
-    print(
-        f"  once a process: {', '.join(f'{what} {seconds:.2f}' for what, seconds in once.items())}",
-        flush=True,
-    )
+    rec.model.graph(), rec.model.parameters()
+    loaded = time.process_time()
+    stages = Stages()
+    for owner, name, stage in (
+        (cold, "_addition", "parse"),
+        (cold, "matched", "join"),
+        (cold, "_larger", "join"),
+        (cold, "read_features", "embed"),
+        (SentenceEncoder, "encode", "encode"),
+        (cold, "embed", "embed"),
+        (cold, "with_arrivals", "index"),
+        (stored, "save", "persist"),
+    ):
+        stages.watch(owner, name, stage)
+    rec.add_items(rows)
+    rec.save(folder / f"model-{count}")
+    table = stages.table()
+    words = sum(len(text.split()) for name in ("title", "plot") for text in rows[name].to_pylist())
+    print(f"{count:,} new of {words / count:.0f} words beside {len(rec.model.items) - count:,} items")
+    print(f"{table}\n  before that: transformer {encoder_loaded - begun:.1f} s, ", end="")
+    print(f"model and its graph {loaded - encoder_loaded:.1f} s\n", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--items", type=int, default=10_000, help="that the model knows")
-    parser.add_argument("--new", type=int, nargs="+", default=[1, 1000])
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where the data and the model are kept")
-    parser.add_argument("--child", nargs=2, metavar=("FOLDER", "NEW"), help=argparse.SUPPRESS)
+    parser.add_argument("--rows", nargs="+", type=int, default=[1, NEW], help=f"new items, {NEW:,} at most")
+    parser.add_argument("--items", type=int, default=10_000, help="known items")
+    parser.add_argument("--repeat", type=int, default=1, help="how often each is run")
+    parser.add_argument("--keep", type=Path, help="a folder for the data, to be used again")
+    parser.add_argument("--child", nargs=2, metavar=("FOLDER", "ROWS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(Path(given.child[0]), int(given.child[1]))
         return
     with tempfile.TemporaryDirectory() as place:
-        folder = (given.folder or Path(place)) / f"{given.items}-{max(given.new)}"
+        folder = (given.keep or Path(place)) / f"{given.items}"
         if not (folder / "model").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            sizes = (given.items, max(given.new))
-            maker = multiprocessing.get_context("spawn").Process(target=make, args=(folder, *sizes))
+            # not here: a process that is started has the peak of the one that starts it
+            maker = multiprocessing.get_context("spawn").Process(target=make, args=(folder, given.items))
             maker.start()
             maker.join()
-        for new in given.new:
-            compare(folder, new, given.repeat)
+        for count in given.repeat * given.rows:
+            subprocess.run([sys.executable, __file__, "--child", str(folder), str(count)], check=True)
 
 
 if __name__ == "__main__":

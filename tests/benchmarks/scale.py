@@ -194,7 +194,7 @@ class Stages:
         """A line a stage."""
         total = sum(self.totals().values())
         lines = [
-            f"  {stage:<32} {seconds:>9.1f} s {seconds / total:>7.1%} {self.calls.get(stage, 0):>8,}"
+            f"  {stage:<32} {seconds:>9.2f} s {seconds / total:>7.1%} {self.calls.get(stage, 0):>8,}"
             f" {self.peak.get(stage, peak()):>8.1f} GB"
             for stage, seconds in self.seconds.items()
         ]
