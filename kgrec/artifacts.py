@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Raised when an older kgrec cannot read what this one writes.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 #: Versions that this kgrec reads.
-READABLE = (2, 3)
+READABLE = (2, 3, 4)
 MANIFEST = "manifest.json"
 
 Kind = Literal["graph", "model", "split", "report"]
@@ -332,7 +332,7 @@ def _manifest(folder: Path, kind: str) -> Manifest:
     if raw.get("format_version") not in READABLE:
         raise VersionMismatch(
             f"{folder} has format version {raw.get('format_version')} (kgrec {raw.get('kgrec_version')}); "
-            f"this is kgrec {__version__}, which reads versions {' and '.join(map(str, READABLE))}.",
+            f"this is kgrec {__version__}, which reads versions {READABLE[0]} to {READABLE[-1]}.",
             "Make it again with this version of kgrec, or install the version that wrote it.",
         )
     if raw.keys() != Manifest.__dataclass_fields__.keys() or raw["seal"] != _seal_of(raw):
