@@ -157,6 +157,12 @@ class Rescorer:
             together=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
         )
 
+    def with_graph(self, at: np.ndarray, graph: sp.csr_matrix) -> Rescorer:
+        """With other neighbours in some rows; `graph` is of shape (len(at), n_columns)."""
+        source = np.arange(self.graph.shape[0])
+        source[at] = len(source) + np.arange(len(at))
+        return replace(self, graph=sp.vstack([self.graph, graph]).tocsr()[source])
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays, which `of_arrays` reads."""
         kept = {"weights": self.weights, "columns": self.columns, "text": self.text}

@@ -128,6 +128,7 @@ LAYERS = [
     "stored",
     "ablate",
     "fit",
+    "reach",
     "cold",
     "lookup",
     "taste",
