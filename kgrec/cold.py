@@ -128,7 +128,9 @@ def read_arrivals(
         words=[len(text.split()) for text in item_texts(graph, entities)],
         others=names[~taken].tolist(),
         same=names[taken & first & ~changed].tolist(),
-        reached=reached(model, graph, entities, partial(embed, parameters, model.config)) if update else None,
+        reached=reached(model, graph, ids, entities, partial(embed, parameters, model.config))
+        if update
+        else None,
         graph=graph,
         report=addition.report,
     )

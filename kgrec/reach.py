@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgrec.features import ItemFeatures
 from kgrec.graph import KnowledgeGraph
@@ -32,18 +34,23 @@ class Reached:
 
 
 def reached(
-    model: Model, after: KnowledgeGraph, entities: np.ndarray, embed: Callable[[ItemFeatures], np.ndarray]
+    model: Model,
+    after: KnowledgeGraph,
+    said: np.ndarray,
+    entities: np.ndarray,
+    embed: Callable[[ItemFeatures], np.ndarray],
 ) -> Reached:
     """The items of a model, but for those with ids `entities`, whose neighbours in `after` are others than in its graph.
 
     Args:
         model: Stays as it is.
         after: The graph with the change; what is in the model's has the same id there.
-        entities: Of the items that rows spoke of.
+        said: Ids of all entities that something was said of: no other edge changed but those that begin there.
+        entities: Of the items that got vectors from their rows.
         embed: Vectors of items from features, before normalisation.
     """
     before, schema = model.graph(), model.parameters().schema()
-    near = _near(before, after, max(map(hops_of, schema.relations), default=1))
+    near = _near(before, after, said, max(map(hops_of, schema.relations), default=1))
     rows = np.flatnonzero(np.isin(model.entities, np.setdiff1d(near, entities)))
     was, now = (schema.features(graph, model.entities[rows]) for graph in (before, after))
     moved = (embed(now) - embed(was)) if len(rows) else np.zeros((0, model.vectors.shape[1]), np.float32)
@@ -52,39 +59,35 @@ def reached(
     return Reached(rows, model.vectors[rows] * model.lengths[rows, None] + moved[some], now.take(some))
 
 
-def _near(before: KnowledgeGraph, after: KnowledgeGraph, hops: int) -> np.ndarray:
+def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops: int) -> np.ndarray:
     """Ids of what is an end of a changed edge between items, or leads to a changed edge between others within some hops."""
-    head, tail, changed = _changes(before, after)
     is_item = np.zeros(len(after), bool)
     is_item[after.item_entities] = True
-    between = changed & is_item[head] & is_item[tail]
-    near = [head[between], tail[between]]
-    if hops > 1:
-        onward = ~is_item[head] & ~is_item[tail]
-        leads = np.zeros(len(after), bool)
-        leads[head[changed & onward]] = True
+    head, tail = _changed(before, after, said)
+    between = is_item[head] & is_item[tail]
+    near, further = [head[between], tail[between]], head[~is_item[head] & ~is_item[tail]]
+    if hops > 1 and len(further):
+        head, tail = (after.triples[name].to_numpy() for name in ("head", "tail"))
+        onward, leads = ~is_item[head] & ~is_item[tail], np.zeros(len(after), bool)
+        leads[further] = True
         for _ in range(2, hops):
             leads[head[onward & leads[tail]]] = True
         near += [head[is_item[head] & leads[tail]], tail[is_item[tail] & leads[head]]]
     return np.unique(np.concatenate(near))
 
 
-def _changes(before: KnowledgeGraph, after: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Heads and tails of the edges of both graphs, and whether only one of them has it, with this weight."""
-    names = {name: code for code, name in enumerate(after.relations["name"].to_pylist())}
+def _changed(
+    before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heads and tails of the edges from some entities that only one of the graphs has, or has with this weight."""
+    spoken_of = np.zeros(len(after), bool)
+    spoken_of[said] = True
     columns = []
     for graph in (before, after):
-        code = np.array([names.setdefault(name, len(names)) for name in graph.relations["name"].to_pylist()])
-        head, relation, tail, weight = (
-            graph.triples[name].to_numpy() for name in ("head", "relation", "tail", "weight")
-        )
-        columns.append((head, code[relation] if len(relation) else relation, tail, weight))
-    head, relation, tail, weight = (np.concatenate(pair) for pair in zip(*columns, strict=True))
-    order = np.lexsort((weight, tail, relation, head))
-    same = np.ones(max(len(order) - 1, 0), bool)
-    for part in (head, relation, tail, weight):
-        same &= part[order][1:] == part[order][:-1]
-    twice = np.zeros(len(order), bool)
-    twice[order[1:]] |= same
-    twice[order[:-1]] |= same
-    return head, tail, ~twice
+        table = graph.triples.filter(pa.array(spoken_of[graph.triples["head"].to_numpy()]))
+        names = graph.relations["name"].take(table["relation"])
+        columns.append(table.set_column(table.column_names.index("relation"), "relation", names))
+    both = pa.concat_tables(columns, promote_options="permissive")
+    counts = both.group_by(both.column_names).aggregate([([], "count_all")])
+    alone = counts.filter(pc.equal(counts["count_all"], 1))
+    return alone["head"].to_numpy(), alone["tail"].to_numpy()

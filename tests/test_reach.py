@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import kgrec
 from kgrec.cold import embed, read_features
@@ -23,16 +24,19 @@ nodes:
       title: label
       like: {as: ref, to: film, split: "|"}
       studio: {as: ref, to: studio}
-  studio: {file: studios.csv, key: id, columns: {lies_in: {as: node, type: country, split: "|"}}}
+  studio: {file: studios.csv, key: id, columns: {lies_in: {as: ref, to: country, split: "|"}}}
+  country: {file: countries.csv, key: id, columns: {speaks: {as: node, type: language}}}
 """
 FILMS = "id,title,like,studio\na,Ape,b|c,s\nb,Bee,a,s\nc,Cat,b,t\nd,Dog,,t\ne,Elk,b|c,t\nf,Fox,,\n"
 STUDIOS = "id,lies_in\ns,x|y\nt,x|z\n"
+COUNTRIES = "id,speaks\nx,l\ny,\nz,m\n"
 
 
 def fitted(place: Path, hops: int, encoder) -> kgrec.Recommender:
     (place / "kgrec.yaml").write_text(MAPPING, encoding="utf-8")
     (place / "films.csv").write_text(FILMS, encoding="utf-8")
     (place / "studios.csv").write_text(STUDIOS, encoding="utf-8")
+    (place / "countries.csv").write_text(COUNTRIES, encoding="utf-8")
     config = kgrec.Config.read(settings=["dim=4", "epochs=1", f"hops={hops}"])
     weighed = config.model_copy(update={"rescore": kgrec.RescoreConfig(weights=(1, 1, 1, 0))})
     return kgrec.Recommender(weighed, text_encoder=encoder).fit(kgrec.build_graph(place / "kgrec.yaml"))
@@ -56,8 +60,6 @@ def check_anew(rec: kgrec.Recommender, encoder) -> None:
     graph = np.zeros(model.rescorer.graph.shape, np.float32)
     there = np.isin(codes, model.rescorer.columns)
     graph[:, np.searchsorted(model.rescorer.columns, codes[there])] = features.neighbors.toarray()[:, there]
-    import scipy.sparse as sp
-
     np.testing.assert_allclose(
         model.rescorer.graph.toarray(), unit_rows(sp.csr_matrix(graph)).toarray(), atol=1e-6
     )
@@ -87,10 +89,19 @@ def test_a_change_of_text_moves_no_other_item(tmp_path, bag_of_words):
     check_anew(rec, bag_of_words)
 
 
-@pytest.mark.parametrize(("hops", "moved"), [(1, []), (2, ["b"])])
+@pytest.mark.parametrize(("hops", "moved"), [(1, []), (2, ["b"]), (3, ["b"])])
 def test_what_changes_two_hops_away_moves_items_that_read_two_hops(tmp_path, bag_of_words, hops, moved):
     rec = fitted(tmp_path, hops, bag_of_words)
-    files = {"films": "id,title,like,studio\na,Ant,b|c,s\n", "studios": "id,lies_in\ns,z\n"}
-    changed = updated(rec, tmp_path, **files)
+    films, studios = "id,title,like,studio\na,Ant,b|c,s\n", "id,lies_in\ns,z\n"
+    changed = updated(rec, tmp_path, films=films, studios=studios)
+    assert (changed.ids, changed.reached) == (["a"], moved)
+    check_anew(rec, bag_of_words)
+
+
+@pytest.mark.parametrize(("hops", "moved"), [(2, []), (3, ["b"])])
+def test_what_changes_three_hops_away_moves_items_that_read_three_hops(tmp_path, bag_of_words, hops, moved):
+    rec = fitted(tmp_path, hops, bag_of_words)
+    films, countries = "id,title,like,studio\na,Ant,b|c,s\n", "id,speaks\ny,m\n"
+    changed = updated(rec, tmp_path, films=films, countries=countries)
     assert (changed.ids, changed.reached) == (["a"], moved)
     check_anew(rec, bag_of_words)
