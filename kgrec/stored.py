@@ -25,6 +25,9 @@ from kgrec.rescore import Rescorer
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
 
+#: what recommending does without
+_PARAMETERS, _GRAPH = "model.safetensors", "graph"
+
 
 def save(model: Model, folder: Path) -> Model:
     """Write model/, whole or not at all; gives the model as one of that folder.
@@ -51,7 +54,9 @@ def load(folder: Path) -> Model:
     Raises:
         ArtifactError: It is not there, of another version, or corrupt.
     """
-    return artifacts.reading(folder, "model", lambda place, manifest: _read(place, manifest, folder))
+    return artifacts.reading(
+        folder, "model", lambda place, manifest: _read(place, manifest, folder), (_PARAMETERS, f"{_GRAPH}/")
+    )
 
 
 class _Stored(BaseModel, extra="forbid"):
@@ -79,7 +84,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
         index=model.index.built,
     )
     artifacts.write_json(stored.model_dump(), place / "config.json")
-    artifacts.write_tensors(parameters.arrays, place / "model.safetensors")
+    artifacts.write_tensors(parameters.arrays, place / _PARAMETERS)
     artifacts.write_table(_items_table(model), place / "items.parquet")
     artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
     artifacts.write_array(model.vectors, place / "item_embeddings.npy")
@@ -88,7 +93,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     artifacts.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
     artifacts.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
-    graph.save(place / "graph")
+    graph.save(place / _GRAPH)
 
 
 def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
@@ -149,12 +154,11 @@ def _rescorer(path: Path, n_items: int) -> Rescorer:
 def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
     from safetensors.numpy import load_file
 
-    arrays = artifacts.reading_again(folder, manifest, lambda place: load_file(place / "model.safetensors"))
-    return Parameters(relations, arrays)
+    return Parameters(relations, artifacts.reading_again(folder, manifest, _PARAMETERS, load_file))
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
-    return artifacts.reading_again(folder, manifest, lambda place: KnowledgeGraph.load(place / "graph"))
+    return artifacts.reading_again(folder, manifest, _GRAPH, KnowledgeGraph.load)
 
 
 def _check_same(folder: Path, manifest: artifacts.Manifest) -> None:

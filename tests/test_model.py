@@ -181,7 +181,7 @@ def test_a_changed_file_is_found(folder, name):
     content[-1] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(CorruptArtifact) as raised:
-        stored.load(folder)
+        stored.load(folder).graph()
     assert raised.value.problem == f"{folder / name} differs from what was written."
 
 

@@ -565,6 +565,21 @@ def compare_load(place: Path, given: argparse.Namespace) -> None:
                 f"{result['peak']:,.0f} MB",
                 flush=True,
             )
+        seconds = sorted(command_seconds(folder / name) for _ in range(max(5, given.repeat)))
+        middle = seconds[len(seconds) // 2]
+        print(
+            f"  kgrec recommend --user: {middle:.2f} CPU s ({seconds[0]:.2f} to {seconds[-1]:.2f}), the whole process"
+        )
+
+
+def command_seconds(model: Path) -> float:
+    """CPU seconds of `kgrec recommend` for one user, from the start of the process to its end."""
+    command = [sys.executable, "-m", "kgrec", "recommend", str(model), "--user", "u7", "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_utime + usage.ru_stime
 
 
 def compare_peers(place: Path, given: argparse.Namespace) -> None:
