@@ -151,6 +151,7 @@ LAYERS = [
     "report.page",
     "cli.console",
     "cli.files",
+    "cli.histories",
     "cli.build",
     "cli.imports",
     "cli.log",
