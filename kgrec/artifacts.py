@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Raised when an older kgrec cannot read what this one writes.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 #: Versions that this kgrec reads.
-READABLE = (2, 3)
+READABLE = (2, 3, 4)
 MANIFEST = "manifest.json"
 
 Kind = Literal["graph", "model", "split", "report"]
 _T = TypeVar("_T")
+#: of the arrays that kgrec maps: safetensors' name -> numpy's
+_TENSOR_TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 #: times that a folder may be replaced while it is read
 _RETRIES = 20
 #: times that a name is looked up: a writer without an exchanging rename has two renames, and a look may fall between
@@ -128,15 +132,24 @@ def writing(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def reading(folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T]) -> _T:
-    """`load(folder, manifest)`, repeated when a writer replaced the folder meanwhile.
+def reading(
+    folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T], later: tuple[str, ...] = ()
+) -> _T:
+    """`load(folder, manifest)` of files that are as they were written, repeated when a writer replaced the folder meanwhile.
+
+    Args:
+        folder: The artefact.
+        kind: Of it.
+        load: Reads it.
+        later: Beginnings of names of files that `load` does not read: of these the size is compared, and the hash when
+            `reading_again` reads them.
 
     Raises:
         ArtifactError: There is no such folder, it is of another kind, of another version, or corrupt.
     """
     for _ in range(_RETRIES):
         try:
-            return _read_once(*_found(Path(folder), kind), load)
+            return _read_once(*_found(Path(folder), kind), load, later)
         except (_ReplacedError, FileNotFoundError):
             continue
         except OSError as error:
@@ -158,8 +171,14 @@ def current(folder: Path, kind: Kind) -> Manifest:
     return _found(Path(folder), kind)[1]
 
 
-def reading_again(folder: Path, manifest: Manifest, load: Callable[[Path], _T]) -> _T:
-    """`load(folder)` of a folder that had this manifest when it was read.
+def reading_again(folder: Path, manifest: Manifest, name: str, load: Callable[[Path], _T]) -> _T:
+    """`load(folder / name)` in a folder that had this manifest when it was read.
+
+    Args:
+        folder: The artefact.
+        manifest: Of it.
+        name: A file, which is compared with its hash, or an artefact within, which compares its own files.
+        load: Reads it.
 
     Raises:
         ArtifactError: Another one has its place, or it cannot be read.
@@ -169,7 +188,7 @@ def reading_again(folder: Path, manifest: Manifest, load: Callable[[Path], _T]) 
         if found != manifest:
             break
         with suppress(_ReplacedError):
-            return _unless_replaced(place, manifest, lambda place=place: load(place))  # type: ignore[misc]
+            return _unless_replaced(place, manifest, partial(_read_part, place, manifest, name, load))
     raise ArtifactError(f"{folder} was replaced after it was loaded.", "Load it again.")
 
 
@@ -206,7 +225,9 @@ def read_table(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path)
+        # `read_table` would import what reads folders of many files, which takes as long as the file
+        with pq.ParquetFile(path) as file:
+            return file.read()
     except (pa.ArrowException, OSError) as error:
         raise _corrupt(path, f"is not a Parquet file ({error})") from None
 
@@ -246,6 +267,37 @@ def write_tensors(arrays: Mapping[str, np.ndarray], path: Path) -> None:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
     except SafetensorError as error:
         raise OSError(str(error)) from None
+
+
+def map_tensors(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file by name, as `map_array` gives one.
+
+    The library copies what it reads: https://huggingface.co/docs/safetensors says how the file is laid out.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(size, path.stat().st_size)))
+        header.pop("__metadata__", None)
+        return {name: _mapped_tensor(path, 8 + size, **told) for name, told in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _corrupt(path, f"is not a safetensors file ({error})") from None
+
+
+def _mapped_tensor(
+    path: Path, start: int, dtype: str, shape: list[int], data_offsets: list[int]
+) -> np.ndarray:
+    import numpy as np
+
+    kind, (begin, end) = np.dtype(_TENSOR_TYPES[dtype]), data_offsets
+    if kind.itemsize * math.prod(shape) != end - begin or start + end > path.stat().st_size:
+        raise ValueError(f"an array of shape {shape} does not fit")
+    # Each is mapped by itself: of a view of a larger array scipy makes a copy.
+    return (
+        np.asarray(np.memmap(path, kind, "r", start + begin, tuple(shape)))
+        if end > begin
+        else np.zeros(shape, kind)
+    )
 
 
 def _check_replaceable(folder: Path, kind: Kind) -> None:
@@ -292,13 +344,21 @@ def _found(folder: Path, kind: str) -> tuple[Path, Manifest]:
     return place, _manifest(place, kind)
 
 
-def _read_once(folder: Path, manifest: Manifest, load: Callable[[Path, Manifest], _T]) -> _T:
+def _read_once(
+    folder: Path, manifest: Manifest, load: Callable[[Path, Manifest], _T], later: tuple[str, ...]
+) -> _T:
     def checked() -> _T:
         for name, expected in manifest.files.items():
-            _check_file(folder / name, expected)
+            _check_file(folder / name, expected, content=not name.startswith(later))
         return load(folder, manifest)
 
     return _unless_replaced(folder, manifest, checked)
+
+
+def _read_part(folder: Path, manifest: Manifest, name: str, load: Callable[[Path], _T]) -> _T:
+    file = name if name in manifest.files else f"{name}/{MANIFEST}"
+    _check_file(folder / file, manifest.files.get(file))
+    return load(folder / name)
 
 
 def _unless_replaced(folder: Path, manifest: Manifest, load: Callable[[], _T]) -> _T:
@@ -332,7 +392,7 @@ def _manifest(folder: Path, kind: str) -> Manifest:
     if raw.get("format_version") not in READABLE:
         raise VersionMismatch(
             f"{folder} has format version {raw.get('format_version')} (kgrec {raw.get('kgrec_version')}); "
-            f"this is kgrec {__version__}, which reads versions {' and '.join(map(str, READABLE))}.",
+            f"this is kgrec {__version__}, which reads versions {READABLE[0]} to {READABLE[-1]}.",
             "Make it again with this version of kgrec, or install the version that wrote it.",
         )
     if raw.keys() != Manifest.__dataclass_fields__.keys() or raw["seal"] != _seal_of(raw):
@@ -340,14 +400,14 @@ def _manifest(folder: Path, kind: str) -> Manifest:
     return Manifest(**raw)
 
 
-def _check_file(path: Path, expected: object) -> None:
+def _check_file(path: Path, expected: object, *, content: bool = True) -> None:
     if not isinstance(expected, dict) or not {"sha256", "bytes"} <= expected.keys():
         raise _corrupt(path.parent / MANIFEST, f"has no hash of {path.name}")
     if not path.is_file():
         raise _corrupt(path, "is missing")
     if path.stat().st_size != expected["bytes"]:
         raise _corrupt(path, f"has {path.stat().st_size:,} bytes where {expected['bytes']:,} were written")
-    if digest(path) != expected["sha256"]:
+    if content and digest(path) != expected["sha256"]:
         raise _corrupt(path, "differs from what was written")
 
 

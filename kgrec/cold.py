@@ -7,6 +7,7 @@ Nothing is written.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kgrec.ingest.report import Report
 from kgrec.links import hops_of
 from kgrec.mapping import Mapping
 from kgrec.model import Model, Parameters, history_vectors, units
+from kgrec.reach import Reached, reached
 from kgrec.rescore import Rescorer, unit_rows
 from kgrec.settings import Config
 from kgrec.slim import no_weights
@@ -58,6 +60,9 @@ class Arrivals:
     others: list[str]
     #: known items of which the rows say what is known
     same: list[str]
+    #: known items that are linked to what the rows change; None where rows add items, since these have no parameter of
+    #: their own that others could be linked to
+    reached: Reached | None
     #: the model's graph with what the rows say of these items
     graph: KnowledgeGraph
     #: what was read
@@ -123,6 +128,9 @@ def read_arrivals(
         words=[len(text.split()) for text in item_texts(graph, entities)],
         others=names[~taken].tolist(),
         same=names[taken & first & ~changed].tolist(),
+        reached=reached(model, graph, ids, entities, partial(embed, parameters, model.config))
+        if update
+        else None,
         graph=graph,
         report=addition.report,
     )
@@ -135,6 +143,7 @@ def with_arrivals(model: Model, new: Arrivals) -> Model:
     at[appended] = len(model.items) + np.arange(appended.sum())
     n_items = len(model.items) + int(appended.sum())
     vectors, lengths = units(new.vectors)
+    model = model if new.reached is None else _moved(model, new.reached)
     everything = _put(model.vectors, vectors, at)
     entities = _put(model.entities, new.entities, at)
     labels = _put(np.array(model.labels, dtype=object), np.array(new.labels, dtype=object), at)
@@ -185,9 +194,11 @@ def read_features(
 def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
     """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
     schema = parameters.schema()
-    encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
-    state = {name: torch.from_numpy(parameters.arrays[name].copy()) for name in encoder.state_dict()}
-    encoder.load_state_dict(state)
+    # neither fresh parameters nor a copy of those that are there: they are as large as the catalogue
+    with torch.device("meta"):
+        encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
+    state = {name: torch.from_numpy(parameters.arrays[name]) for name in encoder.state_dict()}
+    encoder.load_state_dict(state, assign=True)
     with torch.no_grad():
         vectors: np.ndarray = encoder(EncoderInputs(features)).numpy()
     return vectors
@@ -230,20 +241,38 @@ def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
     return residuals
 
 
+def _moved(model: Model, reached: Reached) -> Model:
+    """The model with items where their neighbours put them; its index is as it was."""
+    vectors, lengths = units(reached.vectors)
+    at = reached.rows
+    graph = _neighbours(model, reached.features)
+    return replace(
+        model,
+        vectors=_put(model.vectors, vectors, at),
+        lengths=_put(model.lengths, lengths, at),
+        rescorer=model.rescorer.with_graph(at, graph),
+    )
+
+
+def _neighbours(model: Model, features: ItemFeatures) -> sp.csr_matrix:
+    """Neighbours of items as the second look has them: unit rows; shape (len(features), n_columns)."""
+    known = model.rescorer.columns
+    codes = model.parameters().schema().codes(features.relation, features.entity)
+    place = np.searchsorted(known, codes)
+    there = np.flatnonzero(place < len(known))
+    there = there[known[place[there]] == codes[there]]
+    moved = sp.csr_matrix((np.ones(len(there), np.float32), (there, place[there])), (len(codes), len(known)))
+    return unit_rows((features.neighbors @ moved).tocsr())
+
+
 def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures, at: np.ndarray) -> Rescorer:
     """The model's, with items with these unit vectors and features in the rows `at`."""
-    known = model.rescorer
-    codes = model.parameters().schema().codes(features.relation, features.entity)
-    place = np.searchsorted(known.columns, codes)
-    there = np.flatnonzero(place < len(known.columns))
-    there = there[known.columns[place[there]] == codes[there]]
-    moved = sp.csr_matrix(
-        (np.ones(len(there), np.float32), (there, place[there])), (len(codes), len(known.columns))
-    )
-    graph = unit_rows((features.neighbors @ moved).tocsr())
+    graph = _neighbours(model, features)
     # what goes with an item that training knew was learned from its users, not from its content
     new = ~np.append(model.trained, np.zeros(len(at), bool))[at]
-    return known.with_rows(at, graph, features.dense, new, _inherited(model, vectors[new], graph[new]))
+    return model.rescorer.with_rows(
+        at, graph, features.dense, new, _inherited(model, vectors[new], graph[new])
+    )
 
 
 def _index(model: Model, vectors: np.ndarray, *, known_stay: bool) -> VectorIndex:

@@ -190,6 +190,7 @@ class Recommender(Queries):
             new.report,
             same=new.same,
             unknown=new.others,
+            reached=[] if new.reached is None else [self.model.items[row] for row in new.reached.rows],
         )
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:

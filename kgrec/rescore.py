@@ -26,6 +26,7 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, Field
 
+from kgrec import artifacts
 from kgrec.index.exact import in_order
 
 #: in the order of `Rescorer.parts`: cosine of the embeddings, of the neighbours, of the texts; taken together
@@ -157,6 +158,12 @@ class Rescorer:
             together=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
         )
 
+    def with_graph(self, at: np.ndarray, graph: sp.csr_matrix) -> Rescorer:
+        """With other neighbours in some rows; `graph` is of shape (len(at), n_columns)."""
+        source = np.arange(self.graph.shape[0])
+        source[at] = len(source) + np.arange(len(at))
+        return replace(self, graph=sp.vstack([self.graph, graph]).tocsr()[source])
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays, which `of_arrays` reads."""
         kept = {"weights": self.weights, "columns": self.columns, "text": self.text}
@@ -225,17 +232,15 @@ def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def load(path: Path, n_items: int) -> Rescorer:
-    """Read a rescorer.
+    """Map a rescorer into memory.
 
     Raises:
-        ValueError: It is none, or of another number of items.
+        CorruptArtifact: It is no safetensors file.
+        ValueError: It is no rescorer, or of another number of items.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        return Rescorer.of_arrays(load_file(path), n_items)
-    except (SafetensorError, KeyError) as error:
+        return Rescorer.of_arrays(artifacts.map_tensors(path), n_items)
+    except KeyError as error:
         raise ValueError(f"is no rescorer ({error})") from None
 
 

@@ -69,6 +69,8 @@ class Updated(Placed):
     same: list[str]
     #: items that the model does not know or no longer offers; their rows were left out
     unknown: list[str]
+    #: other items that moved, for they are linked to what changed
+    reached: list[str]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sp
 from pydantic import BaseModel
 
@@ -23,6 +24,9 @@ from kgrec.model import Model, Parameters
 from kgrec.rescore import Rescorer
 from kgrec.settings import Config
 from kgrec.vocabulary import Vocabulary
+
+#: what recommending does without
+_PARAMETERS, _GRAPH = "model.safetensors", "graph"
 
 
 def save(model: Model, folder: Path) -> Model:
@@ -50,7 +54,9 @@ def load(folder: Path) -> Model:
     Raises:
         ArtifactError: It is not there, of another version, or corrupt.
     """
-    return artifacts.reading(folder, "model", lambda place, manifest: _read(place, manifest, folder))
+    return artifacts.reading(
+        folder, "model", lambda place, manifest: _read(place, manifest, folder), (_PARAMETERS, f"{_GRAPH}/")
+    )
 
 
 class _Stored(BaseModel, extra="forbid"):
@@ -78,7 +84,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
         index=model.index.built,
     )
     artifacts.write_json(stored.model_dump(), place / "config.json")
-    artifacts.write_tensors(parameters.arrays, place / "model.safetensors")
+    artifacts.write_tensors(parameters.arrays, place / _PARAMETERS)
     artifacts.write_table(_items_table(model), place / "items.parquet")
     artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
     artifacts.write_array(model.vectors, place / "item_embeddings.npy")
@@ -87,7 +93,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     artifacts.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
     artifacts.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
-    graph.save(place / "graph")
+    graph.save(place / _GRAPH)
 
 
 def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
@@ -124,7 +130,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         metrics=artifacts.read_json(folder / "metrics.json"),
         parameters=_once(lambda: _parameters(named, manifest, stored.relations)),
         graph=_once(lambda: _graph(named, manifest)),
-        aliases={name: row for row, names in enumerate(items["aliases"].to_pylist()) for name in names},
+        aliases=_aliases(items),
         inputs=manifest.inputs,
         origin=(named.resolve(), manifest),
     )
@@ -148,12 +154,11 @@ def _rescorer(path: Path, n_items: int) -> Rescorer:
 def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
     from safetensors.numpy import load_file
 
-    arrays = artifacts.reading_again(folder, manifest, lambda place: load_file(place / "model.safetensors"))
-    return Parameters(relations, arrays)
+    return Parameters(relations, artifacts.reading_again(folder, manifest, _PARAMETERS, load_file))
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
-    return artifacts.reading_again(folder, manifest, lambda place: KnowledgeGraph.load(place / "graph"))
+    return artifacts.reading_again(folder, manifest, _GRAPH, KnowledgeGraph.load)
 
 
 def _check_same(folder: Path, manifest: artifacts.Manifest) -> None:
@@ -185,16 +190,25 @@ def _items_table(model: Model) -> pa.Table:
             "history_weight": pa.array(model.history_weight, pa.float32()),
             "trained": pa.array(model.trained, pa.bool_()),
             "removed": pa.array(np.isin(np.arange(len(model.items)), model.removed), pa.bool_()),
-            "aliases": pa.array(_names_by_row(model), pa.list_(pa.string())),
+            "aliases": _names_by_row(model.aliases, len(model.items)),
         }
     )
 
 
-def _names_by_row(model: Model) -> list[list[str]]:
-    names: list[list[str]] = [[] for _ in model.labels]
-    for name, row in sorted(model.aliases.items()):
-        names[row].append(name)
-    return names
+def _names_by_row(aliases: dict[str, int], n_items: int) -> pa.ListArray:
+    """Other names of each item, sorted; not by way of lists of Python, one an item, which take a hundred times as long."""
+    names = sorted(aliases)
+    rows = np.array([aliases[name] for name in names], np.int64)
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_items))]).astype(np.int32)
+    by_row = pa.array([names[at] for at in np.argsort(rows, kind="stable")], pa.string())
+    return pa.ListArray.from_arrays(pa.array(bounds), by_row)
+
+
+def _aliases(items: pa.Table) -> dict[str, int]:
+    """Row of each other name."""
+    column = items["aliases"].combine_chunks()
+    rows = pc.list_parent_indices(column).to_pylist()
+    return dict(zip(pc.list_flatten(column).to_pylist(), rows, strict=True))
 
 
 def _history_table(model: Model) -> pa.Table:

@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import load_file
 
 from kgrec import Config, KnowledgeGraph, Recommender, artifacts, build_graph
 from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError, VersionMismatch
@@ -44,8 +45,15 @@ def files(folder: Path) -> Iterator[Path]:
 def loads(own: Path) -> dict[str, Callable[[], object]]:
     return {
         "graph": lambda: KnowledgeGraph.load(own / "graph"),
-        "model": lambda: Recommender.load(own / "model"),
+        "model": lambda: whole(own / "model"),
     }
+
+
+def whole(folder: Path) -> None:
+    """A model, with what is read when it is first used."""
+    model = Recommender.load(folder).model
+    model.parameters()
+    model.graph()
 
 
 def small(folder: Path, number: int = 1, kind: artifacts.Kind = "graph") -> None:
@@ -133,7 +141,7 @@ def test_a_folder_of_another_version(own: Path):
         Recommender.load(own / "model")
     assert raised.value.problem == (
         f"{own / 'model'} has format version 99 (kgrec 9.0); "
-        f"this is kgrec {artifacts.__version__}, which reads versions 2 and 3."
+        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 4."
     )
     assert raised.value.remedy == (
         "Make it again with this version of kgrec, or install the version that wrote it."
@@ -330,17 +338,17 @@ def test_what_is_read_later_is_of_the_folder_that_was_loaded(tmp_path: Path):
     manifest = artifacts.current(folder, "graph")
 
     def again(load: Callable[[Path], object]) -> object:
-        return artifacts.reading_again(folder, manifest, load)
+        return artifacts.reading_again(folder, manifest, "number.json", load)
 
-    assert again(lambda place: artifacts.read_json(place / "number.json")) == 1
-    with pytest.raises(CorruptArtifact, match=r"other\.json is not an npy file"):
-        again(lambda place: artifacts.map_array(place / "other.json", (None,)))
+    assert again(artifacts.read_json) == 1
+    with pytest.raises(CorruptArtifact, match=r"number\.json is not an npy file"):
+        again(lambda path: artifacts.map_array(path, (None,)))
     folder.rename(previous)
-    assert again(lambda place: (place, artifacts.read_json(place / "number.json"))) == (previous, 1)
+    assert again(lambda path: (path.parent, artifacts.read_json(path))) == (previous, 1)
 
-    def replaced_meanwhile(place: Path) -> object:
+    def replaced_meanwhile(path: Path) -> object:
         small(folder, 2)
-        return artifacts.read_json(place / "number.json")
+        return artifacts.read_json(path)
 
     with pytest.raises(ArtifactError) as raised:
         again(replaced_meanwhile)
@@ -393,6 +401,63 @@ def test_what_is_no_such_file_is_named(tmp_path: Path):
         with pytest.raises(CorruptArtifact) as raised:
             read(tmp_path / "f")
         assert raised.value.problem.startswith(f"{tmp_path / 'f'} is not ")
+
+
+def test_tensors_are_mapped_as_they_were_written(tmp_path: Path):
+    path = tmp_path / "t.safetensors"
+    arrays = {
+        "a": np.arange(6, dtype=np.float16).reshape(2, 3),
+        "b": np.array([1.5], np.float32),
+        "c": np.array([[1], [2]], np.int64),
+        "d": np.zeros((3, 0), np.float32),
+        "e": np.array([-7], np.int32),
+    }
+    artifacts.write_tensors(arrays, path)
+    mapped, read = artifacts.map_tensors(path), load_file(path)
+    assert mapped.keys() == read.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert mapped[name].dtype == read[name].dtype == array.dtype
+        np.testing.assert_array_equal(mapped[name], array)
+        assert not mapped[name].flags.writeable or not array.size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"nonsense",
+        b"\xff" * 16,
+        (7).to_bytes(8, "little") + b'["a",1]' + bytes(8),
+        (62).to_bytes(8, "little") + b'{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}',
+        (61).to_bytes(8, "little")
+        + b'{"a": {"dtype": "F8", "shape": [9], "data_offsets": [0, 36]}}'
+        + bytes(36),
+    ],
+    ids=["empty", "no header", "a header beyond the end", "no names", "too short", "another type"],
+)
+def test_what_is_no_safetensors_file_is_named(tmp_path: Path, content: bytes):
+    (tmp_path / "t").write_bytes(content)
+    with pytest.raises(CorruptArtifact) as raised:
+        artifacts.map_tensors(tmp_path / "t")
+    assert raised.value.problem.startswith(f"{tmp_path / 't'} is not a safetensors file")
+
+
+def test_what_is_read_later_is_checked_then(own: Path):
+    """Recommending goes on where the graph is damaged; what needs the graph says so."""
+    for name, use in (
+        ("model.safetensors", lambda model: model.parameters()),
+        ("graph/triples.parquet", lambda model: model.graph()),
+        ("graph/manifest.json", lambda model: model.graph()),
+    ):
+        path = own / "model" / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        rec = Recommender.load(own / "model")
+        assert len(rec.recommend(rec.model.users.tolist()[:1], k=2)) == 2
+        with pytest.raises(CorruptArtifact) as raised:
+            use(rec.model)
+        assert raised.value.problem == f"{path} differs from what was written."
+        path.write_bytes(content)
 
 
 def test_an_array_of_objects_runs_no_code(tmp_path: Path):

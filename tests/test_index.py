@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from kgrec import artifacts
 from kgrec.errors import CorruptArtifact
 from kgrec.index import Built, IndexConfig, VectorIndex
-from kgrec.index.recall import least_effort
+from kgrec.index.exact import Exact
+from kgrec.index.recall import Held, least_effort, measured
 
 #: cosines with (1, 0): 1, 0, -1, .6, 1
 VECTORS = np.array([[1, 0], [0, 1], [-1, 0], [0.6, 0.8], [1, 0]], np.float32)
@@ -109,9 +110,11 @@ def unit(generator, n, dim):
 def large(request):
     """So large that an approximate search is made, with effort of its own; every third vector is there twice."""
     rng = np.random.default_rng(0)
-    vectors = unit(rng, 20_000, 8)
+    # in few directions of many, so that little must be looked at, and comparing with every one takes long
+    directions = np.linalg.qr(rng.standard_normal((128, 8)))[0].T.astype(np.float32)
+    vectors, queries = (unit(rng, n, 8) @ directions for n in (20_000, 25))
     vectors[1::3] = vectors[0::3][: len(vectors[1::3])]
-    return VectorIndex.build(vectors, IndexConfig(kind=request.param)), vectors, unit(rng, 25, 8)
+    return VectorIndex.build(vectors, IndexConfig(kind=request.param)), vectors, queries
 
 
 @pytest.mark.parametrize("kind", APPROXIMATE)
@@ -199,14 +202,14 @@ def test_an_index_is_of_one_folder_though_it_is_replaced_while_it_is_read(large,
         return made
 
     def load(place, _):
-        rows = artifacts.map_array(place / "vectors.npy", (None, 8))
+        rows = artifacts.map_array(place / "vectors.npy", (None, 128))
         if (rows == vectors).all():
             after.append(write(others))
         built = Built.model_validate(artifacts.read_json(place / "built.json"))
         return VectorIndex.load(place, rows, built)
 
     before, after = write(vectors), []
-    early = VectorIndex.load(folder, artifacts.map_array(folder / "vectors.npy", (None, 8)), before.built)
+    early = VectorIndex.load(folder, artifacts.map_array(folder / "vectors.npy", (None, 128)), before.built)
     late = artifacts.reading(folder, "model", load)
     assert len(after) == 1
     for loaded, made in ((early, before), (late, after[0])):
@@ -222,19 +225,77 @@ def test_the_effort_is_raised_until_recall_holds_or_to_the_end():
     assert least_effort(recall.__getitem__, (8, 40), IndexConfig(effort=16)) == (16, 0.9)
 
 
-def test_longer_lists_take_more_effort_by_what_was_measured():
-    built = Built(kind="ivf", effort=8, k=100, deep_effort=32, deep_k=1000)
-    # four times as much for ten times the length: twice as much for the square root of ten
-    assert [built.effort_for(k) for k in (1, 100, 316, 317, 1000, 10_000)] == [8, 8, 16, 17, 32, 128]
-    assert Built(kind="ivf", effort=8, k=40).effort_for(500) == 8
+MEASURED = Built(
+    kind="ivf",
+    effort=8,
+    k=100,
+    recall=0.99,
+    min_recall=0.98,
+    sample=3,
+    longer=(Held(k=200, effort=16, recall=0.985), Held(k=400, effort=64, recall=0.981)),
+)
+
+
+def test_lists_take_the_effort_that_was_measured():
+    # between 100 and 200 as the length, between 200 and 400 as its square
+    asked = [1, 100, 125, 200, 283, 400, 401, 10_000]
+    assert [MEASURED.effort_for(k) for k in asked] == [8, 8, 10, 16, 33, 64, None, None]
+    alone = Built(kind="ivf", effort=8, k=40)
+    assert [alone.effort_for(k) for k in (40, 41)] == [8, None]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(1, 5000))
+def test_a_longer_list_never_takes_less_effort(doublings, k):
+    efforts = 8 << np.cumsum(doublings)
+    longer = tuple(Held(k=200 << n, effort=int(e), recall=1) for n, e in enumerate(efforts))
+    built = Built(kind="hnsw", effort=8, k=100, longer=longer)
+    effort, more = built.effort_for(k), built.effort_for(k + 1)
+    assert (effort is None) == (k > longer[-1].k)
+    if more is not None:
+        assert 8 <= effort <= more <= longer[-1].effort
+        after = next((held for held in longer if held.k >= k + 1), longer[-1])
+        assert more <= after.effort
+
+
+def test_what_format_3_measured_of_long_lists_is_left_out():
+    old = {"kind": "ivf", "effort": 8, "k": 100, "deep_effort": 32, "deep_recall": 0.99, "deep_k": 1000}
+    assert Built.model_validate(old) == Built(kind="ivf", effort=8, k=100)
 
 
 def test_an_approximate_index_finds_long_lists_too(large):
     index, vectors, queries = large
-    assert index.built.deep_k == 1000 and index.built.deep_recall >= 0.98
-    scores = index._approximate.best(queries, 500, index.built.effort_for(500))[1]
-    exact = -np.sort(-(queries @ vectors.T), axis=1)[:, 499:500]
-    assert (scores >= exact - 1e-6).mean() >= 0.97
+    lengths = [held.k for held in index.built.longer]
+    assert lengths and lengths == [200, 400, 800, 1600][: len(lengths)]
+    exact = -np.sort(-(queries @ vectors.T), axis=1)
+    for held in index.built.longer:
+        assert held.recall >= 0.98
+        scores = index._approximate.best(queries, held.k, held.effort)[1]
+        assert (scores >= exact[:, held.k - 1 : held.k] - 1e-6).mean() >= 0.97
+
+
+def test_lengths_are_measured_as_long_as_recall_holds_and_as_that_pays():
+    """The index of this test finds a share of a list that falls with its length and rises with its effort."""
+
+    class Partial:
+        efforts = (1, 64)
+
+        def best(self, queries, k, effort):
+            found = -np.sort(-(queries @ rows.T), axis=1)[:, :k].astype(np.float32)
+            found[:, int(k * min(1.0, effort * 100 / k)) :] = -np.inf
+            return None, found
+
+    rng = np.random.default_rng(0)
+    rows, queries = (rng.standard_normal((n, 8)).astype(np.float32) for n in (1000, 20))
+    index, exact = Partial(), Exact(rows)
+    always = measured("ivf", index, exact, queries, IndexConfig(), lambda *_: True)
+    assert (always.k, always.effort, always.recall) == (100, 1, 1)
+    assert [(held.k, held.effort) for held in always.longer] == [(200, 2), (400, 4), (800, 8)]
+    cheap = measured("ivf", index, exact, queries, IndexConfig(), lambda k, effort: effort * k < 1000)
+    assert [held.k for held in cheap.longer] == [200]
+    index.efforts = (1, 2)
+    short = measured("ivf", index, exact, queries, IndexConfig(), lambda *_: True)
+    assert [held.k for held in short.longer] == [200]
+    assert short.holds
 
 
 def test_what_was_measured_is_said():
@@ -244,19 +305,8 @@ def test_what_was_measured_is_said():
         "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98: it cannot find "
         "more. Choose index.kind=flat or ivf, or a lower index.min_recall."
     )
-    deep = Built(
-        kind="ivf",
-        effort=8,
-        recall=0.99,
-        min_recall=0.98,
-        k=100,
-        sample=3,
-        deep_effort=32,
-        deep_recall=0.985,
-        deep_k=1000,
-    )
-    assert deep.holds and not deep.model_copy(update={"deep_recall": 0.97}).holds
-    assert str(deep) == "Index: ivf, recall@100 0.990 for 3 users at effort 8, recall@1000 0.985 at 32."
+    assert MEASURED.holds and not MEASURED.model_copy(update={"recall": 0.97}).holds
+    assert str(MEASURED) == "Index: ivf, recall@100 0.990 for 3 users at effort 8, recall@400 0.981 at 64."
     assert str(Built(kind="ivf", effort=8, recall=1.0, min_recall=0.98, k=100, sample=3)) == (
         "Index: ivf, recall@100 1.000 for 3 users at effort 8."
     )

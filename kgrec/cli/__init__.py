@@ -7,6 +7,7 @@ lines: what is wrong where, and what to do.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from typing import Any
 
 # Set before torch starts its threads: idle ones that spin starve the other programs of the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Else the first of its models reads the entry points of every installed package.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import typer
 from typer.core import TyperGroup
@@ -26,6 +29,8 @@ from kgrec.errors import KgrecError
 #: base of typer's errors of usage, which it exports under different names in different versions
 _WrongUsage: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
+#: objects that are made before Python looks for garbage among the young ones; 700 if nothing is said
+_GARBAGE = 50_000
 
 
 class _Commands(TyperGroup):
@@ -106,4 +111,10 @@ for _command in (
 
 def main() -> None:
     """Run the command line; the entry point of the script `kgrec`."""
-    app()
+    # Most objects of a short command are those of modules, which stay: to look through them for garbage, over and over
+    # and once more at the end, would take a third of its time.
+    gc.set_threshold(_GARBAGE)
+    try:
+        app()
+    finally:
+        gc.freeze()

@@ -62,7 +62,12 @@ def update(
     with out.bars() as bars:
         updated = recommender.update_items(rows, on_text=bars.step("encoding text"))
     _finish(recommender, model, output, changed=len(updated) > 0)
-    record = {"updated": _records(updated), "same": updated.same, "unknown": updated.unknown}
+    record = {
+        "updated": _records(updated),
+        "reached": updated.reached,
+        "same": updated.same,
+        "unknown": updated.unknown,
+    }
     _tell(out, updated, _update_lines(updated), record, output or model)
 
 
@@ -120,6 +125,9 @@ def lines(added: Added) -> list[str]:
 def _update_lines(updated: Updated) -> list[str]:
     if len(updated):
         report = [f"Updated {counted(len(updated), 'item')}.", *_items(updated)]
+        if updated.reached:
+            count = f"{len(updated.reached):,}"
+            report.append(f"Linked to what changed, so these moved too ({count}): {_some(updated.reached)}")
     else:
         report = ["There was nothing to update."]
     if updated.same:

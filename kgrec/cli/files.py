@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -37,17 +37,33 @@ def read_pairs(
         SourceError: The file cannot be read, lacks a column, or has a row without a user or an item, or with an item that
             is not among `items`, if these are given.
     """
+    names = ["user_id", "item_id", *(["value"] if value else [])]
+    rows = list(batches_of_pairs(path, mapped, value, items))
+    return pa.table(
+        {name: pa.chunked_array([batch[at] for batch in rows], pa.string()) for at, name in enumerate(names)}
+    )
+
+
+def batches_of_pairs(
+    path: Path,
+    mapped: InteractionTable | None,
+    value: str | None = None,
+    items: Vocabulary | None = None,
+) -> Iterator[list[pa.Array]]:
+    """The columns of `read_pairs`, some rows at a time.
+
+    Raises:
+        SourceError: As for `read_pairs`.
+    """
     table = _opened(path)
     names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
-    columns = {target: _column(path, table.columns, target, other) for target, other in names.items()}
-    batches = list(table.read([*columns.values(), *([value] if value else [])]))
-    for batch in batches:
-        _check_whole(batch, list(columns.values()))
+    pair = [_column(path, table.columns, target, other) for target, other in names.items()]
+    columns = [*pair, *([value] if value else [])]
+    for batch in table.read(columns):
+        _check_whole(batch, pair)
         if items is not None:
-            _check_known(batch, columns["item_id"], items)
-    if value:
-        columns["value"] = value
-    return pa.table({target: _cells(batches, name) for target, name in columns.items()})
+            _check_known(batch, pair[1], items)
+        yield [batch.columns[name] for name in columns]
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
@@ -144,7 +160,3 @@ def _check_known(batch: Batch, name: str, items: Vocabulary) -> None:
         raise SourceError(
             f"{place}: there is no item '{item}' in the graph.", did_you_mean(item, items.sorted_labels)
         )
-
-
-def _cells(batches: list[Any], name: str) -> pa.ChunkedArray:
-    return pa.chunked_array([batch.columns[name] for batch in batches], pa.string())

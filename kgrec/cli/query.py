@@ -261,7 +261,14 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
     lines: list[str] = []
     model, last = recommender.model, ""
     of_users = (query, result) == ("user_id", "similar_id")
-    labels = {} if of_users else dict(zip(model.items, model.labels, strict=True))
+    items = (
+        []
+        if of_users
+        else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
+    )
+    labels = {
+        name: model.labels[row] for name, row in zip(items, model.item_rows(items).tolist(), strict=True)
+    }
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]

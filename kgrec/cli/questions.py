@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.cli.files import has_columns, read_ids, read_pairs
+from kgrec.cli.files import batches_of_pairs, has_columns, read_ids
+from kgrec.cli.histories import Histories
 from kgrec.errors import SourceError, UnknownId
 from kgrec.lookup import OnUnknown, item_rows, user_rows
 
@@ -122,10 +123,10 @@ def of_texts(recommender: Recommender, texts: list[str], options: dict[str, Any]
 def of_histories(recommender: Recommender, path: Path, options: dict[str, Any], asked: Asked) -> Question:
     """Lists for the histories in a table."""
     histories = _histories(recommender, path)
-    items = list(dict.fromkeys(item for history in histories.values() for item in history))
-    asked.check(recommender.model.item_rows, items, "items")
-    item_rows(recommender.model, items, asked.on_unknown)
-    known = int((recommender.model.users.ids(list(histories)) >= 0).sum())
+    asked.check(recommender.model.item_rows, histories.items, "items")
+    item_rows(recommender.model, histories.items, asked.on_unknown)
+    users = _strings(histories.users)
+    known = int((recommender.model.users.ids(users) >= 0).sum())
     if known:
         what = "go with" if options["known_users"] == "merge" else "take the place of"
         asked.remarks.append(
@@ -136,8 +137,8 @@ def of_histories(recommender: Recommender, path: Path, options: dict[str, Any], 
         some = [histories[name] for name in names]
         return recommender.recommend_for_history(some, users=names, arrow=True, **options)
 
-    told = {**options, "histories": list(histories.values())}
-    return Question(_strings(histories), answer, ("user_id", "item_id"), told)
+    told = {**options, "histories": f"sha256:{histories.digest}"}
+    return Question(users, answer, ("user_id", "item_id"), told)
 
 
 def of_taste(
@@ -182,15 +183,12 @@ def near_users(recommender: Recommender, users: pa.Array, options: dict[str, Any
     return Question(users, answer, ("user_id", "similar_id"), mine)
 
 
-def _histories(recommender: Recommender, path: Path) -> dict[str, list[str]]:
-    """Items of each user, in the order of the file; the mapping names columns only where they are not ours."""
+def _histories(recommender: Recommender, path: Path) -> Histories:
+    """Of the users in a table; the mapping names columns only where they are not ours."""
     model = recommender.model
     mapped = None if has_columns(path, ("user_id", "item_id")) else model.graph().mapping.interactions
-    table = read_pairs(path, mapped)
-    histories: dict[str, list[str]] = {}
-    for user, item in zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True):
-        histories.setdefault(user, []).append(item)
-    if not histories:
+    histories = Histories.of((user, item) for user, item in batches_of_pairs(path, mapped))
+    if not len(histories):
         raise SourceError(f"{path} has no rows.", "Write one user and one item a row.")
     return histories
 

@@ -24,8 +24,8 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
     centres, "ivfpq" does so with short codes in place of vectors and compares the best of these exactly. "auto": flat
     up to 50 million numbers (items times `dim`), then ivf, or ivfpq where building ivf would take half of the memory."""
     min_recall: float = Field(0.98, ge=0, le=1)
-    """Share of the exact 100 best, and of the 1,000 best, that an approximate index must find; its effort is raised until
-    it does."""
+    """Share of the exact 100 best, and of those of longer lists, that an approximate index must find; its effort is raised
+    until it does."""
     effort: int | None = Field(None, ge=1)
     """Of an approximate search: candidates kept by hnsw, lists looked into by ivf and ivfpq, for a list of
     100; longer ones take more. None: the least of doubling steps that reaches `min_recall` for a sample of users."""

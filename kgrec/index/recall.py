@@ -6,9 +6,10 @@ Enters: an index and vectors of users. Leaves: what was built and measured. Writ
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from kgrec.index.approximate import DEPTH, Approximate
 from kgrec.index.config import IndexConfig, Kind
@@ -16,8 +17,16 @@ from kgrec.index.exact import Exact
 
 #: queries that recall is measured on, at most
 SAMPLE = 1000
-#: length of the long lists that an effort is chosen for, too: a filter or a second look takes such
-DEEP = 1000
+#: lists are measured from DEPTH on, each twice as long as the one before: a filter or a second look takes long ones
+DOUBLINGS = 4
+
+
+class Held(BaseModel, frozen=True, extra="forbid"):
+    """A length of lists, and what they take."""
+
+    k: int
+    effort: int
+    recall: float
 
 
 class Built(BaseModel, frozen=True, extra="forbid"):
@@ -35,33 +44,41 @@ class Built(BaseModel, frozen=True, extra="forbid"):
     """Length of the lists."""
     sample: int | None = None
     """Users whose lists were compared."""
-    deep_effort: int | None = None
-    """Of a search for a list of `deep_k`; lists of other lengths take what lies between, or beyond, by a power of the length."""
-    deep_recall: float | None = None
-    """As `recall`, in lists of `deep_k`."""
-    deep_k: int | None = None
-    """Length of the long lists."""
+    longer: tuple[Held, ...] = ()
+    """Longer lists whose recall is as asked for at less cost than comparing with every item, by length."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_format_3(cls, stored: Any) -> Any:
+        """One long list was measured then, and whatever was between went by a power of the length: that is not known to hold."""
+        if not isinstance(stored, dict):
+            return stored
+        return {name: value for name, value in stored.items() if not name.startswith("deep_")}
 
     @property
     def holds(self) -> bool:
         """Whether recall is as asked for."""
-        asked = self.min_recall or 0
-        return all(recall is None or recall >= asked for recall in (self.recall, self.deep_recall))
+        return self.recall is None or self.recall >= (self.min_recall or 0)
 
-    def effort_for(self, k: int) -> int:
-        """What a list of `k` rows takes."""
+    def effort_for(self, k: int) -> int | None:
+        """What a list of `k` rows takes: between two lengths that were measured, what lies between; None beyond the last."""
         effort = self.effort or 1
-        if self.k is None or self.deep_k is None or k <= self.k:
+        if self.k is None or k <= self.k:
             return effort
-        power = np.log((self.deep_effort or effort) / effort) / np.log(self.deep_k / self.k)
-        return int(np.ceil(effort * (k / self.k) ** power))
+        lengths, efforts = (
+            [self.k, *(held.k for held in self.longer)],
+            [effort, *(h.effort for h in self.longer)],
+        )
+        if k > lengths[-1]:
+            return None
+        return int(np.ceil(np.exp(np.interp(np.log(k), np.log(lengths), np.log(efforts))) - 1e-9))
 
     def __str__(self) -> str:
         if self.effort is None:
             return f"Index: {self.kind}, exact."
         text = f"Index: {self.kind}, recall@{self.k} {self.recall:.3f} for {self.sample:,} users at effort {self.effort:,}"
-        if self.deep_effort is not None:
-            text += f", recall@{self.deep_k} {self.deep_recall:.3f} at {self.deep_effort:,}"
+        for held in self.longer[-1:]:
+            text += f", recall@{held.k} {held.recall:.3f} at {held.effort:,}"
         if self.holds:
             return f"{text}."
         return (
@@ -70,8 +87,15 @@ class Built(BaseModel, frozen=True, extra="forbid"):
         )
 
 
-def measured(kind: Kind, index: Approximate, exact: Exact, sample: np.ndarray, config: IndexConfig) -> Built:
-    """The least effort that finds enough.
+def measured(
+    kind: Kind,
+    index: Approximate,
+    exact: Exact,
+    sample: np.ndarray,
+    config: IndexConfig,
+    pays: Callable[[int, int], bool],
+) -> Built:
+    """The least effort that finds enough, for lists of DEPTH and for longer ones, as long as that pays.
 
     Args:
         kind: Of the index.
@@ -79,34 +103,37 @@ def measured(kind: Kind, index: Approximate, exact: Exact, sample: np.ndarray, c
         exact: Gives the answers.
         sample: Vectors of users, shape (n, dim); the first of them count.
         config: `effort` and `min_recall`.
+        pays: Whether a list of some length at some effort costs less than comparing with every item.
     """
     queries = np.ascontiguousarray(sample[:SAMPLE], np.float32)
+    first, *more = (k for k in (DEPTH << n for n in range(DOUBLINGS + 1)) if k <= len(exact) or k == DEPTH)
+    first = min(first, len(exact))
+    answers = exact.best(queries, max([first, *more]))[1]
 
-    def enough(k: int, config: IndexConfig, least: int) -> tuple[int, float]:
-        floor = exact.best(queries, k)[1][:, -1:]
+    def enough(k: int, config: IndexConfig, least: int) -> Held:
+        floor = answers[:, k - 1 : k]
 
         def recall(effort: int) -> float:
             scores = index.best(queries, k, effort)[1]
             # of rows that are equal at the cut any is right; and products differ by a rounding error
             return float((scores[:, :k] >= floor - 1e-6).mean())
 
-        return least_effort(recall, (least, index.efforts[1]), config)
+        effort, found = least_effort(recall, (least, index.efforts[1]), config)
+        return Held(k=k, effort=effort, recall=round(found, 6))
 
-    k, deep = min(DEPTH, len(exact)), min(DEEP, len(exact))
-    effort, found = enough(k, config, index.efforts[0])
-    built = Built(
+    lists = [enough(first, config, index.efforts[0])]
+    for k in more:
+        held = enough(k, config.model_copy(update={"effort": None}), lists[-1].effort)
+        if held.recall < config.min_recall or not pays(k, held.effort):
+            break
+        lists.append(held)
+    return Built(
         kind=kind,
-        effort=effort,
-        recall=round(found, 6),
         min_recall=config.min_recall,
-        k=k,
         sample=len(queries),
+        longer=tuple(lists[1:]),
+        **lists[0].model_dump(),
     )
-    if deep == k:
-        return built
-    effort, found = enough(deep, config.model_copy(update={"effort": None}), effort)
-    more = {"deep_effort": effort, "deep_recall": round(found, 6), "deep_k": deep}
-    return built.model_copy(update=more)
 
 
 def least_effort(

@@ -4,14 +4,16 @@ Enters: unit vectors, then queries with what they may not or may only get. Leave
 Writes: `index.faiss`, unless every row is compared.
 
 An approximate index is asked for more than is wanted, so that enough is left when what is not allowed is taken out. Where
-that would cost more than comparing with every allowed row, or where too little is left, every allowed row is compared:
-so a filter never shortens a list, and never costs more than the rows that it lets through.
+that would cost more than comparing with every allowed row, where lists so long were not measured to have the recall that is
+asked for, or where too little is left, every allowed row is compared: so a filter never shortens a list, takes nothing from
+the recall of the longer lists that were measured, and never costs more than the rows that it lets through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +61,9 @@ class VectorIndex:
             sample = vectors[:: -(-len(vectors) // SAMPLE)]
         with _threads(config.threads):
             approximate = KINDS[kind].build(exact)
-            built = measured(kind, approximate, exact, sample, config)
+            built = measured(
+                kind, approximate, exact, sample, config, partial(_pays, approximate, len(exact))
+            )
         return cls(exact, approximate, built, config)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
@@ -108,8 +112,9 @@ class VectorIndex:
         scores = np.full((len(queries), k), -np.inf, np.float32)
         left = np.arange(len(queries))
         width = allowed.width(k)
-        if self._approximate is not None and self._is_worth(self._approximate, width, allowed):
-            rows, values = self._approximate.best(queries, width, self.built.effort_for(width))
+        effort = self.built.effort_for(width - 1)  # one more than is wanted
+        if self._approximate and effort and _pays(self._approximate, len(allowed.exact), width, effort):
+            rows, values = self._approximate.best(queries, width, effort)
             rows, values = _behind(rows, values, allowed.barred(rows) | allowed.excluded(rows, left))
             # One more than is wanted shows that none of the rows that are equal at the cut was left out.
             sure = (values[:, k] > -np.inf) & (values[:, k] < values[:, k - 1])
@@ -121,10 +126,6 @@ class VectorIndex:
             wide = min(k, rows.shape[1])
             found[left, :wide], scores[left, :wide] = rows[:, :wide], values[:, :wide]
         return found, scores
-
-    def _is_worth(self, approximate: Approximate, width: int, allowed: _Filter) -> bool:
-        cost = _BATCHED * approximate.cost(width, self.built.effort_for(width))
-        return width <= len(self) and cost < len(allowed.exact)
 
     def save(self, folder: Path) -> None:
         """Write `index.faiss` into a folder, or nothing where every row is compared: the vectors are the index then."""
@@ -201,6 +202,11 @@ class _Filter:
                 out[at] = own[found[at]]
                 own[self._exclude[query]] = False
         return out
+
+
+def _pays(approximate: Approximate, n_allowed: int, k: int, effort: int) -> bool:
+    """Whether a search for `k` of all rows costs less than comparing with every allowed one."""
+    return k <= approximate.n_rows and _BATCHED * approximate.cost(k, effort) < n_allowed
 
 
 def _increasing(rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from kgrec.ingest import cells
 from kgrec.ingest.statements import Edges, Statements, Values
@@ -37,6 +36,8 @@ class Group:
 
 def components(pairs: np.ndarray, size: int) -> np.ndarray:
     """Number of the connected component of each of `size` nodes, int."""
+    from scipy.sparse.csgraph import connected_components
+
     ones = np.ones(len(pairs), dtype=np.int8)
     links = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(size, size))
     return np.asarray(connected_components(links, directed=False)[1])

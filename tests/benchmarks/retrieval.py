@@ -1,6 +1,6 @@
 """Speed, memory and recall of retrieval beside bare FAISS and other libraries, as ratios from one run.
 
-    python tests/benchmarks/retrieval.py                                  # all; or some of: batch user load peers
+    python tests/benchmarks/retrieval.py                                  # all; or some of: batch filter user load peers
     python tests/benchmarks/retrieval.py batch --items 200000 --users 10000 --folder there/
 
 Enters: nothing; vectors and models are made from a seed in a temporary folder, or in `--folder`, where a later run finds
@@ -36,6 +36,8 @@ GENRES, SHARED, OWN = 800, 0.7, 2.0
 POWER = 1 / np.arange(10, 10 + DIM, dtype=np.float32)
 SCALE = np.sqrt(POWER / POWER.sum())
 KINDS = ("hnsw", "ivf", "ivfpq")
+#: of the items that a filter allows
+SHARES = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 _ROWS = 50_000
 
 MAPPING = """\
@@ -384,6 +386,26 @@ def run_user(folder: Path, name: str, users: int) -> dict[str, Any]:
     return clock.result(found=1000 * np.array(took[len(took) // 10 :]))
 
 
+def run_filter(folder: Path, kind: str, users: int) -> dict[str, Any]:
+    """Under filters at random: share allowed, recall of `index.search`, and CPU ms a user of it and of comparing with all allowed."""
+    from kgrec.index import IndexConfig, VectorIndex
+
+    vectors, asked, rng = mapped(folder), queries(folder, users), np.random.default_rng(0)
+    index = VectorIndex.load(folder / kind, vectors, built(folder, kind))
+    exact = VectorIndex.build(vectors, IndexConfig(kind="flat"))
+    lines = []
+    with Clock() as clock:
+        for share in SHARES:
+            only = np.flatnonzero(rng.random(len(vectors)) < share)
+            with Clock() as ours:
+                scores = index.search(asked, K, only=only)[1]
+            with Clock() as theirs:
+                best = exact.search(asked, K, only=only)[1]
+            recall = (scores >= best[:, -1:] - 1e-6).mean()
+            lines.append([share, recall, *(1000 * c.cpu / users for c in (ours, theirs))])
+    return clock.result(found=np.array(lines))
+
+
 def run_load(folder: Path, name: str, _: int) -> dict[str, Any]:
     """From the start of the interpreter to the first list, in CPU seconds of the process."""
     start = cpu_seconds()
@@ -411,6 +433,7 @@ RUNS: dict[str, Callable[[Path, str, int], dict[str, Any]]] = {
     "hnswlib": run_hnswlib,
     "implicit": run_implicit,
     "user": run_user,
+    "filter": run_filter,
     "load": run_load,
 }
 IMPORTS = {
@@ -420,6 +443,7 @@ IMPORTS = {
     "recommend": "kgrec.recommend faiss pandas",
     "exact": "faiss",
     "user": "kgrec.recommend faiss pandas",
+    "filter": "kgrec.index faiss",
 }
 
 
@@ -516,6 +540,17 @@ def compare_user(place: Path, given: argparse.Namespace) -> None:
         )
 
 
+def compare_filter(place: Path, given: argparse.Namespace) -> None:
+    folder = vectors_and_indexes(place, given)
+    few = argparse.Namespace(users=min(given.users, 1000), threads=1)
+    for kind in given.kinds:
+        print(
+            f"  {kind}, filters at random: allowed, recall@{K}, CPU ms a user, and comparing with all allowed"
+        )
+        for share, recall, ours, exact in measured(few, "filter", folder, kind)["found"]:
+            print(f"    {share:>4.0%}   {recall:.4f}   {ours:>6.2f}   {exact:>6.2f}", flush=True)
+
+
 def compare_load(place: Path, given: argparse.Namespace) -> None:
     folder = made(make_model, place / f"model-{given.model_items}", given.model_items)
     for name in ("embedding", "parts"):
@@ -530,6 +565,21 @@ def compare_load(place: Path, given: argparse.Namespace) -> None:
                 f"{result['peak']:,.0f} MB",
                 flush=True,
             )
+        seconds = sorted(command_seconds(folder / name) for _ in range(max(5, given.repeat)))
+        middle = seconds[len(seconds) // 2]
+        print(
+            f"  kgrec recommend --user: {middle:.2f} CPU s ({seconds[0]:.2f} to {seconds[-1]:.2f}), the whole process"
+        )
+
+
+def command_seconds(model: Path) -> float:
+    """CPU seconds of `kgrec recommend` for one user, from the start of the process to its end."""
+    command = [sys.executable, "-m", "kgrec", "recommend", str(model), "--user", "u7", "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_utime + usage.ru_stime
 
 
 def compare_peers(place: Path, given: argparse.Namespace) -> None:
@@ -565,14 +615,24 @@ def installed(module: str) -> bool:
     return there
 
 
-PARTS = {"batch": compare_batch, "user": compare_user, "load": compare_load, "peers": compare_peers}
+PARTS = {
+    "batch": compare_batch,
+    "filter": compare_filter,
+    "user": compare_user,
+    "load": compare_load,
+    "peers": compare_peers,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="batch, user, load, peers; none: all")
-    parser.add_argument("--items", type=int, default=1_000_000, help="of batch and peers")
-    parser.add_argument("--users", type=int, default=50_000, help="of batch and peers, 50,000 at most")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, []], help="batch, filter, user, load, peers; none: all"
+    )
+    parser.add_argument("--items", type=int, default=1_000_000, help="of batch, filter and peers")
+    parser.add_argument(
+        "--users", type=int, default=50_000, help="of batch, filter (1,000 at most) and peers, 50,000 at most"
+    )
     parser.add_argument("--model-items", type=int, default=100_000, help="of user and load")
     parser.add_argument("--one-by-one", type=int, default=1000, help="users of user, on one thread")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["hnsw", "ivf"])

@@ -185,12 +185,16 @@ class Stages:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
         self._since = now
 
-    def table(self) -> str:
-        """A line a stage, in the order in which they were first left."""
+    def totals(self) -> dict[str, float]:
+        """CPU seconds of each stage until now, in the order in which they were first left."""
         self._turn()
-        total = sum(self.seconds.values())
+        return self.seconds
+
+    def table(self) -> str:
+        """A line a stage."""
+        total = sum(self.totals().values())
         lines = [
-            f"  {stage:<32} {seconds:>9.1f} s {seconds / total:>7.1%} {self.calls.get(stage, 0):>8,}"
+            f"  {stage:<32} {seconds:>9.2f} s {seconds / total:>7.1%} {self.calls.get(stage, 0):>8,}"
             f" {self.peak.get(stage, peak()):>8.1f} GB"
             for stage, seconds in self.seconds.items()
         ]
@@ -207,7 +211,7 @@ def watched() -> Stages:
     """Timers around the stages of training."""
     import torch
 
-    from kgrec import fit, model, search, train
+    from kgrec import fit, search, stored, train
     from kgrec.features import Schema
     from kgrec.optimizer import RowAdam
 
@@ -226,7 +230,7 @@ def watched() -> Stages:
         stages.watch(module, "item_weights", "slim")
     stages.watch(fit, "_model", "embeddings of all items")
     stages.watch(fit, "VectorIndex", "index")
-    stages.watch(model.Model, "save", "save")
+    stages.watch(stored, "save", "save")
     return stages
 
 

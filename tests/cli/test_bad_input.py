@@ -629,24 +629,34 @@ def test_an_output_folder_that_cannot_be_written(run: Run, shared_catalogue: Pat
 
 
 @pytest.mark.parametrize(
-    "name", ["items.parquet", "item_embeddings.npy", "model.safetensors", "graph/triples.parquet"]
+    ("name", "used"),
+    [
+        ("items.parquet", "always"),
+        ("item_embeddings.npy", "always"),
+        ("rescore.safetensors", "always"),
+        ("model.safetensors", "to explain"),
+        ("graph/triples.parquet", "to explain"),
+    ],
 )
-def test_a_model_that_was_spoiled_answers_nothing(name: str, run: Run, model: Path, tmp_path: Path):
+def test_a_model_that_was_spoiled_answers_nothing(
+    name: str, used: str, run: Run, model: Path, tmp_path: Path
+):
     own = Path(shutil.copytree(model, tmp_path / "model"))
     content = (own / name).read_bytes()
     (own / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    for words in (
+    lists = [
         ["recommend", own, "-u", "u1"],
         ["similar", own, "-i", "f1"],
         ["embed", own, "-o", own / "e.jsonl"],
-    ):
+    ]
+    for words in [["explain", own, "-u", "u1", "-i", "f1"], *(lists if used == "always" else [])]:
         assert run(*words).error == (
             2,
             f"{own / name} differs from what was written.",
             "Make the folder again, or restore it from a copy.",
         )
     (own / name).unlink()
-    assert run("explain", own, "-u", "u1", "-i", "f1").error[1] == f"{own / name} is missing."
+    assert run("recommend", own, "-u", "u1").error[1] == f"{own / name} is missing."
 
 
 def test_a_model_of_another_version(run: Run, model: Path, tmp_path: Path):
