@@ -182,12 +182,10 @@ def test_scoring_leaves_histories_and_what_is_learned_as_they_are(name: str):
 def test_learning_leaves_the_data_as_they_are(name: str):
     """With hidden items, whose terms alone weigh nothing."""
     hidden = np.arange(12) >= 8
-    world = replace(data(), hidden=hidden)
-    world.positives[:, 8:] = 0
-    world.positives.eliminate_zeros()
-    # only a hidden item has the last entity
-    world.neighbors[:, -1] = 0  # type: ignore[index]
-    world.neighbors[9, -1] = 1  # type: ignore[index]
+    taken, near = data().positives.toarray(), data().neighbors.toarray()  # type: ignore[union-attr]
+    taken[:, hidden] = 0
+    near[:, -1] = np.arange(12) == 9  # only a hidden item has the last entity
+    world = replace(data(), positives=matrix(taken), ages=None, neighbors=matrix(near), hidden=hidden)
     before = deepcopy(world)
     small(name).fit(world)
     for field in fields(world):
