@@ -131,11 +131,12 @@ def _summary(recommender: Recommender) -> str:
         return f"Trained on {what}; nothing was held out to choose by."
     k, weights = chosen["valid_k"], chosen["weights"]
     parts = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
+    evenness = f", evenness {chosen['evenness']:g}" if chosen["evenness"] else ""
     figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
     quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
     return (
         f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']:g}, learning rate "
-        f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}; parts of the score: {parts}.\n"
+        f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}{evenness}; parts of the score: {parts}.\n"
         f"There: {quality}{' with all parts' if len(figures) > 1 else ''}. Then trained again on everything."
     )
 

@@ -15,7 +15,7 @@ from kgrec.recommend import Recommender
 from .conftest import QUICK, Run
 
 FIGURES = r"""Trained on 6 items, 6 users, 14 positive interactions\.
-Chosen on held-out data: temperature 0\.\d+, learning rate 0\.\d+, [124] epochs?; parts of the score: embedding \d\.\d\d[^.\n]*(\.\d\d[^.\n]*)*\.
+Chosen on held-out data: temperature 0\.\d+, learning rate 0\.\d+, [124] epochs?(, evenness 0\.\d+)?; parts of the score: embedding \d\.\d\d[^.\n]*(\.\d\d[^.\n]*)*\.
 There: recall@20 \d\.\d{3} NDCG \d\.\d{3}(, then recall@20 \d\.\d{3} NDCG \d\.\d{3} with all parts)?\. Then trained again on everything\.
 """
 
