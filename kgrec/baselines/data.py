@@ -54,6 +54,15 @@ class Data:
         """Rows of the items that may be learned from; int64."""
         return np.flatnonzero(np.ones(self.n_items, bool) if self.hidden is None else ~self.hidden)
 
+    def of(self, graph: KnowledgeGraph, interactions: Interactions) -> Data:
+        """The same content with other interactions; `graph` holds all items that are scored.
+
+        Raises:
+            SourceError: An interaction is with an item that the graph has not.
+        """
+        log = over(graph, interactions)
+        return replace(self, positives=log.matrix(), ages=_ages(log))
+
 
 def data_of(
     graph: KnowledgeGraph,

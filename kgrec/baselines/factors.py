@@ -51,17 +51,7 @@ class IALS:
         _check("IALS", data)
         from implicit.cpu.als import AlternatingLeastSquares
 
-        with _one_thread():
-            model = AlternatingLeastSquares(
-                factors=self.dim,
-                regularization=self.regularization,
-                alpha=self.confidence,
-                iterations=self.iterations,
-                random_state=self.seed,
-                num_threads=1,
-            )
-            model.fit(ones(data.positives), show_progress=False)
-        return SolvedUsers(model)
+        return SolvedUsers(_fitted(AlternatingLeastSquares, self, data, alpha=self.confidence))
 
 
 @dataclass(frozen=True)
@@ -115,16 +105,7 @@ class BPR:
         _check("BPR", data)
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-        with _one_thread():
-            model = BayesianPersonalizedRanking(
-                factors=self.dim,
-                learning_rate=self.learning_rate,
-                regularization=self.regularization,
-                iterations=self.iterations,
-                random_state=self.seed,
-                num_threads=1,
-            )
-            model.fit(ones(data.positives), show_progress=False)
+        model = _fitted(BayesianPersonalizedRanking, self, data, learning_rate=self.learning_rate)
         new = np.zeros(model.user_factors.shape[1], np.float32)
         # implicit holds b in the last column of the items, whose users have a one there
         new[-1] = 1
@@ -138,6 +119,21 @@ def _check(name: str, data: Data) -> None:
         )
     if not data.positives.nnz:
         raise TrainingError(f"{name}: there are no positive interactions.", "Leave this baseline out.")
+
+
+def _fitted(kind: Any, options: IALS | BPR, data: Data, **others: float) -> Any:
+    """A model of a kind of implicit's, learned on one thread."""
+    with _one_thread():
+        model = kind(
+            factors=options.dim,
+            regularization=options.regularization,
+            iterations=options.iterations,
+            random_state=options.seed,
+            num_threads=1,
+            **others,
+        )
+        model.fit(ones(data.positives), show_progress=False)
+    return model
 
 
 def _one_thread() -> AbstractContextManager[Any]:

@@ -169,7 +169,7 @@ def evaluate(
     for fold in found:
         out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{_counts(fold)}.")
     with out.bars() as bars:
-        questions = _questions(found, ks, by, options, bars)
+        questions = _questions(found, ks, by, options)
         systems = _systems(found[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
         _check_names(systems)
         deciding = {
@@ -183,11 +183,11 @@ def evaluate(
         kept = Kept(output.with_name(f"{output.name}.parts"), deciding, resume=resume)
         entries = compete(questions, systems, ks, kept, _told(out))
         results = Results(found, entries, ks, chosen, str(graph), seed=seed)
-        results.save(output, page)
+        record = results.save(output, page)
         kept.remove()
     out.say(_summary(results))
     out.say(f"Wrote {output}. Open {output / 'report.html'} in a browser.")
-    out.result({"report": str(output), **results.record()})
+    out.result({"report": str(output), **record})
 
 
 def _protocol(
@@ -276,15 +276,14 @@ def _given(
 
 
 def _questions(
-    folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config, bars: Bars
+    folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config
 ) -> list[Question]:
     from kgrec.contest.question import Question, small_types
     from kgrec.text import SentenceEncoder
 
     encoder = None if config.text.model == "none" else SentenceEncoder(config.text)
     classes = tuple(by) if by else small_types(folds[0].source)
-    told = bars.step("encoding text")
-    return [Question(fold, max(ks), classes, encoder, told) for fold in folds]
+    return [Question(fold, max(ks), classes, encoder) for fold in folds]
 
 
 def _systems(

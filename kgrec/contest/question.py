@@ -5,7 +5,6 @@ Enters: a `Fold`. Leaves: a `Question`, with what its systems share; `Answer`s. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,8 +22,6 @@ from kgrec.text import TextEncoder
 
 #: a type of nodes by which lists are held against histories has at most so many
 _CLASSES = 100
-#: is told what is done, and how much of it there is
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,6 @@ class Question:
     classes: tuple[str, ...] = ()
     #: turns the texts of items into vectors, for baselines and for the diversity of lists; None: no texts
     encoder: TextEncoder | None = None
-    #: is told of texts that are encoded
-    on_text: Progress | None = None
 
     @cached_property
     def learned(self) -> Data:
@@ -51,9 +46,7 @@ class Question:
         """What is learned from once the options are chosen: the validation part, too."""
         if not len(self.fold.valid):
             return self.learned
-        return data_of(
-            self.fold.source, self.fold.graph.interactions, encoder=self.encoder, hidden=self.fold.hidden
-        )
+        return self.learned.of(self.fold.source, self.fold.graph.interactions)
 
     @cached_property
     def valid(self) -> sp.csr_matrix:

@@ -129,12 +129,15 @@ class Results:
                 tables.append(table.add_column(0, "system", name))
         return pa.concat_tables(tables).unify_dictionaries() if tables else pa.table({})
 
-    def save(self, folder: str | Path, page: Callable[[dict[str, Any]], str] | None = None) -> None:
+    def save(self, folder: str | Path, page: Callable[[dict[str, Any]], str] | None = None) -> dict[str, Any]:
         """Write a folder, whole or not at all.
 
         Args:
             folder: Where.
             page: Makes report.html of the record; None: without.
+
+        Returns:
+            The record.
 
         Raises:
             ArtifactError: The folder cannot be written.
@@ -149,6 +152,7 @@ class Results:
             if page is not None:
                 (place / "report.html").write_text(page(record), encoding="utf-8")
             save_folds(self.folds, place / "split", self.protocol)
+        return record
 
     def _data(self) -> dict[str, int]:
         fold = self.folds[0]

@@ -15,16 +15,16 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from kgrec.baselines.contract import Baseline, Scorer
+from kgrec.baselines.contract import Baseline
 from kgrec.baselines.tune import tune
-from kgrec.contest.question import Answer, Progress, Question
+from kgrec.contest.question import Answer, Question
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.measure import codes_of
 from kgrec.evaluate.ranking import blocks, top
 from kgrec.fit import OnEpoch
 from kgrec.recommend import Recommender
 from kgrec.settings import Config
-from kgrec.text import TextEncoder
+from kgrec.text import Progress, TextEncoder
 
 Kind = Literal["kgrec", "ablation", "baseline", "lists"]
 
@@ -155,7 +155,7 @@ class Tuned:
         lists = {name: np.full(shape, -1, np.int32) for name in ("", *parts)}
         for rows in blocks(len(question.rows), question.everything.n_items):
             with _timed(seconds, "lists"):
-                scores = _scores(scorer, question, rows)
+                scores = scorer.scores(question.fold.known[rows], question.rows[rows])
                 found_here = top(scores.copy() if parts else scores, question.k, question.fold.seen[rows])
             lists[""][rows] = found_here
             for name, mask in parts.items():
@@ -178,11 +178,6 @@ class Given:
     def answer(self, question: Question) -> Answer:
         """See `System`."""
         return Answer(codes_of(question.fold, self.lists, question.k))
-
-
-def _scores(scorer: Scorer, question: Question, rows: slice) -> np.ndarray:
-    scores = scorer.scores(question.fold.known[rows], question.rows[rows])
-    return np.asarray(scores, np.float32)
 
 
 def _tables(recommender: Recommender, question: Question, candidates: list[str] | None) -> pa.Table:
@@ -216,12 +211,11 @@ def _tables(recommender: Recommender, question: Question, candidates: list[str] 
 
 def _histories(fold: Fold, rows: np.ndarray) -> tuple[list[list[str]], list[list[str]]]:
     """What some users liked, and what they did not, by names of items."""
-    items = fold.source.item_ids.labels
-    disliked = fold.seen - fold.known
+    items, liked = fold.source.item_ids.labels, fold.known[rows]
+    disliked = fold.seen[rows] - liked
     disliked.eliminate_zeros()
     return tuple(  # type: ignore[return-value]
-        [items.take(pa.array(matrix[row].indices)).to_pylist() for row in rows]
-        for matrix in (fold.known, disliked)
+        [items.take(pa.array(row.indices)).to_pylist() for row in matrix] for matrix in (liked, disliked)
     )
 
 

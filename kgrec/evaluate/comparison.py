@@ -54,8 +54,11 @@ def compare(
         raise ConfigError("There are fewer than two models to compare.", "Give evaluations of two or more.")
     if against is not None and against not in models:
         raise UnknownId(f"There is no model '{against}' to compare.", did_you_mean(against, [*models]))
-    pairs = [pair for pair in combinations(models, 2) if against is None or against in pair]
-    pairs = [pair if pair[0] == against or against is None else pair[::-1] for pair in pairs]
+    pairs = (
+        [(against, other) for other in models if other != against]
+        if against is not None
+        else combinations(models, 2)
+    )
     rows = [row for pair in pairs for row in _compared(models, pair, metrics, bucket, level, resamples, seed)]
     columns = ["metric", "model", "other", "difference", "low", "high", "effect", "users", "p"]
     frame = pd.DataFrame(rows, columns=columns)
