@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def put_in_place(temporary: Path, path: Path) -> None:
     else:
         temporary.replace(path)
     _sync(path.parent)
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Have a file written under another name, force it to the disk and put it in place: it appears whole or not at all."""
+    temporary = temporary_beside(path)
+    write(temporary)
+    put_in_place(temporary, path)
 
 
 def present(folder: Path) -> Path:

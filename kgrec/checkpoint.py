@@ -153,9 +153,7 @@ class Checkpoint:
     def _put(self, name: str, write: Callable[[Path], None]) -> None:
         """Write a file of the folder, whole or not at all."""
         assert self.folder is not None
-        temporary = atomic.temporary_beside(self.folder / name)
-        write(temporary)
-        atomic.put_in_place(temporary, self.folder / name)
+        atomic.write_whole(self.folder / name, write)
 
     def _tensors(self, name: str) -> dict[str, np.ndarray]:
         from safetensors import SafetensorError

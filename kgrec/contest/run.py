@@ -12,13 +12,14 @@ import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kgrec import artifacts
+from kgrec import artifacts, atomic
 from kgrec.contest.question import Answer, Question
 from kgrec.contest.systems import Kind, System
 from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError
@@ -110,11 +111,16 @@ class Kept:
             return
         lists = {"": answer.lists, **answer.among}
         named: dict[str, Any] = {f"lists{n}": array for n, array in enumerate(lists.values())}
-        np.savez(place.with_suffix(".npz"), **named)
         said = {name: value for name, value in vars(answer).items() if name not in ("lists", "among")}
-        unfinished = place.with_suffix(".json.new")
-        artifacts.write_json({"names": [*lists], **said}, unfinished)
-        unfinished.replace(place.with_suffix(".json"))
+
+        def write_lists(path: Path) -> None:
+            with path.open("wb") as file:
+                np.savez(file, **named)
+
+        atomic.write_whole(place.with_suffix(".npz"), write_lists)
+        atomic.write_whole(
+            place.with_suffix(".json"), partial(artifacts.write_json, {"names": [*lists], **said})
+        )
 
     def remove(self) -> None:
         """When all is over."""
