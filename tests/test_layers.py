@@ -164,6 +164,7 @@ LAYERS = [
     "cli.embed",
     "cli.cold",
     "cli.export",
+    "cli.split",
     "cli.evaluate",
     "cli.doctor",
     "cli.demo",

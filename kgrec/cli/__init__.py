@@ -22,7 +22,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import build, cold, demo, doctor, embed, evaluate, export, imports, query, train
+from kgrec.cli import build, cold, demo, doctor, embed, evaluate, export, imports, query, split, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -102,7 +102,7 @@ for _command in (
     cold.remove,
     embed.embed,
     query.explain,
-    evaluate.split,
+    split.split,
     evaluate.evaluate,
     doctor.doctor,
 ):

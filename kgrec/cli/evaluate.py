@@ -1,13 +1,14 @@
-"""`kgrec evaluate`: is this better than what there is, for whom, and what does the knowledge bring. `kgrec split`: what is held back."""
+"""`kgrec evaluate`: is this better than what there is, for whom, and what does the knowledge bring."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.console import Bars, Console, Json, Quiet, console, counted
+from kgrec.cli.console import Bars, Console, Json, Quiet, console
+from kgrec.cli.split import Folds, Kind, Last, Seed, Share, ValidShare, counts, protocol_of, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
 QUICK = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf")
 _ABLATIONS = ("graph", "text", "shuffle-graph")
 
-_Kind = Annotated[
-    str,
-    typer.Option(
-        "--protocol",
-        help="What is held back: random, last (of each user), time (a cut), folds (cross-validation), cold-items, cold-users.",
-    ),
-]
-_Share = Annotated[float | None, typer.Option("--share", help="How much is held back, 0 to 1.")]
-_Last = Annotated[int | None, typer.Option("--last", help="Positives of each user that `last` holds back.")]
-_Folds = Annotated[int | None, typer.Option("--folds", help="Parts of a cross-validation.")]
-_ValidShare = Annotated[
-    float | None, typer.Option("--valid-share", help="How much of the rest baselines are tuned by.")
-]
-_Seed = Annotated[int, typer.Option("--seed", help="Of all that is drawn.")]
 _Train = Annotated[
     Path | None,
     typer.Option("--train", help="Interactions to learn from, in place of the graph's, with --test."),
@@ -55,48 +42,15 @@ _New = Annotated[
 ]
 
 
-def split(
-    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("split"),
-    protocol: _Kind = "random",
-    share: _Share = None,
-    last: _Last = None,
-    folds: _Folds = None,
-    valid_share: _ValidShare = None,
-    seed: _Seed = 0,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Divide the interactions into what is learned from and what is asked for, as files.
-
-    Another system trains on these, and its lists are then measured by `kgrec evaluate --split`.
-
-    Example: `kgrec split graph/ --protocol time -o split/`
-    """
-    from kgrec.artifacts import check_output
-    from kgrec.evaluate.protocols import save_folds, split_graph
-    from kgrec.graph import KnowledgeGraph
-
-    out = console(as_json, quiet)
-    check_output(output, "split")
-    loaded = KnowledgeGraph.load(graph)
-    chosen = _protocol(protocol, share, last, folds, valid_share, seed)
-    found = split_graph(loaded, chosen)
-    save_folds(found, output, chosen)
-    for fold in found:
-        out.say(f"{output / str(fold.number)}: {_counts(fold)}")
-    out.result({"split": str(output), "folds": [_sizes(fold) for fold in found]})
-
-
 def evaluate(
     graph: Annotated[Path, typer.Argument(help="A graph folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("report"),
-    protocol: _Kind = "random",
-    share: _Share = None,
-    last: _Last = None,
-    folds: _Folds = None,
-    valid_share: _ValidShare = None,
-    seed: _Seed = 0,
+    protocol: Kind = "random",
+    share: Share = None,
+    last: Last = None,
+    folds: Folds = None,
+    valid_share: ValidShare = None,
+    seed: Seed = 0,
     train: _Train = None,
     valid: _Valid = None,
     test: _Test = None,
@@ -163,18 +117,18 @@ def evaluate(
     if min(ks) < 1:
         raise ConfigError(f"-k is {min(ks)}.", "Give lengths of 1 or more.")
     options = Config.read(config, [*(settings or []), f"train.seed={seed}"])
-    chosen = None if test or split else _protocol(protocol, share, last, folds, valid_share, seed)
+    chosen = None if test or split else protocol_of(protocol, share, last, folds, valid_share, seed)
     loaded = KnowledgeGraph.load(graph)
     found = _held_back(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
     for fold in found:
-        out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{_counts(fold)}.")
+        out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{counts(fold)}.")
     with out.bars() as bars:
         questions = _questions(found, ks, by, options)
         systems = _systems(found[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
         _check_names(systems)
         deciding = {
             "graph": loaded.inputs,
-            "parts": [_sizes(fold) for fold in found],
+            "parts": [sizes(fold) for fold in found],
             "protocol": chosen.model_dump() if chosen else None,
             "config": options.model_dump(mode="json"),
             "k": ks,
@@ -188,32 +142,6 @@ def evaluate(
     out.say(_summary(results))
     out.say(f"Wrote {output}. Open {output / 'report.html'} in a browser.")
     out.result({"report": str(output), **record})
-
-
-def _protocol(
-    kind: str,
-    share: float | None,
-    last: int | None,
-    folds: int | None,
-    valid_share: float | None,
-    seed: int,
-) -> Protocol:
-    from pydantic import ValidationError
-
-    from kgrec.errors import ConfigError
-    from kgrec.evaluate.protocols import Protocol
-
-    options: dict[str, Any] = {"share": share, "last": last, "folds": folds, "valid_share": valid_share}
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        return Protocol(kind=kind, seed=seed, **given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--protocol" if first["loc"][0] == "kind" else f"--{first['loc'][0]}".replace("_", "-")
-        raise ConfigError(
-            f"{option} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}.",
-            "See kgrec evaluate --help.",
-        ) from None
 
 
 def _held_back(
@@ -381,21 +309,3 @@ def _check_names(systems: Sequence[System]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"Two systems are called '{name}'.", "Give lists another name.")
-
-
-def _sizes(fold: Fold) -> dict[str, int]:
-    parts = {"train": fold.train, "valid": fold.valid, "history": fold.history, "test": fold.test}
-    return {name: len(part) for name, part in parts.items()} | {"hidden": len(fold.hidden)}
-
-
-def _counts(fold: Fold) -> str:
-    nouns = {
-        "train": "to learn from",
-        "valid": "to tune by",
-        "history": "told with the question",
-        "test": "asked for",
-    }
-    sizes = _sizes(fold)
-    said = ", ".join(f"{sizes[name]:,} {noun}" for name, noun in nouns.items() if sizes[name])
-    hidden = f"; {counted(sizes['hidden'], 'item')} hidden" if sizes["hidden"] else ""
-    return f"interactions: {said}, of {counted(len(fold.test.users), 'user')}{hidden}"
