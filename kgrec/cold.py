@@ -27,17 +27,13 @@ from kgrec.ingest.report import Report
 from kgrec.links import hops_of
 from kgrec.mapping import Mapping
 from kgrec.model import Model, Parameters, history_vectors, units
+from kgrec.newcomers import heirs, inherited
 from kgrec.reach import Reached, reached
 from kgrec.rescore import Rescorer, unit_rows
 from kgrec.settings import Config
 from kgrec.slim import no_weights
 from kgrec.text import Progress, TextEncoder
 from kgrec.vocabulary import Vocabulary
-
-#: known items that are looked at for what goes with a new one, and those of them that count
-_NEAR, _HEIRS = 100, 20
-#: how much a known item itself goes with a new one that is like it
-_ITSELF = 0.5
 
 
 @dataclass(frozen=True)
@@ -285,34 +281,12 @@ def _index(model: Model, vectors: np.ndarray, *, known_stay: bool) -> VectorInde
 
 
 def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.csr_matrix:
-    """What goes with a new item: what goes with the known items most like it, and these themselves.
-
-    Without this, new items would lack a part of the score that known ones have, and sink among them.
-
-    Returns:
-        shape (n_new, n_items), float32.
-    """
+    """What is taken together with new items, if that counts; shape (n_new, n_items), float32."""
+    if not model.rescorer.weights[3]:
+        return no_weights(len(vectors), len(model.items))
     known = np.flatnonzero(model.trained)
-    size = (len(vectors), len(model.items))
-    if not model.rescorer.weights[3] or not len(known) or not len(vectors):
-        return no_weights(*size)
-    only = None if len(known) == len(model.items) else known
-    found, cosines = model.index.search(vectors, min(_NEAR, len(known)), only=only)
-    row = np.repeat(np.arange(len(vectors)), found.shape[1])
-    shared = np.asarray(graph[row].multiply(model.rescorer.graph[found.ravel()]).sum(axis=1)).reshape(
-        found.shape
-    )
-    near = np.maximum(cosines + shared, 0) ** 4
-    order = np.argsort(-near, axis=1, kind="stable")[:, :_HEIRS]
-    share = np.take_along_axis(near, order, 1)
-    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
-    column = np.take_along_axis(found, order, 1)
-    heirs = sp.csr_matrix(
-        (share.ravel(), (np.repeat(np.arange(len(vectors)), order.shape[1]), column.ravel())), size
-    )
-    together = model.rescorer.together + _ITSELF * sp.identity(size[1], np.float32, "csr")
-    inherited: sp.csr_matrix = (heirs @ together).tocsr().astype(np.float32)
-    return inherited
+    near = heirs(model.index, vectors, graph, known, model.rescorer.graph)
+    return inherited(near, model.rescorer.together)
 
 
 def _rows(model: Model, entities: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def explain(
         user: Name of the user, for the result.
         new_item_boost: Is added to the score if training did not know the item.
     """
-    boost = 0.0 if model.trained[item] else new_item_boost
+    boost = float(model.rescorer.prior[item]) + (0.0 if model.trained[item] else new_item_boost)
     rows, shares = _history_shares(model, history)
     rest = model.rescorer.shares(history, model.history_weight, item)
     account = _Account(model, np.append(rows, item), rest)

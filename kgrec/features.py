@@ -55,6 +55,12 @@ class ItemFeatures:
         neighbors = sp.csr_matrix((part.data, local, part.indptr), shape=(len(rows), len(columns)))
         return ItemFeatures(self.dense[rows], neighbors, self.relation[columns], self.entity[columns])
 
+    def touched(self, rows: np.ndarray, n_nodes: int) -> np.ndarray:
+        """Which nodes of the schema are neighbours of `rows`; shape (n_nodes,), bool."""
+        touched = np.zeros(n_nodes, bool)
+        touched[self.entity[np.unique(self.neighbors[rows].indices)]] = True
+        return touched
+
 
 @dataclass(frozen=True)
 class Schema:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,20 +23,21 @@ from kgrec.graph import KnowledgeGraph
 from kgrec.index import SAMPLE, VectorIndex
 from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters, history_vectors, units
+from kgrec.newcomers import made_new, with_heirs
 from kgrec.rescore import PARTS, Rescorer, proportions
-from kgrec.search import PENALTIES, Found, default_setting, rescorer, search
+from kgrec.search import PENALTIES, Found, Parts, default_setting, heirs_among, rescorer, search
 from kgrec.settings import Config
 from kgrec.slim import item_weights, no_weights
 from kgrec.text import Progress as TextProgress
 from kgrec.text import TextEncoder
-from kgrec.train import Course, Epoch, Setting, content_encoder, degrees, learn, threads
+from kgrec.train import Course, Epoch, Setting, content_encoder, degrees, learn, taken_by, threads
 
 logger = logging.getLogger(__name__)
 
 #: called after each epoch with its line, and the number of epochs done and planned
 OnEpoch = Callable[[Epoch, int, int], None]
-#: gives a training and a held-out part of the positives, both of shape (n_users, n_items)
-Split = Callable[[np.random.Generator], tuple[sp.csr_matrix, sp.csr_matrix]]
+#: deals the positives out
+Split = Callable[[np.random.Generator], Parts]
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,11 @@ def fit_model(
             "The graph has no item.",
             "Give the item table rows, or mark another with `item: true` in the mapping.",
         )
-    course = _course(graph, entities, config, text_encoder, watcher)
-    split = _split(interactions, valid, config)
     positives = interactions.matrix(half_life=config.encoder.half_life)
+    course = _course(graph, entities, config, text_encoder, watcher)
+    met = taken_by(interactions.matrix(positive_only=False)) > 0
+    course = replace(course, refused=met & (taken_by(positives) == 0))
+    split = _split(interactions, valid, config, course.known(positives))
     trained = train(course, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
     return _model(graph, interactions, positives, course, trained, config)
 
@@ -128,13 +131,13 @@ def train(
             logger.warning("No user has two positive interactions: there is nothing to learn from.")
             return Trained(content_encoder(course), _unlearned(course), [])
         log = _Log(on_epoch, course, checkpoint.begin(course, positives, config.model_dump_json()))
-        training, held_out = split(np.random.default_rng(config.train.seed))
+        parts = split(np.random.default_rng(config.train.seed))
 
         def run(setting: Setting) -> ItemEncoder:
-            return learn(course, training, setting, checkpoint.progress("select", setting, log.tell))
+            return learn(course, parts.training, setting, checkpoint.progress("select", setting, log.tell))
 
-        if held_out.nnz:
-            found = search(course, training, held_out, config.rescore, run, log, checkpoint)
+        if len(parts.judges):
+            found = search(course, parts, config.rescore, run, log, checkpoint)
         else:
             found = _unchosen(course, config)
         last = checkpoint.progress("refit", found.setting, log.tell)
@@ -145,27 +148,37 @@ def train(
 
 def _unchosen(course: Course, config: Config) -> Found:
     weights = proportions(config.rescore.weights or (1.0, 0.0, 0.0, 0.0))
-    return Found(default_setting(course), 0.0, config.rescore.penalty or PENALTIES[1], weights, {})
+    return Found(
+        default_setting(course),
+        0.0,
+        config.rescore.penalty or PENALTIES[1],
+        weights,
+        config.rescore.unmet or 0.0,
+        {},
+    )
 
 
 def _unlearned(course: Course) -> Found:
     """Content alone: all parts that there are, alike."""
     there = np.array([1, course.features.neighbors.nnz > 0, course.features.dense.any(), 0], np.float32)
-    return Found(default_setting(course), 0.0, PENALTIES[1], there / there.sum(), {})
+    return Found(default_setting(course), 0.0, PENALTIES[1], there / there.sum(), 0.0, {})
 
 
-def _split(interactions: Interactions, valid: Interactions | None, config: Config) -> Split:
-    def split(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+def _split(
+    interactions: Interactions, valid: Interactions | None, config: Config, known: np.ndarray
+) -> Split:
+    def split(rng: np.random.Generator) -> Parts:
         half_life = config.encoder.half_life
         if valid is not None:
-            return interactions.matrix(half_life=half_life), valid.matrix()
+            return Parts.of(interactions.matrix(half_life=half_life), valid.matrix(), ~known)
         if not config.train.valid_share:
-            return interactions.matrix(half_life=half_life), interactions.matrix()[:0]
+            return Parts.of(interactions.matrix(half_life=half_life), interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
-        parts = interactions.split(config.train.valid_share, rng, by=by)
-        return parts[0].matrix(half_life=half_life), parts[1].matrix()
+        rest, later = interactions.split(config.train.valid_share, rng, by=by)
+        training, held_out, new = made_new(rest.matrix(half_life=half_life), later.matrix(), known, rng)
+        return Parts(training, held_out, unmet=~known, made_new=new, barred=~known)
 
     return split
 
@@ -182,9 +195,12 @@ def _model(
     with torch.no_grad():
         items = trained.encoder(course.inputs_on_cpu, trained.encoder.identity).numpy()
     vectors, lengths = units(items)
+    known = course.known(positives)
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
     parameters = Parameters.of(arrays, course.schema)
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
+    users = history_vectors(sample_of_users(positives), weight, vectors)
+    index = VectorIndex.build(vectors, config.index, users)
     return Model(
         config=config,
         items=graph.item_ids,
@@ -193,14 +209,12 @@ def _model(
         vectors=vectors,
         lengths=lengths,
         history_weight=weight,
-        trained=np.ones(len(entities), bool),
+        trained=known,
         users=interactions.users,
         histories=positives,
         seen=interactions.matrix(positive_only=False),
-        index=VectorIndex.build(
-            vectors, config.index, history_vectors(sample_of_users(positives), weight, vectors)
-        ),
-        rescorer=_rescorer(course, positives, trained.found, config),
+        index=index,
+        rescorer=_rescorer(course, positives, trained.found, config, index, vectors),
         metrics=_metrics(trained),
         parameters=lambda: parameters,
         graph=lambda: graph,
@@ -209,13 +223,21 @@ def _model(
     )
 
 
-def _rescorer(course: Course, positives: sp.csr_matrix, found: Found, config: Config) -> Rescorer:
+def _rescorer(
+    course: Course,
+    positives: sp.csr_matrix,
+    found: Found,
+    config: Config,
+    index: VectorIndex,
+    vectors: np.ndarray,
+) -> Rescorer:
     """The parts that have a weight, over all interactions."""
+    together, unmet = no_weights(positives.shape[1], positives.shape[1]), ~course.known(positives)
     if found.weights[3]:
-        together = item_weights(positives, (found.penalty,), config.rescore.neighbors)[0]
-    else:
-        together = no_weights(positives.shape[1], positives.shape[1])
-    return rescorer(course, together, found.weights)
+        (together,) = item_weights(positives, (found.penalty,), config.rescore.neighbors)
+        new = np.flatnonzero(unmet)
+        together = with_heirs(together, new, heirs_among(course, index, vectors, new, positives))
+    return rescorer(course, together, found.weights, found.unmet * unmet)
 
 
 def sample_of_users(positives: sp.csr_matrix) -> sp.csr_matrix:
@@ -234,7 +256,8 @@ def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:
 def _metrics(trained: Trained) -> dict[str, object]:
     found = trained.found
     weights = {name: round(float(weight), 4) for name, weight in zip(PARTS, found.weights, strict=True)}
-    chosen = {**vars(found.setting), "evenness": found.evenness, "penalty": found.penalty, "weights": weights}
+    chosen = {**vars(found.setting), "evenness": found.evenness, "penalty": found.penalty}
+    chosen |= {"weights": weights, "unmet": round(found.unmet, 4)}
     chosen |= {f"valid_{name}": value for name, value in found.figures.items()}
     return {"chosen": chosen if found.figures else {}, "log": [line.record() for line in trained.log]}
 

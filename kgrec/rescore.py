@@ -7,11 +7,11 @@ four similarities. Writes and reads `rescore.safetensors` of model/.
     \mathrm{score}(u, i) = w_e\, u \cdot z_i
         + w_g \cos\Big(\sum_j h_j a_j,\, a_i\Big)
         + w_t \cos\Big(\sum_j h_j t_j,\, t_i\Big)
-        + w_c \sum_j \frac{C_{ij}}{\sqrt{|H(u)|}}
+        + w_c \sum_j \frac{C_{ij}}{\sqrt{|H(u)|}} + b_i
     \qquad j \in H(u)
 
 `a` are the weighted neighbours in the graph as one sparse vector, `t` the text vectors, `C` the weights of
-:mod:`kgrec.slim`, and `h` what an item counts for in a history. Each part is a sum over the history, so a score can be
+:mod:`kgrec.slim`, `h` what an item counts for in a history, and `b` is 0 but for items that nobody met. Each part is a sum over the history, so a score can be
 explained. A linear model beside a dense one is the idea of Cheng et al. 2016, "Wide & deep learning".
 """
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,9 @@ class RescoreConfig(BaseModel, frozen=True, extra="forbid"):
     """Items at most whose weights are fitted for what is taken together with an item."""
     together: bool = True
     """Whether what is taken together is fitted at all."""
+    unmet: float | None = Field(None, allow_inf_nan=False)
+    """Is added to the score of items in no interaction. They may be new, or what nobody wants, and a log does not say which. None: what does best on
+    validation data if both are as likely; 0: they are new, and compete as items do that are added later."""
     penalty: float | None = Field(None, gt=0)
     """Of these weights, as in ridge regression; None: the best of 5, 20, 80, 320 on validation data."""
 
@@ -66,11 +70,13 @@ class Rescorer:
     text: np.ndarray
     #: weight of each other item of a history; shape (n_items, n_items), float32
     together: sp.csr_matrix
+    #: added to the score, whoever asks; not 0 for items that nobody met; shape (n_items,), float32
+    prior: np.ndarray
 
-    @property
+    @cached_property
     def is_idle(self) -> bool:
         """Whether the cosine of the embeddings is all of the score."""
-        return not self.weights[1:].any()
+        return not (self.weights[1:].any() or self.prior.any())
 
     def scores(
         self,
@@ -91,6 +97,7 @@ class Rescorer:
             return np.asarray(cosines, np.float32)
         parts = self.parts(histories, history_weight, candidates)
         scores: np.ndarray = self.weights[0] * cosines + np.tensordot(self.weights[1:], parts, 1)
+        scores += self.prior[candidates]
         return scores.astype(np.float32)
 
     def parts(
@@ -156,6 +163,7 @@ class Rescorer:
             graph=sp.vstack([self.graph, graph]).tocsr()[source],
             text=np.concatenate([self.text, text.astype(np.float16)])[source],
             together=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
+            prior=np.append(self.prior, np.zeros(size - n_items, np.float32)),
         )
 
     def with_graph(self, at: np.ndarray, graph: sp.csr_matrix) -> Rescorer:
@@ -166,7 +174,7 @@ class Rescorer:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays, which `of_arrays` reads."""
-        kept = {"weights": self.weights, "columns": self.columns, "text": self.text}
+        kept = {"weights": self.weights, "columns": self.columns, "text": self.text, "prior": self.prior}
         for name, matrix in (("graph", self.graph), ("together", self.together)):
             kept[f"{name}.data"] = matrix.data
             kept[f"{name}.indices"] = matrix.indices.astype(np.int32)
@@ -182,10 +190,13 @@ class Rescorer:
         """
         columns = arrays["columns"]
         text = arrays["text"]
-        if text.shape[:1] != (n_items,) or arrays["weights"].shape != (len(PARTS),):
+        # formats before 5 have no prior
+        prior = arrays.get("prior", np.zeros(n_items, np.float32))
+        if any(len(part) != n_items for part in (text, prior)) or arrays["weights"].shape != (len(PARTS),):
             raise ValueError(f"is not of {n_items:,} items")
         graph = _csr(arrays, "graph", (n_items, len(columns)))
-        return cls(arrays["weights"], graph, columns, text, _csr(arrays, "together", (n_items, n_items)))
+        together = _csr(arrays, "together", (n_items, n_items))
+        return cls(arrays["weights"], graph, columns, text, together, prior)
 
     def _by_graph(
         self, histories: sp.csr_matrix, history_weight: np.ndarray, items: np.ndarray

@@ -26,6 +26,8 @@ from kgrec.encoder import Adjacency, ItemEncoder
 from kgrec.evaluate.accuracy import ranking_quality
 from kgrec.evaluate.ranking import gains, some_of
 from kgrec.evening import POWERS, evening_map
+from kgrec.index import IndexConfig, VectorIndex
+from kgrec.newcomers import heirs, of_items, with_heirs
 from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
 from kgrec.slim import item_weights, no_weights
 from kgrec.train import Course, Epoch, Setting, degrees, fresh_encoder
@@ -48,6 +50,40 @@ Run = Callable[[Setting], ItemEncoder]
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Interactions, dealt out to choose by."""
+
+    #: what is learned from; shape (n_users, n_items)
+    training: sp.csr_matrix
+    #: what is to be found; shape (n_users, n_items)
+    valid: sp.csr_matrix
+    #: items in no interaction at all; shape (n_items,), bool
+    unmet: np.ndarray
+    #: items that were held out whole, as if they came later; shape (n_items,), bool
+    made_new: np.ndarray
+    #: items that are in no list; shape (n_items,), bool
+    barred: np.ndarray
+
+    @classmethod
+    def of(cls, training: sp.csr_matrix, valid: sp.csr_matrix, unmet: np.ndarray | None = None) -> Parts:
+        """What is learned from and what is to be found, of whatever items."""
+        none = np.zeros(training.shape[1], bool)
+        return cls(training, valid, none if unmet is None else unmet, none, none)
+
+    @property
+    def judges(self) -> np.ndarray:
+        """Users who have a history and something to be found; increasing."""
+        searching = np.flatnonzero(np.diff(self.valid.indptr))
+        judges: np.ndarray = searching[np.diff(self.training.indptr)[searching] > 0]
+        return judges
+
+    @property
+    def if_unwanted(self) -> Parts:
+        """The same in a world where no item is new: those in no interaction may be in a list, and nobody wants them."""
+        return replace(self, valid=of_items(self.valid, ~self.made_new), barred=self.made_new)
+
+
+@dataclass(frozen=True)
 class Found:
     """What held-out data chose."""
 
@@ -58,7 +94,10 @@ class Found:
     penalty: float
     #: of PARTS; shape (4,), float32, summing to 1
     weights: np.ndarray
-    #: length k of the lists; NDCG and recall of the embeddings alone, and of all parts together; empty if nothing was held out
+    #: added to the score of items in no interaction
+    unmet: float
+    #: length k of the lists; the share of items made new in what was held out; NDCG and recall of the embeddings alone, and
+    #: of all parts together; empty if nothing was held out
     figures: dict[str, float]
 
 
@@ -70,8 +109,7 @@ def default_setting(course: Course) -> Setting:
 
 def search(
     course: Course,
-    training: sp.csr_matrix,
-    valid: sp.csr_matrix,
+    parts: Parts,
     rescore: RescoreConfig,
     run: Run,
     log: Log,
@@ -81,21 +119,24 @@ def search(
 
     Args:
         course: the items and the configuration.
-        training: what is learned from; shape (n_users, n_items).
-        valid: what is held out, of the same shape.
+        parts: what is learned from, and what is held out.
         rescore: what of the second stage is fixed.
         run: trains an encoder.
         log: is told of each trial.
         checkpoint: keeps the trials that are over, and gives those of an earlier process.
     """
-    trials = _Trials(course, training, valid, run, log, checkpoint)
+    trials = _Trials(course, parts, run, log, checkpoint)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)
     evenness, shortlist = trials.evened()
     ndcg, recall = shortlist.quality(shortlist.cosines, course.valid_k)
-    penalty, weights, figures = _blended(course, training, shortlist, rescore)
-    figures = {"k": course.valid_k, "ndcg": ndcg, "recall": recall} | figures
-    return Found(best.setting, evenness, penalty, weights, figures)
+    penalty, weights, figures = _blended(course, parts.training, shortlist, rescore)
+    unmet = 0.0 if rescore.unmet is None else rescore.unmet
+    if rescore.unmet is None and parts.unmet.any():
+        unmet = trials.unmet(evenness, penalty, weights, rescore.neighbors)
+    new = ~course.known(parts.training)[parts.valid.indices]
+    figures = {"k": course.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall} | figures
+    return Found(best.setting, evenness, penalty, weights, unmet, figures)
 
 
 class Log(Protocol):
@@ -113,15 +154,13 @@ class _Trials:
     def __init__(
         self,
         course: Course,
-        training: sp.csr_matrix,
-        valid: sp.csr_matrix,
+        parts: Parts,
         run: Run,
         log: Log,
         checkpoint: Checkpoint,
     ) -> None:
-        self.course, self.training, self.valid = course, training, valid
+        self.course, self.parts = course, parts
         self.run, self.log, self.checkpoint = run, log, checkpoint
-        self.users = some_of(np.flatnonzero(np.diff(valid.indptr)), _USERS, course.train.seed)
         #: of the best trial, if this process made it
         self._best_encoder: ItemEncoder | None = None
 
@@ -138,10 +177,7 @@ class _Trials:
 
     def evened(self) -> tuple[float, Shortlist]:
         """The evenness that does best, and what the best trial's embeddings put first with it."""
-        encoder = self._best_encoder
-        if encoder is None:
-            encoder = fresh_encoder(self.course)
-            self.checkpoint.load_best(encoder)
+        encoder = self._best()
         power, best = POWERS[0], self._shortlist(encoder)
         bar, _ = best.quality(best.cosines, self.course.valid_k)
         for tried in POWERS[1:]:
@@ -151,6 +187,41 @@ class _Trials:
                 break
             power, best, bar = tried, shortlist, ndcg
         return power, best
+
+    def unmet(self, evenness: float, penalty: float, weights: np.ndarray, neighbors: int) -> float:
+        """What is best added to the score of items in no interaction, which may be new or unwanted.
+
+        If they are new, they belong where those are that were made new, and half of what is to be found is with these. If they
+        are unwanted, they take places from known items. The largest share of the NDCG that is lost in a world is
+        to be as small as can be ("minimax regret", Savage 1951). Where no item was made new, what is to be found decides alone.
+        """
+        course, parts = self.course, self.parts
+        worlds = (parts, parts.if_unwanted) if parts.made_new.any() else (parts,)
+        lists = [self._shortlist(self._best(), evenness, world) for world in worlds if len(world.judges)]
+        (together,) = _together(course, parts.training, lists, (penalty,), neighbors)
+        scores = [one.scores(rescorer(course, together, weights)) for one in lists]
+        unknown = [~course.known(parts.training)[one.candidates] for one in lists]
+        spread = _spread(np.where(np.isfinite(scores[0]), scores[0], 0))
+        groups = (parts.made_new, ~parts.made_new) if parts.made_new.any() else (~parts.made_new,)
+        judged = [[lists[0].of(items) for items in groups], *([one] for one in lists[1:])]
+
+        def reached(added: float) -> list[float]:
+            """The NDCG in each world."""
+            raised = (score + np.float32(added) * at for score, at in zip(scores, unknown, strict=True))
+            return [
+                sum(one.quality(score, course.valid_k)[0] for one in each)
+                for each, score in zip(judged, raised, strict=True)
+            ]
+
+        tried = [0.0 - factor * spread for factor in _GRID]
+        return tried[least_regret(np.array([reached(added) for added in tried]))]
+
+    def _best(self) -> ItemEncoder:
+        """The encoder of the best trial."""
+        if self._best_encoder is None:
+            self._best_encoder = fresh_encoder(self.course)
+            self.checkpoint.load_best(self._best_encoder)
+        return self._best_encoder
 
     def _climbed(self, best: Finished, option: str, ladder: Sequence[float]) -> Finished:
         """The best along a ladder: up while it gets better, or else down."""
@@ -191,28 +262,33 @@ class _Trials:
         return made[setting]
 
     @torch.no_grad()
-    def _shortlist(self, encoder: ItemEncoder, evenness: float = 0) -> Shortlist:
-        course, k = self.course, min(max(_WIDTH, self.course.valid_k), self.training.shape[1])
-        log_degree = torch.from_numpy(np.log(degrees(self.training))).to(course.device)
+    def _shortlist(self, encoder: ItemEncoder, evenness: float = 0, parts: Parts | None = None) -> Shortlist:
+        course, parts = self.course, parts or self.parts
+        users, training = some_of(parts.judges, _USERS, course.train.seed), parts.training
+        k = min(max(_WIDTH, course.valid_k), training.shape[1])
+        log_degree = torch.from_numpy(np.log(degrees(training))).to(course.device)
         items = encoder.items(course.inputs, encoder.identity)
         if evenness:
             items = normalize(items @ evening_map(items, evenness), dim=1)
+        barred = torch.from_numpy(parts.barred).to(course.device)
         found, cosines = [], []
-        size = max(1, min(512, _CELLS // max(1, self.training.shape[1])))
-        for start in range(0, len(self.users), size):
-            history = self.training[self.users[start : start + size]]
+        size = max(1, min(512, _CELLS // max(1, training.shape[1])))
+        for start in range(0, len(users), size):
+            history = training[users[start : start + size]]
             scores = encoder.users(items, log_degree, Adjacency(history, course.device)) @ items.T
             row, column = (torch.from_numpy(part.astype(np.int64)) for part in history.nonzero())
             scores[row.to(course.device), column.to(course.device)] = -torch.inf
+            scores[:, barred] = -torch.inf
             top = torch.topk(scores, k)
             found.append(top.indices.cpu().numpy())
             cosines.append(top.values.cpu().numpy())
         return Shortlist(
-            self.training[self.users],
-            self.valid[self.users],
+            training[users],
+            parts.valid[users],
             np.concatenate(found),
             np.concatenate(cosines),
             np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy()),
+            items.cpu().numpy(),
         )
 
 
@@ -230,10 +306,20 @@ class Shortlist:
     cosines: np.ndarray
     #: what an item counts for in a history; shape (n_items,)
     history_weight: np.ndarray
+    #: unit vectors of the items; shape (n_items, dim), float32
+    vectors: np.ndarray
 
     def parts(self, rescorer: Rescorer) -> np.ndarray:
         """The parts of the candidates' scores after the first; shape (3, n_users, width)."""
         return rescorer.parts(self.histories, self.history_weight, self.candidates)
+
+    def of(self, items: np.ndarray) -> Shortlist:
+        """The same with some items alone to be found, given by a mask."""
+        return replace(self, truth=of_items(self.truth, items))
+
+    def scores(self, rescorer: Rescorer) -> np.ndarray:
+        """Scores of the candidates; shape (n_users, width)."""
+        return rescorer.scores(self.histories, self.history_weight, self.candidates, self.cosines)
 
     def quality(self, scores: np.ndarray, k: int) -> tuple[float, float]:
         """Mean NDCG and recall of the k first by these scores; shape (n_users, width)."""
@@ -246,19 +332,49 @@ class Shortlist:
         return gains(self.candidates, self.truth)
 
 
+def least_regret(quality: np.ndarray) -> int:
+    """The option that loses least where it loses most, of equal ones the first.
+
+    Args:
+        quality: of each option in each world; shape (n_options, n_worlds).
+    """
+    lost = 1 - quality / np.maximum(quality.max(axis=0), 1e-12)
+    return int(lost.max(axis=1).argmin())
+
+
 # the parts of a score
 
 
-def rescorer(course: Course, together: sp.csr_matrix, weights: np.ndarray) -> Rescorer:
+def rescorer(
+    course: Course, together: sp.csr_matrix, weights: np.ndarray, prior: np.ndarray | None = None
+) -> Rescorer:
     """A rescorer of the items of a course."""
     features = course.features
+    prior = np.zeros(len(features)) if prior is None else prior
     return Rescorer(
         weights=np.asarray(weights, np.float32),
         graph=unit_rows(features.neighbors),
         columns=course.schema.codes(features.relation, features.entity),
         text=features.dense.astype(np.float16),
         together=together,
+        prior=prior.astype(np.float32),
     )
+
+
+def heirs_among(
+    course: Course, index: VectorIndex, vectors: np.ndarray, new: np.ndarray, positives: sp.csr_matrix
+) -> sp.csr_matrix:
+    """Shares of known items in new ones of a course; shape (n_new, n_items), float32.
+
+    Args:
+        course: the items.
+        index: of them.
+        vectors: unit embeddings of them; shape (n_items, dim).
+        new: rows of those that the positives do not hold.
+        positives: what is learned from; shape (n_users, n_items).
+    """
+    neighbors = unit_rows(course.features.neighbors)
+    return heirs(index, vectors[new], neighbors[new], np.flatnonzero(course.known(positives)), neighbors)
 
 
 def _blended(
@@ -280,7 +396,7 @@ def _blended(
         )
     only = np.array([1, 0, 0, 1], np.float32)
     found = []
-    fitted = item_weights(training, penalties, rescore.neighbors, np.unique(shortlist.candidates))
+    fitted = _together(course, training, [shortlist], penalties, rescore.neighbors)
     for penalty, together in zip(penalties, fitted, strict=True):
         parts = rescorer(course, together, only)
         taken = shortlist.parts(parts)[2]
@@ -288,6 +404,23 @@ def _blended(
     _, negated, taken = max(found, key=lambda one: one[:2])
     weights, ndcg, recall = _weights(shortlist, np.stack([graph, text, taken]), k)
     return -negated, weights, {"blended_ndcg": ndcg, "blended_recall": recall}
+
+
+def _together(
+    course: Course,
+    training: sp.csr_matrix,
+    shortlists: Sequence[Shortlist],
+    penalties: Sequence[float],
+    neighbors: int,
+) -> list[sp.csr_matrix]:
+    """For each penalty, what is taken together with the candidates of some shortlists of the same embeddings."""
+    candidates = np.unique(np.concatenate([one.candidates.ravel() for one in shortlists]))
+    new = candidates[~course.known(training)[candidates]]
+    vectors = shortlists[0].vectors
+    index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
+    near = heirs_among(course, index, vectors, new, training)
+    fitted = item_weights(training, penalties, neighbors, np.union1d(candidates, near.indices))
+    return [with_heirs(together, new, near) for together in fitted]
 
 
 def _weights(shortlist: Shortlist, parts: np.ndarray, k: int) -> tuple[np.ndarray, float, float]:

@@ -76,6 +76,13 @@ class Course:
     schema: Schema
     encoder: EncoderConfig
     train: TrainConfig
+    #: items that users met and none liked; shape (n_items,), bool; None: none
+    refused: np.ndarray | None = None
+
+    def known(self, positives: sp.csr_matrix) -> np.ndarray:
+        """Items that interactions tell something of, when these are the positive ones; shape (n_items,), bool."""
+        known: np.ndarray = taken_by(positives) > 0
+        return known if self.refused is None else known | self.refused
 
     @property
     def valid_k(self) -> int:
@@ -111,8 +118,8 @@ class Course:
 def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: Progress) -> ItemEncoder:
     """Train a fresh encoder.
 
-    An item that nobody took has no residual, as a new one has none: all that this would learn is to keep away from
-    everybody.
+    An item that nobody took has no residual, as a new one has none, and an entity that only items without interactions
+    have stays at zero: nothing can be learned of them.
 
     Args:
         course: the items and the configuration.
@@ -127,6 +134,7 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
     learner = Learner(encoder, course, positives, setting)
     with torch.no_grad():
         encoder.identity[torch.from_numpy(~learner.taken)] = 0
+        encoder.entity[torch.from_numpy(~course.features.touched(learner.known, len(encoder.entity)))] = 0
     first = progress.resume(learner)
     for epoch in range(first, setting.epochs + 1):
         started = time.perf_counter()
@@ -201,6 +209,8 @@ class Learner:
         self.size = config.batch_size or _batch_size(len(self.users))
         self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(course.device)
         self.taken = taken_by(positives) > 0
+        #: rows of the items that are candidates: that nobody met an item says nothing of it
+        self.known = np.flatnonzero(course.known(positives))
         steps = max(1, setting.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
         self.optimizer = Optimizer(encoder, setting.learning_rate, steps, warmup)
@@ -244,7 +254,8 @@ class Learner:
             inputs, identity, log_degree = self.course.inputs, encoder.identity[:], self.log_degree
         else:
             at = torch.from_numpy(items).to(device)
-            inputs = EncoderInputs(self.course.features.take(items), device)
+            some = items is not self.known
+            inputs = EncoderInputs(self.course.features.take(items), device) if some else self._known_inputs
             identity, log_degree = encoder.rows(encoder.identity, at), self.log_degree[at]
         keep = self.rng.random(len(identity)) >= encoder.config.identity_dropout
         keep &= self.taken if items is None else self.taken[items]
@@ -256,17 +267,23 @@ class Learner:
         self.optimizer.step(loss)
         return loss.item()
 
+    @cached_property
+    def _known_inputs(self) -> EncoderInputs:
+        return EncoderInputs(self.course.features.take(self.known), self.course.device)
+
     def _candidates(self, batch: _Batch) -> tuple[_Batch, np.ndarray | None, Tensor | None]:
-        """In a large catalogue: the batch over the items it needs, these items, their log weights.
+        """The batch over the candidates, these if they are not all items; in a large catalogue their log weights.
 
         Items of the batch stand for themselves; a uniform sample of the others, each weighted by
         (others / sampled), makes the denominator an unbiased estimate of the full one.
         """
-        n, config = batch.shown.shape[1], self.course.train
-        if n <= config.full_softmax_items:
-            return batch, None, None
+        config = self.course.train
+        n = len(self.known)
+        if batch.shown.shape[1] <= config.full_softmax_items:
+            whole = n == batch.shown.shape[1]
+            return (batch, None, None) if whole else (batch.over(self.known, n), self.known, None)
         own = np.union1d(batch.shown.indices, batch.hidden[1])
-        drawn = np.setdiff1d(self.rng.integers(0, n, min(n, config.sampled_items)), own)
+        drawn = np.setdiff1d(self.known[self.rng.integers(0, n, min(n, config.sampled_items))], own)
         items = np.concatenate([own, drawn])
         weight = np.zeros(len(items), np.float32)
         if len(drawn):

@@ -10,6 +10,7 @@ from kgrec import checkpoint as checkpoints
 from kgrec import fit
 from kgrec.checkpoint import Checkpoint, beside
 from kgrec.errors import ArtifactError
+from kgrec.search import Parts
 from kgrec.settings import Config, EncoderConfig, TrainConfig
 from kgrec.train import Course, Learner, Setting, fresh_encoder
 
@@ -31,14 +32,14 @@ def course(of: Config) -> Course:
     return Course(features, schema, of.encoder, of.train)
 
 
-def halves(_: np.random.Generator | None = None, seed: int = 0) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+def halves(_: np.random.Generator | None = None, seed: int = 0) -> Parts:
     """User u has three items of group u % 4, and one more is held out."""
-    return grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed)
+    return Parts.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed))
 
 
 def whole(seed: int = 0) -> sp.csr_matrix:
-    training, held = halves(seed=seed)
-    return (training + held).tocsr()
+    parts = halves(seed=seed)
+    return (parts.training + parts.valid).tocsr()
 
 
 def train(kept: Checkpoint, of: Config | None = None, killed_after: int | None = None) -> fit.Trained:

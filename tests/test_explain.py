@@ -66,6 +66,7 @@ def tiny(tmp_path):
         model,
         vectors=np.array([[half, half], [half, half], [0, 1]], np.float32),
         lengths=np.array([2, math.sqrt(8), 2], np.float32),
+        trained=np.ones(3, bool),
         # c has four users
         history_weight=np.array([1, 1, 0.5], np.float32),
         parameters=lambda: Parameters.of(arrays, schema),

@@ -101,6 +101,7 @@ LAYERS = [
     "features",
     "encoder",
     "slim",
+    "newcomers",
     "optimizer",
     "train",
     "evening",

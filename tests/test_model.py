@@ -34,6 +34,7 @@ IDLE = Rescorer(
     np.zeros(0, np.int64),
     np.zeros((3, 0), np.float16),
     sp.csr_matrix((3, 3), dtype=np.float32),
+    np.zeros(3, np.float32),
 )
 
 

@@ -68,6 +68,7 @@ def by_hand(
             np.zeros(0, np.int64),
             np.zeros((n, 0), np.float16),
             sp.csr_matrix((n, n), dtype=np.float32),
+            np.zeros(n, np.float32),
         ),
         metrics={},
         parameters=lambda: pytest.fail("no question here needs the encoder"),

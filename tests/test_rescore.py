@@ -21,6 +21,7 @@ def by_hand(weights: np.ndarray = WEIGHTS) -> Rescorer:
         columns=np.array([3, 8]),
         text=np.array([[0, 1], [1, 0], [0, 0]], np.float16),
         together=sp.csr_matrix(np.array([[0, 0.2, 0.1], [0.2, 0, 0], [0.5, 0.3, 0]], np.float32)),
+        prior=np.zeros(3, np.float32),
     )
 
 
@@ -63,6 +64,21 @@ def test_with_the_first_weight_alone_the_scores_are_the_cosines():
     cosines = np.array([[0.7, -np.inf]], np.float32)
     scores = idle.scores(histories([1, 1, 0]), HISTORY_WEIGHT, np.array([[2, 0]]), cosines)
     np.testing.assert_array_equal(scores, cosines)
+
+
+def test_a_prior_is_added_whoever_asks_and_new_items_have_none():
+    alone, prior = np.array([1, 0, 0, 0], np.float32), np.array([0, -0.5, 0], np.float32)
+    candidates, cosines = np.array([[0, 1, 2]]), np.array([[0.5, 0.4, 0.3]], np.float32)
+    asked = (histories([1, 0, 1]), HISTORY_WEIGHT, candidates, cosines)
+    one = replace(by_hand(alone), prior=prior)
+    assert by_hand(alone).is_idle and not one.is_idle
+    np.testing.assert_allclose(one.scores(*asked), [[0.5, -0.1, 0.3]], rtol=1e-6)
+    np.testing.assert_allclose(
+        replace(by_hand(), prior=prior).scores(*asked), by_hand().scores(*asked) + prior, rtol=1e-6
+    )
+    nothing = sp.csr_matrix((1, 2), dtype=np.float32), np.zeros((1, 2), np.float32)
+    more = one.with_rows(np.array([3]), *nothing, np.array([True]), sp.csr_matrix((1, 3), dtype=np.float32))
+    assert more.prior.tolist() == [0, -0.5, 0, 0] and more.prior.dtype == np.float32
 
 
 def test_no_candidate_stays_last_and_an_empty_history_adds_nothing():
@@ -161,6 +177,16 @@ def test_what_does_not_fit_is_refused(tmp_path):
     artifacts.write_tensors({"weights": WEIGHTS}, path)
     with pytest.raises(ValueError, match="is no rescorer"):
         load(path, 3)
+    artifacts.write_tensors(replace(by_hand(), prior=np.zeros(2, np.float32)).arrays(), path)
+    with pytest.raises(ValueError, match="is not of 3 items"):
+        load(path, 3)
+
+
+def test_formats_before_5_have_no_prior(tmp_path):
+    arrays = by_hand().arrays()
+    del arrays["prior"]
+    artifacts.write_tensors(arrays, tmp_path / "rescore.safetensors")
+    assert load(tmp_path / "rescore.safetensors", 3).prior.tolist() == [0, 0, 0]
 
 
 @given(data=st.data(), width=st.integers(1, 6), k=st.integers(1, 7))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from grouped import grouped_halves, grouped_items
 from kgrec import fit, search
 from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.rescore import RescoreConfig
-from kgrec.search import LEARNING_RATE, TEMPERATURES, Shortlist, default_setting
+from kgrec.search import LEARNING_RATE, TEMPERATURES, Parts, Shortlist, default_setting
 from kgrec.settings import Config, EncoderConfig, TrainConfig
 from kgrec.train import Course, Epoch, Setting, fresh_encoder
 
@@ -31,9 +32,9 @@ def course(**options) -> Course:
     return Course(features, schema, EncoderConfig(dim=8), TrainConfig(**train))
 
 
-def halves(_: np.random.Generator | None = None) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+def halves(_: np.random.Generator | None = None) -> Parts:
     """User u has three items of group u % 4, and one more is held out."""
-    return grouped_halves(N_USERS, N_ITEMS, N_GROUPS)
+    return Parts.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS))
 
 
 # ladders
@@ -43,7 +44,7 @@ class Landscape(search._Trials):
     """Trials whose quality is a given function of the setting, each of a second an epoch."""
 
     def __init__(self, items: Course, quality) -> None:
-        super().__init__(items, *halves(), run=None, log=Lines(), checkpoint=Checkpoint())
+        super().__init__(items, halves(), run=None, log=Lines(), checkpoint=Checkpoint())
         self.landscape, self.made = quality, list[Setting]()
 
     def make(self, setting: Setting, bar: float) -> Finished:
@@ -93,10 +94,9 @@ def test_no_trial_is_made_that_would_pass_the_budget():
 
 def test_a_budget_of_nothing_still_gives_a_model():
     config = Config(encoder=EncoderConfig(dim=8), train=course(search_seconds=0).train)
-    training, held = halves()
-    result = fit.train(
-        course(search_seconds=0), (training + held).tocsr(), halves, config, None, Checkpoint()
-    )
+    parts = halves()
+    positives = (parts.training + parts.valid).tocsr()
+    result = fit.train(course(search_seconds=0), positives, halves, config, None, Checkpoint())
     only = Setting(0.1, LEARNING_RATE, 2)
     assert {line.setting for line in result.log} == {only} and result.found.setting == only
     assert [(line.stage, line.epoch) for line in result.log] == [
@@ -120,7 +120,8 @@ def shortlist(cosines: list[list[float]], true: list[int]) -> Shortlist:
     truth = sp.csr_matrix((np.ones(len(true), np.float32), (np.arange(len(true)), true)), shape)
     candidates = np.tile(np.arange(shape[1]), (shape[0], 1))
     nobody = sp.csr_matrix(shape, dtype=np.float32)
-    return Shortlist(nobody, truth, candidates, np.array(cosines, np.float32), np.ones(shape[1]))
+    weight, vectors = np.ones(shape[1]), np.zeros((shape[1], 0), np.float32)
+    return Shortlist(nobody, truth, candidates, np.array(cosines, np.float32), weight, vectors)
 
 
 def test_quality_is_of_the_first_by_these_scores():
@@ -129,6 +130,35 @@ def test_quality_is_of_the_first_by_these_scores():
     assert short.quality(short.cosines, 2) == pytest.approx(((1 / np.log2(3) + 1) / 2, 1))
     other = np.array([[0, 1, 2], [0, 1, 2]], np.float32)
     assert short.quality(other, 2) == pytest.approx((1 / np.log2(3) / 2, 0.5))
+
+
+def test_what_is_barred_or_in_the_history_is_in_no_list():
+    items, barred = course(search_seconds=0), np.arange(N_ITEMS) == 5
+    parts = replace(halves(), barred=barred)
+    trials = search._Trials(items, parts, lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    short = trials._shortlist(fresh_encoder(items))
+    listed = np.where(np.isfinite(short.cosines), short.candidates, -1)
+    for user, row in zip(parts.judges, listed, strict=True):
+        gone = {5, *parts.training[user].indices.tolist()}
+        assert sorted(row[row >= 0].tolist()) == sorted(set(range(N_ITEMS)) - gone)
+
+
+def test_if_nobody_wants_the_unmet_they_are_listed_and_those_made_new_are_not():
+    parts = halves()
+    popular = int(np.bincount(parts.valid.indices).argmax())
+    made_new, unmet = np.arange(N_ITEMS) == popular, np.arange(N_ITEMS) == 5
+    other = replace(parts, made_new=made_new, unmet=unmet, barred=unmet).if_unwanted
+    assert (other.barred == made_new).all()
+    assert (
+        not other.valid[:, popular].nnz and (other.valid[:, ~made_new] != parts.valid[:, ~made_new]).nnz == 0
+    )
+    assert parts.valid[:, popular].nnz and other.training is parts.training
+
+
+def test_users_judge_who_have_a_history_and_something_to_find():
+    training = sp.csr_matrix(np.array([[1, 0], [0, 0], [1, 1]], np.float32))
+    valid = sp.csr_matrix(np.array([[0, 1], [0, 1], [0, 0]], np.float32))
+    assert Parts.of(training, valid).judges.tolist() == [0]
 
 
 def test_a_part_that_knows_the_truth_gets_weight_and_noise_gets_none():
@@ -163,7 +193,7 @@ def found(rescore: RescoreConfig | None = None, **options) -> search.Found:
     items = course(search_seconds=0, **options)
     return search.search(
         items,
-        *halves(),
+        halves(),
         rescore or RescoreConfig(),
         lambda _: fresh_encoder(items),
         Lines(),
@@ -182,7 +212,7 @@ def test_neighbours_make_up_for_embeddings_that_learned_nothing():
 def test_given_weights_are_taken_in_proportion():
     result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
     assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
-    assert result.figures.keys() == {"k", "ndcg", "recall"}
+    assert result.figures.keys() == {"k", "new_share", "ndcg", "recall"}
 
 
 def test_without_together_the_last_weight_is_zero():
@@ -196,12 +226,11 @@ def test_the_penalty_is_the_best_of_those_tried():
     chosen = found().penalty
     assert chosen in search.PENALTIES
     items = course(search_seconds=0)
-    training, held = halves()
-    trials = search._Trials(items, training, held, lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials = search._Trials(items, halves(), lambda _: fresh_encoder(items), Lines(), Checkpoint())
     trials.best()
     reached = {}
     for penalty in search.PENALTIES:
-        (together,) = search.item_weights(training, (penalty,), 100)
+        (together,) = search.item_weights(trials.parts.training, (penalty,), 100)
         _, short = trials.evened()
         parts = search.rescorer(items, together, np.array([1, 0, 0, 1]))
         scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
@@ -211,7 +240,7 @@ def test_the_penalty_is_the_best_of_those_tried():
 
 def test_the_evenness_is_the_first_that_a_further_step_does_not_better():
     items = course(search_seconds=0)
-    trials = search._Trials(items, *halves(), lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials = search._Trials(items, halves(), lambda _: fresh_encoder(items), Lines(), Checkpoint())
     trials.best()
     power, short = trials.evened()
     encoder, k = fresh_encoder(items), items.train.valid_k
@@ -221,3 +250,42 @@ def test_the_evenness_is_the_first_that_a_further_step_does_not_better():
     assert short.quality(short.cosines, k)[0] == reached[at]
     assert all(later > before for before, later in pairwise(reached[: at + 1]))
     assert at == len(reached) - 1 or reached[at + 1] <= reached[at] * search._WORTH
+
+
+# items in no interaction
+
+
+def test_the_least_regret_is_by_shares_of_what_each_world_could_have():
+    # shares lost: 0 and .5; .1 and .25; .2 and 0
+    assert search.least_regret(np.array([[1.0, 0.02], [0.9, 0.03], [0.8, 0.04]])) == 2
+    assert search.least_regret(np.array([[1.0, 0.02], [0.9, 0.03], [0.7, 0.04]])) == 1
+    assert search.least_regret(np.array([[0.3], [0.5], [0.5]])) == 1
+    assert search.least_regret(np.zeros((3, 2))) == 0
+
+
+def added_to_unmet(parts: Parts) -> float:
+    """By neighbours alone, by which an item of the right group is as good as another."""
+    items = course(search_seconds=0, valid_k=4)
+    trials = search._Trials(items, parts, lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials.best()
+    return trials.unmet(0.0, 20.0, np.array([0.1, 0.9, 0, 0], np.float32), 100)
+
+
+def took(items: range, users: slice = slice(None)) -> sp.csr_matrix:
+    """Users who each took those of these items that are of their group."""
+    dense = np.zeros((N_USERS, N_ITEMS), np.float32)
+    for user in range(N_USERS)[users]:
+        dense[user, [item for item in items if item % N_GROUPS == user % N_GROUPS]] = 1
+    return sp.csr_matrix(dense)
+
+
+UNMET, HALF, OTHERS = np.arange(N_ITEMS) >= 12, slice(N_USERS // 2), slice(N_USERS // 2, None)
+
+
+def test_nothing_is_added_where_items_in_no_interaction_are_what_is_to_be_found():
+    assert added_to_unmet(Parts.of(took(range(12)), took(range(12, 24)), UNMET)) == 0
+
+
+def test_items_in_no_interaction_sink_where_known_ones_are_to_be_found():
+    training = (took(range(8)) + took(range(8, 12), HALF)).tocsr()
+    assert added_to_unmet(Parts.of(training, took(range(8, 12), OTHERS), UNMET)) < 0

@@ -42,6 +42,7 @@ def test_each_part_of_a_score_takes_the_disliked_off():
         together=sp.csr_matrix(
             np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0.5, 0.3, 0, 0], [0, 0.1, 0, 0]], np.float32)
         ),
+        prior=np.zeros(4, np.float32),
     )
     history = taste(rows([1, 0, 0, 0]), rows([0, 1, 0, 0]), HISTORY_WEIGHT)
     np.testing.assert_allclose(history.toarray(), [[1, -0.4, 0, 0]], rtol=1e-6)

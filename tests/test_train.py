@@ -15,8 +15,9 @@ from kgrec.encoder import EncoderInputs, ItemEncoder
 from kgrec.errors import TrainingError
 from kgrec.features import ItemFeatures, Schema
 from kgrec.fit import Trained, train
+from kgrec.search import Parts
 from kgrec.settings import Config, EncoderConfig, TrainConfig
-from kgrec.train import Course, Learner, Setting, _Batch, idle_cores
+from kgrec.train import Course, Learner, Setting, _Batch, fresh_encoder, idle_cores
 
 N_ITEMS, N_GROUPS = 60, 4
 ENCODER = EncoderConfig(dim=8)
@@ -36,7 +37,7 @@ def tastes(n_users: int = 48, each: int = 6, seed: int = 0) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(rows), np.float32), (rows, items)), (n_users, N_ITEMS))
 
 
-def halves(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+def halves(rng: np.random.Generator) -> Parts:
     """Hold out one item of each user."""
     whole = tastes()
     valid = np.zeros(whole.shape, np.float32)
@@ -45,12 +46,12 @@ def halves(rng: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     held = sp.csr_matrix(valid)
     left = (whole - held).tocsr()
     left.eliminate_zeros()
-    return left, held
+    return Parts.of(left, held)
 
 
-def nothing(_: np.random.Generator) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+def nothing(_: np.random.Generator) -> Parts:
     """Hold out nothing."""
-    return tastes(), tastes()[:0]
+    return Parts.of(tastes(), tastes()[:0])
 
 
 def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) -> Trained:
@@ -165,7 +166,7 @@ def test_any_number_of_sampled_items_trains(sampled):
 def test_a_batch_that_holds_every_item_needs_no_sample():
     whole = sp.csr_matrix(np.ones((4, N_ITEMS), np.float32))
     items = grouped_items(N_ITEMS, N_GROUPS)
-    result = fitted(items, whole, lambda _: (whole, whole[:0]), full_softmax_items=1, sampled_items=5)
+    result = fitted(items, whole, lambda _: Parts.of(whole, whole[:0]), full_softmax_items=1, sampled_items=5)
     assert all(math.isfinite(line.loss) for line in result.log)
 
 
@@ -195,13 +196,56 @@ def test_an_item_that_nobody_took_is_left_to_its_content(full):
     positives[:, untaken] = 0
     positives = positives.tocsr()
     result = fitted(
-        items, positives, lambda _: (positives, positives[:0]), full_softmax_items=full, sampled_items=20
+        items,
+        positives,
+        lambda _: Parts.of(positives, positives[:0]),
+        full_softmax_items=full,
+        sampled_items=20,
     )
     identity = result.encoder.identity.detach().numpy()
     assert np.flatnonzero(~identity.any(axis=1)).tolist() == untaken
     with torch.no_grad():
         new = result.encoder(EncoderInputs(items[0].take(np.array(untaken)))).numpy()
     np.testing.assert_array_equal(vectors(result, items)[untaken], new)
+
+
+@pytest.mark.parametrize("full", [N_ITEMS, 1])
+def test_what_an_item_is_that_nobody_met_changes_nothing(full):
+    """Item 3 belongs to another group, or to one of its own; the parameters are the same, bit for bit."""
+    positives = tastes().tolil()
+    positives[:, 3] = 0
+    states = []
+    for group in (3 % N_GROUPS, 0, N_GROUPS):
+        features, schema = grouped_items(N_ITEMS, N_GROUPS)
+        neighbors = np.zeros((N_ITEMS, N_GROUPS + 1), np.float32)
+        neighbors[:, :N_GROUPS] = features.neighbors.toarray()
+        neighbors[3] = np.arange(N_GROUPS + 1) == group
+        groups = np.arange(N_GROUPS + 1)
+        features = ItemFeatures(features.dense, sp.csr_matrix(neighbors), 0 * groups, groups)
+        schema = Schema(("in",), groups, np.ones(len(groups), np.float32))
+        held_out = Parts.of(positives.tocsr(), positives.tocsr()[:0])
+        result = fitted(
+            (features, schema), held_out.training, lambda _, parts=held_out: parts, full_softmax_items=full
+        )
+        states.append({name: value.numpy() for name, value in result.encoder.state_dict().items()})
+    for name, value in states[0].items():
+        np.testing.assert_array_equal(value, states[1][name])
+        np.testing.assert_array_equal(value, states[2][name])
+    # nobody met an item of the last group: it stands for nothing
+    assert not states[0]["entity"][N_GROUPS].any() and states[0]["entity"][:N_GROUPS].any(axis=1).all()
+
+
+def test_an_item_that_users_met_and_did_not_like_is_a_candidate():
+    positives = tastes().tolil()
+    positives[:, 3] = 0
+    positives = positives.tocsr()
+    items, refused = grouped_items(N_ITEMS, N_GROUPS), np.arange(N_ITEMS) == 3
+    course = Course(*items, ENCODER, TrainConfig(**QUICK), refused)
+    assert course.known(positives)[3] and not Course(*items, ENCODER, course.train).known(positives)[3]
+    one = Learner(fresh_encoder(course), course, positives, Setting(0.1, 0.01, 1))
+    assert one.known.tolist() == list(range(N_ITEMS))
+    # but its residual, which nobody who took it taught, is left out
+    assert not one.taken[3]
 
 
 def test_a_sampled_softmax_ends_near_the_full_one():
@@ -318,7 +362,7 @@ def test_validation_ranks_everything_but_the_history():
     result = fitted(
         grouped_items(6, 2),
         (history + held).tocsr(),
-        lambda _: (history, held),
+        lambda _: Parts.of(history, held),
         EncoderConfig(dim=64),
         valid_k=1,
         epochs=1,

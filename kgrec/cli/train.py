@@ -125,19 +125,27 @@ def _summary(recommender: Recommender) -> str:
         (len(model.users), "user"),
         (model.histories.nnz, "positive interaction"),
     )
-    what = ", ".join(counted(count, name) for count, name in counts)
+    what = f"Trained on {', '.join(counted(count, name) for count, name in counts)}"
+    new = int((~model.trained).sum())
+    if new and len(model.users):
+        what += f"; {counted(new, 'item')} without interactions, placed by content as new ones are"
     chosen = model.metrics["chosen"]
     if not chosen:
-        return f"Trained on {what}; nothing was held out to choose by."
+        return f"{what}; nothing was held out to choose by."
     k, weights = chosen["valid_k"], chosen["weights"]
     parts = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
     evenness = f", evenness {chosen['evenness']:g}" if chosen["evenness"] else ""
     figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
     quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
+    where = (
+        f"There, {chosen['valid_new_share']:.0%} of it items made new"
+        if chosen["valid_new_share"]
+        else "There"
+    )
     return (
-        f"Trained on {what}.\nChosen on held-out data: temperature {chosen['temperature']:g}, learning rate "
+        f"{what}.\nChosen on held-out data: temperature {chosen['temperature']:g}, learning rate "
         f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}{evenness}; parts of the score: {parts}.\n"
-        f"There: {quality}{' with all parts' if len(figures) > 1 else ''}. Then trained again on everything."
+        f"{where}: {quality}{' with all parts' if len(figures) > 1 else ''}. Then trained again on everything."
     )
 
 

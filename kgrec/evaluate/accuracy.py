@@ -126,13 +126,16 @@ def auc(
 
 
 def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
-    """Mean NDCG and recall of ranked lists, for users who all have positives.
+    """Mean NDCG and recall of ranked lists, over the users who have positives; 0 if nobody has.
 
     Args:
         gains: whether each entry of a list is a positive, best first; shape (n_users, k), bool.
         positives: how many each user has; shape (n_users,).
     """
-    return float(ndcg(gains, positives).mean()), float(recall(gains, positives).mean())
+    some = positives > 0
+    if not some.any():
+        return 0.0, 0.0
+    return float(ndcg(gains, positives)[some].mean()), float(recall(gains, positives)[some].mean())
 
 
 def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
