@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from kgrec.blend import USUAL, heirs_among, rescorer
 from kgrec.checkpoint import Checkpoint
 from kgrec.dense import raw_blocks
 from kgrec.encoder import ItemEncoder
@@ -25,7 +26,7 @@ from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters, history_vectors, units
 from kgrec.newcomers import made_new, with_heirs
 from kgrec.rescore import PARTS, Rescorer, proportions
-from kgrec.search import PENALTIES, Found, Parts, default_setting, heirs_among, rescorer, search
+from kgrec.search import Found, Parts, default_setting, search
 from kgrec.settings import Config
 from kgrec.slim import item_weights, no_weights
 from kgrec.text import Progress as TextProgress
@@ -151,7 +152,7 @@ def _unchosen(course: Course, config: Config) -> Found:
     return Found(
         default_setting(course),
         0.0,
-        config.rescore.penalty or PENALTIES[1],
+        config.rescore.penalty or USUAL,
         weights,
         config.rescore.unmet or 0.0,
         {},
@@ -161,7 +162,7 @@ def _unchosen(course: Course, config: Config) -> Found:
 def _unlearned(course: Course) -> Found:
     """Content alone: all parts that there are, alike."""
     there = np.array([1, course.features.neighbors.nnz > 0, course.features.dense.any(), 0], np.float32)
-    return Found(default_setting(course), 0.0, PENALTIES[1], there / there.sum(), 0.0, {})
+    return Found(default_setting(course), 0.0, USUAL, there / there.sum(), 0.0, {})
 
 
 def _split(

@@ -104,6 +104,7 @@ LAYERS = [
     "newcomers",
     "optimizer",
     "train",
+    "blend",
     "evening",
     "checkpoint",
     "search",

@@ -6,11 +6,13 @@ import pytest
 import scipy.sparse as sp
 from grouped import grouped_halves, grouped_items
 
-from kgrec import fit, search
+from kgrec import blend, fit, search
+from kgrec.blend import PENALTIES, Blend, Blender, rescorer
 from kgrec.checkpoint import Checkpoint, Finished
 from kgrec.rescore import RescoreConfig
-from kgrec.search import LEARNING_RATE, TEMPERATURES, Parts, Shortlist, default_setting
+from kgrec.search import LEARNING_RATE, TEMPERATURES, Parts, default_setting
 from kgrec.settings import Config, EncoderConfig, TrainConfig
+from kgrec.slim import item_weights
 from kgrec.train import Course, Epoch, Setting, fresh_encoder
 
 N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
@@ -44,7 +46,7 @@ class Landscape(search._Trials):
     """Trials whose quality is a given function of the setting, each of a second an epoch."""
 
     def __init__(self, items: Course, quality) -> None:
-        super().__init__(items, halves(), run=None, log=Lines(), checkpoint=Checkpoint())
+        super().__init__(items, halves(), None, None, Lines(), Checkpoint())
         self.landscape, self.made = quality, list[Setting]()
 
     def make(self, setting: Setting, bar: float) -> Finished:
@@ -111,31 +113,19 @@ def test_the_default_is_what_is_given_or_else_usual():
     assert default_setting(course(temperature=0.2, learning_rate=0.5)) == Setting(0.2, 0.5, 4)
 
 
-# shortlists and weights
+# what is listed
 
 
-def shortlist(cosines: list[list[float]], true: list[int]) -> Shortlist:
-    """User u's candidates are all items, and the truth is item true[u]."""
-    shape = np.shape(cosines)
-    truth = sp.csr_matrix((np.ones(len(true), np.float32), (np.arange(len(true)), true)), shape)
-    candidates = np.tile(np.arange(shape[1]), (shape[0], 1))
-    nobody = sp.csr_matrix(shape, dtype=np.float32)
-    weight, vectors = np.ones(shape[1]), np.zeros((shape[1], 0), np.float32)
-    return Shortlist(nobody, truth, candidates, np.array(cosines, np.float32), weight, vectors)
-
-
-def test_quality_is_of_the_first_by_these_scores():
-    short = shortlist([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]], [1, 0])
-    # one truth is second, the other first; turned round, second and not among the two
-    assert short.quality(short.cosines, 2) == pytest.approx(((1 / np.log2(3) + 1) / 2, 1))
-    other = np.array([[0, 1, 2], [0, 1, 2]], np.float32)
-    assert short.quality(other, 2) == pytest.approx((1 / np.log2(3) / 2, 0.5))
+def fresh_trials(items: Course, parts: Parts) -> search._Trials:
+    """Trials that learn nothing."""
+    blender = Blender(items, parts.training, RescoreConfig())
+    return search._Trials(items, parts, blender, lambda _: fresh_encoder(items), Lines(), Checkpoint())
 
 
 def test_what_is_barred_or_in_the_history_is_in_no_list():
     items, barred = course(search_seconds=0), np.arange(N_ITEMS) == 5
     parts = replace(halves(), barred=barred)
-    trials = search._Trials(items, parts, lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials = fresh_trials(items, parts)
     short = trials._shortlist(fresh_encoder(items))
     listed = np.where(np.isfinite(short.cosines), short.candidates, -1)
     for user, row in zip(parts.judges, listed, strict=True):
@@ -159,31 +149,6 @@ def test_users_judge_who_have_a_history_and_something_to_find():
     training = sp.csr_matrix(np.array([[1, 0], [0, 0], [1, 1]], np.float32))
     valid = sp.csr_matrix(np.array([[0, 1], [0, 1], [0, 0]], np.float32))
     assert Parts.of(training, valid).judges.tolist() == [0]
-
-
-def test_a_part_that_knows_the_truth_gets_weight_and_noise_gets_none():
-    rng = np.random.default_rng(0)
-    true = rng.integers(0, 30, 200)
-    cosines, noise = rng.normal(size=(2, 200, 30)).astype(np.float32)
-    cosines[np.arange(200), true] += 0.5
-    knows = np.zeros((200, 30), np.float32)
-    knows[np.arange(200), true] = 1
-    short = shortlist(cosines, true)
-    alone = short.quality(cosines, 10)
-    weights, ndcg, recall = search._weights(short, np.stack([knows, np.zeros_like(knows), -knows]), 10)
-    assert weights[1] > 0.4 and weights[2:].tolist() == [0, 0]
-    assert weights.dtype == np.float32 and weights.sum() == pytest.approx(1)
-    assert ndcg > 1.5 * alone[0] and recall > alone[1]
-    # the figures are what these weights reach
-    assert short.quality(weights[0] * cosines + weights[1] * knows, 10) == pytest.approx((ndcg, recall))
-    # noise can do no harm, however it falls
-    assert search._weights(short, noise[None], 10)[1] >= alone[0]
-
-
-def test_parts_that_are_not_there_leave_the_embeddings_alone():
-    short = shortlist([[0.9, 0.5], [0.1, 0.5]], [1, 0])
-    weights, ndcg, recall = search._weights(short, np.zeros((3, 2, 2), np.float32), 1)
-    assert weights.tolist() == [1, 0, 0, 0] and (ndcg, recall) == (0, 0)
 
 
 # all together
@@ -212,7 +177,8 @@ def test_neighbours_make_up_for_embeddings_that_learned_nothing():
 def test_given_weights_are_taken_in_proportion():
     result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
     assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
-    assert result.figures.keys() == {"k", "new_share", "ndcg", "recall"}
+    chosen = found(RescoreConfig(penalty=7))
+    assert result.figures["blended_ndcg"] <= chosen.figures["blended_ndcg"]
 
 
 def test_without_together_the_last_weight_is_zero():
@@ -224,51 +190,45 @@ def test_without_together_the_last_weight_is_zero():
 def test_the_penalty_is_the_best_of_those_tried():
     """Each penalty alone gives no better a ranking than the one chosen."""
     chosen = found().penalty
-    assert chosen in search.PENALTIES
+    assert chosen in PENALTIES
     items = course(search_seconds=0)
-    trials = search._Trials(items, halves(), lambda _: fresh_encoder(items), Lines(), Checkpoint())
-    trials.best()
+    trials = fresh_trials(items, halves())
+    _, short = trials.evened(trials.best().ndcg)
     reached = {}
-    for penalty in search.PENALTIES:
-        (together,) = search.item_weights(trials.parts.training, (penalty,), 100)
-        _, short = trials.evened()
-        parts = search.rescorer(items, together, np.array([1, 0, 0, 1]))
+    for penalty in PENALTIES:
+        (together,) = item_weights(trials.parts.training, (penalty,), 100)
+        parts = rescorer(items, together, np.array([1, 0, 0, 1]))
         scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
-        reached[penalty] = search._weights(short, scores[None], items.train.valid_k)[1]
+        reached[penalty] = blend._weights(short, scores[None], items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())
 
 
-def test_the_evenness_is_the_first_that_a_further_step_does_not_better():
+def test_a_trial_is_judged_by_all_parts_and_so_is_the_evenness():
+    """The evenness is the first that a further step does not better."""
     items = course(search_seconds=0)
-    trials = search._Trials(items, halves(), lambda _: fresh_encoder(items), Lines(), Checkpoint())
-    trials.best()
-    power, short = trials.evened()
-    encoder, k = fresh_encoder(items), items.train.valid_k
+    trials = fresh_trials(items, halves())
+    best = trials.best()
+    power, short = trials.evened(best.ndcg)
+    encoder = fresh_encoder(items)
     shortlists = [trials._shortlist(encoder, tried) for tried in search.POWERS]
-    reached = [one.quality(one.cosines, k)[0] for one in shortlists]
+    reached = [trials.blender.blend(one, (20.0,)).ndcg for one in shortlists]
+    assert best.ndcg == reached[0] > shortlists[0].quality(shortlists[0].cosines, items.train.valid_k)[0]
     at = search.POWERS.index(power)
-    assert short.quality(short.cosines, k)[0] == reached[at]
+    np.testing.assert_array_equal(short.cosines, shortlists[at].cosines)
     assert all(later > before for before, later in pairwise(reached[: at + 1]))
-    assert at == len(reached) - 1 or reached[at + 1] <= reached[at] * search._WORTH
+    assert at == len(reached) - 1 or reached[at + 1] <= reached[at] * blend.WORTH
 
 
 # items in no interaction
 
 
-def test_the_least_regret_is_by_shares_of_what_each_world_could_have():
-    # shares lost: 0 and .5; .1 and .25; .2 and 0
-    assert search.least_regret(np.array([[1.0, 0.02], [0.9, 0.03], [0.8, 0.04]])) == 2
-    assert search.least_regret(np.array([[1.0, 0.02], [0.9, 0.03], [0.7, 0.04]])) == 1
-    assert search.least_regret(np.array([[0.3], [0.5], [0.5]])) == 1
-    assert search.least_regret(np.zeros((3, 2))) == 0
-
-
 def added_to_unmet(parts: Parts) -> float:
     """By neighbours alone, by which an item of the right group is as good as another."""
     items = course(search_seconds=0, valid_k=4)
-    trials = search._Trials(items, parts, lambda _: fresh_encoder(items), Lines(), Checkpoint())
+    trials = fresh_trials(items, parts)
     trials.best()
-    return trials.unmet(0.0, 20.0, np.array([0.1, 0.9, 0, 0], np.float32), 100)
+    neighbours = Blend(20.0, np.array([0.1, 0.9, 0, 0], np.float32), 0, 0)
+    return trials.blender.unmet(trials.worlds(0.0), parts.made_new, neighbours)
 
 
 def took(items: range, users: slice = slice(None)) -> sp.csr_matrix:

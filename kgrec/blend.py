@@ -1,0 +1,240 @@
+"""The weights of a score's parts, chosen on held-out data, and what a score reaches there.
+
+Enters: what embeddings put first for some users, and what these took in truth. Leaves: a `Blend`. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.evaluate.accuracy import ranking_quality
+from kgrec.evaluate.ranking import gains
+from kgrec.index import IndexConfig, VectorIndex
+from kgrec.newcomers import heirs, of_items, with_heirs
+from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
+from kgrec.slim import item_weights, no_weights
+from kgrec.train import Course
+
+PENALTIES = (5.0, 20.0, 80.0, 320.0)
+#: the penalty where none is chosen: while settings are compared, and in a catalogue of more than so many items
+USUAL, _MANY = 20.0, 100_000
+#: of a part, in standard deviations of the first
+_GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+#: a part must better NDCG by this factor to get a weight, and a setting to be preferred to one nearer the default
+WORTH = 1.001
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Weights, and what the whole score reaches with them."""
+
+    #: of kgrec.slim
+    penalty: float
+    #: of PARTS; shape (4,), float32, summing to 1
+    weights: np.ndarray
+    ndcg: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """What the embeddings put first for some users, and what these took in truth."""
+
+    #: shape (n_users, n_items)
+    histories: sp.csr_matrix
+    #: shape (n_users, n_items)
+    truth: sp.csr_matrix
+    #: rows of items; shape (n_users, width)
+    candidates: np.ndarray
+    #: shape (n_users, width), float32; -inf for what is in the history
+    cosines: np.ndarray
+    #: what an item counts for in a history; shape (n_items,)
+    history_weight: np.ndarray
+    #: unit vectors of the items; shape (n_items, dim), float32
+    vectors: np.ndarray
+
+    def parts(self, rescorer: Rescorer) -> np.ndarray:
+        """The parts of the candidates' scores after the first; shape (3, n_users, width)."""
+        return rescorer.parts(self.histories, self.history_weight, self.candidates)
+
+    def of(self, items: np.ndarray) -> Shortlist:
+        """The same with some items alone to be found, given by a mask."""
+        return replace(self, truth=of_items(self.truth, items))
+
+    def scores(self, rescorer: Rescorer) -> np.ndarray:
+        """Scores of the candidates; shape (n_users, width)."""
+        return rescorer.scores(self.histories, self.history_weight, self.candidates, self.cosines)
+
+    def quality(self, scores: np.ndarray, k: int) -> tuple[float, float]:
+        """Mean NDCG and recall of the k first by these scores; shape (n_users, width)."""
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return ranking_quality(np.take_along_axis(self.is_true, order, axis=1), np.diff(self.truth.indptr))
+
+    @cached_property
+    def is_true(self) -> np.ndarray:
+        """Whether each candidate was taken; shape (n_users, width), bool."""
+        return gains(self.candidates, self.truth)
+
+
+class Blender:
+    """Weighs the parts of a score by what was held out.
+
+    Args:
+        course: the items and the configuration.
+        training: what is learned from; shape (n_users, n_items).
+        config: what of the second look is fixed.
+    """
+
+    def __init__(self, course: Course, training: sp.csr_matrix, config: RescoreConfig) -> None:
+        self.course, self.training, self.config = course, training, config
+        several = PENALTIES if len(course.features) <= _MANY else (USUAL,)
+        self.penalties = several if config.penalty is None else (config.penalty,)
+        self.usual = USUAL if config.penalty is None else config.penalty
+
+    def blend(self, shortlist: Shortlist, penalties: Sequence[float]) -> Blend:
+        """The best weights, with the best of some penalties; or the weights that the configuration has."""
+        if self.config.weights is not None:
+            return self._given(shortlist, proportions(self.config.weights))
+        k, penalty = self.course.valid_k, self.usual
+        parts = shortlist.parts(self._rescorer(np.ones(len(PARTS), np.float32)))
+        if self.config.together:
+            taken = {one: self._taken(shortlist, one) for one in penalties}
+            penalty = max(penalties, key=lambda one: (_weights(shortlist, taken[one][None], k)[1], -one))
+            parts[2] = taken[penalty]
+        return Blend(penalty, *_weights(shortlist, parts, k))
+
+    def unmet(self, worlds: Sequence[Shortlist], made_new: np.ndarray, blend: Blend) -> float:
+        """What is best added to the score of items in no interaction, which may be new or unwanted.
+
+        If they are new, they belong where those are that were made new, and half of what is to be found is with these. If they
+        are unwanted, they take places from known items. The largest share of the NDCG that is lost in a world is
+        to be as small as can be ("minimax regret", Savage 1951). Where no item was made new, what is to be found decides alone.
+
+        Args:
+            worlds: shortlists of the first world, and of the second if items were made new.
+            made_new: which; shape (n_items,), bool.
+            blend: what else the score is.
+        """
+        scorer = self._rescorer(blend.weights, self._together(worlds, blend.penalty))
+        scores = [one.scores(scorer) for one in worlds]
+        unknown = [~self.course.known(self.training)[one.candidates] for one in worlds]
+        spread = _spread(np.where(np.isfinite(scores[0]), scores[0], 0))
+        groups = (made_new, ~made_new) if made_new.any() else (~made_new,)
+        judged = [[worlds[0].of(items) for items in groups], *([one] for one in worlds[1:])]
+
+        def reached(added: float) -> list[float]:
+            """The NDCG in each world."""
+            raised = (score + np.float32(added) * at for score, at in zip(scores, unknown, strict=True))
+            return [
+                sum(one.quality(score, self.course.valid_k)[0] for one in each)
+                for each, score in zip(judged, raised, strict=True)
+            ]
+
+        tried = [0.0 - factor * spread for factor in _GRID]
+        return tried[least_regret(np.array([reached(added) for added in tried]))]
+
+    def _given(self, shortlist: Shortlist, weights: np.ndarray) -> Blend:
+        together = self._together([shortlist], self.usual) if weights[3] else None
+        scores = shortlist.scores(self._rescorer(weights, together))
+        return Blend(self.usual, weights, *shortlist.quality(scores, self.course.valid_k))
+
+    def _taken(self, shortlist: Shortlist, penalty: float) -> np.ndarray:
+        """What is taken together with the candidates, by a penalty; shape (n_users, width)."""
+        only = self._rescorer(np.array([1, 0, 0, 1], np.float32), self._together([shortlist], penalty))
+        taken: np.ndarray = shortlist.parts(only)[2]
+        return taken
+
+    def _rescorer(self, weights: np.ndarray, together: sp.csr_matrix | None = None) -> Rescorer:
+        n_items = len(self.course.features)
+        return rescorer(self.course, no_weights(n_items, n_items) if together is None else together, weights)
+
+    def _together(self, shortlists: Sequence[Shortlist], penalty: float) -> sp.csr_matrix:
+        """What is taken together, by inheritance with candidates that training does not know."""
+        candidates = np.unique(np.concatenate([one.candidates.ravel() for one in shortlists]))
+        new = candidates[~self.course.known(self.training)[candidates]]
+        if not len(new):
+            return self._fitted[penalty]
+        vectors = shortlists[0].vectors
+        index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
+        near = heirs_among(self.course, index, vectors, new, self.training)
+        return with_heirs(self._fitted[penalty], new, near)
+
+    @cached_property
+    def _fitted(self) -> dict[float, sp.csr_matrix]:
+        """What is taken together with known items, by penalty."""
+        penalties = tuple(dict.fromkeys((*self.penalties, self.usual)))
+        fitted = item_weights(self.training, penalties, self.config.neighbors)
+        return dict(zip(penalties, fitted, strict=True))
+
+
+def least_regret(quality: np.ndarray) -> int:
+    """The option that loses least where it loses most, of equal ones the first.
+
+    Args:
+        quality: of each option in each world; shape (n_options, n_worlds).
+    """
+    lost = 1 - quality / np.maximum(quality.max(axis=0), 1e-12)
+    return int(lost.max(axis=1).argmin())
+
+
+def rescorer(
+    course: Course, together: sp.csr_matrix, weights: np.ndarray, prior: np.ndarray | None = None
+) -> Rescorer:
+    """A rescorer of the items of a course."""
+    features = course.features
+    prior = np.zeros(len(features)) if prior is None else prior
+    return Rescorer(
+        weights=np.asarray(weights, np.float32),
+        graph=unit_rows(features.neighbors),
+        columns=course.schema.codes(features.relation, features.entity),
+        text=features.dense.astype(np.float16),
+        together=together,
+        prior=prior.astype(np.float32),
+    )
+
+
+def heirs_among(
+    course: Course, index: VectorIndex, vectors: np.ndarray, new: np.ndarray, positives: sp.csr_matrix
+) -> sp.csr_matrix:
+    """Shares of known items in new ones of a course; shape (n_new, n_items), float32.
+
+    Args:
+        course: the items.
+        index: of them.
+        vectors: unit embeddings of them; shape (n_items, dim).
+        new: rows of those that the positives do not hold.
+        positives: what is learned from; shape (n_users, n_items).
+    """
+    neighbors = unit_rows(course.features.neighbors)
+    return heirs(index, vectors[new], neighbors[new], np.flatnonzero(course.known(positives)), neighbors)
+
+
+def _weights(shortlist: Shortlist, parts: np.ndarray, k: int) -> tuple[np.ndarray, float, float]:
+    """The weights that do best, by coordinate ascent, with the NDCG and the recall that they reach."""
+    spread = _spread(np.where(np.isfinite(shortlist.cosines), shortlist.cosines, 0))
+    unit = [spread / max(_spread(part), 1e-9) if part.any() else 0.0 for part in parts]
+    factors, scores = np.zeros(len(parts)), shortlist.cosines
+    best, recall = shortlist.quality(scores, k)
+    for _ in range(3):
+        before = factors.copy()
+        for at in np.flatnonzero(unit):
+            base = scores - np.float32(factors[at] * unit[at]) * parts[at]
+            tried = {g: base + np.float32(g * unit[at]) * parts[at] for g in _GRID}
+            quality = {g: shortlist.quality(tried[g], k) for g in _GRID}
+            chosen = max(_GRID, key=lambda g: (quality[g][0], -g))
+            if quality[chosen][0] > best * WORTH:
+                factors[at], (best, recall) = chosen, quality[chosen]
+                scores = tried[chosen]
+        if (factors == before).all():
+            break
+    weights = np.array([1, *(factors * unit)], np.float32)
+    return weights / weights.sum(), best, recall
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(values.std(axis=1).mean())
