@@ -96,6 +96,12 @@ class Blender:
         self.penalties = several if config.penalty is None else (config.penalty,)
         self.usual = USUAL if config.penalty is None else config.penalty
 
+    def prepare(self) -> None:
+        """Fit what is taken together, if the score has it: once for all trials, and in the time of none."""
+        weights = self.config.weights
+        if self.config.together and (weights is None or weights[3]):
+            self._fitted  # noqa: B018  # kept from now on
+
     def blend(self, shortlist: Shortlist, penalties: Sequence[float]) -> Blend:
         """The best weights, with the best of some penalties; or the weights that the configuration has."""
         if self.config.weights is not None:

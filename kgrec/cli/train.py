@@ -138,7 +138,7 @@ def _summary(recommender: Recommender) -> str:
     figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
     quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
     where = (
-        f"There, {chosen['valid_new_share']:.0%} of it items made new"
+        f"There, {chosen['valid_new_share']:.0%} of it with items made new"
         if chosen["valid_new_share"]
         else "There"
     )
