@@ -137,11 +137,8 @@ def _summary(recommender: Recommender) -> str:
     evenness = f", evenness {chosen['evenness']:g}" if chosen["evenness"] else ""
     figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
     quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
-    where = (
-        f"There, {chosen['valid_new_share']:.0%} of it with items made new"
-        if chosen["valid_new_share"]
-        else "There"
-    )
+    new_share = round(chosen["valid_new_share"], 2)
+    where = f"There, {new_share:.0%} of it with items made new" if new_share else "There"
     return (
         f"{what}.\nChosen on held-out data: temperature {chosen['temperature']:g}, learning rate "
         f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}{evenness}; parts of the score: {parts}.\n"
