@@ -40,7 +40,7 @@ class Explanation:
     label: str
     #: as `recommend` gives it
     score: float
-    #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being new
+    #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training
     history: pd.DataFrame
     #: source ("graph", "text", "identity", "together" or "new"), relation, type, key, label, contribution; they sum to the score
     sources: pd.DataFrame
@@ -274,7 +274,7 @@ def _lines(explanation: Explanation, most: int = 5) -> list[str]:
     lines = [f"{explanation.label or explanation.item}{who}: score {explanation.score:.3f}"]
     if len(explanation.history):
         new = explanation.sources.query("source == 'new'")["contribution"].sum()
-        parts = f"these parts, and {new:+.3f} for being new," if new else "these parts"
+        parts = f"these parts, and {new:+.3f} for being unknown to training," if new else "these parts"
         lines += [f"  carried by the history ({parts} sum to the score):"]
         lines += _head(explanation.history, most, lambda part: part["label"] or part["item_id"])
         lines += ["  and, counted by source (these sum to it too):"]

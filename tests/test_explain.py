@@ -241,7 +241,7 @@ def test_a_boost_is_a_source_of_its_own(rec):
         assert new == ([0.05] if item == "n1" else [])
         assert found.history["contribution"].sum() + sum(new) == pytest.approx(found.score, abs=1e-5)
     words = str(rec.explain_history(["f1"], "n1", new_item_boost=-0.05))
-    assert "(these parts, and -0.050 for being new, sum to the score)" in words
+    assert "(these parts, and -0.050 for being unknown to training, sum to the score)" in words
     assert "-0.050  new: training did not know it" in words
     assert "new" not in rec.explain("u1", "n1").sources["source"].tolist()
 
