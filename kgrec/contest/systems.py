@@ -110,8 +110,8 @@ class Kgrec:
             among[name] = codes_of(fold, _tables(recommender, question, names), question.k)
         metrics: dict[str, Any] = recommender.model.metrics
         chosen = metrics["chosen"]
-        keys = ("temperature", "learning_rate", "epochs", "weights")
-        options = ", ".join(f"{key.replace('_', ' ')} {chosen[key]}" for key in keys if key in chosen)
+        keys = ("temperature", "learning_rate", "epochs", "evenness", "weights", "unmet")
+        options = ", ".join(f"{key.replace('_', ' ')} {chosen[key]}" for key in keys if chosen.get(key))
         return Answer(lists, among, seconds, options, log=metrics["log"])
 
 
