@@ -95,22 +95,26 @@ class Blender:
         several = PENALTIES if len(course.features) <= _MANY else (USUAL,)
         self.penalties = several if config.penalty is None else (config.penalty,)
         self.usual = USUAL if config.penalty is None else config.penalty
-
-    def prepare(self) -> None:
-        """Fit what is taken together, if the score has it: once for all trials, and in the time of none."""
-        weights = self.config.weights
-        if self.config.together and (weights is None or weights[3]):
-            self._fitted  # noqa: B018  # kept from now on
+        n_items = len(course.features)
+        self._plain = rescorer(course, no_weights(n_items, n_items), np.ones(len(PARTS)))
+        counts = config.together if config.weights is None else config.weights[3] > 0
+        #: what is taken together with known items, by penalty: fitted once for all trials, and in the time of none
+        self._fitted = dict(
+            zip(self.penalties, item_weights(training, self.penalties, config.neighbors), strict=True)
+            if counts
+            else ()
+        )
 
     def blend(self, shortlist: Shortlist, penalties: Sequence[float]) -> Blend:
         """The best weights, with the best of some penalties; or the weights that the configuration has."""
         if self.config.weights is not None:
             return self._given(shortlist, proportions(self.config.weights))
         k, penalty = self.course.valid_k, self.usual
-        parts = shortlist.parts(self._rescorer(np.ones(len(PARTS), np.float32)))
+        parts = shortlist.parts(self._plain)
         if self.config.together:
-            taken = {one: self._taken(shortlist, one) for one in penalties}
-            penalty = max(penalties, key=lambda one: (_weights(shortlist, taken[one][None], k)[1], -one))
+            taken = self._taken(shortlist, penalties)
+            if len(penalties) > 1:
+                penalty = max(penalties, key=lambda one: (_weights(shortlist, taken[one][None], k)[1], -one))
             parts[2] = taken[penalty]
         return Blend(penalty, *_weights(shortlist, parts, k))
 
@@ -126,7 +130,7 @@ class Blender:
             made_new: which; shape (n_items,), bool.
             blend: what else the score is.
         """
-        scorer = self._rescorer(blend.weights, self._together(worlds, blend.penalty))
+        scorer = self._rescorer(blend.weights, worlds, blend.penalty)
         scores = [one.scores(scorer) for one in worlds]
         unknown = [~self.course.known(self.training)[one.candidates] for one in worlds]
         spread = _spread(np.where(np.isfinite(scores[0]), scores[0], 0))
@@ -145,37 +149,32 @@ class Blender:
         return tried[least_regret(np.array([reached(added) for added in tried]))]
 
     def _given(self, shortlist: Shortlist, weights: np.ndarray) -> Blend:
-        together = self._together([shortlist], self.usual) if weights[3] else None
-        scores = shortlist.scores(self._rescorer(weights, together))
+        scores = shortlist.scores(self._rescorer(weights, [shortlist], self.usual))
         return Blend(self.usual, weights, *shortlist.quality(scores, self.course.valid_k))
 
-    def _taken(self, shortlist: Shortlist, penalty: float) -> np.ndarray:
-        """What is taken together with the candidates, by a penalty; shape (n_users, width)."""
-        only = self._rescorer(np.array([1, 0, 0, 1], np.float32), self._together([shortlist], penalty))
-        taken: np.ndarray = shortlist.parts(only)[2]
-        return taken
+    def _rescorer(self, weights: np.ndarray, shortlists: Sequence[Shortlist], penalty: float) -> Rescorer:
+        """The score with these weights, for the candidates of some shortlists of the same embeddings."""
+        scorer = replace(self._plain, weights=weights)
+        if not weights[3]:
+            return scorer
+        return replace(scorer, together=with_heirs(self._fitted[penalty], *self._heirs(shortlists)))
 
-    def _rescorer(self, weights: np.ndarray, together: sp.csr_matrix | None = None) -> Rescorer:
-        n_items = len(self.course.features)
-        return rescorer(self.course, no_weights(n_items, n_items) if together is None else together, weights)
+    def _taken(self, shortlist: Shortlist, penalties: Sequence[float]) -> dict[float, np.ndarray]:
+        """What is taken together with the candidates, by penalty; each of shape (n_users, width)."""
+        only = replace(self._plain, weights=np.array([1, 0, 0, 1], np.float32))
+        new, near = self._heirs([shortlist])
+        by_penalty = {one: with_heirs(self._fitted[one], new, near) for one in penalties}
+        return {one: shortlist.parts(replace(only, together=by_penalty[one]))[2] for one in penalties}
 
-    def _together(self, shortlists: Sequence[Shortlist], penalty: float) -> sp.csr_matrix:
-        """What is taken together, by inheritance with candidates that training does not know."""
+    def _heirs(self, shortlists: Sequence[Shortlist]) -> tuple[np.ndarray, sp.csr_matrix]:
+        """Candidates that training does not know, and the shares of known items in them; shapes (n,) and (n, n_items)."""
+        known = self.course.known(self.training)
         candidates = np.unique(np.concatenate([one.candidates.ravel() for one in shortlists]))
-        new = candidates[~self.course.known(self.training)[candidates]]
+        new, vectors, graph = candidates[~known[candidates]], shortlists[0].vectors, self._plain.graph
         if not len(new):
-            return self._fitted[penalty]
-        vectors = shortlists[0].vectors
+            return new, no_weights(0, len(known))
         index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
-        near = heirs_among(self.course, index, vectors, new, self.training)
-        return with_heirs(self._fitted[penalty], new, near)
-
-    @cached_property
-    def _fitted(self) -> dict[float, sp.csr_matrix]:
-        """What is taken together with known items, by penalty."""
-        penalties = tuple(dict.fromkeys((*self.penalties, self.usual)))
-        fitted = item_weights(self.training, penalties, self.config.neighbors)
-        return dict(zip(penalties, fitted, strict=True))
+        return new, heirs(index, vectors[new], graph[new], np.flatnonzero(known), graph)
 
 
 def least_regret(quality: np.ndarray) -> int:
@@ -202,22 +201,6 @@ def rescorer(
         together=together,
         prior=prior.astype(np.float32),
     )
-
-
-def heirs_among(
-    course: Course, index: VectorIndex, vectors: np.ndarray, new: np.ndarray, positives: sp.csr_matrix
-) -> sp.csr_matrix:
-    """Shares of known items in new ones of a course; shape (n_new, n_items), float32.
-
-    Args:
-        course: the items.
-        index: of them.
-        vectors: unit embeddings of them; shape (n_items, dim).
-        new: rows of those that the positives do not hold.
-        positives: what is learned from; shape (n_users, n_items).
-    """
-    neighbors = unit_rows(course.features.neighbors)
-    return heirs(index, vectors[new], neighbors[new], np.flatnonzero(course.known(positives)), neighbors)
 
 
 def _weights(shortlist: Shortlist, parts: np.ndarray, k: int) -> tuple[np.ndarray, float, float]:

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from kgrec.blend import USUAL, heirs_among, rescorer
+from kgrec.blend import USUAL, rescorer
 from kgrec.checkpoint import Checkpoint
 from kgrec.dense import raw_blocks
 from kgrec.encoder import ItemEncoder
@@ -24,7 +24,7 @@ from kgrec.graph import KnowledgeGraph
 from kgrec.index import SAMPLE, VectorIndex
 from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters, history_vectors, units
-from kgrec.newcomers import made_new, with_heirs
+from kgrec.newcomers import heirs, made_new, with_heirs
 from kgrec.rescore import PARTS, Rescorer, proportions
 from kgrec.search import Found, Parts, default_setting, search
 from kgrec.settings import Config
@@ -233,12 +233,15 @@ def _rescorer(
     vectors: np.ndarray,
 ) -> Rescorer:
     """The parts that have a weight, over all interactions."""
-    together, unmet = no_weights(positives.shape[1], positives.shape[1]), ~course.known(positives)
-    if found.weights[3]:
-        (together,) = item_weights(positives, (found.penalty,), config.rescore.neighbors)
-        new = np.flatnonzero(unmet)
-        together = with_heirs(together, new, heirs_among(course, index, vectors, new, positives))
-    return rescorer(course, together, found.weights, found.unmet * unmet)
+    known = course.known(positives)
+    nothing = no_weights(len(known), len(known))
+    scorer = rescorer(course, nothing, found.weights, found.unmet * ~known)
+    if not found.weights[3]:
+        return scorer
+    (together,) = item_weights(positives, (found.penalty,), config.rescore.neighbors)
+    new, graph = np.flatnonzero(~known), scorer.graph
+    near = heirs(index, vectors[new], graph[new], np.flatnonzero(known), graph)
+    return replace(scorer, together=with_heirs(together, new, near))
 
 
 def sample_of_users(positives: sp.csr_matrix) -> sp.csr_matrix:

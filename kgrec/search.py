@@ -118,7 +118,6 @@ def search(
         checkpoint: keeps the trials that are over, and gives those of an earlier process.
     """
     blender = Blender(course, parts.training, rescore)
-    blender.prepare()
     trials = _Trials(course, parts, blender, run, log, checkpoint)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)

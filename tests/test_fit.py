@@ -109,7 +109,7 @@ def test_the_model_beats_popularity_and_the_same_model_without_knowledge(world, 
     without = recall(alone.recommend(users, k=20), hidden)
     print(f"recall@20: {ours:.3f}, popularity {popularity:.3f}, without the graph {without:.3f}")
     assert ours > 1.35 * popularity
-    assert ours > 1.1 * without
+    assert ours > 1.15 * without
 
 
 def test_true_knowledge_finds_hidden_items_and_shuffled_knowledge_does_not(world, tmp_path):

@@ -177,6 +177,8 @@ def test_neighbours_make_up_for_embeddings_that_learned_nothing():
 def test_given_weights_are_taken_in_proportion():
     result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
     assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
+    names = ("k", "new_share", "ndcg", "recall", "blended_ndcg", "blended_recall")
+    assert result.figures.keys() == set(names)
     chosen = found(RescoreConfig(penalty=7))
     assert result.figures["blended_ndcg"] <= chosen.figures["blended_ndcg"]
 
