@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Raised when an older kgrec cannot read what this one writes.
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 #: Versions that this kgrec reads.
-READABLE = (2, 3, 4, 5)
+READABLE = (2, 3, 4, 5, 6)
 MANIFEST = "manifest.json"
 
 Kind = Literal["graph", "model", "split", "report"]

@@ -23,9 +23,10 @@ from kgrec.features import ItemFeatures, item_numbers
 from kgrec.links import HOP, INVERSE
 from kgrec.model import Model
 from kgrec.rdf import iso_date
+from kgrec.words import WORD
 
-#: type of a source that is a number
-NUMBER = "number"
+#: types of a source that is a number, and a word
+NUMBER, _WORD = "number", "word"
 
 #: a source that adds less than this to a score is none
 _ROUNDING = 1e-6
@@ -225,7 +226,10 @@ class _Account:
         return frame
 
     def _node(self, row: int, relation: str, entity: int) -> tuple[str, str, str]:
-        """type, key and label of an entity; for a number, what the item itself has."""
+        """type, key and label of an entity or a word; for a number, what the item itself has."""
+        if relation == WORD:
+            word = self.schema.words[entity - self.schema.first_word]
+            return _WORD, word, word
         if entity >= len(self.schema.entities):
             value = self.numbers[row, relation]
             return NUMBER, value, value
@@ -312,5 +316,5 @@ def _path(part: dict[Hashable, Any], explanation: Explanation) -> str:
 
 
 def _edge(relation: str) -> str:
-    edges = relation.split(HOP)
+    edges = relation.removeprefix("~").split(HOP)
     return HOP.join(f"{e.removeprefix(INVERSE)} of" if e.startswith(INVERSE) else e for e in edges)

@@ -1,4 +1,4 @@
-"""What the encoder reads of an item: its text and vectors, its weighted neighbours in the graph, its numbers.
+"""What the encoder reads of an item: its text and vectors, its weighted neighbours in the graph, its numbers and words.
 
 Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.dense`. Leaves: a Schema (which relations and entities have a
 parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or
@@ -12,16 +12,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from kgrec.dense import Spread
+from kgrec.dense import TEXT, Spread
 from kgrec.graph import KnowledgeGraph
-from kgrec.links import distinct_pairs, hops_of, links_of
+from kgrec.links import Links, distinct_pairs, hops_of, links_of
+from kgrec.words import WORD, mentions, stems_of
 
 _KNOTS = 8
 #: how much faster than the IDF a neighbour's weight falls with the number of its items
 _IDF_POWER = 1.5
+#: the same of a word, and how many training items must have one
+_WORD_IDF_POWER, _WORD_ITEMS = 0.7, 4
 #: how much an item with links to other items counts among its own neighbours, beside a unit for these
 _SELF = 0.7
 
@@ -32,7 +36,8 @@ class ItemFeatures:
 
     A column of `neighbors` is a pair (relation, entity); `relation` and `entity` name the rows of
     the schema that each column stands for. A number is a neighbour too: it lies between two
-    quantiles of the training items' values, and counts for each as much as it is near.
+    quantiles of the training items' values, and counts for each as much as it is near. So is a word
+    of the item's label or of a neighbour's.
     """
 
     #: text and vectors, each centred, whitened, and of unit length, or zero where an item has none; shape
@@ -81,10 +86,20 @@ class Schema:
     knots: dict[str, np.ndarray] = field(default_factory=dict)
     #: of the text and of each predicate of vectors, sorted by name
     spreads: dict[str, Spread] = field(default_factory=dict)
+    #: of the labels of items and their neighbours, in the order of their first letters, which alone are compared; each is
+    #: a node, numbered after the knots
+    words: tuple[str, ...] = ()
+    #: log(1 + items / items with this word) ** 0.7; shape (n_words,), float32
+    word_idf: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def learn(
-        cls, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray], hops: int = 1
+        cls,
+        graph: KnowledgeGraph,
+        items: np.ndarray,
+        raw: Mapping[str, np.ndarray],
+        hops: int = 1,
+        words: bool = True,
     ) -> Schema:
         """The schema of a training graph.
 
@@ -93,6 +108,7 @@ class Schema:
             items: entity ids; shape (n,), int64.
             raw: their blocks as `kgrec.dense` gives them.
             hops: edges between an item and its furthest neighbours.
+            words: whether words of labels are nodes.
         """
         links = links_of(graph, items, hops)
         _, linked = distinct_pairs(links.item, links.entity)
@@ -101,11 +117,18 @@ class Schema:
         idf = (np.log1p(len(items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
         knots = _knots(graph, items)
         spreads = {name: Spread.learn(raw[name]) for name in sorted(raw)}
-        return cls((*links.names, *knots), entities[shared], idf, knots, spreads)
+        names, word_idf = _words(graph, items, links, TEXT in raw) if words else ((), np.zeros(0, np.float32))
+        relations = (*links.names, *([WORD] if names else ()), *knots)
+        return cls(relations, entities[shared], idf, knots, spreads, names, word_idf)
 
     @property
     def n_nodes(self) -> int:
-        """Entities and knots."""
+        """Entities, knots and words."""
+        return self.first_word + len(self.words)
+
+    @property
+    def first_word(self) -> int:
+        """The number of the first node that is a word."""
         return len(self.entities) + sum(map(len, self.knots.values()))
 
     def codes(self, relation: np.ndarray, node: np.ndarray) -> np.ndarray:
@@ -145,8 +168,8 @@ class Schema:
         # In double precision: the square of a small or large weight leaves the range of float32.
         weight = links.weight[known] * self.idf[at[known]].astype(np.float64)
         edges = (links.item[known], relation[known], at[known], weight, links.own[known])
-        numbers = self._numbers(graph, items)
-        parts = [np.concatenate(part) for part in zip(edges, *numbers, strict=True)]
+        others = (*self._numbers(graph, items), *self._words(graph, items, links))
+        parts = [np.concatenate(part) for part in zip(edges, *others, strict=True)]
         return self._features(self._dense(items, raw), *parts)
 
     def _numbers(self, graph: KnowledgeGraph, items: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
@@ -162,6 +185,21 @@ class Schema:
                 own = np.zeros(np.count_nonzero(some), bool)
                 yield item[some], relation[some], first + node[some], weight[some], own
             first += len(knots)
+
+    def _words(
+        self, graph: KnowledgeGraph, items: np.ndarray, links: Links
+    ) -> Iterator[tuple[np.ndarray, ...]]:
+        """Item, relation, node and weight of each word that an item has."""
+        if not self.words:
+            return
+        found = mentions(graph, items, links, TEXT in self.spreads)
+        known = stems_of(pa.array(self.words, pa.large_string()))
+        place = pc.fill_null(pc.index_in(found.stems, value_set=known), -1).to_numpy().astype(np.int64)
+        pairs = found.of_items.tocoo()
+        there = place[pairs.col] >= 0
+        item, word = pairs.row[there].astype(np.int64), place[pairs.col[there]]
+        relation = np.full(len(item), self._relation_row[WORD], np.int64)
+        yield item, relation, self.first_word + word, self.word_idf[word], np.zeros(len(item), bool)
 
     def _features(
         self,
@@ -200,6 +238,18 @@ def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
         if len(distinct) > 1:
             knots[predicate] = distinct
     return knots
+
+
+def _words(
+    graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Words that join labels of neighbours with each other or with those of items, and their weights."""
+    found = mentions(graph, items, links, own)
+    count = found.of_items.getnnz(axis=0)
+    joins = (found.neighbors > 0) & (found.neighbors + (found.items > 0) > 1)
+    chosen = np.flatnonzero(joins & (count >= _WORD_ITEMS))
+    idf = np.log1p(len(items) / count[chosen]) ** _WORD_IDF_POWER
+    return tuple(found.words.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
 
 
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:

@@ -105,7 +105,7 @@ def _course(
     watcher: Watcher,
 ) -> Course:
     raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
-    schema = Schema.learn(graph, entities, raw, config.encoder.hops)
+    schema = Schema.learn(graph, entities, raw, config.encoder.hops, config.encoder.words)
     return Course(schema.features(graph, entities, raw), schema, config.encoder, config.train)
 
 

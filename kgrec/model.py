@@ -25,6 +25,7 @@ from kgrec.vocabulary import Vocabulary
 from kgrec.where import parse
 
 _KNOTS, _MEAN, _MAP = "schema.knots.", "schema.mean.", "schema.map."
+_WORDS, _WORD_IDF = "schema.words", "schema.word_idf"
 #: conditions of which the answer is kept, a byte an item: who asks for many users asks in parts
 _CONDITIONS = 16
 #: users whose vectors are made at once
@@ -46,6 +47,10 @@ class Parameters:
         kept |= {f"{_KNOTS}{name}": values for name, values in schema.knots.items()}
         kept |= {f"{_MEAN}{name}": spread.mean for name, spread in schema.spreads.items()}
         kept |= {f"{_MAP}{name}": spread.map for name, spread in schema.spreads.items()}
+        if schema.words:
+            # an array has no strings: words hold no line end
+            kept[_WORDS] = np.frombuffer("\n".join(schema.words).encode(), np.uint8).copy()
+            kept[_WORD_IDF] = schema.word_idf
         return cls(schema.relations, {**arrays, **kept})
 
     def schema(self) -> Schema:
@@ -54,12 +59,15 @@ class Parameters:
         numeric = sum(name.startswith(_KNOTS) for name in self.arrays)
         names = self.relations[len(self.relations) - numeric :]
         blocks = sorted(name.removeprefix(_MEAN) for name in self.arrays if name.startswith(_MEAN))
+        words = bytes(self.arrays[_WORDS]).decode().split("\n") if _WORDS in self.arrays else ()
         return Schema(
             self.relations,
             self.arrays["schema.entities"],
             self.arrays["schema.idf"],
             {name: self.arrays[f"{_KNOTS}{name}"] for name in names},
             {name: Spread(self.arrays[f"{_MEAN}{name}"], self.arrays[f"{_MAP}{name}"]) for name in blocks},
+            tuple(words),
+            self.arrays.get(_WORD_IDF, np.zeros(0, np.float32)),
         )
 
 

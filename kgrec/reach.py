@@ -51,6 +51,7 @@ def reached(
     """
     before, schema = model.graph(), model.parameters().schema()
     near = _near(before, after, said, max(map(hops_of, schema.relations), default=1))
+    near = np.union1d(near, _near_renamed(before, after, said)) if schema.words else near
     rows = np.flatnonzero(np.isin(model.entities, np.setdiff1d(near, entities)))
     was, now = (schema.features(graph, model.entities[rows]) for graph in (before, after))
     moved = (embed(now) - embed(was)) if len(rows) else np.zeros((0, model.vectors.shape[1]), np.float32)
@@ -74,6 +75,20 @@ def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops:
             leads[head[onward & leads[tail]]] = True
         near += [head[is_item[head] & leads[tail]], tail[is_item[tail] & leads[head]]]
     return np.unique(np.concatenate(near))
+
+
+def _near_renamed(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray) -> np.ndarray:
+    """Ids of items that are linked to what has another label: they have other words."""
+    there = said[said < len(before)]
+    was, now = (
+        graph.entities["label"].take(pa.array(there)).to_numpy(zero_copy_only=False)
+        for graph in (before, after)
+    )
+    head, tail = (after.triples[name].to_numpy() for name in ("head", "tail"))
+    renamed = np.zeros(len(after), bool)
+    renamed[there[was != now]] = True
+    ends = np.concatenate([head[renamed[tail]], tail[renamed[head]]])
+    return np.unique(ends[np.isin(ends, after.item_entities)])
 
 
 def _changed(

@@ -141,7 +141,7 @@ def test_a_folder_of_another_version(own: Path):
         Recommender.load(own / "model")
     assert raised.value.problem == (
         f"{own / 'model'} has format version 99 (kgrec 9.0); "
-        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 5."
+        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 6."
     )
     assert raised.value.remedy == (
         "Make it again with this version of kgrec, or install the version that wrote it."

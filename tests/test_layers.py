@@ -98,6 +98,7 @@ LAYERS = [
     "evaluate.comparison",
     "dense",
     "links",
+    "words",
     "features",
     "encoder",
     "slim",
