@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.evaluate.accuracy import ranking_quality
-from kgrec.evaluate.ranking import gains
+from kgrec.evaluate.ranking import blocks, gains
 from kgrec.index import IndexConfig, VectorIndex
 from kgrec.newcomers import heirs, of_items, with_heirs
 from kgrec.rescore import PARTS, RescoreConfig, Rescorer, proportions, unit_rows
@@ -72,13 +72,21 @@ class Shortlist:
 
     def quality(self, scores: np.ndarray, k: int) -> tuple[float, float]:
         """Mean NDCG and recall of the k first by these scores; shape (n_users, width)."""
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return ranking_quality(np.take_along_axis(self.is_true, order, axis=1), np.diff(self.truth.indptr))
+        user, place = self._hits
+        found = np.zeros((len(scores), k), bool)
+        # where the few hits stand is found by counting, which takes a fraction of the time of a sort
+        for some in blocks(len(user), scores.shape[1]):
+            others, own = scores[user[some]], scores[user[some], place[some]][:, None]
+            before = np.arange(scores.shape[1]) < place[some, None]
+            rank = np.count_nonzero((others > own) | ((others == own) & before), axis=1)
+            found[user[some][rank < k], rank[rank < k]] = True
+        return ranking_quality(found, np.diff(self.truth.indptr))
 
     @cached_property
-    def is_true(self) -> np.ndarray:
-        """Whether each candidate was taken; shape (n_users, width), bool."""
-        return gains(self.candidates, self.truth)
+    def _hits(self) -> tuple[np.ndarray, np.ndarray]:
+        """User and place of each candidate that was taken."""
+        user, place = np.nonzero(gains(self.candidates, self.truth))
+        return user, place
 
 
 class Blender:

@@ -35,7 +35,7 @@ class Optimizer:
         learned = [p for p in encoder.parameters() if p.requires_grad]
         tables = [p for p in learned if encoder.sparse and (p is encoder.identity or p is encoder.entity)]
         rest = [p for p in learned if not any(p is table for table in tables)]
-        self._by_name: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.Adam(rest)}
+        self._by_name: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.Adam(rest, fused=True)}
         if tables:
             self._by_name["rows"] = RowAdam(tables)
 

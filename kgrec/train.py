@@ -262,8 +262,9 @@ class Learner:
         z = encoder.items(inputs, identity * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None])
         u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
         with mixed_precision(device):
-            cosines = u @ z.T
-        loss = batch.loss(cosines.float() / self.setting.temperature, rest)
+            # the users are divided, who are fewer than the pairs
+            logits = (u / self.setting.temperature) @ z.T
+        loss = batch.loss(logits.float(), rest)
         self.optimizer.step(loss)
         return loss.item()
 
