@@ -86,8 +86,8 @@ class Schema:
     knots: dict[str, np.ndarray] = field(default_factory=dict)
     #: of the text and of each predicate of vectors, sorted by name
     spreads: dict[str, Spread] = field(default_factory=dict)
-    #: of the labels of items and their neighbours, in the order of their first letters, which alone are compared; each is
-    #: a node, numbered after the knots
+    #: of the labels of items and their neighbours, compared by `stems_of` and in its order; each is a node, numbered after
+    #: the knots
     words: tuple[str, ...] = ()
     #: log(1 + items / items with this word) ** 0.7; shape (n_words,), float32
     word_idf: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))

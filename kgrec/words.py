@@ -4,7 +4,8 @@ Enters: a KnowledgeGraph and the links of some items. Leaves: `Mentions`, which 
 
 Of two tags "metabolic_network" and "Metabolic networks" the graph knows no more than that they differ, and a new item
 may have a third, or none but a title that names them. A word joins all of these: it is a node that is one hop behind
-the neighbours of an item, and next to the item whose own label has it.
+the neighbours of an item, and next to the item whose own label has it. That names share vectors through their parts is the idea
+of Bojanowski et al. 2017, "Enriching word vectors with subword information".
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from kgrec.links import Links, hops_of
 
 #: name of the relation of an item and a word
 WORD = "~word"
-#: letters that count: the rest of a word is mostly inflection, in many languages
-_LETTERS = 6
+#: letters that count: the rest of a word is mostly inflection, in many languages; of what has a digit all counts
+_LETTERS, _DIGIT = 6, r"\pN"
 #: parts of a name that are looked at, so that a label as long as a book does no harm
 _MOST = 32
 #: what stands between words; what a word must have; what stands before the local name of an IRI
@@ -35,9 +36,9 @@ _BETWEEN, _LETTER, _BEFORE = r"[^\pL\pM\pN]+", r"\pL", re.compile("[/#]")
 class Mentions:
     """Which words items have, in their labels or in those of their neighbours."""
 
-    #: the first letters of each word
+    #: what counts of each word
     stems: pa.Array
-    #: the commonest word that begins so, of each
+    #: the commonest word of each
     words: pa.Array
     #: not zero where an item has a word; shape (n_items, n_words)
     of_items: sp.csr_matrix
@@ -81,8 +82,9 @@ def mentions(graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool) 
 
 
 def stems_of(words: pa.Array) -> pa.Array:
-    """The first letters of words."""
-    return pc.utf8_slice_codeunits(words, 0, _LETTERS)
+    """What counts of words: their first letters; all of one that has a digit, which may be a code."""
+    has_digit = pc.match_substring_regex(words, _DIGIT)
+    return pc.if_else(has_digit, words, pc.utf8_slice_codeunits(words, 0, _LETTERS))
 
 
 def _names(graph: KnowledgeGraph, entities: np.ndarray) -> pa.Array:

@@ -188,6 +188,12 @@ def test_labels_in_another_script_have_words_too(tmp_path):
     assert learned(graph).words == ("сетевые", "الشبكات", "神経")
 
 
+def test_codes_that_begin_alike_are_not_one_word(tmp_path):
+    papers = "\n".join(f"{n},,sku12345{n % 2} b0012345{n % 3}x,," for n in range(24))
+    graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
+    assert learned(graph).words == ("b00123450x", "b00123451x", "b00123452x", "sku123450", "sku123451")
+
+
 def test_without_the_graph_there_are_no_words(graph):
     bare, _ = ablated(graph, kgrec.Config(), ["graph"])
     assert learned(bare).words == ()
