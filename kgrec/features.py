@@ -243,11 +243,10 @@ def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
 def _words(
     graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Words that join labels of neighbours with each other or with those of items, and their weights."""
+    """Words that are in the labels of two neighbours or items, and in enough items, and their weights."""
     found = mentions(graph, items, links, own)
     count = found.of_items.getnnz(axis=0)
-    joins = (found.neighbors > 0) & (found.neighbors + (found.items > 0) > 1)
-    chosen = np.flatnonzero(joins & (count >= _WORD_ITEMS))
+    chosen = np.flatnonzero((found.neighbors + found.items > 1) & (count >= _WORD_ITEMS))
     idf = np.log1p(len(items) / count[chosen]) ** _WORD_IDF_POWER
     return tuple(found.words.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
 

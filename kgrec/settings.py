@@ -63,7 +63,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     valid_k: int | None = Field(None, ge=1)
     """Validation counts NDCG at this length, since short lists have few hits to choose by; None: 100, or in a small
     catalogue a tenth of the items, 20 at least."""
-    search_seconds: float = Field(300, ge=0)
+    search_seconds: float = Field(240, ge=0)
     """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where training runs; auto: on a GPU where torch finds one."""

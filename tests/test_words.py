@@ -127,7 +127,7 @@ def test_without_their_own_labels_items_have_the_words_of_what_they_are_linked_t
     assert not found.items.any()
 
 
-def test_a_word_is_a_node_if_it_joins_labels_of_neighbours_and_enough_items_have_it(graph):
+def test_a_word_is_a_node_if_it_is_in_two_labels_and_enough_items_have_it(graph):
     schema = learned(graph)
     # "journal" and "codes" are in one label, "metabolic" and "the" are not in four papers
     assert schema.words == ("genetics", "network", "of")
@@ -194,9 +194,14 @@ def test_codes_that_begin_alike_are_not_one_word(tmp_path):
     assert learned(graph).words == ("b00123450x", "b00123451x", "b00123452x", "sku123450", "sku123451")
 
 
-def test_without_the_graph_there_are_no_words(graph):
-    bare, _ = ablated(graph, kgrec.Config(), ["graph"])
-    assert learned(bare).words == ()
+def test_without_the_graph_the_words_of_items_own_labels_are_left_and_without_text_those_of_neighbours(
+    tmp_path,
+):
+    papers = "\n".join(f"{n},of ships {n}x,sea_birds|sea_fish,," for n in range(4))
+    graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
+    assert learned(graph).words == ("of", "sea", "ships")
+    assert learned(ablated(graph, kgrec.Config(), ["graph"])[0]).words == ("of", "ships")
+    assert Schema.learn(graph, graph.item_entities, {}).words == ("sea",)
 
 
 @pytest.fixture
