@@ -26,6 +26,8 @@ _KNOTS = 8
 _IDF_POWER = 1.5
 #: the same of a word, and how many training items must have one
 _WORD_IDF_POWER, _WORD_ITEMS = 0.7, 4
+#: share of the items with words of neighbours' labels at which words of items' own labels alone are none
+_LINKED = 0.5
 #: how much an item with links to other items counts among its own neighbours, beside a unit for these
 _SELF = 0.7
 
@@ -243,10 +245,16 @@ def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
 def _words(
     graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Words that are in the labels of two neighbours or items, and in enough items, and their weights."""
+    """Words that are in the labels of two neighbours or items, and in enough items, and their weights.
+
+    If most items have words of neighbours' labels, those that no neighbour has would only weaken these.
+    """
     found = mentions(graph, items, links, own)
     count = found.of_items.getnnz(axis=0)
-    chosen = np.flatnonzero((found.neighbors + found.items > 1) & (count >= _WORD_ITEMS))
+    joins = found.neighbors + found.items > 1
+    if np.count_nonzero(found.linked) >= _LINKED * len(items):
+        joins &= found.neighbors > 0
+    chosen = np.flatnonzero(joins & (count >= _WORD_ITEMS))
     idf = np.log1p(len(items) / count[chosen]) ** _WORD_IDF_POWER
     return tuple(found.words.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
 

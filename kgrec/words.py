@@ -42,6 +42,8 @@ class Mentions:
     words: pa.Array
     #: not zero where an item has a word; shape (n_items, n_words)
     of_items: sp.csr_matrix
+    #: whether an item has a word of a neighbour's label; shape (n_items,), bool
+    linked: np.ndarray
     #: of the neighbours, how many have a word in their label; shape (n_words,), int64
     neighbors: np.ndarray
     #: of the items, how many have it in theirs; shape (n_words,), int64
@@ -71,11 +73,12 @@ def mentions(graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool) 
     has = _ones(name, stem[code], (len(names), len(stems)))
     linked = _ones(links.item[near], place, (len(items), len(neighbors)))
     theirs, mine = has[: len(neighbors)], has[len(neighbors) :]
-    of_items = (linked @ theirs).tocsr()
+    by_link = (linked @ theirs).tocsr()
     return Mentions(
         stems,
         distinct.take(pa.array(commonest)),
-        of_items + mine if own else of_items,
+        by_link + mine if own else by_link,
+        by_link.getnnz(axis=1) > 0,
         theirs.getnnz(axis=0).astype(np.int64),
         mine.getnnz(axis=0).astype(np.int64),
     )
