@@ -316,5 +316,7 @@ def _path(part: dict[Hashable, Any], explanation: Explanation) -> str:
 
 
 def _edge(relation: str) -> str:
-    edges = relation.removeprefix("~").split(HOP)
+    if relation == WORD:
+        return _WORD
+    edges = relation.split(HOP)
     return HOP.join(f"{e.removeprefix(INVERSE)} of" if e.startswith(INVERSE) else e for e in edges)

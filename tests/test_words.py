@@ -194,9 +194,7 @@ def test_codes_that_begin_alike_are_not_one_word(tmp_path):
     assert learned(graph).words == ("b00123450x", "b00123451x", "b00123452x", "sku123450", "sku123451")
 
 
-def test_words_of_items_own_labels_alone_count_where_neighbours_have_none(
-    tmp_path,
-):
+def test_words_of_items_own_labels_alone_count_where_neighbours_have_none(tmp_path):
     papers = "\n".join(f"{n},of ships {n}x,sea_birds|sea_fish,," for n in range(4))
     graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
     # most papers have words of tags, so that "ships" is none; "of" is in the name of a resource, too
