@@ -65,8 +65,12 @@ def evaluate(
         ),
     ] = None,
     baselines: Annotated[
-        str, typer.Option("--baselines", help="quick, all, none, or names with commas between.")
-    ] = "quick",
+        list[str] | None,
+        typer.Option(
+            "--baselines",
+            help="quick, all, none, or names with commas between; may be repeated. Else quick.",
+        ),
+    ] = None,
     ablate: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,7 +128,7 @@ def evaluate(
         out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{counts(fold)}.")
     with out.bars() as bars:
         questions = _questions(found, ks, by, options)
-        systems = _systems(found[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
+        systems = _systems(found[0].source, options, baselines or ["quick"], ablate, lists or [], budget, seed, bars)
         _check_names(systems)
         deciding = {
             "graph": loaded.inputs,
@@ -217,7 +221,7 @@ def _questions(
 def _systems(
     graph: KnowledgeGraph,
     config: Config,
-    baselines: str,
+    baselines: Sequence[str],
     ablate: Sequence[str] | None,
     lists: Sequence[str],
     budget: float,
@@ -235,8 +239,9 @@ def _systems(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATIONS])
             )
     sources = _sources(graph, config) if ablate is None else [one for one in ablate if one != "none"]
-    named = {"quick": QUICK, "all": tuple(BASELINES), "none": ()}
-    names = named.get(baselines) or [name.strip() for name in baselines.split(",") if baselines != "none"]
+    named: dict[str, Sequence[str]] = {"quick": QUICK, "all": tuple(BASELINES), "none": ()}
+    given = [name.strip() for option in baselines for name in option.split(",")]
+    names = list(dict.fromkeys(each for name in given for each in named.get(name, (name,))))
     for name in names:
         if name not in BASELINES:
             raise ConfigError(f"There is no baseline '{name}'.", did_you_mean(name, [*named, *BASELINES]))

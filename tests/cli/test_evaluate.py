@@ -82,6 +82,14 @@ def test_what_the_graph_has_is_left_out_in_turn(run: Run, graph: Path, test_part
     assert [system["name"] for system in said["systems"]] == ["kgrec", "kgrec without id"]
 
 
+def test_baselines_are_named_at_once_or_one_by_one(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+    words = ("--test", test_part, "--ablate", "none", "--budget", 0, *QUICK, "--json")
+    for number, named in enumerate((["ease,popularity"], ["ease", "popularity", "none", "ease"])):
+        options = [word for name in named for word in ("--baselines", name)]
+        said = run("evaluate", graph, "-o", tmp_path / str(number), *options, *words).json
+        assert [system["name"] for system in said["systems"]] == ["kgrec", "ease", "popularity"]
+
+
 def test_new_items_are_added_after_training(run: Run, graph: Path, shared_catalogue: Path, tmp_path: Path):
     test = tmp_path / "test.csv"
     test.write_text("user_id,item_id\nu1,n1\nu2,f2\nu3,n2\n")
