@@ -128,7 +128,9 @@ def evaluate(
         out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{counts(fold)}.")
     with out.bars() as bars:
         questions = _questions(found, ks, by, options)
-        systems = _systems(found[0].source, options, baselines or ["quick"], ablate, lists or [], budget, seed, bars)
+        systems = _systems(
+            found[0].source, options, baselines or ["quick"], ablate, lists or [], budget, seed, bars
+        )
         _check_names(systems)
         deciding = {
             "graph": loaded.inputs,

@@ -13,7 +13,8 @@ of memory. A run that is stopped prints the table of what it did.
 A size is its number of interactions. Every user takes 20 items on average, most from three groups of items that are the
 user's own, popular ones more often (Zipf). An item is taken 10 times on average and has 10 links, by three relations,
 to tags, persons and a maker, most of them shared within its group, a number, and a text of made-up words, some of them
-its group's. Texts become vectors by a random one for each word: a transformer would take longer than all the rest.
+its group's. Names of tags and persons are two words, which others have too. Texts become vectors by a random one for each
+word: a transformer would take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ def item_table(rng: np.random.Generator, group: np.ndarray) -> pa.Table:
             "title": joined("w", words[:, 3:5], " "),
             "plot": joined("w", np.delete(words, 3, axis=1), " "),
             "year": 1950 + skewed(rng, (n,), 75),
-            "tags": joined("t", tags, "|"),
-            "cast": joined("p", cast, "|"),
+            "tags": joined("t", tags, "|", 2_000),
+            "cast": joined("p", cast, "|", 5_000),
             "maker": names("m", (skewed(rng, (n,), 5) + group) % (n // 50)),
         }
     )
@@ -126,9 +127,14 @@ def names(prefix: str, numbers: np.ndarray) -> list[str]:
     return [f"{prefix}{number}" for number in numbers.tolist()]
 
 
-def joined(prefix: str, numbers: np.ndarray, between: str) -> list[str]:
-    """Names of each row's numbers, in one string."""
-    return [between.join(f"{prefix}{number}" for number in row) for row in numbers.tolist()]
+def joined(prefix: str, numbers: np.ndarray, between: str, words: int | None = None) -> list[str]:
+    """Names of each row's numbers, in one string; of two words each, if of the first there are so many."""
+    distinct, at = np.unique(numbers, return_inverse=True)
+    if words:
+        named = [f"{prefix}{n % words} {prefix}{words + n // words}" for n in distinct.tolist()]
+    else:
+        named = [f"{prefix}{n}" for n in distinct.tolist()]
+    return [between.join(map(named.__getitem__, row)) for row in at.reshape(numbers.shape).tolist()]
 
 
 class RandomVectors:
@@ -211,25 +217,27 @@ def watched() -> Stages:
     """Timers around the stages of training."""
     import torch
 
-    from kgrec import fit, search, stored, train
+    from kgrec import blend, features, fit, search, stored, train
     from kgrec.features import Schema
     from kgrec.optimizer import RowAdam
 
     stages = Stages()
     stages.watch(fit, "raw_blocks", "text")
     stages.watch(Schema, "features", "features")
-    stages.watch(fit.Schema, "learn", "features")
+    stages.watch(Schema, "learn", "features")
+    stages.watch(features, "mentions", "features: words")
     stages.watch(train.Learner, "epoch", "epochs: batches")
     stages.watch(train.Learner, "_step", "epochs: forward")
     stages.watch(torch.Tensor, "backward", "epochs: backward")
     for optimizer in (torch.optim.Adam, RowAdam):
         stages.watch(optimizer, "step", "epochs: optimizer")
     stages.watch(search._Trials, "_shortlist", "validation")
-    stages.watch(search, "_blended", "choice of weights")
-    for module in (search, fit):
+    for choice in ("blend", "unmet"):
+        stages.watch(blend.Blender, choice, "choice of weights")
+    for module in (blend, fit):
         stages.watch(module, "item_weights", "slim")
     stages.watch(fit, "_model", "embeddings of all items")
-    stages.watch(fit, "VectorIndex", "index")
+    stages.watch(fit.VectorIndex, "build", "index")
     stages.watch(stored, "save", "save")
     return stages
 
