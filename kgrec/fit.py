@@ -24,7 +24,7 @@ from kgrec.graph import KnowledgeGraph
 from kgrec.index import SAMPLE, VectorIndex
 from kgrec.interactions import Interactions
 from kgrec.model import Model, Parameters, history_vectors, units
-from kgrec.newcomers import heirs, made_new, with_heirs
+from kgrec.newcomers import heirs, made_new, of_items, with_heirs
 from kgrec.rescore import PARTS, Rescorer, proportions
 from kgrec.search import Found, Parts, default_setting, search
 from kgrec.settings import Config
@@ -171,7 +171,8 @@ def _split(
     def split(rng: np.random.Generator) -> Parts:
         half_life = config.encoder.half_life
         if valid is not None:
-            return Parts.of(interactions.matrix(half_life=half_life), valid.matrix(), ~known)
+            seen = interactions.matrix(positive_only=False)
+            return Parts.of(interactions.matrix(half_life=half_life), valid.matrix(), ~known, seen)
         if not config.train.valid_share:
             return Parts.of(interactions.matrix(half_life=half_life), interactions.matrix()[:0])
         by = config.train.valid_by
@@ -179,7 +180,8 @@ def _split(
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
         training, held_out, new = made_new(rest.matrix(half_life=half_life), later.matrix(), known, rng)
-        return Parts(training, held_out, unmet=~known, made_new=new, barred=~known)
+        seen = of_items(rest.matrix(positive_only=False), ~new)
+        return Parts(training, held_out, unmet=~known, made_new=new, barred=~known, seen=seen)
 
     return split
 

@@ -55,12 +55,22 @@ class Parts:
     made_new: np.ndarray
     #: items that are in no list; shape (n_items,), bool
     barred: np.ndarray
+    #: what is in no list of a user: the training and what else the user has seen; shape (n_users, n_items)
+    seen: sp.csr_matrix
 
     @classmethod
-    def of(cls, training: sp.csr_matrix, valid: sp.csr_matrix, unmet: np.ndarray | None = None) -> Parts:
+    def of(
+        cls,
+        training: sp.csr_matrix,
+        valid: sp.csr_matrix,
+        unmet: np.ndarray | None = None,
+        seen: sp.csr_matrix | None = None,
+    ) -> Parts:
         """What is learned from and what is to be found, of whatever items."""
         none = np.zeros(training.shape[1], bool)
-        return cls(training, valid, none if unmet is None else unmet, none, none)
+        return cls(
+            training, valid, none if unmet is None else unmet, none, none, training if seen is None else seen
+        )
 
     @property
     def judges(self) -> np.ndarray:
@@ -251,7 +261,8 @@ class _Trials:
         for start in range(0, len(users), size):
             history = training[users[start : start + size]]
             scores = encoder.users(items, log_degree, Adjacency(history, course.device)) @ items.T
-            row, column = (torch.from_numpy(part.astype(np.int64)) for part in history.nonzero())
+            seen = parts.seen[users[start : start + size]].nonzero()
+            row, column = (torch.from_numpy(part.astype(np.int64)) for part in seen)
             scores[row.to(course.device), column.to(course.device)] = -torch.inf
             scores[:, barred] = -torch.inf
             top = torch.topk(scores, k)

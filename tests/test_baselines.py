@@ -605,6 +605,15 @@ def test_quality_leaves_out_what_was_taken():
     assert (ndcg, recall) == pytest.approx(((1 + 1 / np.log2(3)) / 2, 1.0))
 
 
+def test_quality_leaves_out_what_was_met_and_not_liked():
+    """The second user met item 1, so that item 2 comes first there, too."""
+    taken = [[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    seen = matrix(np.array(taken) | np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]))
+    world = Data(matrix(taken), seen=seen)
+    truth = matrix([[0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]])
+    assert quality(Popularity().fit(world), world, truth, np.array([0, 1]), 2) == pytest.approx((1, 1))
+
+
 def test_the_search_finds_what_is_best_and_tells_its_budget():
     training, valid = grouped_halves(60, 24, 4)
     found = tune(ItemKNN(), Data(training), valid, budget=1e9, k=5)

@@ -3,13 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import kgrec
 from kgrec.cold import _link_counts, embed, read_features
 from kgrec.dense import TEXT
 from kgrec.errors import ConfigError, TrainingError
-from kgrec.fit import Watcher, fit_model
+from kgrec.fit import Watcher, _split, fit_model
+from kgrec.interactions import Interactions
+from kgrec.vocabulary import Vocabulary
 
 SMALL = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
@@ -453,3 +456,17 @@ def test_a_held_out_set_chooses_also_where_no_share_is_held_out(graph, bag_of_wo
     rec = kgrec.Recommender(SMALL, text_encoder=bag_of_words).fit(graph, valid=valid)
     assert rec.model.metrics["chosen"]["epochs"] in (2, 4, 8)
     assert kgrec.Recommender(SMALL, text_encoder=bag_of_words).fit(graph).model.metrics["chosen"] == {}
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_what_was_not_liked_is_in_no_list_of_validation(given):
+    """User 0 likes items 0 to 8 and met 9; item 10 is in no interaction, so that another one is made new."""
+    items = Vocabulary.of(pa.array([f"i{n:02d}" for n in range(11)]))
+    item = np.arange(10, dtype=np.int32)
+    log = Interactions(Vocabulary.of(pa.array(["u"])), items, np.zeros(10, np.int32), item, item < 9)
+    held_out = log.rows(item == 4) if given else None
+    left = log.rows(item != 4) if given else log
+    known = np.arange(11) < 10
+    parts = _split(left, held_out, kgrec.Config(), known)(np.random.default_rng(0))
+    assert parts.made_new.any() != given and not parts.training[0, 9]
+    assert set(parts.seen.indices) == {*parts.training.indices, 9} - set(np.flatnonzero(parts.made_new))

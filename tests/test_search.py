@@ -122,14 +122,16 @@ def fresh_trials(items: Course, parts: Parts) -> search._Trials:
     return search._Trials(items, parts, blender, lambda _: fresh_encoder(items), Lines(), Checkpoint())
 
 
-def test_what_is_barred_or_in_the_history_is_in_no_list():
+def test_what_is_barred_or_seen_is_in_no_list():
+    """Each user has met an item that is not in the history, as one that was not liked."""
     items, barred = course(search_seconds=0), np.arange(N_ITEMS) == 5
-    parts = replace(halves(), barred=barred)
-    trials = fresh_trials(items, parts)
-    short = trials._shortlist(fresh_encoder(items))
+    met = sp.csr_matrix(np.eye(N_USERS, N_ITEMS, k=-8, dtype=np.float32))
+    parts = halves()
+    parts = replace(parts, barred=barred, seen=(parts.training + met).tocsr())
+    short = fresh_trials(items, parts)._shortlist(fresh_encoder(items))
     listed = np.where(np.isfinite(short.cosines), short.candidates, -1)
     for user, row in zip(parts.judges, listed, strict=True):
-        gone = {5, *parts.training[user].indices.tolist()}
+        gone = {5, *parts.training[user].indices.tolist(), *met[user].indices.tolist()}
         assert sorted(row[row >= 0].tolist()) == sorted(set(range(N_ITEMS)) - gone)
 
 

@@ -38,6 +38,8 @@ class Data:
     vectors: np.ndarray | None = None
     #: items that are hidden in training: they have content, but nothing is learned from it; shape (n_items,), bool
     hidden: np.ndarray | None = None
+    #: ones for all that users met, liked or not, which is in no list of theirs; None: `positives`; shape (n_users, n_items)
+    seen: sp.csr_matrix | None = None
 
     @property
     def n_items(self) -> int:
@@ -61,7 +63,7 @@ class Data:
             SourceError: An interaction is with an item that the graph has not.
         """
         log = over(graph, interactions)
-        return replace(self, positives=log.matrix(), ages=_ages(log))
+        return replace(self, positives=log.matrix(), seen=log.matrix(positive_only=False), ages=_ages(log))
 
 
 def data_of(
@@ -97,6 +99,7 @@ def data_of(
         _triples(graph),
         text_vectors(encoder, texts) if encoder is not None else None,
         mask,
+        log.matrix(positive_only=False),
     )
 
 

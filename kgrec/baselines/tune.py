@@ -151,7 +151,7 @@ def tune(
 def quality(
     scorer: Scorer, data: Data, truth: sp.csr_matrix, users: np.ndarray, k: int
 ) -> tuple[float, float]:
-    """Mean NDCG and recall of lists for training users, without what they took in training.
+    """Mean NDCG and recall of lists for training users, without what they met in training, liked or not.
 
     Args:
         scorer: has learned from `data`.
@@ -160,11 +160,10 @@ def quality(
         users: rows of both, who have something in `truth`; shape (n,).
         k: length of the lists.
     """
-    found = []
+    found, seen = [], data.positives if data.seen is None else data.seen
     for part in blocks(len(users), data.n_items):
         some = users[part]
-        histories = data.positives[some]
-        found.append(gains(top(scorer.scores(histories, some), k, histories), truth[some]))
+        found.append(gains(top(scorer.scores(data.positives[some], some), k, seen[some]), truth[some]))
     return ranking_quality(np.concatenate(found), np.diff(truth.indptr)[users])
 
 
