@@ -259,10 +259,9 @@ class _Trials:
         found, cosines = [], []
         size = max(1, min(512, _CELLS // max(1, training.shape[1])))
         for start in range(0, len(users), size):
-            history = training[users[start : start + size]]
-            scores = encoder.users(items, log_degree, Adjacency(history, course.device)) @ items.T
-            seen = parts.seen[users[start : start + size]].nonzero()
-            row, column = (torch.from_numpy(part.astype(np.int64)) for part in seen)
+            some = users[start : start + size]
+            scores = encoder.users(items, log_degree, Adjacency(training[some], course.device)) @ items.T
+            row, column = (torch.from_numpy(part.astype(np.int64)) for part in parts.seen[some].nonzero())
             scores[row.to(course.device), column.to(course.device)] = -torch.inf
             scores[:, barred] = -torch.inf
             top = torch.topk(scores, k)

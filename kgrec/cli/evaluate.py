@@ -128,9 +128,7 @@ def evaluate(
         out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{counts(fold)}.")
     with out.bars() as bars:
         questions = _questions(found, ks, by, options)
-        systems = _systems(
-            found[0].source, options, baselines or ["quick"], ablate, lists or [], budget, seed, bars
-        )
+        systems = _systems(found[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
         _check_names(systems)
         deciding = {
             "graph": loaded.inputs,
@@ -223,7 +221,7 @@ def _questions(
 def _systems(
     graph: KnowledgeGraph,
     config: Config,
-    baselines: Sequence[str],
+    baselines: Sequence[str] | None,
     ablate: Sequence[str] | None,
     lists: Sequence[str],
     budget: float,
@@ -242,7 +240,7 @@ def _systems(
             )
     sources = _sources(graph, config) if ablate is None else [one for one in ablate if one != "none"]
     named: dict[str, Sequence[str]] = {"quick": QUICK, "all": tuple(BASELINES), "none": ()}
-    given = [name.strip() for option in baselines for name in option.split(",")]
+    given = [name.strip() for option in baselines or ("quick",) for name in option.split(",")]
     names = list(dict.fromkeys(each for name in given for each in named.get(name, (name,))))
     for name in names:
         if name not in BASELINES:

@@ -128,7 +128,7 @@ def names(prefix: str, numbers: np.ndarray) -> list[str]:
 
 
 def joined(prefix: str, numbers: np.ndarray, between: str, words: int | None = None) -> list[str]:
-    """Names of each row's numbers, in one string; of two words each, if of the first there are so many."""
+    """Names of each row's numbers, in one string; with `words` of two words each, the first one of so many."""
     distinct, at = np.unique(numbers, return_inverse=True)
     if words:
         named = [f"{prefix}{n % words} {prefix}{words + n // words}" for n in distinct.tolist()]
