@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from kgrec.text import Progress
+from kgrec.encode.text import Progress
 
 # How long a test takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.features import ItemFeatures, Schema
+from kgrec.encode.featurizer import ItemFeatures, Schema
 
 
 def grouped_items(n: int, groups: int) -> tuple[ItemFeatures, Schema]:

@@ -1,4 +1,4 @@
-"""Imports point one way: a module may import from the layers before its own, and from its own part."""
+"""Where libraries are imported, and when; which folder may import which is the contract in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -11,233 +11,50 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "kgrec"
 
-#: a module may import what stands before it
-LAYERS = [
-    "_version",
-    "errors",
-    "atomic",
-    "artifacts",
-    "_yaml",
-    "roles",
-    "prefixes",
-    "mapping",
-    "ingest.cells",
-    "ingest.sources",
-    "ingest.batches",
-    "ingest.jsonl",
-    "ingest.tables",
-    "ingest.report",
-    "ingest.statements",
-    "ingest.rows",
-    "ingest.log",
-    "ingest.terms",
-    "ingest.blank",
-    "ingest.triples",
-    "ingest.rdf",
-    "ingest.read",
-    "ingest.shared",
-    "ingest.identities",
-    "ingest.unique",
-    "ingest.assemble",
-    "ingest.draft.looks",
-    "ingest.draft.lines",
-    "ingest.draft.sniff",
-    "ingest.draft.sample",
-    "ingest.draft.files",
-    "ingest.draft.rdf",
-    "ingest.draft.columns",
-    "ingest.draft.knowledge",
-    "ingest.draft",
-    "ingest.foreign.place",
-    "ingest.foreign.plain",
-    "ingest.foreign.job",
-    "ingest.foreign.movielens",
-    "ingest.foreign.recbole",
-    "ingest.foreign.kgat",
-    "ingest.foreign.kgcn",
-    "ingest.foreign.triples",
-    "ingest.foreign",
-    "ingest",
-    "vocabulary",
-    "interactions",
-    "graph",
-    "where",
-    "conditions",
-    "rdf",
-    "views",
-    "summary",
-    "parts",
-    "validate",
-    "addition",
-    "export",
-    "text.config",
-    "text.cache",
-    "text.batches",
-    "text.static",
-    "text.models",
-    "text.encoder",
-    "text",
-    "index.config",
-    "index.exact",
-    "index.approximate",
-    "index.recall",
-    "index.search",
-    "index",
-    "rescore",
-    "settings",
-    "evaluate",
-    "evaluate.accuracy",
-    "evaluate.ranking",
-    "evaluate.beyond",
-    "evaluate.folds",
-    "evaluate.protocols",
-    "evaluate.significance",
-    "evaluate.evaluation",
-    "evaluate.world",
-    "evaluate.measure",
-    "evaluate.comparison",
-    "dense",
-    "links",
-    "words",
-    "features",
-    "encoder",
-    "slim",
-    "newcomers",
-    "optimizer",
-    "train",
-    "blend",
-    "evening",
-    "checkpoint",
-    "search",
-    "baselines",
-    "baselines.data",
-    "baselines.contract",
-    "baselines.scorers",
-    "baselines.popularity",
-    "baselines.similarity",
-    "baselines.item_knn",
-    "baselines.user_knn",
-    "baselines.rp3",
-    "baselines.ease",
-    "baselines.svd",
-    "baselines.content",
-    "baselines.hybrid",
-    "baselines.factors",
-    "baselines.pairs",
-    "baselines.lightgcn",
-    "baselines.kgat",
-    "baselines.catalogue",
-    "baselines.tune",
-    "model",
-    "stored",
-    "ablate",
-    "fit",
-    "reach",
-    "cold",
-    "lookup",
-    "taste",
-    "freetext",
-    "results",
-    "query",
-    "recommend",
-    "explain",
-    "contest",
-    "contest.question",
-    "contest.systems",
-    "contest.run",
-    "contest.results",
-    "report",
-    "report.numbers",
-    "report.record",
-    "report.words",
-    "report.plots",
-    "report.tables",
-    "report.page",
-    "cli.console",
-    "cli.files",
-    "cli.histories",
-    "cli.build",
-    "cli.imports",
-    "cli.log",
-    "cli.train",
-    "cli.results",
-    "cli.questions",
-    "cli.runs",
-    "cli.query",
-    "cli.embed",
-    "cli.cold",
-    "cli.export",
-    "cli.split",
-    "cli.evaluate",
-    "cli.doctor",
-    "cli.demo",
-    "cli",
-    "__main__",
-]
-
-#: (module, what it imports from below) -> why
-EXCEPTIONS = {
-    ("graph", "views"): "methods of KnowledgeGraph, in a module of their own for their length",
-    ("graph", "summary"): "a method of KnowledgeGraph, in a module of its own for its length",
-    ("graph", "parts"): "methods of KnowledgeGraph, in a module of their own for their length",
-    ("graph", "validate"): "a method of KnowledgeGraph, in a module of its own for its length",
-    ("graph", "export"): "a method of KnowledgeGraph, in a module of its own for its length",
-    ("graph", "addition"): "a method of KnowledgeGraph, in a module of its own for its length",
-    ("recommend", "explain"): "a method of Recommender, in a module of its own for its length",
-}
-
-#: library -> the only modules that import it
+#: library -> the only folders and modules that import it
 LIBRARIES = {
     "torch": {
-        "encoder",
-        "optimizer",
+        "encode",
         "train",
-        "evening",
-        "checkpoint",
-        "search",
-        "fit",
-        "cold",
-        "cli.log",
-        "cli.doctor",
-        "text.static",
-        "baselines.pairs",
-        "baselines.lightgcn",
-        "baselines.kgat",
-        "views",
-    },  # views: PyG's form of the graph
-    "torch_geometric": {"baselines.kgat", "encoder", "graph", "views"},  # graph: the type that a method gives
-    "sentence_transformers": {"text.batches", "text.static", "text.models", "text.encoder"},
-    "transformers": {"text.batches", "text.models"},
-    "faiss": {"index.exact", "index.approximate", "index.search"},
-    "rdflib": {"views", "validate", "graph"},  # graph: the type that a method gives
-    "pyoxigraph": {"export", "ingest.triples", "ingest.terms"},
-    "networkx": {"views", "export", "graph"},  # graph: the type that a method gives
-    "pyshacl": {"validate"},
-    "implicit": {"baselines.factors"},
-    "jinja2": {"report.page"},
-    "matplotlib": {"report.plots"},
-    "threadpoolctl": {"baselines.factors"},
-    "safetensors": {"artifacts", "checkpoint", "rescore", "stored"},
-    "typer": {m for m in LAYERS if m.startswith("cli")},
+        "evaluate.baselines",
+        "parallel",
+        "model.item_updates",
+        "graph.views",
+        "cli",
+    },
+    "torch_geometric": {"encode.sparse", "evaluate.baselines.kgat", "graph"},
+    "sentence_transformers": {"encode.text"},
+    "transformers": {"encode.text"},
+    "faiss": {"retrieve"},
+    "rdflib": {"graph"},
+    "pyoxigraph": {"graph.export", "ingest.rdf_parser", "ingest.rdf_terms"},
+    "networkx": {"graph"},
+    "pyshacl": {"graph.validate"},
+    "implicit": {"evaluate.baselines.factors"},
+    "jinja2": {"evaluate.report.page"},
+    "matplotlib": {"evaluate.report.plots"},
+    "threadpoolctl": {"evaluate.baselines.factors"},
+    "safetensors": {"storage.artifacts", "model.storage", "train.checkpoint"},
+    "typer": {"cli"},
     "rich": {"cli.console"},
 }
 #: imported where they are used, never when a module is loaded
 LAZY = {
-    "pyshacl",
+    "faiss",
     "implicit",
     "jinja2",
     "matplotlib",
-    "threadpoolctl",
-    "sentence_transformers",
-    "transformers",
-    "faiss",
-    "rdflib",
     "networkx",
+    "pyshacl",
+    "rdflib",
     "rich",
     "safetensors",
+    "sentence_transformers",
+    "threadpoolctl",
+    "transformers",
 }
 
-NAMES = {
+MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")
     if path != PACKAGE / "__init__.py"
@@ -246,12 +63,11 @@ NAMES = {
 
 @cache
 def imports(name: str) -> tuple[tuple[str, bool], ...]:
-    return tuple(_imports(name))
+    """Top-level packages that a module imports, and whether it does so when it is loaded."""
+    return tuple(_imports(ast.parse(MODULES[name].read_text(encoding="utf-8"))))
 
 
-def _imports(name: str) -> Iterator[tuple[str, bool]]:
-    """Every module that `name` imports, in functions and under TYPE_CHECKING too; and whether on loading."""
-    tree = ast.parse(NAMES[name].read_text(encoding="utf-8"))
+def _imports(tree: ast.Module) -> Iterator[tuple[str, bool]]:
     later = {
         id(node)
         for part in ast.walk(tree)
@@ -261,47 +77,31 @@ def _imports(name: str) -> Iterator[tuple[str, bool]]:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found = [alias.name for alias in node.names]
+            yield from ((alias.name.partition(".")[0], id(node) not in later) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name}: relative import"
-            assert node.module is not None
-            below = [f"{node.module}.{alias.name}" for alias in node.names]
-            found = [b if b.removeprefix("kgrec.") in NAMES else node.module for b in below]
-        else:
-            continue
-        yield from ((module, id(node) not in later) for module in found)
-
-
-def of_ours(name: str) -> set[str]:
-    found = {module.removeprefix("kgrec.") for module, _ in imports(name) if module.startswith("kgrec.")}
-    assert not any(module == "kgrec" for module, _ in imports(name)), f"{name} imports kgrec itself"
-    return found - {name}
-
-
-def test_every_module_has_its_place():
-    assert sorted(NAMES) == sorted(LAYERS)
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_imports_point_one_way(name: str):
-    allowed = set(LAYERS[: LAYERS.index(name)]) | {b for a, b in EXCEPTIONS if a == name}
-    assert of_ours(name) <= allowed, sorted(of_ours(name) - allowed)
-
-
-def test_exceptions_are_needed():
-    for name, imported in EXCEPTIONS:
-        assert imported in of_ours(name)
+            assert node.level == 0 and node.module is not None, "imports are absolute"
+            yield node.module.partition(".")[0], id(node) not in later
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_stays_where_it_is_used(library: str):
-    users = {name for name in NAMES if library in {module.partition(".")[0] for module, _ in imports(name)}}
-    assert users == LIBRARIES[library] & users and users, sorted(users - LIBRARIES[library])
-    if library in LAZY:
-        eager = {
-            name for name in users if (library, True) in {(m.partition(".")[0], e) for m, e in imports(name)}
-        }
-        assert not eager
+    users = {name for name in MODULES if library in {imported for imported, _ in imports(name)}}
+    homes = {home for home in LIBRARIES[library] if any(f"{name}.".startswith(f"{home}.") for name in users)}
+    assert homes == LIBRARIES[library], "a module or folder of the list does not import it any more"
+    strangers = {
+        name for name in users if not any(f"{name}.".startswith(f"{h}.") for h in LIBRARIES[library])
+    }
+    assert not strangers
+
+
+@pytest.mark.parametrize("library", sorted(LAZY))
+def test_a_heavy_library_is_imported_when_it_is_used(library: str):
+    assert {name for name in MODULES if (library, True) in imports(name)} == set()
+
+
+def test_the_top_of_the_package_is_short():
+    files = {path.name for path in PACKAGE.glob("*.py")}
+    assert files == {"__init__.py", "__main__.py", "_version.py", "config.py", "errors.py", "parallel.py"}
 
 
 def test_kg_data_does_not_need_kgrec():

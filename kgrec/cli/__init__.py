@@ -22,7 +22,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import build, cold, demo, doctor, embed, evaluate, export, imports, query, split, train
+from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, imports, items, split, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -95,13 +95,13 @@ for _command in (
     build.inspect,
     export.export,
     train.train,
-    query.recommend,
-    query.similar,
-    cold.add,
-    cold.update,
-    cold.remove,
+    ask.recommend,
+    ask.similar,
+    items.add,
+    items.update,
+    items.remove,
     embed.embed,
-    query.explain,
+    ask.explain,
     split.split,
     evaluate.evaluate,
     doctor.doctor,

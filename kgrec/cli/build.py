@@ -13,7 +13,7 @@ from kgrec.errors import ArtifactError, UnknownId
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kgrec.graph import KnowledgeGraph
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 
 def init(
@@ -63,9 +63,9 @@ def build(
 
     Example: `kgrec build kgrec.yaml -o graph/`
     """
-    from kgrec.artifacts import check_output
-    from kgrec.graph import build_graph
-    from kgrec.summary import BRIEF
+    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.stats import BRIEF
+    from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
     check_output(output, "graph")
@@ -97,7 +97,7 @@ def inspect(
 
     Example: `kgrec inspect graph/ --node movie/the-matrix-1999`
     """
-    from kgrec.graph import KnowledgeGraph
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
     out = console(as_json, quiet)
     loaded = KnowledgeGraph.load(graph)
@@ -131,7 +131,7 @@ def _show_findings(graph: KnowledgeGraph, shapes: Path, out: Console) -> None:
 
 
 def _show_node(graph: KnowledgeGraph, node: str, out: Console) -> None:
-    from kgrec.rdf import iso_date
+    from kgrec.graph.ntriples import iso_date
 
     type_, slash, key = node.partition("/")
     if not slash:

@@ -16,7 +16,7 @@ import typer
 from kgrec.errors import KgrecError
 
 if TYPE_CHECKING:
-    from kgrec.train import Epoch
+    from kgrec.train.data import Epoch
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 Quiet = Annotated[

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.cold import lines
 from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.items import lines
 from kgrec.cli.train import fitted
 
 if TYPE_CHECKING:
-    from kgrec.recommend import Recommender
-    from kgrec.settings import Config
+    from kgrec.config import Config
+    from kgrec.recommend.recommender import Recommender
 
 
 def demo(
@@ -30,8 +30,8 @@ def demo(
 
     Example: `kgrec demo --keep demo/`
     """
-    from kgrec.artifacts import check_output
-    from kgrec.settings import Config
+    from kgrec.config import Config
+    from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
     if keep is not None:
@@ -49,7 +49,7 @@ def demo(
 def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
     """All steps, graph/ and model/ in `folder`; gives what `--json` prints."""
     import kg_data
-    from kgrec.graph import build_graph
+    from kgrec.graph.knowledge_graph import build_graph
 
     source = kg_data.movies()
     out.say(f"1. The graph, from {source}")

@@ -12,7 +12,7 @@ from kgrec._version import __version__
 from kgrec.cli.console import Json, Quiet, console
 from kgrec.errors import EncoderNotFound, KgrecError
 
-#: `kgrec.text.PACKAGED`, without what importing it brings
+#: `kgrec.encode.text.PACKAGED`, without what importing it brings
 _ENCODER = "minilm"
 _PACKAGES = (
     "torch",
@@ -70,7 +70,7 @@ def _machine() -> dict[str, str]:
     try:
         import torch
 
-        from kgrec.train import idle_cores
+        from kgrec.parallel import idle_cores
     except ImportError as error:
         return {"gpu": f"unknown: {error}", "cores": str(os.cpu_count())}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
@@ -84,7 +84,7 @@ def _machine() -> dict[str, str]:
 def _encoder_problem(name: str) -> EncoderNotFound | None:
     """None if a sentence can be encoded."""
     try:
-        from kgrec.text import SentenceEncoder, TextConfig
+        from kgrec.encode.text import SentenceEncoder, TextConfig
 
         SentenceEncoder(TextConfig(model=name, cache=False)).encode(["A sentence to try the encoder on."])
     except EncoderNotFound as error:

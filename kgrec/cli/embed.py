@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from kgrec.model import Model
+    from kgrec.model.model import Model
 
 #: vectors computed and written at a time
 _BATCH = 4096
@@ -38,9 +38,9 @@ def embed(
 
     Example: `kgrec embed model/ --items --users -o embeddings.parquet`
     """
-    from kgrec.cli.questions import known_users
-    from kgrec.cli.results import check_result
-    from kgrec.recommend import Recommender
+    from kgrec.recommend.recommender import Recommender
+    from kgrec.serve.requests import known_users
+    from kgrec.serve.result_files import check_result
 
     if output.suffix == ".csv":
         raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet, .jsonl or .npy.")
@@ -60,7 +60,7 @@ def embed(
 def _write(model: Model, kinds: list[str], output: Path, bars: Bars) -> None:
     from datetime import UTC, datetime
 
-    from kgrec.cli.results import metadata_of, result_file, whole_file
+    from kgrec.serve.result_files import metadata_of, result_file, whole_file
 
     metadata = metadata_of(model, datetime.now(UTC))
     show, done, total = bars.step("writing vectors"), 0, _count(model, kinds)

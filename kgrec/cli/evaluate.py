@@ -13,14 +13,14 @@ from kgrec.cli.split import Folds, Kind, Last, Seed, Share, ValidShare, counts, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kgrec.contest.question import Question
-    from kgrec.contest.results import Results
-    from kgrec.contest.run import OnSystem
-    from kgrec.contest.systems import System
+    from kgrec.config import Config
+    from kgrec.evaluate.benchmark.results import Results
+    from kgrec.evaluate.benchmark.run import OnSystem
+    from kgrec.evaluate.benchmark.systems import System
+    from kgrec.evaluate.benchmark.task import Question
     from kgrec.evaluate.folds import Fold
-    from kgrec.evaluate.protocols import Protocol
-    from kgrec.graph import KnowledgeGraph
-    from kgrec.settings import Config
+    from kgrec.evaluate.splits import Protocol
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 #: what `--baselines quick` stands for: seconds each, and the best of them is hard to beat
 QUICK = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf")
@@ -106,13 +106,13 @@ def evaluate(
 
     Example: `kgrec evaluate graph/ --protocol time --baselines all -o report/`
     """
-    from kgrec.artifacts import check_output
-    from kgrec.contest.results import Results
-    from kgrec.contest.run import Kept, compete
+    from kgrec.config import Config
     from kgrec.errors import ConfigError
-    from kgrec.graph import KnowledgeGraph
-    from kgrec.report.page import check_installed, page
-    from kgrec.settings import Config
+    from kgrec.evaluate.benchmark.results import Results
+    from kgrec.evaluate.benchmark.run import Kept, compete
+    from kgrec.evaluate.report.page import check_installed, page
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
     check_output(output, "report")
@@ -160,7 +160,7 @@ def _held_back(
     seed: int,
 ) -> list[Fold]:
     from kgrec.errors import ConfigError
-    from kgrec.evaluate.protocols import load_folds, split_graph
+    from kgrec.evaluate.splits import load_folds, split_graph
 
     if split is not None and test:
         raise ConfigError("--split and --test both say what is asked for.", "Give one of them.")
@@ -184,10 +184,10 @@ def _given(
 ) -> Fold:
     import pyarrow as pa
 
-    from kgrec.cli.files import read_interactions
-    from kgrec.evaluate.protocols import given_split
-    from kgrec.graph import read_addition
-    from kgrec.interactions import Interactions
+    from kgrec.evaluate.splits import given_split
+    from kgrec.graph.interactions import Interactions
+    from kgrec.graph.knowledge_graph import read_addition
+    from kgrec.serve.input_files import read_interactions
 
     whole, hidden = graph, list[str]()
     if new is not None:
@@ -210,8 +210,8 @@ def _given(
 def _questions(
     folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config
 ) -> list[Question]:
-    from kgrec.contest.question import Question, small_types
-    from kgrec.text import SentenceEncoder
+    from kgrec.encode.text import SentenceEncoder
+    from kgrec.evaluate.benchmark.task import Question, small_types
 
     encoder = None if config.text.model == "none" else SentenceEncoder(config.text)
     classes = tuple(by) if by else small_types(folds[0].source)
@@ -228,10 +228,10 @@ def _systems(
     seed: int,
     bars: Bars,
 ) -> list[System]:
-    from kgrec.baselines.catalogue import BASELINES
-    from kgrec.cli.files import read_lists
-    from kgrec.contest.systems import ABLATIONS, Given, Kgrec, Tuned
     from kgrec.errors import ConfigError, did_you_mean
+    from kgrec.evaluate.baselines.registry import BASELINES
+    from kgrec.evaluate.benchmark.systems import ABLATIONS, Given, Kgrec, Tuned
+    from kgrec.serve.input_files import read_lists
 
     for source in ablate or ():
         if source not in (*ABLATIONS, "none"):

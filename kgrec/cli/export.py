@@ -11,7 +11,7 @@ from kgrec.cli.console import Json, Quiet, console
 from kgrec.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from kgrec.graph import KnowledgeGraph
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 
 def export(
@@ -36,8 +36,8 @@ def export(
 
     Example: `kgrec export graph/ --format ttl -o graph.ttl`
     """
-    from kgrec.export import check_place, format_of
-    from kgrec.graph import KnowledgeGraph
+    from kgrec.graph.export import check_place, format_of
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
     out = console(as_json, quiet)
     kind = format_of(output, format)
@@ -71,7 +71,7 @@ def _check_mapping(mapping: Path, output: Path, kind: str) -> None:
 def _write_mapping(graph: KnowledgeGraph, mapping: Path, output: Path, kind: str) -> None:
     import yaml
 
-    from kgrec.rdf import mapping_back
+    from kgrec.graph.ntriples import mapping_back
 
     values = mapping_back(graph, output.name)
     values["rdf"][0]["format"] = "ntriples" if kind == "nt" else "turtle"

@@ -34,7 +34,7 @@ def import_(
 
     Example: `kgrec import ml-latest-small/ -o movies/`
     """
-    from kgrec.ingest.foreign import import_dataset
+    from kgrec.ingest.datasets import import_dataset
 
     out = console(as_json, quiet)
     done = import_dataset(source, output, format=format, items=items, force=force)

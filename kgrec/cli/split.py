@@ -11,7 +11,7 @@ from kgrec.cli.console import Json, Quiet, console, counted
 
 if TYPE_CHECKING:
     from kgrec.evaluate.folds import Fold
-    from kgrec.evaluate.protocols import Protocol
+    from kgrec.evaluate.splits import Protocol
 
 Kind = Annotated[
     str,
@@ -47,9 +47,9 @@ def split(
 
     Example: `kgrec split graph/ --protocol time -o split/`
     """
-    from kgrec.artifacts import check_output
-    from kgrec.evaluate.protocols import save_folds, split_graph
-    from kgrec.graph import KnowledgeGraph
+    from kgrec.evaluate.splits import save_folds, split_graph
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
     check_output(output, "split")
@@ -78,7 +78,7 @@ def protocol_of(
     from pydantic import ValidationError
 
     from kgrec.errors import ConfigError
-    from kgrec.evaluate.protocols import Protocol
+    from kgrec.evaluate.splits import Protocol
 
     options: dict[str, Any] = {"share": share, "last": last, "folds": folds, "valid_share": valid_share}
     given = {name: value for name, value in options.items() if value is not None}

@@ -12,12 +12,12 @@ from kgrec.cli.console import Console, Json, Quiet, console, counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kgrec.checkpoint import Checkpoint
-    from kgrec.cli.log import Logs
-    from kgrec.graph import KnowledgeGraph
-    from kgrec.recommend import Recommender
-    from kgrec.settings import Config
-    from kgrec.train import Epoch
+    from kgrec.cli.training_log import Logs
+    from kgrec.config import Config
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.recommend.recommender import Recommender
+    from kgrec.train.checkpoint import Checkpoint
+    from kgrec.train.data import Epoch
 
 
 def train(
@@ -59,11 +59,11 @@ def train(
 
     Example: `kgrec train graph/ -o model/ --set dim=128 --seed 1`
     """
-    from kgrec import checkpoint
-    from kgrec.artifacts import check_output
-    from kgrec.cli.log import Logs
-    from kgrec.graph import KnowledgeGraph
-    from kgrec.settings import Config
+    from kgrec.cli.training_log import Logs
+    from kgrec.config import Config
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.storage.artifacts import check_output
+    from kgrec.train import checkpoint
 
     out = console(as_json, quiet)
     check_output(output, "model")
@@ -89,9 +89,11 @@ def fitted(
     logs: Logs | None = None,
 ) -> Recommender:
     """Train with progress shown, and say what was chosen."""
-    from kgrec.cli.files import read_interactions
-    from kgrec.recommend import Recommender
+    from kgrec.evaluate.ablation import ablated
+    from kgrec.recommend.recommender import Recommender
+    from kgrec.serve.input_files import read_interactions
 
+    graph, config = ablated(graph, config, ablate)
     held_out = None if valid is None else read_interactions(valid, graph)
     if not len(graph.interactions):
         out.say("There are no interactions: the model rests on content alone, and knows no users.")
@@ -105,12 +107,12 @@ def fitted(
         recommender = Recommender(config).fit(
             graph,
             valid=held_out,
-            ablate=ablate,
             checkpoint=state,
             on_text=bars.step("encoding text"),
             on_epoch=on_epoch,
         )
     if ablate:
+        recommender.model.metrics["ablated"] = list(ablate)
         out.say(f"Left out on purpose: {', '.join(ablate)}.")
     out.say(_summary(recommender))
     if recommender.model.index.built.effort is not None:
@@ -134,14 +136,14 @@ def _summary(recommender: Recommender) -> str:
         return f"{what}; nothing was held out to choose by."
     k, weights = chosen["valid_k"], chosen["weights"]
     parts = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
-    evenness = f", evenness {chosen['evenness']:g}" if chosen["evenness"] else ""
+    whitening = f", whitening {chosen['whitening']:g}" if chosen["whitening"] else ""
     figures = [(chosen[f"valid_{kind}recall"], chosen[f"valid_{kind}ndcg"]) for kind in _stages(chosen)]
     quality = ", then ".join(f"recall@{k} {recall:.3f} NDCG {ndcg:.3f}" for recall, ndcg in figures)
     new_share = round(chosen["valid_new_share"], 2)
     where = f"There, {new_share:.0%} of it with items made new" if new_share else "There"
     return (
         f"{what}.\nChosen on held-out data: temperature {chosen['temperature']:g}, learning rate "
-        f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}{evenness}; parts of the score: {parts}.\n"
+        f"{chosen['learning_rate']:g}, {counted(chosen['epochs'], 'epoch')}{whitening}; parts of the score: {parts}.\n"
         f"{where}: {quality}{' with all parts' if len(figures) > 1 else ''}. Then trained again on everything."
     )
 

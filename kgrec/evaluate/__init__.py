@@ -1,15 +1,15 @@
 """Is a model better, for whom, and is the difference more than noise.
 
-accuracy       how well a ranked list meets what was taken
-beyond         what a list is apart from that: diverse, novel, popular, calibrated
-ranking        the first items by a score, of every item
-folds          a graph less what is hidden, and that as rows to add later
-protocols      what is hidden, and what is asked for
-significance   intervals, p values, sizes of effects
-world          what lists are held against, and buckets of users and items
-evaluation     all figures of one model, by user and in buckets
-measure        all figures of the lists of one model, by user and in buckets
+splits         which interactions are hidden, and which question is asked
+folds          a graph without the hidden part, and the hidden part as rows to add later
+ground_truth   what lists are compared with, and buckets of users and items
+measure        all figures of the lists of one model, per user and per bucket
+evaluation     all figures of one model, per user and per bucket
 comparison     models against one another
+ablation       a graph or a configuration without one source
+baselines/     the methods that a model must beat
+benchmark/     systems against one another on the same data
+report/        the page of a benchmark
 
-Nothing is imported here: training takes its validation from `accuracy`, and needs no more.
+Nothing is imported here.
 """

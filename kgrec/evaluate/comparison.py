@@ -13,7 +13,7 @@ import pandas as pd
 
 from kgrec.errors import ConfigError, SourceError, UnknownId, did_you_mean
 from kgrec.evaluate.evaluation import Evaluation
-from kgrec.evaluate.significance import effect_size, holm, intervals, permutation_test
+from kgrec.metrics.significance import effect_size, holm, intervals, permutation_test
 
 
 def compare(

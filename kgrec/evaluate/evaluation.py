@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from kgrec.errors import UnknownId, did_you_mean
-from kgrec.evaluate.significance import intervals
-from kgrec.vocabulary import Vocabulary
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.metrics.significance import intervals
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import SourceError
-from kgrec.graph import KnowledgeGraph
-from kgrec.interactions import Interactions
-from kgrec.vocabulary import Vocabulary
+from kgrec.graph.interactions import Interactions
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.vocabulary import Vocabulary
 
 _SUBJECTS = {"text": "id", "numbers": "id", "vectors": "id", "aliases": "id"}
 
@@ -55,7 +55,7 @@ class Fold:
 
     @cached_property
     def later(self) -> KnowledgeGraph:
-        """The hidden items as rows to add, as `kgrec.graph.read_addition` would read them."""
+        """The hidden items as rows to add, as `kgrec.graph.knowledge_graph.read_addition` would read them."""
         return revealed(self.source, self.hidden)
 
     @cached_property

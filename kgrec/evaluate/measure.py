@@ -13,12 +13,12 @@ import pandas as pd
 import pyarrow as pa
 
 from kgrec.errors import ConfigError, SourceError, UnknownId, did_you_mean
-from kgrec.evaluate import accuracy, beyond
 from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.ranking import gains, rows_of
-from kgrec.evaluate.world import World, world_of
-from kgrec.graph import KnowledgeGraph
+from kgrec.evaluate.ground_truth import World, world_of
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.metrics import accuracy, beyond_accuracy
+from kgrec.metrics.topk import gains, rows_of
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -55,7 +55,7 @@ def evaluate_lists(
 
     Returns:
         Figures of accuracy of each user, over everything and in buckets, and what lists are beyond that; see `ACCURACY`,
-        `kgrec.evaluate.accuracy` and `kgrec.evaluate.beyond`.
+        `kgrec.metrics.accuracy` and `kgrec.metrics.beyond_accuracy`.
 
     Raises:
         SourceError: `lists` lack a column, or name an item twice for a user or one that the user has seen.
@@ -114,7 +114,10 @@ def measured(
         parts |= {bucket: (slice(None), items) for bucket, items in world.item_buckets.items()}
         for bucket, (users, items) in parts.items():
             some = lists[users, :k]
-            figures = {f"coverage@{k}": beyond.coverage(some, items), f"gini@{k}": beyond.gini(some, items)}
+            figures = {
+                f"coverage@{k}": beyond_accuracy.coverage(some, items),
+                f"gini@{k}": beyond_accuracy.gini(some, items),
+            }
             totals.setdefault(bucket, {}).update(figures)
             sizes[bucket] = len(some)
     return Evaluation(world.users, values, totals, sizes)
@@ -163,15 +166,15 @@ def _figures_of_accuracy(
 
 def _figures(world: World, lists: np.ndarray, taken: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield from _figures_of_accuracy(world, lists, taken)
-    yield "novelty", beyond.novelty(lists, world.counts, world.n_users)
-    yield "popularity_lift", beyond.popularity_lift(lists, world.known, world.counts)
-    yield "serendipity", beyond.serendipity(lists, taken, world.counts, world.seen)
+    yield "novelty", beyond_accuracy.novelty(lists, world.counts, world.n_users)
+    yield "popularity_lift", beyond_accuracy.popularity_lift(lists, world.known, world.counts)
+    yield "serendipity", beyond_accuracy.serendipity(lists, taken, world.counts, world.seen)
     if world.vectors is not None:
-        yield "diversity", beyond.diversity(lists, world.vectors)
+        yield "diversity", beyond_accuracy.diversity(lists, world.vectors)
     if world.neighbors is not None:
-        yield "graph_diversity", beyond.diversity(lists, world.neighbors)
+        yield "graph_diversity", beyond_accuracy.diversity(lists, world.neighbors)
     for name, classes in world.classes.items():
-        yield f"calibration of {name}", beyond.calibration(lists, world.known, classes)
+        yield f"calibration of {name}", beyond_accuracy.calibration(lists, world.known, classes)
 
 
 def _figures_of_items(

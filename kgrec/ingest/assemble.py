@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
-from kgrec.ingest.identities import Identities
-from kgrec.ingest.report import Places, Report
-from kgrec.ingest.shared import Shared
+from kgrec.ingest.build_report import Places, Report
+from kgrec.ingest.deduplicate import in_order, ties, unique_rows, unique_triples
+from kgrec.ingest.entity_resolution import Identities
+from kgrec.ingest.mapping.schema import Mapping
+from kgrec.ingest.shared_iris import Shared
 from kgrec.ingest.statements import LAST, Edges, Statements, Values
-from kgrec.ingest.unique import in_order, ties, unique_rows, unique_triples
-from kgrec.mapping import Mapping
 
 TEXT_SCHEMA = pa.schema(
     [("id", pa.int32()), ("predicate", pa.string()), ("lang", pa.string()), ("text", pa.large_string())]

@@ -18,8 +18,8 @@ import pyarrow as pa
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import Batch, Table, open_bytes, wrong_encoding
 from kgrec.ingest.cells import parse_json
+from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
-from kgrec.mapping import TableFormat
 
 _ROWS = 10_000
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pyarrow as pa
 
-from kgrec.roles import is_type_name
+from kgrec.ingest.mapping.roles import is_type_name
 
 RESOURCE = "resource"
 #: as the number of a source: a label that is only the value by which a node was named

@@ -20,18 +20,10 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import (
-    Batch,
-    Table,
-    Utf8,
-    as_text,
-    open_bytes,
-    unreadable,
-    wrong_encoding,
-)
+from kgrec.ingest.batches import Batch, Table, Utf8, as_text, open_bytes, unreadable, wrong_encoding
 from kgrec.ingest.jsonl import open_jsonl
+from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
-from kgrec.mapping import TableFormat
 
 _BLOCK = 8 << 20
 _ROWS = 65_536

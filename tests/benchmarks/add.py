@@ -59,8 +59,8 @@ def with_texts(rows: pa.Table) -> pa.Table:
     """The rows with words that a transformer knows."""
     from text import made_texts
 
-    from kgrec.text import TextConfig
-    from kgrec.text.models import load
+    from kgrec.encode.text import TextConfig
+    from kgrec.encode.text.models import load
 
     texts = [text.split() for text in made_texts(load(TextConfig()), len(rows))]
     titles, plots = ([" ".join(words[part]) for words in texts] for part in (slice(8), slice(8, None)))
@@ -71,8 +71,9 @@ def with_texts(rows: pa.Table) -> pa.Table:
 
 def child(folder: Path, count: int) -> None:
     """Add so many rows to the model, and print what it took."""
-    from kgrec import Recommender, cold, stored
-    from kgrec.text import SentenceEncoder, TextConfig
+    from kgrec import Recommender
+    from kgrec.encode.text import SentenceEncoder, TextConfig
+    from kgrec.model import item_updates, storage
 
     rows = pq.read_table(folder / "new.parquet").slice(0, count)
     begun = time.process_time()
@@ -84,14 +85,14 @@ def child(folder: Path, count: int) -> None:
     loaded = time.process_time()
     stages = Stages()
     for owner, name, stage in (
-        (cold, "_addition", "parse"),
-        (cold, "matched", "join"),
-        (cold, "_larger", "join"),
-        (cold, "read_features", "embed"),
+        (item_updates, "_addition", "parse"),
+        (item_updates, "matched", "join"),
+        (item_updates, "_larger", "join"),
+        (item_updates, "read_features", "embed"),
         (SentenceEncoder, "encode", "encode"),
-        (cold, "embed", "embed"),
-        (cold, "with_arrivals", "index"),
-        (stored, "save", "persist"),
+        (item_updates, "embed", "embed"),
+        (item_updates, "with_arrivals", "index"),
+        (storage, "save", "persist"),
     ):
         stages.watch(owner, name, stage)
     rec.add_items(rows)

@@ -23,11 +23,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.evaluate.evaluation import Evaluation
+from kgrec.evaluate.ground_truth import World
 from kgrec.evaluate.measure import measured
-from kgrec.evaluate.ranking import blocks, ranked
-from kgrec.evaluate.world import World
-from kgrec.rescore import unit_rows
-from kgrec.vocabulary import Vocabulary
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.metrics.topk import blocks, ranked
+from kgrec.rank.rescorer import unit_rows
 
 KS = (20, 100)
 #: pairs of a user and an item

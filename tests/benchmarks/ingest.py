@@ -150,7 +150,7 @@ def make_items(folder: Path, scale: float) -> None:
 
 
 def run_kgrec(folder: Path) -> None:
-    from kgrec.graph import build_graph
+    from kgrec.graph.knowledge_graph import build_graph
 
     build_graph(folder / "kgrec.yaml").save(folder / "graph")
 
@@ -179,7 +179,7 @@ def run_pandas(folder: Path) -> None:
 
 RUNS = {"kgrec": run_kgrec, "rdflib": run_rdflib, "pyoxigraph": run_pyoxigraph, "pandas": run_pandas}
 IMPORTS = {
-    "kgrec": "kgrec.graph pyarrow.csv pyarrow.parquet",
+    "kgrec": "kgrec.graph.knowledge_graph pyarrow.csv pyarrow.parquet",
     "rdflib": "rdflib rdflib.plugins.parsers.ntriples",
     "pyoxigraph": "pyoxigraph",
     "pandas": "pandas pyarrow",

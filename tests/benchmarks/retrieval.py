@@ -114,12 +114,13 @@ def make_model(folder: Path, items: int) -> None:
     import pandas as pd
     import scipy.sparse as sp
 
-    from kgrec import Config, stored
-    from kgrec.graph import build_graph
-    from kgrec.index import VectorIndex
-    from kgrec.model import Model, Parameters
-    from kgrec.rescore import Rescorer, unit_rows
-    from kgrec.vocabulary import Vocabulary
+    from kgrec import Config
+    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.vocabulary import Vocabulary
+    from kgrec.model import storage
+    from kgrec.model.model import Model, Parameters
+    from kgrec.rank.rescorer import Rescorer, unit_rows
+    from kgrec.retrieve import VectorIndex
 
     rng, users = np.random.default_rng(0), 10_000
     make_vectors(folder, items, users)
@@ -169,7 +170,7 @@ def make_model(folder: Path, items: int) -> None:
             parameters=lambda: Parameters((), arrays),
             graph=lambda: graph,
         )
-        stored.save(model, folder / name)
+        storage.save(model, folder / name)
 
 
 # what is measured, each in a process of its own, in a folder that has what it needs
@@ -208,7 +209,7 @@ def queries(folder: Path, users: int) -> np.ndarray:
 
 
 def built(folder: Path, kind: str) -> Any:
-    from kgrec.index import Built
+    from kgrec.retrieve import Built
 
     return (
         Built() if kind == "flat" else Built.model_validate_json((folder / kind / "built.json").read_text())
@@ -217,7 +218,7 @@ def built(folder: Path, kind: str) -> Any:
 
 def run_build(folder: Path, kind: str, _: int) -> dict[str, Any]:
     """Build an index, and measure its recall."""
-    from kgrec.index import IndexConfig, VectorIndex
+    from kgrec.retrieve import IndexConfig, VectorIndex
 
     vectors, users = mapped(folder), np.load(folder / "users.npy")
     with Clock() as clock:
@@ -230,7 +231,7 @@ def run_build(folder: Path, kind: str, _: int) -> dict[str, Any]:
 
 def run_kgrec(folder: Path, kind: str, users: int) -> dict[str, Any]:
     """`VectorIndex.search`."""
-    from kgrec.index import VectorIndex
+    from kgrec.retrieve import VectorIndex
 
     asked = queries(folder, users)
     index = VectorIndex.load(folder / kind, mapped(folder), built(folder, kind))
@@ -270,10 +271,10 @@ def run_recommend(folder: Path, kind: str, users: int) -> dict[str, Any]:
     import scipy.sparse as sp
 
     from kgrec import Config, Recommender
-    from kgrec.index import VectorIndex
-    from kgrec.model import Model
-    from kgrec.rescore import Rescorer
-    from kgrec.vocabulary import Vocabulary
+    from kgrec.graph.vocabulary import Vocabulary
+    from kgrec.model.model import Model
+    from kgrec.rank.rescorer import Rescorer
+    from kgrec.retrieve import VectorIndex
 
     vectors, histories = mapped(folder), np.load(folder / "histories.npy")[:users]
     items, bounds = len(vectors), np.arange(0, histories.size + 1, HISTORY)
@@ -330,7 +331,7 @@ def run_hnswlib(folder: Path, _: str, users: int) -> dict[str, Any]:
     """With the links of kgrec's graph, the effort of FAISS's default in building, and kgrec's in the search."""
     import hnswlib
 
-    from kgrec.index.approximate import LINKS
+    from kgrec.retrieve.approximate import LINKS
 
     vectors, asked = mapped(folder), queries(folder, users)
     index = hnswlib.Index("ip", DIM)
@@ -390,7 +391,7 @@ def run_user(folder: Path, name: str, users: int) -> dict[str, Any]:
 
 def run_filter(folder: Path, kind: str, users: int) -> dict[str, Any]:
     """Under filters at random: share allowed, recall of `index.search`, and CPU ms a user of it and of comparing with all allowed."""
-    from kgrec.index import IndexConfig, VectorIndex
+    from kgrec.retrieve import IndexConfig, VectorIndex
 
     vectors, asked, rng = mapped(folder), queries(folder, users), np.random.default_rng(0)
     index = VectorIndex.load(folder / kind, vectors, built(folder, kind))
@@ -439,13 +440,13 @@ RUNS: dict[str, Callable[[Path, str, int], dict[str, Any]]] = {
     "load": run_load,
 }
 IMPORTS = {
-    "build": "kgrec.index faiss",
-    "kgrec": "kgrec.index faiss",
-    "faiss": "faiss kgrec.index",
-    "recommend": "kgrec.recommend faiss pandas",
+    "build": "kgrec.retrieve faiss",
+    "kgrec": "kgrec.retrieve faiss",
+    "faiss": "faiss kgrec.retrieve",
+    "recommend": "kgrec.recommend.recommender faiss pandas",
     "exact": "faiss",
-    "user": "kgrec.recommend faiss pandas",
-    "filter": "kgrec.index faiss",
+    "user": "kgrec.recommend.recommender faiss pandas",
+    "filter": "kgrec.retrieve faiss",
 }
 
 

@@ -64,7 +64,7 @@ interactions: {file: log.parquet, user: user_id, item: item_id}
 
 def make(folder: Path, interactions: int) -> None:
     """graph/ of so many interactions, a tenth of items, and ten triples an item."""
-    from kgrec.graph import build_graph
+    from kgrec.graph.knowledge_graph import build_graph
 
     rng = np.random.default_rng(0)
     n_items = interactions // PER_ITEM
@@ -217,37 +217,41 @@ def watched() -> Stages:
     """Timers around the stages of training."""
     import torch
 
-    from kgrec import blend, features, fit, search, stored, train
-    from kgrec.features import Schema
-    from kgrec.optimizer import RowAdam
+    from kgrec.encode import featurizer
+    from kgrec.encode.featurizer import Schema
+    from kgrec.model import storage
+    from kgrec.rank import fusion_weights
+    from kgrec.train import fit, hyperparameters, learner
+    from kgrec.train.optimizer import RowAdam
 
     stages = Stages()
     stages.watch(fit, "raw_blocks", "text")
     stages.watch(Schema, "features", "features")
     stages.watch(Schema, "learn", "features")
-    stages.watch(features, "mentions", "features: words")
-    stages.watch(train.Learner, "epoch", "epochs: batches")
-    stages.watch(train.Learner, "_step", "epochs: forward")
+    stages.watch(featurizer, "mentions", "features: words")
+    stages.watch(learner.Learner, "epoch", "epochs: batches")
+    stages.watch(learner.Learner, "_step", "epochs: forward")
     stages.watch(torch.Tensor, "backward", "epochs: backward")
     for optimizer in (torch.optim.Adam, RowAdam):
         stages.watch(optimizer, "step", "epochs: optimizer")
-    stages.watch(search._Trials, "_shortlist", "validation")
+    stages.watch(hyperparameters._Trials, "_shortlist", "validation")
     for choice in ("blend", "unmet"):
-        stages.watch(blend.Blender, choice, "choice of weights")
-    for module in (blend, fit):
+        stages.watch(fusion_weights.Blender, choice, "choice of weights")
+    for module in (fusion_weights, fit):
         stages.watch(module, "item_weights", "slim")
     stages.watch(fit, "_model", "embeddings of all items")
     stages.watch(fit.VectorIndex, "build", "index")
-    stages.watch(stored, "save", "save")
+    stages.watch(storage, "save", "save")
     return stages
 
 
 def child(folder: Path, settings: Sequence[str], memory: float) -> None:
     """Train on graph/ in `folder`, and print what it took."""
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 1e9), int(memory * 1e9)))
-    from kgrec import Recommender, fit  # noqa: F401  # imports are not counted
-    from kgrec.graph import KnowledgeGraph
-    from kgrec.settings import Config
+    from kgrec import Recommender
+    from kgrec.config import Config
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.train import fit  # noqa: F401  # imports are not counted
 
     own = (folder / "kgrec.yaml").exists()
     graph_folder = folder / "graph" if own else folder

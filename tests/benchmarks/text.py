@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from kgrec.text import SentenceEncoder, TextConfig
-from kgrec.text.batches import batches_for
-from kgrec.text.models import load
+from kgrec.encode.text import SentenceEncoder, TextConfig
+from kgrec.encode.text.batches import batches_for
+from kgrec.encode.text.models import load
 
 Encode = Callable[[list[str]], np.ndarray]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kgrec.graph import KnowledgeGraph
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 from .conftest import Run
 

@@ -9,7 +9,7 @@ import pytest
 
 from kgrec.cli.console import Console
 from kgrec.cli.demo import tour
-from kgrec.settings import Config
+from kgrec.config import Config
 
 from .conftest import Run
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import kgrec
-from kgrec import text
 from kgrec.cli import doctor
+from kgrec.encode import text
 
 from .conftest import Run
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kgrec.recommend import Recommender
+from kgrec.recommend.recommender import Recommender
 
 from .conftest import Run
 

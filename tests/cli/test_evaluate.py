@@ -131,11 +131,11 @@ def test_a_run_that_was_cut_off_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("kgrec.contest.systems.Tuned.answer", stopped)
+        patch.setattr("kgrec.evaluate.benchmark.systems.Tuned.answer", stopped)
         assert run(*words).code == 130
     assert not (tmp_path / "report").exists()
     with monkeypatch.context() as patch:
-        patch.setattr("kgrec.contest.systems.Kgrec.answer", stopped)
+        patch.setattr("kgrec.evaluate.benchmark.systems.Kgrec.answer", stopped)
         other = run(*words, "--resume", "--seed", 1)
         assert other.error[1].endswith("report.parts is of another run: graph, protocol or options differ.")
         answer = run(*words, "--resume")

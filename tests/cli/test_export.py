@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kgrec.graph import KnowledgeGraph
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 from .conftest import Run
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.cli.histories import Histories
+from kgrec.serve.history_tables import Histories
 
 NAMES = st.sampled_from(["a", "b", "ä", "10", "a b"])
 BATCHES = st.lists(st.lists(st.tuples(NAMES, NAMES), max_size=5), max_size=4)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kgrec.cli.results import result_file
 from kgrec.errors import ArtifactError
+from kgrec.serve.result_files import result_file
 
 TABLE = pa.table(
     {

@@ -26,7 +26,7 @@ def everyone(model: Path, output: Path, *more: object) -> list[object]:
 @pytest.fixture
 def cut_off(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The output of a run that was stopped by Ctrl-C in its third part."""
-    from kgrec.recommend import Recommender
+    from kgrec.recommend.recommender import Recommender
 
     output, answer = tmp_path / "recs.parquet", Recommender.recommend
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgrec.recommend import Recommender
+from kgrec.recommend.recommender import Recommender
 
 from .conftest import QUICK, Run
 
 FIGURES = r"""Trained on 6 items, 6 users, 14 positive interactions\.
-Chosen on held-out data: temperature 0\.\d+, learning rate 0\.\d+, [124] epochs?(, evenness 0\.\d+)?; parts of the score: embedding \d\.\d\d[^.\n]*(\.\d\d[^.\n]*)*\.
+Chosen on held-out data: temperature 0\.\d+, learning rate 0\.\d+, [124] epochs?(, whitening 0\.\d+)?; parts of the score: embedding \d\.\d\d[^.\n]*(\.\d\d[^.\n]*)*\.
 There: recall@20 \d\.\d{3} NDCG \d\.\d{3}(, then recall@20 \d\.\d{3} NDCG \d\.\d{3} with all parts)?\. Then trained again on everything\.
 """
 
@@ -144,7 +144,7 @@ def test_a_source_is_left_out_on_purpose(run: Run, graph: Path, tmp_path: Path):
 def test_a_training_that_was_killed_is_resumed(
     run: Run, graph: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from kgrec import checkpoint
+    from kgrec.train import checkpoint
 
     class Killed(Exception):
         pass

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kgrec.recommend import Recommender
+from kgrec.recommend.recommender import Recommender
 
 from .conftest import Run
 

@@ -12,12 +12,12 @@ from scipy.sparse import csr_matrix
 from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.folds import Fold
+from kgrec.evaluate.ground_truth import World, item_classes, neighborhoods, world_of
 from kgrec.evaluate.measure import evaluate_lists, measured
-from kgrec.evaluate.protocols import given_split
-from kgrec.evaluate.world import World, item_classes, neighborhoods, world_of
-from kgrec.graph import KnowledgeGraph, build_graph
-from kgrec.results import Embeddings
-from kgrec.vocabulary import Vocabulary
+from kgrec.evaluate.splits import given_split
+from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.recommend.results import Embeddings
 
 #: f1 was taken by three users, f2 by two, f4 by one, the others by nobody
 TRAIN = [("a", "f1"), ("a", "f2"), ("b", "f1"), ("b", "f2"), ("b", "f4"), ("c", "f1")]

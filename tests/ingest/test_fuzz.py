@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import KgrecError, MappingError
-from kgrec.graph import build_graph
+from kgrec.graph.knowledge_graph import build_graph
 from kgrec.ingest.draft import draft_mapping
-from kgrec.roles import ROLES
+from kgrec.ingest.mapping.roles import ROLES
 
 TRIED = int(os.environ.get("KGREC_FUZZ", "25"))
 bounded = settings(

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from kgrec.addition import read_addition
 from kgrec.errors import MappingError
-from kgrec.graph import KnowledgeGraph, build_graph
+from kgrec.graph.extend import read_addition
+from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
 from kgrec.ingest.draft import draft_mapping
 
 MAPPING = r"""version: 1

@@ -18,7 +18,7 @@ from kgrec.ingest.draft.lines import Guess, written
 from kgrec.ingest.draft.looks import IRIS, LABELS, NUMERIC, distinct, overlap, share
 from kgrec.ingest.draft.rdf import Below, NodeType, type_of_iris
 from kgrec.ingest.draft.sample import Sample
-from kgrec.roles import is_type_name
+from kgrec.ingest.mapping.roles import is_type_name
 
 #: share of a column that says what it is, though some cells say another thing
 _MOSTLY = 0.8

@@ -17,14 +17,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
 from kgrec.ingest.draft.columns import Known, alike, literal_role
 from kgrec.ingest.draft.files import Files, Keys
-from kgrec.ingest.draft.lines import (
-    Guess,
-    Prefixes,
-    is_writable,
-    local_name,
-    namespace_and_name,
-    written,
-)
+from kgrec.ingest.draft.lines import Guess, Prefixes, is_writable, local_name, namespace_and_name, written
 from kgrec.ingest.draft.looks import LABELS, distinct, overlap, share
 from kgrec.ingest.draft.rdf import (
     SAME_AS,
@@ -37,8 +30,8 @@ from kgrec.ingest.draft.rdf import (
     literals_of,
     type_of_iris,
 )
-from kgrec.ingest.terms import IRI, Triples
-from kgrec.prefixes import PREFIXES
+from kgrec.ingest.mapping.prefixes import PREFIXES
+from kgrec.ingest.rdf_terms import IRI, Triples
 
 #: predicates that are listed, and predicates of links among them
 _LISTED, _LINKS = 60, 20

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kgrec.ingest.draft.looks import unique
-from kgrec.prefixes import IRI, PREFIXES
+from kgrec.ingest.mapping.prefixes import IRI, PREFIXES
 
 #: a word, or two with a colon between, as prefixed names are
 _PLAIN = re.compile(r"[A-Za-z_][\w.\-/]*(:[A-Za-z_][\w.\-/]*)?")

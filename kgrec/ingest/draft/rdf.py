@@ -18,17 +18,17 @@ import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
+from kgrec.ingest.build_report import FileReport, Tally
 from kgrec.ingest.draft.lines import is_writable, local_name, namespace_and_name
 from kgrec.ingest.draft.looks import numbers_of, overlap, singular, unique
-from kgrec.ingest.report import FileReport, Tally
+from kgrec.ingest.mapping.prefixes import PREFIXES
+from kgrec.ingest.mapping.roles import is_type_name
+from kgrec.ingest.mapping.schema import ErrorPolicy, RdfSource
+from kgrec.ingest.rdf_parser import concatenated, rdf_by_suffix, read_triples
+from kgrec.ingest.rdf_terms import IRI, LITERAL, Triples
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import RESOURCE
 from kgrec.ingest.tables import format_by_suffix
-from kgrec.ingest.terms import IRI, LITERAL, Triples
-from kgrec.ingest.triples import concatenated, rdf_by_suffix, read_triples
-from kgrec.mapping import ErrorPolicy, RdfSource
-from kgrec.prefixes import PREFIXES
-from kgrec.roles import is_type_name
 
 TYPE, SAME_AS = PREFIXES["rdf"] + "type", PREFIXES["owl"] + "sameAs"
 _TRIPLES = 200_000

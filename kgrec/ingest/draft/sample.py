@@ -21,9 +21,9 @@ from kgrec.ingest.batches import Table
 from kgrec.ingest.draft import looks
 from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.sniff import sniff
+from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
-from kgrec.mapping import TableFormat
 
 _ROWS = 20_000
 #: share of a column's cells that is often

@@ -1,0 +1,102 @@
+"""The training log as it grows: CSV, JSON lines, TensorBoard.
+
+Enters: lines of the log. Leaves: files that other tools read.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from kgrec.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from kgrec.train.data import Epoch
+
+_COLUMNS = (
+    "stage",
+    "epoch",
+    "epochs",
+    "temperature",
+    "learning_rate",
+    "loss",
+    "valid_ndcg",
+    "valid_recall",
+    "seconds",
+)
+
+
+class Logs:
+    """Writes each line at once, so that a log can be followed.
+
+    Args:
+        path: A .csv or .jsonl file; None writes none.
+        tensorboard: A folder; None writes none.
+
+    Raises:
+        ConfigError: The suffix is another, or TensorBoard is not installed.
+        ArtifactError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path | None, tensorboard: Path | None) -> None:
+        self._open = ExitStack()
+        self._file = None if path is None else self._opened(path)
+        self._csv = (
+            csv.DictWriter(self._file, _COLUMNS) if self._file and path and path.suffix == ".csv" else None
+        )
+        self._board = None if tensorboard is None else self._writer(tensorboard)
+        self._steps: dict[str, int] = {}
+        if self._csv:
+            self._csv.writeheader()
+
+    def __enter__(self) -> Logs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def write(self, line: Epoch) -> None:
+        """Write one line."""
+        values = line.record()
+        if self._csv:
+            self._csv.writerow({name: values[name] for name in _COLUMNS})
+        elif self._file:
+            self._file.write(json.dumps({name: values[name] for name in _COLUMNS}) + "\n")
+        if self._file:
+            self._file.flush()
+        if self._board:
+            self._show(line.stage, values)
+
+    def _show(self, stage: str, values: dict[str, Any]) -> None:
+        step = self._steps[stage] = self._steps.get(stage, 0) + 1
+        for name in ("loss", "valid_ndcg", "valid_recall", "temperature", "learning_rate"):
+            if values[name] is not None:
+                assert self._board is not None
+                self._board.add_scalar(f"{stage}/{name}", values[name], step)
+
+    def _opened(self, path: Path) -> IO[str]:
+        if path.suffix not in (".csv", ".jsonl"):
+            raise ConfigError(
+                f"--log {path} is neither .csv nor .jsonl.", "Give a name with one of these suffixes."
+            )
+        try:
+            return self._open.enter_context(path.open("w", encoding="utf-8", newline=""))
+        except OSError as error:
+            raise ArtifactError(
+                f"{path} cannot be written ({error.strerror}).", "Choose another file."
+            ) from None
+
+    def _writer(self, folder: Path) -> Any:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ConfigError(
+                "TensorBoard is not installed.",
+                "Install it with pip install 'kgrec[tensorboard]', or use --log.",
+            ) from None
+        writer = SummaryWriter(str(folder))
+        self._open.callback(writer.close)
+        return writer

@@ -1,0 +1,78 @@
+"""Sparse products that a gradient passes through fast.
+
+Enters: a sparse matrix and dense rows. Leaves: weighted sums of rows, as one message-passing operator.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+from torch_geometric.nn import MessagePassing
+
+
+class Adjacency:
+    """A constant sparse matrix that a gradient passes through fast.
+
+    Autograd would transpose the matrix anew at each backward pass; here both forms are kept.
+
+    Args:
+        matrix: shape (n_targets, n_sources).
+        device: where it lies.
+    """
+
+    def __init__(self, matrix: sp.csr_matrix, device: str = "cpu") -> None:
+        self.matrix = _torch_csr(matrix).to(device)
+        self.transposed = _torch_csr(matrix.T.tocsr()).to(device)
+
+
+class WeightedSum(MessagePassing):  # type: ignore[misc]
+    r"""One hop: :math:`h_i = \sum_j a_{ij} x_j`, the neighbourhood sum of a graph convolution.
+
+    With rows of `a` normalised for each relation and sources scaled by a learned `s_r`, this is the
+    relational convolution of Schlichtkrull et al. 2018 (eq. 2) with a scalar for each relation in
+    place of a matrix. The product of message and aggregation is fused into one sparse product.
+
+    Shapes: x (n_sources, dim); adjacency (n_targets, n_sources); returns (n_targets, dim).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(aggr="sum")
+
+    def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
+        """The weighted sum of each target's neighbours."""
+        return self.propagate(adjacency.matrix, x=x, transposed=adjacency.transposed)  # type: ignore[no-any-return]
+
+    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transposed: Tensor) -> Tensor:
+        """The fused product, called by `propagate`."""
+        return _SparseProduct.apply(edge_index, transposed, x)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _SparseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        product: Tensor = torch.sparse.mm(matrix, x)
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, torch.sparse.mm(ctx.transposed, gradients[0].contiguous())
+
+
+def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
+    matrix.sort_indices()
+    with warnings.catch_warnings():
+        # Torch calls the format a beta; the two operations used here are tested.
+        warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)),
+            matrix.shape,
+            check_invariants=False,
+        )

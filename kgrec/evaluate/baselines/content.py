@@ -1,0 +1,121 @@
+"""Items like those of the history: by their words, by their neighbours in the graph, by the vectors of their texts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.errors import ConfigError, TrainingError, did_you_mean
+from kgrec.evaluate.baselines.scorers import ItemVectors
+from kgrec.evaluate.baselines.training_data import Data
+from kgrec.metrics.topk import rows_of
+
+_WORD = re.compile(r"\w\w+")
+
+
+@dataclass(frozen=True)
+class ContentTfidf:
+    r"""Content-based, by TF-IDF (Salton and Buckley 1988; Lops et al. 2011, "Content-based recommender systems", eq. 3.1).
+
+    .. math:: z_{it} = (1 + \ln f_{it}) \ln \frac{1 + n}{1 + n_t}, \quad s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} \cos(z_i, z_j)
+
+    with f how often a term is in the text of an item, and :math:`n_t` in how many of the n known items it is; a term that
+    no known item has is left out. Terms are words, or the entities that an item has an edge with in the graph.
+    """
+
+    #: words, graph, or both: half of the cosine from each
+    terms: str = "both"
+
+    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"terms": ("words", "graph", "both")}
+    INDUCTIVE: ClassVar[bool] = True
+
+    def fit(self, data: Data) -> ItemVectors:
+        """Weigh the terms of all items.
+
+        Raises:
+            ConfigError: There are no such terms.
+            TrainingError: No item has any.
+        """
+        if self.terms not in ("words", "graph", "both"):
+            raise ConfigError(
+                f"There are no terms '{self.terms}'.", did_you_mean(self.terms, ("words", "graph", "both"))
+            )
+        counts = []
+        if self.terms != "graph" and len(data.texts):
+            counts.append(_words(data.texts))
+        if self.terms != "words" and data.neighbors is not None:
+            counts.append(data.neighbors)
+        parts = [part for part in (_tfidf(one, data.known) for one in counts) if part.nnz]
+        if not parts:
+            raise TrainingError(
+                f"ContentTfidf(terms='{self.terms}'): no item has a term that tells it from others.",
+                "Give texts or columns of the role `node` in the mapping, or leave this baseline out.",
+            )
+        return ItemVectors(sp.csr_matrix(sp.hstack(parts) * np.float32(len(parts) ** -0.5)))
+
+
+@dataclass(frozen=True)
+class ContentEmbedding:
+    r"""Content-based, by sentence vectors (Reimers and Gurevych 2019): the mean cosine with the texts of the history.
+
+    .. math:: s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} \cos(v_i - m, v_j - m)
+
+    where m is the mean of the known items that have a text, or zero.
+    """
+
+    #: subtract the mean, which all texts share
+    centred: bool = True
+
+    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"centred": (False, True)}
+    INDUCTIVE: ClassVar[bool] = True
+
+    def fit(self, data: Data) -> ItemVectors:
+        """Centre.
+
+        Raises:
+            TrainingError: No item has a vector.
+        """
+        if data.vectors is None or not data.vectors.any():
+            raise TrainingError(
+                "ContentEmbedding: no item has a vector of its text.",
+                "Give texts and a text encoder, or leave this baseline out.",
+            )
+        vectors = data.vectors.astype(np.float32)
+        present = np.asarray(vectors.any(axis=1))
+        known = data.known[present[data.known]]
+        if self.centred and len(known):
+            vectors = np.where(present[:, None], vectors - vectors[known].mean(axis=0), np.float32(0))
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return ItemVectors(np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-6))
+
+
+def _words(texts: Sequence[str]) -> sp.csr_matrix:
+    """How often each text has each word; shape (len(texts), n_words), float32; words sorted."""
+    counts = [Counter(_WORD.findall(text.lower())) for text in texts]
+    column = {word: n for n, word in enumerate(sorted(set().union(*counts)))}
+    indptr = np.concatenate([[0], np.cumsum([len(one) for one in counts])])
+    indices = np.array([column[word] for one in counts for word in one], np.int32)
+    data = np.array([times for one in counts for times in one.values()], np.float32)
+    return sp.csr_matrix((data, indices, indptr), (len(texts), len(column)))
+
+
+def _tfidf(counts: sp.csr_matrix, known: np.ndarray) -> sp.csr_matrix:
+    """Unit rows, or zero; shape (n_items, n_terms), float32."""
+    document = np.bincount(counts[known].indices, minlength=counts.shape[1])
+    idf = np.where(document > 0, np.log((1 + len(known)) / (1 + document)), 0)
+    values = (1 + np.log(counts.data)) * idf[counts.indices]
+    row = rows_of(counts)
+    length = np.sqrt(np.bincount(row, weights=values**2, minlength=counts.shape[0]))
+    values = np.divide(values, length[row], out=np.zeros(len(values)), where=length[row] > 0)
+    # a copy: what is taken out here stays in `counts`
+    weighed = sp.csr_matrix(
+        (values.astype(np.float32), counts.indices, counts.indptr), counts.shape, copy=True
+    )
+    weighed.eliminate_zeros()
+    return weighed

@@ -1,0 +1,143 @@
+"""iALS and BPR-MF, by the library `implicit` (`kgrec[baselines]`)."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.errors import ConfigError, TrainingError
+from kgrec.evaluate.baselines.scorers import KnownUsers, ones
+from kgrec.evaluate.baselines.training_data import Data
+
+
+@dataclass(frozen=True)
+class IALS:
+    r"""Alternating least squares (Hu et al. 2008, "Collaborative filtering for implicit feedback datasets", eq. 3).
+
+    .. math:: \min_{p, q} \sum_{u, i} c_{ui} (x_{ui} - p_u^\top q_i)^2 + \lambda \Big(\sum_u |p_u|^2 + \sum_i |q_i|^2\Big)
+
+    with :math:`c_{ui} = \alpha` where x is 1, and 1 elsewhere, as `implicit` has it (the paper: 1 + alpha). A user is solved
+    from the history when asked for, so that new ones are like others.
+    """
+
+    dim: int = 64
+    #: alpha, how much more what was taken counts
+    confidence: float = 10.0
+    #: lambda
+    regularization: float = 1.0
+    iterations: int = 15
+    seed: int = 0
+
+    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "dim": (32, 64, 128, 256),
+        "confidence": (2.0, 5.0, 10.0, 20.0, 40.0),
+        "regularization": (0.1, 1.0, 10.0, 50.0),
+    }
+    INDUCTIVE: ClassVar[bool] = True
+
+    def fit(self, data: Data) -> SolvedUsers:
+        """Alternate.
+
+        Raises:
+            ConfigError: `implicit` is not installed.
+            TrainingError: There are no interactions.
+        """
+        _check("IALS", data)
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        return SolvedUsers(_fitted(AlternatingLeastSquares, self, data, alpha=self.confidence))
+
+
+@dataclass(frozen=True)
+class SolvedUsers:
+    """Factors of items; a user's are solved from the history."""
+
+    #: implicit's
+    model: Any
+
+    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """See `Scorer`."""
+        if not histories.shape[0]:
+            return np.zeros(histories.shape, np.float32)
+        with _one_thread():
+            solved = self.model.recalculate_user(np.arange(histories.shape[0]), ones(histories))
+        return np.asarray(solved @ self.model.item_factors.T, np.float32)
+
+
+@dataclass(frozen=True)
+class BPR:
+    r"""Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009, section 4.3.1).
+
+    .. math:: \max_{p, q, b} \sum_{u,\; i \in H_u,\; j \notin H_u} \ln \sigma(\hat x_{ui} - \hat x_{uj}) - \lambda |\Theta|^2,
+        \quad \hat x_{ui} = p_u^\top q_i + b_i
+
+    Not inductive: a user has factors of its own. Of a new one only :math:`b_i` is known.
+    """
+
+    dim: int = 64
+    learning_rate: float = 0.05
+    regularization: float = 0.01
+    #: passes over as many drawn interactions as there are
+    iterations: int = 100
+    seed: int = 0
+
+    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "dim": (32, 64, 128, 256),
+        "learning_rate": (0.01, 0.02, 0.05, 0.1),
+        "regularization": (0.001, 0.01, 0.05),
+        "iterations": (50, 100, 200),
+    }
+    INDUCTIVE: ClassVar[bool] = False
+
+    def fit(self, data: Data) -> KnownUsers:
+        """Descend.
+
+        Raises:
+            ConfigError: `implicit` is not installed.
+            TrainingError: There are no interactions.
+        """
+        _check("BPR", data)
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        model = _fitted(BayesianPersonalizedRanking, self, data, learning_rate=self.learning_rate)
+        new = np.zeros(model.user_factors.shape[1], np.float32)
+        # implicit holds b in the last column of the items, whose users have a one there
+        new[-1] = 1
+        return KnownUsers(model.user_factors, model.item_factors, new)
+
+
+def _check(name: str, data: Data) -> None:
+    if importlib.util.find_spec("implicit") is None:
+        raise ConfigError(
+            f"{name} needs the library implicit, which is not installed.", "pip install 'kgrec[baselines]'"
+        )
+    if not data.positives.nnz:
+        raise TrainingError(f"{name}: there are no positive interactions.", "Leave this baseline out.")
+
+
+def _fitted(kind: Any, options: IALS | BPR, data: Data, **others: float) -> Any:
+    """A model of a kind of implicit's, learned on one thread."""
+    with _one_thread():
+        model = kind(
+            factors=options.dim,
+            regularization=options.regularization,
+            iterations=options.iterations,
+            random_state=options.seed,
+            num_threads=1,
+            **others,
+        )
+        model.fit(ones(data.positives), show_progress=False)
+    return model
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """BLAS on one thread, as `implicit` asks for; several would only wait for one another."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")  # type: ignore[no-any-return]

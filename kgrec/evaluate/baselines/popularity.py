@@ -1,0 +1,55 @@
+"""How many users took an item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.errors import ConfigError
+from kgrec.evaluate.baselines.training_data import Data
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """The items that most users took, the same for everybody (TopPop of Cremonesi et al. 2010).
+
+    With a window, of the interactions of the last days only (Ji et al. 2020, "A re-visit of the popularity baseline in
+    recommender systems"). Without times, a window is no different from none.
+    """
+
+    #: days before the latest interaction; None: all count
+    window: float | None = None
+
+    GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"window": (None, 365.0, 90.0, 30.0, 7.0)}
+    INDUCTIVE: ClassVar[bool] = True
+
+    def fit(self, data: Data) -> Everybody:
+        """Count.
+
+        Raises:
+            ConfigError: The window is not positive.
+        """
+        if self.window is not None and not self.window > 0:
+            raise ConfigError(
+                f"Popularity's window is {self.window:g} days.", "Give a positive number, or None for all."
+            )
+        if self.window is None or data.ages is None:
+            return Everybody(data.counts.astype(np.float32))
+        recent = data.ages.indices[data.ages.data <= self.window]
+        return Everybody(np.bincount(recent, minlength=data.n_items).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Everybody:
+    """The same scores for all users."""
+
+    #: shape (n_items,), float32
+    of_items: np.ndarray
+
+    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """See `Scorer`."""
+        return np.tile(self.of_items, (histories.shape[0], 1))

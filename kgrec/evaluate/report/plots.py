@@ -1,0 +1,281 @@
+"""Figures as SVG to stand in a page: text stays text, and lines take the colour of the text around them.
+
+Enters: names of systems, their kinds and values. Leaves: `<svg>` elements, the same for the same values. Nothing is written.
+Needs matplotlib (`kgrec[report]`).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kgrec.evaluate.report.formatting import finite
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: kind of a system -> colour, to be read on white and on black
+COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "lists": "#d9822b"}
+#: stands for the colour of the text around
+_TEXT = "#010203"
+#: inches
+_WIDTH, _ROW = 8.0, 0.27
+#: characters of a name
+_NAME = 34
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _TEXT,
+    "axes.labelcolor": _TEXT,
+    "axes.edgecolor": _TEXT,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "figure.facecolor": "none",
+    "grid.color": _TEXT,
+    "grid.alpha": 0.15,
+    "xtick.color": _TEXT,
+    "ytick.color": _TEXT,
+    "legend.frameon": False,
+    "savefig.facecolor": "none",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is drawn of a system; None where it has no such value."""
+
+    name: str
+    kind: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    #: of plots with two axes
+    across: float | None = None
+
+
+def bars(points: Sequence[Point], label: str) -> str:
+    """A bar for each system, with its interval; the first on top."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        _bars(axes, points, intervals=True)
+        axes.set_yticks(range(len(points)), [_short(point.name) for point in points])
+        axes.set_xlabel(label)
+
+    return _svg(f"bars {label}", _height(len(points)), draw)
+
+
+def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
+    """Bars of the same systems in groups, side by side on one scale.
+
+    Args:
+        groups: title -> points, the same systems in the same order.
+        label: Of the values.
+    """
+    names = [_short(point.name) for point in next(iter(groups.values()))]
+
+    def draw(figure: Figure) -> None:
+        row = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, points) in zip(row, groups.items(), strict=True):
+            _bars(axes, points, intervals=False)
+            axes.set_title(title)
+            axes.locator_params(axis="x", nbins=4)
+        row[0].set_yticks(range(len(names)), names)
+        figure.supxlabel(label, fontsize=10)
+
+    return _svg(f"panels {label} {list(groups)}", _height(len(names)) + 0.3, draw)
+
+
+def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = False) -> str:
+    """Points named in a column on the right.
+
+    Args:
+        points: With both values; the others are left out.
+        across: Name of the horizontal axis.
+        label: Of the vertical one.
+        log: Whether the horizontal axis is logarithmic; what is not above 0 is left out then.
+
+    Returns:
+        "" with fewer than two points.
+    """
+    there = [p for p in points if p.value is not None and p.across is not None and (p.across > 0 or not log)]
+    if len(there) < 2:
+        return ""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for point in there:
+            axes.scatter(
+                [_of(point.across)],
+                [_of(point.value)],
+                s=34,
+                color=_colour(point.kind),
+                zorder=4 if point.kind == "kgrec" else 3,
+            )
+        if log:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+            axes.xaxis.set_minor_formatter(lambda *_: "")
+        axes.margins(0.06, 0.06)
+        axes.grid(True)
+        axes.set_xlabel(across)
+        axes.set_ylabel(label)
+        _name(axes, there)
+
+    return _svg(f"trade-off {across} {label}", max(3.6, 0.2 * len(there) + 0.7), draw)
+
+
+def curves(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Loss by epoch, a line for each run of training, and the validation recall that each run reached.
+
+    Args:
+        lines: stage, run, epoch, loss and recall; None where a line has no such figure.
+
+    Returns:
+        "" without any figure.
+    """
+    parts = ((_losses, "loss"), (_recalls, "recall"))
+    shown = [(part, [x for x in lines if finite(x[key]) is not None]) for part, key in parts]
+    shown = [(part, there) for part, there in shown if there]
+
+    def draw(figure: Figure) -> None:
+        row = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axes, (part, there) in zip(row, shown, strict=True):
+            part(axes, there)
+
+    return _svg("curves", 3.4, draw) if shown else ""
+
+
+def _bars(axes: Axes, points: Sequence[Point], *, intervals: bool) -> None:
+    for row, point in enumerate(points):
+        if point.value is None:
+            continue
+        axes.barh(row, point.value, height=0.72, color=_colour(point.kind))
+        if intervals and point.low is not None and point.high is not None:
+            axes.plot([point.low, point.high], [row, row], color=_TEXT, linewidth=1.4)
+    axes.set_ylim(len(points) - 0.4, -0.6)
+    axes.grid(True, axis="x")
+    axes.set_axisbelow(True)
+
+
+def _name(axes: Axes, points: Sequence[Point]) -> None:
+    """Names in a column, in the order of their points, each with a line to it."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top)
+    axes.set_xlim(*axes.get_xlim())
+    ordered = sorted(points, key=lambda point: (_of(point.value), point.name))
+    heights = _apart([(_of(point.value) - bottom) / (top - bottom) for point in ordered])
+    for point, height in zip(ordered, heights, strict=True):
+        axes.annotate(
+            _short(point.name),
+            xy=(_of(point.across), _of(point.value)),
+            xytext=(1.04, height),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=9,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": _TEXT,
+                "alpha": 0.3,
+                "linewidth": 0.7,
+                "relpos": (0, 0.5),
+            },
+            annotation_clip=False,
+        )
+
+
+def _apart(heights: list[float]) -> list[float]:
+    """Rising heights from 0 to 1, moved so that no two are too near."""
+    gap = min(0.07, 1 / max(len(heights), 1))
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + gap) if moved else height)
+    return [min(height, 1 - gap * (len(moved) - 1 - n)) for n, height in enumerate(moved)]
+
+
+def _losses(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
+    runs = sorted({(int(line["run"]), line["stage"] == "refit") for line in lines})
+    for number, (run, refit) in enumerate(runs):
+        mine = [x for x in lines if x["run"] == run and (x["stage"] == "refit") == refit]
+        mine.sort(key=lambda line: int(line["epoch"]))
+        axes.plot(
+            [line["epoch"] for line in mine],
+            [line["loss"] for line in mine],
+            marker="o",
+            markersize=3,
+            linewidth=2.2 if refit else 1.3,
+            color=COLOURS["lists"] if refit else COLOURS["kgrec"],
+            alpha=1 if refit else 0.3 + 0.7 * (number + 1) / len(runs),
+            label="on everything" if refit else f"run {run}",
+        )
+    if 1 < len(runs) <= 8:
+        axes.legend(fontsize=8)
+    axes.locator_params(axis="x", nbins=6, integer=True)
+    axes.set_title("loss")
+    axes.set_xlabel("epoch")
+    axes.grid(True)
+
+
+def _recalls(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
+    best: dict[int, float] = {}
+    for line in lines:
+        run = int(line["run"])
+        best[run] = max(best.get(run, 0.0), line["recall"])
+    axes.plot(list(best), list(best.values()), marker="o", linestyle="none", color=COLOURS["kgrec"])
+    axes.margins(0.15, 0.15)
+    axes.locator_params(axis="x", nbins=8, integer=True)
+    axes.set_title("validation recall")
+    axes.set_xlabel("run")
+    axes.grid(True)
+
+
+def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    written = io.StringIO()
+    # identifiers are hashed with the name, so that two figures of a page share none
+    style: Any = _STYLE | {"svg.hashsalt": name}
+    with rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        draw(figure)
+        empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(written, format="svg", metadata=empty)
+    return _inline(written.getvalue())
+
+
+def _inline(document: str) -> str:
+    """The element of an SVG document, as wide as its place, in the colour of the text around it."""
+    element = document[document.index("<svg") :]
+    head, tail = element.split(">", 1)
+    head = re.sub(r' (width|height|xmlns|xmlns:xlink|version)="[^"]*"', "", head)
+    tail = re.sub(r'<g id="[^"]*"', "<g", tail).replace("xlink:href=", "href=")
+    return f'{head} role="img">' + re.sub(rf"(fill|stroke): {_TEXT}", r"\1: currentColor", tail)
+
+
+def _short(name: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in name)
+    return plain if len(plain) <= _NAME else plain[: _NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _colour(kind: str) -> str:
+    return COLOURS.get(kind, COLOURS["baseline"])
+
+
+def _height(rows: int) -> float:
+    return 0.8 + _ROW * max(rows, 2)
+
+
+def _of(value: float | None) -> float:
+    assert value is not None
+    return value

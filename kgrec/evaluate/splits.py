@@ -1,0 +1,297 @@
+"""What is held back from training.
+
+Enters: a `KnowledgeGraph` with interactions, and a `Protocol`. Leaves: `Fold`s. Writes and reads a folder of splits.
+
+The split is made before the graph is used: what is hidden is hidden from everything that training sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, Field
+
+from kgrec.errors import CorruptArtifact, SourceError
+from kgrec.evaluate.folds import Fold, fold_of
+from kgrec.graph.interactions import Interactions, given
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.storage import artifacts
+
+Kind = Literal["time", "last", "random", "folds", "cold-items", "cold-users"]
+_PARTS = ("train", "valid", "test", "history")
+
+
+class Protocol(BaseModel, frozen=True, extra="forbid"):
+    """How a graph is divided into what is learned from and what is asked for.
+
+    `time` cuts all interactions at one moment; items that nobody took before it are hidden, and come later. It is what a
+    system in use meets. `last` holds out each user's last positives, `random` a share of them, `folds` each positive once.
+    `cold-items` hides items whole, `cold-users` users.
+    """
+
+    kind: Kind = "random"
+    """What is held back."""
+    share: float = Field(0.2, gt=0, lt=1)
+    """Held out: of all interactions (`time`), of a user's positives (`random`), of the items that somebody took
+    (`cold-items`), of the users with two positives or more (`cold-users`)."""
+    last: int = Field(1, ge=1)
+    """Positives held out of each user by `last`; users with too few to keep one stay whole."""
+    folds: int = Field(5, ge=2)
+    """Parts of `folds`."""
+    valid_share: float = Field(0.1, ge=0, lt=1)
+    """Of what is left, to tune by: held out in the same way by `time`, `last` (as many again) and `cold-items` (whose valid
+    items stay in the graph), at random by the others; 0: nothing."""
+    seed: int = 0
+    """Of whatever is drawn."""
+
+
+def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list[Fold]:
+    """Divide a graph.
+
+    Args:
+        graph: With interactions.
+        protocol: How; None: at random.
+
+    Returns:
+        One fold, or as many as `folds` says.
+
+    Raises:
+        SourceError: There are no times to split by, or nothing is left to ask for.
+
+    Example:
+        >>> fold = split_graph(graph, Protocol(kind="cold-items"))[0]  # doctest: +SKIP
+        >>> rec = Recommender().fit(fold.graph)  # doctest: +SKIP
+        >>> rec.add_items(fold.later)  # doctest: +SKIP
+    """
+    protocol = protocol or Protocol()
+    _check(graph, protocol)
+    return _SPLITS[protocol.kind](graph, protocol, np.random.default_rng(protocol.seed))
+
+
+def given_split(
+    graph: KnowledgeGraph,
+    train: Any,
+    test: Any,
+    valid: Any = None,
+    *,
+    hide_new: bool = False,
+    hidden: Sequence[str] = (),
+    valid_share: float = 0.0,
+    seed: int = 0,
+) -> Fold:
+    """A division that somebody else made.
+
+    Args:
+        graph: Holds the items; its interactions do not count.
+        train: `Interactions`, or a frame with user_id and item_id.
+        test: So, too; only positives are asked for.
+        valid: So, too.
+        hide_new: Hide items that are in test and neither in train nor in valid, to be added later.
+        hidden: Ids of other items to hide.
+        valid_share: Without `valid`, so much of each user's positives in train is held out at random to tune by.
+        seed: Draws that.
+
+    Raises:
+        SourceError: An item is unknown, or a pair is in two parts, or training has a hidden item.
+    """
+    train, test = given(train, graph.item_ids), given(test, graph.item_ids)
+    if valid is None and valid_share:
+        train, valid = train.split(valid_share, np.random.default_rng(seed))
+    valid = Interactions.none(graph.item_ids) if valid is None else given(valid, graph.item_ids)
+    later = graph.item_ids.ids(hidden)
+    for at in np.flatnonzero(later < 0)[:1]:
+        raise SourceError(f"There is no item '{hidden[at]}' to hide.", "Give items of the graph.")
+    if hide_new:
+        new = np.setdiff1d(test.item, np.concatenate([train.item, valid.item]))
+        later = np.union1d(later, new)
+    return fold_of(graph, train, valid, test.rows(test.positive), hidden=later)
+
+
+def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | None = None) -> None:
+    """Write splits as files, whole or not at all: a folder a fold, with a table a part.
+
+    Raises:
+        ArtifactError: The folder cannot be written.
+    """
+    inputs = folds[0].source.inputs if folds else {}
+    config = {
+        "protocol": protocol.model_dump() if protocol else None,
+        "cuts": [fold.cut for fold in folds],
+    }
+    with artifacts.writing(Path(folder), kind="split", inputs=inputs, config=config) as place:
+        for number, fold in enumerate(folds):
+            (place / str(number)).mkdir()
+            for name in _PARTS:
+                artifacts.write_table(getattr(fold, name).to_arrow(), place / str(number) / f"{name}.parquet")
+            hidden = pa.table({"item_id": fold.source.item_ids.labels.take(pa.array(fold.hidden))})
+            artifacts.write_table(hidden, place / str(number) / "hidden.parquet")
+
+
+def load_folds(graph: KnowledgeGraph, folder: str | Path) -> list[Fold]:
+    """Read what `save_folds` wrote, and divide the graph by it.
+
+    Args:
+        graph: What was divided.
+        folder: Of the splits.
+
+    Raises:
+        ArtifactError: The folder is absent, or corrupt, or of another graph's items.
+        SourceError: The split leaks.
+    """
+    return artifacts.reading(Path(folder), "split", lambda place, manifest: _read(graph, place, manifest))
+
+
+def _read(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest) -> list[Fold]:
+    return [_read_fold(graph, place / str(n), n, cut) for n, cut in enumerate(manifest.config["cuts"])]
+
+
+def _read_fold(graph: KnowledgeGraph, place: Path, number: int, cut: int | None) -> Fold:
+    tables = {name: artifacts.read_table(place / f"{name}.parquet") for name in (*_PARTS, "hidden")}
+    for name, table in tables.items():
+        names = pc.cast(table["item_id"], pa.large_string())
+        unknown = names.filter(pa.array(graph.item_ids.ids(names) < 0))
+        if len(unknown):
+            raise CorruptArtifact(
+                f"{place / name}.parquet: '{unknown[0]}' is no item of this graph.",
+                "Give the graph that was divided.",
+            )
+    hidden = graph.item_ids.ids(tables.pop("hidden")["item_id"])
+    logs = {name: Interactions.from_arrow(table, graph.item_ids) for name, table in tables.items()}
+    return fold_of(graph, **logs, hidden=hidden, cut=cut, number=number)
+
+
+# the protocols
+
+
+def _by_time(graph: KnowledgeGraph, protocol: Protocol, _: np.random.Generator) -> list[Fold]:
+    log = graph.interactions
+    cut = _moment(log, protocol.share)
+    before, after = log.rows(_time(log) < cut), log.rows((_time(log) >= cut) & log.positive)
+    hidden = np.setdiff1d(log.item, before.item)
+    train, valid = before, before.rows(np.zeros(len(before), bool))
+    if protocol.valid_share:
+        earlier = _moment(before, protocol.valid_share)
+        train = before.rows(_time(before) < earlier)
+        valid = before.rows((_time(before) >= earlier) & before.positive)
+    return [fold_of(graph, train, valid, after, hidden=hidden, cut=cut)]
+
+
+def _last(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
+    left, test = _without_last(graph.interactions, protocol.last, rng)
+    train, valid = (
+        _without_last(left, protocol.last, rng) if protocol.valid_share else (left, left.rows(_none(left)))
+    )
+    return [fold_of(graph, train, valid, test)]
+
+
+def _at_random(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
+    left, test = graph.interactions.split(protocol.share, rng)
+    return [fold_of(graph, *_tuned(left, protocol, rng), test)]
+
+
+def _cross(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
+    """Each user's positives are dealt to the parts in turn, from a part drawn for each user."""
+    log = graph.interactions
+    rows, order, _ = log.dealt(rng)
+    start = rng.integers(protocol.folds, size=len(log.users))
+    part = np.full(len(log), -1)
+    part[rows] = (order + start[log.user[rows]]) % protocol.folds
+    folds = []
+    for number in range(protocol.folds):
+        train, valid = _tuned(log.rows(part != number), protocol, rng)
+        folds.append(fold_of(graph, train, valid, log.rows(part == number), number=number))
+    return folds
+
+
+def _cold_items(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
+    log = graph.interactions
+    hidden = _some(np.unique(log.item[log.positive]), protocol.share, rng)
+    with_hidden = np.isin(log.item, hidden)
+    train, valid = log.rows(~with_hidden), log.rows(_none(log))
+    if protocol.valid_share:
+        kept = _some(np.unique(train.item[train.positive]), protocol.valid_share, rng)
+        with_kept = np.isin(train.item, kept)
+        train, valid = train.rows(~with_kept), train.rows(with_kept & train.positive)
+    return [fold_of(graph, train, valid, log.rows(with_hidden & log.positive), hidden=hidden)]
+
+
+def _cold_users(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
+    """Of each hidden user half of the positives are told with the question, and the others asked for."""
+    log = graph.interactions
+    counts = np.bincount(log.user[log.positive], minlength=len(log.users))
+    cold = _some(np.flatnonzero(counts >= 2), protocol.share, rng)
+    theirs = np.isin(log.user, cold)
+    rows, order, counts = log.dealt(rng)
+    asked = np.zeros(len(log), bool)
+    asked[rows] = order < (counts[log.user[rows]] + 1) // 2
+    known, history, test = log.rows(~theirs), log.rows(theirs & ~asked), log.rows(asked & theirs)
+    return [fold_of(graph, *_tuned(known, protocol, rng), test, history=history)]
+
+
+_SPLITS: dict[Kind, Callable[[KnowledgeGraph, Protocol, np.random.Generator], list[Fold]]] = {
+    "time": _by_time,
+    "last": _last,
+    "random": _at_random,
+    "folds": _cross,
+    "cold-items": _cold_items,
+    "cold-users": _cold_users,
+}
+
+
+def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:
+    log = graph.interactions
+    if not log.positive.any():
+        raise SourceError(
+            "The graph has no positive interaction, so nothing can be asked for.",
+            "Name the log under `interactions:` in the mapping.",
+        )
+    if protocol.kind in ("time", "last") and (log.time is None or not log.time.any()):
+        raise SourceError(
+            f"The interactions have no time, which the protocol '{protocol.kind}' needs.",
+            "Give `time:` under `interactions:` in the mapping, or choose another protocol.",
+        )
+
+
+def _tuned(
+    log: Interactions, protocol: Protocol, rng: np.random.Generator
+) -> tuple[Interactions, Interactions]:
+    return log.split(protocol.valid_share, rng) if protocol.valid_share else (log, log.rows(_none(log)))
+
+
+def _moment(log: Interactions, share: float) -> int:
+    """From when on the last `share` of the interactions lie, at least one."""
+    times = np.sort(_time(log))
+    return int(times[-max(1, round(len(times) * share))]) if len(times) else 0
+
+
+def _time(log: Interactions) -> np.ndarray:
+    assert log.time is not None
+    return log.time
+
+
+def _without_last(
+    log: Interactions, last: int, rng: np.random.Generator
+) -> tuple[Interactions, Interactions]:
+    """What is left, and each user's last positives; what a user did from the first of these on leaves both."""
+    rows, order, counts = log.dealt(rng, "time")
+    held = np.zeros(len(log), bool)
+    held[rows] = (order >= (counts - last)[log.user[rows]]) & (counts > last)[log.user[rows]]
+    until = np.full(len(log.users), np.iinfo(np.int64).max)
+    np.minimum.at(until, log.user[held], _time(log)[held])
+    late = ~log.positive & (_time(log) >= until[log.user])
+    return log.rows(~held & ~late), log.rows(held)
+
+
+def _some(of: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """A share of these, drawn, at least one and not all; sorted."""
+    n = min(max(1, round(len(of) * share)), len(of) - 1)
+    return np.sort(rng.choice(of, max(n, 0), replace=False)).astype(np.int64)
+
+
+def _none(log: Interactions) -> np.ndarray:
+    return np.zeros(len(log), bool)

@@ -1,0 +1,392 @@
+"""New rows for a known graph.
+
+Enters: files or frames laid out as in the mapping. Leaves: a graph of their own, and the known graph with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgrec.errors import SourceError
+from kgrec.graph.interactions import Interactions
+from kgrec.graph.knowledge_graph import KnowledgeGraph, graph_of
+from kgrec.graph.vocabulary import named
+from kgrec.ingest.assemble import assemble
+from kgrec.ingest.deduplicate import TRIPLE_SCHEMA, unique_rows, unique_triples
+from kgrec.ingest.mapping.schema import Mapping, TableFormat
+from kgrec.ingest.reader import Reading, begin, read_files, read_frames
+from kgrec.ingest.sources import Source, find_files
+from kgrec.ingest.statements import RESOURCE, node_iri
+
+#: share of the rows of an addition that may be bad, if the mapping does not allow more
+_STOP_ABOVE = 0.5
+_TRIPLE = ("head", "relation", "tail")
+#: table -> its column of what it speaks of
+_SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
+
+
+def read_addition(
+    mapping: Mapping,
+    folder: Path | None = None,
+    frames: dict[str, Any] | None = None,
+    *,
+    known: KnowledgeGraph,
+) -> KnowledgeGraph:
+    """New rows as a graph of their own; see `kgrec.graph.knowledge_graph.read_addition`."""
+    if folder is None and not frames:
+        raise SourceError(
+            "There is nothing to add: no folder, no frames.", "Give a folder with files, or frames by type."
+        )
+    # Of few rows, one bad one is a large share: it is reported, and the others are added.
+    tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
+    reading = begin(mapping.model_copy(update={"errors": tolerant}))
+    if folder is not None:
+        _check_any(mapping, Path(folder))
+        read_files(reading, partial(_present, Path(folder)))
+    read_frames(reading, frames or {})
+    _mark_known(reading, known)
+    assembled = assemble(reading.statements, mapping, reading.report)
+    brought = np.concatenate(reading.brought) if reading.brought else np.empty(0, dtype=np.int64)
+    graph = graph_of(assembled, known.interactions, mapping, reading.report, reading.inputs)
+    tabled = np.unique(assembled.entity_of[brought])
+    graph = replace(graph, tabled=tabled, only_items=np.union1d(tabled, assembled.rdf_items))
+    return replace(graph, interactions=Interactions.none(graph.item_ids))
+
+
+def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
+    """The graph with the addition; see `KnowledgeGraph.extended`."""
+    ids, new = matched(graph, addition)
+    addition = _renamed(graph, addition, new)
+    entities = _entities(graph, addition, ids, new)
+    relations, relation_ids = _relations(graph, addition)
+    sizes = (len(relations), len(entities))
+    larger = replace(
+        graph,
+        entities=entities,
+        relations=relations,
+        triples=_triples(graph.triples, addition.triples, ids, relation_ids, sizes),
+        text=_joined(graph.text, _moved(addition.text, ids), unique_rows),
+        numbers=_joined(graph.numbers, _moved(addition.numbers, ids), unique_rows),
+        vectors=_joined(graph.vectors, _moved(addition.vectors, ids), _one_vector_each),
+        aliases=_joined(graph.aliases, _moved(addition.aliases, ids), unique_rows),
+        inputs={**graph.inputs, **{f"added/{sha[:12]}/{name}": sha for name, sha in addition.inputs.items()}},
+    )
+    return replace(larger, interactions=_renumbered(graph, larger)), ids
+
+
+def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
+    """The addition less all that it says about some entities, which themselves stay."""
+    kept = {
+        name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
+        for name, subject in {**_SUBJECT, "aliases": "id"}.items()
+        for table in [getattr(addition, name)]
+    }
+    return replace(addition, entities=_unlabelled(addition.entities, entities), **kept)
+
+
+def outdated(
+    graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, rows: np.ndarray
+) -> KnowledgeGraph:
+    """The graph less what the addition says anew about some of its entities.
+
+    A row of a table says all of its columns anew, empty cells too. Of what comes from elsewhere, edges and RDF, those
+    relations and predicates of an entity are said anew that the addition has for it; others stay, and so do
+    edges that lead to it.
+
+    Args:
+        graph: Has the entities.
+        addition: Says something about them.
+        ids: Of the addition's entities in `graph`; shape (len(addition),), int64.
+        rows: Which of them; int64.
+    """
+    row = np.full(len(graph), -1, dtype=np.int64)
+    row[ids[rows]] = rows
+    columns = _columns(addition, rows)
+    kept = {}
+    for name, subject in _SUBJECT.items():
+        table, added = getattr(graph, name), getattr(addition, name)
+        at = np.flatnonzero(row[table[subject].to_numpy()] >= 0)
+        some = table.take(pa.array(at))
+        known = zip(row[some[subject].to_numpy()].tolist(), _predicates(graph, some), strict=True)
+        said = set(zip(added[subject].to_pylist(), _predicates(addition, added), strict=True))
+        anew = [(one, what) in said or what in columns.get(one, ()) for one, what in known]
+        kept[name] = table.filter(
+            pa.array(np.isin(np.arange(len(table)), at[np.array(anew, dtype=bool)], invert=True))
+        )
+    has_label = np.isin(rows, np.flatnonzero(~_equal(addition.entities["label"], "")))
+    relabelled = ids[rows[has_label | np.isin(rows, list(columns))]]
+    return replace(graph, entities=_unlabelled(graph.entities, relabelled), **kept)
+
+
+def differing(one: KnowledgeGraph, other: KnowledgeGraph, entities: np.ndarray) -> np.ndarray:
+    """Whether two graphs with the same ids say different things of each of some entities; shape (len(entities),), bool."""
+    changed = [
+        one.entities["label"].take(entities).to_numpy() != other.entities["label"].take(entities).to_numpy()
+    ]
+    for name, subject in _SUBJECT.items():
+        facts = [_facts(graph, name, subject, entities) for graph in (one, other)]
+        both = pa.concat_tables(facts)
+        counts = both.group_by(both.column_names).aggregate([([], "count_all")])
+        alone = counts.filter(pc.equal(counts["count_all"], 1))[subject].to_numpy()
+        changed.append(np.isin(entities, alone))
+    return np.asarray(np.logical_or.reduce(changed))
+
+
+def _facts(graph: KnowledgeGraph, name: str, subject: str, entities: np.ndarray) -> pa.Table:
+    """What a table says of some entities, each fact once, as values that can be compared."""
+    table = getattr(graph, name)
+    some = table.filter(pa.array(np.isin(table[subject].to_numpy(), entities)))
+    columns = {column: some[column] for column in some.column_names}
+    if "predicate" in columns:
+        columns["predicate"] = pc.cast(columns["predicate"], pa.string())
+    if "vector" in columns:
+        columns["vector"] = pa.array(map(str, columns["vector"].to_pylist()), pa.string())
+    return pa.table(columns)
+
+
+def _columns(addition: KnowledgeGraph, rows: np.ndarray) -> dict[int, set[str]]:
+    """Predicates and relations that the columns of its table have, for each of the rows that come from a table."""
+    tabled = rows if addition.tabled is None else np.intersect1d(rows, addition.tabled)
+    types = addition.entities["type"].take(pa.array(tabled)).to_pylist()
+    named = {
+        type_: {getattr(role, "edge", None) or name for name, role in table.columns.items()}
+        for type_, table in addition.mapping.nodes.items()
+    }
+    return {row: named[type_] for row, type_ in zip(tabled.tolist(), types, strict=True) if type_ in named}
+
+
+def _predicates(graph: KnowledgeGraph, table: pa.Table) -> list[str]:
+    """Relation or predicate of each row of one of the graph's tables."""
+    if "relation" in table.column_names:
+        return list(graph.relations["name"].take(table["relation"]).to_pylist())
+    return list(table["predicate"].to_pylist())
+
+
+def _unlabelled(entities: pa.Table, ids: np.ndarray) -> pa.Table:
+    """The entities, some of them without a label."""
+    blank = pa.array(np.isin(np.arange(len(entities)), ids))
+    labels = pc.if_else(blank, "", pc.cast(entities["label"], pa.string()))
+    return entities.set_column(entities.column_names.index("label"), "label", labels)
+
+
+# reading
+
+
+def _check_any(mapping: Mapping, folder: Path) -> None:
+    """Refuse a folder that has none of the mapping's files."""
+    tables: list[TableFormat] = [*mapping.nodes.values(), *mapping.edges.values()]
+    names = [name for table in tables for name in table.file]
+    names += [name for source in mapping.rdf for name in source.file]
+    if not any(_present(folder, (name,)) for name in names):
+        raise SourceError(
+            f"{folder} has no file to add.", f"Files are looked for by the names: {', '.join(names)}."
+        )
+
+
+def _present(folder: Path, names: tuple[str, ...]) -> list[Source]:
+    found = []
+    for name in names:
+        try:
+            found.extend(find_files(folder, [name], allow_outside=False))
+        except SourceError:
+            # absent files are simply not read; one that leads out of the folder is refused
+            if (folder / name).exists():
+                raise
+    return found
+
+
+def _mark_known(reading: Reading, known: KnowledgeGraph) -> None:
+    """References may be to what the known graph has."""
+    nodes = reading.statements.nodes
+    pending = np.flatnonzero(np.frombuffer(nodes.exists, dtype=np.uint8) == 0)
+    codes = [nodes.type_codes[node] for node in pending]
+    names = [
+        f"{nodes.types[c]}/{nodes.keys[n]}" if c >= 0 else "" for c, n in zip(codes, pending, strict=True)
+    ]
+    referred = _referred(reading)
+    there = (known.ids(names) >= 0) & np.isin(pending, referred)
+    nodes.mark(pending[there])
+
+
+def _referred(reading: Reading) -> np.ndarray:
+    ends = [end for edges in reading.statements.edges for end in (edges.heads, edges.tails)]
+    return np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)
+
+
+# joining: what is known is long and what is added short, so nothing here goes through all that is known in Python
+
+
+def matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
+    """Id in the larger graph of each of the addition's entities, and which of them are new there."""
+    names, iris = addition.names.labels, addition.entities["iri"]
+    entities, others = np.arange(len(graph)), graph.aliases["id"].to_numpy()
+    ids = _owners(names, graph.names.labels, entities)
+    ids = np.where(ids < 0, _owners(names, named(graph.aliases), others), ids)
+    apart = graph.mapping.errors.shared_identity != "merge"
+    for found in (
+        _owners(iris, graph.entities["iri"], entities),
+        _owners(iris, graph.aliases["iri"], others),
+    ):
+        both_rows = apart & _are_rows(graph, found) & _brought(addition)
+        ids = np.where((ids < 0) & ~both_rows, found, ids)
+    new = np.flatnonzero(ids < 0)
+    ids[new] = len(graph) + np.arange(len(new))
+    return ids, new
+
+
+def _brought(addition: KnowledgeGraph) -> np.ndarray:
+    """Whether each of the addition's entities is a row of its tables."""
+    rows = addition.tabled if addition.tabled is not None else np.empty(0, dtype=np.int64)
+    return np.isin(np.arange(len(addition)), rows)
+
+
+def _are_rows(graph: KnowledgeGraph, ids: np.ndarray) -> np.ndarray:
+    """Whether these known entities are rows of tables; -1 is none. Of a type with a table there is nothing but its rows."""
+    types = graph.entities["type"].take(pa.array(ids, mask=ids < 0))
+    tables = pa.array(list(graph.mapping.nodes), pa.string())
+    return np.asarray(pc.is_in(pc.cast(types, pa.string()), value_set=tables).to_numpy(), dtype=bool)
+
+
+def _renamed(graph: KnowledgeGraph, addition: KnowledgeGraph, new: np.ndarray) -> KnowledgeGraph:
+    """The addition, in which new rows that claim the IRI of a known one have an IRI of their own."""
+    taken = new[_owners(addition.entities["iri"], graph.entities["iri"], np.arange(len(graph)))[new] >= 0]
+    if not len(taken):
+        return addition
+    iris = addition.entities["iri"].to_pylist()
+    for row in taken.tolist():
+        type_, _, key = addition.names[row].partition("/")
+        iris[row] = node_iri(graph.mapping.base, type_, key)
+    at = addition.entities.column_names.index("iri")
+    return replace(addition, entities=addition.entities.set_column(at, "iri", pa.array(iris, pa.string())))
+
+
+def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray:
+    """Owner of each string in a long column, -1 where it is not there or several have it; shape (len(wanted),), int64."""
+    wanted = pc.cast(wanted, pa.large_string())
+    distinct = pc.unique(wanted)
+    # the short column is hashed, not the long one
+    hits = pc.index_in(pc.cast(among, pa.large_string()), value_set=distinct)
+    hits = pc.fill_null(hits, -1).to_numpy().astype(np.int64)
+    rows = np.flatnonzero(hits >= 0)
+    pairs = np.unique(np.stack([hits[rows], owners[rows]]), axis=1)
+    hit, times = np.unique(pairs[0], return_counts=True)
+    owner = np.full(len(distinct), -1, dtype=np.int64)
+    owner[pairs[0]] = pairs[1]
+    owner[hit[times > 1]] = -1
+    return np.asarray(owner[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
+
+
+def _entities(graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, new: np.ndarray) -> pa.Table:
+    """Entities of both; a resource that the addition has a row for takes its type and key from there."""
+    only = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
+    known = np.flatnonzero(ids < len(graph))
+    was_resource = _equal(graph.entities["type"], RESOURCE)[ids[known]]
+    becomes = known[was_resource & np.isin(known, only)]
+    unlabelled = _equal(graph.entities["label"], "")[ids[known]]
+    labels = known[unlabelled & ~_equal(addition.entities["label"], "")[known]]
+    taken = {"type": becomes, "key": becomes, "label": labels, "iri": becomes[:0]}
+    columns = {}
+    for name in ("type", "key", "iri", "label"):
+        targets, first = np.unique(ids[taken[name]], return_index=True)
+        rows = np.arange(len(graph), dtype=np.int64)
+        rows[targets] = len(graph) + taken[name][first]
+        rows = np.concatenate([rows, len(graph) + new])
+        both = [pc.cast(side.entities[name], pa.string()) for side in (graph, addition)]
+        columns[name] = pa.chunked_array([c for side in both for c in side.chunks], pa.string()).take(
+            pa.array(rows)
+        )
+    columns["type"] = columns["type"].dictionary_encode()
+    arrays = {name: column.unify_dictionaries().combine_chunks() for name, column in columns.items()}
+    return pa.table({"id": pa.array(np.arange(len(graph) + len(new), dtype=np.int32)), **arrays})
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
+    return np.asarray(pc.equal(pc.cast(column, pa.string()), value).to_numpy(), dtype=bool)
+
+
+def _relations(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[pa.Table, np.ndarray]:
+    """Relations of both, known ones with their ids, and the new id of each of the addition's."""
+    added = dict(zip(*(addition.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
+    joint = dict(zip(*(graph.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
+    joint |= {name: iri for name, iri in added.items() if name not in joint}
+    order = {name: number for number, name in enumerate(joint)}
+    table = pa.table(
+        {
+            "id": pa.array(np.arange(len(order), dtype=np.int32)),
+            "name": pa.array(list(joint), pa.string()),
+            "iri": pa.array(list(joint.values()), pa.string()),
+        }
+    )
+    return table, np.array([order[name] for name in added], dtype=np.int64)
+
+
+def _triples(
+    known: pa.Table, added: pa.Table, ids: np.ndarray, relation_ids: np.ndarray, sizes: tuple[int, int]
+) -> pa.Table:
+    """Triples of both; `sizes` are the numbers of relations and of entities of the larger graph."""
+    if not len(added):
+        return known
+    ends = (ids[added["head"].to_numpy()], relation_ids[added["relation"].to_numpy()])
+    added = unique_triples(*ends, ids[added["tail"].to_numpy()], added["weight"].to_numpy())
+    if sizes[0] * sizes[1] ** 2 >= 2**63:  # too many for one number a triple
+        both = pa.concat_tables([known, added])
+        return unique_triples(*(both[name].to_numpy() for name in TRIPLE_SCHEMA.names))
+    keys, new_keys = _numbered(known, sizes[1]), _numbered(added, sizes[1])
+    at = np.searchsorted(keys, new_keys)
+    there = np.append(keys, -1)[at] == new_keys
+    weights = known["weight"].to_numpy().copy()
+    weights[at[there]] = np.maximum(weights[at[there]], added["weight"].to_numpy()[there])
+    fresh, at = added.filter(pa.array(~there)), at[~there]
+    columns = {name: known[name].to_numpy() for name in TRIPLE_SCHEMA.names} | {"weight": weights}
+    arrays = [pa.array(np.insert(column, at, fresh[name].to_numpy())) for name, column in columns.items()]
+    return pa.Table.from_arrays(arrays, schema=TRIPLE_SCHEMA)
+
+
+def _numbered(triples: pa.Table, entities: int) -> np.ndarray:
+    """One number a triple, in the order of the triples; int64."""
+    heads, relations, tails = (triples[name].to_numpy().astype(np.int64) for name in _TRIPLE)
+    return np.asarray((relations * entities + heads) * entities + tails)
+
+
+def _moved(table: pa.Table, ids: np.ndarray) -> pa.Table:
+    """The table with the larger graph's ids."""
+    moved = pa.array(ids[table["id"].to_numpy()].astype(np.int32))
+    return table.set_column(0, "id", moved)
+
+
+def _joined(known: pa.Table, added: pa.Table, unique: Callable[[pa.Table], pa.Table]) -> pa.Table:
+    """Rows of both, by id; `unique` sorts and settles those of the entities that `added` speaks of."""
+    if not len(added):
+        return known
+    touched = np.isin(known["id"].to_numpy(), added["id"].to_numpy())
+    settled = unique(pa.concat_tables([added, known.filter(pa.array(touched))]))
+    both = pa.concat_tables([known.filter(pa.array(~touched)), settled.cast(known.schema)])
+    ids = both["id"].to_numpy()
+    if (np.diff(ids) < 0).any():
+        both = both.take(pa.array(np.argsort(ids, kind="stable")))
+    return both.combine_chunks()
+
+
+def _one_vector_each(table: pa.Table) -> pa.Table:
+    """Of several vectors for one entity and predicate, the first."""
+    predicates = pc.cast(table["predicate"], pa.string()).combine_chunks().dictionary_encode()
+    kinds = max(len(predicates.dictionary), 1)
+    codes = table["id"].to_numpy().astype(np.int64) * kinds + predicates.indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
+    return table.take(pa.array(first)).sort_by([("id", "ascending"), ("predicate", "ascending")])
+
+
+def _renumbered(graph: KnowledgeGraph, larger: KnowledgeGraph) -> Interactions:
+    """The interactions, by the items' places in the larger graph."""
+    place = np.full(len(larger), -1, dtype=np.int32)
+    place[larger.item_entities] = np.arange(len(larger.item_entities))
+    codes = place[graph.item_entities]
+    return replace(graph.interactions, items=larger.item_ids, item=codes[graph.interactions.item])

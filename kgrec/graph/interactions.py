@@ -1,0 +1,310 @@
+"""Who took what.
+
+Enters: the interactions that a build read, or a frame. Leaves: `Interactions`, in codes of users and items, sorted.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+from scipy.sparse import csr_matrix
+
+from kgrec.errors import ConfigError, SourceError
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.ingest import cells
+from kgrec.ingest.build_report import FileReport, Report, Tally
+from kgrec.ingest.interaction_rows import Log, positives, read_log
+from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
+from kgrec.ingest.tables import frame_table
+
+logger = logging.getLogger(__name__)
+
+#: weight of an interaction in the history, however long ago
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Rows sorted by user, time and item; each pair of user and item once, the last kept.
+
+    All arrays have the shape (len(self),).
+    """
+
+    users: Vocabulary
+    #: the items of the graph, in its order
+    items: Vocabulary
+    #: int32, rows of `users`
+    user: np.ndarray
+    #: int32, rows of `items`
+    item: np.ndarray
+    #: bool; a row that is not positive is seen, but not learned from
+    positive: np.ndarray
+    #: float32; nan where there is none
+    value: np.ndarray | None = None
+    #: int64, seconds since 1970; 0 where there is none
+    time: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @classmethod
+    def none(cls, items: Vocabulary) -> Interactions:
+        """No interactions at all."""
+        return cls.from_log(Log(), items, None)
+
+    @classmethod
+    def from_log(cls, log: Log, items: Vocabulary, mapped: InteractionTable | None) -> Interactions:
+        """Sort what a build read, and keep each pair of user and item once."""
+        users, rank = _sorted_users(log)
+        value = _joined(log.value, np.float32) if mapped and mapped.value else None
+        time = _joined(log.time, np.int64) if mapped and mapped.time else None
+        user = rank[_joined(log.user, np.int32)]
+        positive = positives(mapped, value, len(user))
+        return cls(users, items, user, _joined(log.item, np.int32), positive, value, time)._distinct()
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        items: Vocabulary,
+        *,
+        user: str = "user_id",
+        item: str = "item_id",
+        value: str | None = None,
+        time: str | None = None,
+        positive: str | None = None,
+    ) -> Interactions:
+        """Read a pandas, polars or Arrow frame.
+
+        Raises:
+            SourceError: A column is not there, or an item is unknown.
+        """
+        mapped = InteractionTable(
+            file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
+        )
+        log, report = Log(), Report()
+        tally = Tally("interactions", FileReport(), ErrorPolicy())
+        read_log(log, frame_table(frame, "interactions"), mapped, tally, report, items.ids)
+        _refuse_unknown(report)
+        return cls.from_log(log, items, mapped)
+
+    def to_arrow(self) -> pa.Table:
+        """Columns user_id and item_id (dictionaries of strings), value, time and positive."""
+        columns = {"user_id": _strings(self.user, self.users), "item_id": _strings(self.item, self.items)}
+        optional = {"value": self.value, "time": self.time}
+        columns |= {name: pa.array(array) for name, array in optional.items() if array is not None}
+        return pa.table({**columns, "positive": pa.array(self.positive)})
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, items: Vocabulary) -> Interactions:
+        """Read back what `to_arrow` gave."""
+        users, user = _codes(table["user_id"])
+        named, item = _codes(table["item_id"])
+        optional = {n: table[n].to_numpy() for n in ("value", "time") if n in table.column_names}
+        order = Vocabulary.of(users)
+        return cls(
+            order,
+            items,
+            order.ids(users)[user].astype(np.int32),
+            items.ids(named)[item].astype(np.int32),
+            table["positive"].to_numpy(),
+            **optional,
+        )
+
+    def matrix(self, positive_only: bool = True, half_life: float | None = None) -> csr_matrix:
+        """Users by items; shape (len(users), len(items)), float32.
+
+        Args:
+            positive_only: Leave out what is only seen.
+            half_life: Days before a user's latest of these interactions at which one is worth a half; None: each is 1.
+
+        Raises:
+            ConfigError: There are no times to weigh by.
+        """
+        rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
+        weight = np.ones(len(rows), np.float32) if half_life is None else self._decayed(rows, half_life)
+        return csr_matrix(
+            (weight, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
+        )
+
+    def _decayed(self, rows: np.ndarray, half_life: float) -> np.ndarray:
+        if self.time is None:
+            raise ConfigError(
+                "encoder.half_life is set, and the interactions have no times.",
+                "Give `time:` in the mapping, or leave half_life out.",
+            )
+        latest = np.full(len(self.users), np.iinfo(np.int64).min)
+        np.maximum.at(latest, self.user[rows], self.time[rows])
+        days = (latest[self.user[rows]] - self.time[rows]) / 86_400
+        # An old interaction is still one: it never weighs nothing.
+        weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
+        return weight
+
+    def split(
+        self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"
+    ) -> tuple[Interactions, Interactions]:
+        """Hold out a share of each user's positives: the latest, or some at random.
+
+        Args:
+            share: Of each user's positives, rounded, at least one and not all.
+            rng: Draws what is held out; also settles which of simultaneous rows is the later.
+            by: "time" needs times.
+
+        Returns:
+            What is left, negative rows included, and what is held out. Users with fewer than
+            three positives stay whole in the first.
+
+        Raises:
+            SourceError: `by` is "time" and there are no times.
+        """
+        if by == "time" and self.time is None:
+            raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
+        held = self._held_out(share, by, rng)
+        return self.rows(~held), self.rows(held)
+
+    def rows(self, chosen: np.ndarray) -> Interactions:
+        """Some of the rows, by a mask or by sorted positions; users and items keep their codes."""
+        value = self.value[chosen] if self.value is not None else None
+        time = self.time[chosen] if self.time is not None else None
+        parts = {"user": self.user[chosen], "item": self.item[chosen], "positive": self.positive[chosen]}
+        return replace(self, **parts, value=value, time=time)
+
+    def dealt(
+        self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The positives, each user's in an order: in time, or drawn.
+
+        Args:
+            rng: Draws the order; also settles which of simultaneous rows is the later.
+            by: "time" needs times.
+
+        Returns:
+            Rows, by user and that order, and the place of each among its user's, from 0, both of shape (n_positives,);
+            and how many each user has, shape (len(users),).
+        """
+        rows = np.flatnonzero(self.positive)
+        keys = [rng.random(len(rows)), self.user[rows]]
+        if by == "time" and self.time is not None:
+            keys.insert(1, self.time[rows])
+        rows = rows[np.lexsort(keys)]
+        counts = np.bincount(self.user[rows], minlength=len(self.users))
+        return rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[self.user[rows]], counts
+
+    def _held_out(self, share: float, by: Literal["time", "random"], rng: np.random.Generator) -> np.ndarray:
+        rows, position, counts = self.dealt(rng, by)
+        take = np.clip(np.rint(counts * share).astype(np.int64), 1, np.maximum(counts - 1, 1))
+        take[counts < 3] = 0
+        held = np.zeros(len(self), dtype=bool)
+        held[rows[position >= (counts - take)[self.user[rows]]]] = True
+        return held
+
+    def _distinct(self) -> Interactions:
+        """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
+        size = max(len(self.items), 1)
+        pair = self.user.astype(np.int64)
+        pair *= size
+        pair += self.item
+        if self.time is None and self.value is None:
+            pair = cells.distinct(pair)
+            user, item = (pair // size).astype(np.int32), (pair % size).astype(np.int32)
+            return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool))
+        order = np.argsort(pair)
+        in_order = pair[order]
+        again = np.zeros(len(order), dtype=bool)
+        again[1:] = in_order[1:] == in_order[:-1]
+        # few rows repeat a pair: only these are ranked
+        repeated = np.zeros(len(order), dtype=bool)
+        repeated[order] = again | np.append(again[1:], False)
+        kept = np.flatnonzero(~repeated)
+        kept = np.concatenate([kept, self._last_of_each(np.flatnonzero(repeated), pair)])
+        if self.time is None:
+            return self.rows(kept[np.argsort(pair[kept])])
+        return self.rows(kept[np.lexsort((self.item[kept], self.time[kept], self.user[kept]))])
+
+    def _last_of_each(self, rows: np.ndarray, pair: np.ndarray) -> np.ndarray:
+        value, time = self.value, self.time
+        rank = [self.positive[rows]]
+        rank += [np.nan_to_num(value[rows], nan=-np.inf)] if value is not None else []
+        rank += [time[rows]] if time is not None else []
+        rows = rows[np.lexsort((*rank, pair[rows]))]
+        last = np.ones(len(rows), dtype=bool)
+        last[:-1] = np.diff(pair[rows]) != 0
+        return np.asarray(rows[last])
+
+
+def given(frame: Any, items: Vocabulary) -> Interactions:
+    """`Interactions`, or a frame of them."""
+    return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, items)
+
+
+def held_out_of(frame: Any, log: Interactions) -> Interactions:
+    """The held-out positives that can be ranked, with the user codes of `log`.
+
+    Those of unknown users cannot, nor those that training has: they are excluded from the ranking.
+
+    Raises:
+        SourceError: None is left.
+    """
+    valid = given(frame, log.items)
+    user = log.users.ids(valid.users.labels)[valid.user]
+    unknown = user < 0
+    taken = np.asarray(log.matrix(positive_only=False)[np.maximum(user, 0), valid.item]).ravel() > 0
+    usable = valid.positive & ~unknown & ~taken
+    left_out = (
+        f"{unknown.sum():,} are of unknown users, {(taken & ~unknown).sum():,} are in the training data too"
+    )
+    if not usable.any():
+        raise SourceError(
+            f"None of the {len(valid):,} held-out interactions can be used: {left_out}.",
+            "Give positive interactions of known users that the training data lacks.",
+        )
+    if (unknown | taken).any():
+        logger.warning("Of %s held-out interactions, %s: left out.", f"{len(valid):,}", left_out)
+    return replace(valid.rows(usable), users=log.users, user=user[usable].astype(np.int32))
+
+
+def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:
+    """The users, sorted, and the place of each code among them."""
+    encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
+    order = pc.sort_indices(encoded.dictionary)
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+    return Vocabulary(encoded.dictionary.take(order)), rank[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype=dtype)
+
+
+def _strings(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), vocabulary.labels.cast(pa.string()))
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = column.unify_dictionaries().combine_chunks()
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+    return array.dictionary.to_pylist(), array.indices.to_numpy(zero_copy_only=False)
+
+
+def _refuse_unknown(report: Report) -> None:
+    if report.unknown_items.count:
+        raise SourceError(
+            f"{report.unknown_items.count:,} interactions name an item that is unknown, first "
+            f"{report.unknown_items.first[0]}.",
+            "Leave these rows out, or add their items first.",
+        )
+
+
+def of_items(matrix: sp.csr_matrix, which: np.ndarray) -> sp.csr_matrix:
+    """The interactions with some items, given by a mask; of the same shape."""
+    kept = which[matrix.indices]
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), matrix.shape)

@@ -1,0 +1,104 @@
+"""Names for blank nodes that depend on what is said about them, not on the order in which it is said.
+
+Enters: triples with blank nodes, as columns. Leaves: a number for each blank node. The method is colour refinement with
+individualisation (McKay and Piperno 2014): nodes are told apart by their neighbours, these by theirs, and so on; of nodes
+that cannot be told apart one is singled out, and refining goes on. The work is bounded: a graph made so that all its nodes
+look alike may get names by the order in its file.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from kgrec.ingest import cells
+from kgrec.ingest.rdf_terms import BLANK, Triples
+
+#: colours computed at most; some seconds
+_WORK = 10_000_000
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def blank_numbers(triples: Triples) -> dict[str, int]:
+    """Number of each blank node by its label: 0, 1, ... in an order that its surroundings decide."""
+    subject, object_ = triples.subject_kinds == BLANK, triples.object_kinds == BLANK
+    labels = pa.concat_arrays(
+        [triples.subjects.filter(pa.array(subject)), triples.objects.filter(pa.array(object_))]
+    )
+    codes, names = cells.encode(labels)
+    graph = _Graph(triples, subject, object_, codes, len(names))
+    return dict(zip(names, graph.ranks().tolist(), strict=True))
+
+
+class _Graph:
+    """Ends of triples at blank nodes: where, with what predicate and direction, and what stands at the other end."""
+
+    def __init__(
+        self, triples: Triples, subject: np.ndarray, object_: np.ndarray, codes: np.ndarray, size: int
+    ) -> None:
+        node = {"s": np.full(len(triples), -1), "o": np.full(len(triples), -1)}
+        node["s"][subject], node["o"][object_] = codes[: subject.sum()], codes[subject.sum() :]
+        tags = np.array(triples.languages, dtype=object)[triples.langs]
+        said = _mixed(_hashed(triples.objects), _hash_array(tags), triples.object_kinds.astype(np.uint64))
+        predicate = _hashed(triples.predicates)
+        out, into = np.flatnonzero(subject), np.flatnonzero(object_)
+        self.at = np.concatenate([node["s"][out], node["o"][into]])
+        self.other = np.concatenate([node["o"][out], node["s"][into]])
+        ground = np.concatenate([said[out], _hashed(triples.subjects)[into]])
+        marks = np.concatenate([predicate[out] * np.uint64(3), predicate[into] * np.uint64(5)])
+        self.marks, self.ground = marks, np.where(self.other >= 0, np.uint64(0), ground)
+        self.size, self.work = size, 0
+
+    def ranks(self) -> np.ndarray:
+        """Place of each node in the order of its colour, shape (size,), int64."""
+        colours = self.refined(np.zeros(self.size, dtype=np.uint64))
+        while self.work < _WORK:
+            entangled = self._entangled(colours)
+            if not len(entangled):
+                break
+            one = entangled[np.argmin(colours[entangled])]
+            colours[one] = _mixed(colours[[one]], np.ones(1, dtype=np.uint64))[0]
+            colours = self.refined(colours)
+        return np.asarray(np.argsort(np.argsort(colours, kind="stable"), kind="stable"))
+
+    def _entangled(self, colours: np.ndarray) -> np.ndarray:
+        """Nodes that share their colour and have a neighbour that does; of the others it does not matter which is which."""
+        _, inverse, counts = np.unique(colours, return_inverse=True, return_counts=True)
+        tied = counts[inverse] > 1
+        return cells.distinct(self.at[tied[self.at] & (self.other >= 0) & tied[self.other]])
+
+    def refined(self, colours: np.ndarray) -> np.ndarray:
+        """Colours in which nodes differ whose neighbours do."""
+        classes = len(cells.distinct(colours))
+        while self.work < _WORK:
+            self.work += len(self.at) + self.size + 1000
+            theirs = np.where(self.other >= 0, colours[self.other], self.ground)
+            total = np.zeros(self.size, dtype=np.uint64)
+            np.add.at(total, self.at, _mixed(self.marks, theirs))
+            colours = _mixed(colours, total)
+            found = len(cells.distinct(colours))
+            if found in (classes, self.size):
+                break
+            classes = found
+        return colours
+
+
+def _mixed(*parts: np.ndarray) -> np.ndarray:
+    """A hash of rows of numbers, uint64 (the finisher of splitmix64)."""
+    total = np.zeros(len(parts[0]), dtype=np.uint64)
+    for part in parts:
+        total = (total + part.astype(np.uint64) + np.uint64(1)) * _ODD
+        total ^= total >> np.uint64(29)
+        total *= np.uint64(0xBF58476D1CE4E5B9)
+        total ^= total >> np.uint64(32)
+    return np.asarray(total)
+
+
+def _hashed(values: pa.Array) -> np.ndarray:
+    codes, distinct = cells.encode(values)
+    return np.asarray(_hash_array(np.array(distinct, dtype=object))[codes])
+
+
+def _hash_array(values: np.ndarray) -> np.ndarray:
+    return np.asarray(pd.util.hash_array(values, categorize=False), dtype=np.uint64)

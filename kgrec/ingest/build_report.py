@@ -1,0 +1,222 @@
+"""What a build read, dropped, merged and missed, and where.
+
+Enters: counts with places (file:line) from every stage of ingest. Leaves: a `Report`, as text, or as report.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+from kgrec.errors import SourceError, TooManyBadRows
+from kgrec.ingest.mapping.schema import ErrorPolicy
+
+_PLACES = 10
+
+
+@dataclass
+class Places:
+    """How often something happened, and where the first ten times."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, count: int, places: Iterable[str] = ()) -> None:
+        """Count `count` more; of `places`, only as many are drawn as there is room for."""
+        self.count += count
+        self.first.extend(islice(places, max(0, _PLACES - len(self.first))))
+
+
+@dataclass
+class FileReport:
+    """One source file: `rows` are records or triples; a dropped row is not used at all."""
+
+    rows: int = 0
+    used: int = 0
+    #: reason -> rows not used
+    dropped: dict[str, Places] = field(default_factory=dict)
+    #: column or predicate -> cells that could not be read; their rows are used without them
+    failed: dict[str, Places] = field(default_factory=dict)
+    #: rows used, though some of their cells could not be read
+    spoiled: int = 0
+    #: columns or predicates that the mapping leaves out
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def bad(self) -> int:
+        """Rows dropped for a fault of theirs, and rows with cells that could not be read."""
+        return self.spoiled + sum(p.count for reason, p in self.dropped.items() if reason not in HARMLESS)
+
+
+#: reasons to drop a row that say nothing against the file
+HARMLESS = frozenset(
+    {"identical to an earlier row", "names an unknown item", "has a blank node, which the mapping drops"}
+)
+
+
+@dataclass
+class Report:
+    """What a build did with its sources."""
+
+    files: dict[str, FileReport] = field(default_factory=dict)
+    #: "relation -> type" -> references to nodes that no source has
+    missing: dict[str, Places] = field(default_factory=dict)
+    #: nodes that were found to be one with another
+    merged: int = 0
+    merged_items: Places = field(default_factory=Places)
+    #: IRIs that several rows claim, which are not merged for it
+    shared: Places = field(default_factory=Places)
+    #: predicates met, and left out -> triples
+    unmapped: dict[str, int] = field(default_factory=dict)
+    #: languages that the mapping does not ask for -> literals left out; "none" is no language
+    languages: dict[str, int] = field(default_factory=dict)
+    unknown_items: Places = field(default_factory=Places)
+    #: interactions of a user with an item of which a later one was kept
+    repeated_pairs: int = 0
+
+    def file(self, name: str) -> FileReport:
+        """The part about the file `name`, begun if need be."""
+        return self.files.setdefault(name, FileReport())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Report:
+        """Read back what `to_dict` gave."""
+        files = {name: _file(part) for name, part in values["files"].items()}
+        return cls(
+            files=files,
+            missing=_places(values["missing"]),
+            merged=values["merged"],
+            merged_items=Places(**values["merged_items"]),
+            shared=Places(**values.get("shared", {})),
+            unmapped=dict(values["unmapped"]),
+            languages=dict(values.get("languages", {})),
+            unknown_items=Places(**values["unknown_items"]),
+            repeated_pairs=values["repeated_pairs"],
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        width = max([len(name) for name in self.files], default=4)
+        yield f"{'file':<{width}}  {'rows':>11}  {'used':>11}"
+        for name, part in self.files.items():
+            yield f"{name:<{width}}  {part.rows:>11,}  {part.used:>11,}"
+            yield from _file_lines(part)
+        for relation, places in self.missing.items():
+            yield _line(f"missing: {relation}", places)
+        if self.merged:
+            yield f"{self.merged:,} other names of nodes, joined to them by same_as"
+        if self.merged_items.count:
+            yield _line("items merged", self.merged_items)
+        if self.shared.count:
+            yield _line("kept apart, though they name the same thing", self.shared)
+        if self.unknown_items.count:
+            yield _line("INTERACTIONS THAT NAME AN UNKNOWN ITEM", self.unknown_items)
+        if self.repeated_pairs:
+            yield f"{self.repeated_pairs:,} interactions repeat a pair of user and item; the last is kept"
+        yield from _most("predicates not mapped", self.unmapped)
+        yield from _most("languages left out", self.languages)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts for one file, under the mapping's policy for bad rows."""
+
+    name: str
+    report: FileReport
+    policy: ErrorPolicy
+
+    def drop(self, reason: str, count: int, places: Iterable[str]) -> None:
+        """Count rows that are not used.
+
+        Raises:
+            SourceError: The policy is to fail at the first bad row.
+        """
+        if not count:
+            return
+        found = list(islice(places, _PLACES))
+        self.report.dropped.setdefault(reason, Places()).add(count, found)
+        if self.policy.bad_row == "fail" and reason not in HARMLESS:
+            where = found[0] if found else self.name
+            raise SourceError(
+                f"{where}: the row {reason}.", "Mend the row, or set `errors: {bad_row: report}`."
+            )
+
+    def fail(self, column: str, found: list[tuple[str, str]], count: int, why: str, remedy: str) -> None:
+        """Count cells that cannot be read, given the first of them as (place, value).
+
+        Raises:
+            SourceError: The policy is to fail at the first bad row.
+        """
+        if not count:
+            return
+        places = [f"{place}: {shown(value)}" for place, value in found]
+        self.report.failed.setdefault(column, Places()).add(count, places)
+        if self.policy.bad_row == "fail":
+            place, value = found[0] if found else (self.name, "")
+            raise SourceError(f"{place}: '{column}' is {shown(value)}, which {why}.", remedy)
+
+    def close(self) -> None:
+        """Check the share of bad rows, once the file is read.
+
+        Raises:
+            TooManyBadRows: It is above `errors.stop_above`.
+        """
+        rows, bad = self.report.rows, self.report.bad
+        if bad <= self.policy.stop_above * rows:
+            return
+        failed = {f"'{column}' not understood": places for column, places in self.report.failed.items()}
+        parts = {**self.report.dropped, **failed}
+        reason, places = max(
+            ((reason, places) for reason, places in parts.items() if reason not in HARMLESS),
+            key=lambda part: part[1].count,
+        )
+        first = f", first at {places.first[0]}" if places.first else ""
+        raise TooManyBadRows(
+            f"{self.name}: {bad:,} of {rows:,} rows are bad; {places.count:,} of them: {reason}{first}.",
+            f"Mend the file, or raise `errors: stop_above` ({self.policy.stop_above:g} of the rows).",
+        )
+
+
+def shown(value: str) -> str:
+    """`value` in quotes, cut to 60 characters."""
+    return f'"{value[:57]}..."' if len(value) > 60 else f'"{value}"'
+
+
+def _file(values: dict[str, Any]) -> FileReport:
+    failed, dropped = _places(values["failed"]), _places(values["dropped"])
+    return FileReport(
+        values["rows"], values["used"], dropped, failed, values["spoiled"], list(values["unread"])
+    )
+
+
+def _places(values: dict[str, Any]) -> dict[str, Places]:
+    return {name: Places(**places) for name, places in values.items()}
+
+
+def _line(what: str, places: Places) -> str:
+    first = f" (first: {', '.join(places.first[:3])})" if places.first else ""
+    return f"  {what}: {places.count:,}{first}"
+
+
+def _file_lines(part: FileReport) -> Iterator[str]:
+    for reason, places in part.dropped.items():
+        yield _line(f"dropped: {reason}", places)
+    for column, places in part.failed.items():
+        yield _line(f"'{column}' not understood", places)
+    if part.unread:
+        yield f"  not read: {', '.join(part.unread)}"
+
+
+def _most(what: str, counts: dict[str, int]) -> Iterator[str]:
+    if counts:
+        most = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        listed = ", ".join(f"{name} {count:,}" for name, count in most[:8])
+        yield f"{what}: {listed}{', ...' if len(most) > 8 else ''}"

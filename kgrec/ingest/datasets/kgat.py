@@ -1,0 +1,212 @@
+"""The layout of KGAT (Wang et al. 2019) and of what follows it, KGIN (Wang et al. 2021) for one.
+
+Enters: train.txt, test.txt, maybe valid.txt: a user and items a line; kg_final.txt: triples of numbers; and the lists by which
+numbers stand for original ids. Leaves: items.csv, interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml, in which
+the original ids are back. Entities 0 to n - 1 are the items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.errors import SourceError
+from kgrec.ingest.build_report import Tally
+from kgrec.ingest.datasets.job import FREEBASE, Job, Knowledge, iri_of, relation_iri
+from kgrec.ingest.statements import node_iri
+
+_SPLITS = {"train.txt": "interactions.csv", "valid.txt": "valid.csv", "test.txt": "test.csv"}
+_FLUSH = 1_000_000
+NO_ITEM = "has a user and no item"
+BEYOND = "names an item that item_list.txt lacks"
+
+Names = dict[int, str]
+
+
+def read_kgat(job: Job) -> None:
+    """Read one folder of KGAT's.
+
+    Raises:
+        SourceError: A file is absent, or holds an id that is no number.
+    """
+    job.need("train.txt")
+    users, items = _names(job, "user_list.txt"), _names(job, "item_list.txt")
+    pairs = {name: _pairs(job, name, items) for name in _SPLITS if name in job.files}
+    count = max([-1, *items, *(int(found[:, 1].max()) for found in pairs.values() if len(found))]) + 1
+    keys = [items.get(number, str(number)) for number in range(count)]
+    for name, found in pairs.items():
+        _write_log(job, _SPLITS[name], found, users, keys)
+    _leaks(job, pairs)
+    _write_items(job, keys, items)
+    job.mapping["interactions"] = {"file": "interactions.csv", "user": "user_id", "item": "item_id"}
+    if "kg_final.txt" in job.files:
+        _knowledge(job, keys)
+    else:
+        job.remarks.append("There is no kg_final.txt: the log and the ids are all there is.")
+
+
+# lists of ids
+
+
+def _names(job: Job, name: str) -> Names:
+    """Original ids by their numbers; none if there is no such list.
+
+    Raises:
+        SourceError: A line is ragged, a number is none, an id or a number is there twice.
+    """
+    if name not in job.files:
+        return {}
+    lines = job.lines(name)
+    header = next(lines, (0, ""))[1].split()
+    if header[:2] != ["org_id", "remap_id"]:
+        raise SourceError(
+            f"{name}:1: the header is not 'org_id remap_id'.", "Fetch the file again, or mend its first line."
+        )
+    found: Names = {}
+    for line, text in lines:
+        # ids may hold blanks where nothing follows the number
+        parts = text.rsplit(None, 1) if len(header) == 2 else text.split()
+        if len(parts) < 2 or len(parts) > len(header):
+            raise SourceError(
+                f"{name}:{line}: {len(parts)} columns where the header has {len(header)}.",
+                f"Mend the line, or take {name} out of the source: then the numbers are the ids.",
+            )
+        found[_fresh(name, line, found, parts[1])] = parts[0]
+    if len(set(found.values())) < len(found):
+        raise SourceError(f"{name} has an original id twice.", f"Mend it, or take {name} out of the source.")
+    part = job.report.file(name)
+    part.rows = part.used = len(found)
+    return found
+
+
+def _fresh(name: str, line: int, found: Names, text: str) -> int:
+    number = int(_numbers(name, line, [text])[0])
+    if number in found:
+        raise SourceError(
+            f"{name}:{line}: the number {number} is there twice.",
+            f"Mend it, or take {name} out of the source.",
+        )
+    return number
+
+
+def _numbers(name: str, line: int, parts: list[str]) -> np.ndarray:
+    try:
+        numbers = np.array(parts, dtype=np.int64)
+    except (ValueError, OverflowError):
+        numbers = np.full(1, -1)
+    if (numbers < 0).any():
+        odd = next(part for part in parts if not (part.isascii() and part.isdecimal() and len(part) < 19))
+        raise SourceError(
+            f"{name}:{line}: '{odd}' is no number.",
+            "KGAT's ids are numbers from 0: mend the line, or give another --format.",
+        )
+    return numbers
+
+
+# pairs
+
+
+def _pairs(job: Job, name: str, items: Names) -> np.ndarray:
+    """Users and items by number, shape (pairs, 2), int64; an item that the list lacks is counted."""
+    tally = job.tally(name)
+    parts = [np.empty((0, 2), dtype=np.int64), *_lines(job, name, items, tally)]
+    tally.report.used = sum(map(len, parts))
+    if not tally.report.used:
+        raise SourceError(f"{name} holds no user with an item.", "Fetch the file again.")
+    return np.concatenate(parts)
+
+
+def _lines(job: Job, name: str, items: Names, tally: Tally) -> Iterator[np.ndarray]:
+    known = np.array(sorted(items), dtype=np.int64)
+    for line, text in job.lines(name):
+        numbers = _numbers(name, line, text.split())
+        taken = numbers[1:]
+        tally.report.rows += len(taken)
+        if not len(taken):
+            tally.report.rows += 1
+            job.leave(tally, NO_ITEM, 1, (f"{name}:{line}",))
+        if items and not (inside := np.isin(taken, known)).all():
+            tally.drop(BEYOND, int((~inside).sum()), (f"{name}:{line}: {n}" for n in taken[~inside].tolist()))
+            taken = taken[inside]
+        yield np.stack([np.full(len(taken), numbers[0]), taken], axis=1)
+
+
+def _write_log(job: Job, target: str, pairs: np.ndarray, users: Names, keys: list[str]) -> None:
+    codes, numbers = np.unique(pairs[:, 0], return_inverse=True)
+    user_ids = pa.array([users.get(code, str(code)) for code in codes.tolist()], pa.string())
+    item_ids = pa.array(keys, pa.string())
+    for start in range(0, len(pairs), _FLUSH):
+        rows = slice(start, start + _FLUSH)
+        columns = {
+            "user_id": user_ids.take(pa.array(numbers[rows])),
+            "item_id": item_ids.take(pa.array(pairs[rows, 1])),
+        }
+        job.append(target, pa.table(columns))
+    lost = sum(code not in users for code in codes.tolist()) if users else 0
+    if lost:
+        job.remarks.append(f"{target}: users that user_list.txt lacks: {lost:,}; they keep their numbers.")
+
+
+def _leaks(job: Job, pairs: dict[str, np.ndarray]) -> None:
+    """Warn about held-out pairs that are in train.txt as well."""
+    train = _codes(pairs["train.txt"])
+    for name in ("valid.txt", "test.txt"):
+        if name in pairs and (count := int(np.isin(_codes(pairs[name]), train).sum())):
+            share = count / len(pairs[name])
+            job.remarks.append(
+                f"WARNING: {count:,} of {len(pairs[name]):,} pairs of {name} ({share:.1%}) are in train.txt too; "
+                f"{_SPLITS[name]} keeps them: what was trained on is no test."
+            )
+
+
+def _codes(pairs: np.ndarray) -> np.ndarray:
+    return np.asarray((pairs[:, 0] << np.int64(32)) | pairs[:, 1])
+
+
+# items and knowledge
+
+
+def _write_items(job: Job, keys: list[str], items: Names) -> None:
+    """items.csv: the ids, their numbers, and Freebase's names where the list has them."""
+    freebase = _freebase(job) if items else {}
+    rows = [[key, str(number), freebase.get(number, "")] for number, key in enumerate(keys)]
+    job.write("items.csv", ("item_id", "number", "freebase"), rows)
+    columns = {"number": "ignore", "freebase": "same_as" if freebase else "ignore"}
+    job.mapping["nodes"]["item"] = {"item": True, "file": "items.csv", "key": "item_id", "columns": columns}
+
+
+def _freebase(job: Job) -> Names:
+    """IRIs of the items in Freebase, where the list has them."""
+    lines = job.lines("item_list.txt")
+    if next(lines)[1].split()[2:3] != ["freebase_id"]:
+        return {}
+    return {int(parts[1]): FREEBASE + parts[2] for _, text in lines if len(parts := text.split()) == 3}
+
+
+def _knowledge(job: Job, keys: list[str]) -> None:
+    entities, relations = _names(job, "entity_list.txt"), _names(job, "relation_list.txt")
+    base = job.mapping["base"]
+
+    def entity(text: str) -> list[str]:
+        number = int(text) if text.isascii() and text.isdecimal() else -1
+        if 0 <= number < len(keys):
+            return [node_iri(base, "item", keys[number])]
+        if number < 0 or (entities and number not in entities):
+            return []
+        return [iri_of("entity", entities.get(number, text))]
+
+    def relation(text: str) -> str | None:
+        number = int(text) if text.isascii() and text.isdecimal() else -1
+        if number < 0 or (relations and number not in relations):
+            return None
+        return relation_iri(relations.get(number, text))
+
+    knowledge = Knowledge(job, entity, relation)
+    for batch in job.rows("kg_final.txt", ["head", "relation", "tail"], " "):
+        knowledge.add(batch, "head", "relation", "tail")
+    job.close(job.tally("kg_final.txt"))
+    job.mapping["rdf"] = knowledge.mapped()
+    if any(name.startswith(FREEBASE) for name in relations.values()):
+        job.mapping["prefixes"] = {"fb": FREEBASE}

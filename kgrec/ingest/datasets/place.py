@@ -1,0 +1,80 @@
+"""Where an import is written: a folder that is whole or absent.
+
+Enters: a function that fills an empty folder. Leaves: that folder under its final name, with `import.json`: which format,
+from which files, what was read and left out, and a hash of every file, by which a folder that was edited is told.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from kgrec.errors import ArtifactError, CorruptArtifact
+from kgrec.storage.artifacts import digest, read_json, write_json
+from kgrec.storage.atomic import put_in_place, temporary_beside
+
+RECORD = "import.json"
+
+
+def check_place(folder: Path, sources: Sequence[Path], *, force: bool) -> None:
+    """Refuse an output folder before any work is done for it.
+
+    Raises:
+        ArtifactError: It holds a source, or it is there, is not an untouched import, and `force` is not given.
+    """
+    folder = folder.resolve()
+    if any(source.resolve().is_relative_to(folder) for source in sources):
+        raise ArtifactError(f"{folder} holds what is to be imported.", "Choose another output folder.")
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} is a file.", "Choose another output folder.")
+    if not force and (why := _not_ours(folder)):
+        raise ArtifactError(
+            f"{folder} {why}, so it is not replaced.", "Choose another folder with -o, or give --force."
+        )
+
+
+@contextmanager
+def placing(folder: Path, record: Callable[[], dict[str, Any]]) -> Iterator[Path]:
+    """Give a temporary folder to fill; on leaving without an error it becomes `folder`.
+
+    Raises:
+        ArtifactError: The disk refuses.
+    """
+    folder = folder.resolve()
+    temporary = temporary_beside(folder)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        files = {path.name: digest(path) for path in sorted(temporary.iterdir())}
+        write_json({"kind": "import", **record(), "files": files}, temporary / RECORD)
+        put_in_place(temporary, folder)
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder}: cannot be written ({error.strerror or error}).",
+            "See whether the disk is full and may be written to; what was there before is untouched.",
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _not_ours(folder: Path) -> str:
+    """Why a folder is not an import as it was written; "" if it is one."""
+    record = None
+    with suppress(CorruptArtifact, OSError):
+        record = read_json(folder / RECORD)
+    if not isinstance(record, dict) or record.get("kind") != "import":
+        return "exists and is not an earlier import"
+    written = record.get("files", {})
+    for path in sorted(folder.iterdir()):
+        if path.name == RECORD or path.name.startswith("."):
+            continue
+        if path.name not in written:
+            return f"holds {path.name}, which no import wrote"
+        if not path.is_file() or digest(path) != written[path.name]:
+            return f"holds {path.name}, which was changed since the import"
+    return ""

@@ -1,0 +1,84 @@
+"""Plain triples: head, relation, tail, separated by tabs, without a header.
+
+Enters: files of triples, and maybe a list of the heads that are items. Leaves: items.csv, knowledge.nt, kgrec.yaml.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kgrec.errors import SourceError
+from kgrec.ingest.datasets.job import Job, Knowledge, iri_of, relation_iri
+from kgrec.ingest.datasets.plain import first_line
+from kgrec.ingest.statements import node_iri
+
+_COLUMNS = ["head", "relation", "tail"]
+_SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
+
+
+def read_triples_table(job: Job) -> None:
+    """Read all files of triples; without a list of items, every head is one.
+
+    Raises:
+        SourceError: A file is absent, or no line is a triple.
+    """
+    names = _chosen(job)
+    items = _listed(job) if job.items else _heads(job, names)
+    base = job.mapping["base"]
+
+    def entity(key: str) -> list[str]:
+        return [node_iri(base, "item", key) if key in items else iri_of("entity", key)]
+
+    knowledge = Knowledge(job, entity, relation_iri)
+    for name in names:
+        for batch in job.rows(name, _COLUMNS, "\t"):
+            knowledge.add(batch, *_COLUMNS)
+        job.close(job.tally(name))
+    lost = [item for item in items if item not in knowledge.met]
+    if lost:
+        job.remarks.append(f"Items that are in no triple: {len(lost):,}, such as {lost[0]}.")
+    job.write("items.csv", ("item_id", "name"), [[item, item] for item in items])
+    job.mapping["nodes"]["item"] = {
+        "item": True,
+        "file": "items.csv",
+        "key": "item_id",
+        "columns": {"name": "label"},
+    }
+    job.mapping["rdf"] = knowledge.mapped()
+    job.remarks.append("There is no log: the model will rest on the triples and the names alone.")
+
+
+def triple_files(files: dict[str, Path]) -> list[str]:
+    """The files whose first line is a triple; train.txt alone where a folder is split for link prediction."""
+    names = [name for name in files if name.lower().endswith(_SUFFIXES)]
+    fits = sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
+    return ["train.txt"] if {"train.txt", "test.txt"} <= set(fits) else fits
+
+
+def _chosen(job: Job) -> list[str]:
+    names = triple_files(job.files)
+    if not names:
+        found = ", ".join(sorted(job.files)) or "no file"
+        raise SourceError("There is no file of triples: three columns, separated by tabs.", f"Found {found}.")
+    return names
+
+
+def _listed(job: Job) -> dict[str, None]:
+    assert job.items is not None
+    job.files = {**job.files, job.items.name: job.items}
+    items = {text.strip(): None for _, text in job.lines(job.items.name)}
+    part = job.report.file(job.items.name)
+    part.rows = part.used = len(items)
+    if not items:
+        raise SourceError(f"{job.items} is empty.", "Write one head a line.")
+    return items
+
+
+def _heads(job: Job, names: list[str]) -> dict[str, None]:
+    job.remarks.append("Every head is taken as an item; --items names a file that lists them, one a line.")
+    heads: dict[str, None] = {}
+    for name in names:
+        for batch in job.rows(name, _COLUMNS, "\t", counted=False):
+            heads.update(dict.fromkeys(batch.columns["head"].unique().to_pylist()))
+    heads.pop("", None)
+    return heads

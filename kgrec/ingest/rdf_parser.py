@@ -1,0 +1,321 @@
+"""RDF files as streams of triples.
+
+Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed. Leaves: the triples that can be used,
+in columns, blank nodes with stable labels; what is malformed is counted, or an error where the format cannot go on.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, islice
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyoxigraph as ox
+
+from kgrec.errors import SourceError
+from kgrec.ingest import cells
+from kgrec.ingest.batches import open_bytes
+from kgrec.ingest.blank_nodes import blank_numbers
+from kgrec.ingest.build_report import Tally
+from kgrec.ingest.mapping.schema import RdfSource
+from kgrec.ingest.rdf_terms import BLANK as BLANK_NODE
+from kgrec.ingest.rdf_terms import TRIPLE, Triples, cut
+from kgrec.ingest.sources import Source
+
+_FORMATS = {
+    "turtle": ox.RdfFormat.TURTLE,
+    "ntriples": ox.RdfFormat.N_TRIPLES,
+    "nquads": ox.RdfFormat.N_QUADS,
+    "trig": ox.RdfFormat.TRIG,
+    "rdfxml": ox.RdfFormat.RDF_XML,
+    "jsonld": ox.RdfFormat.JSON_LD,
+}
+_SUFFIXES = {
+    ".ttl": "turtle",
+    ".nt": "ntriples",
+    ".nq": "nquads",
+    ".trig": "trig",
+    ".rdf": "rdfxml",
+    ".owl": "rdfxml",
+    ".xml": "rdfxml",
+    ".jsonld": "jsonld",
+}
+_BY_LINE = ("ntriples", "nquads")
+_WITH_GRAPHS = ("nquads", "trig", "jsonld")
+#: bytes of triples that are held at a time; they are drawn in pieces that stay in the cache
+_BYTES = 16 << 20
+#: bytes that are read at a time where lines can be told apart, and triples where not
+_BLOCK, _PIECE = 1 << 20, 2_000
+_LONGEST_LINE, _NEWLINE = 64 << 20, 10
+MALFORMED = "is malformed"
+BLANK = "has a blank node, which the mapping drops"
+QUOTED = "is about a triple"
+
+
+def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> Iterator[Triples]:
+    """Triples that can be used, in batches, those with blank nodes last; the others are counted."""
+    kind = mapped.format or _format(source)
+    waiting: list[Triples] = []
+    for text in _parsed(source, kind, base, tally):
+        triples = cut(text)
+        tally.report.rows += len(triples)
+        quoted = triples.object_kinds == TRIPLE
+        _drop(triples, quoted, QUOTED, source, tally)
+        blank = _has_blank(triples) & ~quoted
+        if mapped.blank_nodes == "drop":
+            _drop(triples, blank, BLANK, source, tally)
+        elif kind in _BY_LINE:
+            blank[:] = False
+        elif blank.any():
+            waiting.append(triples.take(np.flatnonzero(blank)))
+        kept = ~(quoted | blank)
+        yield triples if kept.all() else triples.take(np.flatnonzero(kept))
+    # labels in these formats are chosen by the parser; those given here depend on the content alone
+    if waiting:
+        yield _relabelled(concatenated(waiting))
+
+
+def _has_blank(triples: Triples) -> np.ndarray:
+    return np.asarray((triples.subject_kinds == BLANK_NODE) | (triples.object_kinds == BLANK_NODE))
+
+
+def _drop(triples: Triples, rows: np.ndarray, reason: str, source: Source, tally: Tally) -> None:
+    at = np.flatnonzero(rows)
+    names = triples.predicates.take(pa.array(at[:10])).to_pylist()
+    tally.drop(reason, len(at), [f"{source.name}: {name}" for name in names])
+
+
+def concatenated(parts: list[Triples]) -> Triples:
+    """One after the other, at least one."""
+    languages = sorted({tag for part in parts for tag in part.languages})
+    code = {tag: i for i, tag in enumerate(languages)}
+    langs = [np.array([code[tag] for tag in part.languages], dtype=np.int32)[part.langs] for part in parts]
+    return Triples(
+        pa.concat_arrays([part.subjects for part in parts]),
+        np.concatenate([part.subject_kinds for part in parts]),
+        pa.concat_arrays([part.predicates for part in parts]),
+        pa.concat_arrays([part.objects for part in parts]),
+        np.concatenate([part.object_kinds for part in parts]),
+        np.concatenate(langs),
+        languages,
+    )
+
+
+def _relabelled(triples: Triples) -> Triples:
+    """The same, with labels of blank nodes that depend on the content alone."""
+    numbers = blank_numbers(triples)
+    return replace(
+        triples,
+        subjects=_renamed(triples.subjects, triples.subject_kinds == BLANK_NODE, numbers),
+        objects=_renamed(triples.objects, triples.object_kinds == BLANK_NODE, numbers),
+    )
+
+
+def _renamed(terms: pa.Array, blank: np.ndarray, numbers: dict[str, int]) -> pa.Array:
+    codes, labels = cells.encode(terms.filter(pa.array(blank)))
+    names = pa.array([f"b{numbers[label]}" for label in labels], pa.large_string()).take(pa.array(codes))
+    return pc.replace_with_mask(terms, pa.array(blank), names)
+
+
+def rdf_by_suffix(source: Source) -> str | None:
+    """The format of RDF that the suffix names; None if it names none."""
+    return _SUFFIXES.get(source.suffix)
+
+
+def _format(source: Source) -> str:
+    kind = rdf_by_suffix(source)
+    if kind is None:
+        raise SourceError(
+            f"{source.name}: the suffix does not say what RDF format it is.",
+            f"Give `format:` beside `file:` in the mapping: {', '.join(_FORMATS)}.",
+        )
+    return kind
+
+
+def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[bytes]:
+    """The file's triples as canonical N-Triples, some hundred thousand at a time."""
+    if source.path.stat().st_size == 0:
+        raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
+    with open_bytes(source.path) as stream:
+        if kind == "rdfxml":
+            stream = _NoEntities(stream, source.name)
+        guarded: Any = _Shallow(stream, source.name, kind)
+        faults = _Faults(source.name, tally, goes_on=kind in _BY_LINE)
+        pieces = _by_line(guarded, kind, faults) if kind in _BY_LINE else _by_count(guarded, kind, base)
+        try:
+            yield from _texts(pieces, faults)
+        except SyntaxError as error:
+            faults.add(error)
+        except (OSError, ValueError) as error:
+            raise SourceError(
+                f"{source.name} cannot be read: {error}", "Check that the file is whole."
+            ) from None
+
+
+def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]:
+    """Triples of about a megabyte of lines at a time; from a stream the parser would ask for two kilobytes."""
+    begun: list[bytes] = []
+    while data := stream.read(_BLOCK):
+        end = data.rfind(b"\n") + 1
+        if end:
+            block = b"".join([*begun, data[:end]])
+            yield _parse(block, kind, None)
+            faults.lines += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE))
+            begun = [data[end:]]
+        elif len(begun) * _BLOCK >= _LONGEST_LINE:
+            longest = f"{_LONGEST_LINE >> 20} MB"
+            raise SourceError(f"{faults.name} has a line of more than {longest}.", "Is this N-Triples?")
+        else:
+            begun.append(data)
+    yield _parse(b"".join(begun), kind, None)
+
+
+def _by_count(stream: Any, kind: str, base: str) -> Iterator[Iterator[Any]]:
+    """So many triples at a time."""
+    triples = _parse(stream, kind, base)
+    for first in triples:
+        yield chain([first], islice(triples, _PIECE - 1))
+
+
+def _parse(source: Any, kind: str, base: str | None) -> Iterator[Any]:
+    found: Iterator[Any] = ox.parse(source, format=_FORMATS[kind], base_iri=base)
+    return map(attrgetter("triple"), found) if kind in _WITH_GRAPHS else found
+
+
+def _texts(pieces: Iterator[Iterator[Any]], faults: _Faults) -> Iterator[bytes]:
+    """The triples as N-Triples, some megabytes at a time."""
+    text = io.BytesIO()
+    for piece in pieces:
+        _write(piece, text, faults)
+        if text.tell() > _BYTES:
+            yield text.getvalue()
+            text = io.BytesIO()
+    yield text.getvalue()
+
+
+def _write(triples: Iterator[Any], text: io.BytesIO, faults: _Faults) -> None:
+    """The serializer draws the triples from the parser itself. On a fault it keeps those before, and can draw on."""
+    while True:
+        try:
+            ox.serialize(triples, text, format=ox.RdfFormat.N_TRIPLES)
+            return
+        except SyntaxError as error:
+            faults.add(error)
+
+
+class _Faults:
+    """Malformed lines: each counted once, however many errors it has, or the end where the format cannot go on."""
+
+    def __init__(self, name: str, tally: Tally, *, goes_on: bool) -> None:
+        self.name, self.tally, self.goes_on, self.last, self.repeated = name, tally, goes_on, 0, 0
+        #: lines before those that the parser counts
+        self.lines = 0
+
+    def add(self, error: SyntaxError) -> None:
+        """Count one.
+
+        Raises:
+            SourceError: The format cannot go on, or the parser does not get on.
+        """
+        line = self.lines + (error.lineno or 0)
+        if not self.goes_on:
+            where = f":{line}" if line else ""
+            raise SourceError(
+                f"{self.name}{where}: {_reason(error)}.", "Mend the file; N-Triples would go on."
+            ) from None
+        self.repeated = self.repeated + 1 if line == self.last else 0
+        if self.repeated > 1000:
+            raise SourceError(f"{self.name}:{line}: {_reason(error)}.", "Is this N-Triples?") from None
+        # a line that breaks off is reported once more, at the end of the file
+        again = line == self.last or (line == self.last + 1 and "Unexpected end" in str(error.msg))
+        self.last = line
+        if not again:
+            self.tally.report.rows += 1
+            self.tally.drop(MALFORMED, 1, (f"{self.name}:{line}",))
+
+
+def _reason(error: SyntaxError) -> str:
+    return re.sub(r"^Parser error at line \d+ (between columns \d+ and \d+|column \d+): ", "", str(error.msg))
+
+
+#: what opens, what closes, and what begins anew; elements of RDF/XML, triples about triples elsewhere
+_NESTING = {
+    "rdfxml": (re.compile(rb"<(?=[^\s/!?>])|</|/>"), re.compile(b"<")),
+    "other": (re.compile(rb'<<|>>|"'), re.compile(b"<<")),
+}
+_DEEPEST = 1000
+
+
+class _Shallow:
+    """A stream of RDF that is not nested so deeply that its parser would take forever, or all of the stack."""
+
+    def __init__(self, stream: Any, name: str, kind: str) -> None:
+        self.stream, self.name, self.depth, self.tail = stream, name, 0, b""
+        self.marks, self.opening = _NESTING.get(kind, _NESTING["other"])
+        # the parser of JSON-LD has a bound of its own
+        self.checked = kind != "jsonld"
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on, refusing what is nested too deeply."""
+        data = bytes(self.stream.read(size if size > 0 else 1 << 16))
+        if self.checked and (self.depth or self.opening.search(self.tail + data)):
+            self._follow(self.tail + data)
+        # a mark of two bytes may stand across two pieces
+        self.tail = data[-1:] if data[-1:] in (b"<", b">", b"/") else b""
+        return data
+
+    def _follow(self, data: bytes) -> None:
+        for mark in self.marks.finditer(data):
+            if self.opening.fullmatch(mark[0]):
+                self.depth += 1
+            elif mark[0] == b'"':
+                self.depth = 0
+            else:
+                self.depth = max(0, self.depth - 1)
+            if self.depth > _DEEPEST:
+                raise SourceError(
+                    f"{self.name} is nested more than {_DEEPEST:,} deep.",
+                    "Write it flat, or convert the file to N-Triples.",
+                )
+
+
+_DECLARES = b"<!ENTITY"
+_LONGEST = 600
+_ENTITY = re.compile(rb"""<!ENTITY\s+[^\s%]+\s+("[^"&%<]{0,256}"|'[^'&%<]{0,256}')\s*>""")
+
+
+class _NoEntities:
+    """A stream of RDF/XML that may declare short names for namespaces, no more: nested entities fill any memory."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self.stream, self.name, self.tail = stream, name, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on, refusing declarations that are not plain."""
+        data = bytes(self.stream.read(size if size > 0 else 1 << 16))
+        seen = self.tail + data
+        # what may be the beginning of a declaration waits for the next piece
+        self.tail = seen[1 - len(_DECLARES) :]
+        start = seen.find(_DECLARES)
+        while start >= 0:
+            end = seen.find(b">", start)
+            if end < 0 and len(seen) - start < _LONGEST:
+                self.tail = seen[start:]
+                break
+            self._check(seen[start : end + 1])
+            start = seen.find(_DECLARES, start + 1)
+        return data
+
+    def _check(self, text: bytes) -> None:
+        if not _ENTITY.fullmatch(text):
+            raise SourceError(
+                f"{self.name} declares an XML entity that is not a plain short text.",
+                "Write such entities out, or convert the file to Turtle.",
+            )

@@ -1,0 +1,144 @@
+"""All sources of a mapping, read into statements.
+
+Enters: a `Mapping` and where its files are. Leaves: `Reading`: statements, the report so far, and hashes of the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.errors import SourceError
+from kgrec.ingest.build_report import Report, Tally
+from kgrec.ingest.interaction_rows import Log, read_log
+from kgrec.ingest.mapping.schema import Mapping, TableFormat
+from kgrec.ingest.rdf_statements import read_rdf
+from kgrec.ingest.sources import Source
+from kgrec.ingest.statements import Nodes, Statements
+from kgrec.ingest.table_statements import read_edges, read_nodes
+from kgrec.ingest.tables import frame_table, open_table
+from kgrec.storage.artifacts import digest
+
+#: finds the files that `file:` of a part of the mapping stands for
+Finder = Callable[[tuple[str, ...]], list[Source]]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Reading:
+    """What was read from the sources of a mapping."""
+
+    mapping: Mapping
+    statements: Statements
+    report: Report = field(default_factory=Report)
+    #: name of each source -> SHA-256
+    inputs: dict[str, str] = field(default_factory=dict)
+    #: nodes that tables brought
+    brought: list[np.ndarray] = field(default_factory=list)
+
+    def tally(self, name: str) -> Tally:
+        """Counts for one source."""
+        return Tally(name, self.report.file(name), self.mapping.errors)
+
+    def note(self, source: Source) -> None:
+        """Keep the hash of a source."""
+        if source.name not in self.inputs:
+            self.inputs[source.name] = digest(source.path)
+
+
+def begin(mapping: Mapping) -> Reading:
+    """Nothing read yet."""
+    return Reading(mapping, Statements(Nodes(mapping.base)))
+
+
+def read_files(reading: Reading, find: Finder, progress: Progress | None = None) -> None:
+    """Read the tables of nodes, then of edges, then RDF; interactions come when the items are known.
+
+    Raises:
+        SourceError: A file is absent or cannot be read.
+        MappingError: A column has no role.
+    """
+    steps = list(_steps(reading, find))
+    for done, (source, step) in enumerate(steps):
+        if progress is not None:
+            progress(source.name, done, len(steps))
+        reading.note(source)
+        step()
+    if progress is not None:
+        progress("sources", len(steps), len(steps))
+
+
+def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
+    """Read frames laid out as the tables of the node types that they are named by.
+
+    Raises:
+        SourceError: The mapping has no table of that type.
+    """
+    for type_, frame in frames.items():
+        mapped = reading.mapping.nodes.get(type_)
+        if mapped is None:
+            known = ", ".join(reading.mapping.nodes) or "none"
+            raise SourceError(
+                f"There is no node table '{type_}' in the mapping.", f"Its node tables are: {known}."
+            )
+        table = frame_table(frame, type_).without(mapped.nulls)
+        reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
+
+
+def read_interactions(reading: Reading, find: Finder, item_ids: Callable[[pa.Array], np.ndarray]) -> Log:
+    """Read the log of interactions, if the mapping has one.
+
+    Raises:
+        SourceError: A file is absent or cannot be read.
+    """
+    log = Log()
+    mapped = reading.mapping.interactions
+    for source in find(mapped.file) if mapped else []:
+        assert mapped is not None
+        reading.note(source)
+        table = open_table(source, mapped)
+        read_log(log, table, mapped, reading.tally(source.name), reading.report, item_ids)
+    return log
+
+
+def _steps(reading: Reading, find: Finder) -> Iterator[tuple[Source, Callable[[], None]]]:
+    mapping = reading.mapping
+    for type_, nodes in mapping.nodes.items():
+        for source in find(nodes.file):
+            yield source, lambda s=source, t=type_: _nodes(reading, s, t)  # type: ignore[misc]
+    for relation, edges in mapping.edges.items():
+        for source in find(edges.file):
+            yield source, lambda s=source, r=relation: _edges(reading, s, r)  # type: ignore[misc]
+    for i, rdf in enumerate(mapping.rdf):
+        for source in find(rdf.file):
+            yield source, lambda s=source, i=i: _rdf(reading, s, i)  # type: ignore[misc]
+
+
+def _nodes(reading: Reading, source: Source, type_: str) -> None:
+    mapped = reading.mapping.nodes[type_]
+    table = open_table(source, mapped)
+    reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(source.name)))
+
+
+def _edges(reading: Reading, source: Source, relation: str) -> None:
+    mapped: TableFormat = reading.mapping.edges[relation]
+    table = open_table(source, mapped)
+    with_table = list(reading.mapping.nodes)
+    read_edges(
+        reading.statements,
+        table,
+        relation,
+        reading.mapping.edges[relation],
+        reading.tally(source.name),
+        with_table,
+    )
+
+
+def _rdf(reading: Reading, source: Source, i: int) -> None:
+    mapped = reading.mapping.rdf[i]
+    read_rdf(reading.statements, source, mapped, reading.mapping, reading.tally(source.name), reading.report)

@@ -1,0 +1,357 @@
+"""New and changed items for a trained model: their rows are read, linked to what is known, embedded, put in.
+
+Enters: a `Model`, and rows laid out as its mapping says. Leaves: `Arrivals`, and another `Model`.
+Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from kgrec.config import Config
+from kgrec.encode.dense_features import item_texts, raw_blocks
+from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
+from kgrec.encode.neighborhoods import hops_of
+from kgrec.encode.text import Progress, TextEncoder
+from kgrec.errors import ConfigError, SourceError
+from kgrec.graph.extend import differing, matched, outdated, without
+from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.ingest.build_report import Report
+from kgrec.ingest.mapping.schema import Mapping
+from kgrec.model.model import Model, Parameters, aliases, history_vectors, sample_of_users, units
+from kgrec.model.propagation import Reached, reached
+from kgrec.rank.cold_transfer import heirs, inherited
+from kgrec.rank.rescorer import Rescorer, unit_rows
+from kgrec.rank.slim import no_weights
+from kgrec.retrieve import VectorIndex
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Items that rows make new, or other than they were, embedded."""
+
+    ids: Vocabulary
+    #: row in the model, -1 for those that it does not have; shape (n,), int64
+    rows: np.ndarray
+    #: ids in `graph`; shape (n,), int64
+    entities: np.ndarray
+    #: before normalisation; shape (n, dim), float32
+    vectors: np.ndarray
+    features: ItemFeatures
+    #: neighbours in the graph that the model has a parameter for, of each
+    linked: list[int]
+    #: words of text, of each
+    words: list[int]
+    #: items among the rows that were left out: known ones that are to be added, unknown ones that are to be updated
+    others: list[str]
+    #: known items of which the rows say what is known
+    same: list[str]
+    #: known items that are linked to what the rows change; None where rows add items, since these have no parameter of
+    #: their own that others could be linked to
+    reached: Reached | None
+    #: the model's graph with what the rows say of these items
+    graph: KnowledgeGraph
+    #: what was read
+    report: Report
+
+    @property
+    def labels(self) -> list[str]:
+        """Their labels, "" where there is none."""
+        labels: list[str] = self.graph.entities["label"].take(self.entities).to_pylist()
+        return labels
+
+    @property
+    def bare(self) -> list[str]:
+        """Those without anything that the model could place them by: their score is 0 unless a residual says more."""
+        nothing = ~self.features.dense.any(axis=1) & (np.diff(self.features.neighbors.indptr) == 0)
+        return [self.ids[at] for at in np.flatnonzero(nothing).tolist()]
+
+
+def read_arrivals(
+    model: Model,
+    rows: Any,
+    text_encoder: TextEncoder | None,
+    progress: Progress | None = None,
+    *,
+    update: bool = False,
+) -> Arrivals:
+    """Read and embed items.
+
+    Args:
+        model: Stays as it is.
+        rows: A folder with files laid out as the mapping says, or a table of items, or a frame of
+            the only item type, or frames by node type, or what `read_addition` gave.
+        text_encoder: The one that the model was trained with; None leaves texts out.
+        progress: Is told how many texts are encoded.
+        update: Take the items that the model offers and that the rows change, in place of those that it does not.
+
+    Raises:
+        SourceError: The rows are not as the mapping says.
+        ConfigError: The text encoder is another than that of training.
+    """
+    known, addition = model.graph(), _addition(model.graph(), rows)
+    ids, _ = matched(known, addition)
+    row = _rows(model, ids[addition.item_entities])
+    offered = (row >= 0) & ~np.isin(row, model.removed)
+    taken = offered if update else ~offered
+    names = _names(model, addition, row)
+    graph, entities = _larger(known, addition, ids, taken, row >= 0)
+    # several rows may speak of one item, by names that were merged
+    first = np.isin(np.arange(len(row)), np.unique(np.where(taken, entities, -1), return_index=True)[1])
+    changed = taken & first
+    if update:
+        changed[changed] = differing(known, graph, entities[changed])
+    entities = entities[changed]
+    parameters = model.parameters()
+    features = read_features(parameters, graph, entities, text_encoder, progress)
+    return Arrivals(
+        ids=Vocabulary(names[changed]),
+        rows=row[changed],
+        entities=entities,
+        vectors=embed(parameters, model.config, features) + _residuals(model, row[changed]),
+        features=features,
+        linked=_link_counts(parameters.schema(), features),
+        words=[len(text.split()) for text in item_texts(graph, entities)],
+        others=names[~taken].tolist(),
+        same=names[taken & first & ~changed].tolist(),
+        reached=reached(model, graph, ids, entities, partial(embed, parameters, model.config))
+        if update
+        else None,
+        graph=graph,
+        report=addition.report,
+    )
+
+
+def with_arrivals(model: Model, new: Arrivals) -> Model:
+    """A model with these items, new ones appended, known ones in the row that they have; `model` stays as it is."""
+    appended = new.rows < 0
+    at = new.rows.copy()
+    at[appended] = len(model.items) + np.arange(appended.sum())
+    n_items = len(model.items) + int(appended.sum())
+    vectors, lengths = units(new.vectors)
+    model = model if new.reached is None else _moved(model, new.reached)
+    everything = _put(model.vectors, vectors, at)
+    entities = _put(model.entities, new.entities, at)
+    labels = _put(np.array(model.labels, dtype=object), np.array(new.labels, dtype=object), at)
+    weight = np.ones(appended.sum(), np.float32)
+    return replace(
+        model,
+        items=Vocabulary([*model.items, *(new.ids[one] for one in np.flatnonzero(appended).tolist())]),
+        labels=labels.tolist(),
+        entities=entities,
+        aliases=aliases(new.graph, entities),
+        vectors=everything,
+        lengths=_put(model.lengths, lengths, at),
+        history_weight=np.concatenate([model.history_weight, weight]),
+        trained=np.concatenate([model.trained, np.zeros(appended.sum(), bool)]),
+        removed=np.setdiff1d(model.removed, at),
+        histories=_widened(model.histories, n_items),
+        seen=_widened(model.seen, n_items),
+        index=_index(model, everything, known_stay=bool(appended.all())),
+        rescorer=_rescorer(model, vectors, new.features, at),
+        graph=lambda: new.graph,
+    )
+
+
+def read_features(
+    parameters: Parameters,
+    graph: KnowledgeGraph,
+    entities: np.ndarray,
+    text_encoder: TextEncoder | None,
+    progress: Progress | None = None,
+) -> ItemFeatures:
+    """What the encoder reads of some items.
+
+    Args:
+        parameters: Of a trained model.
+        graph: Holds the items.
+        entities: Ids of the items in `graph`.
+        text_encoder: The one that the model was trained with; None leaves texts out.
+        progress: Is told how many texts are encoded.
+
+    Raises:
+        ConfigError: The text encoder is another than that of training, or a vector of another length.
+    """
+    schema = parameters.schema()
+    widths = {name: len(spread.mean) for name, spread in schema.whitenings.items()}
+    return schema.features(graph, entities, raw_blocks(graph, entities, text_encoder, widths, progress))
+
+
+def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
+    """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
+    schema = parameters.schema()
+    # neither fresh parameters nor a copy of those that are there: they are as large as the catalogue
+    with torch.device("meta"):
+        encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
+    state = {name: torch.from_numpy(parameters.arrays[name]) for name in encoder.state_dict()}
+    encoder.load_state_dict(state, assign=True)
+    with torch.no_grad():
+        vectors: np.ndarray = encoder(EncoderInputs(features)).numpy()
+    return vectors
+
+
+def _link_counts(schema: Schema, features: ItemFeatures) -> list[int]:
+    """How many neighbours with a parameter each of these items has."""
+    links = features.neighbors.tocoo()
+    # A number is no neighbour that a user would count, nor is what is further away.
+    near = np.array([hops_of(name) == 1 for name in schema.relations], bool)[features.relation]
+    is_entity = ((features.entity < len(schema.entities)) & near)[links.col]
+    counts: list[int] = np.bincount(links.row[is_entity], minlength=len(features)).tolist()
+    return counts
+
+
+def _larger(
+    known: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, taken: np.ndarray, there: np.ndarray
+) -> tuple[KnowledgeGraph, np.ndarray]:
+    """The graph with what the addition says of some of its items, and the entity of each item there, int64.
+
+    Args:
+        known: The model's graph.
+        addition: Brings items.
+        ids: Of the addition's entities in the graph.
+        taken: Which items are to be as the addition says; shape (n_items,), bool.
+        there: Which items the model has, so that what it knew of them is outdated; shape (n_items,), bool.
+    """
+    items = addition.item_entities
+    before = outdated(known, addition, ids, items[taken & there])
+    graph, ids = before.extended(without(addition, items[~taken]))
+    return graph, ids[items].astype(np.int64)
+
+
+def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
+    """What the audience of known items taught, zero for others; shape (len(rows), dim), float32."""
+    identity = model.parameters().arrays["identity"]
+    residuals = np.zeros((len(rows), identity.shape[1]), np.float32)
+    trained = (rows >= 0) & model.trained[rows]
+    residuals[trained] = identity[rows[trained]]
+    return residuals
+
+
+def _moved(model: Model, reached: Reached) -> Model:
+    """The model with items where their neighbours put them; its index is as it was."""
+    vectors, lengths = units(reached.vectors)
+    at = reached.rows
+    graph = _neighbours(model, reached.features)
+    return replace(
+        model,
+        vectors=_put(model.vectors, vectors, at),
+        lengths=_put(model.lengths, lengths, at),
+        rescorer=model.rescorer.with_graph(at, graph),
+    )
+
+
+def _neighbours(model: Model, features: ItemFeatures) -> sp.csr_matrix:
+    """Neighbours of items as the second look has them: unit rows; shape (len(features), n_columns)."""
+    known = model.rescorer.columns
+    codes = model.parameters().schema().codes(features.relation, features.entity)
+    place = np.searchsorted(known, codes)
+    there = np.flatnonzero(place < len(known))
+    there = there[known[place[there]] == codes[there]]
+    moved = sp.csr_matrix((np.ones(len(there), np.float32), (there, place[there])), (len(codes), len(known)))
+    return unit_rows((features.neighbors @ moved).tocsr())
+
+
+def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures, at: np.ndarray) -> Rescorer:
+    """The model's, with items with these unit vectors and features in the rows `at`."""
+    graph = _neighbours(model, features)
+    # what goes with an item that training knew was learned from its users, not from its content
+    new = ~np.append(model.trained, np.zeros(len(at), bool))[at]
+    return model.rescorer.with_rows(
+        at, graph, features.dense, new, _inherited(model, vectors[new], graph[new])
+    )
+
+
+def _index(model: Model, vectors: np.ndarray, *, known_stay: bool) -> VectorIndex:
+    """An index of all vectors: the model's with more, if those that it has stay as they are, else one built anew."""
+    if known_stay:
+        return model.index.extended(vectors)
+    some = sample_of_users(model.histories)
+    users = history_vectors(some, model.history_weight, vectors[: len(model.items)])
+    return VectorIndex.build(vectors, model.config.index, users)
+
+
+def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.csr_matrix:
+    """What is taken together with new items, if that counts; shape (n_new, n_items), float32."""
+    if not model.rescorer.weights[3]:
+        return no_weights(len(vectors), len(model.items))
+    known = np.flatnonzero(model.trained)
+    near = heirs(model.index, vectors, graph, known, model.rescorer.graph)
+    return inherited(near, model.rescorer.together)
+
+
+def _rows(model: Model, entities: np.ndarray) -> np.ndarray:
+    """Row of the items that are these entities of the graph, -1 where the model has none; int64."""
+    order = np.argsort(model.entities)
+    at = np.minimum(np.searchsorted(model.entities, entities, sorter=order), len(order) - 1)
+    return np.where(model.entities[order[at]] == entities, order[at], -1)
+
+
+def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarray:
+    """Names of the addition's items: of known ones as in the model, of new ones type/key where the key is taken.
+
+    Args:
+        model: Knows some of the items.
+        addition: Brings them.
+        row: Of each item in the model, -1 for new ones.
+    """
+    names = addition.item_ids.to_numpy().copy()
+    new = row < 0
+    names[~new] = [model.items[one] for one in row[~new]]
+    taken = new & (model.items.ids(names) >= 0)
+    names[taken] = [addition.names[entity] for entity in addition.item_entities[taken]]
+    return names
+
+
+def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
+    if isinstance(rows, KnowledgeGraph):
+        return rows
+    if isinstance(rows, str | Path):
+        path = Path(rows)
+        if not path.exists():
+            raise SourceError(
+                f"{path} is not there.", "Give a folder laid out as the mapping says, or a table of items."
+            )
+        if path.is_dir():
+            return read_addition(graph.mapping, path, known=graph)
+        return read_addition(_only_items(graph, path), path.parent, known=graph)
+    frames = rows if isinstance(rows, dict) else {_item_type(graph): rows}
+    return read_addition(graph.mapping, frames=frames, known=graph)
+
+
+def _only_items(graph: KnowledgeGraph, path: Path) -> Mapping:
+    """The mapping with nothing but its item table, to be read from `path`."""
+    type_ = _item_type(graph)
+    table = graph.mapping.nodes[type_].model_copy(update={"file": (path.name,), "format": None})
+    return graph.mapping.model_copy(update={"nodes": {type_: table}, "edges": {}, "rdf": ()})
+
+
+def _item_type(graph: KnowledgeGraph) -> str:
+    """The only item type that has a table."""
+    types = [type_ for type_ in graph.item_types if type_ in graph.mapping.nodes]
+    if len(types) != 1:
+        raise ConfigError(
+            f"Items of {len(types)} types come from tables here, so one table is not enough.",
+            "Give a folder laid out as the mapping says, or a dict of frames by type.",
+        )
+    return types[0]
+
+
+def _put(known: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """`known` with `values` in the places `at`, some of which may follow its last."""
+    size = max(len(known), 1 + int(at.max(initial=-1)))
+    longer = np.concatenate([known, np.zeros((size - len(known), *known.shape[1:]), known.dtype)])
+    longer[at] = values
+    return longer
+
+
+def _widened(matrix: sp.csr_matrix, n_items: int) -> sp.csr_matrix:
+    return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], n_items))

@@ -1,0 +1,108 @@
+"""Known items that a change of other items reaches, for they are linked to them or to what has changed further away.
+
+Enters: a `Model`, and its graph before and after. Leaves: rows, vectors and features of these items. Nothing is written.
+
+Their texts and what their users taught stay, and the encoder is linear: so their vectors move by what their
+neighbours give now, less what they gave before, and no text is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgrec.encode.featurizer import ItemFeatures
+from kgrec.encode.neighborhoods import hops_of
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.model.model import Model
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Known items whose neighbours changed, though no row spoke of them."""
+
+    #: in the model; shape (n,), int64
+    rows: np.ndarray
+    #: before normalisation; shape (n, dim), float32
+    vectors: np.ndarray
+    #: their neighbours now; the dense part is zero
+    features: ItemFeatures
+
+
+def reached(
+    model: Model,
+    after: KnowledgeGraph,
+    said: np.ndarray,
+    entities: np.ndarray,
+    embed: Callable[[ItemFeatures], np.ndarray],
+) -> Reached:
+    """The items of a model, but for those with ids `entities`, whose neighbours in `after` are others than in its graph.
+
+    Args:
+        model: Stays as it is.
+        after: The graph with the change; what is in the model's has the same id there.
+        said: Ids of all entities that something was said of: no other edge changed but those that begin there.
+        entities: Of the items that got vectors from their rows.
+        embed: Vectors of items from features, before normalisation.
+    """
+    before, schema = model.graph(), model.parameters().schema()
+    near = _near(before, after, said, max(map(hops_of, schema.relations), default=1))
+    near = np.union1d(near, _near_renamed(before, after, said)) if schema.words else near
+    rows = np.flatnonzero(np.isin(model.entities, np.setdiff1d(near, entities)))
+    was, now = (schema.features(graph, model.entities[rows]) for graph in (before, after))
+    moved = (embed(now) - embed(was)) if len(rows) else np.zeros((0, model.vectors.shape[1]), np.float32)
+    some = np.flatnonzero(moved.any(axis=1))
+    rows = rows[some]
+    return Reached(rows, model.vectors[rows] * model.lengths[rows, None] + moved[some], now.take(some))
+
+
+def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops: int) -> np.ndarray:
+    """Ids of what is an end of a changed edge between items, or leads to a changed edge between others within some hops."""
+    is_item = np.zeros(len(after), bool)
+    is_item[after.item_entities] = True
+    head, tail = _changed(before, after, said)
+    between = is_item[head] & is_item[tail]
+    near, further = [head[between], tail[between]], head[~is_item[head] & ~is_item[tail]]
+    if hops > 1 and len(further):
+        head, tail = (after.triples[name].to_numpy() for name in ("head", "tail"))
+        onward, leads = ~is_item[head] & ~is_item[tail], np.zeros(len(after), bool)
+        leads[further] = True
+        for _ in range(2, hops):
+            leads[head[onward & leads[tail]]] = True
+        near += [head[is_item[head] & leads[tail]], tail[is_item[tail] & leads[head]]]
+    return np.unique(np.concatenate(near))
+
+
+def _near_renamed(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray) -> np.ndarray:
+    """Ids of items that are linked to what has another label: they have other words."""
+    there = said[said < len(before)]
+    was, now = (
+        graph.entities["label"].take(pa.array(there)).to_numpy(zero_copy_only=False)
+        for graph in (before, after)
+    )
+    head, tail = (after.triples[name].to_numpy() for name in ("head", "tail"))
+    renamed = np.zeros(len(after), bool)
+    renamed[there[was != now]] = True
+    ends = np.concatenate([head[renamed[tail]], tail[renamed[head]]])
+    return np.unique(ends[np.isin(ends, after.item_entities)])
+
+
+def _changed(
+    before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heads and tails of the edges from some entities that only one of the graphs has, or has with this weight."""
+    spoken_of = np.zeros(len(after), bool)
+    spoken_of[said] = True
+    columns = []
+    for graph in (before, after):
+        table = graph.triples.filter(pa.array(spoken_of[graph.triples["head"].to_numpy()]))
+        names = graph.relations["name"].take(table["relation"])
+        columns.append(table.set_column(table.column_names.index("relation"), "relation", names))
+    both = pa.concat_tables(columns, promote_options="permissive")
+    counts = both.group_by(both.column_names).aggregate([([], "count_all")])
+    alone = counts.filter(pc.equal(counts["count_all"], 1))
+    return alone["head"].to_numpy(), alone["tail"].to_numpy()

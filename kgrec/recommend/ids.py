@@ -1,0 +1,55 @@
+"""From the user's strings to rows of a model.
+
+Enters: ids in the user's own strings, conditions. Leaves: rows of items and users, or an error that names the nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+
+from kgrec.errors import UnknownId, did_you_mean
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.model.model import Model
+
+OnUnknown = Literal["raise", "skip"]
+
+
+def known_rows(
+    rows_of: Callable[[list[str]], np.ndarray],
+    ids: Iterable[str],
+    what: str,
+    known: Vocabulary,
+    on_unknown: OnUnknown,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the known ones among `ids`, and where in `ids` they stand.
+
+    Raises:
+        UnknownId: One is unknown, and `on_unknown` is "raise".
+    """
+    ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
+    rows = rows_of(ids)
+    unknown = np.flatnonzero(rows < 0)
+    if len(unknown) and on_unknown == "raise":
+        name = ids[unknown[0]]
+        others = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
+        raise UnknownId(f"There is no {what} '{name}'{others} in the model.", _way_out(name, what, known))
+    there = np.flatnonzero(rows >= 0)
+    return rows[there], there
+
+
+def user_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
+    """Rows of users; UnknownId as `known_rows`."""
+    return known_rows(model.users.ids, ids, "user", model.users, on_unknown)[0]
+
+
+def item_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
+    """Rows of items, also by a name that was merged away; UnknownId as `known_rows`."""
+    return known_rows(model.item_rows, ids, "item", model.items, on_unknown)[0]
+
+
+def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
+    close = did_you_mean(name, vocabulary.sorted_labels)
+    return close if what == "item" else f"{close} For a new user, give the history instead."

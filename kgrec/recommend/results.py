@@ -1,0 +1,124 @@
+"""What a recommender gives: lists as frames, embeddings, what was added.
+
+Enters: rows and scores that a search found. Leaves: pandas frames, Arrow tables, plain values. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.ingest.build_report import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Rows of `vectors` in the order of `ids`."""
+
+    ids: Vocabulary
+    #: unit length; shape (len(ids), dim), float32
+    vectors: np.ndarray
+
+    def to_arrow(self) -> pa.Table:
+        """Columns id and vector, a list of fixed size."""
+        flat = pa.array(np.ascontiguousarray(self.vectors).ravel())
+        return pa.table(
+            {"id": self.ids.labels, "vector": pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])}
+        )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Items that rows brought, and what places each of them."""
+
+    ids: list[str]
+    labels: list[str]
+    #: neighbours in the graph that the model has a parameter for, of each item
+    linked: list[int]
+    #: words of text, of each item
+    words: list[int]
+    #: items without a known neighbour, a text, a number or a vector that the model reads
+    bare: list[str]
+    #: what was read, dropped and merged, and where
+    report: Report = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Added(Placed):
+    """What `add_items` did."""
+
+    #: items that the model offers already; their rows were left out
+    known: list[str]
+
+
+@dataclass(frozen=True)
+class Updated(Placed):
+    """What `update_items` did."""
+
+    #: items of which the rows say what is known
+    same: list[str]
+    #: items that the model does not know or no longer offers; their rows were left out
+    unknown: list[str]
+    #: other items that moved, for they are linked to what changed
+    reached: list[str]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What `remove_items` did."""
+
+    ids: list[str]
+    labels: list[str]
+    #: items that had been removed before
+    before: list[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def ranked_frame(
+    query_name: str,
+    queries: pa.Array,
+    result_name: str,
+    items: Vocabulary,
+    found: np.ndarray,
+    scores: np.ndarray,
+    *,
+    min_score: float | None = None,
+    arrow: bool,
+) -> pa.Table | pd.DataFrame:
+    """Lists of items as a frame: query, result, score (float32) and rank (int32, from 1).
+
+    Args:
+        query_name: Column of `queries`.
+        queries: One a row of `found`.
+        result_name: Column of the items found.
+        items: Names of the items.
+        found: Rows of items, -1 where there is none; shape (n_queries, k).
+        scores: Of these; same shape.
+        min_score: What is below is left out; ranks stay.
+        arrow: Give an Arrow table instead of a pandas frame.
+    """
+    there = found >= 0
+    if min_score is not None:
+        there &= scores >= min_score
+    row, rank = np.nonzero(there)
+    table = pa.table(
+        {
+            query_name: queries.take(pa.array(row)),
+            result_name: items.labels.take(pa.array(found[row, rank])),
+            "score": pa.array(scores[row, rank]),
+            "rank": pa.array((rank + 1).astype(np.int32)),
+        }
+    )
+    return table if arrow else table.to_pandas()

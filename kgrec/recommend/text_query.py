@@ -1,0 +1,97 @@
+r"""Free text as a question: the items whose text says it come first.
+
+Enters: a model, texts, the encoder that the model was trained with. Leaves: the best rows and their scores.
+
+.. math::
+    \mathrm{score}(q, i) = \tfrac{3}{4}\, t_q \cdot t_i + \tfrac{1}{4}\, \mathrm{normalize}(W t_q) \cdot z_i
+
+`t` is the text vector, centred and whitened as those of the items. It leads: an embedding is mostly about who takes what,
+and a short text says little of that. The embedding brings what the graph and the users know of an item whose text says
+it in other words. Every item is compared, so no filter can lose one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgrec.encode.dense_features import TEXT, as_wide, text_vectors
+from kgrec.encode.text import TextEncoder
+from kgrec.errors import ConfigError
+from kgrec.model.model import Model, units
+
+#: of the score; cosines of texts spread about half as wide as those of embeddings, or less
+_TEXT_SHARE = 0.75
+_QUERIES, _ITEMS = 16, 50_000
+
+
+@dataclass(frozen=True)
+class TextQueries:
+    """Texts as vectors of a model."""
+
+    #: columns of the text among an item's dense vectors
+    columns: slice
+    #: unit length; shape (n_queries, text_dim), float32
+    texts: np.ndarray
+    #: unit length; shape (n_queries, dim), float32
+    vectors: np.ndarray
+
+
+def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> TextQueries:
+    """Texts encoded and projected as an item's text is.
+
+    Raises:
+        ConfigError: The model was trained without text, a text is empty, or the encoder is another than that of training.
+    """
+    parameters = model.parameters()
+    spreads = parameters.schema().whitenings
+    if TEXT not in spreads or encoder is None:
+        raise ConfigError(
+            "This model was trained without text, so it cannot be asked by text.",
+            "Train it on items that have labels or texts, with text.model other than 'none'.",
+        )
+    for at, text in enumerate(texts):
+        if not text.strip():
+            raise ConfigError(f"Text {at + 1} of {len(texts):,} is empty.", "Say what is looked for.")
+    names = list(spreads)
+    first = sum(len(spreads[name].mean) for name in names[: names.index(TEXT)])
+    width = len(spreads[TEXT].mean)
+    raw = as_wide(text_vectors(encoder, list(texts)), width, TEXT, len(texts))
+    spread, columns = spreads[TEXT](raw), slice(first, first + width)
+    return TextQueries(columns, spread, units(spread @ parameters.arrays["dense"][columns])[0])
+
+
+def ranked(
+    model: Model, queries: TextQueries, k: int, only: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best `k` rows of each query and their scores, equal ones in the order of the items; both of shape (n_queries, k).
+
+    Args:
+        model: Holds the items.
+        queries: As `encoded` gives them.
+        k: How many; where fewer rows are allowed, there are fewer columns.
+        only: The only rows to rank.
+    """
+    rows = np.arange(len(model.items)) if only is None else only
+    size = (len(queries.texts), min(k, len(rows)))
+    found, best = np.zeros(size, np.int64), np.zeros(size, np.float32)
+    for start in range(0, size[0], _QUERIES):
+        some = slice(start, start + _QUERIES)
+        scores = _scores(model, queries, some, rows)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : size[1]]
+        found[some], best[some] = rows[order], np.take_along_axis(scores, order, 1)
+    return found, best
+
+
+def _scores(model: Model, queries: TextQueries, some: slice, rows: np.ndarray) -> np.ndarray:
+    """Of some queries and all `rows`; a part of the items at a time, since their texts are kept in half precision."""
+    texts, vectors = queries.texts[some], queries.vectors[some]
+    scores = np.zeros((len(texts), len(rows)), np.float32)
+    for start in range(0, len(rows), _ITEMS):
+        part = rows[start : start + _ITEMS]
+        by_text = texts @ model.rescorer.text[part, queries.columns].astype(np.float32).T
+        by_embedding = vectors @ model.vectors[part].T
+        scores[:, start : start + _ITEMS] = _TEXT_SHARE * by_text + (1 - _TEXT_SHARE) * by_embedding
+    return scores

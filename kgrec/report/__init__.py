@@ -1,5 +1,0 @@
-"""The page of an evaluation: one file of HTML that needs nothing beside it.
-
-`report.numbers` writes numbers, `report.record` looks things up in the results, `report.words` puts them into sentences and
-holds the glossary, `report.tables` makes tables, `report.plots` draws, and `report.page` sets the page, by the template page.html.
-"""

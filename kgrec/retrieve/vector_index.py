@@ -1,0 +1,255 @@
+"""The rows of a model's items that are nearest to a query.
+
+Enters: unit vectors, then queries with what they may not or may only get. Leaves: the best rows and their scores.
+Writes: `index.faiss`, unless every row is compared.
+
+An approximate index is asked for more than is wanted, so that enough is left when what is not allowed is taken out. Where
+that would cost more than comparing with every allowed row, where lists so long were not measured to have the recall that is
+asked for, or where too little is left, every allowed row is compared: so a filter never shortens a list, takes nothing from
+the recall of the longer lists that were measured, and never costs more than the rows that it lets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from kgrec.errors import CorruptArtifact
+from kgrec.retrieve.approximate import KINDS, Approximate
+from kgrec.retrieve.config import IndexConfig
+from kgrec.retrieve.exact import Exact
+from kgrec.retrieve.recall import SAMPLE, Built, measured
+
+FILE = "index.faiss"
+
+_QUERIES = 1024
+#: FAISS compares a batch of queries with every row about so many times as fast as one by one
+_BATCHED = 2
+
+
+class VectorIndex:
+    """The items of a model, to be searched by inner product; made by `build`, `load` and `extended`."""
+
+    def __init__(
+        self, exact: Exact, approximate: Approximate | None, built: Built, config: IndexConfig
+    ) -> None:
+        self._exact, self._approximate, self._config = exact, approximate, config
+        #: the kind of index, and what was measured when it was built
+        self.built = built
+
+    @classmethod
+    def build(
+        cls, vectors: np.ndarray, config: IndexConfig | None = None, sample: np.ndarray | None = None
+    ) -> VectorIndex:
+        """An index of some vectors.
+
+        Args:
+            vectors: unit length or zero, shape (n, dim), float32; not copied, and not to be changed.
+            config: The kind of index.
+            sample: Vectors of users that the recall of an approximate index is measured on, shape (m, dim); None or
+                empty: of some of the rows.
+        """
+        config = config or IndexConfig()
+        exact, kind = Exact(vectors), config.kind_for(*vectors.shape)
+        if kind == "flat":
+            return cls(exact, None, Built(), config)
+        if sample is None or not len(sample):
+            sample = vectors[:: -(-len(vectors) // SAMPLE)]
+        with _threads(config.threads):
+            approximate = KINDS[kind].build(exact)
+            built = measured(
+                kind, approximate, exact, sample, config, partial(_pays, approximate, len(exact))
+            )
+        return cls(exact, approximate, built, config)
+
+    def extended(self, vectors: np.ndarray) -> VectorIndex:
+        """With the rows of `vectors` that come after the known ones; this index stays as it is.
+
+        Nothing is trained or measured again.
+        """
+        exact = Exact(vectors)
+        with _threads(self._config.threads):
+            approximate = self._approximate and self._approximate.extended(exact)
+        return VectorIndex(exact, approximate, self.built, self._config)
+
+    def __len__(self) -> int:
+        return len(self._exact)
+
+    def search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        exclude: Sequence[np.ndarray] | None = None,
+        only: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best `k` rows of each query, best first; equal scores in the order of the rows.
+
+        Args:
+            queries: shape (n_queries, dim), float32.
+            k: How many; where fewer rows are allowed, the rest is -1.
+            exclude: For each query, rows that may not be returned.
+            only: The rows that may be returned to any query; None: all.
+
+        Returns:
+            rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        exact = self._exact if only is None else Exact(self._exact.vectors, _increasing(only), len(queries))
+        found = np.full((len(queries), k), -1, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        with _threads(self._config.threads):
+            for some, out in _batches(len(queries), k, exclude):
+                found[some], scores[some] = self._search(queries[some], k, _Filter(exact, out))
+        return found, scores
+
+    def _search(self, queries: np.ndarray, k: int, allowed: _Filter) -> tuple[np.ndarray, np.ndarray]:
+        found = np.full((len(queries), k), -1, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        left = np.arange(len(queries))
+        width = allowed.width(k)
+        effort = self.built.effort_for(width - 1)  # one more than is wanted
+        if self._approximate and effort and _pays(self._approximate, len(allowed.exact), width, effort):
+            rows, values = self._approximate.best(queries, width, effort)
+            rows, values = _behind(rows, values, allowed.barred(rows) | allowed.excluded(rows, left))
+            # One more than is wanted shows that none of the rows that are equal at the cut was left out.
+            sure = (values[:, k] > -np.inf) & (values[:, k] < values[:, k - 1])
+            found[sure], scores[sure] = rows[sure, :k], values[sure, :k]
+            left = np.flatnonzero(~sure)
+        if len(left):
+            rows, values = allowed.exact.best(queries[left], k + allowed.surplus)
+            rows, values = _behind(rows, values, allowed.excluded(rows, left))
+            wide = min(k, rows.shape[1])
+            found[left, :wide], scores[left, :wide] = rows[:, :wide], values[:, :wide]
+        return found, scores
+
+    def save(self, folder: Path) -> None:
+        """Write `index.faiss` into a folder, or nothing where every row is compared: the vectors are the index then."""
+        if self._approximate is not None:
+            self._approximate.save(folder / FILE)
+
+    @classmethod
+    def load(
+        cls, folder: Path, vectors: np.ndarray, built: Built, config: IndexConfig | None = None
+    ) -> VectorIndex:
+        """Map what `save` wrote.
+
+        Args:
+            folder: Has the file.
+            vectors: As they were when it was written.
+            built: What the index said of itself then.
+            config: `threads` counts.
+
+        Raises:
+            CorruptArtifact: It is no such index, or of other vectors.
+        """
+        exact, kind = Exact(vectors), KINDS.get(built.kind)
+        try:
+            approximate = None if kind is None else kind.load(folder / FILE, exact)
+        except ValueError as error:
+            raise CorruptArtifact(
+                f"{folder / FILE} {error}.", "Make the folder again, or restore it from a copy."
+            ) from None
+        return cls(exact, approximate, built, config or IndexConfig())
+
+
+class _Filter:
+    """What some queries may get.
+
+    Args:
+        exact: Over the rows that any query may get.
+        exclude: For each query, rows that it may not.
+    """
+
+    def __init__(self, exact: Exact, exclude: Sequence[np.ndarray]) -> None:
+        self.exact, self._exclude = exact, exclude
+        self.surplus = max((len(rows) for rows in exclude), default=0)
+
+    def width(self, k: int) -> int:
+        """How many of all rows are likely to hold `k` and one more that are allowed."""
+        share = len(self.exact) / max(1, len(self.exact.vectors))
+        if share == 1:
+            return k + 1 + self.surplus
+        # three standard deviations more, were the allowed rows spread evenly
+        return int((k + 1 + 3 * np.sqrt(k)) / max(share, 1e-9)) + self.surplus
+
+    def barred(self, found: np.ndarray) -> np.ndarray:
+        """Which of some rows no query may get; -1, for none, is not among them; shape of `found`, bool."""
+        if self.exact.only is None:
+            return np.zeros(found.shape, bool)
+        # one place more, for -1
+        barred = np.ones(len(self.exact.vectors) + 1, bool)
+        barred[self.exact.only] = barred[-1] = False
+        mask: np.ndarray = barred[found]
+        return mask
+
+    def excluded(self, found: np.ndarray, queries: np.ndarray) -> np.ndarray:
+        """Which rows its query may not get.
+
+        Args:
+            found: shape (n, width).
+            queries: which query each row of `found` belongs to, shape (n,).
+        """
+        out = np.zeros(found.shape, bool)
+        if self._exclude:
+            own = np.zeros(len(self.exact.vectors) + 1, bool)
+            for at, query in enumerate(queries.tolist()):
+                own[self._exclude[query]] = True
+                out[at] = own[found[at]]
+                own[self._exclude[query]] = False
+        return out
+
+
+def _pays(approximate: Approximate, n_allowed: int, k: int, effort: int) -> bool:
+    """Whether a search for `k` of all rows costs less than comparing with every allowed one."""
+    return k <= approximate.n_rows and _BATCHED * approximate.cost(k, effort) < n_allowed
+
+
+def _increasing(rows: np.ndarray) -> np.ndarray:
+    """The rows in order, each once; they mostly come so, and to see that takes far less time than to sort."""
+    return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
+
+
+def _behind(found: np.ndarray, scores: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is `out` behind the rest of its row, marked as none."""
+    if not out.any():
+        return found, scores
+    order = np.argsort(out, axis=1, kind="stable")
+    found, scores = np.where(out, -1, found), np.where(out, -np.inf, scores)
+    return np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
+
+
+def _batches(
+    n_queries: int, k: int, exclude: Sequence[np.ndarray] | None
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Queries to be searched together, and what each of them excludes.
+
+    A few that exclude much would make all of a batch cost much, so they are searched apart.
+    """
+    counts = np.zeros(n_queries) if exclude is None else np.array([len(rows) for rows in exclude[:n_queries]])
+    level = np.ceil(np.log2(np.maximum(counts / max(k, 1), 1)))
+    for value in np.unique(level):
+        alike = np.flatnonzero(level == value)
+        for start in range(0, len(alike), _QUERIES):
+            some = alike[start : start + _QUERIES]
+            yield some, [] if exclude is None else [exclude[query] for query in some.tolist()]
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads for FAISS meanwhile; None: as many as it likes."""
+    if count is None:
+        yield
+        return
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -1,0 +1,136 @@
+"""Files that commands write for others: tables of results, a part at a time, that appear whole or not at all.
+
+Enters: Arrow tables of one schema. Leaves: a Parquet, CSV or JSONL file under its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from kgrec._version import __version__
+from kgrec.errors import ArtifactError, ConfigError
+from kgrec.storage.atomic import put_in_place, temporary_beside
+
+if TYPE_CHECKING:
+    from kgrec.model.model import Model
+
+SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+
+def check_result(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """Refuse a file of results before any work is done for it.
+
+    Raises:
+        ConfigError: The suffix is none of `suffixes`.
+        ArtifactError: The folder of the file is not there, or the file is a folder.
+    """
+    if path.suffix not in suffixes:
+        raise ConfigError(
+            f"{path} has no suffix that says its format.",
+            f"Name it {', '.join(suffixes[:-1])} or {suffixes[-1]}.",
+        )
+    if path.is_dir():
+        raise ArtifactError(f"{path} is a folder.", "Choose another output file.")
+    if not path.parent.is_dir():
+        raise ArtifactError(
+            f"{path.parent}: there is no such folder.", "Make it, or choose another output file."
+        )
+
+
+def metadata_of(model: Model, began: datetime) -> dict[str, str]:
+    """What a Parquet file says of its making: by which kgrec, when the run began, and when the model was written."""
+    return {
+        "kgrec.version": __version__,
+        "kgrec.written": began.isoformat(timespec="seconds"),
+        "kgrec.model": model.version,
+    }
+
+
+@contextmanager
+def whole_file(path: Path, remedy: str = "Choose another output file.") -> Iterator[Path]:
+    """A name to write under; on leaving without an error the file gets its own.
+
+    Raises:
+        ArtifactError: The file cannot be written; `remedy` says what to do.
+    """
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        put_in_place(temporary, path)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be written ({error.strerror or error}).", remedy) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def result_file(
+    path: Path, metadata: dict[str, str], remedy: str = "Choose another output file."
+) -> Iterator[ResultWriter]:
+    """A file of Arrow tables, its format by its suffix; otherwise as `whole_file`."""
+    with whole_file(path, remedy) as temporary, temporary.open("wb") as stream:
+        writer = ResultWriter(stream, path.suffix, metadata)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+class ResultWriter:
+    """Appends Arrow tables to a Parquet, CSV or JSONL file; of Parquet each is a row group."""
+
+    def __init__(self, stream: BinaryIO, suffix: str, metadata: dict[str, str]) -> None:
+        self._stream, self._suffix, self._metadata = stream, suffix, metadata
+        self._writer: Any = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append a table; all have the same columns."""
+        if self._suffix == ".jsonl":
+            self._stream.write(_jsonl(table))
+            return
+        if self._writer is None:
+            self._writer = self._opened(table.schema)
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        """Write what ends the file; the stream stays open."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _opened(self, schema: pa.Schema) -> Any:
+        if self._suffix == ".csv":
+            return pyarrow.csv.CSVWriter(self._stream, schema)
+        # Scores and vectors hardly repeat: a dictionary of theirs is made in vain.
+        repeating = [field.name for field in schema if not _is_real(field.type)]
+        return pq.ParquetWriter(
+            self._stream, schema.with_metadata(self._metadata), compression="zstd", use_dictionary=repeating
+        )
+
+
+def _is_real(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _jsonl(table: pa.Table) -> bytes:
+    """A JSON object a line, made a column at a time: three times as fast as row by row."""
+    line = "{" + ", ".join(f"{json.dumps(name)}: %s" for name in table.column_names) + "}\n"
+    return "".join([line % row for row in zip(*map(_cells, table.columns), strict=True)]).encode()
+
+
+def _cells(column: pa.ChunkedArray) -> list[str]:
+    """Each value as JSON."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    values = column.to_pylist()
+    if values and (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        return encode(values)[1:-1].split(", ")
+    return [encode(value) for value in values]

@@ -1,0 +1,7 @@
+"""Folders on disk, whole or absent.
+
+atomic      write beside, then rename: an interrupted write leaves the old folder as it was
+artifacts   manifest, versions and hashes of graph/ and model/; tables, arrays, tensors, JSON
+
+Nothing is imported here.
+"""

@@ -1,0 +1,115 @@
+"""One step downhill: Adam under a learning rate that rises, then falls to zero.
+
+Enters: an ItemEncoder, and losses of its output. Leaves: the encoder, a step further. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgrec.encode.item_encoder import ItemEncoder
+
+#: rows that are computed with at a time: so many stay in the processor's cache
+_ROWS = 1024
+
+
+class Optimizer:
+    """Adam (Kingma & Ba 2015) for one run.
+
+    Args:
+        encoder: whose parameters; with sparse gradients, its tables by `RowAdam`.
+        learning_rate: at its peak.
+        steps: of the whole run.
+        warmup: steps over which the learning rate rises.
+    """
+
+    def __init__(self, encoder: ItemEncoder, learning_rate: float, steps: int, warmup: int) -> None:
+        self.learning_rate, self.steps, self.warmup = learning_rate, steps, warmup
+        #: steps made
+        self.made = 0
+        learned = [p for p in encoder.parameters() if p.requires_grad]
+        tables = [p for p in learned if encoder.sparse and (p is encoder.identity or p is encoder.entity)]
+        rest = [p for p in learned if not any(p is table for table in tables)]
+        self._by_name: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.Adam(rest, fused=True)}
+        if tables:
+            self._by_name["rows"] = RowAdam(tables)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        rise = min(1.0, (self.made + 1) / (self.warmup + 1))
+        return self.learning_rate * (rise * max(0.0, 1 - self.made / self.steps))
+
+    def step(self, loss: Tensor) -> None:
+        """Go one step down the slope of a loss."""
+        for one in self._by_name.values():
+            one.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for one in self._by_name.values():
+            for group in one.param_groups:
+                group["lr"] = self.rate
+            one.step()
+        self.made += 1
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Moments and steps, by name."""
+        kept = {"made": np.array(self.made)}
+        for name, one in self._by_name.items():
+            for at, moments in one.state_dict()["state"].items():
+                kept |= {f"{name}.{at}.{moment}": value.cpu().numpy() for moment, value in moments.items()}
+        return kept
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take on a state."""
+        self.made = int(arrays["made"])
+        for name, one in self._by_name.items():
+            state = one.state_dict()
+            for key in arrays:
+                if key.startswith(f"{name}."):
+                    _, at, moment = key.split(".")
+                    state["state"].setdefault(int(at), {})[moment] = torch.from_numpy(arrays[key].copy())
+            one.load_state_dict(state)
+
+
+class RowAdam(torch.optim.Optimizer):
+    """Adam without the running mean of gradients, on tables with sparse gradients: rows that are not read stay.
+
+    A step costs what its rows do, however long the table. Adam goes on moving a row by its momentum for some ten steps after
+    it was read; here the row makes that way at once, and the mean square of its gradients fades by the steps that passed.
+    """
+
+    def __init__(self, tables: list[torch.nn.Parameter]) -> None:
+        super().__init__(tables, {"lr": 0.001, "beta": 0.999, "eps": 1e-8})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Update the rows that the gradients name."""
+        assert closure is None
+        for group in self.param_groups:
+            # a table that nothing was read from has no gradient
+            for table in (table for table in group["params"] if table.grad is not None):
+                gradient = table.grad.coalesce()
+                self._update(table, gradient.indices()[0], gradient.values(), group)
+
+    def _update(self, table: Tensor, rows: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state, beta = self.state[table], group["beta"]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["last"] = torch.zeros(len(table), 1, device=table.device)
+            state["exp_avg_sq"] = torch.zeros_like(table)
+        state["step"] += 1
+        scale = math.sqrt(1 - beta ** int(state["step"]))
+        for start in range(0, len(rows), _ROWS):
+            some, slope = rows[start : start + _ROWS], gradient[start : start + _ROWS]
+            passed = state["step"] - state["last"].index_select(0, some)
+            square = state["exp_avg_sq"].index_select(0, some).mul_(beta**passed)
+            square.addcmul_(slope, slope, value=1 - beta)
+            state["exp_avg_sq"].index_copy_(0, some, square)
+            way = slope / square.sqrt_().div_(scale).add_(group["eps"])
+            table.index_add_(0, some, way, alpha=-group["lr"])
+        state["last"].index_fill_(0, rows, float(state["step"]))

@@ -1,0 +1,373 @@
+"""`kgrec recommend`, `similar` and `explain`."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from tiny_encoder import tiny
+
+from kgrec.recommend.recommender import Recommender
+
+from .conftest import QUICK, Run
+
+READERS = {
+    ".parquet": pd.read_parquet,
+    ".csv": pd.read_csv,
+    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False),
+}
+SEEN = {"u1": {"f1", "f2", "f3"}, "u2": {"f1", "f3", "f4"}, "u6": {"f4", "f5"}}
+
+
+def items(found: list[dict[str, object]]) -> list[object]:
+    return [row["item_id"] for row in found]
+
+
+# recommend
+
+
+def test_lists_are_readable(run: Run, model: Path):
+    answer = run("recommend", model, "--user", "u1", "-u", "u6", "-k", 2)
+    assert (answer.code, answer.err) == (0, "")
+    lines = answer.out.splitlines()
+    assert [lines[0], lines[3]] == ["u1", "u6"]
+    assert all(
+        re.fullmatch(r"    [12]\. [+-][01]\.\d{3}  f\d  [A-Z][a-z]+ [A-Z][a-z]+", line)
+        for line in lines[1:3] + lines[4:]
+    )
+    assert run("recommend", model, "--user", "u1", "-u", "u6", "-k", 2, "--quiet").out == answer.out
+
+
+def test_a_reader_that_has_enough_is_no_error(model: Path):
+    words = [sys.executable, "-m", "kgrec", "recommend", str(model), "--all-users"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None and command.stderr is not None
+        command.stdout.close()
+        assert command.stderr.read() == ""
+    assert command.returncode == 1
+
+
+def test_lists_for_machines(run: Run, model: Path):
+    found = run("recommend", model, "-u", "u6", "--json").json["results"]
+    assert list(found[0]) == ["user_id", "item_id", "score", "rank"]
+    assert [row["rank"] for row in found] == [1, 2, 3, 4]
+    assert set(items(found)) == {"f1", "f2", "f3", "f6"}
+    scores = [row["score"] for row in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_command_says_what_the_library_says(run: Run, model: Path):
+    expected = Recommender.load(model).recommend(["u1", "u2"], 3).to_dict("records")
+    assert run("recommend", model, "-u", "u1", "-u", "u2", "-k", 3, "--json").json["results"] == expected
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_results_are_written_by_suffix(suffix: str, run: Run, model: Path, tmp_path: Path):
+    output = tmp_path / f"recs{suffix}"
+    answer = run("recommend", model, "--all-users", "-k", 3, "-o", output)
+    assert (answer.code, answer.out) == (0, f"Wrote 18 rows for 6 of 6 users to {output}.\n")
+    frame = READERS[suffix](output)
+    expected = Recommender.load(model).recommend([f"u{n}" for n in range(1, 7)], 3)
+    assert list(frame) == ["user_id", "item_id", "score", "rank"]
+    assert frame["item_id"].tolist() == expected["item_id"].tolist()
+    assert np.allclose(frame["score"], expected["score"])
+    assert [p.name for p in tmp_path.iterdir()] == [output.name]
+    said = run("recommend", model, "--all-users", "-k", 3, "-o", output, "--json").json
+    assert said.pop("seconds") >= 0
+    assert said == {"output": str(output), "rows": 18, "lists": 6, "asked": 6, "resumed": 0}
+    assert run("recommend", model, "--all-users", "-o", output, "-q").out == ""
+
+
+def test_parquet_says_where_it_comes_from(run: Run, model: Path, tmp_path: Path):
+    run("recommend", model, "--all-users", "-o", tmp_path / "recs.parquet")
+    metadata = pq.read_metadata(tmp_path / "recs.parquet").metadata
+    created = json.loads((model / "manifest.json").read_text())["created"]
+    assert metadata[b"kgrec.model"].decode() == created
+    assert {b"kgrec.version", b"kgrec.written"} <= metadata.keys()
+
+
+def test_seen_items_are_left_out_unless_asked_for(run: Run, model: Path):
+    for user, seen in SEEN.items():
+        assert not seen & set(items(run("recommend", model, "-u", user, "--json").json["results"]))
+        everything = run("recommend", model, "-u", user, "--include-seen", "--json").json["results"]
+        assert len(everything) == 6
+
+
+def test_only_candidates_are_ranked(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "ids.txt").write_text("\ufefff2\n\n f6 \nf4\n", encoding="utf-8")
+    words = ["recommend", model, "-u", "u1", "--candidates", tmp_path / "ids.txt", "--json"]
+    assert set(items(run(*words).json["results"])) == {"f4", "f6"}
+    assert set(items(run(*words, "--include-seen").json["results"])) == {"f2", "f4", "f6"}
+
+
+def test_denied_items_are_left_out(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "deny.txt").write_text("f4\nf5\n")
+    (tmp_path / "ids.txt").write_text("f4\nf6\n")
+    words = ["recommend", model, "-u", "u1", "--deny", tmp_path / "deny.txt", "--json"]
+    assert items(run(*words).json["results"]) == ["f6"]
+    assert set(items(run(*words, "--include-seen").json["results"])) == {"f1", "f2", "f3", "f6"}
+    assert items(run(*words, "--include-seen", "--candidates", tmp_path / "ids.txt").json["results"]) == [
+        "f6"
+    ]
+    (tmp_path / "deny.txt").write_text("")
+    assert len(run(*words).json["results"]) == 3
+    (tmp_path / "deny.txt").write_text("zz\nf4\n")
+    said = run(*words, "--skip-unknown").json
+    assert said["skipped"] == {"items of the deny list": ["zz"]} and set(items(said["results"])) == {
+        "f5",
+        "f6",
+    }
+
+
+def test_conditions_choose_items(run: Run, model: Path, tmp_path: Path):
+    space = "genres = 'Science fiction' and not directed_by = Ada"
+    assert items(run("recommend", model, "-u", "u4", "--where", space, "--json").json["results"]) == ["f3"]
+    output = tmp_path / "recs.csv"
+    run("recommend", model, "--all-users", "--include-seen", "--where", space, "-o", output)
+    assert pd.read_csv(output)["item_id"].tolist() == ["f3"] * 6
+    near = run("similar", model, "-i", "f1", "--where", "genres in (Romance, Horror)", "--json").json[
+        "results"
+    ]
+    assert {row["similar_id"] for row in near} == {"f4", "f5", "f6"}
+    nothing = run("recommend", model, "-u", "u4", "--where", "genres = Western", "--skip-unknown")
+    assert nothing.out == "There is nothing to recommend: every item is excluded.\n"
+
+
+def test_scores_may_have_to_reach_something(run: Run, model: Path):
+    found = run("recommend", model, "-u", "u6", "--json").json["results"]
+    least = (found[1]["score"] + found[2]["score"]) / 2
+    assert run("recommend", model, "-u", "u6", "--min-score", least, "--json").json["results"] == found[:2]
+    near = run("similar", model, "-i", "f1", "--json").json["results"]
+    least = (near[0]["score"] + near[1]["score"]) / 2
+    assert run("similar", model, "-i", "f1", "--min-score", least, "--json").json["results"] == near[:1]
+
+
+def test_a_list_for_what_is_liked_and_disliked(run: Run, model: Path, tmp_path: Path):
+    words = ["recommend", model, "--like", "f1", "--like", "f2", "--dislike", "f5"]
+    expected = Recommender.load(model).recommend_for_history([["f1", "f2"]], dislikes=[["f5"]], users=[""])
+    assert run(*words, "--json").json["results"] == expected.to_dict("records")
+    assert set(expected["item_id"]) == {"f3", "f4", "f6"}
+    lines = run(*words, "-k", 2).out.splitlines()
+    assert len(lines) == 2 and all(line.startswith(f"    {n}. ") for n, line in enumerate(lines, 1))
+    skipped = run(*words, "--dislike", "zz", "--like", "yy", "--skip-unknown", "--json").json
+    assert skipped["skipped"] == {"items": ["yy", "zz"]} and skipped["results"] == expected.to_dict("records")
+    output = tmp_path / "recs.csv"
+    assert run(*words, "-o", output).out == f"Wrote 3 rows for 1 of 1 users to {output}.\n"
+    only = run("recommend", model, "--dislike", "f5", "--json").json["results"]
+    assert {row["item_id"] for row in only} == {"f1", "f2", "f3", "f4", "f6"}
+
+
+def test_lists_for_texts(run: Run, graph: Path, tmp_path: Path):
+    model = tmp_path / "model"
+    options = [*QUICK[2:], "--set", f"text.model={tiny(tmp_path / 'encoder')}"]
+    assert run("train", graph, "-o", model, *options).code == 0
+    words = [
+        "recommend",
+        model,
+        "--text",
+        "Alien Dawn. a crew meets a creature in space",
+        "-t",
+        "love",
+        "-k",
+        2,
+    ]
+    lines = run(*words).out.splitlines()
+    assert [lines[0], lines[3]] == ["Alien Dawn. a crew meets a creature in space", "love"]
+    found = run(*words, "--json").json["results"]
+    assert list(found[0]) == ["text", "item_id", "score", "rank"]
+    expected = Recommender.load(model).recommend_for_text([words[3], words[5]], 2)
+    assert found == expected.to_dict("records")
+    love = run(*words, "--where", "genres = Comedy", "--json").json["results"]
+    assert {row["item_id"] for row in love} == {"f4", "f6"}
+    output = tmp_path / "found.parquet"
+    assert run(*words, "-o", output).out == f"Wrote 4 rows for 2 of 2 texts to {output}.\n"
+    assert pd.read_parquet(output)["item_id"].tolist() == expected["item_id"].tolist()
+
+
+def test_users_come_from_a_file_each_once(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "users.txt").write_text("u6\nu1\nu6\n")
+    found = run("recommend", model, "--users-file", tmp_path / "users.txt", "-k", 1, "--json").json
+    assert [row["user_id"] for row in found["results"]] == ["u6", "u1"]
+
+
+def test_unknown_users_and_items_are_passed_over_and_counted(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "users.txt").write_text("x1\nu1\nx2\n")
+    (tmp_path / "ids.txt").write_text("f4\nzz\n")
+    words = ["recommend", model, "--users-file", tmp_path / "users.txt", "--skip-unknown"]
+    words += ["--candidates", tmp_path / "ids.txt"]
+    lines = run(*words).out.splitlines()
+    assert lines[:2] == [
+        "Passed over 1 candidates that the model does not know: zz",
+        "Passed over 2 users that the model does not know: x1, x2",
+    ]
+    assert lines[2] == "u1" and lines[3].split()[2] == "f4" and len(lines) == 4
+    said = run(*words, "--json").json
+    assert said["skipped"] == {"candidates": ["zz"], "users": ["x1", "x2"]}
+    assert items(said["results"]) == ["f4"]
+    answer = run(*words, "-o", tmp_path / "recs.csv")
+    assert answer.out.endswith(f"Wrote 1 rows for 1 of 3 users to {tmp_path / 'recs.csv'}.\n")
+    assert len(run(*words, "--quiet").out.splitlines()) == 2
+
+
+def test_nobody_known_gives_an_empty_file(run: Run, model: Path, tmp_path: Path):
+    output = tmp_path / "recs.parquet"
+    assert run("recommend", model, "-u", "x1", "--skip-unknown", "-o", output).code == 0
+    assert pq.read_table(output).column_names == ["user_id", "item_id", "score", "rank"]
+    assert pq.read_table(output).num_rows == 0
+
+
+@pytest.mark.parametrize("header", ["user_id,item_id", "user,film", "stars,item_id,user_id"])
+def test_histories_of_new_users(header: str, run: Run, model: Path, tmp_path: Path):
+    rows = {"new": ["f1", "f2"], "other": ["f4"]}
+    path = tmp_path / "history.csv"
+    lines = [(user, item) for user, items in rows.items() for item in items]
+    text = [f"5,{item},{user}" if header.startswith("stars") else f"{user},{item}" for user, item in lines]
+    path.write_text("\n".join([header, *text]) + "\n")
+    found = run("recommend", model, "--history", path, "-k", 2, "--json").json["results"]
+    expected = Recommender.load(model).recommend_for_history(list(rows.values()), 2, users=list(rows))
+    assert found == expected.to_dict("records")
+    assert set(items(found[:2])) <= {"f3", "f4", "f5", "f6"}
+
+
+def test_unknown_items_of_a_history_are_passed_over(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "h.csv").write_text("user_id,item_id\nnew,f1\nnew,f99\nnew,f98\n")
+    words = ["recommend", model, "--history", tmp_path / "h.csv", "--skip-unknown"]
+    assert run(*words).out.startswith("Passed over 2 items that the model does not know: f99, f98\nnew\n")
+    assert run(*words, "--json").json["skipped"] == {"items": ["f99", "f98"]}
+
+
+def test_a_history_may_be_a_table_of_any_kind(run: Run, model: Path, tmp_path: Path):
+    frame = pd.DataFrame({"user_id": ["new", "new"], "item_id": ["f1", "f2"]})
+    frame.to_parquet(tmp_path / "h.parquet")
+    frame.to_json(tmp_path / "h.jsonl", orient="records", lines=True)
+    frame.to_csv(tmp_path / "h.tsv.gz", sep="\t", index=False)
+    found = [
+        run("recommend", model, "--history", tmp_path / name, "--json").json
+        for name in ("h.parquet", "h.jsonl", "h.tsv.gz")
+    ]
+    assert found[0] == found[1] == found[2]
+
+
+# similar
+
+
+def test_similar_items(run: Run, model: Path, tmp_path: Path):
+    answer = run("similar", model, "--item", "f1", "-i", "f4", "-k", 1)
+    lines = answer.out.splitlines()
+    assert [lines[0], lines[2]] == ["f1  Alien Dawn", "f4  Paris Waltz"]
+    assert re.fullmatch(r"    1\. \+0\.\d{3}  f2  Star Drift", lines[1])
+    found = run("similar", model, "--item", "f1", "--json").json["results"]
+    assert list(found[0]) == ["item_id", "similar_id", "score", "rank"]
+    assert "f1" not in {row["similar_id"] for row in found} and len(found) == 5
+    output = tmp_path / "near.csv"
+    assert run("similar", model, "-i", "f1", "-i", "f4", "-k", 2, "-o", output).out == (
+        f"Wrote 4 rows for 2 of 2 items to {output}.\n"
+    )
+    assert pd.read_csv(output)["item_id"].tolist() == ["f1", "f1", "f4", "f4"]
+
+
+def test_unknown_ids_near_something_are_passed_over(run: Run, model: Path, tmp_path: Path):
+    (tmp_path / "deny.txt").write_text("f2\nzz\n")
+    words = ["similar", model, "-i", "f1", "-i", "yy", "--deny", tmp_path / "deny.txt", "--skip-unknown"]
+    said = run(*words, "--json").json
+    assert said["skipped"] == {"items of the deny list": ["zz"], "items": ["yy"]}
+    assert {row["similar_id"] for row in said["results"]} == {"f3", "f4", "f5", "f6"}
+    nobody = run("similar", model, "-i", "yy", "--skip-unknown").out.splitlines()
+    assert nobody == [
+        "Passed over 1 items that the model does not know: yy",
+        "There is nothing to recommend: none of these items is known.",
+    ]
+    found = run("similar", model, "-u", "u1", "-u", "x1", "-k", 1, "--skip-unknown", "--json").json
+    assert found["skipped"] == {"users": ["x1"]} and len(found["results"]) == 1
+
+
+def test_similar_users(run: Run, model: Path, tmp_path: Path):
+    answer = run("similar", model, "--user", "u1", "-u", "u6", "-k", 1)
+    lines = answer.out.splitlines()
+    assert (lines[0], lines[2]) == ("u1", "u6")
+    assert re.fullmatch(r"    1\. \+[01]\.\d{3}  u[25]", lines[1])
+    found = run("similar", model, "-u", "u1", "--json").json["results"]
+    assert list(found[0]) == ["user_id", "similar_id", "score", "rank"]
+    assert found == Recommender.load(model).similar_users(["u1"]).to_dict("records")
+    assert {row["similar_id"] for row in found} == {"u2", "u3", "u4", "u5", "u6"}
+    output = tmp_path / "near.jsonl"
+    assert run("similar", model, "-u", "u1", "-k", 2, "-o", output).out == (
+        f"Wrote 2 rows for 1 of 1 users to {output}.\n"
+    )
+
+
+# explain
+
+
+def test_an_explanation_is_readable(run: Run, model: Path):
+    lines = run("explain", model, "--user", "u2", "--item", "f2").out.splitlines()
+    assert re.fullmatch(r"Star Drift for u2: score -?\d\.\d{3}", lines[0])
+    assert lines[1] == "  carried by the history (these parts sum to the score):"
+    assert {line.split("  ")[-1] for line in lines[2:4]} == {"Alien Dawn", "Red Planet"}
+    assert lines[4] == "  and, counted by source (these sum to it too):"
+    assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in lines)
+
+
+def test_parts_of_an_explanation_sum_to_the_score(run: Run, model: Path):
+    said = run("explain", model, "-u", "u2", "-i", "f2", "--json").json
+    assert (said["user"], said["item"], said["label"]) == ("u2", "f2", "Star Drift")
+    for parts in ("history", "sources"):
+        assert sum(part["contribution"] for part in said[parts]) == pytest.approx(said["score"], abs=1e-5)
+    found = run("recommend", model, "-u", "u2", "--json").json["results"]
+    assert said["score"] == pytest.approx(next(r["score"] for r in found if r["item_id"] == "f2"), abs=1e-5)
+
+
+def test_an_explanation_to_somebody_new(run: Run, model: Path):
+    said = run("explain", model, "--like", "f1", "--like", "f3", "-i", "f2", "--json").json
+    known = run("explain", model, "-u", "u2", "-i", "f2", "--json").json
+    assert said["user"] == ""
+    assert said["score"] == pytest.approx(known["score"], abs=1e-6)
+    assert run("explain", model, "--like", "f1", "-i", "f2").out.startswith("Star Drift: score ")
+
+
+def test_a_dislike_is_explained(run: Run, model: Path):
+    said = run("explain", model, "--like", "f1", "--dislike", "f4", "-i", "f2", "--json").json
+    assert sum(part["contribution"] for part in said["history"]) == pytest.approx(said["score"], abs=1e-5)
+    assert {part["item_id"] for part in said["history"]} == {"f1", "f4"}
+    found = run("recommend", model, "--like", "f1", "--dislike", "f4", "--json").json["results"]
+    assert said["score"] == pytest.approx(next(r["score"] for r in found if r["item_id"] == "f2"), abs=1e-5)
+
+
+def test_nobody_asked_for_is_known(run: Run, model: Path):
+    answer = run("recommend", model, "-u", "ghost", "--skip-unknown")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == "There is nothing to recommend: none of these users is known."
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(run: Run, model: Path, tmp_path: Path):
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    left = tmp_path / f".recs.csv.{socket.gethostname()}.{child.stdout.strip()}.0123abcd.tmp"
+    left.write_text("half a file")
+    assert run("recommend", model, "-u", "u1", "-o", tmp_path / "recs.csv").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["recs.csv"]
+
+
+def test_histories_of_known_users(run: Run, model: Path, tmp_path: Path):
+    table = tmp_path / "since.csv"
+    table.write_text("user_id,item_id\nu1,f4\nnobody,f4\n")
+    merged = run("recommend", model, "--history", table, "-k", 9)
+    assert merged.out.startswith("1 of 2 users are known: these histories go with theirs.\nu1\n")
+    lists: dict[str, set[str]] = {}
+    for row in run("recommend", model, "--history", table, "-k", 9, "--json").json["results"]:
+        lists.setdefault(row["user_id"], set()).add(row["item_id"])
+    # u1 has had f1, f2 and f3
+    assert lists == {"u1": {"f5", "f6"}, "nobody": {"f1", "f2", "f3", "f5", "f6"}}
+    replaced = run("recommend", model, "--history", table, "-k", 9, "--known-users", "replace")
+    assert replaced.out.startswith("1 of 2 users are known: these histories take the place of theirs.\n")
+    assert replaced.out.count("f1  Alien Dawn") == 2
+    assert run("recommend", model, "--history", table, "--known-users", "add").error[0] == 2

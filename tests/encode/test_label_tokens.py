@@ -1,0 +1,270 @@
+"""Words of labels, which join items whose neighbours are named alike."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kgrec
+from kgrec.encode.featurizer import Schema
+from kgrec.encode.label_tokens import WORD, mentions
+from kgrec.encode.neighborhoods import links_of
+from kgrec.evaluate.ablation import ablated
+from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
+from kgrec.model.model import Parameters
+
+MAPPING = """\
+version: 1
+base: https://example.org/
+nodes:
+  paper:
+    item: true
+    file: papers.csv
+    key: id
+    columns:
+      title: label
+      tags: {as: node, type: tag, split: "|"}
+      cites: {as: ref, to: paper}
+      journal: {as: ref, to: journal}
+  journal: {file: journals.csv, key: id, columns: {name: label, about: {as: node, type: field}}}
+rdf: [{file: facts.nt, predicates: {"*": {as: ref}}}]
+"""
+PAPERS = """\
+id,title,tags,cites,journal
+a,The Networks,metabolic_network,,j
+b,,METABOLIC networks|x|2004,a,j
+c,Genes: an essay,Network-Analysis,,
+d,Économie et réseaux,genetics,c,j
+e,A networked planet,,,
+f,,genetics,,k
+g,Network effects,,,
+"""
+FILES = {
+    "kgrec.yaml": MAPPING,
+    "papers.csv": PAPERS,
+    "journals.csv": "id,name,about\nj,Journal of Genetics,biology\nk,,\n",
+    "facts.nt": "<https://example.org/paper/g> <https://d.org/on> <https://d.org/C:G%C3%A9n%C3%A9_of_Genetic_codes> .\n",
+}
+#: first letters of the words of each paper; of no item that is cited, and of nothing that is two hops away
+WORDS = {
+    "a": {"the", "networ", "metabo", "journa", "of", "geneti"},
+    "b": {"metabo", "networ", "journa", "of", "geneti"},
+    "c": {"genes", "an", "essay", "networ", "analys"},
+    "d": {"économ", "et", "réseau", "geneti", "journa", "of"},
+    "e": {"networ", "planet"},
+    "f": {"geneti"},
+    "g": {"networ", "effect", "géné", "of", "geneti", "codes"},
+}
+#: weight of a word that five of the seven papers have, and of one that four have
+FIVE, FOUR = math.log(1 + 7 / 5) ** 0.7, math.log(1 + 7 / 4) ** 0.7
+
+
+def written(folder: Path, papers: str = PAPERS) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in {**FILES, "papers.csv": papers}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "kgrec.yaml"
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeGraph:
+    return kgrec.build_graph(written(tmp_path_factory.mktemp("papers")))
+
+
+def raw(graph: KnowledgeGraph) -> dict[str, np.ndarray]:
+    """Vectors of texts."""
+    return {"": np.eye(len(graph.item_ids), dtype=np.float32)}
+
+
+def learned(graph: KnowledgeGraph, **options) -> Schema:
+    return Schema.learn(graph, graph.item_entities, raw(graph), **options)
+
+
+def words_of(graph: KnowledgeGraph, schema: Schema) -> dict[str, dict[str, float]]:
+    """The weight of each word that an item has."""
+    features = schema.features(graph, graph.item_entities)
+    assert schema.relations.count(WORD) == 1
+    of_words = np.flatnonzero(features.relation == schema.relations.index(WORD))
+    assert (features.entity[of_words] >= schema.first_word).all()
+    table = features.neighbors[:, of_words].toarray()
+    names = [schema.words[node - schema.first_word] for node in features.entity[of_words]]
+    return {
+        item: {name: float(weight) for name, weight in zip(names, row, strict=True) if weight}
+        for item, row in zip(graph.item_ids, table, strict=True)
+    }
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_an_item_has_the_words_of_its_label_and_of_what_it_is_linked_to(graph, hops):
+    found = mentions(graph, graph.item_entities, links_of(graph, graph.item_entities, hops), own=True)
+    stems = np.array(found.stems.to_pylist())
+    assert {
+        item: set(stems[row.indices]) for item, row in zip(graph.item_ids, found.of_items, strict=True)
+    } == WORDS
+    of = dict(zip(stems, zip(found.neighbors, found.items, strict=True), strict=True))
+    assert (of["networ"], of["geneti"], of["planet"], of["codes"]) == ((3, 3), (3, 0), (0, 1), (1, 0))
+    words = dict(zip(stems, found.words.to_pylist(), strict=True))
+    assert (words["networ"], words["geneti"], words["metabo"]) == ("network", "genetics", "metabolic")
+
+
+def test_without_their_own_labels_items_have_the_words_of_what_they_are_linked_to(graph):
+    found = mentions(graph, graph.item_entities, links_of(graph, graph.item_entities), own=False)
+    stems = np.array(found.stems.to_pylist())
+    assert {
+        item: set(stems[row.indices]) for item, row in zip(graph.item_ids, found.of_items, strict=True)
+    } == {
+        **WORDS,
+        "a": WORDS["a"] - {"the"},
+        "c": {"networ", "analys"},
+        "d": {"geneti", "journa", "of"},
+        "e": set(),
+        "g": {"géné", "of", "geneti", "codes"},
+    }
+    assert not found.items.any()
+
+
+def test_a_word_is_a_node_if_it_is_in_two_labels_and_enough_items_have_it(graph):
+    schema = learned(graph)
+    # "journal" and "codes" are in one label, "metabolic" and "the" are not in four papers
+    assert schema.words == ("genetics", "network", "of")
+    np.testing.assert_allclose(schema.word_idf, [FIVE, FIVE, FOUR], rtol=1e-6)
+    assert schema.n_nodes == schema.first_word + 3
+    assert learned(graph, words=False).words == ()
+
+
+def test_the_words_of_an_item_are_a_unit_vector(graph):
+    three = math.sqrt(2 * FIVE**2 + FOUR**2)
+    all_three = {"genetics": FIVE / three, "network": FIVE / three, "of": FOUR / three}
+    two = math.sqrt(FIVE**2 + FOUR**2)
+    expected = {
+        "a": all_three,
+        "b": all_three,
+        "c": {"network": 1},
+        "d": {"genetics": FIVE / two, "of": FOUR / two},
+        "e": {"network": 1},
+        "f": {"genetics": 1},
+        "g": all_three,
+    }
+    found = words_of(graph, learned(graph))
+    assert found.keys() == expected.keys()
+    for item, words in expected.items():
+        assert found[item] == pytest.approx(words, rel=1e-6), item
+
+
+def test_a_new_item_has_the_words_of_a_tag_that_training_lacked(graph, tmp_path):
+    (tmp_path / "papers.csv").write_text(
+        "id,title,tags,cites,journal\nn,,networking-genetics|unheard,,\no,Networks?,,,\n", encoding="utf-8"
+    )
+    larger, _ = graph.extended(read_addition(graph.mapping, tmp_path, known=graph))
+    words = words_of(larger, learned(graph))
+    half = 1 / math.sqrt(2)
+    assert words["n"] == pytest.approx({"genetics": half, "network": half}, rel=1e-6)
+    assert words["o"] == {"network": 1}
+
+
+def test_where_no_text_is_read_an_own_label_is_none(graph):
+    schema = Schema.learn(graph, graph.item_entities, {})
+    assert schema.words == ("genetics", "of")
+    assert words_of(graph, schema)["e"] == {}
+
+
+def test_words_are_kept_with_the_other_parameters(graph):
+    schema = learned(graph)
+    kept = Parameters.of({}, schema).schema()
+    assert kept.words == schema.words
+    assert kept.relations == schema.relations
+    np.testing.assert_array_equal(kept.word_idf, schema.word_idf)
+    assert Parameters.of({}, learned(graph, words=False)).schema().words == ()
+
+
+def test_labels_in_another_script_have_words_too(tmp_path):
+    tags = ["сетевые анализы", "СЕТЕВЫХ связей", "نظرية الشبكات", "الشبكات", "神経 回路", "神経 科学"]
+    papers = "\n".join(f"{n},,{tags[n % len(tags)]},," for n in range(24))
+    graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
+    assert learned(graph).words == ("сетевые", "الشبكات", "神経")
+
+
+def test_codes_that_begin_alike_are_not_one_word(tmp_path):
+    papers = "\n".join(f"{n},,sku12345{n % 2} b0012345{n % 3}x,," for n in range(24))
+    graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
+    assert learned(graph).words == ("b00123450x", "b00123451x", "b00123452x", "sku123450", "sku123451")
+
+
+def test_words_of_items_own_labels_alone_count_where_neighbours_have_none(tmp_path):
+    papers = "\n".join(f"{n},of ships {n}x,sea_birds|sea_fish,," for n in range(4))
+    graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
+    # most papers have words of tags, so that "ships" is none; "of" is in the name of a resource, too
+    assert learned(graph).words == ("of", "sea")
+    assert learned(ablated(graph, kgrec.Config(), ["graph"])[0]).words == ("of", "ships")
+    assert Schema.learn(graph, graph.item_entities, {}).words == ("sea",)
+
+
+@pytest.fixture
+def fitted(tmp_path) -> kgrec.Recommender:
+    graph = kgrec.build_graph(written(tmp_path / "data"))
+    log = pd.DataFrame({"user_id": list("uuvvww"), "item_id": list("abbcde")})
+    config = kgrec.Config.read(settings=["dim=8", "epochs=2", "text.model=none", "train.threads=1"])
+    return kgrec.Recommender(config).fit(graph, log)
+
+
+def test_an_explanation_names_the_word(fitted):
+    explanation = fitted.explain("u", "g")
+    words = explanation.sources.query("type == 'word'")
+    assert set(words["label"]) == {"genetics", "of"}
+    assert set(words["relation"]) == {WORD}
+    assert explanation.sources["contribution"].sum() == pytest.approx(explanation.score, abs=1e-5)
+    through = explanation.paths.query("type == 'word'")
+    assert set(zip(through["item_id"], through["label"], strict=True)) == {
+        (item, word) for item in "ab" for word in ("genetics", "of")
+    }
+    assert "word genetics" in str(explanation)
+
+
+def test_items_move_when_what_they_are_linked_to_gets_a_name(fitted, tmp_path):
+    before = fitted.model
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "journals.csv").write_text("id,name,about\nk,Out of the Box,\n", encoding="utf-8")
+    (tmp_path / "new" / "papers.csv").write_text(
+        "id,title,tags,cites,journal\nc,Genes: an essay,Network-Analysis|genetics,,\n", encoding="utf-8"
+    )
+    fitted.update_items(tmp_path / "new")
+    after = fitted.model
+    moved = (np.abs(after.vectors - before.vectors) > 1e-6).any(axis=1)
+    assert {after.items[row] for row in np.flatnonzero(moved)} == {"c", "f"}
+    assert set(words_of(after.graph(), after.parameters().schema())["f"]) == {"genetics", "of"}
+
+
+def test_a_word_alone_carries_a_new_item_to_its_like(tmp_path):
+    """Two camps of users, who take what is tagged by one word or by the other; each tag is of one item."""
+    kinds = {
+        "ocean": "currents|maps|life|storms|depths|ships",
+        "desert": "winds|sands|life|nights|roads|wells",
+    }
+    tags = [f"{kind}_{what}" for kind, each in kinds.items() for what in each.split("|")]
+    rows = "\n".join(f"{n},,{tag},," for n, tag in enumerate(tags))
+    mapping = written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{rows}\n")
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame(
+        [
+            (f"{camp}{user}", str(item))
+            for camp in (0, 6)
+            for user in range(12)
+            for item in camp + rng.permutation(6)[:4]
+        ],
+        columns=["user_id", "item_id"],
+    )
+    tags = ["ocean_waves", "desert_foxes"]
+    new = pd.DataFrame({"id": ["wet", "dry"], "title": "", "tags": tags, "cites": "", "journal": ""})
+    first = {}
+    for words in ("true", "false"):
+        config = kgrec.Config.read(settings=["dim=8", "text.model=none", "train.threads=1", f"words={words}"])
+        rec = kgrec.Recommender(config).fit(kgrec.build_graph(mapping), log)
+        rec.add_items(new)
+        scores = [rec.recommend([user], k=14).set_index("item_id")["score"] for user in ("00", "60")]
+        first[words] = [s.get("wet", 0) - s.get("dry", 0) for s in scores]
+    assert first["true"][0] > 0.1 > -0.1 > first["true"][1]
+    assert first["false"] == pytest.approx([0, 0], abs=1e-6)

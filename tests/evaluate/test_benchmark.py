@@ -1,0 +1,312 @@
+"""Systems against one another on the six films: who is asked what, who may know what, and what is written down."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import BagOfWords
+
+from kgrec.config import Config
+from kgrec.errors import ArtifactError, CorruptArtifact, SourceError, TrainingError
+from kgrec.evaluate.baselines.ease import Ease
+from kgrec.evaluate.baselines.item_knn import ItemKNN
+from kgrec.evaluate.baselines.lightgcn import LightGCN
+from kgrec.evaluate.baselines.popularity import Popularity
+from kgrec.evaluate.benchmark.results import Results
+from kgrec.evaluate.benchmark.run import Entry, Kept, compete
+from kgrec.evaluate.benchmark.systems import Given, Kgrec, Tuned
+from kgrec.evaluate.benchmark.task import Answer, Question, small_types
+from kgrec.evaluate.folds import Fold
+from kgrec.evaluate.splits import Protocol, given_split, load_folds, split_graph
+from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+
+CONFIG = Config.read(settings=["text.model=none", "epochs=2", "train.threads=1"])
+#: user, item
+TRAIN = [("a", "f1"), ("a", "f2"), ("b", "f1"), ("b", "f2"), ("b", "f4"), ("c", "f1"), ("c", "f4")]
+TEST = [("a", "f4"), ("b", "f3"), ("c", "f2")]
+
+
+def frame(rows: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user_id", "item_id"])
+
+
+@pytest.fixture(scope="module")
+def graph(shared_catalogue: Path) -> KnowledgeGraph:
+    return build_graph(shared_catalogue / "kgrec.yaml")
+
+
+@pytest.fixture(scope="module")
+def fold(graph: KnowledgeGraph) -> Fold:
+    return given_split(graph, frame(TRAIN), frame(TEST))
+
+
+@pytest.fixture(scope="module")
+def cold(graph: KnowledgeGraph) -> Fold:
+    """f3 and f6 are hidden; b took one of them, and c one that is known."""
+    return given_split(graph, frame(TRAIN), frame([("b", "f3"), ("c", "f2")]), hidden=["f3", "f6"])
+
+
+def names(fold: Fold, answer: np.ndarray) -> list[list[str]]:
+    labels = fold.source.item_ids.to_numpy()
+    return [[labels[row] for row in line if row >= 0] for line in answer]
+
+
+class Failing:
+    """A system that cannot learn, and one that tells how often it was asked."""
+
+    name, kind, about = "failing", "baseline", "it fails"
+
+    def answer(self, question: Question) -> Answer:
+        raise TrainingError(f"There is nothing to learn for lists of {question.k}.", "Leave it out.")
+
+
+class Counting:
+    kind, about = "baseline", "it counts"
+
+    def __init__(self, name: str = "counting") -> None:
+        self.name, self.asked = name, 0
+
+    def answer(self, question: Question) -> Answer:
+        self.asked += 1
+        lists = np.full((len(question.rows), question.k), -1, np.int32)
+        return Answer(
+            lists, {"among new items": lists[:, :1]}, {"learn": 1.5}, "none", 2, 3.0, [{"stage": "refit"}]
+        )
+
+
+def test_popularity_lists_what_most_took_and_the_user_has_not(fold: Fold):
+    """f1 has three, f2 and f4 two, the others none."""
+    answer = Tuned("popularity", Popularity()).answer(Question(fold, 3))
+    assert names(fold, answer.lists) == [["f4", "f3", "f5"], ["f3", "f5", "f6"], ["f2", "f3", "f5"]]
+    # nobody took f3, f5 and f6, and b is asked for one of them
+    assert names(fold, answer.among["among new items"]) == [["f3", "f5", "f6"]] * 3
+    assert (answer.trials, answer.budget) == (0, None)
+    assert set(answer.seconds) == {"learn", "lists"}
+
+
+def test_a_baseline_is_tuned_on_the_validation_part_and_then_learns_from_all(graph: KnowledgeGraph):
+    valid = frame([("c", "f4")])
+    fold = given_split(graph, frame([pair for pair in TRAIN if pair != ("c", "f4")]), frame(TEST), valid)
+    question = Question(fold, 3)
+    assert question.valid.nnz == 1 and question.learned.positives.nnz == 6
+    assert question.everything.positives.nnz == 7
+    answer = Tuned("item-knn", ItemKNN(), budget=1e9).answer(question)
+    assert answer.trials > 1 and answer.budget == 1e9 and answer.options.startswith("ItemKNN(")
+    # only with (c, f4), f1 and f4 have a second user in common
+    assert names(fold, answer.lists)[0][0] == "f4"
+
+
+def test_lists_among_new_and_among_known_items(cold: Fold, bag_of_words: BagOfWords):
+    question = Question(cold, 4, encoder=bag_of_words)
+    assert question.learned.hidden is not None and question.learned.hidden.sum() == 2
+    for system in (Tuned("popularity", Popularity()), Kgrec(CONFIG), Kgrec(CONFIG, "graph")):
+        answer = system.answer(question)
+        assert [sorted(line) for line in names(cold, answer.lists)] == [
+            ["f3", "f5", "f6"],
+            ["f2", "f3", "f5", "f6"],
+        ]
+        # f5 is in training's graph, though nobody took it: new to the log, and not hidden
+        new, known = (answer.among[f"among {part} items"] for part in ("new", "known"))
+        assert [sorted(line) for line in names(cold, new)] == [["f3", "f5", "f6"]] * 2
+        assert names(cold, known) == [[], ["f2"]]
+
+
+def test_training_never_meets_what_is_held_back(cold: Fold, monkeypatch: pytest.MonkeyPatch):
+    met: list[KnowledgeGraph] = []
+
+    def fit(_: object, graph: KnowledgeGraph, **__: object) -> object:
+        met.append(graph)
+        raise TrainingError("That is enough.", "Stop.")
+
+    monkeypatch.setattr("kgrec.evaluate.benchmark.systems.Recommender.fit", fit)
+    with pytest.raises(TrainingError, match="enough"):
+        Kgrec(CONFIG).answer(Question(cold, 2))
+    (seen,) = met
+    assert seen.item_ids.tolist() == ["f1", "f2", "f4", "f5"]
+    assert not {("b", "f3"), ("c", "f2")} & {
+        (seen.interactions.users[u], seen.item_ids[i])
+        for u, i in zip(seen.interactions.user.tolist(), seen.interactions.item.tolist(), strict=True)
+    }
+
+
+def test_users_that_training_does_not_know_are_asked_with_their_history(graph: KnowledgeGraph):
+    (fold,) = split_graph(graph, Protocol(kind="cold-users", share=0.4, valid_share=0, seed=1))
+    question = Question(fold, 6)
+    assert (question.rows == -1).all() and len(question.rows) == 2
+    told = [set(line) for line in names(fold, [row.indices for row in fold.known])]
+    for system in (Tuned("item-knn", ItemKNN()), Kgrec(CONFIG)):
+        for line, history in zip(names(fold, system.answer(question).lists), told, strict=True):
+            assert history and sorted({*line, *history}) == ["f1", "f2", "f3", "f4", "f5", "f6"]
+
+
+def test_a_source_that_is_left_out_changes_the_lists_scores_and_the_name(fold: Fold):
+    named = {source: Kgrec(CONFIG, source) for source in ("", "graph", "shuffle-graph")}
+    assert [(one.name, one.kind) for one in named.values()] == [
+        ("kgrec", "kgrec"),
+        ("kgrec without graph", "ablation"),
+        ("kgrec with shuffled graph", "ablation"),
+    ]
+    answer = named["graph"].answer(Question(fold, 2))
+    assert answer.options and {"temperature", "epochs"} <= {
+        part.rsplit(" ", 1)[0] for part in answer.options.split(", ")
+    }
+    assert {line["stage"] for line in answer.log} == {"select", "valid", "refit"}
+
+
+def test_lists_that_are_given_are_checked(fold: Fold):
+    good = frame([("a", "f4"), ("a", "f3"), ("c", "f2")]).assign(rank=[1, 2, 1])
+    answer = Given("today", good).answer(Question(fold, 2))
+    assert names(fold, answer.lists) == [["f4", "f3"], [], ["f2"]]
+    with pytest.raises(SourceError, match="'a' has item 'f1' in the list and has taken it before"):
+        Given("today", frame([("a", "f1")]).assign(rank=1)).answer(Question(fold, 2))
+
+
+def test_a_system_that_cannot_learn_does_not_stop_the_others(fold: Fold):
+    told: list[tuple[str, int, int]] = []
+    entries = compete(
+        [Question(fold, 3)],
+        [Failing(), Tuned("popularity", Popularity()), Tuned("too slow", LightGCN(), budget=0)],
+        [1, 3],
+        on_system=lambda *step: told.append(step),
+    )
+    assert told == [("failing", 0, 3), ("popularity", 1, 3), ("too slow", 2, 3)]
+    failed, popularity, slow = entries
+    assert failed.evaluation is None and str(failed.problem).startswith(
+        "There is nothing to learn for lists of 3."
+    )
+    assert slow.problem is not None and "LightGCN would take about" in slow.problem.problem
+    assert popularity.evaluation is not None
+    # a: f4 first, b: f3 first, c: f2 first
+    assert popularity.evaluation["hit@1"] == 1 and popularity.evaluation["recall@3"] == 1
+    assert popularity.figures is not None and set(popularity.figures["k"]) == {1, 3}
+
+
+def test_a_run_that_was_cut_off_goes_on(cold: Fold, tmp_path: Path):
+    of = {"k": [2], "seed": 0}
+    first = Counting()
+    compete([Question(cold, 2)], [first], [2], Kept(tmp_path / "parts", of))
+    again, other = Counting(), Counting("other")
+    entries = compete([Question(cold, 2)], [again, other], [2], Kept(tmp_path / "parts", of, resume=True))
+    assert (first.asked, again.asked, other.asked) == (1, 0, 1)
+    kept, fresh = (replace(entry.answers[0], lists=np.zeros(0), among={}) for entry in entries)
+    assert vars(kept).keys() == vars(fresh).keys()
+    for name in ("seconds", "options", "trials", "budget", "log"):
+        assert getattr(kept, name) == getattr(fresh, name)
+    np.testing.assert_array_equal(entries[0].answers[0].lists, np.full((2, 2), -1))
+    np.testing.assert_array_equal(entries[0].answers[0].among["among new items"], np.full((2, 1), -1))
+
+    with pytest.raises(ArtifactError, match="is of another run"):
+        Kept(tmp_path / "parts", of | {"seed": 1}, resume=True)
+    anew = Counting()
+    compete([Question(cold, 2)], [anew], [2], Kept(tmp_path / "parts", of))
+    assert anew.asked == 1
+    (arrays,) = (tmp_path / "parts").glob("*.npz")
+    arrays.write_bytes(b"torn")
+    with pytest.raises(CorruptArtifact, match=r"\.npz cannot be read"):
+        compete([Question(cold, 2)], [Counting()], [2], Kept(tmp_path / "parts", of, resume=True))
+    kept_folder = Kept(tmp_path / "parts", of)
+    kept_folder.remove()
+    assert not (tmp_path / "parts").exists()
+
+
+def test_types_with_few_nodes_that_most_items_have(graph: KnowledgeGraph):
+    """Genres and persons; of the films none, which are the items themselves."""
+    assert small_types(graph) == ("genre", "person")
+    assert small_types(replace(graph, triples=graph.triples[:0])) == ()
+
+
+@pytest.fixture(scope="module")
+def results(fold: Fold) -> Results:
+    today = frame([("a", "f3"), ("b", "f3"), ("b", "f5")]).assign(score=[0.5, 0.2, 0.7])
+    systems = [Tuned("ease", Ease()), Failing(), Tuned("popularity", Popularity()), Given("today", today)]
+    entries = compete([Question(fold, 3, ("genre",))], systems, [1, 3])
+    return Results([fold], entries, [3, 1], graph="films", made="then")
+
+
+def test_the_record_says_everything_in_plain_values(results: Results):
+    record = results.record()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["data"] == {
+        "items": 6, "users": 3, "edges": len(results.folds[0].source.triples), "train": 7, "valid": 0,
+        "test": 3, "test_users": 3, "new_items": 0,
+    }  # fmt: skip
+    assert record["protocol"] == {
+        "kind": "given",
+        "sentence": "Training and test interactions were given as files.",
+    }
+    assert (record["k"], record["main"], record["folds"]) == ([1, 3], "ndcg@3", 1)
+    ease, failing, popularity, today = record["systems"]
+    assert (failing["figures"], failing["problem"]) == ([], "There is nothing to learn for lists of 3.")
+    assert (ease["problem"], ease["options"][:5], ease["trials"], ease["budget"]) == (None, "Ease(", 0, None)
+    assert (today["kind"], today["seconds"]) == ("lists", {})
+    figures = {(f["bucket"], f["metric"], f["k"]): f for f in popularity["figures"]}
+    assert figures["", "recall", 3]["value"] == 1 and figures["", "recall", 3]["users"] == 3
+    assert figures["", "coverage", 3]["low"] is None
+    assert ("", "calibration of genre", 1) in figures
+    assert [(row["metric"], row["model"], row["other"]) for row in record["comparisons"]] == [
+        ("ndcg@3", "ease", "popularity"),
+        ("recall@3", "ease", "popularity"),
+        ("ndcg@3", "ease", "today"),
+        ("recall@3", "ease", "today"),
+    ]
+
+
+def test_examples_show_what_was_known_taken_and_listed(results: Results):
+    (example,) = results.record()["examples"]
+    assert example["user"] == "b"  # the only one with a history of three
+    assert example["taken"] == [{"id": "f3", "label": "Red Planet"}]
+    assert [item["id"] for item in example["history"]] == ["f1", "f2", "f4"]
+    assert list(example["lists"]) == ["ease", "today"]
+    (first, *_) = example["lists"]["ease"]
+    assert set(first) == {"id", "label", "hit", "new"}
+    listed = {item["id"]: item for item in example["lists"]["ease"]}
+    assert listed["f3"]["hit"] and listed["f3"]["new"] and not listed["f5"]["hit"]
+
+
+def test_the_best_comes_first_and_what_did_not_run_not_at_all(results: Results):
+    """Today has a hit for b alone, at the second place."""
+    assert [entry.name for entry in results.ran][2:] == ["today"]
+    assert {entry.name for entry in results.ran[:2]} == {"ease", "popularity"}
+    values = [results.value(entry, "ndcg@3")[0] for entry in results.ran]
+    assert values == sorted(values, reverse=True) and values[2] == pytest.approx(1 / math.log2(3) / 3)
+    nobody = Results(results.folds, [Entry("x", "baseline", "", problem=TrainingError("a", "b"))], [1])
+    assert nobody.ran == [] and nobody.comparisons.empty and nobody.figures().empty
+    assert nobody.per_user().num_rows == 0 and nobody.record()["comparisons"] == []
+
+
+def test_a_report_is_a_folder_that_appears_whole(results: Results, graph: KnowledgeGraph, tmp_path: Path):
+    results.save(tmp_path / "report", lambda record: f"<p>{record['main']}</p>")
+    assert (tmp_path / "report" / "report.html").read_text() == "<p>ndcg@3</p>"
+    assert json.loads((tmp_path / "report" / "metrics.json").read_text()) == results.record()
+    users = pq.read_table(tmp_path / "report" / "per_user.parquet").to_pandas()
+    assert list(users["system"].unique()) == ["ease", "popularity", "today"] and len(users) == 9
+    of_popularity = users[users["system"] == "popularity"].set_index("user_id")
+    assert of_popularity["recall@1"].to_dict() == {"a": 1, "b": 1, "c": 1}
+    (again,) = load_folds(graph, tmp_path / "report" / "split")
+    assert (again.truth != results.folds[0].truth).nnz == 0
+
+    def broken(record: dict[str, object]) -> str:
+        raise ValueError(record["main"])
+
+    with pytest.raises(ValueError, match="ndcg@3"):
+        results.save(tmp_path / "report", broken)
+    assert (tmp_path / "report" / "report.html").read_text() == "<p>ndcg@3</p>"
+
+
+def test_a_cross_validation_has_each_user_once(graph: KnowledgeGraph):
+    protocol = Protocol(kind="folds", folds=2, valid_share=0)
+    folds = split_graph(graph, protocol)
+    entries = compete([Question(fold, 2) for fold in folds], [Tuned("popularity", Popularity())], [2])
+    (entry,) = entries
+    assert len(entry.answers) == 2 and entry.evaluation is not None
+    assert sorted(entry.evaluation.users.tolist()) == ["u1", "u2", "u3", "u4", "u5", "u6"]
+    record = Results(folds, entries, [2], protocol).record()
+    assert record["folds"] == 2 and record["data"]["test"] == 14
+    assert record["protocol"]["sentence"].endswith("in one of 2 parts.")

@@ -1,0 +1,105 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from kgrec.errors import ConfigError, SourceError
+from kgrec.graph.interactions import Interactions
+from kgrec.graph.vocabulary import Vocabulary
+
+ITEMS = Vocabulary(["a", "b", "c", "d"])
+FRAME = pd.DataFrame(
+    {
+        "user_id": ["u2", "u1", "u1", "u1", "u1", "u1"],
+        "item_id": ["a", "d", "b", "a", "c", "a"],
+        "stars": [5, 5, 4, 2, 5, 5],
+        "when": ["1970-01-01", "1970-01-05", "3600", "1970-01-01T00:00:01", "1970-01-04", "1970-01-03"],
+    }
+)
+
+
+def read(**options):
+    return Interactions.from_frame(FRAME, ITEMS, value="stars", time="when", **options)
+
+
+def test_rows_are_sorted_by_user_and_time_and_pairs_are_kept_once():
+    log = read()
+    assert [(log.users[u], ITEMS[i]) for u, i in zip(log.user, log.item, strict=True)] == [
+        ("u1", "b"),
+        ("u1", "a"),
+        ("u1", "c"),
+        ("u1", "d"),
+        ("u2", "a"),
+    ]
+    assert log.time.tolist() == [3600, 172800, 259200, 345600, 0]
+    assert log.value.tolist() == [4, 5, 5, 5, 5] and log.positive.all()
+    assert (log.user.dtype, log.item.dtype, log.value.dtype) == (np.int32, np.int32, np.float32)
+
+
+def test_the_condition_marks_what_is_learned_from():
+    log = read(positive="> 4")
+    assert log.positive.tolist() == [False, True, True, True, True]
+    assert log.matrix().toarray().tolist() == [[1, 0, 1, 1], [1, 0, 0, 0]]
+    assert log.matrix(positive_only=False).toarray().tolist() == [[1, 1, 1, 1], [1, 0, 0, 0]]
+    assert log.matrix().dtype == np.float32
+
+
+def test_a_split_by_time_holds_out_the_last_positives():
+    left, held = read(positive="> 4").split(0.3, np.random.default_rng(0), "time")
+    assert held.item.tolist() == [3] and held.users is left.users
+    assert len(left) == 4 and left.item.tolist() == [1, 0, 2, 0]
+
+
+def test_a_random_split_depends_on_the_seed_alone():
+    halves = [read().split(0.5, np.random.default_rng(seed)) for seed in (1, 1)]
+    assert halves[0][1].item.tolist() == halves[1][1].item.tolist()
+    assert len(halves[0][1]) == 2 and (halves[0][1].user == 0).all()
+
+
+def test_a_split_by_time_needs_times():
+    log = Interactions.from_frame(FRAME, ITEMS)
+    with pytest.raises(SourceError, match="have no time to split by"):
+        log.split(0.1, np.random.default_rng(0), "time")
+
+
+def test_old_interactions_weigh_less_than_the_user_s_latest():
+    weights = read().matrix(half_life=1).toarray()
+    # u1 took a, c and d a day after the other, and b an hour into the first; the only one of u2 is the latest
+    assert weights == pytest.approx(np.array([[0.25, 2 ** -(4 - 1 / 24), 0.5, 1], [1, 0, 0, 0]]))
+    assert read().matrix(half_life=2).toarray()[0, 2] == pytest.approx(0.5**0.5)
+
+
+def test_an_interaction_of_long_ago_still_is_one():
+    weights = read().matrix(half_life=0.001)
+    assert weights.nnz == 5 and weights.data.min() == pytest.approx(1e-6)
+
+
+def test_only_the_positive_ones_say_which_is_the_latest():
+    log = Interactions.from_frame(FRAME, ITEMS, value="stars", time="when", positive="< 5")
+    assert log.matrix(half_life=1).toarray()[0].tolist() == [0, 1, 0, 0]
+
+
+def test_a_half_life_needs_times():
+    with pytest.raises(ConfigError, match="half_life is set, and the interactions have no times"):
+        Interactions.from_frame(FRAME, ITEMS).matrix(half_life=1)
+
+
+def test_arrow_round_trip():
+    log = read(positive="> 4")
+    again = Interactions.from_arrow(log.to_arrow(), ITEMS)
+    assert again.users == log.users
+    for name in ("user", "item", "positive", "value", "time"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(log, name))
+
+
+def test_no_interactions_are_allowed():
+    none = Interactions.none(ITEMS)
+    assert len(none) == 0 and none.matrix().shape == (0, 4)
+    assert len(Interactions.from_arrow(none.to_arrow(), ITEMS)) == 0
+    assert [len(part) for part in none.split(0.1, np.random.default_rng(0))] == [0, 0]
+
+
+def test_unknown_items_in_a_frame_are_refused():
+    with pytest.raises(
+        SourceError, match=r'1 interactions name an item that is unknown, first interactions:1: "z"'
+    ):
+        Interactions.from_frame(pd.DataFrame({"user_id": ["u"], "item_id": ["z"]}), ITEMS)

@@ -1,0 +1,143 @@
+"""Reading conditions: what text becomes which tree, and what errors say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgrec.errors import ConfigError
+from kgrec.graph.where_syntax import (
+    MAX_COMPARISONS,
+    MAX_DEPTH,
+    Both,
+    Comparison,
+    Condition,
+    Either,
+    Has,
+    Not,
+    Operator,
+    Word,
+    parse,
+)
+
+
+def compared(name: str, operator: Operator, *values: str) -> Comparison:
+    return Comparison(Word(name, 0), operator, tuple(Word(value, 0) for value in values))
+
+
+def bare(condition: Condition) -> Condition:
+    """Without the places in the text."""
+    if isinstance(condition, Comparison):
+        return compared(condition.name.text, condition.operator, *(value.text for value in condition.values))
+    if isinstance(condition, Has):
+        return Has(Word(condition.name.text, 0))
+    if isinstance(condition, Not):
+        return Not(bare(condition.part))
+    return type(condition)(tuple(map(bare, condition.parts)))
+
+
+A, B, C = compared("a", "=", "1"), compared("b", "=", "2"), compared("c", "=", "3")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = 1", A),
+        ("a=1", A),
+        (" a\n=\t1 ", A),
+        ("\"a\" = '1'", A),
+        ("a != 1", Not(A)),
+        ("a < 1", compared("a", "<", "1")),
+        ("a <= 1", compared("a", "<=", "1")),
+        ("a > 1", compared("a", ">", "1")),
+        ("a>=1", compared("a", ">=", "1")),
+        ("a ~ 1", compared("a", "~", "1")),
+        ("a in (1)", A),
+        ("a in(1,x ,'y z')", compared("a", "=", "1", "x", "y z")),
+        ("a not in (1, 2)", Not(compared("a", "=", "1", "2"))),
+        ("has a", Has(Word("a", 0))),
+        ("not has ^a", Not(Has(Word("^a", 0)))),
+        ("a = 1 and b = 2 and c = 3", Both((A, B, C))),
+        ("a = 1 or b = 2 and c = 3", Either((A, Both((B, C))))),
+        ("a = 1 and b = 2 or c = 3", Either((Both((A, B)), C))),
+        ("(a = 1 or b = 2) and c = 3", Both((Either((A, B)), C))),
+        ("not a = 1 and b = 2", Both((Not(A), B))),
+        ("not (a = 1 and b = 2)", Not(Both((A, B)))),
+        ("NOT a = 1 Or b = 2", Either((Not(A), B))),
+        ("not not a = 1", Not(Not(A))),
+        ('"and" = "or"', compared("and", "=", "or")),
+        ("'it''s' = \"a \"\"b\"\" 'c'\"", compared("it's", "=", "a \"b\" 'c'")),
+        ("dbo:author = http://x.example/A#b?c", compared("dbo:author", "=", "http://x.example/A#b?c")),
+        ("a >= -1.5e3", compared("a", ">=", "-1.5e3")),
+        ("Ä = ß", compared("Ä", "=", "ß")),
+    ],
+)
+def test_text_becomes_this_tree(text: str, expected: Condition):
+    assert bare(parse(text)) == expected
+
+
+def test_words_know_where_they_stand():
+    assert parse(" genres in ( Horror, 'Film noir')") == Comparison(
+        Word("genres", 2), "=", (Word("Horror", 14), Word("Film noir", 22))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "remedy"),
+    [
+        ("", "1: the condition ends where a name was expected", "Write conditions such as: genres = Horror"),
+        ("a = 1 or ", "9: the condition ends where a name was expected", "Write conditions such as"),
+        ("a", "2: the condition ends where =, !=, <, <=, >, >=, ~ or 'in' was expected", "Write conditions"),
+        ("a = ", "4: the condition ends where a value was expected", "Write conditions"),
+        ("a = Ridley Scott", "12: 'Scott' stands where 'and' or 'or' was expected", "Put quotes around what"),
+        (
+            "a = 1 b = 2",
+            "7: 'b' stands where 'and' or 'or' was expected",
+            "Put quotes around what has spaces",
+        ),
+        (
+            "a = in",
+            "5: 'in' stands where a value was expected",
+            "Put quotes around it if it is meant as a value",
+        ),
+        ("a = 1)", "6: ')' stands where 'and' or 'or' was expected", "Write conditions"),
+        ("(a = 1", "7: the condition ends where ')' was expected", "Write conditions"),
+        ("a in 1", "6: '1' stands where '(' was expected", "Write conditions"),
+        ("a in (1 2)", "9: '2' stands where ')' was expected", "Write conditions"),
+        ("a not = 1", "7: '=' stands where 'in' was expected", "Write conditions"),
+        ("a == 1", "4: '=' stands where a value was expected", "Write conditions"),
+        ("a ! 1", "3: '!' is no operator", "Write != for other than"),
+        ("a = 'b", "5: this quote is not closed", "Close it; inside quotes, a quote is written twice"),
+        ("a = Schindler's", "14: this quote is not closed", "Close it"),
+        ("a = ''", "5: the value is empty", "For items without any, write: not has name"),
+    ],
+)
+def test_errors_name_the_place(text: str, problem: str, remedy: str):
+    with pytest.raises(ConfigError) as raised:
+        parse(text)
+    assert raised.value.problem == f"where, character {problem}."
+    assert raised.value.remedy.startswith(remedy)
+
+
+def test_nesting_and_length_are_bounded():
+    for opened, closed in (("(", ")"), ("not ", "")):
+        parse(opened * (MAX_DEPTH - 1) + "a = 1" + closed * (MAX_DEPTH - 1))
+        with pytest.raises(ConfigError, match="nested more than 50 deep"):
+            parse(opened * 100_000 + "a = 1" + closed * 100_000)
+    parse(" or ".join(["a = 1"] * MAX_COMPARISONS))
+    with pytest.raises(ConfigError, match="more than 200 comparisons"):
+        parse(" or ".join(["a = 1"] * (MAX_COMPARISONS + 1)))
+
+
+@given(st.text(st.sampled_from("ab =!<>~(),'\"^\n") | st.characters(codec="utf-8")))
+def test_any_text_is_a_condition_or_an_error(text: str):
+    try:
+        parse(text)
+    except ConfigError as error:
+        at = int(error.problem.split()[2].rstrip(":"))
+        assert 1 <= at <= len(text) + 1
+
+
+@given(st.text(min_size=1), st.sampled_from("\"'"))
+def test_anything_can_be_quoted(text: str, quote: str):
+    quoted = quote + text.replace(quote, 2 * quote) + quote
+    assert bare(parse(f"{quoted}={quoted}")) == compared(text, "=", text)

@@ -1,0 +1,168 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgrec.errors import MappingError
+from kgrec.ingest.mapping.roles import Date, Ignore, Label, NodeValue, Number, Ref
+from kgrec.ingest.mapping.schema import Mapping, load_mapping
+
+WHOLE = """\
+version: 1
+base: https://example.org/
+prefixes: {mov: http://example.com/movie/}
+nodes:
+  movie:
+    item: true
+    file: movies.csv
+    key: movie_id
+    columns:
+      title: {as: label}
+      released: {as: date, format: "%Y-%m-%d"}
+      genres: {as: node, type: genre, split: "|"}
+      studio_id: {as: ref, to: studio, edge: made_by}
+      notes: ignore
+  studio: {file: studios.csv, key: id, columns: {name: label, founded: number, "*": ignore}}
+edges:
+  acted_in: {file: cast.csv, from: {person: actor_id}, to: {movie: movie_id}, weight: billing}
+rdf:
+  - file: "dbpedia/*.nt.gz"
+    types: {film: dbo:Film}
+    predicates:
+      mov:genres: {as: node, type: genre}
+      "*": {as: ref}
+interactions: {file: ratings.csv, user: u, item: i, value: r, positive: ">= 4"}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "kgrec.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(MappingError) as caught:
+        load_mapping(written(folder, text))
+    return str(caught.value)
+
+
+def test_the_whole_language_is_read(tmp_path):
+    mapping = load_mapping(written(tmp_path, WHOLE))
+    movie, studio = mapping.nodes["movie"], mapping.nodes["studio"]
+    assert movie.file == ("movies.csv",)
+    assert movie.columns == {
+        "title": Label(**{"as": "label"}),
+        "released": Date(format="%Y-%m-%d"),
+        "genres": NodeValue(type="genre", split="|"),
+        "studio_id": Ref(to="studio", edge="made_by"),
+        "notes": Ignore(),
+    }
+    assert studio.columns == {"name": Label(), "founded": Number(), "*": Ignore()}
+    assert mapping.edges["acted_in"].head == {"person": "actor_id"}
+    assert mapping.rdf[0].types == {"film": ("http://dbpedia.org/ontology/Film",)}
+    assert list(mapping.rdf[0].predicates) == ["http://example.com/movie/genres", "*"]
+    assert mapping.interactions.condition == (">=", 4.0)
+    assert mapping.item_types == ("movie",)
+    assert mapping.errors.stop_above == 0.01
+    assert mapping.folder == tmp_path
+
+
+def test_a_mapping_survives_json(tmp_path):
+    mapping = load_mapping(written(tmp_path, WHOLE))
+    values = json.loads(json.dumps(mapping.to_dict()))
+    again = Mapping.from_dict(values, tmp_path)
+    assert again == mapping and again.folder == tmp_path
+
+
+HEAD = "version: 1\nnodes:\n  movie:\n    item: true\n    file: m.csv\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "remedy"),
+    [
+        (
+            HEAD + "    kye: id\n",
+            "kgrec.yaml:6: nodes.movie.kye is no key of nodes.movie.",
+            "Did you mean 'key'?",
+        ),
+        (HEAD, "kgrec.yaml:3: nodes.movie.key is not there.", "Write `key:` under nodes.movie."),
+        (
+            HEAD + "    key: id\n    columns:\n      t: labl\n",
+            "kgrec.yaml:8: nodes.movie.columns.t has the role 'labl', which is unknown.",
+            "Did you mean 'label'?",
+        ),
+        (
+            HEAD + "    key: id\n    columns:\n      t: {as: label, split: x}\n",
+            "kgrec.yaml:8: nodes.movie.columns.t.split is no key of nodes.movie.columns.t.",
+            "There are 'as' and 'lang'.",
+        ),
+        (
+            HEAD
+            + "    key: id\n    columns:\n      s: {as: ref, to: studios}\n  studio: {file: s.csv, key: id}\n",
+            "kgrec.yaml:8: nodes.movie.columns.s.to refers to 'studios', a type that nothing makes.",
+            "Did you mean 'studio'?",
+        ),
+        (
+            HEAD + "    key: id\nrdf:\n  - file: a.nt\n    predicates:\n      dbx:a: label\n",
+            "kgrec.yaml:10: rdf.0.predicates.dbx:a: 'dbx:a' has no prefix that is known.",
+            "Did you mean 'dbr' or 'dbo'?",
+        ),
+        (
+            "version: 1\nnodes:\n  movie: {file: m.csv, key: id}\n",
+            "kgrec.yaml:2: nodes: no type is recommended.",
+            "Give one of `nodes:` `item: true`, or `items: [type]` under `rdf:`.",
+        ),
+        (
+            HEAD + "    key: id\n    header: [id, t, id]\n",
+            "kgrec.yaml:7: nodes.movie.header: the column 'id' is there twice.",
+            "See the reference of kgrec.yaml for what can stand there.",
+        ),
+        (
+            HEAD + "    key: id\n    header: []\n",
+            "kgrec.yaml:7: nodes.movie.header: Value should have at least 1 item",
+            "See the reference of kgrec.yaml for what can stand there.",
+        ),
+        ("version: 1\nversion: 1\n", "kgrec.yaml:2: 'version' is there twice.", "Remove one of the two."),
+        ("a: [\n", "kgrec.yaml:2: not YAML", "Mend the indentation or the quotes there."),
+        ("", "kgrec.yaml is empty.", "Write a mapping, or draft one: kgrec init items.csv"),
+    ],
+)
+def test_errors_name_the_line_and_the_way_out(tmp_path, text, problem, remedy):
+    said = refused(tmp_path, text).split("\n  ")
+    assert said[0].startswith(problem)
+    assert said[1] == remedy
+
+
+def test_aliases_that_multiply_are_refused(tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
+    assert "expand to more than 100,000 values" in refused(tmp_path, "\n".join(lines))
+    assert "expand to more than 100,000 values" in refused(tmp_path, "a: &a [*a]")
+
+
+def test_large_files_and_python_tags_are_refused(tmp_path):
+    assert "1,000,001 bytes" in refused(tmp_path, "#" * 1_000_001)
+    with pytest.raises(MappingError):
+        load_mapping(written(tmp_path, "version: !!python/object/apply:os.system [ls]\n"))
+
+
+def test_a_missing_mapping_is_named(tmp_path):
+    with pytest.raises(MappingError, match=r"none.yaml: No such file"):
+        load_mapping(tmp_path / "none.yaml")
+
+
+def test_short_names_use_the_longest_prefix(tmp_path):
+    mapping = load_mapping(written(tmp_path, WHOLE))
+    assert mapping.short("http://example.com/movie/genres") == "mov:genres"
+    assert mapping.short("http://example.com/movie/") == "http://example.com/movie/"
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_mapping_or_a_mapping_error(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("m") / "kgrec.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(MappingError):
+        load_mapping(path)

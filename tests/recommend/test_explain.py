@@ -1,0 +1,389 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import kgrec
+from kgrec.encode.dense_features import TEXT
+from kgrec.encode.featurizer import Schema
+from kgrec.model.model import Parameters
+from kgrec.rank.config import RescoreConfig
+from kgrec.recommend.explain import explain
+from kgrec.recommend.feedback import taste
+from kgrec.retrieve import VectorIndex
+from kgrec.train.fit import fit_model
+from kgrec.train.progress import Watcher
+
+CONFIG = kgrec.Config(
+    encoder=kgrec.EncoderConfig(dim=8),
+    train=kgrec.TrainConfig(epochs=4, temperature=0.1, threads=1, valid_share=0, learning_rate=0.05),
+)
+NEW = pd.DataFrame(
+    {
+        "id": ["n1", "n2"],
+        "title": ["Moon Base", "Spring Love"],
+        "plot": ["a crew in space meets danger", "a couple falls in love in spring"],
+        "genres": ["Science fiction", "Romance|Comedy"],
+        "director": ["Ada", "Cy"],
+    }
+)
+ITEMS = ["f1", "f2", "f3", "f4", "f5", "f6"]
+
+# a tiny model, every number of it by hand
+
+TINY = """\
+version: 1
+base: https://example.org/
+nodes:
+  film: {item: true, file: films.csv, key: id, columns: {title: label, genres: {as: node, type: genre, split: "|"}}}
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Films a (genres x and y), b (x, and a residual) and c (y); x points along the first axis, y along the second.
+
+    Both genres have two films, so both weigh the same; the relation has scale 2:
+    a = 2 (x + y) / sqrt 2, of length 2; b = 2x + 2y, of which 2y is its residual, of length sqrt 8; c = 2y, of length 2.
+    """
+    (tmp_path / "kgrec.yaml").write_text(TINY, encoding="utf-8")
+    (tmp_path / "films.csv").write_text("id,title,genres\na,Ape,x|y\nb,Bee,x\nc,,y\n", encoding="utf-8")
+    graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
+    model = fit_model(graph, graph.interactions, CONFIG, None, Watcher())
+    schema = Schema.learn(graph, graph.item_entities.astype(np.int64), {})
+    assert schema.relations == ("genres", "^genres")
+    arrays = {
+        "dense": np.zeros((0, 2), np.float32),
+        "entity": np.eye(2, dtype=np.float32),
+        "relation_scale": np.array([2, 7], np.float32),
+        "identity": np.array([[0, 0], [0, 2], [0, 0]], np.float32),
+        "degree_exponent": np.array(0.5, np.float32),
+    }
+    half = math.sqrt(0.5)
+    return replace(
+        model,
+        vectors=np.array([[half, half], [half, half], [0, 1]], np.float32),
+        lengths=np.array([2, math.sqrt(8), 2], np.float32),
+        trained=np.ones(3, bool),
+        # c has four users
+        history_weight=np.array([1, 1, 0.5], np.float32),
+        parameters=lambda: Parameters.of(arrays, schema),
+        # the cosine of the embeddings is all of the score
+        rescorer=replace(model.rescorer, weights=np.array([1, 0, 0, 0], np.float32)),
+    )
+
+
+def test_the_tiny_model_by_hand(tiny):
+    """u = (b + c / 2) / length, with b = (h, h), c = (0, 1), h = sqrt 1/2."""
+    h = math.sqrt(0.5)
+    length = math.hypot(h, h + 0.5)
+    u = (h / length, (h + 0.5) / length)
+    found = explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")
+    assert (found.user, found.item, found.label) == ("me", "a", "Ape")
+    assert found.score == pytest.approx(h * (u[0] + u[1]), abs=1e-6)
+    # what b and c carry: share times cosine with a
+    assert found.history[["item_id", "label"]].values.tolist() == [["b", "Bee"], ["c", ""]]
+    assert found.history["contribution"].tolist() == pytest.approx([1 / length, 0.5 / length * h], abs=1e-6)
+    # a is half x and half y, and has no residual and no text
+    assert found.sources.drop(columns="contribution").values.tolist() == [
+        ["graph", "genres", "genre", "y", "y"],
+        ["graph", "genres", "genre", "x", "x"],
+    ]
+    assert found.sources["contribution"].tolist() == pytest.approx([h * u[1], h * u[0]], abs=1e-6)
+    # b and a share x: 1/length times (x's part of b, 1/sqrt 2) times (x's part of a, h)
+    # c and a share y: .5/length times (y's part of c, 1) times (y's part of a, h)
+    assert found.paths.drop(columns="contribution").values.tolist() == [
+        ["b", "Bee", "genres", "genre", "x", "x", "genres"],
+        ["c", "", "genres", "genre", "y", "y", "genres"],
+    ]
+    assert found.paths["contribution"].tolist() == pytest.approx([h * h / length, 0.5 * h / length], abs=1e-6)
+
+
+def test_a_score_of_all_parts_by_hand(tiny):
+    """Half embedding, a quarter shared neighbours, a quarter taken together; the history is b and c.
+
+    a is x and y, b is x, c is y, each a unit row: a . b = a . c = h. The history counts b once and c half, so its
+    neighbours are (1, 1/2) / hypot(1, 1/2), and their cosine with a is h (1 + 1/2) / hypot(1, 1/2).
+    b speaks for a with .8 and c with .2, over the root of two items.
+    """
+    h, root = math.sqrt(0.5), math.hypot(1, 0.5)
+    together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
+    weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
+    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, together=together))
+    assert blended.rescorer.graph.shape == (3, 2)
+    history = tiny.history_matrix([np.array([1, 2])])
+    alone, found = explain(tiny, history, 0), explain(blended, history, 0)
+    graph, taken = h * 1.5 / root, 1 / math.sqrt(2)
+    assert found.score == pytest.approx(alone.score / 2 + graph / 4 + taken / 4, abs=1e-6)
+    parts = alone.history.set_index("item_id")["contribution"] / 2
+    expected = {
+        "b": parts["b"] + h / root / 4 + 0.8 * h / 4,
+        "c": parts["c"] + 0.5 * h / root / 4 + 0.2 * h / 4,
+    }
+    assert found.history.set_index("item_id")["contribution"].to_dict() == pytest.approx(expected, abs=1e-6)
+    sources = found.sources.set_index("key")["contribution"]
+    own = alone.sources.set_index("key")["contribution"] / 2
+    assert sources["x"] == pytest.approx(own["x"] + h / root / 4, abs=1e-6)
+    assert sources["y"] == pytest.approx(own["y"] + 0.5 * h / root / 4, abs=1e-6)
+    assert found.sources.set_index("source")["contribution"]["together"] == pytest.approx(taken / 4, abs=1e-6)
+    # the list says the same
+    rows, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
+    assert scores[0][rows[0].tolist().index(0)] == pytest.approx(found.score, abs=1e-6)
+
+
+def test_a_dislike_is_a_negative_part_of_the_history(tiny):
+    """b is liked; c is disliked, and counts .5 times -.2 / .5, so -.2. All four parts of the score, but for texts."""
+    h, root = math.sqrt(0.5), math.hypot(1, 0.2)
+    together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
+    weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
+    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, together=together))
+    rows = (tiny.history_matrix([np.array([row])]) for row in (1, 2))
+    history = taste(*rows, tiny.history_weight)
+    found = explain(blended, history, 0)
+    # z_b is (h, h) and z_c is (0, 1): u is (h, h - .2), of length `length`, and z_a is (h, h)
+    length = math.hypot(h, h - 0.2)
+    expected = {
+        "b": 0.5 / length + 0.25 * h / root + 0.25 * 0.8,
+        "c": -0.5 * 0.2 * h / length - 0.25 * 0.2 * h / root - 0.25 * 0.4 * 0.2,
+    }
+    assert found.history.set_index("item_id")["contribution"].to_dict() == pytest.approx(expected, abs=1e-6)
+    for parts in (found.history, found.sources):
+        assert parts["contribution"].sum() == pytest.approx(found.score, abs=1e-6)
+    # a shares x with b and y with c
+    own = explain(tiny, history, 0).sources.set_index("key")["contribution"] / 2
+    sources = found.sources.set_index("key")["contribution"]
+    assert sources["x"] == pytest.approx(own["x"] + 0.25 * h / root, abs=1e-6)
+    assert sources["y"] == pytest.approx(own["y"] - 0.25 * 0.2 * h / root, abs=1e-6)
+    found, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
+    assert scores[0][found[0].tolist().index(0)] == pytest.approx(sum(expected.values()), abs=1e-6)
+
+
+def test_a_residual_is_a_source_of_its_own(tiny):
+    h = math.sqrt(0.5)
+    found = explain(tiny, tiny.history_matrix([np.array([2])]), 1)
+    assert found.score == pytest.approx(h)
+    # u = c = (0, 1): all of b's cosine comes from 2y of its residual, nothing from 2x
+    parts = found.sources.set_index("source")["contribution"]
+    assert parts.to_dict() == pytest.approx({"identity": h, "graph": 0})
+    assert found.paths.empty
+
+
+def test_the_words_of_an_explanation(tiny):
+    lines = str(explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")).splitlines()
+    assert lines == [
+        "Ape for me: score 0.968",
+        "  carried by the history (these parts sum to the score):",
+        "    +0.715  Bee",
+        "    +0.253  c",
+        "  and, counted by source (these sum to it too):",
+        "    +0.610  genres y",
+        "    +0.357  genres x",
+        "  through what both share in the graph (a part of the above):",
+        "    +0.357  Bee -genres- x -genres- Ape",
+        "    +0.253  c -genres- y -genres- Ape",
+    ]
+
+
+# trained models
+
+
+@pytest.fixture
+def rec(catalogue, bag_of_words) -> kgrec.Recommender:
+    return kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+
+
+def text_part(rec, item: str, vector: np.ndarray, bag_of_words) -> float:
+    """What an item's text adds to a score, from the formula: W t . u / length."""
+    model, parameters = rec.model, rec.model.parameters()
+    row = model.items.tolist().index(item)
+    facts = {name: dict(zip(NEW["id"], NEW[name], strict=True)) for name in NEW}
+    graph = model.graph()
+    plots = dict(zip(graph.text["id"].to_pylist(), graph.text["text"].to_pylist(), strict=True))
+    text = (
+        f"{facts['title'][item]}. {facts['plot'][item]}"
+        if item in facts["title"]
+        else f"{model.labels[row]}. {plots[int(model.entities[row])]}"
+    )
+    spread = parameters.schema().whitenings[TEXT]
+    white = (bag_of_words.encode([text])[0] - spread.mean) @ spread.map
+    white /= np.linalg.norm(white)
+    return float(white @ parameters.arrays["dense"] @ vector / model.lengths[row])
+
+
+def test_history_and_sources_sum_to_the_score_of_the_list(rec, bag_of_words):
+    rec.add_items(NEW)
+    for n, user in enumerate(rec.model.users):
+        scores = rec.recommend([user], k=9, exclude_seen=False).set_index("item_id")["score"]
+        vector = rec.user_embeddings.vectors[n]
+        for item in [*ITEMS, "n1", "n2"]:
+            found = rec.explain(user, item)
+            assert found.score == pytest.approx(scores[item], abs=1e-5)
+            assert found.history["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+            assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+            parts = found.sources.groupby("source")["contribution"].sum()
+            # the text's part is what is left; that it is the text's own proves the account of the rest
+            assert parts["text"] == pytest.approx(text_part(rec, item, vector, bag_of_words), abs=1e-5)
+            assert ("identity" in parts) == (item in ITEMS)
+
+
+def test_a_boost_is_a_source_of_its_own(rec):
+    rec.add_items(NEW)
+    scores = rec.recommend(["u1"], k=9, exclude_seen=False, new_item_boost=0.05).set_index("item_id")["score"]
+    for item in ["n1", "f1"]:
+        found = rec.explain("u1", item, new_item_boost=0.05)
+        assert found.score == pytest.approx(scores[item], abs=1e-5)
+        assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+        new = found.sources.query("source == 'new'")["contribution"].tolist()
+        assert new == ([0.05] if item == "n1" else [])
+        assert found.history["contribution"].sum() + sum(new) == pytest.approx(found.score, abs=1e-5)
+    words = str(rec.explain_history(["f1"], "n1", new_item_boost=-0.05))
+    assert "(these parts, and -0.050 for being unknown to training, sum to the score)" in words
+    assert "-0.050  new: training did not know it" in words
+    assert "new" not in rec.explain("u1", "n1").sources["source"].tolist()
+
+
+def test_dislikes_are_explained_as_they_are_scored(rec):
+    scores = rec.recommend_for_history([["f1", "f2"]], 9, dislikes=[["f4"]]).set_index("item_id")["score"]
+    for item in ("f3", "f5", "f6"):
+        found = rec.explain_history(["f1", "f2"], item, dislikes=["f4"])
+        assert found.score == pytest.approx(scores[item], abs=1e-5)
+        assert found.history["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+        assert set(found.history["item_id"]) == {"f1", "f2", "f4"}
+
+
+def test_a_history_that_fades_is_scored_explained_and_kept(catalogue, bag_of_words, tmp_path):
+    graph = kgrec.build_graph(catalogue / "kgrec.yaml")
+    days = {"u1": ["f1", "f2", "f4"], "u2": ["f1", "f3"], "u3": ["f4", "f5", "f6"]}
+    log = [
+        (user, item, f"2024-01-{n + 1:02}") for user, items in days.items() for n, item in enumerate(items)
+    ]
+    frame = pd.DataFrame(log, columns=["user_id", "item_id", "day"])
+    interactions = kgrec.Interactions.from_frame(frame, graph.item_ids, time="day")
+    config = CONFIG.model_copy(
+        update={
+            "encoder": kgrec.EncoderConfig(dim=8, half_life=1),
+            "rescore": RescoreConfig(weights=(1, 1, 1, 1)),
+        }
+    )
+    rec = kgrec.Recommender(config, text_encoder=bag_of_words).fit(graph, interactions)
+    rec.save(tmp_path / "model")
+    again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
+    assert again.model.histories[[0]].toarray().tolist() == [[0.25, 0.5, 0, 1, 0, 0]]
+    lists = rec.recommend(["u1"], 9)
+    pd.testing.assert_frame_equal(lists, again.recommend(["u1"], 9))
+    # the same items all at once are another history
+    assert np.abs(rec.recommend_for_history([days["u1"]], 9)["score"].max() - lists["score"].max()) > 1e-3
+    for item, score in zip(lists["item_id"], lists["score"], strict=True):
+        found = again.explain("u1", item)
+        assert found.score == pytest.approx(score, abs=1e-5)
+        assert found.history["contribution"].sum() == pytest.approx(score, abs=1e-5)
+        assert found.sources["contribution"].sum() == pytest.approx(score, abs=1e-5)
+
+
+def test_the_history_of_an_explanation_is_the_user_s(rec):
+    assert sorted(rec.explain("u2", "f5").history["item_id"]) == ["f1", "f3"], "f4 was no positive"
+    known, new = rec.explain("u1", "f4"), rec.explain_history(["f3", "f2", "f1"], "f4")
+    assert (known.user, new.user) == ("u1", "")
+    assert known.to_dict() | {"user": ""} == new.to_dict()
+
+
+def test_paths_go_through_shared_neighbours_and_stay_below_the_graph_s_part(rec):
+    rec.add_items(NEW)
+    found = rec.explain("u1", "n1")
+    shared = {(row.item_id, row.key) for row in found.paths.itertuples()}
+    # n1 is science fiction by Ada; f1 both, f2 both, f3 the genre alone
+    assert shared == {(f, key) for f in ("f1", "f2") for key in ("Ada", "Science fiction")} | {
+        ("f3", "Science fiction")
+    }
+    assert {(row.type, row.history_relation, row.relation) for row in found.paths.itertuples()} == {
+        ("genre", "genres", "genres"),
+        ("person", "directed_by", "directed_by"),
+    }
+    assert found.paths["contribution"].is_monotonic_decreasing
+    # a path is a product of two parts, of the item's through the neighbour and of the history's
+    model = rec.model
+    arrays, schema = model.parameters().arrays, model.parameters().schema()
+    names = dict(zip(schema.entities.tolist(), arrays["entity"], strict=True))
+    genre = (
+        arrays["relation_scale"][schema.relations.index("genres")]
+        * names[model.graph().find("genre", "Science fiction")]
+    )
+    row, other = 6, 2  # n1, and f3: of its genre alone
+    weights = model.history_weight[[0, 1, 2]]
+    share = weights[2] / np.linalg.norm(weights @ model.vectors[[0, 1, 2]])
+    path = found.paths[found.paths["item_id"] == "f3"]["contribution"].item()
+    assert path == pytest.approx(
+        share * genre @ genre / (model.lengths[row] * model.lengths[other]), rel=1e-4
+    )
+
+
+def test_a_user_without_a_history_is_explained_by_sources(rec):
+    found = rec.explain_history([], "f4")
+    assert found.history.empty and found.paths.empty
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+    listed = rec.recommend_for_history([[]], k=9).set_index("item_id")["score"]
+    assert found.score == pytest.approx(listed["f4"], abs=1e-5)
+    assert str(found).startswith("Paris Waltz: score ") and "carried by the history" not in str(found)
+
+
+def test_without_texts_there_is_no_text_part(catalogue):
+    config = CONFIG.model_copy(update={"text": kgrec.TextConfig(model="none")})
+    rec = kgrec.Recommender(config).fit(kgrec.build_graph(catalogue / "kgrec.yaml"))
+    found = rec.explain("u1", "f4")
+    assert set(found.sources["source"]) == {"graph", "identity"}
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+
+
+def test_without_a_graph_there_are_no_paths(catalogue, bag_of_words):
+    mapping = (catalogue / "kgrec.yaml").read_text(encoding="utf-8")
+    mapping = mapping.replace('{as: node, type: genre, split: "|"}', "ignore")
+    mapping = mapping.replace("{as: node, type: person, edge: directed_by}", "ignore")
+    (catalogue / "kgrec.yaml").write_text(mapping, encoding="utf-8")
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+    found = rec.explain("u1", "f4")
+    assert found.paths.empty and sorted(found.sources["source"]) == ["identity", "text"]
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+    assert "through" not in str(found)
+
+
+def test_a_number_is_one_source_and_named_by_its_value(catalogue, bag_of_words):
+    mapping = (catalogue / "kgrec.yaml").read_text(encoding="utf-8")
+    (catalogue / "kgrec.yaml").write_text(
+        mapping.replace("plot: text", "plot: text\n      year: number"), "utf-8"
+    )
+    lines = (catalogue / "films.csv").read_text(encoding="utf-8").splitlines()
+    years = ["year", "1980", "1980", "1980", "2000", "2000", "2000"]
+    (catalogue / "films.csv").write_text(
+        "".join(f"{line},{year}\n" for line, year in zip(lines, years, strict=True)), "utf-8"
+    )
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+    found = rec.explain("u1", "f4")
+    year = found.sources[found.sources["relation"] == "year"]
+    assert year[["type", "label"]].values.tolist() == [["number", "2000"]]
+    assert found.sources["contribution"].sum() == pytest.approx(found.score, abs=1e-5)
+    shared = rec.explain("u1", "f3").paths
+    assert set(shared[shared["relation"] == "year"]["item_id"]) == {"f1", "f2", "f3"}
+
+
+def test_an_explanation_is_plain_values(rec):
+    import json
+
+    plain = rec.explain("u1", "f4").to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert [*plain] == ["user", "item", "label", "score", "history", "sources", "paths"]
+
+
+def test_a_long_account_is_cut_with_the_sum_of_the_rest(rec):
+    found = rec.explain("u1", "f4")
+    long = pd.DataFrame({"item_id": [*"abcdefg"], "label": [""] * 7, "contribution": [7.0, 6, 5, 4, 3, 2, 1]})
+    lines = str(replace(found, history=long)).splitlines()
+    assert lines[2:8] == [f"    +{7 - n}.000  {'abcde'[n]}" for n in range(5)] + ["    +3.000  2 more"]

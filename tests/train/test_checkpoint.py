@@ -1,0 +1,212 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from grouped import grouped_halves, grouped_items
+
+from kgrec.config import Config, TrainConfig
+from kgrec.encode.config import EncoderConfig
+from kgrec.errors import ArtifactError
+from kgrec.train import checkpoint as checkpoints
+from kgrec.train import fit
+from kgrec.train.checkpoint import Checkpoint, beside
+from kgrec.train.data import Course, Setting
+from kgrec.train.learner import Learner, fresh_encoder
+from kgrec.train.validation import Parts
+
+N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
+
+
+class Killed(Exception):
+    """Stands for the end of a process."""
+
+
+def config(**options) -> Config:
+    train = {"threads": 1, "epochs": 4, "batch_size": 8, "temperature": 0.1, "device": "cpu", **options}
+    # a large budget, so that the clock decides nothing
+    return Config(encoder=EncoderConfig(dim=8), train=TrainConfig(**{"search_seconds": 1e6, **train}))
+
+
+def course(of: Config) -> Course:
+    features, schema = grouped_items(N_ITEMS, N_GROUPS)
+    return Course(features, schema, of.encoder, of.train)
+
+
+def halves(_: np.random.Generator | None = None, seed: int = 0) -> Parts:
+    """User u has three items of group u % 4, and one more is held out."""
+    return Parts.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed))
+
+
+def whole(seed: int = 0) -> sp.csr_matrix:
+    parts = halves(seed=seed)
+    return (parts.training + parts.valid).tocsr()
+
+
+def train(kept: Checkpoint, of: Config | None = None, killed_after: int | None = None) -> fit.Trained:
+    of = of or config()
+
+    def on_epoch(_line, done: int, _planned: int) -> None:
+        if done == killed_after:
+            raise Killed
+
+    return fit.train(course(of), whole(), halves, of, on_epoch, kept)
+
+
+def bits(result: fit.Trained) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in result.encoder.state_dict().items()}
+
+
+def told(result: fit.Trained) -> list[tuple[object, ...]]:
+    """The log without the clock."""
+    return [
+        (line.stage, line.epoch, line.setting, line.loss, line.valid_ndcg, line.valid_recall)
+        for line in result.log
+    ]
+
+
+@pytest.fixture(scope="module")
+def unbroken() -> fit.Trained:
+    return train(Checkpoint())
+
+
+def passes(result: fit.Trained) -> int:
+    return sum(line.stage != "valid" for line in result.log)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_an_interrupted_run_ends_in_the_same_encoder_bit_for_bit(share, unbroken, tmp_path):
+    """Whether it dies in the first trial, in a later one, or in the refit; and whether the state is kept often or not."""
+    folder, total = tmp_path / "checkpoint", passes(unbroken)
+    killed_after = max(2, round(share * total))
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, every=0), killed_after=killed_after)
+    state = json.loads((folder / "state.json").read_text())
+    assert state["running"] is not None or state["finished"]
+    resumed = Checkpoint(folder, resume=True, every=0)
+    result = train(resumed)
+    assert bits(result) == bits(unbroken)
+    assert told(result) == told(unbroken)
+    assert result.found.setting == unbroken.found.setting and result.found.figures == unbroken.found.figures
+    np.testing.assert_array_equal(result.found.weights, unbroken.found.weights)
+
+
+def test_a_run_that_is_killed_twice_ends_in_the_same_encoder(unbroken, tmp_path):
+    folder = tmp_path / "checkpoint"
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, every=0), killed_after=3)
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, resume=True, every=0), killed_after=7)
+    assert bits(train(Checkpoint(folder, resume=True))) == bits(unbroken)
+
+
+def test_what_was_done_is_not_done_again(monkeypatch, unbroken, tmp_path):
+    folder, total = tmp_path / "checkpoint", passes(unbroken)
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, every=0), killed_after=total)
+    epochs = []
+    real = Learner.epoch
+    monkeypatch.setattr(Learner, "epoch", lambda self: (epochs.append(self.setting), real(self))[1])
+    train(Checkpoint(folder, resume=True))
+    # the state is written after the epoch is told of, so the last one is run again and no other
+    assert epochs == [unbroken.found.setting]
+
+
+def test_without_resume_an_old_checkpoint_is_thrown_away(unbroken, tmp_path):
+    folder = tmp_path / "checkpoint"
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, every=0), config(seed=5), killed_after=3)
+    assert bits(train(Checkpoint(folder))) == bits(unbroken)
+
+
+def test_a_learner_takes_on_a_state_and_goes_on_as_if_nothing_had_been(tmp_path):
+    """Encoder, moments, schedule and generator."""
+    items, setting = course(config()), Setting(0.1, 0.02, 4)
+    one = Learner(fresh_encoder(items), items, whole(), setting)
+    first = [one.epoch(), one.epoch()]
+    kept = Checkpoint(tmp_path / "kept")
+    kept.begin(items, whole(), "config")
+    kept.keep_run("select", setting, one, [])
+    other = Learner(fresh_encoder(items), items, whole(), setting)
+    again = Checkpoint(tmp_path / "kept", resume=True)
+    again.begin(items, whole(), "config")
+    # of another setting or stage there is nothing to take on
+    assert again.load_run("refit", setting, other) == [] and other.optimizer.made == 0
+    again.load_run("select", setting, other)
+    assert other.optimizer.made == one.optimizer.made == 8
+    assert other.optimizer.rate == one.optimizer.rate > 0
+    assert [other.epoch(), other.epoch()] == [one.epoch(), one.epoch()] != first
+    for name, value in one.encoder.state_dict().items():
+        assert value.shape == other.encoder.state_dict()[name].shape
+        assert value.numpy().tobytes() == other.encoder.state_dict()[name].numpy().tobytes()
+
+
+def broken_off(folder: Path) -> None:
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, every=0), killed_after=3)
+
+
+def test_a_checkpoint_of_other_data_or_another_configuration_is_refused(tmp_path):
+    folder = tmp_path / "checkpoint"
+    broken_off(folder)
+    of = config()
+    again = Checkpoint(folder, resume=True)
+    with pytest.raises(ArtifactError, match="of other data or of another configuration"):
+        again.begin(course(of), whole(seed=1), of.model_dump_json())
+    with pytest.raises(ArtifactError, match="of other data or of another configuration"):
+        train(again, config(epochs=5))
+    # it is left as it was, and still serves
+    assert [line.stage for line in again.begin(course(of), whole(), of.model_dump_json())] == [
+        *("select", "select", "valid")
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])
+def test_a_state_that_is_none_is_refused(text, tmp_path):
+    folder = tmp_path / "checkpoint"
+    broken_off(folder)
+    (folder / "state.json").write_text(text)
+    with pytest.raises(ArtifactError, match=r"state\.json: cannot be read") as raised:
+        train(Checkpoint(folder, resume=True))
+    assert raised.value.remedy == "Train again without --resume."
+
+
+def test_tensors_that_are_none_are_refused(tmp_path):
+    folder = tmp_path / "checkpoint"
+    # in the second trial, whose first epoch is kept
+    with pytest.raises(Killed):
+        train(Checkpoint(folder, every=0), killed_after=4)
+    (folder / "running.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ArtifactError, match=r"running\.safetensors: cannot be read"):
+        train(Checkpoint(folder, resume=True))
+
+
+def test_resuming_where_there_is_nothing_starts_anew(unbroken, tmp_path):
+    assert bits(train(Checkpoint(tmp_path / "none", resume=True))) == bits(unbroken)
+
+
+def test_the_folder_lies_beside_the_model_and_goes_when_told(tmp_path):
+    folder = beside(tmp_path / "model")
+    assert folder == tmp_path / "model.checkpoint"
+    broken_off(folder)
+    Checkpoint(folder).remove()
+    assert not folder.exists()
+    Checkpoint().remove()
+
+
+def test_the_state_is_kept_only_so_often(monkeypatch, tmp_path):
+    now = [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    kept, items = Checkpoint(tmp_path / "kept", every=30), course(config())
+    kept.begin(items, whole(), "config")
+    setting = Setting(0.1, 0.02, 4)
+    learner = Learner(fresh_encoder(items), items, whole(), setting)
+    progress = kept.progress("refit", setting, [].append)
+    written = []
+    for epoch, second in enumerate((10, 31, 50, 62), start=1):
+        now[0] = float(second)
+        progress.tell(learner, epoch, 1.0, 0.1)
+        running = json.loads((tmp_path / "kept" / "state.json").read_text()) if epoch > 1 else None
+        written.append(len(running["running"]["lines"]) if running else 0)
+    assert written == [0, 2, 2, 4]
