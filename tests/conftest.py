@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from kgrec.encode.text import Progress
+from kgrec.encode.text import TextProgress
 
 # How long a test takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
@@ -70,7 +70,7 @@ class BagOfWords:
 
     dim = 32
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+    def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         vectors = np.stack([self._sum(text) for text in texts]) if texts else np.zeros((0, self.dim))
         if progress:
             progress(len(texts), len(texts))

@@ -3,15 +3,15 @@
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 
 
-def grouped_items(n: int, groups: int) -> tuple[ItemFeatures, Schema]:
+def grouped_items(n: int, groups: int) -> tuple[ItemFeatures, Featurizer]:
     """Item i has one neighbour, its group i % groups, and no text."""
     group = np.arange(n) % groups
     neighbors = sp.csr_matrix((np.ones(n, np.float32), (np.arange(n), group)), (n, groups))
     features = ItemFeatures(np.zeros((n, 0), np.float32), neighbors, np.zeros(groups, int), np.arange(groups))
-    return features, Schema(("in",), np.arange(groups), np.ones(groups, np.float32))
+    return features, Featurizer(("in",), np.arange(groups), np.ones(groups, np.float32))
 
 
 def grouped_halves(

@@ -33,7 +33,7 @@ Candidates = Annotated[
     Path | None, typer.Option("--candidates", help="The only items to rank, one id a line.")
 ]
 Deny = Annotated[Path | None, typer.Option("--deny", help="Items to leave out, one id a line.")]
-Where = Annotated[
+WhereOption = Annotated[
     str | None,
     typer.Option("--where", help="A condition on the items, such as 'genres = Horror and year >= 1990'."),
 ]
@@ -49,7 +49,7 @@ Shards = Annotated[
     int | None, typer.Option("--shards", help="Files that as many runs write, each for its share.", min=1)
 ]
 Shard = Annotated[int | None, typer.Option("--shard", help="Which of them this run writes, from 0.", min=0)]
-Batch = Annotated[
+BatchSize = Annotated[
     int, typer.Option("--batch", help="Lists at a time: a row group, and a part that is kept.", min=1)
 ]
 
@@ -78,7 +78,7 @@ def recommend(
     output: Output = None,
     candidates: Candidates = None,
     deny: Deny = None,
-    where: Where = None,
+    where: WhereOption = None,
     min_score: MinScore = None,
     new_item_boost: Boost = 0.0,
     include_seen: Annotated[
@@ -88,7 +88,7 @@ def recommend(
     resume: Resume = False,
     shards: Shards = None,
     shard: Shard = None,
-    batch: Batch = _BATCH,
+    batch: BatchSize = _BATCH,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -142,13 +142,13 @@ def similar(
     output: Output = None,
     candidates: Candidates = None,
     deny: Deny = None,
-    where: Where = None,
+    where: WhereOption = None,
     min_score: MinScore = None,
     skip_unknown: SkipUnknown = False,
     resume: Resume = False,
     shards: Shards = None,
     shard: Shard = None,
-    batch: Batch = _BATCH,
+    batch: BatchSize = _BATCH,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

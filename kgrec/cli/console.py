@@ -16,7 +16,7 @@ import typer
 from kgrec.errors import KgrecError
 
 if TYPE_CHECKING:
-    from kgrec.train.data import Epoch
+    from kgrec.train.data import EpochRecord
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 Quiet = Annotated[
@@ -80,7 +80,7 @@ class Bars:
         """A function of (done, total) for one step."""
         return lambda done, total: self._show(name, name, done, total)
 
-    def epoch(self, line: Epoch, done: int, planned: int) -> None:
+    def epoch(self, line: EpochRecord, done: int, planned: int) -> None:
         """Show loss and the last validation recall."""
         if line.valid_recall is not None:
             self._recall = f", recall {line.valid_recall:.3f}"

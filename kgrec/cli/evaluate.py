@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli.console import Bars, Console, Json, Quiet, console
-from kgrec.cli.split import Folds, Kind, Last, Seed, Share, ValidShare, counts, protocol_of, sizes
+from kgrec.cli.split import Folds, Last, Seed, Share, SplitKind, ValidShare, counts, protocol_of, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from kgrec.evaluate.benchmark.results import Results
     from kgrec.evaluate.benchmark.run import OnSystem
     from kgrec.evaluate.benchmark.systems import System
-    from kgrec.evaluate.benchmark.task import Question
+    from kgrec.evaluate.benchmark.task import Task
     from kgrec.evaluate.folds import Fold
     from kgrec.evaluate.splits import Protocol
     from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 #: what `--baselines quick` stands for: seconds each, and the best of them is hard to beat
 QUICK = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf")
-_ABLATIONS = ("graph", "text", "shuffle-graph")
+_DEFAULT_ABLATIONS = ("graph", "text", "shuffle-graph")
 
 _Train = Annotated[
     Path | None,
@@ -45,7 +45,7 @@ _New = Annotated[
 def evaluate(
     graph: Annotated[Path, typer.Argument(help="A graph folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("report"),
-    protocol: Kind = "random",
+    protocol: SplitKind = "random",
     share: Share = None,
     last: Last = None,
     folds: Folds = None,
@@ -75,7 +75,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--ablate",
-            help="Sources that kgrec is also trained without: graph, text, id, together, shuffle-graph, or none; may be "
+            help="Sources that kgrec is also trained without: graph, text, id, co-occurrence, shuffle-graph, or none; may be "
             "repeated. Without this option: graph, text and shuffle-graph, as far as the graph has them.",
         ),
     ] = None,
@@ -109,7 +109,7 @@ def evaluate(
     from kgrec.config import Config
     from kgrec.errors import ConfigError
     from kgrec.evaluate.benchmark.results import Results
-    from kgrec.evaluate.benchmark.run import Kept, compete
+    from kgrec.evaluate.benchmark.run import KeptEntries, run_benchmark
     from kgrec.evaluate.report.page import check_installed, page
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.storage.artifacts import check_output
@@ -138,8 +138,8 @@ def evaluate(
             "k": ks,
             "budget": budget,
         }
-        kept = Kept(output.with_name(f"{output.name}.parts"), deciding, resume=resume)
-        entries = compete(questions, systems, ks, kept, _told(out))
+        kept = KeptEntries(output.with_name(f"{output.name}.parts"), deciding, resume=resume)
+        entries = run_benchmark(questions, systems, ks, kept, _told(out))
         results = Results(found, entries, ks, chosen, str(graph), seed=seed)
         record = results.save(output, page)
         kept.remove()
@@ -209,13 +209,13 @@ def _given(
 
 def _questions(
     folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config
-) -> list[Question]:
+) -> list[Task]:
     from kgrec.encode.text import SentenceEncoder
-    from kgrec.evaluate.benchmark.task import Question, small_types
+    from kgrec.evaluate.benchmark.task import Task, small_types
 
     encoder = None if config.text.model == "none" else SentenceEncoder(config.text)
     classes = tuple(by) if by else small_types(folds[0].source)
-    return [Question(fold, max(ks), classes, encoder) for fold in folds]
+    return [Task(fold, max(ks), classes, encoder) for fold in folds]
 
 
 def _systems(
@@ -230,13 +230,13 @@ def _systems(
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
     from kgrec.evaluate.baselines.registry import BASELINES
-    from kgrec.evaluate.benchmark.systems import ABLATIONS, Given, Kgrec, Tuned
+    from kgrec.evaluate.benchmark.systems import ABLATION_NAMES, GivenLists, Kgrec, TunedBaseline
     from kgrec.serve.input_files import read_lists
 
     for source in ablate or ():
-        if source not in (*ABLATIONS, "none"):
+        if source not in (*ABLATION_NAMES, "none"):
             raise ConfigError(
-                f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATIONS])
+                f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATION_NAMES])
             )
     sources = _sources(graph, config) if ablate is None else [one for one in ablate if one != "none"]
     named: dict[str, Sequence[str]] = {"quick": QUICK, "all": tuple(BASELINES), "none": ()}
@@ -251,8 +251,8 @@ def _systems(
 
     return [
         kgrec(),
-        *(Given(name, read_lists(path)) for name, path in map(_named, lists)),
-        *(Tuned(name, BASELINES[name](), budget, seed) for name in names),
+        *(GivenLists(name, read_lists(path)) for name, path in map(_named, lists)),
+        *(TunedBaseline(name, BASELINES[name](), budget, seed) for name in names),
         *map(kgrec, sources),
     ]
 
@@ -270,7 +270,7 @@ def _sources(graph: KnowledgeGraph, config: Config) -> list[str]:
     """What kgrec is trained without if nothing is said: what the graph has."""
     edges, texts = bool(len(graph.triples)), config.text.model != "none" and bool(len(graph.text))
     there = {"graph": edges, "text": texts, "shuffle-graph": edges}
-    return [source for source in _ABLATIONS if there[source]]
+    return [source for source in _DEFAULT_ABLATIONS if there[source]]
 
 
 def _told(out: Console) -> OnSystem:

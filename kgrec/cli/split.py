@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.folds import Fold
     from kgrec.evaluate.splits import Protocol
 
-Kind = Annotated[
+SplitKind = Annotated[
     str,
     typer.Option(
         "--protocol",
@@ -32,7 +32,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Of all that is drawn.")]
 def split(
     graph: Annotated[Path, typer.Argument(help="A graph folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("split"),
-    protocol: Kind = "random",
+    protocol: SplitKind = "random",
     share: Share = None,
     last: Last = None,
     folds: Folds = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.recommend.recommender import Recommender
     from kgrec.train.checkpoint import Checkpoint
-    from kgrec.train.data import Epoch
+    from kgrec.train.data import EpochRecord
 
 
 def train(
@@ -38,7 +38,7 @@ def train(
         list[str] | None,
         typer.Option(
             "--ablate",
-            help="A source to leave out, to see what it brings: graph, text, id, together, or shuffle-graph as a "
+            help="A source to leave out, to see what it brings: graph, text, id, co-occurrence, or shuffle-graph as a "
             "control; may be repeated.",
         ),
     ] = None,
@@ -99,7 +99,7 @@ def fitted(
         out.say("There are no interactions: the model rests on content alone, and knows no users.")
     with out.bars() as bars:
 
-        def on_epoch(line: Epoch, done: int, planned: int) -> None:
+        def on_epoch(line: EpochRecord, done: int, planned: int) -> None:
             bars.epoch(line, done, planned)
             if logs is not None:
                 logs.write(line)
@@ -149,4 +149,4 @@ def _summary(recommender: Recommender) -> str:
 
 
 def _stages(chosen: dict[str, Any]) -> list[str]:
-    return ["", "blended_"] if "valid_blended_ndcg" in chosen else [""]
+    return ["", "fused_"] if "valid_fused_ndcg" in chosen else [""]

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from kgrec.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
-    from kgrec.train.data import Epoch
+    from kgrec.train.data import EpochRecord
 
 _COLUMNS = (
     "stage",
@@ -58,7 +58,7 @@ class Logs:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def write(self, line: Epoch) -> None:
+    def write(self, line: EpochRecord) -> None:
         """Write one line."""
         values = line.record()
         if self._csv:

@@ -16,8 +16,8 @@ class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
     hops: int = Field(1, ge=1, le=3)
     """Edges that an item is away at most from what it is made of. Past the first, edges are followed from head to
     tail between nodes that are no items: of a film, the country where its director was born."""
-    words: bool = True
-    """Whether words that labels of neighbours and items have in common join the items."""
+    label_tokens: bool = True
+    """Whether tokens that labels of neighbours and items have in common join the items."""
     half_life: float | None = Field(None, gt=0)
     """Days before a user's latest interaction at which one counts half of that in the history; None: all count alike."""
     identity: bool = True

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow.compute as pc
 
-from kgrec.encode.text import Progress, TextEncoder
+from kgrec.encode.text import TextEncoder, TextProgress
 from kgrec.errors import ConfigError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
@@ -26,7 +26,7 @@ def raw_blocks(
     items: np.ndarray,
     encoder: TextEncoder | None,
     widths: Mapping[str, int] | None = None,
-    progress: Progress | None = None,
+    progress: TextProgress | None = None,
 ) -> dict[str, np.ndarray]:
     """Raw vectors of items by block, zero where an item has none; each of shape (n, dim), float32.
 
@@ -91,7 +91,7 @@ def item_vectors(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> np
 
 
 def text_vectors(
-    encoder: TextEncoder | None, texts: list[str], progress: Progress | None = None
+    encoder: TextEncoder | None, texts: list[str], progress: TextProgress | None = None
 ) -> np.ndarray:
     """Raw vectors, zero for an empty text; shape (len(texts), dim), float32; dim 0 without an encoder."""
     present = [row for row, text in enumerate(texts) if text]

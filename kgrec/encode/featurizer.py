@@ -1,8 +1,8 @@
 """What the encoder reads of an item: its text and vectors, its weighted neighbours in the graph, its numbers and words.
 
-Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Schema (which relations and entities have a
+Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Featurizer (which relations and entities have a
 parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or
-new, under that schema). Known and new items take this same path.
+new, under that featurizer). Known and new items take this same path.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from kgrec.encode.dense_features import TEXT
-from kgrec.encode.label_tokens import WORD, mentions, stems_of
-from kgrec.encode.neighborhoods import Links, distinct_pairs, hops_of, links_of
+from kgrec.encode.label_tokens import LABEL_TOKEN, stems_of, token_mentions
+from kgrec.encode.neighborhoods import Neighborhoods, distinct_pairs, hops_of, neighborhoods_of
 from kgrec.encode.whitening import Whitening
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-_KNOTS = 8
+_BINS = 8
 #: how much faster than the IDF a neighbour's weight falls with the number of its items
 _IDF_POWER = 1.5
 #: the same of a word, and how many training items must have one
@@ -38,7 +38,7 @@ class ItemFeatures:
     """The input of some items, one row each.
 
     A column of `neighbors` is a pair (relation, entity); `relation` and `entity` name the rows of
-    the schema that each column stands for. A number is a neighbour too: it lies between two
+    the featurizer that each column stands for. A number is a neighbour too: it lies between two
     quantiles of the training items' values, and counts for each as much as it is near. So is a word
     of the item's label or of a neighbour's.
     """
@@ -64,14 +64,14 @@ class ItemFeatures:
         return ItemFeatures(self.dense[rows], neighbors, self.relation[columns], self.entity[columns])
 
     def touched(self, rows: np.ndarray, n_nodes: int) -> np.ndarray:
-        """Which nodes of the schema are neighbours of `rows`; shape (n_nodes,), bool."""
+        """Which nodes of the featurizer are neighbours of `rows`; shape (n_nodes,), bool."""
         touched = np.zeros(n_nodes, bool)
         touched[self.entity[np.unique(self.neighbors[rows].indices)]] = True
         return touched
 
 
 @dataclass(frozen=True)
-class Schema:
+class Featurizer:
     """Which relations and entities the encoder has parameters for.
 
     An entity has a parameter when at least two training items have it as a neighbour: below that
@@ -86,14 +86,14 @@ class Schema:
     idf: np.ndarray
     #: for each numeric predicate, increasing quantiles of the training items' values, float64;
     #: each is a node of its own, numbered after the entities, and the predicate a relation
-    knots: dict[str, np.ndarray] = field(default_factory=dict)
+    bins: dict[str, np.ndarray] = field(default_factory=dict)
     #: of the text and of each predicate of vectors, sorted by name
     whitenings: dict[str, Whitening] = field(default_factory=dict)
     #: of the labels of items and their neighbours, compared by `stems_of` and in its order; each is a node, numbered after
-    #: the knots
-    words: tuple[str, ...] = ()
+    #: the bins
+    label_tokens: tuple[str, ...] = ()
     #: log(1 + items / items with this word) ** 0.7; shape (n_words,), float32
-    word_idf: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    token_idf: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def learn(
@@ -102,37 +102,39 @@ class Schema:
         items: np.ndarray,
         raw: Mapping[str, np.ndarray],
         hops: int = 1,
-        words: bool = True,
-    ) -> Schema:
-        """The schema of a training graph.
+        label_tokens: bool = True,
+    ) -> Featurizer:
+        """The featurizer of a training graph.
 
         Args:
             graph: the training graph.
             items: entity ids; shape (n,), int64.
             raw: their blocks as `kgrec.encode.dense_features` gives them.
             hops: edges between an item and its furthest neighbours.
-            words: whether words of labels are nodes.
+            label_tokens: whether tokens of labels are nodes.
         """
-        links = links_of(graph, items, hops)
+        links = neighborhoods_of(graph, items, hops)
         _, linked = distinct_pairs(links.item, links.entity)
         entities, degree = np.unique(linked, return_counts=True)
         shared = degree >= 2
         idf = (np.log1p(len(items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
-        knots = _knots(graph, items)
+        bins = _bins(graph, items)
         whitenings = {name: Whitening.learn(raw[name]) for name in sorted(raw)}
-        names, word_idf = _words(graph, items, links, TEXT in raw) if words else ((), np.zeros(0, np.float32))
-        relations = (*links.names, *([WORD] if names else ()), *knots)
-        return cls(relations, entities[shared], idf, knots, whitenings, names, word_idf)
+        names, token_idf = (
+            _tokens(graph, items, links, TEXT in raw) if label_tokens else ((), np.zeros(0, np.float32))
+        )
+        relations = (*links.names, *([LABEL_TOKEN] if names else ()), *bins)
+        return cls(relations, entities[shared], idf, bins, whitenings, names, token_idf)
 
     @property
     def n_nodes(self) -> int:
-        """Entities, knots and words."""
-        return self.first_word + len(self.words)
+        """Entities, bins and words."""
+        return self.first_token + len(self.label_tokens)
 
     @property
-    def first_word(self) -> int:
+    def first_token(self) -> int:
         """The number of the first node that is a word."""
-        return len(self.entities) + sum(map(len, self.knots.values()))
+        return len(self.entities) + sum(map(len, self.bins.values()))
 
     def codes(self, relation: np.ndarray, node: np.ndarray) -> np.ndarray:
         """One number for each pair of a relation and a node; int64."""
@@ -145,7 +147,7 @@ class Schema:
 
     def number_at(self, node: int) -> float:
         """The value that a node past the entities stands for."""
-        return float(np.concatenate(list(self.knots.values()))[node - len(self.entities)])
+        return float(np.concatenate(list(self.bins.values()))[node - len(self.entities)])
 
     @cached_property
     def _relation_row(self) -> dict[str, int]:
@@ -162,7 +164,7 @@ class Schema:
         """The features of the items with entity ids `items`; without `raw` their dense part is zero."""
         if raw is None:
             raw = {name: np.zeros((len(items), len(spread.mean))) for name, spread in self.whitenings.items()}
-        links = links_of(graph, items, max(map(hops_of, self.relations), default=1))
+        links = neighborhoods_of(graph, items, max(map(hops_of, self.relations), default=1))
         relation = np.array([self._relation_row.get(name, -1) for name in links.names], np.int64)
         relation = relation[links.relation] if len(relation) else links.relation
         at = np.searchsorted(self.entities, links.entity)
@@ -171,38 +173,38 @@ class Schema:
         # In double precision: the square of a small or large weight leaves the range of float32.
         weight = links.weight[known] * self.idf[at[known]].astype(np.float64)
         edges = (links.item[known], relation[known], at[known], weight, links.own[known])
-        others = (*self._numbers(graph, items), *self._words(graph, items, links))
+        others = (*self._numbers(graph, items), *self._tokens(graph, items, links))
         parts = [np.concatenate(part) for part in zip(edges, *others, strict=True)]
         return self._features(self._dense(items, raw), *parts)
 
     def _numbers(self, graph: KnowledgeGraph, items: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        """For each numeric predicate: item, relation, node and weight of the two knots around each value."""
+        """For each numeric predicate: item, relation, node and weight of the two bins around each value."""
         first = len(self.entities)
-        for predicate, knots in self.knots.items():
+        for predicate, bins in self.bins.items():
             item, value = item_numbers(graph, items, predicate)
-            place = np.interp(value, knots, np.arange(len(knots)))
-            lower = np.minimum(place.astype(np.int64), len(knots) - 2)
+            place = np.interp(value, bins, np.arange(len(bins)))
+            lower = np.minimum(place.astype(np.int64), len(bins) - 2)
             relation = np.full(len(item), self._relation_row[predicate], np.int64)
             for node, weight in ((lower, lower + 1 - place), (lower + 1, place - lower)):
                 some = weight > 0
                 own = np.zeros(np.count_nonzero(some), bool)
                 yield item[some], relation[some], first + node[some], weight[some], own
-            first += len(knots)
+            first += len(bins)
 
-    def _words(
-        self, graph: KnowledgeGraph, items: np.ndarray, links: Links
+    def _tokens(
+        self, graph: KnowledgeGraph, items: np.ndarray, links: Neighborhoods
     ) -> Iterator[tuple[np.ndarray, ...]]:
         """Item, relation, node and weight of each word that an item has."""
-        if not self.words:
+        if not self.label_tokens:
             return
-        found = mentions(graph, items, links, TEXT in self.whitenings)
-        known = stems_of(pa.array(self.words, pa.large_string()))
+        found = token_mentions(graph, items, links, TEXT in self.whitenings)
+        known = stems_of(pa.array(self.label_tokens, pa.large_string()))
         place = pc.fill_null(pc.index_in(found.stems, value_set=known), -1).to_numpy().astype(np.int64)
         pairs = found.of_items.tocoo()
         there = place[pairs.col] >= 0
         item, word = pairs.row[there].astype(np.int64), place[pairs.col[there]]
-        relation = np.full(len(item), self._relation_row[WORD], np.int64)
-        yield item, relation, self.first_word + word, self.word_idf[word], np.zeros(len(item), bool)
+        relation = np.full(len(item), self._relation_row[LABEL_TOKEN], np.int64)
+        yield item, relation, self.first_token + word, self.token_idf[word], np.zeros(len(item), bool)
 
     def _features(
         self,
@@ -232,32 +234,32 @@ class Schema:
         return dense
 
 
-def _knots(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
+def _bins(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
     """Quantiles of each numeric predicate among the items; a predicate of one value tells nothing."""
-    knots = {}
+    bins = {}
     for predicate in sorted(set(graph.numbers["predicate"].to_pylist())):
         value = item_numbers(graph, items, predicate)[1]
-        distinct = np.unique(np.quantile(value, np.linspace(0, 1, _KNOTS))) if len(value) else value
+        distinct = np.unique(np.quantile(value, np.linspace(0, 1, _BINS))) if len(value) else value
         if len(distinct) > 1:
-            knots[predicate] = distinct
-    return knots
+            bins[predicate] = distinct
+    return bins
 
 
-def _words(
-    graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool
+def _tokens(
+    graph: KnowledgeGraph, items: np.ndarray, links: Neighborhoods, own: bool
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Words that are in the labels of two neighbours or items, and in enough items, and their weights.
 
     If most items have words of neighbours' labels, those that no neighbour has would only weaken these.
     """
-    found = mentions(graph, items, links, own)
+    found = token_mentions(graph, items, links, own)
     count = found.of_items.getnnz(axis=0)
     joins = found.neighbors + found.items > 1
     if np.count_nonzero(found.linked) >= _LINKED * len(items):
         joins &= found.neighbors > 0
     chosen = np.flatnonzero(joins & (count >= _WORD_ITEMS))
     idf = np.log1p(len(items) / count[chosen]) ** _WORD_IDF_POWER
-    return tuple(found.words.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
+    return tuple(found.tokens.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
 
 
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:

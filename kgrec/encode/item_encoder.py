@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, normalize
 
 from kgrec.encode.config import EncoderConfig
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.encode.whitening import embedding_map
 
@@ -28,8 +28,8 @@ class ItemEncoder(nn.Module):
     Args:
         config: Width and dropout.
         dense_dim: Length of text and vectors together; 0 without any.
-        n_relations: Relations of the schema.
-        n_entities: Entities and quantiles of the schema.
+        n_relations: Relations of the featurizer.
+        n_entities: Entities and quantiles of the featurizer.
         n_items: Items that training knows.
     """
 
@@ -50,13 +50,13 @@ class ItemEncoder(nn.Module):
         self.sparse = False
 
     @classmethod
-    def for_schema(cls, config: EncoderConfig, schema: Schema, n_items: int) -> ItemEncoder:
-        """An encoder with fresh parameters for what `schema` names."""
+    def for_features(cls, config: EncoderConfig, featurizer: Featurizer, n_items: int) -> ItemEncoder:
+        """An encoder with fresh parameters for what `featurizer` names."""
         return cls(
             config,
-            dense_dim=schema.dense_dim,
-            n_relations=len(schema.relations),
-            n_entities=schema.n_nodes,
+            dense_dim=featurizer.dense_dim,
+            n_relations=len(featurizer.relations),
+            n_entities=featurizer.n_nodes,
             n_items=n_items,
         )
 

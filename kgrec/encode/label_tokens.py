@@ -1,6 +1,6 @@
 """The words of labels: what items have in common whose neighbours are named alike, though they are not the same.
 
-Enters: a KnowledgeGraph and the links of some items. Leaves: `Mentions`, which words each item has. Nothing is written.
+Enters: a KnowledgeGraph and the links of some items. Leaves: `TokenMentions`, which words each item has. Nothing is written.
 
 Of two tags "metabolic_network" and "Metabolic networks" the graph knows no more than that they differ, and a new item
 may have a third, or none but a title that names them. A word joins all of these: it is a node that is one hop behind
@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from kgrec.encode.neighborhoods import Links, hops_of
+from kgrec.encode.neighborhoods import Neighborhoods, hops_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 #: name of the relation of an item and a word
-WORD = "~word"
+LABEL_TOKEN = "~word"
 #: letters that count: the rest of a word is mostly inflection, in many languages; of what has a digit all counts
 _LETTERS, _DIGIT = 6, r"\pN"
 #: parts of a name that are looked at, so that a label as long as a book does no harm
@@ -33,13 +33,13 @@ _BETWEEN, _LETTER, _BEFORE = r"[^\pL\pM\pN]+", r"\pL", re.compile("[/#]")
 
 
 @dataclass(frozen=True)
-class Mentions:
+class TokenMentions:
     """Which words items have, in their labels or in those of their neighbours."""
 
     #: what counts of each word
     stems: pa.Array
     #: the commonest word of each
-    words: pa.Array
+    tokens: pa.Array
     #: not zero where an item has a word; shape (n_items, n_words)
     of_items: sp.csr_matrix
     #: whether an item has a word of a neighbour's label; shape (n_items,), bool
@@ -50,7 +50,9 @@ class Mentions:
     items: np.ndarray
 
 
-def mentions(graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool) -> Mentions:
+def token_mentions(
+    graph: KnowledgeGraph, items: np.ndarray, links: Neighborhoods, own: bool
+) -> TokenMentions:
     """The words of some items.
 
     Args:
@@ -74,7 +76,7 @@ def mentions(graph: KnowledgeGraph, items: np.ndarray, links: Links, own: bool) 
     linked = _ones(links.item[near], place, (len(items), len(neighbors)))
     theirs, mine = has[: len(neighbors)], has[len(neighbors) :]
     by_link = (linked @ theirs).tocsr()
-    return Mentions(
+    return TokenMentions(
         stems,
         distinct.take(pa.array(commonest)),
         by_link + mine if own else by_link,

@@ -1,6 +1,6 @@
 """The edges of items: what an item is linked to, one hop away or more.
 
-Enters: a KnowledgeGraph and some of its items. Leaves: `Links`. Nothing is written.
+Enters: a KnowledgeGraph and some of its items. Leaves: `Neighborhoods`. Nothing is written.
 
 Beyond the first hop edges are followed from head to tail, between nodes that are no items. Backwards a few nodes lead
 to all others, and what items have in common with items is for the interactions to teach.
@@ -21,7 +21,7 @@ HOP = " / "
 
 
 @dataclass(frozen=True)
-class Links:
+class Neighborhoods:
     """Edges that touch given items, seen from the item; `item` is a row of the given array.
 
     A link between two items is one, whichever of them names the other, and counts for both: what a new item can name
@@ -41,12 +41,12 @@ class Links:
         """All but the names; each of shape (n_links,)."""
         return self.item, self.relation, self.entity, self.weight, self.own
 
-    def where(self, chosen: np.ndarray) -> Links:
+    def where(self, chosen: np.ndarray) -> Neighborhoods:
         """Some of the links, by a mask or positions."""
-        return Links(self.names, *(part[chosen] for part in self.arrays()))
+        return Neighborhoods(self.names, *(part[chosen] for part in self.arrays()))
 
 
-def links_of(graph: KnowledgeGraph, items: np.ndarray, hops: int = 1) -> Links:
+def neighborhoods_of(graph: KnowledgeGraph, items: np.ndarray, hops: int = 1) -> Neighborhoods:
     """The links of the items with entity ids `items`, which differ.
 
     Args:
@@ -64,7 +64,7 @@ def links_of(graph: KnowledgeGraph, items: np.ndarray, hops: int = 1) -> Links:
     return links
 
 
-def _near(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) -> Links:
+def _near(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) -> Neighborhoods:
     """The first hop."""
     row = np.full(len(graph.entities), -1, np.int64)
     row[items] = np.arange(len(items))
@@ -80,7 +80,7 @@ def _near(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) -> Link
     item, named, entity, weight, between = (np.concatenate(part) for part in zip(*edges, strict=True))
     kept = _strongest(item, named, entity, np.abs(weight))
     linked = distinct_pairs(item[between], named[between])
-    return Links(
+    return Neighborhoods(
         [*names, *(INVERSE + name for name in names)],
         np.concatenate([item[kept], linked[0]]),
         np.concatenate([named[kept], linked[1]]),
@@ -110,7 +110,7 @@ class _Onward:
             names, head[some], relation[some].astype(np.int64), tail[some].astype(np.int64), weight[some]
         )
 
-    def follow(self, links: Links) -> Links:
+    def follow(self, links: Neighborhoods) -> Neighborhoods:
         """One hop further."""
         first, end = (np.searchsorted(self.head, links.entity, side) for side in ("left", "right"))
         count = end - first
@@ -125,7 +125,9 @@ class _Onward:
         item, entity = links.item[link], self.tail[edge]
         kept = _strongest(item, named, entity, np.abs(weight))
         names = [links.names[b] + HOP + self.names[a] for b, a in zip(before, after, strict=True)]
-        return Links(names, item[kept], named[kept], entity[kept], weight[kept], np.zeros(len(kept), bool))
+        return Neighborhoods(
+            names, item[kept], named[kept], entity[kept], weight[kept], np.zeros(len(kept), bool)
+        )
 
 
 def _columns(graph: KnowledgeGraph) -> list[np.ndarray]:
@@ -137,11 +139,11 @@ def hops_of(relation: str) -> int:
     return relation.count(HOP) + 1
 
 
-def _joined(links: Links, more: Links) -> Links:
+def _joined(links: Neighborhoods, more: Neighborhoods) -> Neighborhoods:
     """The links of both, whose relations have different names."""
     shifted = replace(more, relation=more.relation + len(links.names))
     parts = (np.concatenate(pair) for pair in zip(links.arrays(), shifted.arrays(), strict=True))
-    return Links([*links.names, *more.names], *parts)
+    return Neighborhoods([*links.names, *more.names], *parts)
 
 
 def distinct_pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

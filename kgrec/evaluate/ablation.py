@@ -26,7 +26,7 @@ def ablated(graph: KnowledgeGraph, config: Config, sources: Iterable[str]) -> _S
         graph: Stays as it is.
         config: Stays as it is; its seed draws what is shuffled.
         sources: Of "graph" (edges and numbers), "text" (labels and texts), "id" (the residual of each known item),
-            "together" (what is taken by the same users); or "shuffle-graph": each item gets the edges and numbers
+            "co-occurrence" (which items the same users take); or "shuffle-graph": each item gets the edges and numbers
             of another, the control that tells knowledge from mere parameters.
 
     Raises:
@@ -54,8 +54,10 @@ def _without_id(graph: KnowledgeGraph, config: Config) -> _State:
     return graph, config.model_copy(update={"encoder": config.encoder.model_copy(update={"identity": False})})
 
 
-def _without_together(graph: KnowledgeGraph, config: Config) -> _State:
-    return graph, config.model_copy(update={"rescore": config.rescore.model_copy(update={"together": False})})
+def _without_co_occurrence(graph: KnowledgeGraph, config: Config) -> _State:
+    return graph, config.model_copy(
+        update={"rescore": config.rescore.model_copy(update={"co_occurrence": False})}
+    )
 
 
 def _shuffled(graph: KnowledgeGraph, config: Config) -> _State:
@@ -76,6 +78,6 @@ _WITHOUT: dict[str, Callable[[KnowledgeGraph, Config], _State]] = {
     "graph": _without_graph,
     "text": _without_text,
     "id": _without_id,
-    "together": _without_together,
+    "co-occurrence": _without_co_occurrence,
     "shuffle-graph": _shuffled,
 }

@@ -1,6 +1,6 @@
 """What lists are held against: what users took and knew, how popular items are, and what they have in common.
 
-Enters: a `Fold`, embeddings, types of nodes. Leaves: a `World` in matrices, with its buckets of users and of items.
+Enters: a `Fold`, embeddings, types of nodes. Leaves: a `GroundTruth` in matrices, with its buckets of users and of items.
 Nothing is written.
 """
 
@@ -26,7 +26,7 @@ _POPULARITY = ("head", "middle", "tail")
 
 
 @dataclass(frozen=True)
-class World:
+class GroundTruth:
     """What there is to compare lists with; rows are users who took something, columns items."""
 
     users: Vocabulary
@@ -56,7 +56,7 @@ class World:
             return len(self.counts) - np.diff(self.seen.indptr)
         return int(self.only.sum()) - np.asarray(self.seen[:, self.only].getnnz(axis=1))
 
-    def within(self, only: np.ndarray) -> World:
+    def within(self, only: np.ndarray) -> GroundTruth:
         """The world in which there are no other items than these to rank and to take; a mask of shape (n_items,)."""
         truth = self.truth.copy()
         truth.data[~only[truth.indices]] = 0
@@ -105,14 +105,14 @@ class World:
         return {name: mask for name, mask in named.items() if mask.any()}
 
 
-def world_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] = ()) -> World:
+def ground_truth_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] = ()) -> GroundTruth:
     """What lists for a fold are held against; see `evaluate_lists`.
 
     Raises:
         UnknownId: There is no such type of nodes.
     """
     log = fold.graph.interactions
-    return World(
+    return GroundTruth(
         users=fold.test.users,
         truth=fold.truth,
         known=fold.known,

@@ -15,7 +15,7 @@ import pyarrow as pa
 from kgrec.errors import ConfigError, SourceError, UnknownId, did_you_mean
 from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.ground_truth import World, world_of
+from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics import accuracy, beyond_accuracy
 from kgrec.metrics.topk import gains, rows_of
@@ -68,12 +68,12 @@ def evaluate_lists(
     """
     if not k or min(k) < 1:
         raise ConfigError(f"k is {list(k)}.", "Give lengths of 1 or more.")
-    world = world_of(fold, embeddings, classes)
+    world = ground_truth_of(fold, embeddings, classes)
     return measured(world, codes_of(fold, lists, max(k)), k)
 
 
 def measured(
-    world: World, lists: np.ndarray, ks: Sequence[int], among: Mapping[str, np.ndarray] | None = None
+    world: GroundTruth, lists: np.ndarray, ks: Sequence[int], among: Mapping[str, np.ndarray] | None = None
 ) -> Evaluation:
     """Measure lists of items by their rows.
 
@@ -156,7 +156,7 @@ def codes_of(fold: Fold, lists: Any, k: int) -> np.ndarray:
 
 
 def _figures_of_accuracy(
-    world: World, lists: np.ndarray, taken: np.ndarray
+    world: GroundTruth, lists: np.ndarray, taken: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
     positives = np.diff(world.truth.indptr)
     for name, metric in ACCURACY.items():
@@ -164,7 +164,7 @@ def _figures_of_accuracy(
     yield "auc", accuracy.auc(taken, positives, (lists >= 0).sum(axis=1), world.candidates)
 
 
-def _figures(world: World, lists: np.ndarray, taken: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _figures(world: GroundTruth, lists: np.ndarray, taken: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield from _figures_of_accuracy(world, lists, taken)
     yield "novelty", beyond_accuracy.novelty(lists, world.counts, world.n_users)
     yield "popularity_lift", beyond_accuracy.popularity_lift(lists, world.known, world.counts)
@@ -178,7 +178,7 @@ def _figures(world: World, lists: np.ndarray, taken: np.ndarray) -> Iterator[tup
 
 
 def _figures_of_items(
-    world: World, lists: np.ndarray, taken: np.ndarray, mask: np.ndarray
+    world: GroundTruth, lists: np.ndarray, taken: np.ndarray, mask: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Figures of accuracy in which only positives with these items count, at the ranks that they have among all."""
     truth = world.truth

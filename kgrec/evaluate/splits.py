@@ -22,7 +22,7 @@ from kgrec.graph.interactions import Interactions, given
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.storage import artifacts
 
-Kind = Literal["time", "last", "random", "folds", "cold-items", "cold-users"]
+ProtocolKind = Literal["time", "last", "random", "folds", "cold-items", "cold-users"]
 _PARTS = ("train", "valid", "test", "history")
 
 
@@ -34,7 +34,7 @@ class Protocol(BaseModel, frozen=True, extra="forbid"):
     `cold-items` hides items whole, `cold-users` users.
     """
 
-    kind: Kind = "random"
+    kind: ProtocolKind = "random"
     """What is held back."""
     share: float = Field(0.2, gt=0, lt=1)
     """Held out: of all interactions (`time`), of a user's positives (`random`), of the items that somebody took
@@ -233,7 +233,7 @@ def _cold_users(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Genera
     return [fold_of(graph, *_tuned(known, protocol, rng), test, history=history)]
 
 
-_SPLITS: dict[Kind, Callable[[KnowledgeGraph, Protocol, np.random.Generator], list[Fold]]] = {
+_SPLITS: dict[ProtocolKind, Callable[[KnowledgeGraph, Protocol, np.random.Generator], list[Fold]]] = {
     "time": _by_time,
     "last": _last,
     "random": _at_random,

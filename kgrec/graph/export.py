@@ -331,7 +331,7 @@ _FORMATS: dict[str, Callable[[KnowledgeGraph, Path], list[str]]] = {
     "recbole": _recbole,
     "parquet": _parquet,
 }
-FORMATS = tuple(_FORMATS)
+EXPORT_FORMATS = tuple(_FORMATS)
 
 
 def _remarks(what: str, lost: dict[str, int]) -> list[str]:

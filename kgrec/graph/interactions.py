@@ -19,7 +19,7 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest import cells
 from kgrec.ingest.build_report import FileReport, Report, Tally
-from kgrec.ingest.interaction_rows import Log, positives, read_log
+from kgrec.ingest.interaction_rows import InteractionRows, positives, read_log
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.tables import frame_table
 
@@ -56,10 +56,12 @@ class Interactions:
     @classmethod
     def none(cls, items: Vocabulary) -> Interactions:
         """No interactions at all."""
-        return cls.from_log(Log(), items, None)
+        return cls.from_log(InteractionRows(), items, None)
 
     @classmethod
-    def from_log(cls, log: Log, items: Vocabulary, mapped: InteractionTable | None) -> Interactions:
+    def from_log(
+        cls, log: InteractionRows, items: Vocabulary, mapped: InteractionTable | None
+    ) -> Interactions:
         """Sort what a build read, and keep each pair of user and item once."""
         users, rank = _sorted_users(log)
         value = _joined(log.value, np.float32) if mapped and mapped.value else None
@@ -88,7 +90,7 @@ class Interactions:
         mapped = InteractionTable(
             file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
         )
-        log, report = Log(), Report()
+        log, report = InteractionRows(), Report()
         tally = Tally("interactions", FileReport(), ErrorPolicy())
         read_log(log, frame_table(frame, "interactions"), mapped, tally, report, items.ids)
         _refuse_unknown(report)
@@ -269,7 +271,7 @@ def held_out_of(frame: Any, log: Interactions) -> Interactions:
     return replace(valid.rows(usable), users=log.users, user=user[usable].astype(np.int32))
 
 
-def _sorted_users(log: Log) -> tuple[Vocabulary, np.ndarray]:
+def _sorted_users(log: InteractionRows) -> tuple[Vocabulary, np.ndarray]:
     """The users, sorted, and the place of each code among them."""
     encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
     order = pc.sort_indices(encoded.dictionary)

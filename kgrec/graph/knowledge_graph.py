@@ -20,7 +20,7 @@ from kgrec.graph.vocabulary import Vocabulary, named
 from kgrec.ingest.assemble import Assembled, assemble
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping, load_mapping
-from kgrec.ingest.reader import Progress, begin, read_files, read_interactions
+from kgrec.ingest.reader import SourceProgress, begin, read_files, read_interactions
 from kgrec.ingest.sources import find_files
 from kgrec.storage import artifacts
 
@@ -285,7 +285,7 @@ class KnowledgeGraph:
 
 
 def build_graph(
-    mapping: str | Path | Mapping, *, allow_outside: bool = False, progress: Progress | None = None
+    mapping: str | Path | Mapping, *, allow_outside: bool = False, progress: SourceProgress | None = None
 ) -> KnowledgeGraph:
     """Build the graph that a mapping describes.
 

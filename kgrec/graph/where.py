@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from kgrec.errors import ConfigError, KgrecError, UnknownId, did_you_mean
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import named
-from kgrec.graph.where_syntax import Both, Comparison, Condition, Has, Not, Operator, Word
+from kgrec.graph.where_syntax import And, Condition, Has, Not, Operator, ValueComparison, Word
 
 _BACKWARDS = "^"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -45,19 +45,19 @@ def matching(graph: KnowledgeGraph, condition: Condition, *, skip_unknown: bool 
     names = _Names(graph)
 
     def met(part: Condition) -> np.ndarray:
-        if isinstance(part, Comparison):
+        if isinstance(part, ValueComparison):
             return _compared(part, names.meaning(part.name), skip_unknown)
         if isinstance(part, Has):
             return _any(kind.present() for kind in names.meaning(part.name))
         if isinstance(part, Not):
             return ~met(part.part)
-        join = np.logical_and if isinstance(part, Both) else np.logical_or
+        join = np.logical_and if isinstance(part, And) else np.logical_or
         return reduce(join, map(met, part.parts))
 
     return met(condition)
 
 
-def _compared(part: Comparison, kinds: list[_Kind], skip_unknown: bool) -> np.ndarray:
+def _compared(part: ValueComparison, kinds: list[_ValueKind], skip_unknown: bool) -> np.ndarray:
     able = [kind for kind in kinds if part.operator in kind.operators]
     if not able:
         first = kinds[0]
@@ -86,7 +86,7 @@ class _Names:
         self.texts = set(pc.unique(graph.text["predicate"]).to_pylist())
         self.labels = _label_names(graph)
 
-    def meaning(self, name: Word) -> list[_Kind]:
+    def meaning(self, name: Word) -> list[_ValueKind]:
         """All that a name can be.
 
         Raises:
@@ -99,7 +99,7 @@ class _Names:
             raise ConfigError(f"{name} is no name in the graph.", near)
         return kinds
 
-    def _own(self, name: str) -> Iterator[_Kind]:
+    def _own(self, name: str) -> Iterator[_ValueKind]:
         bare = name.removeprefix(_BACKWARDS)
         if bare in self.relations:
             of = self.graph.triples["relation"].to_numpy() == self.relations.index(bare)
@@ -112,7 +112,7 @@ class _Names:
         if name in self.labels:
             yield _Texts.labels(self.graph)
 
-    def _general(self, name: str) -> Iterator[_Kind]:
+    def _general(self, name: str) -> Iterator[_ValueKind]:
         bare = name.removeprefix(_BACKWARDS)
         if bare in self.types:
             is_type = pc.equal(pc.cast(self.graph.entities["type"], pa.string()), bare).to_numpy()
@@ -274,7 +274,7 @@ class _Texts:
 
 
 #: what a name of a condition can be
-_Kind = _Edges | _Numbers | _Texts
+_ValueKind = _Edges | _Numbers | _Texts
 
 
 def _within(operator: Operator, values: np.ndarray, start: float, end: float) -> np.ndarray:

@@ -52,7 +52,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ValueComparison:
     """A name compared with values; with several, one of them has to fit."""
 
     name: Word
@@ -75,20 +75,20 @@ class Not:
 
 
 @dataclass(frozen=True)
-class Both:
+class And:
     """All parts at once."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True)
-class Either:
+class Or:
     """One part at least."""
 
     parts: tuple[Condition, ...]
 
 
-Condition = Comparison | Has | Not | Both | Either
+Condition = ValueComparison | Has | Not | And | Or
 
 
 def parse(text: str) -> Condition:
@@ -132,14 +132,12 @@ class _Parser:
         return self._next.kind == kind and bool(self._taken())
 
     def _either(self) -> Condition:
-        return self._joined("or", self._both, Either)
+        return self._joined("or", self._both, Or)
 
     def _both(self) -> Condition:
-        return self._joined("and", self._single, Both)
+        return self._joined("and", self._single, And)
 
-    def _joined(
-        self, keyword: str, part: Callable[[], Condition], kind: type[Both] | type[Either]
-    ) -> Condition:
+    def _joined(self, keyword: str, part: Callable[[], Condition], kind: type[And] | type[Or]) -> Condition:
         parts = [part()]
         while self._took(keyword):
             parts.append(part())
@@ -173,14 +171,14 @@ class _Parser:
             raise _refused(name.at, problem, "Write alternatives as: name in (one, another).")
         if self._took("not"):
             self._expect("in")
-            return Not(Comparison(name, "=", self._values()))
+            return Not(ValueComparison(name, "=", self._values()))
         if self._took("in"):
-            return Comparison(name, "=", self._values())
+            return ValueComparison(name, "=", self._values())
         if self._took("!="):
-            return Not(Comparison(name, "=", (self._value(),)))
+            return Not(ValueComparison(name, "=", (self._value(),)))
         for operator in _OPERATORS:
             if self._took(operator):
-                return Comparison(name, operator, (self._value(),))
+                return ValueComparison(name, operator, (self._value(),))
         raise _unexpected(self._next, "=, !=, <, <=, >, >=, ~ or 'in'")
 
     def _values(self) -> tuple[Word, ...]:

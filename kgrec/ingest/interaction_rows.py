@@ -1,6 +1,6 @@
 """Tables of interactions, read into columns of codes.
 
-Enters: a `Table` and its part of the mapping. Leaves: `Log`. Rows never become Python objects: each batch is
+Enters: a `Table` and its part of the mapping. Leaves: `InteractionRows`. Rows never become Python objects: each batch is
 dictionary-encoded, and only its distinct users and items are looked up.
 """
 
@@ -35,7 +35,7 @@ _COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 @dataclass
-class Log:
+class InteractionRows:
     """Interactions in the order of their files, by codes of users and items."""
 
     #: users of each batch, each once there; `user` counts through all of these
@@ -49,7 +49,7 @@ class Log:
 
 
 def read_log(
-    log: Log,
+    log: InteractionRows,
     table: Table,
     mapped: InteractionTable,
     tally: Tally,
@@ -90,7 +90,7 @@ def positives(mapped: InteractionTable | None, value: np.ndarray | None, rows: i
 
 
 def _read_batch(
-    log: Log,
+    log: InteractionRows,
     batch: Batch,
     mapped: InteractionTable,
     tally: Tally,
@@ -132,7 +132,7 @@ def _item_codes(column: pa.Array, item_ids: Callable[[pa.Array], np.ndarray]) ->
     return np.asarray(codes[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
 
 
-def _encode_users(log: Log) -> None:
+def _encode_users(log: InteractionRows) -> None:
     """Number the users of the batches that wait: of many together, since most users are in several."""
     if not log.waiting:
         return

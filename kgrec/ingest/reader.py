@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Report, Tally
-from kgrec.ingest.interaction_rows import Log, read_log
+from kgrec.ingest.interaction_rows import InteractionRows, read_log
 from kgrec.ingest.mapping.schema import Mapping, TableFormat
 from kgrec.ingest.rdf_statements import read_rdf
 from kgrec.ingest.sources import Source
@@ -25,8 +25,8 @@ from kgrec.ingest.tables import frame_table, open_table
 from kgrec.storage.artifacts import digest
 
 #: finds the files that `file:` of a part of the mapping stands for
-Finder = Callable[[tuple[str, ...]], list[Source]]
-Progress = Callable[[str, int, int], None]
+SourceFinder = Callable[[tuple[str, ...]], list[Source]]
+SourceProgress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -56,7 +56,7 @@ def begin(mapping: Mapping) -> Reading:
     return Reading(mapping, Statements(Nodes(mapping.base)))
 
 
-def read_files(reading: Reading, find: Finder, progress: Progress | None = None) -> None:
+def read_files(reading: Reading, find: SourceFinder, progress: SourceProgress | None = None) -> None:
     """Read the tables of nodes, then of edges, then RDF; interactions come when the items are known.
 
     Raises:
@@ -90,13 +90,15 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
         reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
 
 
-def read_interactions(reading: Reading, find: Finder, item_ids: Callable[[pa.Array], np.ndarray]) -> Log:
+def read_interactions(
+    reading: Reading, find: SourceFinder, item_ids: Callable[[pa.Array], np.ndarray]
+) -> InteractionRows:
     """Read the log of interactions, if the mapping has one.
 
     Raises:
         SourceError: A file is absent or cannot be read.
     """
-    log = Log()
+    log = InteractionRows()
     mapped = reading.mapping.interactions
     for source in find(mapped.file) if mapped else []:
         assert mapped is not None
@@ -106,7 +108,7 @@ def read_interactions(reading: Reading, find: Finder, item_ids: Callable[[pa.Arr
     return log
 
 
-def _steps(reading: Reading, find: Finder) -> Iterator[tuple[Source, Callable[[], None]]]:
+def _steps(reading: Reading, find: SourceFinder) -> Iterator[tuple[Source, Callable[[], None]]]:
     mapping = reading.mapping
     for type_, nodes in mapping.nodes.items():
         for source in find(nodes.file):

@@ -1,6 +1,6 @@
 """New and changed items for a trained model: their rows are read, linked to what is known, embedded, put in.
 
-Enters: a `Model`, and rows laid out as its mapping says. Leaves: `Arrivals`, and another `Model`.
+Enters: a `Model`, and rows laid out as its mapping says. Leaves: `ItemUpdates`, and another `Model`.
 Nothing is written.
 """
 
@@ -17,10 +17,10 @@ import torch
 
 from kgrec.config import Config
 from kgrec.encode.dense_features import item_texts, raw_blocks
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.neighborhoods import hops_of
-from kgrec.encode.text import Progress, TextEncoder
+from kgrec.encode.text import TextEncoder, TextProgress
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.extend import differing, matched, outdated, without
 from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
@@ -28,15 +28,15 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
 from kgrec.model.model import Model, Parameters, aliases, history_vectors, sample_of_users, units
-from kgrec.model.propagation import Reached, reached
-from kgrec.rank.cold_transfer import heirs, inherited
+from kgrec.model.propagation import Propagation, propagated
+from kgrec.rank.cold_transfer import transfer_shares, transferred
 from kgrec.rank.rescorer import Rescorer, unit_rows
 from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class ItemUpdates:
     """Items that rows make new, or other than they were, embedded."""
 
     ids: Vocabulary
@@ -57,7 +57,7 @@ class Arrivals:
     same: list[str]
     #: known items that are linked to what the rows change; None where rows add items, since these have no parameter of
     #: their own that others could be linked to
-    reached: Reached | None
+    reached: Propagation | None
     #: the model's graph with what the rows say of these items
     graph: KnowledgeGraph
     #: what was read
@@ -76,14 +76,14 @@ class Arrivals:
         return [self.ids[at] for at in np.flatnonzero(nothing).tolist()]
 
 
-def read_arrivals(
+def read_updates(
     model: Model,
     rows: Any,
     text_encoder: TextEncoder | None,
-    progress: Progress | None = None,
+    progress: TextProgress | None = None,
     *,
     update: bool = False,
-) -> Arrivals:
+) -> ItemUpdates:
     """Read and embed items.
 
     Args:
@@ -113,17 +113,17 @@ def read_arrivals(
     entities = entities[changed]
     parameters = model.parameters()
     features = read_features(parameters, graph, entities, text_encoder, progress)
-    return Arrivals(
+    return ItemUpdates(
         ids=Vocabulary(names[changed]),
         rows=row[changed],
         entities=entities,
         vectors=embed(parameters, model.config, features) + _residuals(model, row[changed]),
         features=features,
-        linked=_link_counts(parameters.schema(), features),
+        linked=_link_counts(parameters.featurizer(), features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
         others=names[~taken].tolist(),
         same=names[taken & first & ~changed].tolist(),
-        reached=reached(model, graph, ids, entities, partial(embed, parameters, model.config))
+        reached=propagated(model, graph, ids, entities, partial(embed, parameters, model.config))
         if update
         else None,
         graph=graph,
@@ -131,7 +131,7 @@ def read_arrivals(
     )
 
 
-def with_arrivals(model: Model, new: Arrivals) -> Model:
+def with_updates(model: Model, new: ItemUpdates) -> Model:
     """A model with these items, new ones appended, known ones in the row that they have; `model` stays as it is."""
     appended = new.rows < 0
     at = new.rows.copy()
@@ -167,7 +167,7 @@ def read_features(
     graph: KnowledgeGraph,
     entities: np.ndarray,
     text_encoder: TextEncoder | None,
-    progress: Progress | None = None,
+    progress: TextProgress | None = None,
 ) -> ItemFeatures:
     """What the encoder reads of some items.
 
@@ -181,17 +181,17 @@ def read_features(
     Raises:
         ConfigError: The text encoder is another than that of training, or a vector of another length.
     """
-    schema = parameters.schema()
-    widths = {name: len(spread.mean) for name, spread in schema.whitenings.items()}
-    return schema.features(graph, entities, raw_blocks(graph, entities, text_encoder, widths, progress))
+    featurizer = parameters.featurizer()
+    widths = {name: len(spread.mean) for name, spread in featurizer.whitenings.items()}
+    return featurizer.features(graph, entities, raw_blocks(graph, entities, text_encoder, widths, progress))
 
 
 def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
     """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
-    schema = parameters.schema()
+    featurizer = parameters.featurizer()
     # neither fresh parameters nor a copy of those that are there: they are as large as the catalogue
     with torch.device("meta"):
-        encoder = ItemEncoder.for_schema(config.encoder, schema, len(parameters.arrays["identity"]))
+        encoder = ItemEncoder.for_features(config.encoder, featurizer, len(parameters.arrays["identity"]))
     state = {name: torch.from_numpy(parameters.arrays[name]) for name in encoder.state_dict()}
     encoder.load_state_dict(state, assign=True)
     with torch.no_grad():
@@ -199,12 +199,12 @@ def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.
     return vectors
 
 
-def _link_counts(schema: Schema, features: ItemFeatures) -> list[int]:
+def _link_counts(featurizer: Featurizer, features: ItemFeatures) -> list[int]:
     """How many neighbours with a parameter each of these items has."""
     links = features.neighbors.tocoo()
     # A number is no neighbour that a user would count, nor is what is further away.
-    near = np.array([hops_of(name) == 1 for name in schema.relations], bool)[features.relation]
-    is_entity = ((features.entity < len(schema.entities)) & near)[links.col]
+    near = np.array([hops_of(name) == 1 for name in featurizer.relations], bool)[features.relation]
+    is_entity = ((features.entity < len(featurizer.entities)) & near)[links.col]
     counts: list[int] = np.bincount(links.row[is_entity], minlength=len(features)).tolist()
     return counts
 
@@ -236,7 +236,7 @@ def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
     return residuals
 
 
-def _moved(model: Model, reached: Reached) -> Model:
+def _moved(model: Model, reached: Propagation) -> Model:
     """The model with items where their neighbours put them; its index is as it was."""
     vectors, lengths = units(reached.vectors)
     at = reached.rows
@@ -252,7 +252,7 @@ def _moved(model: Model, reached: Reached) -> Model:
 def _neighbours(model: Model, features: ItemFeatures) -> sp.csr_matrix:
     """Neighbours of items as the second look has them: unit rows; shape (len(features), n_columns)."""
     known = model.rescorer.columns
-    codes = model.parameters().schema().codes(features.relation, features.entity)
+    codes = model.parameters().featurizer().codes(features.relation, features.entity)
     place = np.searchsorted(known, codes)
     there = np.flatnonzero(place < len(known))
     there = there[known[place[there]] == codes[there]]
@@ -284,8 +284,8 @@ def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.cs
     if not model.rescorer.weights[3]:
         return no_weights(len(vectors), len(model.items))
     known = np.flatnonzero(model.trained)
-    near = heirs(model.index, vectors, graph, known, model.rescorer.graph)
-    return inherited(near, model.rescorer.together)
+    near = transfer_shares(model.index, vectors, graph, known, model.rescorer.graph)
+    return transferred(near, model.rescorer.co_occurrence)
 
 
 def _rows(model: Model, entities: np.ndarray) -> np.ndarray:

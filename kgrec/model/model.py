@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.config import Config
-from kgrec.encode.featurizer import Schema
+from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.whitening import Whitening
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
@@ -25,8 +25,8 @@ from kgrec.rank.rescorer import Rescorer, best_first
 from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
 from kgrec.storage import artifacts
 
-_KNOTS, _MEAN, _MAP = "schema.knots.", "schema.mean.", "schema.map."
-_WORDS, _WORD_IDF = "schema.words", "schema.word_idf"
+_BINS, _MEAN, _MAP = "featurizer.bins.", "featurizer.mean.", "featurizer.map."
+_TOKENS, _TOKEN_IDF = "featurizer.label_tokens", "featurizer.token_idf"
 #: conditions of which the answer is kept, a byte an item: who asks for many users asks in parts
 _CONDITIONS = 16
 #: users whose vectors are made at once
@@ -35,40 +35,40 @@ _USERS = 4096
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the encoder learned, and the schema that it learned it under."""
+    """What the encoder learned, and the featurizer that it learned it under."""
 
     relations: tuple[str, ...]
-    #: by name; the arrays of `encoder.ItemEncoder` and of `features.Schema`
+    #: by name; the arrays of `encoder.ItemEncoder` and of `Featurizer`
     arrays: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, arrays: dict[str, np.ndarray], schema: Schema) -> Parameters:
-        """The arrays of an encoder, and the schema as arrays."""
-        kept = {"schema.entities": schema.entities, "schema.idf": schema.idf}
-        kept |= {f"{_KNOTS}{name}": values for name, values in schema.knots.items()}
-        kept |= {f"{_MEAN}{name}": spread.mean for name, spread in schema.whitenings.items()}
-        kept |= {f"{_MAP}{name}": spread.map for name, spread in schema.whitenings.items()}
-        if schema.words:
+    def of(cls, arrays: dict[str, np.ndarray], featurizer: Featurizer) -> Parameters:
+        """The arrays of an encoder, and the featurizer as arrays."""
+        kept = {"featurizer.entities": featurizer.entities, "featurizer.idf": featurizer.idf}
+        kept |= {f"{_BINS}{name}": values for name, values in featurizer.bins.items()}
+        kept |= {f"{_MEAN}{name}": whitening.mean for name, whitening in featurizer.whitenings.items()}
+        kept |= {f"{_MAP}{name}": whitening.map for name, whitening in featurizer.whitenings.items()}
+        if featurizer.label_tokens:
             # an array has no strings: words hold no line end
-            kept[_WORDS] = np.frombuffer("\n".join(schema.words).encode(), np.uint8).copy()
-            kept[_WORD_IDF] = schema.word_idf
-        return cls(schema.relations, {**arrays, **kept})
+            kept[_TOKENS] = np.frombuffer("\n".join(featurizer.label_tokens).encode(), np.uint8).copy()
+            kept[_TOKEN_IDF] = featurizer.token_idf
+        return cls(featurizer.relations, {**arrays, **kept})
 
-    def schema(self) -> Schema:
+    def featurizer(self) -> Featurizer:
         """What the arrays were learned under."""
         # safetensors keeps no order, and relations end with the numeric predicates in theirs.
-        numeric = sum(name.startswith(_KNOTS) for name in self.arrays)
+        numeric = sum(name.startswith(_BINS) for name in self.arrays)
         names = self.relations[len(self.relations) - numeric :]
         blocks = sorted(name.removeprefix(_MEAN) for name in self.arrays if name.startswith(_MEAN))
-        words = bytes(self.arrays[_WORDS]).decode().split("\n") if _WORDS in self.arrays else ()
-        return Schema(
+        words = bytes(self.arrays[_TOKENS]).decode().split("\n") if _TOKENS in self.arrays else ()
+        return Featurizer(
             self.relations,
-            self.arrays["schema.entities"],
-            self.arrays["schema.idf"],
-            {name: self.arrays[f"{_KNOTS}{name}"] for name in names},
+            self.arrays["featurizer.entities"],
+            self.arrays["featurizer.idf"],
+            {name: self.arrays[f"{_BINS}{name}"] for name in names},
             {name: Whitening(self.arrays[f"{_MEAN}{name}"], self.arrays[f"{_MAP}{name}"]) for name in blocks},
             tuple(words),
-            self.arrays.get(_WORD_IDF, np.zeros(0, np.float32)),
+            self.arrays.get(_TOKEN_IDF, np.zeros(0, np.float32)),
         )
 
 

@@ -22,7 +22,7 @@ from kgrec.model.model import Model
 
 
 @dataclass(frozen=True)
-class Reached:
+class Propagation:
     """Known items whose neighbours changed, though no row spoke of them."""
 
     #: in the model; shape (n,), int64
@@ -33,13 +33,13 @@ class Reached:
     features: ItemFeatures
 
 
-def reached(
+def propagated(
     model: Model,
     after: KnowledgeGraph,
     said: np.ndarray,
     entities: np.ndarray,
     embed: Callable[[ItemFeatures], np.ndarray],
-) -> Reached:
+) -> Propagation:
     """The items of a model, but for those with ids `entities`, whose neighbours in `after` are others than in its graph.
 
     Args:
@@ -49,15 +49,15 @@ def reached(
         entities: Of the items that got vectors from their rows.
         embed: Vectors of items from features, before normalisation.
     """
-    before, schema = model.graph(), model.parameters().schema()
-    near = _near(before, after, said, max(map(hops_of, schema.relations), default=1))
-    near = np.union1d(near, _near_renamed(before, after, said)) if schema.words else near
+    before, featurizer = model.graph(), model.parameters().featurizer()
+    near = _near(before, after, said, max(map(hops_of, featurizer.relations), default=1))
+    near = np.union1d(near, _near_renamed(before, after, said)) if featurizer.label_tokens else near
     rows = np.flatnonzero(np.isin(model.entities, np.setdiff1d(near, entities)))
-    was, now = (schema.features(graph, model.entities[rows]) for graph in (before, after))
+    was, now = (featurizer.features(graph, model.entities[rows]) for graph in (before, after))
     moved = (embed(now) - embed(was)) if len(rows) else np.zeros((0, model.vectors.shape[1]), np.float32)
     some = np.flatnonzero(moved.any(axis=1))
     rows = rows[some]
-    return Reached(rows, model.vectors[rows] * model.lengths[rows, None] + moved[some], now.take(some))
+    return Propagation(rows, model.vectors[rows] * model.lengths[rows, None] + moved[some], now.take(some))
 
 
 def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops: int) -> np.ndarray:

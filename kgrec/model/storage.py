@@ -21,10 +21,9 @@ from kgrec.errors import ArtifactError, CorruptArtifact
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.model import Model, Parameters
-from kgrec.rank import rescorer
 from kgrec.rank.rescorer import Rescorer
 from kgrec.retrieve import Built, VectorIndex
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, migrations
 
 #: what recommending does without
 _PARAMETERS, _GRAPH = "model.safetensors", "graph"
@@ -99,15 +98,21 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
 
 def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
     """Read what is in `folder`; what is read later is looked for under `named`, its name when no writer is at work."""
+    parts = migrations.StoredModel(
+        artifacts.read_json(folder / "config.json"),
+        artifacts.read_table(folder / "items.parquet"),
+        artifacts.read_table(folder / "history.parquet"),
+        artifacts.map_tensors(folder / "rescore.safetensors"),
+    )
     try:
-        stored = _Stored.model_validate(artifacts.read_json(folder / "config.json"))
-    except ValueError as error:
+        migrations.migrated(parts, manifest.format_version)
+        stored = _Stored.model_validate(parts.config)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptArtifact(
             f"{folder / 'config.json'} is not a model's configuration ({str(error).splitlines()[0]}).",
             "Make the folder again, or restore it from a copy.",
         ) from None
-    items = artifacts.read_table(folder / "items.parquet")
-    history = artifacts.read_table(folder / "history.parquet")
+    items, history = parts.items, parts.history
     shape = (stored.n_users, stored.n_items)
     vectors = artifacts.map_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim))
     positive = history["positive"].to_numpy()
@@ -127,7 +132,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         histories=_matrix(user[positive], item[positive], shape, _weights(history)[positive]),
         seen=_matrix(user, item, shape),
         index=VectorIndex.load(folder, vectors, stored.index, stored.config.index),
-        rescorer=_rescorer(folder / "rescore.safetensors", stored.n_items),
+        rescorer=_rescorer(folder / "rescore.safetensors", parts.rescore, stored.n_items),
         metrics=artifacts.read_json(folder / "metrics.json"),
         parameters=_once(lambda: _parameters(named, manifest, stored.relations)),
         graph=_once(lambda: _graph(named, manifest)),
@@ -143,9 +148,9 @@ def _removed(items: pa.Table) -> np.ndarray:
     return np.flatnonzero(items["removed"].to_numpy()) if there else np.zeros(0, np.int64)
 
 
-def _rescorer(path: Path, n_items: int) -> Rescorer:
+def _rescorer(path: Path, arrays: dict[str, np.ndarray], n_items: int) -> Rescorer:
     try:
-        return rescorer.load(path, n_items)
+        return Rescorer.of_arrays(arrays, n_items)
     except ValueError as error:
         raise CorruptArtifact(
             f"{path} {error}.", "Make the folder again, or restore it from a copy."
@@ -155,7 +160,8 @@ def _rescorer(path: Path, n_items: int) -> Rescorer:
 def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
     from safetensors.numpy import load_file
 
-    return Parameters(relations, artifacts.reading_again(folder, manifest, _PARAMETERS, load_file))
+    arrays = artifacts.reading_again(folder, manifest, _PARAMETERS, load_file)
+    return Parameters(relations, migrations.migrated_parameters(arrays, manifest.format_version))
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:

@@ -21,7 +21,7 @@ _NEAR, _HEIRS = 100, 20
 _ITSELF = 0.5
 
 
-def heirs(
+def transfer_shares(
     index: VectorIndex,
     vectors: np.ndarray,
     neighbors: sp.csr_matrix,
@@ -56,35 +56,37 @@ def heirs(
     return sp.csr_matrix((share.ravel(), (row, column.ravel())), size)
 
 
-def inherited(heirs: sp.csr_matrix, together: sp.csr_matrix) -> sp.csr_matrix:
-    """What goes with new items: what goes with their heirs, and these themselves.
+def transferred(transfer_shares: sp.csr_matrix, co_occurrence: sp.csr_matrix) -> sp.csr_matrix:
+    """What goes with new items: what goes with the known items that are like them, and these themselves.
 
     Without this, new items would lack a part of the score that known ones have, and sink among them.
 
     Args:
-        heirs: shares of known items; shape (n_new, n_items).
-        together: what goes with known items; shape (n_items, n_items).
+        transfer_shares: shares of known items; shape (n_new, n_items).
+        co_occurrence: what goes with known items; shape (n_items, n_items).
 
     Returns:
         shape (n_new, n_items), float32.
     """
-    itself = _ITSELF * sp.identity(together.shape[0], np.float32, "csr")
-    rows: sp.csr_matrix = (heirs @ (together + itself)).tocsr().astype(np.float32)
+    itself = _ITSELF * sp.identity(co_occurrence.shape[0], np.float32, "csr")
+    rows: sp.csr_matrix = (transfer_shares @ (co_occurrence + itself)).tocsr().astype(np.float32)
     return rows
 
 
-def with_heirs(together: sp.csr_matrix, new: np.ndarray, heirs: sp.csr_matrix) -> sp.csr_matrix:
-    """`together` with what some of its items inherit.
+def with_transfer(
+    co_occurrence: sp.csr_matrix, new: np.ndarray, transfer_shares: sp.csr_matrix
+) -> sp.csr_matrix:
+    """`co_occurrence` with what some of its items inherit.
 
     Args:
-        together: shape (n_items, n_items).
+        co_occurrence: shape (n_items, n_items).
         new: rows of these items, which are empty there; shape (n_new,).
-        heirs: shares of known items; shape (n_new, n_items).
+        transfer_shares: shares of known items; shape (n_new, n_items).
     """
     if not len(new):
-        return together
-    rows = inherited(heirs, together).tocoo()
-    known = together.tocoo()
+        return co_occurrence
+    rows = transferred(transfer_shares, co_occurrence).tocoo()
+    known = co_occurrence.tocoo()
     parts = ((known.data, rows.data), (known.row, new[rows.row]), (known.col, rows.col))
     data, row, column = (np.concatenate(part) for part in parts)
-    return sp.csr_matrix((data, (row, column)), together.shape)
+    return sp.csr_matrix((data, (row, column)), co_occurrence.shape)

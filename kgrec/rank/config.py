@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 #: in the order of `Rescorer.parts`: cosine of the embeddings, of the neighbours, of the texts; taken together
-PARTS = ("embedding", "graph", "text", "together")
+SCORERS = ("embedding", "graph", "text", "co_occurrence")
 
 
 Weight = Annotated[float, Field(ge=0)]
@@ -26,9 +26,9 @@ class RescoreConfig(BaseModel, frozen=True, extra="forbid"):
     """Items that the index gives at least, to be ranked by all parts; five times the length of a list if that is more."""
     neighbors: int = Field(100, ge=1)
     """Items at most whose weights are fitted for what is taken together with an item."""
-    together: bool = True
+    co_occurrence: bool = True
     """Whether what is taken together is fitted at all."""
-    unmet: float | None = Field(None, allow_inf_nan=False)
+    cold_offset: float | None = Field(None, allow_inf_nan=False)
     """Is added to the score of items in no interaction. They may be new, or what nobody wants, and a log does not say which. None: what does best on
     validation data if both are as likely; 0: they are new, and compete as items do that are added later."""
     penalty: float | None = Field(None, gt=0)

@@ -1,6 +1,6 @@
 """The weights of a score's parts, chosen on held-out data, and what a score reaches there.
 
-Enters: what embeddings put first for some users, and what these took in truth. Leaves: a `Blend`. Nothing is written.
+Enters: what embeddings put first for some users, and what these took in truth. Leaves: a `FusionWeights`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.graph.interactions import of_items
 from kgrec.metrics.accuracy import ranking_quality
 from kgrec.metrics.topk import blocks, gains
-from kgrec.rank.cold_transfer import heirs, with_heirs
-from kgrec.rank.config import PARTS, RescoreConfig
+from kgrec.rank.cold_transfer import transfer_shares, with_transfer
+from kgrec.rank.config import SCORERS, RescoreConfig
 from kgrec.rank.rescorer import Rescorer, proportions, unit_rows
 from kgrec.rank.slim import item_weights, no_weights
 from kgrec.retrieve import IndexConfig, VectorIndex
@@ -32,12 +32,12 @@ WORTH = 1.001
 
 
 @dataclass(frozen=True)
-class Blend:
+class FusionWeights:
     """Weights, and what the whole score reaches with them."""
 
     #: of kgrec.rank.slim
     penalty: float
-    #: of PARTS; shape (4,), float32, summing to 1
+    #: of SCORERS; shape (4,), float32, summing to 1
     weights: np.ndarray
     ndcg: float
     recall: float
@@ -91,12 +91,12 @@ class Shortlist:
         return user, place
 
 
-class Blender:
+class FusionSearch:
     """Weighs the parts of a score by what was held out.
 
     Args:
         features: of the items.
-        schema: of the features.
+        featurizer: of the features.
         training: what is learned from; shape (n_users, n_items).
         known: items that training knows; shape (n_items,), bool.
         k: length of the lists that are judged.
@@ -106,7 +106,7 @@ class Blender:
     def __init__(
         self,
         features: ItemFeatures,
-        schema: Schema,
+        featurizer: Featurizer,
         training: sp.csr_matrix,
         known: np.ndarray,
         k: int,
@@ -117,8 +117,8 @@ class Blender:
         self.penalties = several if config.penalty is None else (config.penalty,)
         self.usual = USUAL if config.penalty is None else config.penalty
         n_items = len(features)
-        self._plain = rescorer(features, schema, no_weights(n_items, n_items), np.ones(len(PARTS)))
-        counts = config.together if config.weights is None else config.weights[3] > 0
+        self._plain = rescorer(features, featurizer, no_weights(n_items, n_items), np.ones(len(SCORERS)))
+        counts = config.co_occurrence if config.weights is None else config.weights[3] > 0
         #: what is taken together with known items, by penalty: fitted once for all trials, and in the time of none
         self._fitted = dict(
             zip(self.penalties, item_weights(training, self.penalties, config.neighbors), strict=True)
@@ -126,20 +126,22 @@ class Blender:
             else ()
         )
 
-    def blend(self, shortlist: Shortlist, penalties: Sequence[float]) -> Blend:
+    def choose(self, shortlist: Shortlist, penalties: Sequence[float]) -> FusionWeights:
         """The best weights, with the best of some penalties; or the weights that the configuration has."""
         if self.config.weights is not None:
             return self._given(shortlist, proportions(self.config.weights))
         k, penalty = self.k, self.usual
         parts = shortlist.parts(self._plain)
-        if self.config.together:
+        if self.config.co_occurrence:
             taken = self._taken(shortlist, penalties)
             if len(penalties) > 1:
                 penalty = max(penalties, key=lambda one: (_weights(shortlist, taken[one][None], k)[1], -one))
             parts[2] = taken[penalty]
-        return Blend(penalty, *_weights(shortlist, parts, k))
+        return FusionWeights(penalty, *_weights(shortlist, parts, k))
 
-    def unmet(self, worlds: Sequence[Shortlist], made_new: np.ndarray, blend: Blend) -> float:
+    def cold_offset(
+        self, worlds: Sequence[Shortlist], held_out_items: np.ndarray, weights_found: FusionWeights
+    ) -> float:
         """What is best added to the score of items in no interaction, which may be new or unwanted.
 
         If they are new, they belong where those are that were made new, and half of what is to be found is with these. If they
@@ -148,14 +150,14 @@ class Blender:
 
         Args:
             worlds: shortlists of the first world, and of the second if items were made new.
-            made_new: which; shape (n_items,), bool.
-            blend: what else the score is.
+            held_out_items: which; shape (n_items,), bool.
+            weights_found: what else the score is.
         """
-        scorer = self._rescorer(blend.weights, worlds, blend.penalty)
+        scorer = self._rescorer(weights_found.weights, worlds, weights_found.penalty)
         scores = [one.scores(scorer) for one in worlds]
         unknown = [~self.known[one.candidates] for one in worlds]
         spread = _spread(np.where(np.isfinite(scores[0]), scores[0], 0))
-        groups = (made_new, ~made_new) if made_new.any() else (~made_new,)
+        groups = (held_out_items, ~held_out_items) if held_out_items.any() else (~held_out_items,)
         judged = [[worlds[0].of(items) for items in groups], *([one] for one in worlds[1:])]
 
         def reached(added: float) -> list[float]:
@@ -169,23 +171,23 @@ class Blender:
         tried = [0.0 - factor * spread for factor in _GRID]
         return tried[least_regret(np.array([reached(added) for added in tried]))]
 
-    def _given(self, shortlist: Shortlist, weights: np.ndarray) -> Blend:
+    def _given(self, shortlist: Shortlist, weights: np.ndarray) -> FusionWeights:
         scores = shortlist.scores(self._rescorer(weights, [shortlist], self.usual))
-        return Blend(self.usual, weights, *shortlist.quality(scores, self.k))
+        return FusionWeights(self.usual, weights, *shortlist.quality(scores, self.k))
 
     def _rescorer(self, weights: np.ndarray, shortlists: Sequence[Shortlist], penalty: float) -> Rescorer:
         """The score with these weights, for the candidates of some shortlists of the same embeddings."""
         scorer = replace(self._plain, weights=weights)
         if not weights[3]:
             return scorer
-        return replace(scorer, together=with_heirs(self._fitted[penalty], *self._heirs(shortlists)))
+        return replace(scorer, co_occurrence=with_transfer(self._fitted[penalty], *self._heirs(shortlists)))
 
     def _taken(self, shortlist: Shortlist, penalties: Sequence[float]) -> dict[float, np.ndarray]:
         """What is taken together with the candidates, by penalty; each of shape (n_users, width)."""
         only = replace(self._plain, weights=np.array([1, 0, 0, 1], np.float32))
         new, near = self._heirs([shortlist])
-        by_penalty = {one: with_heirs(self._fitted[one], new, near) for one in penalties}
-        return {one: shortlist.parts(replace(only, together=by_penalty[one]))[2] for one in penalties}
+        by_penalty = {one: with_transfer(self._fitted[one], new, near) for one in penalties}
+        return {one: shortlist.parts(replace(only, co_occurrence=by_penalty[one]))[2] for one in penalties}
 
     def _heirs(self, shortlists: Sequence[Shortlist]) -> tuple[np.ndarray, sp.csr_matrix]:
         """Candidates that training does not know, and the shares of known items in them; shapes (n,) and (n, n_items)."""
@@ -195,7 +197,7 @@ class Blender:
         if not len(new):
             return new, no_weights(0, len(known))
         index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
-        return new, heirs(index, vectors[new], graph[new], np.flatnonzero(known), graph)
+        return new, transfer_shares(index, vectors[new], graph[new], np.flatnonzero(known), graph)
 
 
 def least_regret(quality: np.ndarray) -> int:
@@ -210,8 +212,8 @@ def least_regret(quality: np.ndarray) -> int:
 
 def rescorer(
     features: ItemFeatures,
-    schema: Schema,
-    together: sp.csr_matrix,
+    featurizer: Featurizer,
+    co_occurrence: sp.csr_matrix,
     weights: np.ndarray,
     prior: np.ndarray | None = None,
 ) -> Rescorer:
@@ -220,9 +222,9 @@ def rescorer(
     return Rescorer(
         weights=np.asarray(weights, np.float32),
         graph=unit_rows(features.neighbors),
-        columns=schema.codes(features.relation, features.entity),
+        columns=featurizer.codes(features.relation, features.entity),
         text=features.dense.astype(np.float16),
-        together=together,
+        co_occurrence=co_occurrence,
         prior=prior.astype(np.float32),
     )
 

@@ -20,15 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.rank.config import PARTS
+from kgrec.rank.config import SCORERS
 from kgrec.retrieve.exact import in_order
-from kgrec.storage import artifacts
 
 _QUERIES = 128
 
@@ -37,7 +35,7 @@ _QUERIES = 128
 class Rescorer:
     """What the parts of a score are made from; a row for each item of the model."""
 
-    #: of PARTS, summing to 1; shape (4,), float32
+    #: of SCORERS, summing to 1; shape (4,), float32
     weights: np.ndarray
     #: unit rows; shape (n_items, n_columns), float32
     graph: sp.csr_matrix
@@ -46,7 +44,7 @@ class Rescorer:
     #: unit rows or zero; shape (n_items, text_dim), float16
     text: np.ndarray
     #: weight of each other item of a history; shape (n_items, n_items), float32
-    together: sp.csr_matrix
+    co_occurrence: sp.csr_matrix
     #: added to the score, whoever asks; not 0 for items that nobody met; shape (n_items,), float32
     prior: np.ndarray
 
@@ -82,7 +80,7 @@ class Rescorer:
     ) -> np.ndarray:
         """The parts after the first, of some candidates; shape (3, n_users, width), float32. A part without weight is zero."""
         found = np.zeros((3, *candidates.shape), np.float32)
-        similarities = (self._by_graph, self._by_text, self._by_together)
+        similarities = (self._by_graph, self._by_text, self._by_co_occurrence)
         for start in range(0, len(candidates), _QUERIES):
             some = slice(start, start + _QUERIES)
             items, place = np.unique(candidates[some], return_inverse=True)
@@ -107,18 +105,23 @@ class Rescorer:
         graph, text = self.graph[rows], self.text[rows].astype(np.float32)
         by_graph = weight * (graph @ self.graph[[item]].T).toarray().ravel()
         by_text = weight * (text @ self.text[item].astype(np.float32))
-        together = history.data * self.together[[item]].toarray().ravel()[rows]
-        by_together = together / np.sqrt(_liked(history))
+        co_occurrence = history.data * self.co_occurrence[[item]].toarray().ravel()[rows]
+        by_co_occurrence = co_occurrence / np.sqrt(_liked(history))
         graph_length = _length(sp.csr_matrix(weight[None]) @ graph)
         text_length = max(float(np.linalg.norm(weight @ text)), 1e-12)
         return (
             self.weights[1] * by_graph / graph_length,
             self.weights[2] * by_text / text_length,
-            self.weights[3] * by_together,
+            self.weights[3] * by_co_occurrence,
         )
 
     def with_rows(
-        self, at: np.ndarray, graph: sp.csr_matrix, text: np.ndarray, new: np.ndarray, together: sp.csr_matrix
+        self,
+        at: np.ndarray,
+        graph: sp.csr_matrix,
+        text: np.ndarray,
+        new: np.ndarray,
+        co_occurrence: sp.csr_matrix,
     ) -> Rescorer:
         """With other or more rows.
 
@@ -126,20 +129,20 @@ class Rescorer:
             at: Where they belong; those that are appended come last and in order; shape (n,).
             graph: Of the rows; shape (n, n_columns).
             text: Of the rows; shape (n, text_dim).
-            new: Which of them get a row of `together`, the others keep theirs; shape (n,), bool.
-            together: Of these; shape (new.sum(), n_items), names items that are there already.
+            new: Which of them get a row of `co_occurrence`, the others keep theirs; shape (n,), bool.
+            co_occurrence: Of these; shape (new.sum(), n_items), names items that are there already.
         """
-        n_items = self.together.shape[0]
+        n_items = self.co_occurrence.shape[0]
         size = max(n_items, 1 + int(at.max(initial=-1)))
-        source, of_together = np.arange(size), np.arange(size)
+        source, of_co_occurrence = np.arange(size), np.arange(size)
         source[at] = n_items + np.arange(len(at))
-        of_together[at[new]] = n_items + np.arange(together.shape[0])
-        rows = sp.vstack([self.together, together]).tocsr()[of_together]
+        of_co_occurrence[at[new]] = n_items + np.arange(co_occurrence.shape[0])
+        rows = sp.vstack([self.co_occurrence, co_occurrence]).tocsr()[of_co_occurrence]
         return replace(
             self,
             graph=sp.vstack([self.graph, graph]).tocsr()[source],
             text=np.concatenate([self.text, text.astype(np.float16)])[source],
-            together=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
+            co_occurrence=sp.csr_matrix((rows.data, rows.indices, rows.indptr), (size, size)),
             prior=np.append(self.prior, np.zeros(size - n_items, np.float32)),
         )
 
@@ -152,7 +155,7 @@ class Rescorer:
     def arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays, which `of_arrays` reads."""
         kept = {"weights": self.weights, "columns": self.columns, "text": self.text, "prior": self.prior}
-        for name, matrix in (("graph", self.graph), ("together", self.together)):
+        for name, matrix in (("graph", self.graph), ("co_occurrence", self.co_occurrence)):
             kept[f"{name}.data"] = matrix.data
             kept[f"{name}.indices"] = matrix.indices.astype(np.int32)
             kept[f"{name}.indptr"] = matrix.indptr.astype(np.int64)
@@ -165,15 +168,17 @@ class Rescorer:
         Raises:
             ValueError: The arrays do not fit each other.
         """
-        columns = arrays["columns"]
-        text = arrays["text"]
+        missing = [name for name in ("weights", "columns", "text") if name not in arrays]
+        if missing:
+            raise ValueError(f"is no rescorer ('{missing[0]}')")
+        columns, text = arrays["columns"], arrays["text"]
         # formats before 5 have no prior
         prior = arrays.get("prior", np.zeros(n_items, np.float32))
-        if any(len(part) != n_items for part in (text, prior)) or arrays["weights"].shape != (len(PARTS),):
+        if any(len(part) != n_items for part in (text, prior)) or arrays["weights"].shape != (len(SCORERS),):
             raise ValueError(f"is not of {n_items:,} items")
         graph = _csr(arrays, "graph", (n_items, len(columns)))
-        together = _csr(arrays, "together", (n_items, n_items))
-        return cls(arrays["weights"], graph, columns, text, together, prior)
+        co_occurrence = _csr(arrays, "co_occurrence", (n_items, n_items))
+        return cls(arrays["weights"], graph, columns, text, co_occurrence, prior)
 
     def _by_graph(
         self, histories: sp.csr_matrix, history_weight: np.ndarray, items: np.ndarray
@@ -188,9 +193,9 @@ class Rescorer:
         lengths = np.maximum(np.linalg.norm(profiles, axis=1, keepdims=True), 1e-12)
         return np.asarray((profiles / lengths) @ self.text[items].astype(np.float32).T, np.float32)
 
-    def _by_together(self, histories: sp.csr_matrix, _: np.ndarray, items: np.ndarray) -> np.ndarray:
+    def _by_co_occurrence(self, histories: sp.csr_matrix, _: np.ndarray, items: np.ndarray) -> np.ndarray:
         share = 1 / np.sqrt(_liked(histories))
-        return np.asarray((sp.diags(share) @ histories @ self.together[items].T).toarray(), np.float32)
+        return np.asarray((sp.diags(share) @ histories @ self.co_occurrence[items].T).toarray(), np.float32)
 
 
 def best_first(found: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -217,19 +222,6 @@ def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     unit: sp.csr_matrix = (sp.diags(1 / np.maximum(lengths, 1e-12)) @ matrix).tocsr().astype(np.float32)
     return unit
-
-
-def load(path: Path, n_items: int) -> Rescorer:
-    """Map a rescorer into memory.
-
-    Raises:
-        CorruptArtifact: It is no safetensors file.
-        ValueError: It is no rescorer, or of another number of items.
-    """
-    try:
-        return Rescorer.of_arrays(artifacts.map_tensors(path), n_items)
-    except KeyError as error:
-        raise ValueError(f"is no rescorer ({error})") from None
 
 
 def _csr(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, int]) -> sp.csr_matrix:

@@ -4,7 +4,7 @@ Enters: a model, a history and an item. Leaves: an `Explanation`. Nothing is wri
 
 The score is a weighted mean of up to four similarities of a history and an item (see :mod:`kgrec.rank.rescorer`). Each is a
 sum over the history; and each is a sum over what the item is made of: text and vectors, the neighbours in the graph,
-the ID residual, what is taken together. So the score splits, without approximation, by history item and by source;
+the ID residual, item co-occurrence. So the score splits, without approximation, by history item and by source;
 and where a history item and the candidate share a neighbour, into the part that passes through it.
 """
 
@@ -20,7 +20,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from kgrec.encode.featurizer import ItemFeatures, item_numbers
-from kgrec.encode.label_tokens import WORD
+from kgrec.encode.label_tokens import LABEL_TOKEN
 from kgrec.encode.neighborhoods import HOP, INVERSE
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
@@ -43,7 +43,7 @@ class Explanation:
     score: float
     #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training
     history: pd.DataFrame
-    #: source ("graph", "text", "identity", "together" or "new"), relation, type, key, label, contribution; they sum to the score
+    #: source ("graph", "text", "identity", "co_occurrence" or "new"), relation, type, key, label, contribution; they sum to the score
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
@@ -117,7 +117,7 @@ class _Account:
     ) -> None:
         parameters = model.parameters()
         arrays = parameters.arrays
-        self.model, self.rows, self.schema, self.rest = model, rows, parameters.schema(), rest
+        self.model, self.rows, self.featurizer, self.rest = model, rows, parameters.featurizer(), rest
         self.weight = float(model.rescorer.weights[0])
         self.entities = model.graph().entities.select(["type", "key", "label"])
         self.features = self._features()
@@ -141,11 +141,11 @@ class _Account:
         frame["contribution"] = self.weight * graph.astype(np.float64)
         frame = _summed(pd.concat([frame, self._shared_sources()]) if self.rest[0].any() else frame)
         frame.insert(0, "source", "graph")
-        _, by_text, by_together = (float(part.sum()) for part in self.rest)
+        _, by_text, by_co_occurrence = (float(part.sum()) for part in self.rest)
         others = {
             "text": self.weight * text + by_text,
             "identity": self.weight * identity,
-            "together": by_together,
+            "co_occurrence": by_co_occurrence,
             "new": boost,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
@@ -178,7 +178,7 @@ class _Account:
         # the weights are the same within a history item, so its part is shared out in proportion
         sums = np.asarray(shared.sum(axis=1)).ravel()
         scale = np.divide(self.rest[0], sums, out=np.zeros(len(weight)), where=sums != 0)
-        relation, entity = self.schema.pairs(rescorer.columns[shared.col])
+        relation, entity = self.featurizer.pairs(rescorer.columns[shared.col])
         return shared.row, relation, entity, scale[shared.row] * shared.data
 
     def _shared_sources(self) -> pd.DataFrame:
@@ -215,11 +215,11 @@ class _Account:
 
     def _features(self) -> ItemFeatures:
         distinct, back = np.unique(self.model.entities[self.rows], return_inverse=True)
-        return self.schema.features(self.model.graph(), distinct).take(back)
+        return self.featurizer.features(self.model.graph(), distinct).take(back)
 
     def _described(self, rows: np.ndarray, relation: np.ndarray, entity: np.ndarray) -> pd.DataFrame:
         """relation, type, key and label of neighbours, as seen from the positions `rows` of `self.rows`."""
-        relations = [self.schema.relations[r] for r in relation]
+        relations = [self.featurizer.relations[r] for r in relation]
         nodes = [self._node(*where) for where in zip(rows.tolist(), relations, entity.tolist(), strict=True)]
         frame = pd.DataFrame(nodes, columns=["type", "key", "label"], dtype=object)
         frame.insert(0, "relation", relations)
@@ -227,13 +227,13 @@ class _Account:
 
     def _node(self, row: int, relation: str, entity: int) -> tuple[str, str, str]:
         """type, key and label of an entity or a word; for a number, what the item itself has."""
-        if relation == WORD:
-            word = self.schema.words[entity - self.schema.first_word]
+        if relation == LABEL_TOKEN:
+            word = self.featurizer.label_tokens[entity - self.featurizer.first_token]
             return _WORD, word, word
-        if entity >= len(self.schema.entities):
+        if entity >= len(self.featurizer.entities):
             value = self.numbers[row, relation]
             return NUMBER, value, value
-        facts = self.entities.slice(int(self.schema.entities[entity]), 1).to_pylist()[0]
+        facts = self.entities.slice(int(self.featurizer.entities[entity]), 1).to_pylist()[0]
         return facts["type"], facts["key"], facts["label"]
 
     @cached_property
@@ -243,7 +243,7 @@ class _Account:
         dates = graph.mapping.date_predicates
         distinct, back = np.unique(self.model.entities[self.rows], return_inverse=True)
         named: dict[tuple[int, str], str] = {}
-        for predicate in self.schema.knots:
+        for predicate in self.featurizer.bins:
             texts = [""] * len(distinct)
             for item, value in zip(*item_numbers(graph, distinct, predicate), strict=True):
                 one = _readable(float(value), predicate in dates)
@@ -302,7 +302,7 @@ def _source(part: dict[Hashable, Any]) -> str:
     named = {
         "text": "its text",
         "identity": "what its own audience taught (ID residual)",
-        "together": "taken by the same users",
+        "co_occurrence": "taken by the same users",
         "new": "new: training did not know it",
     }
     return named.get(part["source"]) or f"{_edge(part['relation'])} {part['label'] or part['key']}"
@@ -316,7 +316,7 @@ def _path(part: dict[Hashable, Any], explanation: Explanation) -> str:
 
 
 def _edge(relation: str) -> str:
-    if relation == WORD:
+    if relation == LABEL_TOKEN:
         return _WORD
     edges = relation.split(HOP)
     return HOP.join(f"{e.removeprefix(INVERSE)} of" if e.startswith(INVERSE) else e for e in edges)

@@ -6,7 +6,7 @@ Enters: matrices of liked and of disliked items. Leaves: a matrix that embeds, r
     u \propto \frac{1}{\sum_{j \in L} h_j} \sum_{j \in L} h_j z_j
         - \frac{\gamma}{\beta} \frac{1}{\sum_{j \in D} h_j} \sum_{j \in D} h_j z_j
 
-This is relevance feedback of Rocchio 1971, without a first query; the proportion of the two weights is the one that
+This is relevance feedback_matrices of Rocchio 1971, without a first query; the proportion of the two weights is the one that
 Manning, Raghavan & Schütze 2008, "Introduction to Information Retrieval", section 9.1.1, call reasonable.
 """
 
@@ -26,7 +26,9 @@ from kgrec.recommend.ids import OnUnknown, known_rows
 DISLIKED = 0.2
 
 
-def taste(likes: sp.csr_matrix, dislikes: sp.csr_matrix, history_weight: np.ndarray) -> sp.csr_matrix:
+def relevance_profile(
+    likes: sp.csr_matrix, dislikes: sp.csr_matrix, history_weight: np.ndarray
+) -> sp.csr_matrix:
     """Likes as 1; dislikes below 0, such that together they weigh a fifth of the likes; shape (n_users, n_items).
 
     Who likes nothing is no further than that from nothing: such a row is empty.
@@ -46,7 +48,7 @@ def taste(likes: sp.csr_matrix, dislikes: sp.csr_matrix, history_weight: np.ndar
 
 
 #: what becomes of the stored history of a user of whom a history is given
-KnownUsers = Literal["merge", "replace"]
+KnownUserPolicy = Literal["merge", "replace"]
 
 
 def history_matrix(
@@ -60,7 +62,7 @@ def history_matrix(
     return model.history_matrix(np.split(rows, bounds)[: len(histories)])
 
 
-def feedback(
+def feedback_matrices(
     model: Model,
     histories: Sequence[Sequence[str]],
     dislikes: Sequence[Sequence[str]] | None,
@@ -115,11 +117,11 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
         )
 
 
-def checked_known_users(choice: KnownUsers) -> KnownUsers:
+def checked_policy(choice: KnownUserPolicy) -> KnownUserPolicy:
     """The choice; ConfigError when there is no such."""
-    if choice not in get_args(KnownUsers):
+    if choice not in get_args(KnownUserPolicy):
         raise ConfigError(
             f"'{choice}' is nothing to do with the histories of known users.",
-            f"Choose one of {', '.join(get_args(KnownUsers))}.",
+            f"Choose one of {', '.join(get_args(KnownUserPolicy))}.",
         )
     return choice

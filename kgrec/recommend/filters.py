@@ -16,7 +16,7 @@ from kgrec.recommend.ids import OnUnknown, item_rows
 
 
 @dataclass(frozen=True)
-class Limits:
+class Filters:
     """How long a list is, and which items may stand in it: all limits hold at once."""
 
     k: int = 10

@@ -17,14 +17,14 @@ import scipy.sparse as sp
 from kgrec.encode.text import TextEncoder
 from kgrec.model.model import Model
 from kgrec.recommend.feedback import (
-    KnownUsers,
+    KnownUserPolicy,
     check_length,
-    checked_known_users,
-    feedback,
-    taste,
+    checked_policy,
+    feedback_matrices,
+    relevance_profile,
     with_stored,
 )
-from kgrec.recommend.filters import Limits, checked_boost
+from kgrec.recommend.filters import Filters, checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.results import ranked_frame
 
@@ -79,7 +79,7 @@ class Queries(ABC):
             UnknownId: A user, an item, or a value of the condition is unknown.
             ConfigError: `k` is below 1, the boost is no number, or the condition cannot be read.
         """
-        model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
+        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
         known = user_rows(model, users, on_unknown)
         names = model.users.labels.take(pa.array(known))
         seen = model.seen[known] if exclude_seen else None
@@ -92,7 +92,7 @@ class Queries(ABC):
         *,
         dislikes: Sequence[Sequence[str]] | None = None,
         users: Sequence[str] | None = None,
-        known_users: KnownUsers = "merge",
+        known_users: KnownUserPolicy = "merge",
         exclude_seen: bool = True,
         candidates: Iterable[str] | None = None,
         deny: Iterable[str] | None = None,
@@ -128,15 +128,15 @@ class Queries(ABC):
             ConfigError: `users` or `dislikes` is of another length than `histories`, an item is both liked and
                 disliked, or as `recommend`.
         """
-        model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
+        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
         names = [str(n) for n in range(len(histories))] if users is None else list(users)
         check_length(histories, names, "names in `users`")
-        liked, disliked = feedback(model, histories, dislikes, on_unknown)
+        liked, disliked = feedback_matrices(model, histories, dislikes, on_unknown)
         seen = liked + disliked if exclude_seen else disliked
-        if checked_known_users(known_users) == "merge" and users is not None:
+        if checked_policy(known_users) == "merge" and users is not None:
             liked, stored = with_stored(model, names, liked, disliked)
             seen = (seen + stored).tocsr() if exclude_seen else disliked
-        history = taste(liked, disliked, model.history_weight)
+        history = relevance_profile(liked, disliked, model.history_weight)
         return _ranked(
             model, history, seen, pa.array(names, pa.large_string()), limits, new_item_boost, arrow
         )
@@ -175,7 +175,7 @@ class Queries(ABC):
         """
         from kgrec.recommend.text_query import encoded, ranked
 
-        model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
+        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
         texts = [texts] if isinstance(texts, str) else list(texts)
         length, only = limits.length(len(model.items)), limits.rows(model)
         found, scores = ranked(model, encoded(model, texts, self._encoder()), length, only)
@@ -215,7 +215,7 @@ class Queries(ABC):
             UnknownId: An item, or a value of the condition, is unknown.
             ConfigError: As `recommend`.
         """
-        model, limits = self.model, Limits(k, candidates, deny, where, min_score, on_unknown)
+        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
         rows = item_rows(model, items, on_unknown)
         length = limits.length(len(model.items))
         found, scores = model.index.search(
@@ -246,7 +246,7 @@ class Queries(ABC):
         """
         model = self.model
         rows = user_rows(model, users, on_unknown)
-        found, scores = model.near_users(rows, Limits(k).length(len(model.users)))
+        found, scores = model.near_users(rows, Filters(k).length(len(model.users)))
         names = model.users.labels.take(pa.array(rows))
         return ranked_frame(
             "user_id", names, "similar_id", model.users, found, scores, min_score=min_score, arrow=arrow
@@ -258,7 +258,7 @@ def _ranked(
     histories: sp.csr_matrix,
     seen: sp.csr_matrix | None,
     names: pa.Array,
-    limits: Limits,
+    limits: Filters,
     new_item_boost: float,
     arrow: bool,
 ) -> Any:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgrec.config import Config
-from kgrec.encode.text import Progress, SentenceEncoder, TextEncoder
+from kgrec.encode.text import SentenceEncoder, TextEncoder, TextProgress
 from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph.interactions import given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.model import Model, units
-from kgrec.recommend.feedback import feedback, history_matrix, taste
+from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.filters import checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
@@ -31,7 +31,7 @@ from kgrec.recommend.results import Added, Embeddings, Removed, Updated
 from kgrec.storage import artifacts
 
 if TYPE_CHECKING:
-    from kgrec.model.item_updates import Arrivals
+    from kgrec.model.item_updates import ItemUpdates
     from kgrec.recommend.explain import Explanation
     from kgrec.train.checkpoint import Checkpoint
     from kgrec.train.progress import OnEpoch
@@ -64,7 +64,7 @@ class Recommender(Queries):
         *,
         valid: Any = None,
         checkpoint: Checkpoint | None = None,
-        on_text: Progress | None = None,
+        on_text: TextProgress | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Recommender:
         """Train.
@@ -84,12 +84,12 @@ class Recommender(Queries):
             SourceError: None of the held-out interactions can be used.
         """
         from kgrec.train.fit import fit_model
-        from kgrec.train.progress import Watcher
+        from kgrec.train.progress import TrainingWatcher
 
         config = self.config
         log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
         held_out = None if valid is None else held_out_of(valid, log)
-        watcher = Watcher(on_text, on_epoch)
+        watcher = TrainingWatcher(on_text, on_epoch)
         own = self._text_encoder is not None and config.text.model != "none"
         encoder = self._text_encoder if own else _configured(config)
         fitted = fit_model(graph, log, config, encoder, watcher, held_out, checkpoint)
@@ -130,7 +130,7 @@ class Recommender(Queries):
         model = self.model
         return model.user_vectors(history_matrix(model, histories, on_unknown))
 
-    def embed_items(self, rows: Any, *, on_text: Progress | None = None) -> Embeddings:
+    def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
 
         Args:
@@ -140,16 +140,16 @@ class Recommender(Queries):
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        from kgrec.model.item_updates import read_arrivals
+        from kgrec.model.item_updates import read_updates
 
-        new = read_arrivals(self.model, rows, self._encoder(), on_text)
+        new = read_updates(self.model, rows, self._encoder(), on_text)
         if new.others:
             logger.warning(
                 "%d items are known already and were left out: see item_embeddings.", len(new.others)
             )
         return Embeddings(new.ids, units(new.vectors)[0])
 
-    def add_items(self, rows: Any, *, on_text: Progress | None = None) -> Added:
+    def add_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Added:
         """Make new items recommendable at once, without training; removed ones too, in the place that they had.
 
         Args:
@@ -166,7 +166,7 @@ class Recommender(Queries):
             new.ids.tolist(), new.labels, new.linked, new.words, new.bare, new.report, known=new.others
         )
 
-    def update_items(self, rows: Any, *, on_text: Progress | None = None) -> Updated:
+    def update_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Updated:
         """Give known items the content that rows say, without training; what their users taught stays.
 
         Args:
@@ -234,8 +234,8 @@ class Recommender(Queries):
             ConfigError: An item is both liked and disliked.
         """
         model = self.model
-        liked, disliked = feedback(model, [history], [dislikes])
-        history_of_both = taste(liked, disliked, model.history_weight)
+        liked, disliked = feedback_matrices(model, [history], [dislikes])
+        history_of_both = relevance_profile(liked, disliked, model.history_weight)
         return _explained(model, history_of_both, item, "", new_item_boost)
 
     def label(self, item: str) -> str:
@@ -291,13 +291,13 @@ class Recommender(Queries):
         recommender._fitted, recommender._folder = model, Path(folder).absolute()
         return recommender
 
-    def _put_in(self, rows: Any, on_text: Progress | None, *, update: bool) -> Arrivals:
-        from kgrec.model.item_updates import read_arrivals, with_arrivals
+    def _put_in(self, rows: Any, on_text: TextProgress | None, *, update: bool) -> ItemUpdates:
+        from kgrec.model.item_updates import read_updates, with_updates
 
         model = self.model
-        new = read_arrivals(model, rows, self._encoder(), on_text, update=update)
+        new = read_updates(model, rows, self._encoder(), on_text, update=update)
         if len(new.ids):
-            self._fitted = with_arrivals(model, new)
+            self._fitted = with_updates(model, new)
         return new
 
     def _encoder(self) -> TextEncoder | None:

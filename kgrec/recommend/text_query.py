@@ -46,7 +46,7 @@ def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> 
         ConfigError: The model was trained without text, a text is empty, or the encoder is another than that of training.
     """
     parameters = model.parameters()
-    spreads = parameters.schema().whitenings
+    spreads = parameters.featurizer().whitenings
     if TEXT not in spreads or encoder is None:
         raise ConfigError(
             "This model was trained without text, so it cannot be asked by text.",

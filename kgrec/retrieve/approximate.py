@@ -25,7 +25,7 @@ DEPTH = 100
 #: numbers that could be compared while one row more is kept in a list, and looked at: 8 to 10 rows of 256 were measured
 _KEPT = 2300
 #: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
-LINKS = 32
+HNSW_LINKS = 32
 #: rows added at a time
 _ROWS = 65_536
 #: rows that centres are trained on, for each
@@ -157,7 +157,7 @@ class Hnsw(Approximate):
     def _empty(cls, vectors: np.ndarray) -> Any:
         import faiss
 
-        index: Any = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.IndexHNSWFlat(vectors.shape[1], HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
         # its place for vectors is never used: they stay where they are
         index.storage.thisown, index.own_fields = True, False
         return index

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Kind = Literal["flat", "hnsw", "ivf", "ivfpq"]
+IndexKind = Literal["flat", "hnsw", "ivf", "ivfpq"]
 
 #: numbers in all vectors up to which comparing with every one is quick: about 200,000 items of 256
 _FLAT = 50_000_000
@@ -32,7 +32,7 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
     threads: int | None = Field(None, ge=1)
     """CPU threads of a search; None: FAISS's own choice."""
 
-    def kind_for(self, n_items: int, dim: int, memory: int | None = None) -> Kind:
+    def kind_for(self, n_items: int, dim: int, memory: int | None = None) -> IndexKind:
         """The kind of index for so many items.
 
         Args:

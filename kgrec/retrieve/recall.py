@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, model_validator
 
 from kgrec.retrieve.approximate import DEPTH, Approximate
-from kgrec.retrieve.config import IndexConfig, Kind
+from kgrec.retrieve.config import IndexConfig, IndexKind
 from kgrec.retrieve.exact import Exact
 
 #: queries that recall is measured on, at most
@@ -32,7 +32,7 @@ class Held(BaseModel, frozen=True, extra="forbid"):
 class Built(BaseModel, frozen=True, extra="forbid"):
     """What kind of index was built, and what was measured then."""
 
-    kind: Kind = "flat"
+    kind: IndexKind = "flat"
     """Never "auto"."""
     effort: int | None = None
     """Of a search; None: it compares with every item."""
@@ -88,7 +88,7 @@ class Built(BaseModel, frozen=True, extra="forbid"):
 
 
 def measured(
-    kind: Kind,
+    kind: IndexKind,
     index: Approximate,
     exact: Exact,
     sample: np.ndarray,

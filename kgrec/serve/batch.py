@@ -105,7 +105,7 @@ class RunWatcher:
 
 
 @dataclass(frozen=True)
-class Written:
+class RunSummary:
     """What a run wrote."""
 
     rows: int
@@ -119,7 +119,7 @@ class Written:
 
 def write(
     question: Question, model: Model, delivery: Delivery, what: str, watcher: RunWatcher | None = None
-) -> Written:
+) -> RunSummary:
     """Answer a question into a file, a part at a time, from where an earlier run was cut off if that is wanted.
 
     Args:
@@ -135,7 +135,7 @@ def write(
     assert delivery.output is not None
     watcher = watcher or RunWatcher()
     began, total = time.perf_counter(), len(question.names)
-    parts = Parts(
+    parts = RunFolder(
         delivery.output.with_name(f"{delivery.output.name}.parts"),
         description(question, model, delivery, what),
         several=total > delivery.batch,
@@ -157,10 +157,10 @@ def write(
             lists += int(np.count_nonzero(table["rank"].to_numpy() == 1))
             watcher.progress(step, min((n + 1) * delivery.batch, total), total)
     parts.remove()
-    return Written(rows, lists, resumed, time.perf_counter() - began)
+    return RunSummary(rows, lists, resumed, time.perf_counter() - began)
 
 
-class Parts:
+class RunFolder:
     """The folder of the parts that are finished; a run of one part has none.
 
     Args:

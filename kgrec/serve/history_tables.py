@@ -1,6 +1,6 @@
 """Histories of users in a table, as numbers rather than names.
 
-Enters: a table with a user and an item a row, in any order. Leaves: `Histories`, which take eight bytes a row and each name
+Enters: a table with a user and an item a row, in any order. Leaves: `HistoryTable`, which take eight bytes a row and each name
 once. The table is read in batches; while its rows are sorted by user, they take twenty-eight bytes each.
 """
 
@@ -19,7 +19,7 @@ from kgrec.ingest.cells import encode
 
 
 @dataclass(frozen=True)
-class Histories:
+class HistoryTable:
     """Items of each user, in the order of the table."""
 
     #: user -> place, in the order in which they first come
@@ -32,7 +32,7 @@ class Histories:
     taken: np.ndarray
 
     @classmethod
-    def of(cls, batches: Iterable[tuple[pa.Array, pa.Array]]) -> Histories:
+    def of(cls, batches: Iterable[tuple[pa.Array, pa.Array]]) -> HistoryTable:
         """From columns of users and of items, as text."""
         users: dict[str, int] = {}
         items: dict[str, int] = {}

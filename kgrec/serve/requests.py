@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError, UnknownId
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
-from kgrec.serve.history_tables import Histories
+from kgrec.serve.history_tables import HistoryTable
 from kgrec.serve.input_files import batches_of_pairs, has_columns, read_ids
 
 if TYPE_CHECKING:
@@ -183,11 +183,11 @@ def near_users(recommender: Recommender, users: pa.Array, options: dict[str, Any
     return Question(users, answer, ("user_id", "similar_id"), mine)
 
 
-def _histories(recommender: Recommender, path: Path) -> Histories:
+def _histories(recommender: Recommender, path: Path) -> HistoryTable:
     """Of the users in a table; the mapping names columns only where they are not ours."""
     model = recommender.model
     mapped = None if has_columns(path, ("user_id", "item_id")) else model.graph().mapping.interactions
-    histories = Histories.of((user, item) for user, item in batches_of_pairs(path, mapped))
+    histories = HistoryTable.of((user, item) for user, item in batches_of_pairs(path, mapped))
     if not len(histories):
         raise SourceError(f"{path} has no rows.", "Write one user and one item a row.")
     return histories

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Raised when an older kgrec cannot read what this one writes.
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 #: Versions that this kgrec reads.
-READABLE = (2, 3, 4, 5, 6)
+READABLE = (2, 3, 4, 5, 6, 7)
 MANIFEST = "manifest.json"
 
-Kind = Literal["graph", "model", "split", "report"]
+ArtifactKind = Literal["graph", "model", "split", "report"]
 _T = TypeVar("_T")
 #: of the arrays that kgrec maps: safetensors' name -> numpy's
 _TENSOR_TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
@@ -73,7 +73,7 @@ class _AbsentError(ArtifactError):
     """There is no folder under that name, or none of kgrec's."""
 
 
-def check_output(folder: Path, kind: Kind) -> None:
+def check_output(folder: Path, kind: ArtifactKind) -> None:
     """Refuse an output folder before any work is done for it.
 
     Raises:
@@ -90,7 +90,7 @@ def check_output(folder: Path, kind: Kind) -> None:
 def writing(
     folder: Path,
     *,
-    kind: Kind,
+    kind: ArtifactKind,
     inputs: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Iterator[Path]:
@@ -133,7 +133,7 @@ def writing(
 
 
 def reading(
-    folder: Path, kind: Kind, load: Callable[[Path, Manifest], _T], later: tuple[str, ...] = ()
+    folder: Path, kind: ArtifactKind, load: Callable[[Path, Manifest], _T], later: tuple[str, ...] = ()
 ) -> _T:
     """`load(folder, manifest)` of files that are as they were written, repeated when a writer replaced the folder meanwhile.
 
@@ -162,7 +162,7 @@ def reading(
     )
 
 
-def current(folder: Path, kind: Kind) -> Manifest:
+def current(folder: Path, kind: ArtifactKind) -> Manifest:
     """The manifest of `folder`, its version checked but not its files.
 
     Raises:
@@ -300,7 +300,7 @@ def _mapped_tensor(
     )
 
 
-def _check_replaceable(folder: Path, kind: Kind) -> None:
+def _check_replaceable(folder: Path, kind: ArtifactKind) -> None:
     if not folder.exists() and not folder.is_symlink():
         return
     with suppress(OSError):  # what cannot be listed is no folder to replace
@@ -385,7 +385,7 @@ def _manifest(folder: Path, kind: str) -> Manifest:
             f"Give the path of a {kind} folder.",
         )
     raw = read_json(folder / MANIFEST)
-    if not isinstance(raw, dict) or raw.get("kind") not in get_args(Kind):
+    if not isinstance(raw, dict) or raw.get("kind") not in get_args(ArtifactKind):
         raise _corrupt(folder / MANIFEST, "is not a manifest of kgrec")
     if raw["kind"] != kind:
         raise ArtifactError(f"{folder} is a {raw['kind']} folder.", f"This needs a {kind} folder.")

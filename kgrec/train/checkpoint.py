@@ -23,8 +23,8 @@ import torch
 
 from kgrec.errors import ArtifactError
 from kgrec.storage import artifacts, atomic
-from kgrec.train.data import Course, Epoch, Setting
-from kgrec.train.learner import OnEpoch, Progress
+from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
+from kgrec.train.learner import OnRunEpoch, RunProgress
 
 if TYPE_CHECKING:
     from kgrec.encode.item_encoder import ItemEncoder
@@ -38,7 +38,7 @@ _EVERY = 30.0
 class Finished:
     """A trial that is over."""
 
-    setting: Setting
+    hyperparameters: Hyperparameters
     ndcg: float
     recall: float
     #: CPU time
@@ -56,14 +56,14 @@ class Checkpoint:
 
     def __init__(self, folder: Path | None = None, *, resume: bool = False, every: float = _EVERY) -> None:
         self.folder, self.resume, self.every = folder, resume, every
-        self.finished: dict[Setting, Finished] = {}
+        self.finished: dict[Hyperparameters, Finished] = {}
         self._state: dict[str, Any] = {}
 
-    def begin(self, course: Course, positives: sp.csr_matrix, config: str) -> list[Epoch]:
+    def begin(self, data: TrainingData, positives: sp.csr_matrix, config: str) -> list[EpochRecord]:
         """Make the folder, or read what it has; gives the log so far.
 
         Args:
-            course: the items.
+            data: the items.
             positives: all of them; shape (n_users, n_items).
             config: the whole configuration, as text.
 
@@ -72,25 +72,25 @@ class Checkpoint:
         """
         if self.folder is None:
             return []
-        fingerprint = _fingerprint(course, positives, config)
+        fingerprint = _fingerprint(data, positives, config)
         if self.resume and (self.folder / _STATE).exists():
             self._state = self._read(fingerprint)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self._state = {"fingerprint": fingerprint, "finished": [], "log": [], "running": None}
-        self.finished = {trial.setting: trial for trial in map(_finished, self._state["finished"])}
+        self.finished = {trial.hyperparameters: trial for trial in map(_finished, self._state["finished"])}
         return [_epoch(line) for line in self._state["log"]]
 
-    def progress(self, stage: str, setting: Setting, on_epoch: OnEpoch) -> Progress:
+    def progress(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> RunProgress:
         """Who hears of a run's epochs."""
         if self.folder is None:
-            return Progress(stage, setting, on_epoch)
-        return _Kept(self, stage, setting, on_epoch)
+            return RunProgress(stage, hyperparameters, on_epoch)
+        return _Kept(self, stage, hyperparameters, on_epoch)
 
-    def keep_trial(self, trial: Finished, encoder: ItemEncoder | None, log: list[Epoch]) -> None:
+    def keep_trial(self, trial: Finished, encoder: ItemEncoder | None, log: list[EpochRecord]) -> None:
         """Keep a trial that is over; `encoder` if it is the best so far."""
-        self.finished[trial.setting] = trial
+        self.finished[trial.hyperparameters] = trial
         if self.folder is None:
             return
         if encoder is not None:
@@ -110,23 +110,33 @@ class Checkpoint:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def load_run(self, stage: str, setting: Setting, learner: Learner) -> list[Epoch]:
+    def load_run(self, stage: str, hyperparameters: Hyperparameters, learner: Learner) -> list[EpochRecord]:
         """Put a learner where an earlier process left it; gives the lines of the epochs that are over."""
         running = self._state["running"]
-        if running is None or (running["stage"], running["setting"]) != (stage, asdict(setting)):
+        if running is None or (running["stage"], running["hyperparameters"]) != (
+            stage,
+            asdict(hyperparameters),
+        ):
             return []
         arrays = self._tensors(_RUNNING)
         learner.restore(arrays, running["rng"])
         return [_epoch(line) for line in running["lines"]]
 
-    def keep_run(self, stage: str, setting: Setting, learner: Learner, lines: list[Epoch]) -> None:
+    def keep_run(
+        self, stage: str, hyperparameters: Hyperparameters, learner: Learner, lines: list[EpochRecord]
+    ) -> None:
         """Keep the state of a run between two epochs."""
         arrays, rng = learner.state()
         self._state["running"] = None
         self._write_state()
         self._write_tensors(_RUNNING, arrays)
         told = [asdict(line) for line in lines]
-        self._state["running"] = {"stage": stage, "setting": asdict(setting), "rng": rng, "lines": told}
+        self._state["running"] = {
+            "stage": stage,
+            "hyperparameters": asdict(hyperparameters),
+            "rng": rng,
+            "lines": told,
+        }
         self._write_state()
 
     def _read(self, fingerprint: str) -> dict[str, Any]:
@@ -170,16 +180,18 @@ class Checkpoint:
         return arrays
 
 
-class _Kept(Progress):
+class _Kept(RunProgress):
     """Keeps the state of a run every so often."""
 
-    def __init__(self, checkpoint: Checkpoint, stage: str, setting: Setting, on_epoch: OnEpoch) -> None:
-        super().__init__(stage, setting, on_epoch)
+    def __init__(
+        self, checkpoint: Checkpoint, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch
+    ) -> None:
+        super().__init__(stage, hyperparameters, on_epoch)
         self.checkpoint, self.kept = checkpoint, time.monotonic()
 
     def resume(self, learner: Learner) -> int:
         """Put the learner where it was, tell of the epochs that are over, and give the next."""
-        for line in self.checkpoint.load_run(self.stage, self.setting, learner):
+        for line in self.checkpoint.load_run(self.stage, self.hyperparameters, learner):
             self.pass_on(line)
         return len(self.lines) + 1
 
@@ -187,7 +199,7 @@ class _Kept(Progress):
         """Hear of an epoch that is over."""
         super().tell(learner, epoch, loss, seconds)
         if time.monotonic() - self.kept >= self.checkpoint.every:
-            self.checkpoint.keep_run(self.stage, self.setting, learner, self.lines)
+            self.checkpoint.keep_run(self.stage, self.hyperparameters, learner, self.lines)
             self.kept = time.monotonic()
 
 
@@ -204,8 +216,8 @@ def _arrays(encoder: ItemEncoder) -> dict[str, np.ndarray]:
     return {name: value.cpu().numpy() for name, value in encoder.state_dict().items()}
 
 
-def _fingerprint(course: Course, positives: sp.csr_matrix, config: str) -> str:
-    features = course.features
+def _fingerprint(data: TrainingData, positives: sp.csr_matrix, config: str) -> str:
+    features = data.features
     total = hashlib.sha256(config.encode())
     neighbors = features.neighbors
     for array in (
@@ -217,8 +229,8 @@ def _fingerprint(course: Course, positives: sp.csr_matrix, config: str) -> str:
 
 
 def _finished(values: dict[str, Any]) -> Finished:
-    return Finished(**{**values, "setting": Setting(**values["setting"])})
+    return Finished(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})
 
 
-def _epoch(values: dict[str, Any]) -> Epoch:
-    return Epoch(**{**values, "setting": Setting(**values["setting"])})
+def _epoch(values: dict[str, Any]) -> EpochRecord:
+    return EpochRecord(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})

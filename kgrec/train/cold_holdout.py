@@ -17,7 +17,7 @@ from kgrec.graph.interactions import of_items
 _MOST = 0.5
 
 
-def made_new(
+def hold_out_items(
     training: sp.csr_matrix, valid: sp.csr_matrix, known: np.ndarray, rng: np.random.Generator
 ) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
     """Hold out some items whole, as if they came after the training.

@@ -15,13 +15,13 @@ import torch
 
 from kgrec.config import TrainConfig
 from kgrec.encode.config import EncoderConfig
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs
 from kgrec.errors import ConfigError
 
 
 @dataclass(frozen=True, order=True)
-class Setting:
+class Hyperparameters:
     """What the data decides about a run."""
 
     temperature: float
@@ -30,12 +30,12 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochRecord:
     """One line of the training log: `stage` is "select" on the training part, "valid" at its end, "refit" on all."""
 
     stage: str
     epoch: int
-    setting: Setting
+    hyperparameters: Hyperparameters
     #: mean over the epoch; None where the stage is "valid"
     loss: float | None
     #: wall-clock time
@@ -45,17 +45,19 @@ class Epoch:
     valid_recall: float | None = None
 
     def record(self) -> dict[str, Any]:
-        """Plain values by name, those of the setting among them."""
-        values = {name: value for name, value in vars(self).items() if name != "setting"}
-        return {"stage": self.stage, "epochs": self.setting.epochs} | vars(self.setting) | values
+        """Plain values by name, those of the hyperparameters among them."""
+        values = {name: value for name, value in vars(self).items() if name != "hyperparameters"}
+        return (
+            {"stage": self.stage, "epochs": self.hyperparameters.epochs} | vars(self.hyperparameters) | values
+        )
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingData:
     """What every run on some items shares."""
 
     features: ItemFeatures
-    schema: Schema
+    featurizer: Featurizer
     encoder: EncoderConfig
     train: TrainConfig
     #: items that users met and none liked; shape (n_items,), bool; None: none
@@ -63,7 +65,7 @@ class Course:
 
     def known(self, positives: sp.csr_matrix) -> np.ndarray:
         """Items that interactions tell something of, when these are the positive ones; shape (n_items,), bool."""
-        known: np.ndarray = taken_by(positives) > 0
+        known: np.ndarray = interaction_counts(positives) > 0
         return known if self.refused is None else known | self.refused
 
     @property
@@ -97,12 +99,12 @@ class Course:
         return self.inputs if self.device == "cpu" else EncoderInputs(self.features)
 
 
-def taken_by(positives: sp.csr_matrix) -> np.ndarray:
+def interaction_counts(positives: sp.csr_matrix) -> np.ndarray:
     """Users of each item; shape (n_items,), int64."""
     return np.bincount(positives.indices, minlength=positives.shape[1])
 
 
 def degrees(positives: sp.csr_matrix) -> np.ndarray:
     """Users of each item, at least 1; shape (n_items,), float32."""
-    at_least_one: np.ndarray = np.maximum(taken_by(positives), 1).astype(np.float32)
+    at_least_one: np.ndarray = np.maximum(interaction_counts(positives), 1).astype(np.float32)
     return at_least_one

@@ -1,6 +1,6 @@
 """What the data decides: temperature, learning rate, epochs, whitening, and the weights of a score's parts.
 
-Enters: items, and interactions split in two. Leaves: `Found`, the best setting and weights on the held-out part.
+Enters: items, and interactions split in two. Leaves: `Choice`, the best hyperparameters and weights on the held-out part.
 Nothing is written.
 
 One option is varied at a time, each run is a whole one whose learning rate comes down to zero: the state of a run halfway
@@ -24,11 +24,11 @@ from kgrec.encode.sparse import Adjacency
 from kgrec.encode.whitening import POWERS
 from kgrec.metrics.topk import some_of
 from kgrec.rank.config import RescoreConfig
-from kgrec.rank.fusion_weights import WORTH, Blend, Blender, Shortlist
+from kgrec.rank.fusion_weights import WORTH, FusionSearch, FusionWeights, Shortlist
 from kgrec.train.checkpoint import Checkpoint, Finished
-from kgrec.train.data import Course, Epoch, Setting, degrees
+from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
-from kgrec.train.validation import Parts
+from kgrec.train.validation import ValidationSplit
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +38,15 @@ _USERS, _WIDTH = 5_000, 200
 #: scores of users and items that are held at a time
 _CELLS = 1 << 27
 
-#: makes a run of a setting on the training part
-Run = Callable[[Setting], ItemEncoder]
+#: makes a run of a hyperparameters on the training part
+Run = Callable[[Hyperparameters], ItemEncoder]
 
 
 @dataclass(frozen=True)
-class Found:
+class Choice:
     """What held-out data chose."""
 
-    setting: Setting
+    hyperparameters: Hyperparameters
     #: of kgrec.encode.whitening
     whitening: float
     #: of kgrec.rank.slim
@@ -54,83 +54,85 @@ class Found:
     #: of PARTS; shape (4,), float32, summing to 1
     weights: np.ndarray
     #: added to the score of items in no interaction
-    unmet: float
+    cold_offset: float
     #: length k of the lists; the share of items made new in what was held out; NDCG and recall of the embeddings alone, and
     #: of all parts together; empty if nothing was held out
     figures: dict[str, float]
 
 
-def default_setting(course: Course) -> Setting:
-    """The setting where nothing can be chosen."""
-    config = course.train
-    return Setting(config.temperature or 0.1, config.learning_rate or LEARNING_RATE, config.epochs)
+def default_hyperparameters(data: TrainingData) -> Hyperparameters:
+    """The hyperparameters where nothing can be chosen."""
+    config = data.train
+    return Hyperparameters(config.temperature or 0.1, config.learning_rate or LEARNING_RATE, config.epochs)
 
 
-def search(
-    course: Course,
-    parts: Parts,
+def search_hyperparameters(
+    data: TrainingData,
+    parts: ValidationSplit,
     rescore: RescoreConfig,
     run: Run,
-    log: Log,
+    log: TrialLog,
     checkpoint: Checkpoint,
-) -> Found:
-    """Find the best setting and weights.
+) -> Choice:
+    """Find the best hyperparameters and weights.
 
     Args:
-        course: the items and the configuration.
+        data: the items and the configuration.
         parts: what is learned from, and what is held out.
         rescore: what of the second stage is fixed.
         run: trains an encoder.
         log: is told of each trial.
         checkpoint: keeps the trials that are over, and gives those of an earlier process.
     """
-    known = course.known(parts.training)
-    blender = Blender(course.features, course.schema, parts.training, known, course.valid_k, rescore)
-    trials = _Trials(course, parts, blender, run, log, checkpoint)
+    known = data.known(parts.training)
+    fusion = FusionSearch(data.features, data.featurizer, parts.training, known, data.valid_k, rescore)
+    trials = _Trials(data, parts, fusion, run, log, checkpoint)
     best = trials.best()
-    logger.info("best of %d trials: %s", len(checkpoint.finished), best.setting)
+    logger.info("best of %d trials: %s", len(checkpoint.finished), best.hyperparameters)
     whitening, shortlist = trials.whitened(best.ndcg)
-    blend = blender.blend(shortlist, blender.penalties)
-    unmet = 0.0 if rescore.unmet is None else rescore.unmet
-    if rescore.unmet is None and parts.unmet.any():
-        unmet = blender.unmet(trials.worlds(whitening), parts.made_new, blend)
-    ndcg, recall = shortlist.quality(shortlist.cosines, course.valid_k)
-    new = ~course.known(parts.training)[parts.valid.indices]
-    figures = {"k": course.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
-    figures |= {"blended_ndcg": blend.ndcg, "blended_recall": blend.recall}
-    return Found(best.setting, whitening, blend.penalty, blend.weights, unmet, figures)
+    weights_found = fusion.choose(shortlist, fusion.penalties)
+    cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
+    if rescore.cold_offset is None and parts.without_interactions.any():
+        cold_offset = fusion.cold_offset(trials.worlds(whitening), parts.held_out_items, weights_found)
+    ndcg, recall = shortlist.quality(shortlist.cosines, data.valid_k)
+    new = ~data.known(parts.training)[parts.valid.indices]
+    figures = {"k": data.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
+    figures |= {"fused_ndcg": weights_found.ndcg, "fused_recall": weights_found.recall}
+    return Choice(
+        best.hyperparameters, whitening, weights_found.penalty, weights_found.weights, cold_offset, figures
+    )
 
 
-class Log(Protocol):
+class TrialLog(Protocol):
     """Keeps the lines of all runs."""
 
-    lines: list[Epoch]
+    lines: list[EpochRecord]
 
-    def tell(self, line: Epoch) -> None:
+    def tell(self, line: EpochRecord) -> None:
         """Hear of one more."""
 
 
 class _Trials:
-    """Runs on the training part, each setting once, while the budget lasts."""
+    """Runs on the training part, each hyperparameters once, while the budget lasts."""
 
     def __init__(
         self,
-        course: Course,
-        parts: Parts,
-        blender: Blender,
+        data: TrainingData,
+        parts: ValidationSplit,
+        fusion: FusionSearch,
         run: Run,
-        log: Log,
+        log: TrialLog,
         checkpoint: Checkpoint,
     ) -> None:
-        self.course, self.parts, self.blender = course, parts, blender
+        self.data, self.parts, self.fusion = data, parts, fusion
         self.run, self.log, self.checkpoint = run, log, checkpoint
         #: of the best trial, if this process made it
         self._best_encoder: ItemEncoder | None = None
 
     def best(self) -> Finished:
-        """The best trial of a search along temperature, then learning rate, then epochs."""
-        config, setting = self.course.train, default_setting(self.course)
-        short = replace(setting, epochs=max(1, config.epochs // 2))
+        """The best trial of a search_hyperparameters along temperature, then learning rate, then epochs."""
+        config, hyperparameters = self.data.train, default_hyperparameters(self.data)
+        short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
         best = self.make(short, -1.0)
         if config.temperature is None:
             best = self._climbed(best, "temperature", TEMPERATURES)
@@ -152,76 +154,91 @@ class _Trials:
     def worlds(self, whitening: float) -> list[Shortlist]:
         """What the best trial's embeddings put first if items in no interaction are new, and if nobody wants them."""
         parts = self.parts
-        worlds = (parts, parts.if_unwanted) if parts.made_new.any() else (parts,)
-        return [self._shortlist(self._best(), whitening, world) for world in worlds if len(world.judges)]
+        worlds = (parts, parts.if_unwanted) if parts.held_out_items.any() else (parts,)
+        return [
+            self._shortlist(self._best(), whitening, world) for world in worlds if len(world.evaluated_users)
+        ]
 
-    def _judged(self, shortlist: Shortlist) -> Blend:
+    def _judged(self, shortlist: Shortlist) -> FusionWeights:
         """With all parts of the score: the embeddings that are best alone need not be best among them."""
-        return self.blender.blend(shortlist, (self.blender.usual,))
+        return self.fusion.choose(shortlist, (self.fusion.usual,))
 
     def _best(self) -> ItemEncoder:
         """The encoder of the best trial."""
         if self._best_encoder is None:
-            self._best_encoder = fresh_encoder(self.course)
+            self._best_encoder = fresh_encoder(self.data)
             self.checkpoint.load_best(self._best_encoder)
         return self._best_encoder
 
     def _climbed(self, best: Finished, option: str, ladder: Sequence[float]) -> Finished:
         """The best along a ladder: up while it gets better, or else down."""
-        at = ladder.index(getattr(best.setting, option))
+        at = ladder.index(getattr(best.hyperparameters, option))
         for rungs in (ladder[at + 1 :], ladder[:at][::-1]):
             start = best
             for value in rungs:
-                setting = replace(best.setting, **{option: value})  # type: ignore[arg-type]
+                hyperparameters = replace(best.hyperparameters, **{option: value})  # type: ignore[arg-type]
                 bar = best.ndcg * WORTH
-                if not self._affordable(setting) or (trial := self.make(setting, bar)).ndcg <= bar:
+                if (
+                    not self._affordable(hyperparameters)
+                    or (trial := self.make(hyperparameters, bar)).ndcg <= bar
+                ):
                     break
                 best = trial
             if best is not start:
                 break
         return best
 
-    def _affordable(self, setting: Setting) -> bool:
+    def _affordable(self, hyperparameters: Hyperparameters) -> bool:
         made = self.checkpoint.finished
-        if setting in made:
+        if hyperparameters in made:
             return True
         spent = sum(trial.seconds for trial in made.values())
-        pace = spent / sum(trial.setting.epochs for trial in made.values())
-        return spent + pace * setting.epochs <= self.course.train.search_seconds
+        pace = spent / sum(trial.hyperparameters.epochs for trial in made.values())
+        return spent + pace * hyperparameters.epochs <= self.data.train.search_seconds
 
-    def make(self, setting: Setting, bar: float) -> Finished:
-        """Run a setting and validate it; above `bar` it is the best so far."""
+    def make(self, hyperparameters: Hyperparameters, bar: float) -> Finished:
+        """Run a hyperparameters and validate it; above `bar` it is the best so far."""
         made = self.checkpoint.finished
-        if setting not in made:
+        if hyperparameters not in made:
             began, wall = time.process_time(), time.perf_counter()
-            encoder = self.run(setting)
-            blend = self._judged(self._shortlist(encoder))
-            ndcg, recall = blend.ndcg, blend.recall
+            encoder = self.run(hyperparameters)
+            weights_found = self._judged(self._shortlist(encoder))
+            ndcg, recall = weights_found.ndcg, weights_found.recall
             self._best_encoder = encoder if ndcg > bar else self._best_encoder
-            line = Epoch("valid", setting.epochs, setting, None, time.perf_counter() - wall, ndcg, recall)
+            line = EpochRecord(
+                "valid",
+                hyperparameters.epochs,
+                hyperparameters,
+                None,
+                time.perf_counter() - wall,
+                ndcg,
+                recall,
+            )
             self.log.tell(line)
-            trial = Finished(setting, ndcg, recall, time.process_time() - began)
+            trial = Finished(hyperparameters, ndcg, recall, time.process_time() - began)
             self.checkpoint.keep_trial(trial, encoder if ndcg > bar else None, self.log.lines)
-        return made[setting]
+        return made[hyperparameters]
 
     @torch.no_grad()
-    def _shortlist(self, encoder: ItemEncoder, whitening: float = 0, parts: Parts | None = None) -> Shortlist:
-        course, parts = self.course, parts or self.parts
-        users, training = some_of(parts.judges, _USERS, course.train.seed), parts.training
-        k = min(max(_WIDTH, course.valid_k), training.shape[1])
-        log_degree = torch.from_numpy(np.log(degrees(training))).to(course.device)
-        items = encoder.items(course.inputs, encoder.identity)
+    def _shortlist(
+        self, encoder: ItemEncoder, whitening: float = 0, parts: ValidationSplit | None = None
+    ) -> Shortlist:
+        data, parts = self.data, parts or self.parts
+        users, training = some_of(parts.evaluated_users, _USERS, data.train.seed), parts.training
+        k = min(max(_WIDTH, data.valid_k), training.shape[1])
+        log_degree = torch.from_numpy(np.log(degrees(training))).to(data.device)
+        items = encoder.items(data.inputs, encoder.identity)
         if whitening:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
-        barred = torch.from_numpy(parts.barred).to(course.device)
+        excluded = torch.from_numpy(parts.excluded).to(data.device)
         found, cosines = [], []
         size = max(1, min(512, _CELLS // max(1, training.shape[1])))
         for start in range(0, len(users), size):
             some = users[start : start + size]
-            scores = encoder.users(items, log_degree, Adjacency(training[some], course.device)) @ items.T
+            scores = encoder.users(items, log_degree, Adjacency(training[some], data.device)) @ items.T
             row, column = (torch.from_numpy(part.astype(np.int64)) for part in parts.seen[some].nonzero())
-            scores[row.to(course.device), column.to(course.device)] = -torch.inf
-            scores[:, barred] = -torch.inf
+            scores[row.to(data.device), column.to(data.device)] = -torch.inf
+            scores[:, excluded] = -torch.inf
             top = torch.topk(scores, k)
             found.append(top.indices.cpu().numpy())
             cosines.append(top.values.cpu().numpy())

@@ -1,10 +1,10 @@
 """Learning the encoder's parameters from histories.
 
-Enters: features of the items, the positive interactions, and a Setting. Leaves: an ItemEncoder. Nothing is written.
+Enters: features of the items, the positive interactions, and a Hyperparameters. Leaves: an ItemEncoder. Nothing is written.
 
 A training step hides half of each history in a batch and predicts the hidden items from the rest by
 a softmax over the catalogue (Hidasi & Karatzoglou 2018; the multinomial likelihood of Liang et al.
-2018), or over a uniform sample of it when the catalogue is large. Which setting is best is the business of
+2018), or over a uniform sample of it when the catalogue is large. Which hyperparameters is best is the business of
 :mod:`kgrec.train.hyperparameters`.
 """
 
@@ -26,7 +26,7 @@ from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.sparse import Adjacency
 from kgrec.errors import TrainingError
 from kgrec.parallel import mixed_precision
-from kgrec.train.data import Course, Epoch, Setting, degrees, taken_by
+from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.optimizer import Optimizer
 
 #: above so many, the rows of a table that a step does not touch are left alone
@@ -34,31 +34,33 @@ _SPARSE_ROWS = 50_000
 
 
 #: called after each epoch with its line
-OnEpoch = Callable[[Epoch], None]
+OnRunEpoch = Callable[[EpochRecord], None]
 
 
-def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: Progress) -> ItemEncoder:
+def learn(
+    data: TrainingData, positives: sp.csr_matrix, hyperparameters: Hyperparameters, progress: RunProgress
+) -> ItemEncoder:
     """Train a fresh encoder.
 
     An item that nobody took has no residual, as a new one has none, and an entity that only items without interactions
     have stays at zero: nothing can be learned of them.
 
     Args:
-        course: the items and the configuration.
+        data: the items and the configuration.
         positives: shape (n_users, n_items).
-        setting: of this run.
+        hyperparameters: of this run.
         progress: is told of each epoch, and may keep and give back the state in between.
 
     Raises:
         TrainingError: The loss is no longer a number.
     """
-    encoder = fresh_encoder(course)
-    learner = Learner(encoder, course, positives, setting)
+    encoder = fresh_encoder(data)
+    learner = Learner(encoder, data, positives, hyperparameters)
     with torch.no_grad():
         encoder.identity[torch.from_numpy(~learner.taken)] = 0
-        encoder.entity[torch.from_numpy(~course.features.touched(learner.known, len(encoder.entity)))] = 0
+        encoder.entity[torch.from_numpy(~data.features.touched(learner.known, len(encoder.entity)))] = 0
     first = progress.resume(learner)
-    for epoch in range(first, setting.epochs + 1):
+    for epoch in range(first, hyperparameters.epochs + 1):
         started = time.perf_counter()
         loss = learner.epoch()
         if not math.isfinite(loss):
@@ -70,22 +72,22 @@ def learn(course: Course, positives: sp.csr_matrix, setting: Setting, progress: 
     return encoder
 
 
-def fresh_encoder(course: Course) -> ItemEncoder:
+def fresh_encoder(data: TrainingData) -> ItemEncoder:
     """An encoder that has learned nothing, drawn by the seed."""
-    torch.manual_seed(course.train.seed)
-    n_items = len(course.features)
-    encoder = ItemEncoder.for_schema(course.encoder, course.schema, n_items).to(course.device)
+    torch.manual_seed(data.train.seed)
+    n_items = len(data.features)
+    encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items).to(data.device)
     rows = max(n_items, len(encoder.entity))
-    encoder.sparse = rows > _SPARSE_ROWS and n_items > course.train.full_softmax_items
+    encoder.sparse = rows > _SPARSE_ROWS and n_items > data.train.full_softmax_items
     return encoder
 
 
-class Progress:
+class RunProgress:
     """Who hears of the epochs of one run; this one passes them on, and has none of an earlier process."""
 
-    def __init__(self, stage: str, setting: Setting, on_epoch: OnEpoch) -> None:
-        self.stage, self.setting, self.on_epoch = stage, setting, on_epoch
-        self.lines: list[Epoch] = []
+    def __init__(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> None:
+        self.stage, self.hyperparameters, self.on_epoch = stage, hyperparameters, on_epoch
+        self.lines: list[EpochRecord] = []
 
     def resume(self, learner: Learner) -> int:
         """Put the learner where it was; gives the next epoch."""
@@ -95,24 +97,24 @@ class Progress:
     def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
         """Hear of an epoch that is over."""
         del learner
-        self.pass_on(Epoch(self.stage, epoch, self.setting, loss, seconds))
+        self.pass_on(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
 
-    def pass_on(self, line: Epoch) -> None:
+    def pass_on(self, line: EpochRecord) -> None:
         """Keep a line, and tell of it."""
         self.lines.append(line)
         self.on_epoch(line)
 
 
-def content_encoder(course: Course) -> ItemEncoder:
+def content_encoder(data: TrainingData) -> ItemEncoder:
     """An encoder of content alone, where there is nothing to learn from.
 
     The residuals are zero. Dense blocks are projected on their principal axes, and each entity gets a random
     direction, which keeps the cosines of items as well as `dim` numbers can.
     """
-    encoder = fresh_encoder(course).cpu()
+    encoder = fresh_encoder(data).cpu()
     with torch.no_grad():
         encoder.identity.zero_()
-        encoder.dense.copy_(_principal_axes(torch.from_numpy(course.features.dense), encoder.dense.shape[1]))
+        encoder.dense.copy_(_principal_axes(torch.from_numpy(data.features.dense), encoder.dense.shape[1]))
         # Rows as long as a text vector, so that an item's neighbours weigh as much as its text.
         encoder.entity.copy_(torch.nn.functional.normalize(torch.randn_like(encoder.entity), dim=1))
     return encoder
@@ -122,20 +124,29 @@ class Learner:
     """One encoder, its optimiser and its schedule, on one set of histories."""
 
     def __init__(
-        self, encoder: ItemEncoder, course: Course, positives: sp.csr_matrix, setting: Setting
+        self,
+        encoder: ItemEncoder,
+        data: TrainingData,
+        positives: sp.csr_matrix,
+        hyperparameters: Hyperparameters,
     ) -> None:
-        self.encoder, self.course, self.positives, self.setting = encoder, course, positives, setting
-        config = course.train
+        self.encoder, self.data, self.positives, self.hyperparameters = (
+            encoder,
+            data,
+            positives,
+            hyperparameters,
+        )
+        config = data.train
         self.rng = np.random.default_rng(config.seed)
         self.users = np.flatnonzero(np.diff(positives.indptr) >= 2)
         self.size = config.batch_size or _batch_size(len(self.users))
-        self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(course.device)
-        self.taken = taken_by(positives) > 0
+        self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(data.device)
+        self.taken = interaction_counts(positives) > 0
         #: rows of the items that are candidates: that nobody met an item says nothing of it
-        self.known = np.flatnonzero(course.known(positives))
-        steps = max(1, setting.epochs * math.ceil(len(self.users) / self.size))
+        self.known = np.flatnonzero(data.known(positives))
+        steps = max(1, hyperparameters.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
-        self.optimizer = Optimizer(encoder, setting.learning_rate, steps, warmup)
+        self.optimizer = Optimizer(encoder, hyperparameters.learning_rate, steps, warmup)
 
     def epoch(self) -> float:
         """Mean loss of one pass over the users."""
@@ -165,19 +176,19 @@ class Learner:
         order = self.rng.permutation(self.users)
         for start in range(0, len(order), self.size):
             histories = self.positives[order[start : start + self.size]]
-            batch = _Batch.hide(histories, self.course.train.history_dropout, self.rng)
+            batch = _Batch.hide(histories, self.data.train.history_dropout, self.rng)
             if len(batch.hidden[0]):
                 yield batch
 
     def _step(self, batch: _Batch) -> float:
-        device, encoder = self.course.device, self.encoder
+        device, encoder = self.data.device, self.encoder
         batch, items, rest = self._candidates(batch)
         if items is None:
-            inputs, identity, log_degree = self.course.inputs, encoder.identity[:], self.log_degree
+            inputs, identity, log_degree = self.data.inputs, encoder.identity[:], self.log_degree
         else:
             at = torch.from_numpy(items).to(device)
             some = items is not self.known
-            inputs = EncoderInputs(self.course.features.take(items), device) if some else self._known_inputs
+            inputs = EncoderInputs(self.data.features.take(items), device) if some else self._known_inputs
             identity, log_degree = encoder.rows(encoder.identity, at), self.log_degree[at]
         keep = self.rng.random(len(identity)) >= encoder.config.identity_dropout
         keep &= self.taken if items is None else self.taken[items]
@@ -185,14 +196,14 @@ class Learner:
         u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
         with mixed_precision(device):
             # the users are divided, who are fewer than the pairs
-            logits = (u / self.setting.temperature) @ z.T
+            logits = (u / self.hyperparameters.temperature) @ z.T
         loss = batch.loss(logits.float(), rest)
         self.optimizer.step(loss)
         return loss.item()
 
     @cached_property
     def _known_inputs(self) -> EncoderInputs:
-        return EncoderInputs(self.course.features.take(self.known), self.course.device)
+        return EncoderInputs(self.data.features.take(self.known), self.data.device)
 
     def _candidates(self, batch: _Batch) -> tuple[_Batch, np.ndarray | None, Tensor | None]:
         """The batch over the candidates, these if they are not all items; in a large catalogue their log weights.
@@ -200,7 +211,7 @@ class Learner:
         Items of the batch stand for themselves; a uniform sample of the others, each weighted by
         (others / sampled), makes the denominator an unbiased estimate of the full one.
         """
-        config = self.course.train
+        config = self.data.train
         n = len(self.known)
         if batch.shown.shape[1] <= config.full_softmax_items:
             whole = n == batch.shown.shape[1]
@@ -211,7 +222,7 @@ class Learner:
         weight = np.zeros(len(items), np.float32)
         if len(drawn):
             weight[len(own) :] = math.log((n - len(own)) / len(drawn))
-        log_weight = torch.from_numpy(weight).to(self.course.device)
+        log_weight = torch.from_numpy(weight).to(self.data.device)
         return batch.over(items[: len(own)], len(items)), items, log_weight
 
 
@@ -244,8 +255,8 @@ class _Batch:
     def loss(self, logits: Tensor, log_weight: Tensor | None) -> Tensor:
         """Mean negative log-likelihood of the hidden items; shown items are no candidates."""
         shown = self.shown.tocoo()
-        barred = _tensors((shown.row, shown.col), logits.device)
-        logits = logits.index_put(barred, torch.tensor(-1e4, device=logits.device))
+        excluded = _tensors((shown.row, shown.col), logits.device)
+        logits = logits.index_put(excluded, torch.tensor(-1e4, device=logits.device))
         rows, items = _tensors(self.hidden, logits.device)
         total = torch.logsumexp(logits if log_weight is None else logits + log_weight, dim=1)
         return (total[rows] - logits[rows, items]).mean()

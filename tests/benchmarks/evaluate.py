@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.evaluate.evaluation import Evaluation
-from kgrec.evaluate.ground_truth import World
+from kgrec.evaluate.ground_truth import GroundTruth
 from kgrec.evaluate.measure import measured
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.metrics.topk import blocks, ranked
@@ -34,7 +34,7 @@ KS = (20, 100)
 TRAIN, TEST, NEIGHBORS, ENTITIES = 652_514, 193_920, 10, 50_000
 
 
-def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, World]:
+def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, GroundTruth]:
     """Vectors of users, and a world: items are taken by Zipf's law, by users whose histories differ in length."""
     rng = np.random.default_rng(0)
     users, items = (rng.normal(size=(n, dim)).astype(np.float32) for n in (n_users, n_items))
@@ -53,7 +53,7 @@ def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, World]:
     truth.eliminate_zeros()
     entity = rng.integers(0, ENTITIES, n_items * NEIGHBORS)
     links = (np.ones(len(entity), np.float32), (np.repeat(np.arange(n_items), NEIGHBORS), entity))
-    world = World(
+    world = GroundTruth(
         users=Vocabulary([str(user) for user in range(n_users)]),
         truth=truth,
         known=known,
@@ -66,7 +66,7 @@ def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, World]:
     return users, world
 
 
-def bare(users: np.ndarray, world: World) -> np.ndarray:
+def bare(users: np.ndarray, world: GroundTruth) -> np.ndarray:
     """Products and the k largest in order; what users have seen stays in, and ties fall as they like."""
     assert world.vectors is not None
     items, k = world.vectors, max(KS)
@@ -79,20 +79,20 @@ def bare(users: np.ndarray, world: World) -> np.ndarray:
     return lists
 
 
-def ranking(users: np.ndarray, world: World) -> np.ndarray:
+def ranking(users: np.ndarray, world: GroundTruth) -> np.ndarray:
     assert world.vectors is not None
     return ranked(users, world.vectors, max(KS), world.seen)
 
 
-def ranking_and_figures(users: np.ndarray, world: World) -> Evaluation:
+def ranking_and_figures(users: np.ndarray, world: GroundTruth) -> Evaluation:
     return measured(world, ranking(users, world), KS)
 
 
-def with_intervals(users: np.ndarray, world: World) -> object:
+def with_intervals(users: np.ndarray, world: GroundTruth) -> object:
     return ranking_and_figures(users, world).frame()
 
 
-PARTS: dict[str, Callable[[np.ndarray, World], object]] = {
+PARTS: dict[str, Callable[[np.ndarray, GroundTruth], object]] = {
     "bare": bare,
     "ranking": ranking,
     "ranking and figures": ranking_and_figures,

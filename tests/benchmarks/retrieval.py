@@ -331,14 +331,14 @@ def run_hnswlib(folder: Path, _: str, users: int) -> dict[str, Any]:
     """With the links of kgrec's graph, the effort of FAISS's default in building, and kgrec's in the search."""
     import hnswlib
 
-    from kgrec.retrieve.approximate import LINKS
+    from kgrec.retrieve.approximate import HNSW_LINKS
 
     vectors, asked = mapped(folder), queries(folder, users)
     index = hnswlib.Index("ip", DIM)
     threads = int(os.environ["OMP_NUM_THREADS"])
     index.set_num_threads(threads)
     with Clock() as building:
-        index.init_index(len(vectors), ef_construction=40, M=LINKS)
+        index.init_index(len(vectors), ef_construction=40, M=HNSW_LINKS)
         index.add_items(vectors)
     index.set_ef(max(K, built(folder, "hnsw").effort))
     with Clock() as clock:

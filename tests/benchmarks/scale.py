@@ -218,7 +218,7 @@ def watched() -> Stages:
     import torch
 
     from kgrec.encode import featurizer
-    from kgrec.encode.featurizer import Schema
+    from kgrec.encode.featurizer import Featurizer
     from kgrec.model import storage
     from kgrec.rank import fusion_weights
     from kgrec.train import fit, hyperparameters, learner
@@ -226,8 +226,8 @@ def watched() -> Stages:
 
     stages = Stages()
     stages.watch(fit, "raw_blocks", "text")
-    stages.watch(Schema, "features", "features")
-    stages.watch(Schema, "learn", "features")
+    stages.watch(Featurizer, "features", "features")
+    stages.watch(Featurizer, "learn", "features")
     stages.watch(featurizer, "mentions", "features: words")
     stages.watch(learner.Learner, "epoch", "epochs: batches")
     stages.watch(learner.Learner, "_step", "epochs: forward")
@@ -235,8 +235,8 @@ def watched() -> Stages:
     for optimizer in (torch.optim.Adam, RowAdam):
         stages.watch(optimizer, "step", "epochs: optimizer")
     stages.watch(hyperparameters._Trials, "_shortlist", "validation")
-    for choice in ("blend", "unmet"):
-        stages.watch(fusion_weights.Blender, choice, "choice of weights")
+    for choice in ("choose", "cold_offset"):
+        stages.watch(fusion_weights.FusionSearch, choice, "choice of weights")
     for module in (fusion_weights, fit):
         stages.watch(module, "item_weights", "slim")
     stages.watch(fit, "_model", "embeddings of all items")
@@ -265,7 +265,10 @@ def child(folder: Path, settings: Sequence[str], memory: float) -> None:
 
     def on_epoch(line: Any, *_: int) -> None:
         if line.loss is None:
-            print(f"  {line.setting} NDCG {line.valid_ndcg:.4f}, recall {line.valid_recall:.4f}", flush=True)
+            print(
+                f"  {line.hyperparameters} NDCG {line.valid_ndcg:.4f}, recall {line.valid_recall:.4f}",
+                flush=True,
+            )
             return
         took.append(line.seconds)
         print(f"  {line.stage} epoch {line.epoch}: loss {line.loss:.4f}, {line.seconds:.1f} s", flush=True)

@@ -131,7 +131,7 @@ def test_a_run_that_was_cut_off_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("kgrec.evaluate.benchmark.systems.Tuned.answer", stopped)
+        patch.setattr("kgrec.evaluate.benchmark.systems.TunedBaseline.answer", stopped)
         assert run(*words).code == 130
     assert not (tmp_path / "report").exists()
     with monkeypatch.context() as patch:

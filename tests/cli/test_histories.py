@@ -6,14 +6,14 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.serve.history_tables import Histories
+from kgrec.serve.history_tables import HistoryTable
 
 NAMES = st.sampled_from(["a", "b", "ä", "10", "a b"])
 BATCHES = st.lists(st.lists(st.tuples(NAMES, NAMES), max_size=5), max_size=4)
 
 
-def histories(batches: list[list[tuple[str, str]]]) -> Histories:
-    return Histories.of(
+def histories(batches: list[list[tuple[str, str]]]) -> HistoryTable:
+    return HistoryTable.of(
         (pa.array([user for user, _ in rows], pa.string()), pa.array([item for _, item in rows], pa.string()))
         for rows in batches
     )

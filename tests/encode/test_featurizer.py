@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
-from kgrec.encode.featurizer import ItemFeatures, Schema, item_numbers
+from kgrec.encode.featurizer import Featurizer, ItemFeatures, item_numbers
 from kgrec.graph.knowledge_graph import read_addition
 
 MAPPING = """\
@@ -62,45 +62,45 @@ def graph(tmp_path: Path):
 
 
 @pytest.fixture
-def schema(graph) -> Schema:
-    return Schema.learn(graph, graph.item_entities, TEXT)
+def featurizer(graph) -> Featurizer:
+    return Featurizer.learn(graph, graph.item_entities, TEXT)
 
 
-def weights(graph, schema: Schema, features: ItemFeatures) -> list[dict[tuple[str, str], float]]:
+def weights(graph, featurizer: Featurizer, features: ItemFeatures) -> list[dict[tuple[str, str], float]]:
     """The neighbours of each item: (relation, key) -> weight."""
     keys = graph.entities["key"].to_pylist()
     rows = []
     for row in features.neighbors:
         columns = row.tocoo().col
         named = [
-            (schema.relations[features.relation[c]], keys[schema.entities[features.entity[c]]])
+            (featurizer.relations[features.relation[c]], keys[featurizer.entities[features.entity[c]]])
             for c in columns
         ]
         rows.append(dict(zip(named, row.data.tolist(), strict=True)))
     return rows
 
 
-def test_the_schema_holds_relations_both_ways_and_entities_of_two_items(graph, schema):
-    assert schema.relations == ("acted_in", "genres", "sequel_of", "^acted_in", "^genres", "^sequel_of")
+def test_the_schema_holds_relations_both_ways_and_entities_of_two_items(graph, featurizer):
+    assert featurizer.relations == ("acted_in", "genres", "sequel_of", "^acted_in", "^genres", "^sequel_of")
     assert graph.names.tolist() == [
         "film/a", "film/b", "film/c", "genre/x", "genre/y", "genre/z", "person/p", "person/q", "person/r",
     ]  # fmt: skip
     # a film that is linked to films is a neighbour of itself too; z and q are neighbours of one item each
-    assert schema.entities.tolist() == [A, B, C, X, Y, P, R]
-    np.testing.assert_allclose(schema.idf, [THREE, TWO, TWO, THREE, TWO, TWO, TWO], rtol=1e-6)
-    assert schema.idf.dtype == np.float32
-    assert list(schema.whitenings) == [""] and schema.dense_dim == 2
-    assert schema.whitenings[""].mean.tolist() == [0.5, 0.5]
+    assert featurizer.entities.tolist() == [A, B, C, X, Y, P, R]
+    np.testing.assert_allclose(featurizer.idf, [THREE, TWO, TWO, THREE, TWO, TWO, TWO], rtol=1e-6)
+    assert featurizer.idf.dtype == np.float32
+    assert list(featurizer.whitenings) == [""] and featurizer.dense_dim == 2
+    assert featurizer.whitenings[""].mean.tolist() == [0.5, 0.5]
 
 
-def test_the_neighbours_of_each_item_have_these_weights(graph, schema):
-    features = schema.features(graph, graph.item_entities, TEXT)
+def test_the_neighbours_of_each_item_have_these_weights(graph, featurizer):
+    features = featurizer.features(graph, graph.item_entities, TEXT)
     genre = math.hypot(THREE, TWO)
     both = {("genres", "x"): THREE / genre, ("genres", "y"): TWO / genre}
     half = OTHERS / math.sqrt(2)
     sequels = {("sequel_of", "a"): OWN, ("sequel_of", "b"): half, ("sequel_of", "c"): half}
     actors = {("^acted_in", "p"): 1 / math.sqrt(10), ("^acted_in", "r"): 3 / math.sqrt(10)}
-    assert weights(graph, schema, features) == [
+    assert weights(graph, featurizer, features) == [
         pytest.approx(both | sequels | actors),
         pytest.approx(
             {
@@ -116,9 +116,9 @@ def test_the_neighbours_of_each_item_have_these_weights(graph, schema):
     assert (features.relation.dtype, features.entity.dtype) == (np.int64, np.int64)
 
 
-def test_columns_are_pairs_of_relation_and_entity_in_order(graph, schema):
-    features = schema.features(graph, graph.item_entities, TEXT)
-    assert [*zip(features.relation.tolist(), schema.entities[features.entity].tolist(), strict=True)] == [
+def test_columns_are_pairs_of_relation_and_entity_in_order(graph, featurizer):
+    features = featurizer.features(graph, graph.item_entities, TEXT)
+    assert [*zip(features.relation.tolist(), featurizer.entities[features.entity].tolist(), strict=True)] == [
         (1, X), (1, Y), (2, A), (2, B), (2, C), (3, P), (3, R),
     ]  # fmt: skip
     genre = math.hypot(THREE, TWO)
@@ -134,41 +134,44 @@ def test_columns_are_pairs_of_relation_and_entity_in_order(graph, schema):
     )
 
 
-def test_text_is_centred_and_of_unit_length_and_stays_zero_where_there_is_none(graph, schema):
-    features = schema.features(graph, graph.item_entities, TEXT)
+def test_text_is_centred_and_of_unit_length_and_stays_zero_where_there_is_none(graph, featurizer):
+    features = featurizer.features(graph, graph.item_entities, TEXT)
     half = math.sqrt(0.5)
     np.testing.assert_allclose(features.dense, [[half, -half], [-half, half], [0, 0]], rtol=1e-6)
     assert features.dense.dtype == np.float32
 
 
-def test_a_text_that_is_the_mean_of_all_has_a_zero_vector(graph, schema):
-    features = schema.features(graph, graph.item_entities[:1], {"": np.array([[0.5, 0.5]], np.float32)})
+def test_a_text_that_is_the_mean_of_all_has_a_zero_vector(graph, featurizer):
+    features = featurizer.features(graph, graph.item_entities[:1], {"": np.array([[0.5, 0.5]], np.float32)})
     assert features.dense.tolist() == [[0, 0]]
 
 
 def test_text_and_vectors_stand_side_by_side_in_order_of_their_names(graph):
     """A vector of one number: centred on 3, then of unit length."""
     raw = {"size": np.array([[2], [0], [4]], np.float32)} | TEXT
-    schema = Schema.learn(graph, graph.item_entities, raw)
-    assert schema.dense_dim == 3 and list(schema.whitenings) == ["", "size"]
+    featurizer = Featurizer.learn(graph, graph.item_entities, raw)
+    assert featurizer.dense_dim == 3 and list(featurizer.whitenings) == ["", "size"]
     half = math.sqrt(0.5)
     np.testing.assert_allclose(
-        schema.features(graph, graph.item_entities, raw).dense,
+        featurizer.features(graph, graph.item_entities, raw).dense,
         [[half, -half, -1], [-half, half, 0], [0, 0, 1]],
         rtol=1e-6,
     )
 
 
-def test_without_raw_vectors_only_the_dense_part_is_zero(graph, schema):
-    features = schema.features(graph, graph.item_entities)
+def test_without_raw_vectors_only_the_dense_part_is_zero(graph, featurizer):
+    features = featurizer.features(graph, graph.item_entities)
     assert features.dense.tolist() == [[0, 0]] * 3 and features.dense.dtype == np.float32
-    whole = schema.features(graph, graph.item_entities, TEXT)
+    whole = featurizer.features(graph, graph.item_entities, TEXT)
     np.testing.assert_array_equal(features.neighbors.toarray(), whole.neighbors.toarray())
 
 
-def test_relations_and_entities_that_training_lacked_are_left_out(graph, schema):
-    smaller = Schema(
-        ("^acted_in", "genres"), np.array([X, P]), np.array([1, 1], np.float32), whitenings=schema.whitenings
+def test_relations_and_entities_that_training_lacked_are_left_out(graph, featurizer):
+    smaller = Featurizer(
+        ("^acted_in", "genres"),
+        np.array([X, P]),
+        np.array([1, 1], np.float32),
+        whitenings=featurizer.whitenings,
     )
     features = smaller.features(graph, graph.item_entities, TEXT)
     assert weights(graph, smaller, features) == [
@@ -178,50 +181,50 @@ def test_relations_and_entities_that_training_lacked_are_left_out(graph, schema)
     ]
 
 
-def test_a_new_item_keeps_only_the_neighbours_that_the_schema_knows(graph, schema):
+def test_a_new_item_keeps_only_the_neighbours_that_the_schema_knows(graph, featurizer):
     rows = pd.DataFrame([{"id": "n", "title": "Dusk", "plot": "", "genres": "y|new", "sequel_of": "b"}])
     addition = read_addition(graph.mapping, frames={"film": rows}, known=graph)
     larger, places = graph.extended(addition)
     new = places[addition.item_entities]
     # itself it cannot have as a neighbour, for lack of a parameter; genre "new" neither
-    features = schema.features(larger, new)
-    assert weights(larger, schema, features) == [{("genres", "y"): 1, ("sequel_of", "b"): 1}]
+    features = featurizer.features(larger, new)
+    assert weights(larger, featurizer, features) == [{("genres", "y"): 1, ("sequel_of", "b"): 1}]
     # b is named by it, and stays what it was
-    before, after = (schema.features(g, np.array([B])) for g in (graph, larger))
-    assert weights(larger, schema, after) == weights(graph, schema, before)
+    before, after = (featurizer.features(g, np.array([B])) for g in (graph, larger))
+    assert weights(larger, featurizer, after) == weights(graph, featurizer, before)
 
 
 def test_an_item_whose_linked_items_are_unknown_is_no_neighbour_of_itself(graph):
-    schema = Schema(("sequel_of",), np.array([B]), np.array([1], np.float32))
-    features = schema.features(graph, graph.item_entities)
-    assert weights(graph, schema, features) == [{("sequel_of", "b"): 1}, {}, {}]
+    featurizer = Featurizer(("sequel_of",), np.array([B]), np.array([1], np.float32))
+    features = featurizer.features(graph, graph.item_entities)
+    assert weights(graph, featurizer, features) == [{("sequel_of", "b"): 1}, {}, {}]
 
 
 def test_no_known_entity_and_no_relation_at_all_give_items_without_neighbours(graph):
     bare = replace(graph, triples=graph.triples[:0])
-    for schema in (
-        Schema((), np.zeros(0, np.int64), np.zeros(0, np.float32)),
-        Schema.learn(bare, graph.item_entities, {}),
+    for featurizer in (
+        Featurizer((), np.zeros(0, np.int64), np.zeros(0, np.float32)),
+        Featurizer.learn(bare, graph.item_entities, {}),
     ):
-        features = schema.features(graph, graph.item_entities, {})
+        features = featurizer.features(graph, graph.item_entities, {})
         assert features.neighbors.shape == (3, 0) and features.dense.shape == (3, 0)
         assert len(features.take(np.array([2, 0]))) == 2
 
 
-def test_edges_of_weight_zero_do_no_harm(graph, schema):
+def test_edges_of_weight_zero_do_no_harm(graph, featurizer):
     weight = np.zeros(len(graph.triples), np.float32)
     idle = replace(graph, triples=graph.triples.set_column(3, "weight", pa.array(weight)))
-    assert not schema.features(idle, graph.item_entities, TEXT).neighbors.nnz
-    assert not len(Schema.learn(idle, graph.item_entities, TEXT).entities)
+    assert not featurizer.features(idle, graph.item_entities, TEXT).neighbors.nnz
+    assert not len(Featurizer.learn(idle, graph.item_entities, TEXT).entities)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30])
-def test_only_the_proportions_of_weights_count(graph, schema, size):
+def test_only_the_proportions_of_weights_count(graph, featurizer, size):
     weight = graph.triples["weight"].to_numpy() * np.float32(size)
     scaled = replace(graph, triples=graph.triples.set_column(3, "weight", pa.array(weight, pa.float32())))
     np.testing.assert_allclose(
-        schema.features(scaled, graph.item_entities, TEXT).neighbors.toarray(),
-        schema.features(graph, graph.item_entities, TEXT).neighbors.toarray(),
+        featurizer.features(scaled, graph.item_entities, TEXT).neighbors.toarray(),
+        featurizer.features(graph, graph.item_entities, TEXT).neighbors.toarray(),
         rtol=1e-5,
     )
 
@@ -243,23 +246,23 @@ def tied(graph, *edges: tuple[int, int, int, float]):
 def test_a_relation_that_is_followed_to_the_same_entity_both_ways_is_two_neighbours(graph):
     """a has genre x, and x has a; b has genre x."""
     looped = tied(graph, (A, 1, X, 1), (X, 1, A, 1), (B, 1, X, 1))
-    schema = Schema.learn(looped, graph.item_entities, TEXT)
+    featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
     # two items, however many edges lead to them
-    assert schema.entities.tolist() == [X]
-    np.testing.assert_allclose(schema.idf, [TWO], rtol=1e-6)
-    features = schema.features(looped, graph.item_entities, TEXT)
+    assert featurizer.entities.tolist() == [X]
+    np.testing.assert_allclose(featurizer.idf, [TWO], rtol=1e-6)
+    features = featurizer.features(looped, graph.item_entities, TEXT)
     both = {("genres", "x"): 1, ("^genres", "x"): 1}
-    assert weights(looped, schema, features) == [both, {("genres", "x"): 1}, {}]
+    assert weights(looped, featurizer, features) == [both, {("genres", "x"): 1}, {}]
 
 
 def test_a_link_between_two_items_is_one_whichever_names_the_other(graph):
     """a is b's sequel and b is a's, c is b's."""
     looped = tied(graph, (A, 2, B, 1), (B, 2, A, 1), (C, 2, B, 1))
-    schema = Schema.learn(looped, graph.item_entities, TEXT)
-    assert schema.entities.tolist() == [A, B, C]
-    np.testing.assert_allclose(schema.idf, [TWO, THREE, TWO], rtol=1e-6)
+    featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
+    assert featurizer.entities.tolist() == [A, B, C]
+    np.testing.assert_allclose(featurizer.idf, [TWO, THREE, TWO], rtol=1e-6)
     half = OTHERS / math.sqrt(2)
-    assert weights(looped, schema, schema.features(looped, graph.item_entities, TEXT)) == [
+    assert weights(looped, featurizer, featurizer.features(looped, graph.item_entities, TEXT)) == [
         pytest.approx({("sequel_of", "a"): OWN, ("sequel_of", "b"): OTHERS}),
         pytest.approx({("sequel_of", "a"): half, ("sequel_of", "b"): OWN, ("sequel_of", "c"): half}),
         pytest.approx({("sequel_of", "b"): OTHERS, ("sequel_of", "c"): OWN}),
@@ -268,8 +271,8 @@ def test_a_link_between_two_items_is_one_whichever_names_the_other(graph):
 
 def test_of_two_links_between_the_same_items_the_heavier_counts(graph):
     looped = tied(graph, (A, 2, B, 1), (B, 2, A, 3), (A, 2, C, 1))
-    schema = Schema.learn(looped, graph.item_entities, TEXT)
-    row = weights(looped, schema, schema.features(looped, graph.item_entities, TEXT))[0]
+    featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
+    row = weights(looped, featurizer, featurizer.features(looped, graph.item_entities, TEXT))[0]
     root = math.sqrt(10)
     assert row == pytest.approx(
         {
@@ -282,10 +285,10 @@ def test_of_two_links_between_the_same_items_the_heavier_counts(graph):
 
 def test_an_edge_from_an_item_to_itself_is_no_link(graph):
     looped = tied(graph, (A, 2, A, 1), (B, 2, B, 1), (A, 1, X, 1), (B, 1, X, 1))
-    schema = Schema.learn(looped, graph.item_entities, TEXT)
-    assert schema.entities.tolist() == [X]
-    features = schema.features(looped, graph.item_entities, TEXT)
-    assert weights(looped, schema, features) == [{("genres", "x"): 1}, {("genres", "x"): 1}, {}]
+    featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
+    assert featurizer.entities.tolist() == [X]
+    features = featurizer.features(looped, graph.item_entities, TEXT)
+    assert weights(looped, featurizer, features) == [{("genres", "x"): 1}, {("genres", "x"): 1}, {}]
 
 
 def numbered(graph, predicate: str, values: dict[int, float]):
@@ -302,13 +305,13 @@ def numbered(graph, predicate: str, values: dict[int, float]):
 
 def test_a_number_is_a_neighbour_of_the_two_quantiles_around_it(graph):
     years = numbered(graph, "year", {0: 10, 1: 20, 2: 40})
-    schema = Schema.learn(years, graph.item_entities, TEXT)
+    featurizer = Featurizer.learn(years, graph.item_entities, TEXT)
     # eighths of the way through 10, 20, 40
-    knots = [10, 10 + 20 / 7, 10 + 40 / 7, 10 + 60 / 7, 20 + 20 / 7, 20 + 60 / 7, 20 + 100 / 7, 40]
-    np.testing.assert_allclose(schema.knots["year"], knots)
-    assert schema.relations[-1] == "year" and schema.n_nodes == 7 + 8
-    assert [schema.number_at(node) for node in (7, 14)] == [10, 40]
-    features = schema.features(years, graph.item_entities, TEXT)
+    bins = [10, 10 + 20 / 7, 10 + 40 / 7, 10 + 60 / 7, 20 + 20 / 7, 20 + 60 / 7, 20 + 100 / 7, 40]
+    np.testing.assert_allclose(featurizer.bins["year"], bins)
+    assert featurizer.relations[-1] == "year" and featurizer.n_nodes == 7 + 8
+    assert [featurizer.number_at(node) for node in (7, 14)] == [10, 40]
+    features = featurizer.features(years, graph.item_entities, TEXT)
     of_year = features.relation == 6
     assert features.entity[of_year].tolist() == [7, 10, 11, 14]
     near, far = 2 / math.sqrt(5), 1 / math.sqrt(5)  # 20 is a third of the way from the 4th to the 5th
@@ -318,15 +321,15 @@ def test_a_number_is_a_neighbour_of_the_two_quantiles_around_it(graph):
 
 
 def test_a_number_past_the_quantiles_is_the_last_one_and_a_single_value_tells_nothing(graph):
-    schema = Schema.learn(numbered(graph, "year", {0: 10, 1: 20}), graph.item_entities, TEXT)
+    featurizer = Featurizer.learn(numbered(graph, "year", {0: 10, 1: 20}), graph.item_entities, TEXT)
     far = numbered(graph, "year", {0: -99, 1: 99, 2: float("nan")})
-    features = schema.features(far, graph.item_entities, TEXT)
+    features = featurizer.features(far, graph.item_entities, TEXT)
     of_year = features.relation == 6
     assert features.neighbors.toarray()[:, of_year].tolist() == [[1, 0], [0, 1], [0, 0]]
     assert features.entity[of_year].tolist() == [7, 14]
-    assert Schema.learn(numbered(graph, "year", {0: 7, 1: 7}), graph.item_entities, TEXT).knots == {}
+    assert Featurizer.learn(numbered(graph, "year", {0: 7, 1: 7}), graph.item_entities, TEXT).bins == {}
     # p is no item
-    assert Schema.learn(numbered(graph, "year", {P: 7, R: 8}), graph.item_entities, TEXT).knots == {}
+    assert Featurizer.learn(numbered(graph, "year", {P: 7, R: 8}), graph.item_entities, TEXT).bins == {}
 
 
 def test_the_numbers_of_items_are_the_finite_ones_of_the_predicate(graph):
@@ -383,17 +386,18 @@ def test_a_number_is_near_the_two_quantiles_around_it(tmp_path: Path):
         "id,title,year,released,discs\na,Dawn,1990,1990-01-02,1\nb,Noon,2000,,1\nc,Dusk,2010,2010-01-02,1\n"
     )
     graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
-    schema = Schema.learn(graph, graph.item_entities, {})
+    featurizer = Featurizer.learn(graph, graph.item_entities, {})
     # `discs` has one value, which tells nothing
-    assert schema.relations == ("released", "year")
-    assert schema.knots["year"] == pytest.approx([1990 + 20 * k / 7 for k in range(8)])
-    assert schema.n_nodes == 16
+    assert featurizer.relations == ("released", "year")
+    assert featurizer.bins["year"] == pytest.approx([1990 + 20 * k / 7 for k in range(8)])
+    assert featurizer.n_nodes == 16
 
-    features = schema.features(graph, graph.item_entities, {})
+    features = featurizer.features(graph, graph.item_entities, {})
     years = features.neighbors.multiply(features.relation == 1).tocsr()
     years.eliminate_zeros()
     nodes = [
-        dict(zip(map(schema.number_at, features.entity[row.indices]), row.data, strict=True)) for row in years
+        dict(zip(map(featurizer.number_at, features.entity[row.indices]), row.data, strict=True))
+        for row in years
     ]
     assert nodes[0] == {1990: 1}
     # 2000 lies halfway between the quantiles 3 and 4, and the two weights have length one
@@ -407,8 +411,8 @@ def test_a_number_past_the_known_ones_is_at_the_outermost(tmp_path: Path):
         "id,title,year,released,discs\na,Dawn,1990,,\nb,Noon,2000,,\nc,Old,1890,,\nd,No year,,,\n"
     )
     graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
-    schema = Schema.learn(graph, graph.item_entities[:2], {})
-    features = schema.features(graph, graph.item_entities, {})
-    assert schema.number_at(int(features.entity[features.neighbors[2].indices[0]])) == 1990
+    featurizer = Featurizer.learn(graph, graph.item_entities[:2], {})
+    features = featurizer.features(graph, graph.item_entities, {})
+    assert featurizer.number_at(int(features.entity[features.neighbors[2].indices[0]])) == 1990
     assert features.neighbors[2].data.tolist() == [1]
     assert features.neighbors[3].nnz == 0

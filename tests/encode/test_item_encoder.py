@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.encode.config import EncoderConfig
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.encode.whitening import Whitening
@@ -155,9 +155,11 @@ def test_an_encoder_for_a_schema_has_a_parameter_for_all_that_it_names():
         name: Whitening(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
         for name, dim in {"": 2, "look": 3}.items()
     }
-    knots = {"year": np.array([1.0, 2.0, 3.0, 4.0])}
-    schema = Schema(("genre", "^genre", "year"), np.array([5, 8]), np.ones(2, np.float32), knots, whitenings)
-    model = ItemEncoder.for_schema(EncoderConfig(dim=4), schema, n_items=7)
+    bins = {"year": np.array([1.0, 2.0, 3.0, 4.0])}
+    featurizer = Featurizer(
+        ("genre", "^genre", "year"), np.array([5, 8]), np.ones(2, np.float32), bins, whitenings
+    )
+    model = ItemEncoder.for_features(EncoderConfig(dim=4), featurizer, n_items=7)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     assert shapes == {
         "dense": (5, 4),

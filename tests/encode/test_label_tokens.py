@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import kgrec
-from kgrec.encode.featurizer import Schema
-from kgrec.encode.label_tokens import WORD, mentions
-from kgrec.encode.neighborhoods import links_of
+from kgrec.encode.featurizer import Featurizer
+from kgrec.encode.label_tokens import LABEL_TOKEN, token_mentions
+from kgrec.encode.neighborhoods import neighborhoods_of
 from kgrec.evaluate.ablation import ablated
 from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
 from kgrec.model.model import Parameters
@@ -80,18 +80,18 @@ def raw(graph: KnowledgeGraph) -> dict[str, np.ndarray]:
     return {"": np.eye(len(graph.item_ids), dtype=np.float32)}
 
 
-def learned(graph: KnowledgeGraph, **options) -> Schema:
-    return Schema.learn(graph, graph.item_entities, raw(graph), **options)
+def learned(graph: KnowledgeGraph, **options) -> Featurizer:
+    return Featurizer.learn(graph, graph.item_entities, raw(graph), **options)
 
 
-def words_of(graph: KnowledgeGraph, schema: Schema) -> dict[str, dict[str, float]]:
+def words_of(graph: KnowledgeGraph, featurizer: Featurizer) -> dict[str, dict[str, float]]:
     """The weight of each word that an item has."""
-    features = schema.features(graph, graph.item_entities)
-    assert schema.relations.count(WORD) == 1
-    of_words = np.flatnonzero(features.relation == schema.relations.index(WORD))
-    assert (features.entity[of_words] >= schema.first_word).all()
+    features = featurizer.features(graph, graph.item_entities)
+    assert featurizer.relations.count(LABEL_TOKEN) == 1
+    of_words = np.flatnonzero(features.relation == featurizer.relations.index(LABEL_TOKEN))
+    assert (features.entity[of_words] >= featurizer.first_token).all()
     table = features.neighbors[:, of_words].toarray()
-    names = [schema.words[node - schema.first_word] for node in features.entity[of_words]]
+    names = [featurizer.label_tokens[node - featurizer.first_token] for node in features.entity[of_words]]
     return {
         item: {name: float(weight) for name, weight in zip(names, row, strict=True) if weight}
         for item, row in zip(graph.item_ids, table, strict=True)
@@ -100,19 +100,23 @@ def words_of(graph: KnowledgeGraph, schema: Schema) -> dict[str, dict[str, float
 
 @pytest.mark.parametrize("hops", [1, 2])
 def test_an_item_has_the_words_of_its_label_and_of_what_it_is_linked_to(graph, hops):
-    found = mentions(graph, graph.item_entities, links_of(graph, graph.item_entities, hops), own=True)
+    found = token_mentions(
+        graph, graph.item_entities, neighborhoods_of(graph, graph.item_entities, hops), own=True
+    )
     stems = np.array(found.stems.to_pylist())
     assert {
         item: set(stems[row.indices]) for item, row in zip(graph.item_ids, found.of_items, strict=True)
     } == WORDS
     of = dict(zip(stems, zip(found.neighbors, found.items, strict=True), strict=True))
     assert (of["networ"], of["geneti"], of["planet"], of["codes"]) == ((3, 3), (3, 0), (0, 1), (1, 0))
-    words = dict(zip(stems, found.words.to_pylist(), strict=True))
+    words = dict(zip(stems, found.tokens.to_pylist(), strict=True))
     assert (words["networ"], words["geneti"], words["metabo"]) == ("network", "genetics", "metabolic")
 
 
 def test_without_their_own_labels_items_have_the_words_of_what_they_are_linked_to(graph):
-    found = mentions(graph, graph.item_entities, links_of(graph, graph.item_entities), own=False)
+    found = token_mentions(
+        graph, graph.item_entities, neighborhoods_of(graph, graph.item_entities), own=False
+    )
     stems = np.array(found.stems.to_pylist())
     assert {
         item: set(stems[row.indices]) for item, row in zip(graph.item_ids, found.of_items, strict=True)
@@ -128,12 +132,12 @@ def test_without_their_own_labels_items_have_the_words_of_what_they_are_linked_t
 
 
 def test_a_word_is_a_node_if_it_is_in_two_labels_and_enough_items_have_it(graph):
-    schema = learned(graph)
+    featurizer = learned(graph)
     # "journal" and "codes" are in one label, "metabolic" and "the" are not in four papers
-    assert schema.words == ("genetics", "network", "of")
-    np.testing.assert_allclose(schema.word_idf, [FIVE, FIVE, FOUR], rtol=1e-6)
-    assert schema.n_nodes == schema.first_word + 3
-    assert learned(graph, words=False).words == ()
+    assert featurizer.label_tokens == ("genetics", "network", "of")
+    np.testing.assert_allclose(featurizer.token_idf, [FIVE, FIVE, FOUR], rtol=1e-6)
+    assert featurizer.n_nodes == featurizer.first_token + 3
+    assert learned(graph, label_tokens=False).label_tokens == ()
 
 
 def test_the_words_of_an_item_are_a_unit_vector(graph):
@@ -167,40 +171,40 @@ def test_a_new_item_has_the_words_of_a_tag_that_training_lacked(graph, tmp_path)
 
 
 def test_where_no_text_is_read_an_own_label_is_none(graph):
-    schema = Schema.learn(graph, graph.item_entities, {})
-    assert schema.words == ("genetics", "of")
-    assert words_of(graph, schema)["e"] == {}
+    featurizer = Featurizer.learn(graph, graph.item_entities, {})
+    assert featurizer.label_tokens == ("genetics", "of")
+    assert words_of(graph, featurizer)["e"] == {}
 
 
 def test_words_are_kept_with_the_other_parameters(graph):
-    schema = learned(graph)
-    kept = Parameters.of({}, schema).schema()
-    assert kept.words == schema.words
-    assert kept.relations == schema.relations
-    np.testing.assert_array_equal(kept.word_idf, schema.word_idf)
-    assert Parameters.of({}, learned(graph, words=False)).schema().words == ()
+    featurizer = learned(graph)
+    kept = Parameters.of({}, featurizer).featurizer()
+    assert kept.label_tokens == featurizer.label_tokens
+    assert kept.relations == featurizer.relations
+    np.testing.assert_array_equal(kept.token_idf, featurizer.token_idf)
+    assert Parameters.of({}, learned(graph, label_tokens=False)).featurizer().label_tokens == ()
 
 
 def test_labels_in_another_script_have_words_too(tmp_path):
     tags = ["сетевые анализы", "СЕТЕВЫХ связей", "نظرية الشبكات", "الشبكات", "神経 回路", "神経 科学"]
     papers = "\n".join(f"{n},,{tags[n % len(tags)]},," for n in range(24))
     graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
-    assert learned(graph).words == ("сетевые", "الشبكات", "神経")
+    assert learned(graph).label_tokens == ("сетевые", "الشبكات", "神経")
 
 
 def test_codes_that_begin_alike_are_not_one_word(tmp_path):
     papers = "\n".join(f"{n},,sku12345{n % 2} b0012345{n % 3}x,," for n in range(24))
     graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
-    assert learned(graph).words == ("b00123450x", "b00123451x", "b00123452x", "sku123450", "sku123451")
+    assert learned(graph).label_tokens == ("b00123450x", "b00123451x", "b00123452x", "sku123450", "sku123451")
 
 
 def test_words_of_items_own_labels_alone_count_where_neighbours_have_none(tmp_path):
     papers = "\n".join(f"{n},of ships {n}x,sea_birds|sea_fish,," for n in range(4))
     graph = kgrec.build_graph(written(tmp_path, f"id,title,tags,cites,journal\ng,,,,\n{papers}\n"))
     # most papers have words of tags, so that "ships" is none; "of" is in the name of a resource, too
-    assert learned(graph).words == ("of", "sea")
-    assert learned(ablated(graph, kgrec.Config(), ["graph"])[0]).words == ("of", "ships")
-    assert Schema.learn(graph, graph.item_entities, {}).words == ("sea",)
+    assert learned(graph).label_tokens == ("of", "sea")
+    assert learned(ablated(graph, kgrec.Config(), ["graph"])[0]).label_tokens == ("of", "ships")
+    assert Featurizer.learn(graph, graph.item_entities, {}).label_tokens == ("sea",)
 
 
 @pytest.fixture
@@ -215,7 +219,7 @@ def test_an_explanation_names_the_word(fitted):
     explanation = fitted.explain("u", "g")
     words = explanation.sources.query("type == 'word'")
     assert set(words["label"]) == {"genetics", "of"}
-    assert set(words["relation"]) == {WORD}
+    assert set(words["relation"]) == {LABEL_TOKEN}
     assert explanation.sources["contribution"].sum() == pytest.approx(explanation.score, abs=1e-5)
     through = explanation.paths.query("type == 'word'")
     assert set(zip(through["item_id"], through["label"], strict=True)) == {
@@ -235,7 +239,7 @@ def test_items_move_when_what_they_are_linked_to_gets_a_name(fitted, tmp_path):
     after = fitted.model
     moved = (np.abs(after.vectors - before.vectors) > 1e-6).any(axis=1)
     assert {after.items[row] for row in np.flatnonzero(moved)} == {"c", "f"}
-    assert set(words_of(after.graph(), after.parameters().schema())["f"]) == {"genetics", "of"}
+    assert set(words_of(after.graph(), after.parameters().featurizer())["f"]) == {"genetics", "of"}
 
 
 def test_a_word_alone_carries_a_new_item_to_its_like(tmp_path):
@@ -261,7 +265,7 @@ def test_a_word_alone_carries_a_new_item_to_its_like(tmp_path):
     new = pd.DataFrame({"id": ["wet", "dry"], "title": "", "tags": tags, "cites": "", "journal": ""})
     first = {}
     for words in ("true", "false"):
-        config = kgrec.Config.read(settings=["dim=8", "text.model=none", "train.threads=1", f"words={words}"])
+        config = kgrec.Config.read(settings=["dim=8", "text.model=none", "train.threads=1", f"label_tokens={words}"])
         rec = kgrec.Recommender(config).fit(kgrec.build_graph(mapping), log)
         rec.add_items(new)
         scores = [rec.recommend([user], k=14).set_index("item_id")["score"] for user in ("00", "60")]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
-from kgrec.encode.featurizer import Schema
-from kgrec.encode.neighborhoods import hops_of, links_of
+from kgrec.encode.featurizer import Featurizer
+from kgrec.encode.neighborhoods import hops_of, neighborhoods_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
 from kgrec.ingest.deduplicate import unique_triples
 
@@ -48,7 +48,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeGraph:
 
 def named(graph: KnowledgeGraph, hops: int) -> dict[tuple[str, str, str], float]:
     """Weight of each link that is not an item's own, by item, relation and entity."""
-    links = links_of(graph, graph.item_entities, hops)
+    links = neighborhoods_of(graph, graph.item_entities, hops)
     key = graph.entities["key"].to_pylist()
     return {
         (graph.item_ids[item], links.names[relation], key[entity]): float(weight)
@@ -103,11 +103,11 @@ def test_a_new_item_is_known_by_what_is_two_hops_away(graph, tmp_path):
     new = places[addition.item_entities].astype(np.int64)
 
     def neighbours(hops: int) -> list[tuple[str, str]]:
-        schema = Schema.learn(graph, graph.item_entities, {}, hops)
-        features = schema.features(larger, new)
-        entities = schema.entities[features.entity]
+        featurizer = Featurizer.learn(graph, graph.item_entities, {}, hops)
+        features = featurizer.features(larger, new)
+        entities = featurizer.entities[features.entity]
         key = larger.entities["key"].to_pylist()
-        names = [schema.relations[r] for r in features.relation]
+        names = [featurizer.relations[r] for r in features.relation]
         return list(zip(names, [key[e] for e in entities], strict=True))
 
     # nobody knows the director, but two films are by people who were born where this one was
@@ -129,7 +129,7 @@ def test_links_are_the_paths_of_the_graph(graph, edges, hops):
     columns = np.array([(*edge, weight) for edge, weight in distinct.items()]).reshape(-1, 4)
     head, relation, tail = columns[:, :3].astype(np.int32).T
     tangled = replace(graph, triples=unique_triples(head, relation, tail, columns[:, 3].astype(np.float32)))
-    links = links_of(tangled, graph.item_entities, hops)
+    links = neighborhoods_of(tangled, graph.item_entities, hops)
     found = {
         (int(graph.item_entities[item]), links.names[relation], int(entity)): abs(weight)
         for item, relation, entity, weight in zip(*links.arrays()[:4], strict=True)

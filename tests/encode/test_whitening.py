@@ -7,13 +7,13 @@ from torch.nn.functional import normalize
 from kgrec.config import TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.item_encoder import whitening_of
-from kgrec.train.data import Course
+from kgrec.train.data import TrainingData
 from kgrec.train.learner import fresh_encoder
 
 
-def course() -> Course:
+def data() -> TrainingData:
     encoder = EncoderConfig(dim=8)
-    return Course(*grouped_items(60, 4), encoder, TrainConfig(threads=1))
+    return TrainingData(*grouped_items(60, 4), encoder, TrainConfig(threads=1))
 
 
 def narrow(n: int = 500, dim: int = 6) -> torch.Tensor:
@@ -52,7 +52,7 @@ def test_items_without_a_vector_change_nothing():
 
 @pytest.mark.parametrize("known", [True, False])
 def test_an_encoder_takes_the_map_in_for_known_and_new_items(known):
-    items = course()
+    items = data()
     encoder = fresh_encoder(items)
     with torch.no_grad():
         before = encoder.items(items.inputs, encoder.identity)
@@ -65,7 +65,7 @@ def test_an_encoder_takes_the_map_in_for_known_and_new_items(known):
 
 
 def test_no_power_leaves_an_encoder_as_it_is():
-    items = course()
+    items = data()
     encoder, untouched = fresh_encoder(items), fresh_encoder(items)
     encoder.whiten(items.inputs, 0)
     for one, other in zip(encoder.parameters(), untouched.parameters(), strict=True):

@@ -26,7 +26,7 @@ def test_each_source_leaves_its_own_place(graph):
     for name, changed in {
         "text": {"text": CONFIG.text.model_copy(update={"model": "none"})},
         "id": {"encoder": CONFIG.encoder.model_copy(update={"identity": False})},
-        "together": {"rescore": CONFIG.rescore.model_copy(update={"together": False})},
+        "co-occurrence": {"rescore": CONFIG.rescore.model_copy(update={"co_occurrence": False})},
     }.items():
         same, config = ablated(graph, CONFIG, [name])
         assert same is graph and config == CONFIG.model_copy(update=changed)

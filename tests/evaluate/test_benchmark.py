@@ -20,9 +20,9 @@ from kgrec.evaluate.baselines.item_knn import ItemKNN
 from kgrec.evaluate.baselines.lightgcn import LightGCN
 from kgrec.evaluate.baselines.popularity import Popularity
 from kgrec.evaluate.benchmark.results import Results
-from kgrec.evaluate.benchmark.run import Entry, Kept, compete
-from kgrec.evaluate.benchmark.systems import Given, Kgrec, Tuned
-from kgrec.evaluate.benchmark.task import Answer, Question, small_types
+from kgrec.evaluate.benchmark.run import Entry, KeptEntries, run_benchmark
+from kgrec.evaluate.benchmark.systems import GivenLists, Kgrec, TunedBaseline
+from kgrec.evaluate.benchmark.task import Predictions, Task, small_types
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.splits import Protocol, given_split, load_folds, split_graph
 from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
@@ -63,7 +63,7 @@ class Failing:
 
     name, kind, about = "failing", "baseline", "it fails"
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Task) -> Predictions:
         raise TrainingError(f"There is nothing to learn for lists of {question.k}.", "Leave it out.")
 
 
@@ -73,17 +73,17 @@ class Counting:
     def __init__(self, name: str = "counting") -> None:
         self.name, self.asked = name, 0
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Task) -> Predictions:
         self.asked += 1
         lists = np.full((len(question.rows), question.k), -1, np.int32)
-        return Answer(
+        return Predictions(
             lists, {"among new items": lists[:, :1]}, {"learn": 1.5}, "none", 2, 3.0, [{"stage": "refit"}]
         )
 
 
 def test_popularity_lists_what_most_took_and_the_user_has_not(fold: Fold):
     """f1 has three, f2 and f4 two, the others none."""
-    answer = Tuned("popularity", Popularity()).answer(Question(fold, 3))
+    answer = TunedBaseline("popularity", Popularity()).answer(Task(fold, 3))
     assert names(fold, answer.lists) == [["f4", "f3", "f5"], ["f3", "f5", "f6"], ["f2", "f3", "f5"]]
     # nobody took f3, f5 and f6, and b is asked for one of them
     assert names(fold, answer.among["among new items"]) == [["f3", "f5", "f6"]] * 3
@@ -94,19 +94,19 @@ def test_popularity_lists_what_most_took_and_the_user_has_not(fold: Fold):
 def test_a_baseline_is_tuned_on_the_validation_part_and_then_learns_from_all(graph: KnowledgeGraph):
     valid = frame([("c", "f4")])
     fold = given_split(graph, frame([pair for pair in TRAIN if pair != ("c", "f4")]), frame(TEST), valid)
-    question = Question(fold, 3)
+    question = Task(fold, 3)
     assert question.valid.nnz == 1 and question.learned.positives.nnz == 6
     assert question.everything.positives.nnz == 7
-    answer = Tuned("item-knn", ItemKNN(), budget=1e9).answer(question)
+    answer = TunedBaseline("item-knn", ItemKNN(), budget=1e9).answer(question)
     assert answer.trials > 1 and answer.budget == 1e9 and answer.options.startswith("ItemKNN(")
     # only with (c, f4), f1 and f4 have a second user in common
     assert names(fold, answer.lists)[0][0] == "f4"
 
 
 def test_lists_among_new_and_among_known_items(cold: Fold, bag_of_words: BagOfWords):
-    question = Question(cold, 4, encoder=bag_of_words)
+    question = Task(cold, 4, encoder=bag_of_words)
     assert question.learned.hidden is not None and question.learned.hidden.sum() == 2
-    for system in (Tuned("popularity", Popularity()), Kgrec(CONFIG), Kgrec(CONFIG, "graph")):
+    for system in (TunedBaseline("popularity", Popularity()), Kgrec(CONFIG), Kgrec(CONFIG, "graph")):
         answer = system.answer(question)
         assert [sorted(line) for line in names(cold, answer.lists)] == [
             ["f3", "f5", "f6"],
@@ -127,7 +127,7 @@ def test_training_never_meets_what_is_held_back(cold: Fold, monkeypatch: pytest.
 
     monkeypatch.setattr("kgrec.evaluate.benchmark.systems.Recommender.fit", fit)
     with pytest.raises(TrainingError, match="enough"):
-        Kgrec(CONFIG).answer(Question(cold, 2))
+        Kgrec(CONFIG).answer(Task(cold, 2))
     (seen,) = met
     assert seen.item_ids.tolist() == ["f1", "f2", "f4", "f5"]
     assert not {("b", "f3"), ("c", "f2")} & {
@@ -138,10 +138,10 @@ def test_training_never_meets_what_is_held_back(cold: Fold, monkeypatch: pytest.
 
 def test_users_that_training_does_not_know_are_asked_with_their_history(graph: KnowledgeGraph):
     (fold,) = split_graph(graph, Protocol(kind="cold-users", share=0.4, valid_share=0, seed=1))
-    question = Question(fold, 6)
+    question = Task(fold, 6)
     assert (question.rows == -1).all() and len(question.rows) == 2
     told = [set(line) for line in names(fold, [row.indices for row in fold.known])]
-    for system in (Tuned("item-knn", ItemKNN()), Kgrec(CONFIG)):
+    for system in (TunedBaseline("item-knn", ItemKNN()), Kgrec(CONFIG)):
         for line, history in zip(names(fold, system.answer(question).lists), told, strict=True):
             assert history and sorted({*line, *history}) == ["f1", "f2", "f3", "f4", "f5", "f6"]
 
@@ -153,7 +153,7 @@ def test_a_source_that_is_left_out_changes_the_lists_scores_and_the_name(fold: F
         ("kgrec without graph", "ablation"),
         ("kgrec with shuffled graph", "ablation"),
     ]
-    answer = named["graph"].answer(Question(fold, 2))
+    answer = named["graph"].answer(Task(fold, 2))
     assert answer.options and {"temperature", "epochs"} <= {
         part.rsplit(" ", 1)[0] for part in answer.options.split(", ")
     }
@@ -162,17 +162,21 @@ def test_a_source_that_is_left_out_changes_the_lists_scores_and_the_name(fold: F
 
 def test_lists_that_are_given_are_checked(fold: Fold):
     good = frame([("a", "f4"), ("a", "f3"), ("c", "f2")]).assign(rank=[1, 2, 1])
-    answer = Given("today", good).answer(Question(fold, 2))
+    answer = GivenLists("today", good).answer(Task(fold, 2))
     assert names(fold, answer.lists) == [["f4", "f3"], [], ["f2"]]
     with pytest.raises(SourceError, match="'a' has item 'f1' in the list and has taken it before"):
-        Given("today", frame([("a", "f1")]).assign(rank=1)).answer(Question(fold, 2))
+        GivenLists("today", frame([("a", "f1")]).assign(rank=1)).answer(Task(fold, 2))
 
 
 def test_a_system_that_cannot_learn_does_not_stop_the_others(fold: Fold):
     told: list[tuple[str, int, int]] = []
-    entries = compete(
-        [Question(fold, 3)],
-        [Failing(), Tuned("popularity", Popularity()), Tuned("too slow", LightGCN(), budget=0)],
+    entries = run_benchmark(
+        [Task(fold, 3)],
+        [
+            Failing(),
+            TunedBaseline("popularity", Popularity()),
+            TunedBaseline("too slow", LightGCN(), budget=0),
+        ],
         [1, 3],
         on_system=lambda *step: told.append(step),
     )
@@ -191,9 +195,11 @@ def test_a_system_that_cannot_learn_does_not_stop_the_others(fold: Fold):
 def test_a_run_that_was_cut_off_goes_on(cold: Fold, tmp_path: Path):
     of = {"k": [2], "seed": 0}
     first = Counting()
-    compete([Question(cold, 2)], [first], [2], Kept(tmp_path / "parts", of))
+    run_benchmark([Task(cold, 2)], [first], [2], KeptEntries(tmp_path / "parts", of))
     again, other = Counting(), Counting("other")
-    entries = compete([Question(cold, 2)], [again, other], [2], Kept(tmp_path / "parts", of, resume=True))
+    entries = run_benchmark(
+        [Task(cold, 2)], [again, other], [2], KeptEntries(tmp_path / "parts", of, resume=True)
+    )
     assert (first.asked, again.asked, other.asked) == (1, 0, 1)
     kept, fresh = (replace(entry.answers[0], lists=np.zeros(0), among={}) for entry in entries)
     assert vars(kept).keys() == vars(fresh).keys()
@@ -203,15 +209,15 @@ def test_a_run_that_was_cut_off_goes_on(cold: Fold, tmp_path: Path):
     np.testing.assert_array_equal(entries[0].answers[0].among["among new items"], np.full((2, 1), -1))
 
     with pytest.raises(ArtifactError, match="is of another run"):
-        Kept(tmp_path / "parts", of | {"seed": 1}, resume=True)
+        KeptEntries(tmp_path / "parts", of | {"seed": 1}, resume=True)
     anew = Counting()
-    compete([Question(cold, 2)], [anew], [2], Kept(tmp_path / "parts", of))
+    run_benchmark([Task(cold, 2)], [anew], [2], KeptEntries(tmp_path / "parts", of))
     assert anew.asked == 1
     (arrays,) = (tmp_path / "parts").glob("*.npz")
     arrays.write_bytes(b"torn")
     with pytest.raises(CorruptArtifact, match=r"\.npz cannot be read"):
-        compete([Question(cold, 2)], [Counting()], [2], Kept(tmp_path / "parts", of, resume=True))
-    kept_folder = Kept(tmp_path / "parts", of)
+        run_benchmark([Task(cold, 2)], [Counting()], [2], KeptEntries(tmp_path / "parts", of, resume=True))
+    kept_folder = KeptEntries(tmp_path / "parts", of)
     kept_folder.remove()
     assert not (tmp_path / "parts").exists()
 
@@ -225,8 +231,13 @@ def test_types_with_few_nodes_that_most_items_have(graph: KnowledgeGraph):
 @pytest.fixture(scope="module")
 def results(fold: Fold) -> Results:
     today = frame([("a", "f3"), ("b", "f3"), ("b", "f5")]).assign(score=[0.5, 0.2, 0.7])
-    systems = [Tuned("ease", Ease()), Failing(), Tuned("popularity", Popularity()), Given("today", today)]
-    entries = compete([Question(fold, 3, ("genre",))], systems, [1, 3])
+    systems = [
+        TunedBaseline("ease", Ease()),
+        Failing(),
+        TunedBaseline("popularity", Popularity()),
+        GivenLists("today", today),
+    ]
+    entries = run_benchmark([Task(fold, 3, ("genre",))], systems, [1, 3])
     return Results([fold], entries, [3, 1], graph="films", made="then")
 
 
@@ -303,7 +314,9 @@ def test_a_report_is_a_folder_that_appears_whole(results: Results, graph: Knowle
 def test_a_cross_validation_has_each_user_once(graph: KnowledgeGraph):
     protocol = Protocol(kind="folds", folds=2, valid_share=0)
     folds = split_graph(graph, protocol)
-    entries = compete([Question(fold, 2) for fold in folds], [Tuned("popularity", Popularity())], [2])
+    entries = run_benchmark(
+        [Task(fold, 2) for fold in folds], [TunedBaseline("popularity", Popularity())], [2]
+    )
     (entry,) = entries
     assert len(entry.answers) == 2 and entry.evaluation is not None
     assert sorted(entry.evaluation.users.tolist()) == ["u1", "u2", "u3", "u4", "u5", "u6"]

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.ground_truth import World, item_classes, neighborhoods, world_of
+from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of, item_classes, neighborhoods
 from kgrec.evaluate.measure import evaluate_lists, measured
 from kgrec.evaluate.splits import given_split
 from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
@@ -89,7 +89,7 @@ def test_the_truth_in_other_rows_counts_the_same(fold):
 
 def test_buckets_by_hand(fold):
     """Of six interactions half are with f1, a third with f2 and the last with f4; f3, f5 and f6 are new."""
-    world = world_of(fold)
+    world = ground_truth_of(fold)
     named = {
         name: fold.source.item_ids.to_numpy()[mask].tolist() for name, mask in world.item_buckets.items()
     }
@@ -173,7 +173,7 @@ def test_figures_of_each_user_are_a_table(fold):
 def test_a_world_without_graph_or_history():
     """Nothing is known of anybody: figures of accuracy are there, the others are nan or absent."""
     none, truth = csr_matrix((2, 3)), csr_matrix(np.eye(3)[:2])
-    world = World(Vocabulary(["a", "b"]), truth, none, none, np.zeros(3, int), 0)
+    world = GroundTruth(Vocabulary(["a", "b"]), truth, none, none, np.zeros(3, int), 0)
     found = measured(world, np.array([[0, 1], [2, -1]], np.int32), [2])
     assert found.of("recall@2").tolist() == [1, 0]
     assert np.isnan(found.of("popularity_lift@2")).all() and "diversity@2" not in found.values[""]
@@ -203,7 +203,7 @@ def test_what_cannot_be_measured_is_refused(fold):
 
 def test_lists_of_new_items_alone_by_hand(fold):
     """f3, f5 and f6 are new: a took f3, b f5, c f6 and nothing else that is new, d nothing."""
-    world = world_of(fold)
+    world = ground_truth_of(fold)
     assert {name: mask.tolist() for name, mask in world.parts.items()} == {
         "among new items": [False, False, True, False, True, True],
         "among known items": [True, True, False, True, False, False],
@@ -237,9 +237,9 @@ def test_lists_of_new_items_alone_by_hand(fold):
 
 def test_without_positives_with_new_items_there_are_no_parts(graph):
     known_only = given_split(graph, frame(TRAIN), frame([("c", "f2")]))
-    assert world_of(known_only).parts == {}
+    assert ground_truth_of(known_only).parts == {}
     new_only = given_split(graph, frame(TRAIN), frame([("c", "f6")]))
-    assert list(world_of(new_only).parts) == ["among new items"]
+    assert list(ground_truth_of(new_only).parts) == ["among new items"]
 
 
 def test_figures_of_folds_are_means_of_those_that_ask():

@@ -8,25 +8,25 @@ from kgrec.errors import ConfigError
 from kgrec.graph.where_syntax import (
     MAX_COMPARISONS,
     MAX_DEPTH,
-    Both,
-    Comparison,
+    And,
     Condition,
-    Either,
     Has,
     Not,
     Operator,
+    Or,
+    ValueComparison,
     Word,
     parse,
 )
 
 
-def compared(name: str, operator: Operator, *values: str) -> Comparison:
-    return Comparison(Word(name, 0), operator, tuple(Word(value, 0) for value in values))
+def compared(name: str, operator: Operator, *values: str) -> ValueComparison:
+    return ValueComparison(Word(name, 0), operator, tuple(Word(value, 0) for value in values))
 
 
 def bare(condition: Condition) -> Condition:
     """Without the places in the text."""
-    if isinstance(condition, Comparison):
+    if isinstance(condition, ValueComparison):
         return compared(condition.name.text, condition.operator, *(value.text for value in condition.values))
     if isinstance(condition, Has):
         return Has(Word(condition.name.text, 0))
@@ -56,13 +56,13 @@ A, B, C = compared("a", "=", "1"), compared("b", "=", "2"), compared("c", "=", "
         ("a not in (1, 2)", Not(compared("a", "=", "1", "2"))),
         ("has a", Has(Word("a", 0))),
         ("not has ^a", Not(Has(Word("^a", 0)))),
-        ("a = 1 and b = 2 and c = 3", Both((A, B, C))),
-        ("a = 1 or b = 2 and c = 3", Either((A, Both((B, C))))),
-        ("a = 1 and b = 2 or c = 3", Either((Both((A, B)), C))),
-        ("(a = 1 or b = 2) and c = 3", Both((Either((A, B)), C))),
-        ("not a = 1 and b = 2", Both((Not(A), B))),
-        ("not (a = 1 and b = 2)", Not(Both((A, B)))),
-        ("NOT a = 1 Or b = 2", Either((Not(A), B))),
+        ("a = 1 and b = 2 and c = 3", And((A, B, C))),
+        ("a = 1 or b = 2 and c = 3", Or((A, And((B, C))))),
+        ("a = 1 and b = 2 or c = 3", Or((And((A, B)), C))),
+        ("(a = 1 or b = 2) and c = 3", And((Or((A, B)), C))),
+        ("not a = 1 and b = 2", And((Not(A), B))),
+        ("not (a = 1 and b = 2)", Not(And((A, B)))),
+        ("NOT a = 1 Or b = 2", Or((Not(A), B))),
         ("not not a = 1", Not(Not(A))),
         ('"and" = "or"', compared("and", "=", "or")),
         ("'it''s' = \"a \"\"b\"\" 'c'\"", compared("it's", "=", "a \"b\" 'c'")),
@@ -76,7 +76,7 @@ def test_text_becomes_this_tree(text: str, expected: Condition):
 
 
 def test_words_know_where_they_stand():
-    assert parse(" genres in ( Horror, 'Film noir')") == Comparison(
+    assert parse(" genres in ( Horror, 'Film noir')") == ValueComparison(
         Word("genres", 2), "=", (Word("Horror", 14), Word("Film noir", 22))
     )
 

@@ -12,7 +12,7 @@ import yaml
 
 import kgrec
 from kgrec.errors import ArtifactError, ConfigError, KgrecError, SourceError
-from kgrec.ingest.datasets import FORMATS, Imported, import_dataset
+from kgrec.ingest.datasets import DATASET_FORMATS, Imported, import_dataset
 
 BASE = "https://example.org"
 
@@ -436,13 +436,13 @@ def test_an_unknown_format_says_what_was_found_and_what_is_known(tmp_path: Path)
     with pytest.raises(SourceError) as error:
         imported(tmp_path, {"a.doc": "x", "b.xls": "y"})
     assert error.value.problem == "These files are in no format that is known: a.doc, b.xls."
-    assert all(name in error.value.remedy for name in FORMATS)
+    assert all(name in error.value.remedy for name in DATASET_FORMATS)
     with pytest.raises(ConfigError, match="no format 'recbol'") as wrong:
         imported(tmp_path, {"a.doc": "x"}, format="recbol")
     assert "'recbole'" in wrong.value.remedy
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", DATASET_FORMATS)
 def test_a_format_that_is_asked_for_must_be_there(tmp_path: Path, name: str):
     with pytest.raises(KgrecError) as error:
         imported(tmp_path, {"a.doc": "x\n"}, format=name)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgrec
-from kgrec.encode.featurizer import Schema
+from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import ArtifactError, CorruptArtifact, VersionMismatch
 from kgrec.graph.vocabulary import Vocabulary
@@ -97,7 +97,7 @@ def test_histories_become_rows_of_ones(histories):
 
 
 def test_parameters_keep_the_schema():
-    schema = Schema(
+    featurizer = Featurizer(
         # an edge may have the name of a number
         ("b", "^b", "a", "b"),
         np.array([3, 5]),
@@ -105,13 +105,13 @@ def test_parameters_keep_the_schema():
         {"a": np.array([0.0, 1.0]), "b": np.array([5.0, 6.0, 7.0])},
         {"text": Whitening(np.zeros(4, np.float32), np.eye(4, 2, dtype=np.float32))},
     )
-    parameters = Parameters.of({"text": np.ones((4, 2), np.float32)}, schema)
-    back = replace(parameters, arrays=dict(sorted(parameters.arrays.items(), reverse=True))).schema()
-    assert back.relations == schema.relations and back.n_nodes == 7
-    assert [*back.knots] == ["a", "b"] and [back.number_at(node) for node in (2, 6)] == [0.0, 7.0]
-    np.testing.assert_array_equal(back.entities, schema.entities)
-    np.testing.assert_array_equal(back.idf, schema.idf)
-    np.testing.assert_array_equal(back.whitenings["text"].map, schema.whitenings["text"].map)
+    parameters = Parameters.of({"text": np.ones((4, 2), np.float32)}, featurizer)
+    back = replace(parameters, arrays=dict(sorted(parameters.arrays.items(), reverse=True))).featurizer()
+    assert back.relations == featurizer.relations and back.n_nodes == 7
+    assert [*back.bins] == ["a", "b"] and [back.number_at(node) for node in (2, 6)] == [0.0, 7.0]
+    np.testing.assert_array_equal(back.entities, featurizer.entities)
+    np.testing.assert_array_equal(back.idf, featurizer.idf)
+    np.testing.assert_array_equal(back.whitenings["text"].map, featurizer.whitenings["text"].map)
 
 
 # on the disk

@@ -56,7 +56,7 @@ def check_anew(rec: kgrec.Recommender, encoder) -> None:
     vectors, lengths = units(embed(parameters, model.config, features) + parameters.arrays["identity"])
     np.testing.assert_allclose(model.vectors, vectors, atol=1e-6)
     np.testing.assert_allclose(model.lengths, lengths, atol=1e-6)
-    codes = parameters.schema().codes(features.relation, features.entity)
+    codes = parameters.featurizer().codes(features.relation, features.entity)
     graph = np.zeros(model.rescorer.graph.shape, np.float32)
     there = np.isin(codes, model.rescorer.columns)
     graph[:, np.searchsorted(model.rescorer.columns, codes[there])] = features.neighbors.toarray()[:, there]

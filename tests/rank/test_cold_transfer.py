@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from kgrec.rank.cold_transfer import heirs, inherited, with_heirs
+from kgrec.rank.cold_transfer import transfer_shares, transferred, with_transfer
 from kgrec.retrieve import IndexConfig, VectorIndex
-from kgrec.train.cold_holdout import made_new
+from kgrec.train.cold_holdout import hold_out_items
 
 
 def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
@@ -19,7 +19,7 @@ def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matri
 
 def test_some_items_are_held_out_whole_and_nothing_is_lost():
     training, valid, known = log()
-    rest, found, new = made_new(training, valid, known, np.random.default_rng(1))
+    rest, found, new = hold_out_items(training, valid, known, np.random.default_rng(1))
     assert ((rest + found) != (training + valid)).nnz == 0 and rest.nnz + found.nnz == training.nnz + 40
     assert new.any() and not rest[:, new].nnz and not new[~known].any()
     # of the others the same is held out as before
@@ -30,7 +30,7 @@ def test_some_items_are_held_out_whole_and_nothing_is_lost():
 def test_as_large_a_share_is_of_new_items_as_the_catalogue_has_without_interactions(n_items, share):
     """One item fewer would be less than the share; more than a half it never is."""
     training, valid, known = log(n_items)
-    _, found, new = made_new(training, valid, known, np.random.default_rng(1))
+    _, found, new = hold_out_items(training, valid, known, np.random.default_rng(1))
     theirs = found[:, new].nnz / found.nnz
     largest = found[:, new].sum(axis=0).max() if new.any() else 0
     assert share <= theirs <= share + largest / found.nnz
@@ -39,12 +39,12 @@ def test_as_large_a_share_is_of_new_items_as_the_catalogue_has_without_interacti
 def test_old_interactions_weigh_less_to_learn_from_but_are_found_whole():
     training, valid, known = log()
     training.data[:] = np.linspace(0.1, 0.9, training.nnz, dtype=np.float32)
-    rest, found, _ = made_new(training, valid, known, np.random.default_rng(1))
+    rest, found, _ = hold_out_items(training, valid, known, np.random.default_rng(1))
     assert np.isin(rest.data, training.data).all() and (found.data == 1).all()
 
 
 def test_the_generator_draws_the_items():
-    one, two, other = (made_new(*log(), np.random.default_rng(seed))[0] for seed in (1, 1, 2))
+    one, two, other = (hold_out_items(*log(), np.random.default_rng(seed))[0] for seed in (1, 1, 2))
     assert (one != two).nnz == 0 and (one != other).nnz
 
 
@@ -54,7 +54,7 @@ def test_shares_are_the_fourth_power_of_what_is_alike():
     neighbors = sp.csr_matrix(np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32))
     index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
     known = np.array([0, 1, 3])
-    shares = heirs(index, vectors[[2]], neighbors[[2]], known, neighbors)
+    shares = transfer_shares(index, vectors[[2]], neighbors[[2]], known, neighbors)
     # cosine and shared neighbours: .6 + 1, .8 + 0, and -.6, which is no likeness
     near = np.array([[1.6**4, 0.8**4, 0, 0]])
     np.testing.assert_allclose(shares.toarray(), near / near.sum(), rtol=1e-5)
@@ -64,19 +64,19 @@ def test_without_known_items_there_are_no_heirs():
     vectors = np.eye(2, dtype=np.float32)
     index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
     neighbors = sp.csr_matrix((2, 1), dtype=np.float32)
-    shares = heirs(index, vectors[:1], neighbors[:1], np.zeros(0, np.int64), neighbors)
+    shares = transfer_shares(index, vectors[:1], neighbors[:1], np.zeros(0, np.int64), neighbors)
     assert shares.shape == (1, 2) and not shares.nnz
 
 
 def test_a_new_item_goes_with_its_heirs_and_with_what_goes_with_them():
-    together = sp.csr_matrix(np.array([[0, 0.4, 0], [0.2, 0, 0], [0, 0, 0]], np.float32))
+    co_occurrence = sp.csr_matrix(np.array([[0, 0.4, 0], [0.2, 0, 0], [0, 0, 0]], np.float32))
     shares = sp.csr_matrix(np.array([[0.75, 0.25, 0]], np.float32))
-    rows = inherited(shares, together)
+    rows = transferred(shares, co_occurrence)
     # .75 of (.5, .4) and .25 of (.2, .5)
     np.testing.assert_allclose(rows.toarray(), [[0.375 + 0.05, 0.3 + 0.125, 0]], rtol=1e-6)
-    whole = with_heirs(together, np.array([2]), shares)
+    whole = with_transfer(co_occurrence, np.array([2]), shares)
     np.testing.assert_allclose(
-        whole.toarray(), np.vstack([together[:2].toarray(), rows.toarray()]), rtol=1e-6
+        whole.toarray(), np.vstack([co_occurrence[:2].toarray(), rows.toarray()]), rtol=1e-6
     )
     assert whole.dtype == np.float32
-    assert with_heirs(together, np.zeros(0, np.int64), shares[:0]) is together
+    assert with_transfer(co_occurrence, np.zeros(0, np.int64), shares[:0]) is co_occurrence

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.rank.rescorer import Rescorer, best_first, load, unit_rows
+from kgrec.rank.rescorer import Rescorer, best_first, unit_rows
 from kgrec.storage import artifacts
 
 WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
@@ -20,7 +21,7 @@ def by_hand(weights: np.ndarray = WEIGHTS) -> Rescorer:
         graph=sp.csr_matrix(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)),
         columns=np.array([3, 8]),
         text=np.array([[0, 1], [1, 0], [0, 0]], np.float16),
-        together=sp.csr_matrix(np.array([[0, 0.2, 0.1], [0.2, 0, 0], [0.5, 0.3, 0]], np.float32)),
+        co_occurrence=sp.csr_matrix(np.array([[0, 0.2, 0.1], [0.2, 0, 0], [0.5, 0.3, 0]], np.float32)),
         prior=np.zeros(3, np.float32),
     )
 
@@ -93,10 +94,10 @@ def test_many_users_are_scored_as_each_alone():
     many = sp.csr_matrix((rng.random((300, 3)) < 0.6).astype(np.float32))
     candidates = rng.integers(0, 3, (300, 2))
     cosines = rng.normal(size=(300, 2)).astype(np.float32)
-    together = by_hand().scores(many, HISTORY_WEIGHT, candidates, cosines)
+    co_occurrence = by_hand().scores(many, HISTORY_WEIGHT, candidates, cosines)
     for user in (0, 127, 128, 299):
         alone = by_hand().scores(many[[user]], HISTORY_WEIGHT, candidates[[user]], cosines[[user]])
-        np.testing.assert_allclose(together[[user]], alone, rtol=1e-5)
+        np.testing.assert_allclose(co_occurrence[[user]], alone, rtol=1e-5)
 
 
 @pytest.mark.parametrize("item", [0, 1, 2])
@@ -116,7 +117,7 @@ def test_new_items_are_scored_beside_the_known():
         np.array([True]),
         sp.csr_matrix(np.array([[0.4, 0, 0]], np.float32)),
     )
-    assert longer.together.shape == (4, 4) and longer.text.dtype == np.float16
+    assert longer.co_occurrence.shape == (4, 4) and longer.text.dtype == np.float16
     weight = np.append(HISTORY_WEIGHT, np.float32(1))
     old = histories([1, 1, 0, 0])
     known = longer.parts(old, weight, np.array([[2, 0]]))
@@ -136,12 +137,12 @@ def test_a_known_row_is_replaced_and_keeps_what_goes_with_it():
         np.array([True, False]),
         sp.csr_matrix(np.array([[0.4, 0, 0]], np.float32)),
     )
-    graph, text, together = known.graph.toarray(), known.text, known.together.toarray()
+    graph, text, co_occurrence = known.graph.toarray(), known.text, known.co_occurrence.toarray()
     new = np.array([0.8, 0.6], np.float32)
     np.testing.assert_array_equal(other.graph.toarray(), [graph[0], [0, 1], graph[2], new])
     np.testing.assert_array_equal(other.text, [text[0], [0, 1], text[2], [1, 0]])
-    np.testing.assert_array_equal(other.together.toarray()[:3, :3], together)
-    np.testing.assert_array_equal(other.together.toarray()[3], np.array([0.4, 0, 0, 0], np.float32))
+    np.testing.assert_array_equal(other.co_occurrence.toarray()[:3, :3], co_occurrence)
+    np.testing.assert_array_equal(other.co_occurrence.toarray()[3], np.array([0.4, 0, 0, 0], np.float32))
 
 
 def test_unit_rows_leave_a_zero_row_zero():
@@ -151,6 +152,10 @@ def test_unit_rows_leave_a_zero_row_zero():
 
 
 # on disk
+
+
+def load(path: Path, n_items: int) -> Rescorer:
+    return Rescorer.of_arrays(artifacts.map_tensors(path), n_items)
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -167,9 +172,9 @@ def test_what_does_not_fit_is_refused(tmp_path):
     artifacts.write_tensors(by_hand().arrays(), path)
     with pytest.raises(ValueError, match="is not of 4 items"):
         load(path, 4)
-    outside = by_hand().arrays() | {"together.indices": np.array([1, 2, 0, 0, 3], np.int32)}
+    outside = by_hand().arrays() | {"co_occurrence.indices": np.array([1, 2, 0, 0, 3], np.int32)}
     artifacts.write_tensors(outside, path)
-    with pytest.raises(ValueError, match="columns of 'together'"):
+    with pytest.raises(ValueError, match="columns of 'co_occurrence'"):
         load(path, 3)
     artifacts.write_tensors(replace(by_hand(), columns=np.array([3])).arrays(), path)
     with pytest.raises(ValueError, match="columns of 'graph'"):

@@ -21,10 +21,10 @@ def ridge(x: np.ndarray, item: int, among: np.ndarray, penalty: float) -> np.nda
 
 def check_nearest(x: np.ndarray, item: int, among: np.ndarray, most: int) -> None:
     """Of the items that share a user with `item`, `among` are those of the largest cosine; equal ones may go either way."""
-    together = x.T @ x[:, item]
-    together[item] = 0
-    cosine = together / np.sqrt(np.maximum((x**2).sum(axis=0), 1))
-    assert len(among) == min(most, np.count_nonzero(together))
+    co_occurrence = x.T @ x[:, item]
+    co_occurrence[item] = 0
+    cosine = co_occurrence / np.sqrt(np.maximum((x**2).sum(axis=0), 1))
+    assert len(among) == min(most, np.count_nonzero(co_occurrence))
     left = np.setdiff1d(np.arange(x.shape[1]), among)
     assert (cosine[among] > 0).all() and (cosine[among, None] >= cosine[left] - 1e-5).all()
 

@@ -8,14 +8,14 @@ import scipy.sparse as sp
 
 import kgrec
 from kgrec.encode.dense_features import TEXT
-from kgrec.encode.featurizer import Schema
+from kgrec.encode.featurizer import Featurizer
 from kgrec.model.model import Parameters
 from kgrec.rank.config import RescoreConfig
 from kgrec.recommend.explain import explain
-from kgrec.recommend.feedback import taste
+from kgrec.recommend.feedback import relevance_profile
 from kgrec.retrieve import VectorIndex
 from kgrec.train.fit import fit_model
-from kgrec.train.progress import Watcher
+from kgrec.train.progress import TrainingWatcher
 
 CONFIG = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
@@ -52,9 +52,9 @@ def tiny(tmp_path):
     (tmp_path / "kgrec.yaml").write_text(TINY, encoding="utf-8")
     (tmp_path / "films.csv").write_text("id,title,genres\na,Ape,x|y\nb,Bee,x\nc,,y\n", encoding="utf-8")
     graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
-    model = fit_model(graph, graph.interactions, CONFIG, None, Watcher())
-    schema = Schema.learn(graph, graph.item_entities.astype(np.int64), {})
-    assert schema.relations == ("genres", "^genres")
+    model = fit_model(graph, graph.interactions, CONFIG, None, TrainingWatcher())
+    featurizer = Featurizer.learn(graph, graph.item_entities.astype(np.int64), {})
+    assert featurizer.relations == ("genres", "^genres")
     arrays = {
         "dense": np.zeros((0, 2), np.float32),
         "entity": np.eye(2, dtype=np.float32),
@@ -70,7 +70,7 @@ def tiny(tmp_path):
         trained=np.ones(3, bool),
         # c has four users
         history_weight=np.array([1, 1, 0.5], np.float32),
-        parameters=lambda: Parameters.of(arrays, schema),
+        parameters=lambda: Parameters.of(arrays, featurizer),
         # the cosine of the embeddings is all of the score
         rescorer=replace(model.rescorer, weights=np.array([1, 0, 0, 0], np.float32)),
     )
@@ -112,7 +112,7 @@ def test_a_score_of_all_parts_by_hand(tiny):
     h, root = math.sqrt(0.5), math.hypot(1, 0.5)
     together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
     weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
-    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, together=together))
+    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, co_occurrence=together))
     assert blended.rescorer.graph.shape == (3, 2)
     history = tiny.history_matrix([np.array([1, 2])])
     alone, found = explain(tiny, history, 0), explain(blended, history, 0)
@@ -128,7 +128,9 @@ def test_a_score_of_all_parts_by_hand(tiny):
     own = alone.sources.set_index("key")["contribution"] / 2
     assert sources["x"] == pytest.approx(own["x"] + h / root / 4, abs=1e-6)
     assert sources["y"] == pytest.approx(own["y"] + 0.5 * h / root / 4, abs=1e-6)
-    assert found.sources.set_index("source")["contribution"]["together"] == pytest.approx(taken / 4, abs=1e-6)
+    assert found.sources.set_index("source")["contribution"]["co_occurrence"] == pytest.approx(
+        taken / 4, abs=1e-6
+    )
     # the list says the same
     rows, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
     assert scores[0][rows[0].tolist().index(0)] == pytest.approx(found.score, abs=1e-6)
@@ -139,9 +141,9 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
     h, root = math.sqrt(0.5), math.hypot(1, 0.2)
     together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
     weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
-    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, together=together))
+    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, co_occurrence=together))
     rows = (tiny.history_matrix([np.array([row])]) for row in (1, 2))
-    history = taste(*rows, tiny.history_weight)
+    history = relevance_profile(*rows, tiny.history_weight)
     found = explain(blended, history, 0)
     # z_b is (h, h) and z_c is (0, 1): u is (h, h - .2), of length `length`, and z_a is (h, h)
     length = math.hypot(h, h - 0.2)
@@ -209,7 +211,7 @@ def text_part(rec, item: str, vector: np.ndarray, bag_of_words) -> float:
         if item in facts["title"]
         else f"{model.labels[row]}. {plots[int(model.entities[row])]}"
     )
-    spread = parameters.schema().whitenings[TEXT]
+    spread = parameters.featurizer().whitenings[TEXT]
     white = (bag_of_words.encode([text])[0] - spread.mean) @ spread.map
     white /= np.linalg.norm(white)
     return float(white @ parameters.arrays["dense"] @ vector / model.lengths[row])
@@ -307,10 +309,10 @@ def test_paths_go_through_shared_neighbours_and_stay_below_the_graph_s_part(rec)
     assert found.paths["contribution"].is_monotonic_decreasing
     # a path is a product of two parts, of the item's through the neighbour and of the history's
     model = rec.model
-    arrays, schema = model.parameters().arrays, model.parameters().schema()
-    names = dict(zip(schema.entities.tolist(), arrays["entity"], strict=True))
+    arrays, featurizer = model.parameters().arrays, model.parameters().featurizer()
+    names = dict(zip(featurizer.entities.tolist(), arrays["entity"], strict=True))
     genre = (
-        arrays["relation_scale"][schema.relations.index("genres")]
+        arrays["relation_scale"][featurizer.relations.index("genres")]
         * names[model.graph().find("genre", "Science fiction")]
     )
     row, other = 6, 2  # n1, and f3: of its genre alone

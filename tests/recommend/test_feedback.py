@@ -2,7 +2,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.rank.rescorer import Rescorer
-from kgrec.recommend.feedback import taste
+from kgrec.recommend.feedback import relevance_profile
 
 HISTORY_WEIGHT = np.array([1.0, 0.5, 2.0, 0.25], np.float32)
 
@@ -16,20 +16,20 @@ def test_dislikes_together_weigh_a_fifth_of_the_likes():
     likes = rows([1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0])
     dislikes = rows([0, 0, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0])
     expected = [[1, 1, -0.15, 0], [1, 1, -0.3 / 2.25, -0.3 / 2.25], [1, 1, 0, 0]]
-    both = taste(likes, dislikes, HISTORY_WEIGHT)
+    both = relevance_profile(likes, dislikes, HISTORY_WEIGHT)
     np.testing.assert_allclose(both.toarray(), expected, rtol=1e-6)
     assert both.dtype == np.float32
     np.testing.assert_allclose((both.toarray() * HISTORY_WEIGHT)[:2].sum(axis=1), [1.2, 1.2], rtol=1e-6)
 
 
 def test_who_likes_nothing_dislikes_nothing():
-    both = taste(rows([0, 0, 0, 0]), rows([0, 1, 0, 0]), HISTORY_WEIGHT)
+    both = relevance_profile(rows([0, 0, 0, 0]), rows([0, 1, 0, 0]), HISTORY_WEIGHT)
     assert both.shape == (1, 4) and both.nnz == 0
 
 
 def test_without_dislikes_it_is_the_history_itself():
     likes = rows([1, 0, 1, 0])
-    assert taste(likes, rows([0, 0, 0, 0]), HISTORY_WEIGHT) is likes
+    assert relevance_profile(likes, rows([0, 0, 0, 0]), HISTORY_WEIGHT) is likes
 
 
 def test_each_part_of_a_score_takes_the_disliked_off():
@@ -39,12 +39,12 @@ def test_each_part_of_a_score_takes_the_disliked_off():
         graph=sp.csr_matrix(np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 1]], np.float32)),
         columns=np.array([3, 8]),
         text=np.array([[1, 0], [0, 1], [0, 1], [1, 0]], np.float16),
-        together=sp.csr_matrix(
+        co_occurrence=sp.csr_matrix(
             np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0.5, 0.3, 0, 0], [0, 0.1, 0, 0]], np.float32)
         ),
         prior=np.zeros(4, np.float32),
     )
-    history = taste(rows([1, 0, 0, 0]), rows([0, 1, 0, 0]), HISTORY_WEIGHT)
+    history = relevance_profile(rows([1, 0, 0, 0]), rows([0, 1, 0, 0]), HISTORY_WEIGHT)
     np.testing.assert_allclose(history.toarray(), [[1, -0.4, 0, 0]], rtol=1e-6)
     length = np.sqrt(1 + 0.2**2)
     graph, text, together = rescorer.parts(history, HISTORY_WEIGHT, np.array([[2, 3]]))

@@ -303,7 +303,7 @@ def test_a_boost_decides_what_gets_the_second_look(graph):
     # the index finds five, and f6 is the furthest; but f1 and f6 go together
     together = sp.csr_matrix(([1.2], ([5], [0])), (6, 6), dtype=np.float32)
     weights = np.array([0.5, 0, 0, 0.5], np.float32)
-    rescorer = replace(rec.model.rescorer, weights=weights, together=together)
+    rescorer = replace(rec.model.rescorer, weights=weights, co_occurrence=together)
     config = rec.config.model_copy(update={"rescore": kgrec.RescoreConfig(depth=5)})
     aged(rec, 6, rescorer=rescorer, config=config)
     assert rec.recommend(["u1"], 1, exclude_seen=False)["item_id"].tolist() == ["f1"]

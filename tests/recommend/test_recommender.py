@@ -267,14 +267,14 @@ def test_a_validation_frame_chooses_and_is_not_learned_from(graph, bag_of_words)
     valid = pd.DataFrame({"user_id": ["u1", "u3", "stranger"], "item_id": ["f4", "f1", "f1"]})
     rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph, valid=valid)
     assert rec.model.metrics["chosen"].keys() == {
-        *("temperature", "learning_rate", "epochs", "whitening", "penalty", "weights", "unmet"),
+        *("temperature", "learning_rate", "epochs", "whitening", "penalty", "weights", "cold_offset"),
         *(
             "valid_k",
             "valid_new_share",
             "valid_ndcg",
             "valid_recall",
-            "valid_blended_ndcg",
-            "valid_blended_recall",
+            "valid_fused_ndcg",
+            "valid_fused_recall",
         ),
     }
     assert rec.model.histories.nnz == 14 and "stranger" not in rec.model.users.tolist()

@@ -106,7 +106,7 @@ def test_vectors_beside_the_text_are_passed_over(catalogue, bag_of_words):
     rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
         kgrec.build_graph(catalogue / "kgrec.yaml")
     )
-    assert list(rec.model.parameters().schema().whitenings) == ["", "Amap"]
+    assert list(rec.model.parameters().featurizer().whitenings) == ["", "Amap"]
     assert encoded(rec.model, [SPACE], bag_of_words).columns == slice(0, 32)
     assert rec.recommend_for_text(SPACE, k=1)["item_id"].tolist() == ["f2"]
 

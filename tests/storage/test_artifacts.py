@@ -57,7 +57,7 @@ def whole(folder: Path) -> None:
     model.graph()
 
 
-def small(folder: Path, number: int = 1, kind: artifacts.Kind = "graph") -> None:
+def small(folder: Path, number: int = 1, kind: artifacts.ArtifactKind = "graph") -> None:
     with artifacts.writing(folder, kind=kind) as place:
         artifacts.write_json(number, place / "number.json")
 
@@ -113,7 +113,7 @@ def test_a_shorter_file_and_a_missing_one(own: Path):
 
 
 @pytest.mark.parametrize("kind", ["graph", "model"])
-def test_no_byte_of_a_manifest_can_change_unseen(own: Path, kind: artifacts.Kind):
+def test_no_byte_of_a_manifest_can_change_unseen(own: Path, kind: artifacts.ArtifactKind):
     path = own / kind / artifacts.MANIFEST
     content = path.read_bytes()
     for at in range(0, len(content), 3):
@@ -142,7 +142,7 @@ def test_a_folder_of_another_version(own: Path):
         Recommender.load(own / "model")
     assert raised.value.problem == (
         f"{own / 'model'} has format version 99 (kgrec 9.0); "
-        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 6."
+        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 7."
     )
     assert raised.value.remedy == (
         "Make it again with this version of kgrec, or install the version that wrote it."

@@ -12,9 +12,9 @@ from kgrec.errors import ArtifactError
 from kgrec.train import checkpoint as checkpoints
 from kgrec.train import fit
 from kgrec.train.checkpoint import Checkpoint, beside
-from kgrec.train.data import Course, Setting
+from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, fresh_encoder
-from kgrec.train.validation import Parts
+from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
 
@@ -29,14 +29,14 @@ def config(**options) -> Config:
     return Config(encoder=EncoderConfig(dim=8), train=TrainConfig(**{"search_seconds": 1e6, **train}))
 
 
-def course(of: Config) -> Course:
-    features, schema = grouped_items(N_ITEMS, N_GROUPS)
-    return Course(features, schema, of.encoder, of.train)
+def data(of: Config) -> TrainingData:
+    features, featurizer = grouped_items(N_ITEMS, N_GROUPS)
+    return TrainingData(features, featurizer, of.encoder, of.train)
 
 
-def halves(_: np.random.Generator | None = None, seed: int = 0) -> Parts:
+def halves(_: np.random.Generator | None = None, seed: int = 0) -> ValidationSplit:
     """User u has three items of group u % 4, and one more is held out."""
-    return Parts.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed))
+    return ValidationSplit.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed))
 
 
 def whole(seed: int = 0) -> sp.csr_matrix:
@@ -51,7 +51,7 @@ def train(kept: Checkpoint, of: Config | None = None, killed_after: int | None =
         if done == killed_after:
             raise Killed
 
-    return fit.train(course(of), whole(), halves, of, on_epoch, kept)
+    return fit.train(data(of), whole(), halves, of, on_epoch, kept)
 
 
 def bits(result: fit.Trained) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def bits(result: fit.Trained) -> dict[str, bytes]:
 def told(result: fit.Trained) -> list[tuple[object, ...]]:
     """The log without the clock."""
     return [
-        (line.stage, line.epoch, line.setting, line.loss, line.valid_ndcg, line.valid_recall)
+        (line.stage, line.epoch, line.hyperparameters, line.loss, line.valid_ndcg, line.valid_recall)
         for line in result.log
     ]
 
@@ -88,7 +88,10 @@ def test_an_interrupted_run_ends_in_the_same_encoder_bit_for_bit(share, unbroken
     result = train(resumed)
     assert bits(result) == bits(unbroken)
     assert told(result) == told(unbroken)
-    assert result.found.setting == unbroken.found.setting and result.found.figures == unbroken.found.figures
+    assert (
+        result.found.hyperparameters == unbroken.found.hyperparameters
+        and result.found.figures == unbroken.found.figures
+    )
     np.testing.assert_array_equal(result.found.weights, unbroken.found.weights)
 
 
@@ -107,10 +110,10 @@ def test_what_was_done_is_not_done_again(monkeypatch, unbroken, tmp_path):
         train(Checkpoint(folder, every=0), killed_after=total)
     epochs = []
     real = Learner.epoch
-    monkeypatch.setattr(Learner, "epoch", lambda self: (epochs.append(self.setting), real(self))[1])
+    monkeypatch.setattr(Learner, "epoch", lambda self: (epochs.append(self.hyperparameters), real(self))[1])
     train(Checkpoint(folder, resume=True))
     # the state is written after the epoch is told of, so the last one is run again and no other
-    assert epochs == [unbroken.found.setting]
+    assert epochs == [unbroken.found.hyperparameters]
 
 
 def test_without_resume_an_old_checkpoint_is_thrown_away(unbroken, tmp_path):
@@ -122,18 +125,18 @@ def test_without_resume_an_old_checkpoint_is_thrown_away(unbroken, tmp_path):
 
 def test_a_learner_takes_on_a_state_and_goes_on_as_if_nothing_had_been(tmp_path):
     """Encoder, moments, schedule and generator."""
-    items, setting = course(config()), Setting(0.1, 0.02, 4)
-    one = Learner(fresh_encoder(items), items, whole(), setting)
+    items, hyperparameters = data(config()), Hyperparameters(0.1, 0.02, 4)
+    one = Learner(fresh_encoder(items), items, whole(), hyperparameters)
     first = [one.epoch(), one.epoch()]
     kept = Checkpoint(tmp_path / "kept")
     kept.begin(items, whole(), "config")
-    kept.keep_run("select", setting, one, [])
-    other = Learner(fresh_encoder(items), items, whole(), setting)
+    kept.keep_run("select", hyperparameters, one, [])
+    other = Learner(fresh_encoder(items), items, whole(), hyperparameters)
     again = Checkpoint(tmp_path / "kept", resume=True)
     again.begin(items, whole(), "config")
-    # of another setting or stage there is nothing to take on
-    assert again.load_run("refit", setting, other) == [] and other.optimizer.made == 0
-    again.load_run("select", setting, other)
+    # of another hyperparameters or stage there is nothing to take on
+    assert again.load_run("refit", hyperparameters, other) == [] and other.optimizer.made == 0
+    again.load_run("select", hyperparameters, other)
     assert other.optimizer.made == one.optimizer.made == 8
     assert other.optimizer.rate == one.optimizer.rate > 0
     assert [other.epoch(), other.epoch()] == [one.epoch(), one.epoch()] != first
@@ -153,11 +156,11 @@ def test_a_checkpoint_of_other_data_or_another_configuration_is_refused(tmp_path
     of = config()
     again = Checkpoint(folder, resume=True)
     with pytest.raises(ArtifactError, match="of other data or of another configuration"):
-        again.begin(course(of), whole(seed=1), of.model_dump_json())
+        again.begin(data(of), whole(seed=1), of.model_dump_json())
     with pytest.raises(ArtifactError, match="of other data or of another configuration"):
         train(again, config(epochs=5))
     # it is left as it was, and still serves
-    assert [line.stage for line in again.begin(course(of), whole(), of.model_dump_json())] == [
+    assert [line.stage for line in again.begin(data(of), whole(), of.model_dump_json())] == [
         *("select", "select", "valid")
     ]
 
@@ -198,11 +201,11 @@ def test_the_folder_lies_beside_the_model_and_goes_when_told(tmp_path):
 def test_the_state_is_kept_only_so_often(monkeypatch, tmp_path):
     now = [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
-    kept, items = Checkpoint(tmp_path / "kept", every=30), course(config())
+    kept, items = Checkpoint(tmp_path / "kept", every=30), data(config())
     kept.begin(items, whole(), "config")
-    setting = Setting(0.1, 0.02, 4)
-    learner = Learner(fresh_encoder(items), items, whole(), setting)
-    progress = kept.progress("refit", setting, [].append)
+    hyperparameters = Hyperparameters(0.1, 0.02, 4)
+    learner = Learner(fresh_encoder(items), items, whole(), hyperparameters)
+    progress = kept.progress("refit", hyperparameters, [].append)
     written = []
     for epoch, second in enumerate((10, 31, 50, 62), start=1):
         now[0] = float(second)

@@ -13,7 +13,7 @@ from kgrec.graph.interactions import Interactions
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.item_updates import _link_counts, embed, read_features
 from kgrec.train.fit import _split, fit_model
-from kgrec.train.progress import Watcher
+from kgrec.train.progress import TrainingWatcher
 
 SMALL = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
@@ -159,21 +159,24 @@ def test_films_in_no_interaction_are_found_as_those_that_are_added(world, tmp_pa
     assert figures["there"] > 0.85 * figures["added"]
 
     # training did not know them, and says what it thinks of such films
-    unmet = ~np.isin(there.model.items.labels.to_pylist(), known["item_id"])
-    assert (there.model.trained == ~unmet).all()
+    without_interactions = ~np.isin(there.model.items.labels.to_pylist(), known["item_id"])
+    assert (there.model.trained == ~without_interactions).all()
     chosen = there.model.metrics["chosen"]
-    assert (there.model.rescorer.prior[~unmet] == 0).all()
+    assert (there.model.rescorer.prior[~without_interactions] == 0).all()
     assert (
-        there.model.rescorer.prior[unmet] == pytest.approx(chosen["unmet"], abs=1e-4) and chosen["unmet"] <= 0
+        there.model.rescorer.prior[without_interactions] == pytest.approx(chosen["cold_offset"], abs=1e-4)
+        and chosen["cold_offset"] <= 0
     )
     assert 0.05 < chosen["valid_new_share"] < 0.4
     # they go with what their likes go with
-    if chosen["weights"]["together"]:
-        assert (np.diff(there.model.rescorer.together.indptr)[unmet] > 0).all()
+    if chosen["weights"]["co_occurrence"]:
+        assert (np.diff(there.model.rescorer.co_occurrence.indptr)[without_interactions] > 0).all()
 
-    given = DEFAULTS.model_copy(update={"rescore": kgrec.RescoreConfig(unmet=-0.25)})
+    given = DEFAULTS.model_copy(update={"rescore": kgrec.RescoreConfig(cold_offset=-0.25)})
     sunk = kgrec.Recommender(given).fit(whole, interactions=known)
-    assert sunk.model.rescorer.prior[unmet].tolist() == [-0.25] * int(unmet.sum())
+    assert sunk.model.rescorer.prior[without_interactions].tolist() == [-0.25] * int(
+        without_interactions.sum()
+    )
     score = sunk.recommend(users[:1], k=N_FILMS).set_index("item_id")["score"]
     explained = sunk.explain(users[0], ids[0])
     assert explained.score == pytest.approx(score[ids[0]], abs=1e-5)
@@ -203,15 +206,15 @@ def contents(rec, graph, entities, bag_of_words) -> np.ndarray:
 def by_the_formula(rec, text: str, neighbours: list[tuple[str, str, str]], bag_of_words) -> np.ndarray:
     """W t + sum_r s_r sum_j a_rj E_j, unnormalised; neighbours are (relation, type, key)."""
     parameters = rec.model.parameters()
-    arrays, schema = parameters.arrays, parameters.schema()
-    spread = schema.whitenings[TEXT]
+    arrays, featurizer = parameters.arrays, parameters.featurizer()
+    spread = featurizer.whitenings[TEXT]
     white = (bag_of_words.encode([text])[0] - spread.mean) @ spread.map
     vector = white / np.linalg.norm(white) @ arrays["dense"]
     for relation in {relation for relation, _, _ in neighbours}:
         ids = [rec.model.graph().find(type_, key) for r, type_, key in neighbours if r == relation]
-        rows = [schema.entities.tolist().index(entity) for entity in ids]
-        idf = schema.idf[rows]
-        scale = arrays["relation_scale"][schema.relations.index(relation)]
+        rows = [featurizer.entities.tolist().index(entity) for entity in ids]
+        idf = featurizer.idf[rows]
+        scale = arrays["relation_scale"][featurizer.relations.index(relation)]
         vector = vector + scale * (idf / np.linalg.norm(idf)) @ arrays["entity"][rows]
     return vector
 
@@ -234,7 +237,7 @@ def test_a_known_item_is_its_content_and_its_residual(rec, graph, bag_of_words):
     np.testing.assert_allclose(content[3], expected, rtol=1e-4, atol=1e-6)
     # Horror and Bo and Di belong to one film each, and have no parameter
     features = read_features(model.parameters(), graph, entities, bag_of_words)
-    assert _link_counts(model.parameters().schema(), features) == [2, 2, 1, 3, 2, 2]
+    assert _link_counts(model.parameters().featurizer(), features) == [2, 2, 1, 3, 2, 2]
 
 
 def test_an_item_left_out_of_training_and_added_back_is_its_content_alone(catalogue, bag_of_words):
@@ -394,7 +397,7 @@ def test_one_item(catalogue, bag_of_words):
 def test_no_item_is_an_error(graph, bag_of_words):
     empty = replace(graph, item_types=())
     with pytest.raises(TrainingError) as raised:
-        fit_model(empty, kgrec.Interactions.none(empty.item_ids), SMALL, bag_of_words, Watcher())
+        fit_model(empty, kgrec.Interactions.none(empty.item_ids), SMALL, bag_of_words, TrainingWatcher())
     assert raised.value.problem == "The graph has no item."
 
 
@@ -469,5 +472,5 @@ def test_what_was_not_liked_is_in_no_list_of_validation(given):
     left = log.rows(item != 4) if given else log
     known = np.arange(11) < 10
     parts = _split(left, held_out, kgrec.Config(), known)(np.random.default_rng(0))
-    assert parts.made_new.any() != given and not parts.training[0, 9]
-    assert set(parts.seen.indices) == {*parts.training.indices, 9} - set(np.flatnonzero(parts.made_new))
+    assert parts.held_out_items.any() != given and not parts.training[0, 9]
+    assert set(parts.seen.indices) == {*parts.training.indices, 9} - set(np.flatnonzero(parts.held_out_items))

@@ -10,14 +10,14 @@ from kgrec.config import Config, TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.rank import fusion_weights
 from kgrec.rank.config import RescoreConfig
-from kgrec.rank.fusion_weights import PENALTIES, Blend, Blender, rescorer
+from kgrec.rank.fusion_weights import PENALTIES, FusionSearch, FusionWeights, rescorer
 from kgrec.rank.slim import item_weights
 from kgrec.train import fit, hyperparameters
 from kgrec.train.checkpoint import Checkpoint, Finished
-from kgrec.train.data import Course, Epoch, Setting
-from kgrec.train.hyperparameters import LEARNING_RATE, TEMPERATURES, default_setting
+from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
+from kgrec.train.hyperparameters import LEARNING_RATE, TEMPERATURES, default_hyperparameters
 from kgrec.train.learner import fresh_encoder
-from kgrec.train.validation import Parts
+from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
 
@@ -26,40 +26,42 @@ class Lines:
     """A log."""
 
     def __init__(self) -> None:
-        self.lines: list[Epoch] = []
+        self.lines: list[EpochRecord] = []
 
-    def tell(self, line: Epoch) -> None:
+    def tell(self, line: EpochRecord) -> None:
         self.lines.append(line)
 
 
-def course(**options) -> Course:
-    features, schema = grouped_items(N_ITEMS, N_GROUPS)
+def data(**options) -> TrainingData:
+    features, featurizer = grouped_items(N_ITEMS, N_GROUPS)
     train = {"threads": 1, "epochs": 4, "batch_size": 16, "valid_k": 3, "device": "cpu", **options}
-    return Course(features, schema, EncoderConfig(dim=8), TrainConfig(**train))
+    return TrainingData(features, featurizer, EncoderConfig(dim=8), TrainConfig(**train))
 
 
-def halves(_: np.random.Generator | None = None) -> Parts:
+def halves(_: np.random.Generator | None = None) -> ValidationSplit:
     """User u has three items of group u % 4, and one more is held out."""
-    return Parts.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS))
+    return ValidationSplit.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS))
 
 
 # ladders
 
 
 class Landscape(hyperparameters._Trials):
-    """Trials whose quality is a given function of the setting, each of a second an epoch."""
+    """Trials whose quality is a given function of the hyperparameters, each of a second an epoch."""
 
-    def __init__(self, items: Course, quality) -> None:
+    def __init__(self, items: TrainingData, quality) -> None:
         super().__init__(items, halves(), None, None, Lines(), Checkpoint())
-        self.landscape, self.made = quality, list[Setting]()
+        self.landscape, self.made = quality, list[Hyperparameters]()
 
-    def make(self, setting: Setting, bar: float) -> Finished:
+    def make(self, hyperparameters: Hyperparameters, bar: float) -> Finished:
         del bar
-        if setting not in self.checkpoint.finished:
-            self.made.append(setting)
-            trial = Finished(setting, self.landscape(setting), 0.0, float(setting.epochs))
+        if hyperparameters not in self.checkpoint.finished:
+            self.made.append(hyperparameters)
+            trial = Finished(
+                hyperparameters, self.landscape(hyperparameters), 0.0, float(hyperparameters.epochs)
+            )
             self.checkpoint.keep_trial(trial, None, [])
-        return self.checkpoint.finished[setting]
+        return self.checkpoint.finished[hyperparameters]
 
 
 @pytest.mark.parametrize("peak", TEMPERATURES)
@@ -68,43 +70,45 @@ class Landscape(hyperparameters._Trials):
 def test_a_hill_is_climbed_to_its_top(peak, rate, epochs):
     place = TEMPERATURES.index(peak)
 
-    def quality(setting: Setting) -> float:
-        far = abs(TEMPERATURES.index(setting.temperature) - place)
-        far += setting.learning_rate != rate
-        return 1 - 0.1 * (far + abs(np.log2(setting.epochs / epochs)))
+    def quality(hyperparameters: Hyperparameters) -> float:
+        far = abs(TEMPERATURES.index(hyperparameters.temperature) - place)
+        far += hyperparameters.learning_rate != rate
+        return 1 - 0.1 * (far + abs(np.log2(hyperparameters.epochs / epochs)))
 
-    trials = Landscape(course(search_seconds=1000), quality)
-    assert trials.best().setting == Setting(peak, rate, epochs)
+    trials = Landscape(data(search_seconds=1000), quality)
+    assert trials.best().hyperparameters == Hyperparameters(peak, rate, epochs)
     assert len(set(trials.made)) == len(trials.made)
 
 
 def test_what_is_given_is_not_varied():
-    trials = Landscape(course(temperature=0.12, learning_rate=0.01), lambda one: one.epochs / 10)
-    assert trials.best().setting == Setting(0.12, 0.01, 8)
-    assert [setting.epochs for setting in trials.made] == [2, 4, 8]
-    assert {(setting.temperature, setting.learning_rate) for setting in trials.made} == {(0.12, 0.01)}
+    trials = Landscape(data(temperature=0.12, learning_rate=0.01), lambda one: one.epochs / 10)
+    assert trials.best().hyperparameters == Hyperparameters(0.12, 0.01, 8)
+    assert [hyperparameters.epochs for hyperparameters in trials.made] == [2, 4, 8]
+    assert {
+        (hyperparameters.temperature, hyperparameters.learning_rate) for hyperparameters in trials.made
+    } == {(0.12, 0.01)}
 
 
 def test_a_gain_below_a_thousandth_does_not_count():
-    default = Setting(0.1, LEARNING_RATE, 2)
-    trials = Landscape(course(), lambda one: 0.5 if one == default else 0.5004)
-    assert trials.best().setting == default
+    default = Hyperparameters(0.1, LEARNING_RATE, 2)
+    trials = Landscape(data(), lambda one: 0.5 if one == default else 0.5004)
+    assert trials.best().hyperparameters == default
 
 
 def test_no_trial_is_made_that_would_pass_the_budget():
     """The first takes 2 seconds and so would each other temperature; better and better they would be."""
-    trials = Landscape(course(search_seconds=5), lambda one: one.temperature)
-    assert trials.best().setting == Setting(0.15, LEARNING_RATE, 2)
-    assert trials.made == [Setting(0.1, LEARNING_RATE, 2), Setting(0.15, LEARNING_RATE, 2)]
+    trials = Landscape(data(search_seconds=5), lambda one: one.temperature)
+    assert trials.best().hyperparameters == Hyperparameters(0.15, LEARNING_RATE, 2)
+    assert trials.made == [Hyperparameters(0.1, LEARNING_RATE, 2), Hyperparameters(0.15, LEARNING_RATE, 2)]
 
 
 def test_a_budget_of_nothing_still_gives_a_model():
-    config = Config(encoder=EncoderConfig(dim=8), train=course(search_seconds=0).train)
+    config = Config(encoder=EncoderConfig(dim=8), train=data(search_seconds=0).train)
     parts = halves()
     positives = (parts.training + parts.valid).tocsr()
-    result = fit.train(course(search_seconds=0), positives, halves, config, None, Checkpoint())
-    only = Setting(0.1, LEARNING_RATE, 2)
-    assert {line.setting for line in result.log} == {only} and result.found.setting == only
+    result = fit.train(data(search_seconds=0), positives, halves, config, None, Checkpoint())
+    only = Hyperparameters(0.1, LEARNING_RATE, 2)
+    assert {line.hyperparameters for line in result.log} == {only} and result.found.hyperparameters == only
     assert [(line.stage, line.epoch) for line in result.log] == [
         *(("select", 1), ("select", 2), ("valid", 2), ("refit", 1), ("refit", 2))
     ]
@@ -113,37 +117,37 @@ def test_a_budget_of_nothing_still_gives_a_model():
 
 
 def test_the_default_is_what_is_given_or_else_usual():
-    assert default_setting(course()) == Setting(0.1, LEARNING_RATE, 4)
-    assert default_setting(course(temperature=0.2, learning_rate=0.5)) == Setting(0.2, 0.5, 4)
+    assert default_hyperparameters(data()) == Hyperparameters(0.1, LEARNING_RATE, 4)
+    assert default_hyperparameters(data(temperature=0.2, learning_rate=0.5)) == Hyperparameters(0.2, 0.5, 4)
 
 
 # what is listed
 
 
-def fresh_trials(items: Course, parts: Parts) -> hyperparameters._Trials:
+def fresh_trials(items: TrainingData, parts: ValidationSplit) -> hyperparameters._Trials:
     """Trials that learn nothing."""
-    blender = Blender(
+    fusion = FusionSearch(
         items.features,
-        items.schema,
+        items.featurizer,
         parts.training,
         items.known(parts.training),
         items.valid_k,
         RescoreConfig(),
     )
     return hyperparameters._Trials(
-        items, parts, blender, lambda _: fresh_encoder(items), Lines(), Checkpoint()
+        items, parts, fusion, lambda _: fresh_encoder(items), Lines(), Checkpoint()
     )
 
 
 def test_what_is_barred_or_seen_is_in_no_list():
     """Each user has met an item that is not in the history, as one that was not liked."""
-    items, barred = course(search_seconds=0), np.arange(N_ITEMS) == 5
+    items, excluded = data(search_seconds=0), np.arange(N_ITEMS) == 5
     met = sp.csr_matrix(np.eye(N_USERS, N_ITEMS, k=-8, dtype=np.float32))
     parts = halves()
-    parts = replace(parts, barred=barred, seen=(parts.training + met).tocsr())
+    parts = replace(parts, excluded=excluded, seen=(parts.training + met).tocsr())
     short = fresh_trials(items, parts)._shortlist(fresh_encoder(items))
     listed = np.where(np.isfinite(short.cosines), short.candidates, -1)
-    for user, row in zip(parts.judges, listed, strict=True):
+    for user, row in zip(parts.evaluated_users, listed, strict=True):
         gone = {5, *parts.training[user].indices.tolist(), *met[user].indices.tolist()}
         assert sorted(row[row >= 0].tolist()) == sorted(set(range(N_ITEMS)) - gone)
 
@@ -151,11 +155,17 @@ def test_what_is_barred_or_seen_is_in_no_list():
 def test_if_nobody_wants_the_unmet_they_are_listed_and_those_made_new_are_not():
     parts = halves()
     popular = int(np.bincount(parts.valid.indices).argmax())
-    made_new, unmet = np.arange(N_ITEMS) == popular, np.arange(N_ITEMS) == 5
-    other = replace(parts, made_new=made_new, unmet=unmet, barred=unmet).if_unwanted
-    assert (other.barred == made_new).all()
+    held_out_items, without_interactions = np.arange(N_ITEMS) == popular, np.arange(N_ITEMS) == 5
+    other = replace(
+        parts,
+        held_out_items=held_out_items,
+        without_interactions=without_interactions,
+        excluded=without_interactions,
+    ).if_unwanted
+    assert (other.excluded == held_out_items).all()
     assert (
-        not other.valid[:, popular].nnz and (other.valid[:, ~made_new] != parts.valid[:, ~made_new]).nnz == 0
+        not other.valid[:, popular].nnz
+        and (other.valid[:, ~held_out_items] != parts.valid[:, ~held_out_items]).nnz == 0
     )
     assert parts.valid[:, popular].nnz and other.training is parts.training
 
@@ -163,15 +173,15 @@ def test_if_nobody_wants_the_unmet_they_are_listed_and_those_made_new_are_not():
 def test_users_judge_who_have_a_history_and_something_to_find():
     training = sp.csr_matrix(np.array([[1, 0], [0, 0], [1, 1]], np.float32))
     valid = sp.csr_matrix(np.array([[0, 1], [0, 1], [0, 0]], np.float32))
-    assert Parts.of(training, valid).judges.tolist() == [0]
+    assert ValidationSplit.of(training, valid).evaluated_users.tolist() == [0]
 
 
 # all together
 
 
-def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Found:
-    items = course(search_seconds=0, **options)
-    return hyperparameters.search(
+def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Choice:
+    items = data(search_seconds=0, **options)
+    return hyperparameters.search_hyperparameters(
         items,
         halves(),
         rescore or RescoreConfig(),
@@ -185,36 +195,36 @@ def test_neighbours_make_up_for_embeddings_that_learned_nothing():
     """A held-out item is of the user's group, which the neighbours say and a fresh encoder does not."""
     result = found(temperature=0.1, learning_rate=0.01)
     assert result.weights[1] > 0
-    assert result.figures["blended_ndcg"] > result.figures["ndcg"]
-    assert result.figures["blended_recall"] >= result.figures["recall"]
+    assert result.figures["fused_ndcg"] > result.figures["ndcg"]
+    assert result.figures["fused_recall"] >= result.figures["recall"]
 
 
 def test_given_weights_are_taken_in_proportion():
     result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
     assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
-    names = ("k", "new_share", "ndcg", "recall", "blended_ndcg", "blended_recall")
+    names = ("k", "new_share", "ndcg", "recall", "fused_ndcg", "fused_recall")
     assert result.figures.keys() == set(names)
     chosen = found(RescoreConfig(penalty=7))
-    assert result.figures["blended_ndcg"] <= chosen.figures["blended_ndcg"]
+    assert result.figures["fused_ndcg"] <= chosen.figures["fused_ndcg"]
 
 
 def test_without_together_the_last_weight_is_zero():
-    result = found(RescoreConfig(together=False))
+    result = found(RescoreConfig(co_occurrence=False))
     assert result.weights[3] == 0 and result.weights.shape == (4,)
-    assert result.figures["blended_ndcg"] >= result.figures["ndcg"]
+    assert result.figures["fused_ndcg"] >= result.figures["ndcg"]
 
 
 def test_the_penalty_is_the_best_of_those_tried():
     """Each penalty alone gives no better a ranking than the one chosen."""
     chosen = found().penalty
     assert chosen in PENALTIES
-    items = course(search_seconds=0)
+    items = data(search_seconds=0)
     trials = fresh_trials(items, halves())
     _, short = trials.whitened(trials.best().ndcg)
     reached = {}
     for penalty in PENALTIES:
-        (together,) = item_weights(trials.parts.training, (penalty,), 100)
-        parts = rescorer(items.features, items.schema, together, np.array([1, 0, 0, 1]))
+        (co_occurrence,) = item_weights(trials.parts.training, (penalty,), 100)
+        parts = rescorer(items.features, items.featurizer, co_occurrence, np.array([1, 0, 0, 1]))
         scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
         reached[penalty] = fusion_weights._weights(short, scores[None], items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())
@@ -222,13 +232,13 @@ def test_the_penalty_is_the_best_of_those_tried():
 
 def test_a_trial_is_judged_by_all_parts_and_so_is_the_whitening():
     """The whitening is the first that a further step does not better."""
-    items = course(search_seconds=0)
+    items = data(search_seconds=0)
     trials = fresh_trials(items, halves())
     best = trials.best()
     power, short = trials.whitened(best.ndcg)
     encoder = fresh_encoder(items)
     shortlists = [trials._shortlist(encoder, tried) for tried in hyperparameters.POWERS]
-    reached = [trials.blender.blend(one, (20.0,)).ndcg for one in shortlists]
+    reached = [trials.fusion.choose(one, (20.0,)).ndcg for one in shortlists]
     assert best.ndcg == reached[0] > shortlists[0].quality(shortlists[0].cosines, items.train.valid_k)[0]
     at = hyperparameters.POWERS.index(power)
     np.testing.assert_array_equal(short.cosines, shortlists[at].cosines)
@@ -239,13 +249,13 @@ def test_a_trial_is_judged_by_all_parts_and_so_is_the_whitening():
 # items in no interaction
 
 
-def added_to_unmet(parts: Parts) -> float:
+def added_to_unmet(parts: ValidationSplit) -> float:
     """By neighbours alone, by which an item of the right group is as good as another."""
-    items = course(search_seconds=0, valid_k=4)
+    items = data(search_seconds=0, valid_k=4)
     trials = fresh_trials(items, parts)
     trials.best()
-    neighbours = Blend(20.0, np.array([0.1, 0.9, 0, 0], np.float32), 0, 0)
-    return trials.blender.unmet(trials.worlds(0.0), parts.made_new, neighbours)
+    neighbours = FusionWeights(20.0, np.array([0.1, 0.9, 0, 0], np.float32), 0, 0)
+    return trials.fusion.cold_offset(trials.worlds(0.0), parts.held_out_items, neighbours)
 
 
 def took(items: range, users: slice = slice(None)) -> sp.csr_matrix:
@@ -260,9 +270,9 @@ UNMET, HALF, OTHERS = np.arange(N_ITEMS) >= 12, slice(N_USERS // 2), slice(N_USE
 
 
 def test_nothing_is_added_where_items_in_no_interaction_are_what_is_to_be_found():
-    assert added_to_unmet(Parts.of(took(range(12)), took(range(12, 24)), UNMET)) == 0
+    assert added_to_unmet(ValidationSplit.of(took(range(12)), took(range(12, 24)), UNMET)) == 0
 
 
 def test_items_in_no_interaction_sink_where_known_ones_are_to_be_found():
     training = (took(range(8)) + took(range(8, 12), HALF)).tocsr()
-    assert added_to_unmet(Parts.of(training, took(range(8, 12), OTHERS), UNMET)) < 0
+    assert added_to_unmet(ValidationSplit.of(training, took(range(8, 12), OTHERS), UNMET)) < 0

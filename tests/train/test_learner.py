@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from kgrec.config import Config, TrainConfig
 from kgrec.encode.config import EncoderConfig
-from kgrec.encode.featurizer import ItemFeatures, Schema
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import TrainingError
 from kgrec.parallel import idle_cores
 from kgrec.train.checkpoint import Checkpoint
-from kgrec.train.data import Course, Setting
+from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
 from kgrec.train.learner import Learner, _Batch, fresh_encoder
-from kgrec.train.validation import Parts
+from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS = 60, 4
 ENCODER = EncoderConfig(dim=8)
@@ -40,7 +40,7 @@ def tastes(n_users: int = 48, each: int = 6, seed: int = 0) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(rows), np.float32), (rows, items)), (n_users, N_ITEMS))
 
 
-def halves(rng: np.random.Generator) -> Parts:
+def halves(rng: np.random.Generator) -> ValidationSplit:
     """Hold out one item of each user."""
     whole = tastes()
     valid = np.zeros(whole.shape, np.float32)
@@ -49,18 +49,18 @@ def halves(rng: np.random.Generator) -> Parts:
     held = sp.csr_matrix(valid)
     left = (whole - held).tocsr()
     left.eliminate_zeros()
-    return Parts.of(left, held)
+    return ValidationSplit.of(left, held)
 
 
-def nothing(_: np.random.Generator) -> Parts:
+def nothing(_: np.random.Generator) -> ValidationSplit:
     """Hold out nothing."""
-    return Parts.of(tastes(), tastes()[:0])
+    return ValidationSplit.of(tastes(), tastes()[:0])
 
 
 def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) -> Trained:
     config = Config(encoder=encoder, train=TrainConfig(**(QUICK | options)))
-    course = Course(*items, encoder, config.train)
-    return train(course, positives, held_out, config, told, Checkpoint())
+    data = TrainingData(*items, encoder, config.train)
+    return train(data, positives, held_out, config, told, Checkpoint())
 
 
 def trained(held_out=nothing, **options) -> Trained:
@@ -74,11 +74,11 @@ def vectors(result: Trained, items) -> np.ndarray:
 
 
 def learner(**options) -> Learner:
-    features, schema = grouped_items(N_ITEMS, N_GROUPS)
-    course = Course(features, schema, ENCODER, TrainConfig(**(QUICK | options)))
+    features, featurizer = grouped_items(N_ITEMS, N_GROUPS)
+    data = TrainingData(features, featurizer, ENCODER, TrainConfig(**(QUICK | options)))
     torch.manual_seed(0)
-    encoder = ItemEncoder.for_schema(ENCODER, schema, N_ITEMS)
-    return Learner(encoder, course, tastes(), Setting(0.1, 0.015, 3))
+    encoder = ItemEncoder.for_features(ENCODER, featurizer, N_ITEMS)
+    return Learner(encoder, data, tastes(), Hyperparameters(0.1, 0.015, 3))
 
 
 # hiding
@@ -169,7 +169,9 @@ def test_any_number_of_sampled_items_trains(sampled):
 def test_a_batch_that_holds_every_item_needs_no_sample():
     whole = sp.csr_matrix(np.ones((4, N_ITEMS), np.float32))
     items = grouped_items(N_ITEMS, N_GROUPS)
-    result = fitted(items, whole, lambda _: Parts.of(whole, whole[:0]), full_softmax_items=1, sampled_items=5)
+    result = fitted(
+        items, whole, lambda _: ValidationSplit.of(whole, whole[:0]), full_softmax_items=1, sampled_items=5
+    )
     assert all(math.isfinite(line.loss) for line in result.log)
 
 
@@ -201,7 +203,7 @@ def test_an_item_that_nobody_took_is_left_to_its_content(full):
     result = fitted(
         items,
         positives,
-        lambda _: Parts.of(positives, positives[:0]),
+        lambda _: ValidationSplit.of(positives, positives[:0]),
         full_softmax_items=full,
         sampled_items=20,
     )
@@ -219,16 +221,19 @@ def test_what_an_item_is_that_nobody_met_changes_nothing(full):
     positives[:, 3] = 0
     states = []
     for group in (3 % N_GROUPS, 0, N_GROUPS):
-        features, schema = grouped_items(N_ITEMS, N_GROUPS)
+        features, featurizer = grouped_items(N_ITEMS, N_GROUPS)
         neighbors = np.zeros((N_ITEMS, N_GROUPS + 1), np.float32)
         neighbors[:, :N_GROUPS] = features.neighbors.toarray()
         neighbors[3] = np.arange(N_GROUPS + 1) == group
         groups = np.arange(N_GROUPS + 1)
         features = ItemFeatures(features.dense, sp.csr_matrix(neighbors), 0 * groups, groups)
-        schema = Schema(("in",), groups, np.ones(len(groups), np.float32))
-        held_out = Parts.of(positives.tocsr(), positives.tocsr()[:0])
+        featurizer = Featurizer(("in",), groups, np.ones(len(groups), np.float32))
+        held_out = ValidationSplit.of(positives.tocsr(), positives.tocsr()[:0])
         result = fitted(
-            (features, schema), held_out.training, lambda _, parts=held_out: parts, full_softmax_items=full
+            (features, featurizer),
+            held_out.training,
+            lambda _, parts=held_out: parts,
+            full_softmax_items=full,
         )
         states.append({name: value.numpy() for name, value in result.encoder.state_dict().items()})
     for name, value in states[0].items():
@@ -243,9 +248,9 @@ def test_an_item_that_users_met_and_did_not_like_is_a_candidate():
     positives[:, 3] = 0
     positives = positives.tocsr()
     items, refused = grouped_items(N_ITEMS, N_GROUPS), np.arange(N_ITEMS) == 3
-    course = Course(*items, ENCODER, TrainConfig(**QUICK), refused)
-    assert course.known(positives)[3] and not Course(*items, ENCODER, course.train).known(positives)[3]
-    one = Learner(fresh_encoder(course), course, positives, Setting(0.1, 0.01, 1))
+    data = TrainingData(*items, ENCODER, TrainConfig(**QUICK), refused)
+    assert data.known(positives)[3] and not TrainingData(*items, ENCODER, data.train).known(positives)[3]
+    one = Learner(fresh_encoder(data), data, positives, Hyperparameters(0.1, 0.01, 1))
     assert one.known.tolist() == list(range(N_ITEMS))
     # but its residual, which nobody who took it taught, is left out
     assert not one.taken[3]
@@ -274,22 +279,22 @@ def test_held_out_items_choose_a_setting_before_the_refit():
     free = {"temperature": None, "learning_rate": None, "epochs": 4}
     items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, tastes(), halves, told=lambda *line: told.append(line), **free)
-    trials = {line.setting: line for line in result.log if line.stage == "valid"}
-    # half of the epochs first; up and down the ladder of temperatures; each setting once
-    assert next(iter(trials)) == Setting(0.1, 0.015, 2)
-    assert {setting.temperature for setting in trials} > {0.1, 0.15}
+    trials = {line.hyperparameters: line for line in result.log if line.stage == "valid"}
+    # half of the epochs first; up and down the ladder of temperatures; each hyperparameters once
+    assert next(iter(trials)) == Hyperparameters(0.1, 0.015, 2)
+    assert {hyperparameters.temperature for hyperparameters in trials} > {0.1, 0.15}
     assert len(trials) == sum(line.stage == "valid" for line in result.log)
-    chosen = trials[result.found.setting]
+    chosen = trials[result.found.hyperparameters]
     # nearer the default wins unless another is better by a thousandth
     assert chosen.valid_ndcg >= max(line.valid_ndcg for line in trials.values()) / 1.001
     # whitened, and with the penalty chosen, the score does as well at least
-    assert result.found.figures["blended_ndcg"] >= chosen.valid_ndcg
+    assert result.found.figures["fused_ndcg"] >= chosen.valid_ndcg
     assert (result.found.figures["ndcg"] > chosen.valid_ndcg) == (result.found.whitening > 0)
     runs = [line for line in result.log if line.stage == "select"]
-    assert len(runs) == sum(setting.epochs for setting in trials)
+    assert len(runs) == sum(hyperparameters.epochs for hyperparameters in trials)
     refit = [line for line in result.log if line.stage == "refit"]
-    assert [(line.setting, line.epoch) for line in refit] == [
-        (result.found.setting, epoch) for epoch in range(1, result.found.setting.epochs + 1)
+    assert [(line.hyperparameters, line.epoch) for line in refit] == [
+        (result.found.hyperparameters, epoch) for epoch in range(1, result.found.hyperparameters.epochs + 1)
     ]
     assert all((line.valid_ndcg is None) == (line.stage != "valid") for line in result.log)
     assert [line for line, _, _ in told] == result.log and told[-1][1] == told[-1][2]
@@ -297,13 +302,15 @@ def test_held_out_items_choose_a_setting_before_the_refit():
 
 def test_without_a_budget_the_first_trial_is_all():
     result = trained(halves, temperature=None, learning_rate=None, epochs=4, search_seconds=0)
-    assert [line.setting for line in result.log if line.stage == "valid"] == [Setting(0.1, 0.015, 2)]
-    assert result.found.setting == Setting(0.1, 0.015, 2)
+    assert [line.hyperparameters for line in result.log if line.stage == "valid"] == [
+        Hyperparameters(0.1, 0.015, 2)
+    ]
+    assert result.found.hyperparameters == Hyperparameters(0.1, 0.015, 2)
 
 
 def test_a_given_temperature_is_taken():
     result = trained(halves, temperature=0.3)
-    assert {line.setting.temperature for line in result.log} == {0.3}
+    assert {line.hyperparameters.temperature for line in result.log} == {0.3}
     assert any(line.stage == "select" for line in result.log)
 
 
@@ -332,9 +339,9 @@ def test_content_alone_keeps_the_cosines_of_texts():
     blank = sp.csr_matrix((6, 0), dtype=np.float32)
     features = ItemFeatures(text, blank, np.zeros(0, int), np.zeros(0, int))
     spread = Whitening(np.zeros(20, np.float32), np.eye(20, dtype=np.float32))
-    schema = Schema((), np.zeros(0, int), np.zeros(0, np.float32), whitenings={"": spread})
+    featurizer = Featurizer((), np.zeros(0, int), np.zeros(0, np.float32), whitenings={"": spread})
     nobody = sp.csr_matrix((0, 6), dtype=np.float32)
-    raw = vectors(fitted((features, schema), nobody, nothing), (features, schema))
+    raw = vectors(fitted((features, featurizer), nobody, nothing), (features, featurizer))
     np.testing.assert_allclose(raw @ raw.T, text @ text.T, atol=1e-5)
 
 
@@ -365,7 +372,7 @@ def test_validation_ranks_everything_but_the_history():
     result = fitted(
         grouped_items(6, 2),
         (history + held).tocsr(),
-        lambda _: Parts.of(history, held),
+        lambda _: ValidationSplit.of(history, held),
         EncoderConfig(dim=64),
         valid_k=1,
         epochs=1,
@@ -379,5 +386,5 @@ def test_validation_ranks_everything_but_the_history():
     ("n_items", "given", "k"), [(40, None, 20), (300, None, 30), (5000, None, 100), (40, 7, 7)]
 )
 def test_lists_that_are_judged_are_long_where_the_catalogue_is(n_items, given, k):
-    items = Course(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
+    items = TrainingData(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
     assert items.valid_k == k

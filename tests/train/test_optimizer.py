@@ -12,7 +12,7 @@ from torch.nn.functional import embedding
 from kgrec.config import TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.item_encoder import ItemEncoder
-from kgrec.train.data import Course, Setting
+from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, fresh_encoder
 from kgrec.train.optimizer import Optimizer, RowAdam
 
@@ -73,9 +73,9 @@ def test_a_table_that_is_not_read_stays():
 
 
 def encoder(sparse: bool) -> ItemEncoder:
-    items, schema = grouped_items(24, 4)
-    course = Course(items, schema, EncoderConfig(dim=8), TrainConfig(device="cpu"))
-    made = fresh_encoder(course)
+    items, featurizer = grouped_items(24, 4)
+    data = TrainingData(items, featurizer, EncoderConfig(dim=8), TrainConfig(device="cpu"))
+    made = fresh_encoder(data)
     made.sparse = sparse
     return made
 
@@ -92,13 +92,13 @@ def test_the_rate_rises_for_the_warm_up_then_falls_to_zero():
 
 def learner(sparse: bool, **options: int) -> Learner:
     """In a catalogue that is large enough to draw a sample of."""
-    items, schema = grouped_items(24, 4)
+    items, featurizer = grouped_items(24, 4)
     config = TrainConfig(**{"batch_size": 8, **options}, device="cpu", full_softmax_items=1, sampled_items=5)
-    course = Course(items, schema, EncoderConfig(dim=8), config)
-    made = fresh_encoder(course)
+    data = TrainingData(items, featurizer, EncoderConfig(dim=8), config)
+    made = fresh_encoder(data)
     made.sparse = sparse
     training, held_out = grouped_halves(32, 24, 4)
-    return Learner(made, course, (training + held_out).tocsr(), Setting(0.1, 0.02, 8))
+    return Learner(made, data, (training + held_out).tocsr(), Hyperparameters(0.1, 0.02, 8))
 
 
 def test_the_first_step_is_the_same_with_sparse_gradients():

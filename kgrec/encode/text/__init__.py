@@ -8,7 +8,7 @@ cache      vectors on the disk, by the content of the text
 encoder    texts through the cache and the model
 """
 
-from kgrec.encode.text.config import PACKAGED, Progress, TextConfig, TextEncoder
+from kgrec.encode.text.config import PACKAGED, TextConfig, TextEncoder, TextProgress
 from kgrec.encode.text.encoder import SentenceEncoder
 
-__all__ = ["PACKAGED", "Progress", "SentenceEncoder", "TextConfig", "TextEncoder"]
+__all__ = ["PACKAGED", "SentenceEncoder", "TextConfig", "TextEncoder", "TextProgress"]

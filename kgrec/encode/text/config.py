@@ -14,7 +14,7 @@ PACKAGED = "minilm"
 STATIC = "static"
 
 #: called with the number of texts that are encoded, and that are to be
-Progress = Callable[[int, int], None]
+TextProgress = Callable[[int, int], None]
 
 
 class TextConfig(BaseModel, frozen=True, extra="forbid"):
@@ -51,6 +51,6 @@ class TextConfig(BaseModel, frozen=True, extra="forbid"):
 class TextEncoder(Protocol):
     """Anything that turns texts into vectors; pass your own to `Recommender(text_encoder=...)`."""
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+    def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32."""
         ...

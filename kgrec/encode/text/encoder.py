@@ -16,7 +16,7 @@ import numpy as np
 
 from kgrec.encode.text.batches import batches_for
 from kgrec.encode.text.cache import TextCache
-from kgrec.encode.text.config import Progress, TextConfig
+from kgrec.encode.text.config import TextConfig, TextProgress
 from kgrec.encode.text.models import fingerprint, load
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SentenceEncoder:
     def __init__(self, config: TextConfig) -> None:
         self.config = config
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+    def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32. Only texts that the cache lacks are computed."""
         row = {text: at for at, text in enumerate(dict.fromkeys(texts))}
         if not row:
@@ -48,7 +48,7 @@ class SentenceEncoder:
             vectors = self._vectors([*row], kept, progress)
         return vectors if len(row) == len(texts) else vectors[[row[text] for text in texts]]
 
-    def _vectors(self, texts: list[str], kept: TextCache | None, progress: Progress | None) -> np.ndarray:
+    def _vectors(self, texts: list[str], kept: TextCache | None, progress: TextProgress | None) -> np.ndarray:
         """Of distinct texts; shape (len(texts), dim), float32."""
         known, vectors = kept.get(texts) if kept else _nothing(texts)
         missing = np.flatnonzero(~known)

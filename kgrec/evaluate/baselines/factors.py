@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import ConfigError, TrainingError
-from kgrec.evaluate.baselines.scorers import KnownUsers, ones
+from kgrec.evaluate.baselines.scorers import KnownUserScorer, ones
 from kgrec.evaluate.baselines.training_data import Data
 
 
@@ -95,7 +95,7 @@ class BPR:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> KnownUsers:
+    def fit(self, data: Data) -> KnownUserScorer:
         """Descend.
 
         Raises:
@@ -109,7 +109,7 @@ class BPR:
         new = np.zeros(model.user_factors.shape[1], np.float32)
         # implicit holds b in the last column of the items, whose users have a one there
         new[-1] = 1
-        return KnownUsers(model.user_factors, model.item_factors, new)
+        return KnownUserScorer(model.user_factors, model.item_factors, new)
 
 
 def _check(name: str, data: Data) -> None:

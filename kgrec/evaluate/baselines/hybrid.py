@@ -37,7 +37,7 @@ class Hybrid:
     }
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> Both:
+    def fit(self, data: Data) -> HybridScorer:
         """Fit both.
 
         Raises:
@@ -46,11 +46,11 @@ class Hybrid:
         """
         if not 0 <= self.share <= 1:
             raise ConfigError(f"Hybrid's share is {self.share:g}.", "Give a number from 0 to 1.")
-        return Both(self.collaborative.fit(data), self.content.fit(data), self.share)
+        return HybridScorer(self.collaborative.fit(data), self.content.fit(data), self.share)
 
 
 @dataclass(frozen=True)
-class Both:
+class HybridScorer:
     """Two scorers, each scaled to its largest score of the user."""
 
     collaborative: Scorer

@@ -17,7 +17,7 @@ from torch_geometric.utils import softmax
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
 from kgrec.evaluate.baselines.bpr_sampling import Pace, Pairs, bpr_loss
-from kgrec.evaluate.baselines.scorers import KnownUsers, ones
+from kgrec.evaluate.baselines.scorers import KnownUserScorer, ones
 from kgrec.evaluate.baselines.training_data import Data
 from kgrec.parallel import threads
 
@@ -60,7 +60,7 @@ class KGAT:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> KnownUsers:
+    def fit(self, data: Data) -> KnownUserScorer:
         """Descend.
 
         Raises:
@@ -163,14 +163,14 @@ class AttentionNetwork(nn.Module):
         return (self.edges[rows] for rows in torch.split(order, self.options.batch_size))
 
     @torch.no_grad()
-    def scorer(self) -> KnownUsers:
+    def scorer(self) -> KnownUserScorer:
         """What is left when learning is over; an item without an edge is zero."""
         self.eval()
         nodes = self(self.attention())
         nodes[torch.bincount(self.edges[:, 0], minlength=self.n_nodes) == 0] = 0
         found = nodes[: self.n_users + self.n_items].numpy()
         new = np.zeros(found.shape[1], np.float32)
-        return KnownUsers(found[: self.n_users], found[self.n_users :], new)
+        return KnownUserScorer(found[: self.n_users], found[self.n_users :], new)
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
 from kgrec.evaluate.baselines.bpr_sampling import Pace, Pairs, bpr_loss
-from kgrec.evaluate.baselines.scorers import KnownUsers, ones
+from kgrec.evaluate.baselines.scorers import KnownUserScorer, ones
 from kgrec.evaluate.baselines.training_data import Data
 from kgrec.parallel import threads
-from kgrec.train.data import degrees, taken_by
+from kgrec.train.data import degrees, interaction_counts
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class LightGCN:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> KnownUsers:
+    def fit(self, data: Data) -> KnownUserScorer:
         """Descend.
 
         Raises:
@@ -95,7 +95,7 @@ class Propagation(nn.Module):
     def __init__(self, positives: sp.csr_matrix, options: LightGCN) -> None:
         super().__init__()
         self.n_users, self.depth = positives.shape[0], options.layers
-        self.degree, self.taken = degrees(positives), taken_by(positives) > 0
+        self.degree, self.taken = degrees(positives), interaction_counts(positives) > 0
         length = np.maximum(np.diff(positives.indptr), 1)
         scaled = sp.diags_array(length**-0.5) @ positives @ sp.diags_array(self.degree**-0.5)
         self.adjacency = Adjacency(sp.csr_matrix(sp.block_array([[None, scaled], [scaled.T, None]])))
@@ -115,7 +115,7 @@ class Propagation(nn.Module):
         return self.table[nodes].square().sum() / nodes.shape[1]
 
     @torch.no_grad()
-    def scorer(self) -> KnownUsers:
+    def scorer(self) -> KnownUserScorer:
         """What is left when learning is over."""
         layers = self.layers()
         nodes = layers.mean(dim=0).numpy()
@@ -124,4 +124,4 @@ class Propagation(nn.Module):
         below = layers[:-1, self.n_users :].sum(dim=0).numpy() / len(layers)
         parts = (below * self.degree[:, None] ** -0.5).astype(np.float32)
         new = np.zeros(nodes.shape[1], np.float32)
-        return KnownUsers(nodes[: self.n_users], items.astype(np.float32), new, parts)
+        return KnownUserScorer(nodes[: self.n_users], items.astype(np.float32), new, parts)

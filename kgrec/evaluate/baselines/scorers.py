@@ -54,7 +54,7 @@ class ItemVectors:
 
 
 @dataclass(frozen=True)
-class KnownUsers:
+class KnownUserScorer:
     """Vectors of the users of training, and of items: a score is their inner product, whatever the history.
 
     A user whom training has not is `new`, and of each item in the history its `parts` by the root of the history's length.

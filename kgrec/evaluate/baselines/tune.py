@@ -1,6 +1,6 @@
 """The same small search for every baseline, on the same held-out interactions.
 
-Enters: a baseline, what it may learn from, and what is held out. Leaves: `Tuned`. Nothing is written.
+Enters: a baseline, what it may learn from, and what is held out. Leaves: `TuningResult`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """What a search found. As a string: the baseline, its figures, and the budget."""
 
     trials: tuple[Trial, ...]
@@ -47,7 +47,7 @@ class Tuned:
     #: length of the lists that the figures are of
     k: int
     #: the searches for the baselines that this one is made of
-    parts: tuple[Tuned, ...] = ()
+    parts: tuple[TuningResult, ...] = ()
 
     @property
     def best(self) -> Trial:
@@ -81,7 +81,7 @@ def tune(
     k: int = 20,
     seed: int = 0,
     clock: Callable[[], float] = time.process_time,
-) -> Tuned:
+) -> TuningResult:
     """Vary one option at a time over its grid, keeping what is best by NDCG, until nothing gets better.
 
     The first trial is that of `baseline` as it is, and is always made. Another begins only if, at the pace of those before,
@@ -124,8 +124,8 @@ def tune(
         logger.info("%s: NDCG@%d %.4f", setting, k, ndcg)
         return made[setting]
 
-    def found() -> Tuned:
-        tuned = Tuned(tuple(made.values()), budget, k, tuple(parts.values()))
+    def found() -> TuningResult:
+        tuned = TuningResult(tuple(made.values()), budget, k, tuple(parts.values()))
         logger.info("%s", tuned)
         return tuned
 

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError
-from kgrec.evaluate.benchmark.systems import Kind, System
-from kgrec.evaluate.benchmark.task import Answer, Question
+from kgrec.evaluate.benchmark.systems import System, SystemKind
+from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.measure import measured
 from kgrec.storage import artifacts, atomic
@@ -38,10 +38,10 @@ class Entry:
     """One system, and how it did over all folds."""
 
     name: str
-    kind: Kind
+    kind: SystemKind
     about: str
     #: one a fold; none where it did not run
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Predictions, ...] = ()
     #: over everything, without buckets; None where it did not run
     evaluation: Evaluation | None = None
     #: all figures with intervals, in buckets; see `Evaluation.frame`
@@ -56,7 +56,7 @@ class Entry:
         return {name: sum(answer.seconds.get(name, 0) for answer in self.answers) for name in names}
 
 
-class Kept:
+class KeptEntries:
     """A folder of the answers of systems that are over; without a folder nothing is kept.
 
     Args:
@@ -89,7 +89,7 @@ class Kept:
                 f"{folder}: cannot be written ({error.strerror}).", "Choose another output folder."
             ) from None
 
-    def get(self, system: System, fold: int) -> Answer | None:
+    def get(self, system: System, fold: int) -> Predictions | None:
         """What was kept of a system."""
         place = self._place(system, fold)
         if place is None or not place.with_suffix(".json").is_file():
@@ -98,13 +98,13 @@ class Kept:
         try:
             with np.load(place.with_suffix(".npz"), allow_pickle=False) as arrays:
                 lists = {name: arrays[f"lists{n}"] for n, name in enumerate(said.pop("names"))}
-            return Answer(lists.pop(""), lists, **said)
+            return Predictions(lists.pop(""), lists, **said)
         except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise CorruptArtifact(
                 f"{place.with_suffix('.npz')} cannot be read ({error}).", "Run without --resume."
             ) from None
 
-    def put(self, system: System, fold: int, answer: Answer) -> None:
+    def put(self, system: System, fold: int, answer: Predictions) -> None:
         """Keep an answer; the JSON file comes last, and vouches for the other."""
         place = self._place(system, fold)
         if place is None:
@@ -133,11 +133,11 @@ class Kept:
         return self.folder / f"{fold}-{hashlib.sha256(system.name.encode()).hexdigest()[:16]}"
 
 
-def compete(
-    questions: Sequence[Question],
+def run_benchmark(
+    questions: Sequence[Task],
     systems: Sequence[System],
     ks: Sequence[int],
-    kept: Kept | None = None,
+    kept: KeptEntries | None = None,
     on_system: OnSystem | None = None,
     *,
     resamples: int = 1000,
@@ -158,7 +158,7 @@ def compete(
         UnknownId: A type of nodes by which lists are to be held against histories is not there.
         CorruptArtifact: An answer that was kept cannot be read.
     """
-    kept = kept or Kept(None, {})
+    kept = kept or KeptEntries(None, {})
     for question in questions:
         question.world  # noqa: B018  what is wrong with the question itself is no system's fault
     entries = []
@@ -185,7 +185,7 @@ def compete(
     return entries
 
 
-def _answered(question: Question, system: System, kept: Kept) -> Answer:
+def _answered(question: Task, system: System, kept: KeptEntries) -> Predictions:
     """What was kept of an earlier run, or else what the system says now."""
     answer = kept.get(system, question.fold.number)
     if answer is None:

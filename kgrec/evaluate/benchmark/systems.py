@@ -1,6 +1,6 @@
 """What takes part: kgrec, whole or without a source, the baselines, and lists that were made elsewhere.
 
-Enters: a `Question`. Leaves: an `Answer`. Nothing is written.
+Enters: a `Task`. Leaves: an `Predictions`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.config import Config
-from kgrec.encode.text import Progress, TextEncoder
+from kgrec.encode.text import TextEncoder, TextProgress
 from kgrec.evaluate.ablation import ablated
 from kgrec.evaluate.baselines.protocol import Baseline
 from kgrec.evaluate.baselines.tune import tune
-from kgrec.evaluate.benchmark.task import Answer, Question
+from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.measure import codes_of
 from kgrec.metrics.topk import blocks, top
 from kgrec.recommend.recommender import Recommender
 from kgrec.train.progress import OnEpoch
 
-Kind = Literal["kgrec", "ablation", "baseline", "lists"]
+SystemKind = Literal["kgrec", "ablation", "baseline", "lists"]
 
 #: sources that can be left out, and what kgrec is called without them
-ABLATIONS = {
+ABLATION_NAMES = {
     "graph": "kgrec without graph",
     "text": "kgrec without text",
     "id": "kgrec without id",
-    "together": "kgrec without together",
+    "co-occurrence": "kgrec without co-occurrence",
     "shuffle-graph": "kgrec with shuffled graph",
 }
 #: users who are answered at a time
@@ -51,14 +51,14 @@ class System(Protocol):
         """What it is called in the results."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SystemKind:
         """What it is."""
 
     @property
     def about(self) -> str:
         """A line on it."""
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Task) -> Predictions:
         """Learn from the fold, and recommend.
 
         Raises:
@@ -74,16 +74,16 @@ class Kgrec:
     #: a source to leave out
     ablate: str = ""
     text_encoder: TextEncoder | None = None
-    on_text: Progress | None = None
+    on_text: TextProgress | None = None
     on_epoch: OnEpoch | None = None
 
     @property
     def name(self) -> str:
         """See `System`."""
-        return ABLATIONS.get(self.ablate, "kgrec")
+        return ABLATION_NAMES.get(self.ablate, "kgrec")
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SystemKind:
         """See `System`."""
         return "ablation" if self.ablate else "kgrec"
 
@@ -94,7 +94,7 @@ class Kgrec:
             return "kgrec, trained with each item's edges and numbers swapped for another's"
         return f"kgrec, trained without {self.ablate}" if self.ablate else "kgrec, as kgrec train makes it"
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Task) -> Predictions:
         """See `System`."""
         fold, seconds = question.fold, dict[str, float]()
         graph, config = ablated(fold.graph, self.config, [self.ablate] if self.ablate else [])
@@ -111,13 +111,13 @@ class Kgrec:
             among[name] = codes_of(fold, _tables(recommender, question, names), question.k)
         metrics: dict[str, Any] = recommender.model.metrics
         chosen = metrics["chosen"]
-        keys = ("temperature", "learning_rate", "epochs", "whitening", "weights", "unmet")
+        keys = ("temperature", "learning_rate", "epochs", "whitening", "weights", "cold_offset")
         options = ", ".join(f"{key.replace('_', ' ')} {chosen[key]}" for key in keys if chosen.get(key))
-        return Answer(lists, among, seconds, options, log=metrics["log"])
+        return Predictions(lists, among, seconds, options, log=metrics["log"])
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TunedBaseline:
     """A baseline, its options searched on the validation part, then fitted to everything."""
 
     name: str
@@ -126,7 +126,7 @@ class Tuned:
     budget: float = 60.0
     seed: int = 0
 
-    kind: Kind = "baseline"
+    kind: SystemKind = "baseline"
 
     @property
     def about(self) -> str:
@@ -134,7 +134,7 @@ class Tuned:
         line = (type(self.baseline).__doc__ or "").strip().split("\n")[0]
         return line.split(" (")[0].split(":")[0].rstrip(".")
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Task) -> Predictions:
         """See `System`."""
         seconds, trials = dict[str, float](), 0
         baseline = _limited(self.baseline, _PATIENCE * self.budget)
@@ -162,26 +162,26 @@ class Tuned:
             for name, mask in parts.items():
                 lists[name][rows] = top(scores.copy(), question.k, question.fold.seen[rows], mask)
         budget = self.budget if trials else None
-        return Answer(lists.pop(""), lists, seconds, str(baseline), trials, budget)
+        return Predictions(lists.pop(""), lists, seconds, str(baseline), trials, budget)
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenLists:
     """Lists from elsewhere, made without what is held back."""
 
     name: str
     #: user_id, item_id, and rank or score
     lists: Any
 
-    kind: Kind = "lists"
+    kind: SystemKind = "lists"
     about: str = "lists that were given"
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Task) -> Predictions:
         """See `System`."""
-        return Answer(codes_of(question.fold, self.lists, question.k))
+        return Predictions(codes_of(question.fold, self.lists, question.k))
 
 
-def _tables(recommender: Recommender, question: Question, candidates: list[str] | None) -> pa.Table:
+def _tables(recommender: Recommender, question: Task, candidates: list[str] | None) -> pa.Table:
     """Lists of all users of the fold, by training's histories, or by what is told with the question."""
     names, known = question.fold.test.users.labels, question.rows >= 0
     learned, told = np.flatnonzero(known), np.flatnonzero(~known)

@@ -1,6 +1,6 @@
 """What all systems of a fold are asked, and what they answer.
 
-Enters: a `Fold`. Leaves: a `Question`, with what its systems share; `Answer`s. Nothing is written.
+Enters: a `Fold`. Leaves: a `Task`, with what its systems share; `Predictions`s. Nothing is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from kgrec.encode.text import TextEncoder
 from kgrec.evaluate.baselines.training_data import Data, data_of, over
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.ground_truth import World, world_of
+from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.recommend.results import Embeddings
 
@@ -25,7 +25,7 @@ _CLASSES = 100
 
 
 @dataclass(frozen=True)
-class Question:
+class Task:
     """Lists for the users of a fold's test part."""
 
     fold: Fold
@@ -61,20 +61,20 @@ class Question:
         return np.where(told, -1, users)
 
     @cached_property
-    def world(self) -> World:
+    def world(self) -> GroundTruth:
         """What the lists are held against; diversity is by the vectors of the items' texts, the same for all systems."""
         vectors = self.learned.vectors
         texts = None if vectors is None else Embeddings(self.fold.source.item_ids, vectors)
-        return world_of(self.fold, texts, self.classes)
+        return ground_truth_of(self.fold, texts, self.classes)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Predictions:
     """What a system gives, and what that took."""
 
     #: rows of the source's items, best first, -1 where there is none; shape (n_users, k), int32
     lists: np.ndarray
-    #: the same of a part of the items, by its name in `World.parts`
+    #: the same of a part of the items, by its name in `GroundTruth.parts`
     among: dict[str, np.ndarray] = field(default_factory=dict)
     #: of CPU, by what was done: search, learn, lists
     seconds: dict[str, float] = field(default_factory=dict)

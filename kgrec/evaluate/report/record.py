@@ -13,11 +13,11 @@ from typing import Any
 
 from kgrec.evaluate.report.formatting import finite
 
-Values = Mapping[str, Any]
+FigureValues = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Two systems on one figure, seen from the first."""
 
     model: str
@@ -37,7 +37,7 @@ class Comparison:
 class Record:
     """Results, with systems in order of the main figure."""
 
-    results: Values
+    results: FigureValues
 
     @property
     def main(self) -> str:
@@ -50,24 +50,24 @@ class Record:
         return int(self.main.rpartition("@")[2])
 
     @cached_property
-    def ran(self) -> list[Values]:
+    def ran(self) -> list[FigureValues]:
         """Systems that have figures, the best first; those without the main figure last."""
         there = [system for system in self.results["systems"] if system["figures"]]
         return sorted(there, key=lambda s: -_or(self.value(s["name"], *self.parts(self.main)), -math.inf))
 
     @cached_property
-    def absent(self) -> list[Values]:
+    def absent(self) -> list[FigureValues]:
         """Systems that did not run."""
         return [s for s in self.results["systems"] if not s["figures"]]
 
     @cached_property
-    def subject(self) -> Values | None:
+    def subject(self) -> FigureValues | None:
         """The system that the others are held against: kgrec, or else the first that ran."""
         there = [system for system in self.results["systems"] if system["figures"]]
         return next((s for s in there if s["kind"] == "kgrec"), next(iter(there), None))
 
     @cached_property
-    def _figures(self) -> dict[tuple[str, str, str, int], Values]:
+    def _figures(self) -> dict[tuple[str, str, str, int], FigureValues]:
         return {
             (system["name"], figure["bucket"], figure["metric"], int(figure["k"])): figure
             for system in self.results["systems"]
@@ -75,7 +75,7 @@ class Record:
         }
 
     @cached_property
-    def _comparisons(self) -> dict[tuple[str, str, str], Values]:
+    def _comparisons(self) -> dict[tuple[str, str, str], FigureValues]:
         return {(row["metric"], row["model"], row["other"]): row for row in self.results["comparisons"]}
 
     def parts(self, figure: str) -> tuple[str, int]:
@@ -83,7 +83,7 @@ class Record:
         metric, _, k = figure.rpartition("@")
         return metric, int(k)
 
-    def figure(self, system: str, metric: str, k: int, bucket: str = "") -> Values:
+    def figure(self, system: str, metric: str, k: int, bucket: str = "") -> FigureValues:
         """value, low, high, users; without any where it was not measured."""
         return self._figures.get((system, bucket, metric, k), {"value": None, "low": None, "high": None})
 
@@ -109,7 +109,7 @@ class Record:
         names = dict.fromkeys(bucket for _, bucket, _, _ in self._figures if bucket.startswith(prefix))
         return [bucket for bucket in names if self.has(metric, k, bucket)]
 
-    def comparison(self, figure: str, model: str, other: str) -> Comparison | None:
+    def comparison(self, figure: str, model: str, other: str) -> PairedComparison | None:
         """Two systems on "ndcg@20", in whichever order they were compared; None where they were not."""
         row, sign = self._comparisons.get((figure, model, other)), 1
         if row is None:
@@ -122,14 +122,14 @@ class Record:
         if sign < 0:
             difference, effect = _negated(difference), _negated(effect)
         p, p_holm = finite(row["p"]), finite(row["p_holm"])
-        return Comparison(model, other, difference, low, high, effect, p, p_holm, row["higher"])
+        return PairedComparison(model, other, difference, low, high, effect, p, p_holm, row["higher"])
 
     @cached_property
     def compared(self) -> list[str]:
         """Figures on which systems were compared, such as "ndcg@20"."""
         return list(dict.fromkeys(row["metric"] for row in self.results["comparisons"]))
 
-    def seconds(self, system: Values) -> float | None:
+    def seconds(self, system: FigureValues) -> float | None:
         """CPU seconds of a system, all stages together."""
         parts = [finite(value) for value in system["seconds"].values()]
         there = [part for part in parts if part is not None]

@@ -1,6 +1,6 @@
 """The tables of the page.
 
-Enters: a `Record`. Leaves: `Table`s of text. Nothing is written.
+Enters: a `Record`. Leaves: `ReportTable`s of text. Nothing is written.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kgrec.evaluate.report.formatting import NONE, count, interval, number, probability, seconds, signed
-from kgrec.evaluate.report.record import Record, Values
-from kgrec.evaluate.report.wording import ACCURACY, beyond
+from kgrec.evaluate.report.record import FigureValues, Record
+from kgrec.evaluate.report.wording import ACCURACY_TERMS, beyond
 
 NEW = ("among new items", "among known items", "items: new", "items: known")
 
@@ -26,7 +26,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """A system and its cells."""
 
     name: str
@@ -35,21 +35,21 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Rows below their headings; the first heading is that of the names."""
 
     head: list[str]
-    rows: list[Row]
+    rows: list[ReportRow]
 
 
-def main(record: Record) -> Table:
+def main(record: Record) -> ReportTable:
     """Accuracy of all systems, the best first, and whether each can be told apart from kgrec, or else the first."""
     assert record.subject is not None
     subject = record.subject["name"]
-    metrics = record.metrics(ACCURACY, record.k)
+    metrics = record.metrics(ACCURACY_TERMS, record.k)
     names = [f"{metric}@{record.k}" for metric in _first(metrics, record.parts(record.main)[0])]
     rows = [
-        Row(
+        ReportRow(
             system["name"],
             system["kind"],
             [
@@ -60,16 +60,16 @@ def main(record: Record) -> Table:
         )
         for system in record.ran
     ]
-    return Table(["system", f"against {subject}", "CPU seconds", *names], rows)
+    return ReportTable(["system", f"against {subject}", "CPU seconds", *names], rows)
 
 
-def accuracy(record: Record, k: int) -> Table:
+def accuracy(record: Record, k: int) -> ReportTable:
     """Accuracy of all systems in lists of another length."""
-    columns = [(f"{metric}@{k}", "") for metric in record.metrics(ACCURACY, k)]
+    columns = [(f"{metric}@{k}", "") for metric in record.metrics(ACCURACY_TERMS, k)]
     return _plain(record, record.ran, columns, [name for name, _ in columns])
 
 
-def comparisons(record: Record, figure: str) -> Table:
+def comparisons(record: Record, figure: str) -> ReportTable:
     """The first system against each other on one figure."""
     subject = record.subject
     assert subject is not None
@@ -93,11 +93,11 @@ def comparisons(record: Record, figure: str) -> Table:
                 Cell(probability(found.p_holm)),
                 Cell(found.higher or "inside the noise", mark="word"),
             ]
-            rows.append(Row(system["name"], system["kind"], cells))
-    return Table(head, rows)
+            rows.append(ReportRow(system["name"], system["kind"], cells))
+    return ReportTable(head, rows)
 
 
-def ablations(record: Record) -> Table | None:
+def ablations(record: Record) -> ReportTable | None:
     """kgrec, and kgrec without a part of what it knows; None without ablations."""
     systems = [s for s in record.ran if s["kind"] in ("kgrec", "ablation")]
     if not any(s["kind"] == "ablation" for s in systems):
@@ -108,7 +108,7 @@ def ablations(record: Record) -> Table | None:
     return _plain(record, systems, places, [f"{name} {bucket}".strip() for name, bucket in places])
 
 
-def new_and_known(record: Record) -> Table | None:
+def new_and_known(record: Record) -> ReportTable | None:
     """The main figure and recall for new and for known items; None without new items."""
     recall = f"recall@{record.k}"
     buckets = [bucket for bucket in NEW if record.has("recall", record.k, bucket)]
@@ -123,29 +123,29 @@ def new_and_known(record: Record) -> Table | None:
     return _plain(record, record.ran, places, [f"{figure} {bucket}" for figure, bucket in places])
 
 
-def buckets(record: Record, names: Sequence[str]) -> Table:
+def buckets(record: Record, names: Sequence[str]) -> ReportTable:
     """Recall in some buckets."""
     recall = f"recall@{record.k}"
     return _plain(record, record.ran, [(recall, name) for name in names], [*names])
 
 
-def beyond_accuracy(record: Record) -> Table | None:
+def beyond_accuracy(record: Record) -> ReportTable | None:
     """Figures of the lists that are not about hits; None if there are none."""
     metrics = beyond(record)
     if not metrics:
         return None
     rows = [
-        Row(s["name"], s["kind"], [Cell(number(record.value(s["name"], m, record.k))) for m in metrics])
+        ReportRow(s["name"], s["kind"], [Cell(number(record.value(s["name"], m, record.k))) for m in metrics])
         for s in record.ran
     ]
-    return Table(["system", *(metric.replace("_", " ") for metric in metrics)], rows)
+    return ReportTable(["system", *(metric.replace("_", " ") for metric in metrics)], rows)
 
 
-def tuning(record: Record) -> Table:
+def tuning(record: Record) -> ReportTable:
     """What each system is, with which options it ran, how they were found, and what it took."""
     stages = list(dict.fromkeys(stage for system in record.ran for stage in system["seconds"]))
     rows = [
-        Row(
+        ReportRow(
             system["name"],
             system["kind"],
             [
@@ -159,17 +159,17 @@ def tuning(record: Record) -> Table:
         for system in record.ran
     ]
     head = ["system", "what it is", "options", "trials", "budget, s", *(f"{stage}, s" for stage in stages)]
-    return Table(head, rows)
+    return ReportTable(head, rows)
 
 
 def _plain(
-    record: Record, systems: Sequence[Values], places: Sequence[tuple[str, str]], head: list[str]
-) -> Table:
-    rows = [Row(s["name"], s["kind"], list(_figures(record, s, places))) for s in systems]
-    return Table(["system", *head], rows)
+    record: Record, systems: Sequence[FigureValues], places: Sequence[tuple[str, str]], head: list[str]
+) -> ReportTable:
+    rows = [ReportRow(s["name"], s["kind"], list(_figures(record, s, places))) for s in systems]
+    return ReportTable(["system", *head], rows)
 
 
-def _figures(record: Record, system: Values, places: Sequence[tuple[str, str]]) -> Iterator[Cell]:
+def _figures(record: Record, system: FigureValues, places: Sequence[tuple[str, str]]) -> Iterator[Cell]:
     for name, bucket in places:
         figure = record.figure(system["name"], *record.parts(name), bucket)
         best = _best(record, name, bucket) if figure["value"] is not None else None

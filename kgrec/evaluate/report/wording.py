@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kgrec.evaluate.report.formatting import count, finite, interval, number
-from kgrec.evaluate.report.record import Comparison, Record, Values
+from kgrec.evaluate.report.record import FigureValues, PairedComparison, Record
 
 #: of users, the more the better
-ACCURACY = ("ndcg", "recall", "precision", "f1", "hit", "map", "mrr", "auc")
-BEYOND = (
+ACCURACY_TERMS = ("ndcg", "recall", "precision", "f1", "hit", "map", "mrr", "auc")
+BEYOND_TERMS = (
     "coverage",
     "gini",
     "novelty",
@@ -45,7 +45,7 @@ GLOSSARY = {
 _CALIBRATION = "How far the shares of each {} in the list are from those in the history, in nats. From 0; less is better."
 
 #: ablation -> the first words of its sentence
-_ABLATIONS = {
+_ABLATION_OPENINGS = {
     "kgrec without graph": "Without the graph",
     "kgrec without text": "Without text",
     "kgrec with shuffled graph": "With each item's edges swapped for another's",
@@ -106,7 +106,7 @@ def meaning(metric: str) -> str:
 def beyond(record: Record) -> list[str]:
     """Figures beyond accuracy that there are, in the order of the page."""
     extra = [metric for metric in record.every_metric if metric.startswith(CALIBRATION)]
-    return record.metrics([*BEYOND, *extra], record.k)
+    return record.metrics([*BEYOND_TERMS, *extra], record.k)
 
 
 def asked(record: Record) -> str:
@@ -125,7 +125,7 @@ def asked(record: Record) -> str:
     )
 
 
-def _summary(record: Record, subject: Values, others: list[Values]) -> Iterator[str]:
+def _summary(record: Record, subject: FigureValues, others: list[FigureValues]) -> Iterator[str]:
     yield f"On {record.main}, {subject['name']} reaches {_figure(record, subject['name'])}."
     baselines = [system for system in others if system["kind"] == "baseline"]
     if not baselines:
@@ -149,7 +149,7 @@ def _figure(record: Record, system: str) -> str:
     return number(figure["value"]) + (f" ({ends})" if ends else "")
 
 
-def _against(record: Record, name: str, other: str, compared: Comparison | None) -> str:
+def _against(record: Record, name: str, other: str, compared: PairedComparison | None) -> str:
     if compared is None:
         return f"{name} and {other} were not compared."
     ends = interval(compared.low, compared.high)
@@ -174,7 +174,7 @@ def _change(record: Record, figure: str, name: str, ablation: str) -> str:
     before, after = (record.value(system, *record.parts(figure)) for system in (name, ablation))
     if before is None or after is None:
         return ""
-    start = _ABLATIONS.get(ablation, f"For {ablation}")
+    start = _ABLATION_OPENINGS.get(ablation, f"For {ablation}")
     if number(before) == number(after):
         return f"{start}, {figure} stays at {number(before)}."
     moved = "falls" if after < before else "rises"

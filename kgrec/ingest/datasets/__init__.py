@@ -84,7 +84,7 @@ def import_dataset(
     Args:
         sources: One folder, or files.
         output: The folder to write; it appears whole or not at all.
-        format: One of `FORMATS`; None: by the files' names and first lines.
+        format: One of `DATASET_FORMATS`; None: by the files' names and first lines.
         items: For triples: a file that lists, one a line, the heads that are items.
         force: Replace a folder that is no untouched import.
 
@@ -106,7 +106,7 @@ def import_dataset(
     result: dict[str, Any] = {}
     with placing(output, lambda: result) as folder:
         job = Job(name, files, folder, Path(items) if items else None)
-        FORMATS[name].read(job)
+        DATASET_FORMATS[name].read(job)
         imported = _finished(job, reason, output)
         hashes = {file: digest(files[file]) for file in job.report.files if file in files}
         result |= {"kgrec_version": __version__, "inputs": hashes, **imported.to_dict()}
@@ -170,20 +170,20 @@ def _listing(items: Path) -> Path:
 
 
 def _known(name: str) -> str:
-    if name not in FORMATS:
+    if name not in DATASET_FORMATS:
         raise ConfigError(
             f"There is no format '{name}'.",
-            did_you_mean(name, list(FORMATS)) + f" Known: {', '.join(FORMATS)}.",
+            did_you_mean(name, list(DATASET_FORMATS)) + f" Known: {', '.join(DATASET_FORMATS)}.",
         )
     return name
 
 
 def _recognised(files: Files) -> tuple[str, str]:
-    for name, known in FORMATS.items():
+    for name, known in DATASET_FORMATS.items():
         if (reason := known.recognise(files)) is not None:
             return name, reason
     found = ", ".join(list(files)[:8]) + (", ..." if len(files) > 8 else "")
-    known_ones = "; ".join(f"{name} ({known.about})" for name, known in FORMATS.items())
+    known_ones = "; ".join(f"{name} ({known.about})" for name, known in DATASET_FORMATS.items())
     raise SourceError(
         f"These files are in no format that is known: {found}.",
         f"Known: {known_ones}. Give --format to choose one.",
@@ -236,7 +236,7 @@ def _is_triples(files: Files) -> str | None:
     return f"the lines of {names[0]} have three columns" if names else None
 
 
-FORMATS: dict[str, Format] = {
+DATASET_FORMATS: dict[str, Format] = {
     "recbole": Format(".inter .item .kg .link", _is_recbole, read_recbole),
     "kgcn": Format("kg.txt item_index2entity_id.txt", _is_kgcn, read_kgcn),
     "kgat": Format("train.txt test.txt kg_final.txt", _is_kgat, read_kgat),

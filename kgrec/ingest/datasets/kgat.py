@@ -20,9 +20,9 @@ from kgrec.ingest.statements import node_iri
 _SPLITS = {"train.txt": "interactions.csv", "valid.txt": "valid.csv", "test.txt": "test.csv"}
 _FLUSH = 1_000_000
 NO_ITEM = "has a user and no item"
-BEYOND = "names an item that item_list.txt lacks"
+UNLISTED_ITEM = "names an item that item_list.txt lacks"
 
-Names = dict[int, str]
+ItemNames = dict[int, str]
 
 
 def read_kgat(job: Job) -> None:
@@ -50,7 +50,7 @@ def read_kgat(job: Job) -> None:
 # lists of ids
 
 
-def _names(job: Job, name: str) -> Names:
+def _names(job: Job, name: str) -> ItemNames:
     """Original ids by their numbers; none if there is no such list.
 
     Raises:
@@ -64,7 +64,7 @@ def _names(job: Job, name: str) -> Names:
         raise SourceError(
             f"{name}:1: the header is not 'org_id remap_id'.", "Fetch the file again, or mend its first line."
         )
-    found: Names = {}
+    found: ItemNames = {}
     for line, text in lines:
         # ids may hold blanks where nothing follows the number
         parts = text.rsplit(None, 1) if len(header) == 2 else text.split()
@@ -81,7 +81,7 @@ def _names(job: Job, name: str) -> Names:
     return found
 
 
-def _fresh(name: str, line: int, found: Names, text: str) -> int:
+def _fresh(name: str, line: int, found: ItemNames, text: str) -> int:
     number = int(_numbers(name, line, [text])[0])
     if number in found:
         raise SourceError(
@@ -108,7 +108,7 @@ def _numbers(name: str, line: int, parts: list[str]) -> np.ndarray:
 # pairs
 
 
-def _pairs(job: Job, name: str, items: Names) -> np.ndarray:
+def _pairs(job: Job, name: str, items: ItemNames) -> np.ndarray:
     """Users and items by number, shape (pairs, 2), int64; an item that the list lacks is counted."""
     tally = job.tally(name)
     parts = [np.empty((0, 2), dtype=np.int64), *_lines(job, name, items, tally)]
@@ -118,7 +118,7 @@ def _pairs(job: Job, name: str, items: Names) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _lines(job: Job, name: str, items: Names, tally: Tally) -> Iterator[np.ndarray]:
+def _lines(job: Job, name: str, items: ItemNames, tally: Tally) -> Iterator[np.ndarray]:
     known = np.array(sorted(items), dtype=np.int64)
     for line, text in job.lines(name):
         numbers = _numbers(name, line, text.split())
@@ -128,12 +128,14 @@ def _lines(job: Job, name: str, items: Names, tally: Tally) -> Iterator[np.ndarr
             tally.report.rows += 1
             job.leave(tally, NO_ITEM, 1, (f"{name}:{line}",))
         if items and not (inside := np.isin(taken, known)).all():
-            tally.drop(BEYOND, int((~inside).sum()), (f"{name}:{line}: {n}" for n in taken[~inside].tolist()))
+            tally.drop(
+                UNLISTED_ITEM, int((~inside).sum()), (f"{name}:{line}: {n}" for n in taken[~inside].tolist())
+            )
             taken = taken[inside]
         yield np.stack([np.full(len(taken), numbers[0]), taken], axis=1)
 
 
-def _write_log(job: Job, target: str, pairs: np.ndarray, users: Names, keys: list[str]) -> None:
+def _write_log(job: Job, target: str, pairs: np.ndarray, users: ItemNames, keys: list[str]) -> None:
     codes, numbers = np.unique(pairs[:, 0], return_inverse=True)
     user_ids = pa.array([users.get(code, str(code)) for code in codes.tolist()], pa.string())
     item_ids = pa.array(keys, pa.string())
@@ -168,7 +170,7 @@ def _codes(pairs: np.ndarray) -> np.ndarray:
 # items and knowledge
 
 
-def _write_items(job: Job, keys: list[str], items: Names) -> None:
+def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
     """items.csv: the ids, their numbers, and Freebase's names where the list has them."""
     freebase = _freebase(job) if items else {}
     rows = [[key, str(number), freebase.get(number, "")] for number, key in enumerate(keys)]
@@ -177,7 +179,7 @@ def _write_items(job: Job, keys: list[str], items: Names) -> None:
     job.mapping["nodes"]["item"] = {"item": True, "file": "items.csv", "key": "item_id", "columns": columns}
 
 
-def _freebase(job: Job) -> Names:
+def _freebase(job: Job) -> ItemNames:
     """IRIs of the items in Freebase, where the list has them."""
     lines = job.lines("item_list.txt")
     if next(lines)[1].split()[2:3] != ["freebase_id"]:

@@ -20,7 +20,7 @@ from kgrec.ingest.datasets.job import EMPTY, Job, Knowledge, Log, iri_of, relati
 from kgrec.ingest.statements import node_iri
 from kgrec.ingest.table_statements import filled
 
-LINKS = "item_index2entity_id*.txt"
+LINK_FILES = "item_index2entity_id*.txt"
 NEGATIVE = "is a sampled negative (label 0), which nobody did"
 OUTSIDE = "names an item that item_index2entity_id.txt lacks"
 _TRIPLES = ("kg.txt", "kg_rehashed.txt", "kg_part*_rehashed.txt")
@@ -48,7 +48,7 @@ def _matching(job: Job, pattern: str) -> list[str]:
 
 def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
     """Items by entity, and items in the order of the file: ratings_final.txt numbers them so."""
-    name = next(iter(_matching(job, LINKS)), None) or job.need("item_index2entity_id.txt")
+    name = next(iter(_matching(job, LINK_FILES)), None) or job.need("item_index2entity_id.txt")
     linked: dict[str, list[str]] = {}
     order: dict[str, None] = {}
     tally = job.tally(name)

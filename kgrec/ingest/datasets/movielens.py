@@ -52,7 +52,7 @@ _SITES = {
     "tmdbId": ("tmdb", "https://www.themoviedb.org/movie/"),
 }
 
-Row = tuple[int, list[str]]
+MovieRow = tuple[int, list[str]]
 
 
 def read_100k(job: Job) -> None:
@@ -212,7 +212,7 @@ def _genres(job: Job) -> list[str]:
     return [cells[0] for _, cells in rows]
 
 
-def _split(job: Job, name: str, separator: str) -> Iterator[Row]:
+def _split(job: Job, name: str, separator: str) -> Iterator[MovieRow]:
     """Cells of a small file's lines; Latin-1, as GroupLens wrote it, unless it is UTF-8 by now."""
     with opened(job.files[name], name) as stream:
         data: bytes = stream.read()

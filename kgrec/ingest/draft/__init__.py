@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kgrec.errors import SourceError
 from kgrec.ingest.draft.columns import Known, node_lines
-from kgrec.ingest.draft.files import Files, log_lines, sort_files
+from kgrec.ingest.draft.files import DraftFiles, log_lines, sort_files
 from kgrec.ingest.draft.knowledge import join, keys_of_types, no_classes, rdf_lines
 from kgrec.ingest.draft.lines import Prefixes, namespace_and_name
 from kgrec.ingest.draft.looks import ITEM
@@ -76,7 +76,9 @@ def _read(paths: Sequence[Path], folder: Path) -> Iterator[Sample | RdfSample]:
         yield read_rdf_sample(source, head, _BASE) if is_rdf else read_sample(source, head)
 
 
-def _lines(files: Files, rdf: Sequence[RdfSample], known: Known, of_rdf: Sequence[NodeType]) -> Iterator[str]:
+def _lines(
+    files: DraftFiles, rdf: Sequence[RdfSample], known: Known, of_rdf: Sequence[NodeType]
+) -> Iterator[str]:
     item, why = next(iter(of_rdf), None), _why_items(files, of_rdf)
     iris = {iri for sample in rdf for iri in sample.parts}
     iris |= {iri for type_ in known.types for iri in type_.classes}
@@ -98,7 +100,7 @@ def _lines(files: Files, rdf: Sequence[RdfSample], known: Known, of_rdf: Sequenc
         yield from log_lines(files.log)
 
 
-def _why_items(files: Files, of_rdf: Sequence[NodeType]) -> str:
+def _why_items(files: DraftFiles, of_rdf: Sequence[NodeType]) -> str:
     if files.log is not None:
         return "its keys are in the interactions"
     if of_rdf:

@@ -1,6 +1,6 @@
 """Which file is what: tables of nodes with their keys, and the log of interactions with its columns.
 
-Enters: samples, and the identifiers that RDF has. Leaves: `Files`; in the samples `key` and `type`, or `log`, decided; and
+Enters: samples, and the identifiers that RDF has. Leaves: `DraftFiles`; in the samples `key` and `type`, or `log`, decided; and
 the log's lines of kgrec.yaml.
 """
 
@@ -47,7 +47,7 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Files:
+class DraftFiles:
     """What the files are."""
 
     tables: list[Sample]
@@ -56,7 +56,9 @@ class Files:
     item: Keys
 
 
-def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceError | None = None) -> Files:
+def sort_files(
+    samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceError | None = None
+) -> DraftFiles:
     """Tell tables from logs, and find their keys; what is left out, `reasons` says.
 
     Args:
@@ -90,7 +92,7 @@ def sort_files(samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceE
     for sample in tables:
         if left_out[sample.source]:
             sample.why("*", "left out", left_out[sample.source])
-    return Files([sample for sample in tables if not left_out[sample.source]], log, item)
+    return DraftFiles([sample for sample in tables if not left_out[sample.source]], log, item)
 
 
 def log_lines(log: Sample) -> Iterator[str]:

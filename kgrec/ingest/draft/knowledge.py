@@ -16,7 +16,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
 from kgrec.ingest.draft.columns import Known, alike, literal_role
-from kgrec.ingest.draft.files import Files, Keys
+from kgrec.ingest.draft.files import DraftFiles, Keys
 from kgrec.ingest.draft.lines import Guess, Prefixes, is_writable, local_name, namespace_and_name, written
 from kgrec.ingest.draft.looks import LABELS, distinct, overlap, share
 from kgrec.ingest.draft.rdf import (
@@ -92,7 +92,7 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
     )
 
 
-def join(files: Files, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Known:
+def join(files: DraftFiles, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Known:
     """Find what makes nodes of RDF and rows of tables, or of the log, one: IRIs in a column, or a base.
 
     With a base, the table or the type that it joins is called as the IRIs have it.
@@ -124,7 +124,7 @@ def _iris_of(array: pa.Array) -> pa.Array:
     return pc.cast(values.filter(pc.match_substring_regex(values, looks.IRIS)), pa.large_string())
 
 
-def _base_by_table(files: Files, iris: pa.Array, base: str) -> tuple[str, str] | None:
+def _base_by_table(files: DraftFiles, iris: pa.Array, base: str) -> tuple[str, str] | None:
     """A base by which IRIs name rows of a table, and why; that of the items is tried first."""
     below = all_below(iris)
     if any(iri.startswith(base) for iri in iris.to_pylist()):
@@ -138,7 +138,7 @@ def _base_by_table(files: Files, iris: pa.Array, base: str) -> tuple[str, str] |
     return None
 
 
-def _base_by_log(files: Files, types: list[NodeType]) -> tuple[str, str] | None:
+def _base_by_log(files: DraftFiles, types: list[NodeType]) -> tuple[str, str] | None:
     """A base by which the IRIs of the items are what the log has, and why."""
     if files.log is None:
         return None

@@ -14,7 +14,7 @@ from kgrec.errors import MappingError
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 100_000
 
-Where = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Document:
     name: str
     content: Any
     #: path of keys and list positions -> line, counted from 1
-    lines: dict[Where, int]
+    lines: dict[YamlPath, int]
 
-    def line(self, where: Where) -> int:
+    def line(self, where: YamlPath) -> int:
         """Line of the deepest part of `where` that the file has."""
         while where and where not in self.lines:
             where = where[:-1]
@@ -48,7 +48,7 @@ def read_yaml(path: Path) -> Document:
         raise _not_yaml(path, error) from None
     if root is None:
         raise MappingError(f"{path.name} is empty.", "Write a mapping, or draft one: kgrec init items.csv")
-    lines: dict[Where, int] = {}
+    lines: dict[YamlPath, int] = {}
     content = _Reader(path.name, lines).value(root, ())
     return Document(path.name, content, lines)
 
@@ -82,11 +82,11 @@ def _not_yaml(path: Path, error: Exception) -> MappingError:
 class _Reader:
     """Turns YAML nodes into plain values; counts them, so that aliases cannot multiply without end."""
 
-    def __init__(self, name: str, lines: dict[Where, int]) -> None:
+    def __init__(self, name: str, lines: dict[YamlPath, int]) -> None:
         self.name, self.lines, self.count = name, lines, 0
         self.scalars = yaml.SafeLoader("")
 
-    def value(self, node: yaml.Node, where: Where) -> Any:
+    def value(self, node: yaml.Node, where: YamlPath) -> Any:
         """The plain value of `node`, which stands at the path `where`."""
         self._counted(node, where)
         if isinstance(node, yaml.MappingNode):
@@ -95,7 +95,7 @@ class _Reader:
             return [self.value(child, (*where, i)) for i, child in enumerate(node.value)]
         return self._scalar(node)
 
-    def _counted(self, node: yaml.Node, where: Where) -> None:
+    def _counted(self, node: yaml.Node, where: YamlPath) -> None:
         self.lines.setdefault(where, node.start_mark.line + 1)
         self.count += 1
         if self.count > _MAX_NODES or len(where) > 50:
@@ -105,7 +105,7 @@ class _Reader:
                 "Write the values out instead of nesting anchors (&) and aliases (*).",
             )
 
-    def _items(self, node: yaml.MappingNode, where: Where) -> list[tuple[str, yaml.Node]]:
+    def _items(self, node: yaml.MappingNode, where: YamlPath) -> list[tuple[str, yaml.Node]]:
         items: list[tuple[str, yaml.Node]] = []
         for key_node, child in node.value:
             line = key_node.start_mark.line + 1

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from kgrec.errors import MappingError, did_you_mean
-from kgrec.ingest.mapping.located_yaml import Document, Where
+from kgrec.ingest.mapping.located_yaml import Document, YamlPath
 
 PREFIXES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -27,7 +27,7 @@ IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\s<>\"{}|\\^`]*")
 _SCHEMES = ("urn", "tag", "info", "mailto")
 
 
-def place_of(document: Document, where: Where) -> str:
+def place_of(document: Document, where: YamlPath) -> str:
     """File, line and path of a value, for an error."""
     line = f":{document.line(where)}" if document.lines else ""
     return f"{document.name}{line}: {'.'.join(map(str, where)) or 'the mapping'}"
@@ -48,7 +48,7 @@ class _Prefixes:
     known: dict[str, str]
     document: Document
 
-    def source(self, source: object, where: Where) -> object:
+    def source(self, source: object, where: YamlPath) -> object:
         if not isinstance(source, dict):
             return source
         source = dict(source)
@@ -60,11 +60,11 @@ class _Prefixes:
             source["types"] = {name: self.iris(classes, (*at, name)) for name, classes in types.items()}
         return source
 
-    def iris(self, classes: object, where: Where) -> object:
+    def iris(self, classes: object, where: YamlPath) -> object:
         names = [classes] if isinstance(classes, str) else classes
         return [self.iri(name, where) for name in names] if isinstance(names, list | tuple) else names
 
-    def iri(self, name: object, where: Where) -> str:
+    def iri(self, name: object, where: YamlPath) -> str:
         text = str(name).removeprefix("<").removesuffix(">")
         prefix, colon, local = text.partition(":")
         if text == "*" or (IRI.fullmatch(text) and (local.startswith("//") or prefix in _SCHEMES)):

@@ -54,9 +54,9 @@ def _spelled_out(value: object) -> object:
 
 
 TypeName = Annotated[str, AfterValidator(_type_name)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+ColumnNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Marks = Annotated[tuple[str, ...], BeforeValidator(_marks)]
-Classes = Annotated[Names, AfterValidator(_stars_last)]
+Classes = Annotated[ColumnNames, AfterValidator(_stars_last)]
 
 
 class Part(BaseModel):
@@ -69,7 +69,7 @@ class Label(Part):
     """The name of a node; a label is text too."""
 
     role: Literal["label"] = Field(default="label", alias="as")
-    lang: Names = ()
+    lang: ColumnNames = ()
     """Languages, the preferred one first; "" is a literal without a language. None given: any."""
 
 
@@ -77,7 +77,7 @@ class Text(Part):
     """Text that describes a node."""
 
     role: Literal["text"] = Field(default="text", alias="as")
-    lang: Names = ()
+    lang: ColumnNames = ()
     """As for a label; for a column, its one language."""
 
 

@@ -22,16 +22,16 @@ from pydantic import (
 )
 
 from kgrec.errors import MappingError, did_you_mean
-from kgrec.ingest.mapping.located_yaml import Document, Where, read_yaml
+from kgrec.ingest.mapping.located_yaml import Document, YamlPath, read_yaml
 from kgrec.ingest.mapping.prefixes import IRI, PREFIXES, expanded, place_of
 from kgrec.ingest.mapping.roles import (
     ROLES,
     AnyRole,
     Category,
     Classes,
+    ColumnNames,
     Ignore,
     Marks,
-    Names,
     NodeValue,
     Part,
     Ref,
@@ -47,7 +47,7 @@ _CONDITION = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 class TableFormat(Part):
     """How a table's files are to be read."""
 
-    file: Names = Field(min_length=1)
+    file: ColumnNames = Field(min_length=1)
     """Files or globs (csv, tsv, jsonl, parquet, also .gz and .zst), relative to the mapping's folder."""
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
     """None: by suffix."""
@@ -57,7 +57,7 @@ class TableFormat(Part):
     """What separates columns; None: a comma in CSV, a tab in TSV."""
     quote: str = Field(default='"', max_length=1)
     """What encloses cells; "" if nothing does, as in many TSV files."""
-    header: Names | None = Field(default=None, min_length=1)
+    header: ColumnNames | None = Field(default=None, min_length=1)
     """Names of the columns of CSV and TSV in which the first line has data; None: the first line names them."""
     nulls: Marks = ()
     """Cells and parts of lists, besides empty ones, that say that there is nothing, such as "NULL"."""
@@ -112,7 +112,7 @@ class EdgeTable(TableFormat):
 class RdfSource(Part):
     """RDF files read alike."""
 
-    file: Names = Field(min_length=1)
+    file: ColumnNames = Field(min_length=1)
     """Files or globs, also .gz, relative to the mapping's folder."""
     format: Literal["turtle", "ntriples", "nquads", "trig", "rdfxml", "jsonld"] | None = None
     """None: by suffix."""
@@ -367,7 +367,7 @@ def _explained(error: ValidationError, document: Document) -> MappingError:
     )
 
 
-def _path(loc: tuple[str | int, ...]) -> Where:
+def _path(loc: tuple[str | int, ...]) -> YamlPath:
     """`loc` without what pydantic adds to the keys of the file: the tags of unions, and `[key]`."""
     tagged = {i for i in range(2, len(loc)) if loc[i - 2] in ("columns", "predicates") and loc[i] in ROLES}
     return tuple(part for i, part in enumerate(loc) if i not in tagged and part != "[key]")
