@@ -85,7 +85,7 @@ def _three(recommender: Recommender) -> list[str]:
 def _shown(recommender: Recommender, user: str, k: int, out: Console) -> list[dict[str, Any]]:
     model = recommender.model
     row = model.users.ids([user])[0]
-    out.say(f"{user} liked: {', '.join(model.items[i] for i in model.histories[[row]].indices.tolist())}")
+    out.say(f"{user} liked: {', '.join(model.items.ids[i] for i in model.histories[[row]].indices.tolist())}")
     found = recommender.recommend([user], k).to_dict("records")
     for one in found:
         one["label"] = recommender.label(one["item_id"])

@@ -17,16 +17,21 @@ import scipy.sparse as sp
 from pydantic import BaseModel
 
 from kgrec.config import Config
+from kgrec.encode.featurizer import Featurizer
+from kgrec.encode.user_encoder import MeanUserEncoder
 from kgrec.errors import ArtifactError, CorruptArtifact
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
+from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters
 from kgrec.rank.rescorer import Rescorer
 from kgrec.retrieve import Built, VectorIndex
+from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage import artifacts, migrations
+from kgrec.storage.segments import Rows
 
 #: what recommending does without
-_PARAMETERS, _GRAPH = "model.safetensors", "graph"
+_PARAMETERS, _NODES, _GRAPH = "model.safetensors", "featurizer.parquet", "graph"
 
 
 def save(model: Model, folder: Path) -> Model:
@@ -37,6 +42,7 @@ def save(model: Model, folder: Path) -> Model:
     """
     if model.origin is not None and folder.exists() and folder.resolve() == model.origin[0]:
         _check_same(folder, model.origin[1])
+    model = model.merged()
     parameters, graph = model.parameters(), model.graph()
     config = {
         **model.config.model_dump(),
@@ -55,7 +61,10 @@ def load(folder: Path) -> Model:
         ArtifactError: It is not there, of another version, or corrupt.
     """
     return artifacts.reading(
-        folder, "model", lambda place, manifest: _read(place, manifest, folder), (_PARAMETERS, f"{_GRAPH}/")
+        folder,
+        "model",
+        lambda place, manifest: _read(place, manifest, folder),
+        (_PARAMETERS, _NODES, f"{_GRAPH}/"),
     )
 
 
@@ -73,10 +82,10 @@ class _Stored(BaseModel, extra="forbid"):
 
 
 def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: Path) -> None:
-    n_items, dim = model.vectors.shape
+    n_items, dim = model.items.vectors.shape
     stored = _Stored(
         config=model.config,
-        relations=parameters.relations,
+        relations=parameters.featurizer.relations,
         own_text_encoder=model.own_text_encoder,
         n_items=n_items,
         n_users=len(model.users),
@@ -84,12 +93,13 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
         index=model.index.built,
     )
     artifacts.write_json(stored.model_dump(), place / "config.json")
-    artifacts.write_tensors(parameters.arrays, place / _PARAMETERS)
+    artifacts.write_tensors({**parameters.arrays, **parameters.featurizer.arrays()}, place / _PARAMETERS)
+    artifacts.write_table(parameters.featurizer.nodes, place / _NODES)
     artifacts.write_table(_items_table(model), place / "items.parquet")
     artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
-    artifacts.write_array(model.vectors, place / "item_embeddings.npy")
+    artifacts.write_array(model.items.vectors.whole, place / "item_embeddings.npy")
     artifacts.write_table(_history_table(model), place / "history.parquet")
-    model.index.save(place)
+    model.index.base.save(place)
     artifacts.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
     artifacts.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
@@ -117,28 +127,36 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
     vectors = artifacts.map_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim))
     positive = history["positive"].to_numpy()
     user, item = history["user"].to_numpy(), history["item"].to_numpy()
+    graph = _once(lambda: _graph(named, manifest))
+    index = VectorIndex.load(folder, vectors, stored.index, stored.config.index)
     return Model(
         config=stored.config,
         own_text_encoder=stored.own_text_encoder,
-        items=Vocabulary(items["item_id"].combine_chunks()),
-        labels=items["label"].to_pylist(),
-        entities=items["entity"].to_numpy(),
-        vectors=vectors,
-        lengths=items["length"].to_numpy(),
-        history_weight=items["history_weight"].to_numpy(),
-        trained=items["trained"].to_numpy(),
-        removed=_removed(items),
+        items=_items(items, vectors),
         users=Vocabulary(artifacts.read_table(folder / "users.parquet")["user_id"].combine_chunks()),
         histories=_matrix(user[positive], item[positive], shape, _weights(history)[positive]),
         seen=_matrix(user, item, shape),
-        index=VectorIndex.load(folder, vectors, stored.index, stored.config.index),
+        user_encoder=MeanUserEncoder(Rows.of(items["history_weight"].to_numpy())),
+        index=SegmentedIndex.of(index, vectors),
         rescorer=_rescorer(folder / "rescore.safetensors", parts.rescore, stored.n_items),
         metrics=artifacts.read_json(folder / "metrics.json"),
-        parameters=_once(lambda: _parameters(named, manifest, stored.relations)),
-        graph=_once(lambda: _graph(named, manifest)),
-        aliases=_aliases(items),
+        parameters=_once(lambda: _parameters(named, manifest, stored.relations, graph)),
+        graph=graph,
         inputs=manifest.inputs,
         origin=(named.resolve(), manifest),
+    )
+
+
+def _items(table: pa.Table, vectors: np.ndarray) -> ItemStore:
+    return ItemStore(
+        ids=Vocabulary(table["item_id"].combine_chunks()),
+        labels=Rows.of(table["label"].to_numpy()),
+        entities=Rows.of(table["entity"].to_numpy()),
+        vectors=Rows.of(vectors),
+        lengths=Rows.of(table["length"].to_numpy()),
+        trained=Rows.of(table["trained"].to_numpy()),
+        removed=_removed(table),
+        aliases=_aliases(table),
     )
 
 
@@ -157,11 +175,24 @@ def _rescorer(path: Path, arrays: dict[str, np.ndarray], n_items: int) -> Rescor
         ) from None
 
 
-def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
+def _parameters(
+    folder: Path,
+    manifest: artifacts.Manifest,
+    relations: tuple[str, ...],
+    graph: Callable[[], KnowledgeGraph],
+) -> Parameters:
     from safetensors.numpy import load_file
 
     arrays = artifacts.reading_again(folder, manifest, _PARAMETERS, load_file)
-    return Parameters(relations, migrations.migrated_parameters(arrays, manifest.format_version))
+    if manifest.format_version < artifacts.FORMAT_VERSION:
+        arrays, nodes = migrations.migrated_parameters(
+            arrays, manifest.format_version, lambda ids: graph().names.take(ids)
+        )
+    else:
+        nodes = artifacts.reading_again(folder, manifest, _NODES, artifacts.read_table)
+    featurizer = Featurizer.of_stored(relations, nodes, arrays)
+    learned = {name: array for name, array in arrays.items() if not name.startswith("featurizer.")}
+    return Parameters(learned, featurizer)
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
@@ -188,16 +219,17 @@ def _once(load: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _items_table(model: Model) -> pa.Table:
+    items = model.items
     return pa.table(
         {
-            "item_id": model.items.labels,
-            "label": pa.array(model.labels, pa.string()),
-            "entity": pa.array(model.entities, pa.int64()),
-            "length": pa.array(model.lengths, pa.float32()),
-            "history_weight": pa.array(model.history_weight, pa.float32()),
-            "trained": pa.array(model.trained, pa.bool_()),
-            "removed": pa.array(np.isin(np.arange(len(model.items)), model.removed), pa.bool_()),
-            "aliases": _names_by_row(model.aliases, len(model.items)),
+            "item_id": items.ids.labels,
+            "label": pa.array(items.labels.whole, pa.string()),
+            "entity": pa.array(items.entities.whole, pa.int64()),
+            "length": pa.array(items.lengths.whole, pa.float32()),
+            "history_weight": pa.array(model.user_encoder.history_weight.whole, pa.float32()),
+            "trained": pa.array(items.trained.whole, pa.bool_()),
+            "removed": pa.array(np.isin(np.arange(len(items)), items.removed), pa.bool_()),
+            "aliases": _names_by_row(items.aliases, len(items)),
         }
     )
 
@@ -254,8 +286,8 @@ def _card(model: Model) -> str:
     figures = "".join(f"- {name}: {value}\n" for name, value in chosen.items())
     return (
         "# Model card\n\n"
-        f"A knowledge-graph recommender over {len(model.items):,} items ({int(model.trained.sum()):,} known to "
-        f"training, {len(model.removed):,} no longer recommended) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
+        f"A knowledge-graph recommender over {len(model.items):,} items ({int(model.items.n_trained):,} known to "
+        f"training, {len(model.items.removed):,} no longer recommended) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
         f"## Chosen on held-out data\n\n{figures or '- nothing: there was no validation'}\n\n"
         "## Use\n\n`kgrec recommend`, `similar`, `add`, `update`, `remove`, `embed` and `explain` read this folder. An item's embedding is "
         "made from its text and its neighbours in the graph, and for items known to training from a learned residual; "

@@ -17,12 +17,13 @@ import numpy as np
 
 from kgrec.config import Config
 from kgrec.encode.text import SentenceEncoder, TextEncoder, TextProgress
+from kgrec.encode.user_encoder import units
 from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph.interactions import given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
-from kgrec.model.model import Model, units
+from kgrec.model.model import Model
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.filters import checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
@@ -113,9 +114,12 @@ class Recommender(Queries):
     def item_embeddings(self) -> Embeddings:
         """Vectors of all items that may be recommended, those added included."""
         model = self.model
-        if model.offered is None:
-            return Embeddings(model.items, model.vectors)
-        return Embeddings(Vocabulary(model.items.labels.take(model.offered)), model.vectors[model.offered])
+        if model.items.offered is None:
+            return Embeddings(model.items.ids, model.items.vectors.whole)
+        return Embeddings(
+            Vocabulary(model.items.ids.take(model.items.offered)),
+            model.items.vectors[model.items.offered],
+        )
 
     @property
     def user_embeddings(self) -> Embeddings:
@@ -187,7 +191,7 @@ class Recommender(Queries):
             new.report,
             same=new.same,
             unknown=new.others,
-            reached=[] if new.reached is None else [self.model.items[row] for row in new.reached.rows],
+            reached=[] if new.reached is None else [self.model.items.ids[row] for row in new.reached.rows],
         )
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
@@ -202,12 +206,14 @@ class Recommender(Queries):
         """
         model = self.model
         rows = np.unique(item_rows(model, items, on_unknown))
-        before = np.isin(rows, model.removed)
+        before = np.isin(rows, model.items.removed)
         gone = rows[~before]
         if len(gone):
             self._fitted = model.without(gone)
-        labels = [model.labels[row] for row in gone]
-        return Removed([model.items[row] for row in gone], labels, [model.items[row] for row in rows[before]])
+        labels = [model.items.labels[row] for row in gone]
+        return Removed(
+            [model.items.ids[row] for row in gone], labels, [model.items.ids[row] for row in rows[before]]
+        )
 
     def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
         """Why `item` has its score for `user`, in parts that sum to it.
@@ -235,13 +241,13 @@ class Recommender(Queries):
         """
         model = self.model
         liked, disliked = feedback_matrices(model, [history], [dislikes])
-        history_of_both = relevance_profile(liked, disliked, model.history_weight)
+        history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         return _explained(model, history_of_both, item, "", new_item_boost)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
         model = self.model
-        return model.labels[int(item_rows(model, [item])[0])]
+        return model.items.label(int(item_rows(model, [item])[0]))
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.

@@ -192,14 +192,14 @@ class _Kept(RunProgress):
     def resume(self, learner: Learner) -> int:
         """Put the learner where it was, tell of the epochs that are over, and give the next."""
         for line in self.checkpoint.load_run(self.stage, self.hyperparameters, learner):
-            self.pass_on(line)
-        return len(self.lines) + 1
+            self.add(line)
+        return len(self.records) + 1
 
-    def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
+    def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
         """Hear of an epoch that is over."""
-        super().tell(learner, epoch, loss, seconds)
+        super().ended(learner, epoch, loss, seconds)
         if time.monotonic() - self.kept >= self.checkpoint.every:
-            self.checkpoint.keep_run(self.stage, self.hyperparameters, learner, self.lines)
+            self.checkpoint.keep_run(self.stage, self.hyperparameters, learner, self.records)
             self.kept = time.monotonic()
 
 

@@ -208,7 +208,7 @@ def test_a_reader_sees_one_model_or_the_other(
         while not counts or not writer.done():
             seen = Recommender.load(target)
             expected = known[len(seen.model.items)]
-            assert np.array_equal(seen.model.vectors, expected.model.vectors)
+            assert np.array_equal(seen.model.items.vectors, expected.model.items.vectors)
             assert seen.recommend(["u1"], 5).equals(expected.recommend(["u1"], 5))
             assert len(KnowledgeGraph.load(target / "graph").item_ids) in known
             counts.append(len(seen.model.items))
