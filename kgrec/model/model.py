@@ -26,7 +26,13 @@ from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
 from kgrec.storage import artifacts
 
 _BINS, _MEAN, _MAP = "featurizer.bins.", "featurizer.mean.", "featurizer.map."
+_ENTITIES, _IDF = "featurizer.entities", "featurizer.idf"
 _TOKENS, _TOKEN_IDF = "featurizer.label_tokens", "featurizer.token_idf"
+#: arrays that every model has; the others depend on its numbers and vectors
+PARAMETERS = (
+    *("dense", "entity", "relation_scale", "identity", "degree_exponent"),
+    *(_ENTITIES, _IDF, _TOKENS, _TOKEN_IDF),
+)
 #: conditions of which the answer is kept, a byte an item: who asks for many users asks in parts
 _CONDITIONS = 16
 #: users whose vectors are made at once
@@ -44,14 +50,13 @@ class Parameters:
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray], featurizer: Featurizer) -> Parameters:
         """The arrays of an encoder, and the featurizer as arrays."""
-        kept = {"featurizer.entities": featurizer.entities, "featurizer.idf": featurizer.idf}
+        # an array has no strings: label tokens, which hold no line end, are lines of UTF-8
+        tokens = np.frombuffer("\n".join(featurizer.label_tokens).encode(), np.uint8).copy()
+        kept = {_ENTITIES: featurizer.entities, _IDF: featurizer.idf}
+        kept |= {_TOKENS: tokens, _TOKEN_IDF: featurizer.token_idf}
         kept |= {f"{_BINS}{name}": values for name, values in featurizer.bins.items()}
         kept |= {f"{_MEAN}{name}": whitening.mean for name, whitening in featurizer.whitenings.items()}
         kept |= {f"{_MAP}{name}": whitening.map for name, whitening in featurizer.whitenings.items()}
-        if featurizer.label_tokens:
-            # an array has no strings: words hold no line end
-            kept[_TOKENS] = np.frombuffer("\n".join(featurizer.label_tokens).encode(), np.uint8).copy()
-            kept[_TOKEN_IDF] = featurizer.token_idf
         return cls(featurizer.relations, {**arrays, **kept})
 
     def featurizer(self) -> Featurizer:
@@ -60,15 +65,15 @@ class Parameters:
         numeric = sum(name.startswith(_BINS) for name in self.arrays)
         names = self.relations[len(self.relations) - numeric :]
         blocks = sorted(name.removeprefix(_MEAN) for name in self.arrays if name.startswith(_MEAN))
-        words = bytes(self.arrays[_TOKENS]).decode().split("\n") if _TOKENS in self.arrays else ()
+        tokens = bytes(self.arrays[_TOKENS]).decode()
         return Featurizer(
             self.relations,
-            self.arrays["featurizer.entities"],
-            self.arrays["featurizer.idf"],
+            self.arrays[_ENTITIES],
+            self.arrays[_IDF],
             {name: self.arrays[f"{_BINS}{name}"] for name in names},
             {name: Whitening(self.arrays[f"{_MEAN}{name}"], self.arrays[f"{_MAP}{name}"]) for name in blocks},
-            tuple(words),
-            self.arrays.get(_TOKEN_IDF, np.zeros(0, np.float32)),
+            tuple(tokens.split("\n")) if tokens else (),
+            self.arrays[_TOKEN_IDF],
         )
 
 

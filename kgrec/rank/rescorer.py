@@ -29,6 +29,12 @@ from kgrec.rank.config import SCORERS
 from kgrec.retrieve.exact import in_order
 
 _QUERIES = 128
+#: that `Rescorer.arrays` gives
+_ARRAYS = (
+    *("weights", "columns", "text", "prior"),
+    *("graph.data", "graph.indices", "graph.indptr"),
+    *("co_occurrence.data", "co_occurrence.indices", "co_occurrence.indptr"),
+)
 
 
 @dataclass(frozen=True)
@@ -168,12 +174,10 @@ class Rescorer:
         Raises:
             ValueError: The arrays do not fit each other.
         """
-        missing = [name for name in ("weights", "columns", "text") if name not in arrays]
+        missing = [name for name in _ARRAYS if name not in arrays]
         if missing:
-            raise ValueError(f"is no rescorer ('{missing[0]}')")
-        columns, text = arrays["columns"], arrays["text"]
-        # formats before 5 have no prior
-        prior = arrays.get("prior", np.zeros(n_items, np.float32))
+            raise ValueError(f"has no array '{missing[0]}'")
+        columns, text, prior = arrays["columns"], arrays["text"], arrays["prior"]
         if any(len(part) != n_items for part in (text, prior)) or arrays["weights"].shape != (len(SCORERS),):
             raise ValueError(f"is not of {n_items:,} items")
         graph = _csr(arrays, "graph", (n_items, len(columns)))

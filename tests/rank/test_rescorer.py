@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.rank.rescorer import Rescorer, best_first, unit_rows
-from kgrec.storage import artifacts
+from kgrec.storage import files
 
 WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
 HISTORY_WEIGHT = np.array([1.0, 0.5, 2.0], np.float32)
@@ -155,11 +155,11 @@ def test_unit_rows_leave_a_zero_row_zero():
 
 
 def load(path: Path, n_items: int) -> Rescorer:
-    return Rescorer.of_arrays(artifacts.map_tensors(path), n_items)
+    return Rescorer.of_arrays(files.map_tensors(path), n_items)
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    artifacts.write_tensors(by_hand().arrays(), tmp_path / "rescore.safetensors")
+    files.write_tensors(by_hand().arrays(), tmp_path / "rescore.safetensors")
     read, written = load(tmp_path / "rescore.safetensors", 3).arrays(), by_hand().arrays()
     assert read.keys() == written.keys()
     for name, array in written.items():
@@ -169,29 +169,23 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_what_does_not_fit_is_refused(tmp_path):
     path = tmp_path / "rescore.safetensors"
-    artifacts.write_tensors(by_hand().arrays(), path)
+    files.write_tensors(by_hand().arrays(), path)
     with pytest.raises(ValueError, match="is not of 4 items"):
         load(path, 4)
     outside = by_hand().arrays() | {"co_occurrence.indices": np.array([1, 2, 0, 0, 3], np.int32)}
-    artifacts.write_tensors(outside, path)
+    files.write_tensors(outside, path)
     with pytest.raises(ValueError, match="columns of 'co_occurrence'"):
         load(path, 3)
-    artifacts.write_tensors(replace(by_hand(), columns=np.array([3])).arrays(), path)
+    files.write_tensors(replace(by_hand(), columns=np.array([3])).arrays(), path)
     with pytest.raises(ValueError, match="columns of 'graph'"):
         load(path, 3)
-    artifacts.write_tensors({"weights": WEIGHTS}, path)
-    with pytest.raises(ValueError, match="is no rescorer"):
-        load(path, 3)
-    artifacts.write_tensors(replace(by_hand(), prior=np.zeros(2, np.float32)).arrays(), path)
+    for name in by_hand().arrays():
+        files.write_tensors({n: a for n, a in by_hand().arrays().items() if n != name}, path)
+        with pytest.raises(ValueError, match=f"has no array '{name}'"):
+            load(path, 3)
+    files.write_tensors(replace(by_hand(), prior=np.zeros(2, np.float32)).arrays(), path)
     with pytest.raises(ValueError, match="is not of 3 items"):
         load(path, 3)
-
-
-def test_formats_before_5_have_no_prior(tmp_path):
-    arrays = by_hand().arrays()
-    del arrays["prior"]
-    artifacts.write_tensors(arrays, tmp_path / "rescore.safetensors")
-    assert load(tmp_path / "rescore.safetensors", 3).prior.tolist() == [0, 0, 0]
 
 
 @given(data=st.data(), width=st.integers(1, 6), k=st.integers(1, 7))

@@ -184,7 +184,7 @@ def test_a_full_disk_leaves_the_old(case: Case, child: Child):
             lines = answer["said"].splitlines()
             assert codes[-1] == 2, answer["said"]
             assert lines[-2].startswith(f"Error: {case.target}: cannot be written (")
-            assert lines[-1] == "  See whether the disk is full; what was there before is untouched."
+            assert lines[-1] == "  Check whether the disk is full; an older folder there is unchanged."
             assert case.state() == old
         assert case.left_behind() == []
         limit *= 3
