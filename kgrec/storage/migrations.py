@@ -75,7 +75,7 @@ def _describe_flat_index(stored: StoredModel) -> StoredModel:
     return replace(stored, config={"index": {"kind": "flat"}, **stored.config})
 
 
-# 3 to 4: recall is measured at doubling lengths of lists; items can be removed
+# 3 to 4: recall is measured at doubling lengths of lists; all folders say which items are removed
 
 
 def _forget_recall_of_one_long_list(stored: StoredModel) -> StoredModel:
@@ -85,7 +85,7 @@ def _forget_recall_of_one_long_list(stored: StoredModel) -> StoredModel:
 
 
 def _mark_no_item_removed(stored: StoredModel) -> StoredModel:
-    """Add the column `removed`: early folders of format 3, and all of format 2, could not remove items."""
+    """Mark no item as removed in a folder of a kgrec that could not remove items: early ones of format 3, too."""
     return replace(stored, items=_with_column(stored.items, "removed", np.zeros(len(stored.items), bool)))
 
 
