@@ -1,4 +1,4 @@
-"""Folders on disk: whole or absent, of one kind and version, and as they were written."""
+"""Folders on disk: whole or absent, of one kind and version, and unchanged since they were written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, shared_catalogue: Path) ->
 
 @pytest.fixture
 def own(written: Path, tmp_path: Path) -> Path:
-    """A copy of both, to be spoiled."""
+    """A copy of both, to be damaged."""
     return Path(shutil.copytree(written, tmp_path / "own"))
 
 
@@ -48,7 +48,7 @@ def loads(own: Path) -> dict[str, Callable[[], object]]:
 
 
 def whole(folder: Path) -> None:
-    """A model, with what is read when it is first used."""
+    """Load a model, and what it reads on first use."""
     model = Recommender.load(folder).model
     model.parameters()
     model.graph()
@@ -63,7 +63,7 @@ def number_in(folder: Path) -> object:
     return artifacts.reading(folder, "graph", lambda place, _: read_json(place / "number.json"))
 
 
-# what is spoiled is found, and named
+# damage is found, and its file named
 
 
 def test_every_file_is_checked_byte_by_byte(own: Path):
@@ -87,7 +87,7 @@ def test_every_file_is_checked_byte_by_byte(own: Path):
     )  # files of graph/, those of model/ itself, the manifest and files of model/graph/
 
 
-def test_a_shorter_file_and_a_missing_one(own: Path):
+def test_a_shorter_or_missing_file_is_found(own: Path):
     for kind, load in loads(own).items():
         for path in files(own / kind):
             content = path.read_bytes()
@@ -110,7 +110,7 @@ def test_a_shorter_file_and_a_missing_one(own: Path):
 
 
 @pytest.mark.parametrize("kind", ["graph", "model"])
-def test_no_byte_of_a_manifest_can_change_unseen(own: Path, kind: artifacts.ArtifactKind):
+def test_a_change_of_any_byte_of_a_manifest_is_found(own: Path, kind: artifacts.ArtifactKind):
     path = own / kind / artifacts.MANIFEST
     content = path.read_bytes()
     for at in range(0, len(content), 3):
@@ -148,7 +148,7 @@ def test_a_folder_of_an_unknown_version_is_refused(own: Path, version: int | Non
     )
 
 
-def test_a_folder_of_the_other_kind(written: Path):
+def test_a_folder_of_another_kind_is_refused(written: Path):
     with pytest.raises(ArtifactError, match=r"model is a model folder\.\n  This needs a graph folder\."):
         KnowledgeGraph.load(written / "model")
     with pytest.raises(ArtifactError, match=r"graph is a graph folder\.\n  This needs a model folder\."):
@@ -159,13 +159,13 @@ def test_a_folder_of_the_other_kind(written: Path):
         KnowledgeGraph.load(written)
 
 
-def test_a_folder_that_was_spoiled_can_be_written_again(own: Path, shared_catalogue: Path):
+def test_a_damaged_folder_can_be_overwritten(own: Path, shared_catalogue: Path):
     (own / "graph" / "triples.parquet").write_bytes(b"")
     build_graph(shared_catalogue / "kgrec.yaml").save(own / "graph")
     assert len(KnowledgeGraph.load(own / "graph")) == 14
 
 
-def test_the_manifest_says_where_it_came_from(written: Path, shared_catalogue: Path):
+def test_the_manifest_names_sources_seed_and_files(written: Path, shared_catalogue: Path):
     manifest = artifacts.current(written / "model", "model")
     assert manifest.inputs == {name: digest(shared_catalogue / name) for name in ("films.csv", "log.csv")}
     assert manifest.config["seed"] == 0
@@ -198,14 +198,14 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path):
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_an_empty_folder_is_taken(tmp_path: Path):
+def test_an_empty_folder_may_be_the_output(tmp_path: Path):
     (tmp_path / "graph").mkdir()
     artifacts.check_output(tmp_path / "graph", "graph")
     small(tmp_path / "graph")
     assert number_in(tmp_path / "graph") == 1
 
 
-def test_what_is_something_else_is_never_replaced(tmp_path: Path):
+def test_only_an_artefact_of_the_same_kind_is_replaced(tmp_path: Path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     (tmp_path / "file").write_text("mine, too")
@@ -224,7 +224,7 @@ def test_what_is_something_else_is_never_replaced(tmp_path: Path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken", "file", "mine", "model"]
 
 
-def test_only_what_dead_processes_left_is_swept(tmp_path: Path):
+def test_only_leftovers_of_dead_processes_are_removed(tmp_path: Path):
     host = socket.gethostname()
     dead = tmp_path / f".graph.{host}.{2**22 + 1}.0123abcd.tmp"
     alive = tmp_path / f".graph.{host}.{os.getpid()}.0123abcd.tmp"
@@ -241,7 +241,7 @@ def test_only_what_dead_processes_left_is_swept(tmp_path: Path):
 
 
 def test_an_older_folder_between_two_renames_is_found(tmp_path: Path):
-    """Where folders cannot be exchanged, a killed writer may leave the old one beside its place."""
+    """Where two folders cannot be exchanged, a killed writer may leave the old one under another name."""
     small(tmp_path / "graph", 1)
     (tmp_path / "graph").rename(tmp_path / ".graph.previous")
     assert number_in(tmp_path / "graph") == 1
@@ -256,7 +256,7 @@ def test_an_older_folder_between_two_renames_is_found(tmp_path: Path):
 # reading
 
 
-def test_a_reader_that_meets_a_writer_reads_again(tmp_path: Path):
+def test_a_reader_starts_again_when_a_writer_replaces_the_folder(tmp_path: Path):
     folder, seen = tmp_path / "graph", []
     small(folder, 0)
 
@@ -289,7 +289,7 @@ def test_a_reader_between_two_renames_of_a_writer_reads_the_old_or_the_new(tmp_p
     assert seen == [previous, folder]
 
 
-def test_a_folder_within_one_between_two_renames_is_found(tmp_path: Path):
+def test_a_nested_folder_between_two_renames_is_found(tmp_path: Path):
     with artifacts.writing(tmp_path / "model", kind="model") as place:
         small(place / "graph", 1)
     (tmp_path / "model").rename(tmp_path / ".model.previous")
@@ -298,7 +298,7 @@ def test_a_folder_within_one_between_two_renames_is_found(tmp_path: Path):
         number_in(tmp_path / "none")
 
 
-def test_what_is_read_later_is_of_the_folder_that_was_loaded(tmp_path: Path):
+def test_late_reads_refuse_a_replaced_folder(tmp_path: Path):
     folder, previous = tmp_path / "graph", tmp_path / ".graph.previous"
     small(folder, 1)
     manifest = artifacts.current(folder, "graph")
@@ -333,7 +333,7 @@ def test_a_reader_gives_up_after_a_while(tmp_path: Path):
     assert raised.value.remedy == "Try again when writers are done."
 
 
-def test_a_disk_that_fails_is_said(tmp_path: Path):
+def test_a_disk_error_is_reported(tmp_path: Path):
     small(tmp_path / "graph")
 
     def fail(*_: object) -> None:
@@ -343,8 +343,8 @@ def test_a_disk_that_fails_is_said(tmp_path: Path):
         artifacts.reading(tmp_path / "graph", "graph", fail)
 
 
-def test_what_is_read_later_is_checked_then(own: Path):
-    """Recommending goes on where the graph is damaged; what needs the graph says so."""
+def test_files_read_on_first_use_are_checked_then(own: Path):
+    """A model with a damaged graph still recommends; whatever needs the graph raises an error."""
     for name, use in (
         ("model.safetensors", lambda model: model.parameters()),
         ("graph/triples.parquet", lambda model: model.graph()),

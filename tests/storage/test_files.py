@@ -13,7 +13,7 @@ from kgrec.errors import CorruptArtifact, KgrecError
 from kgrec.storage import files
 
 
-def test_values_survive_the_disk(tmp_path: Path):
+def test_values_are_read_as_they_were_written(tmp_path: Path):
     table = pa.table({"a": [1, 2], "b": ["x", None]})
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     files.write_table(table, tmp_path / "t")
@@ -27,7 +27,7 @@ def test_values_survive_the_disk(tmp_path: Path):
             files.map_array(tmp_path / "a.npy", shape)
 
 
-def test_what_is_no_such_file_is_named(tmp_path: Path):
+def test_a_file_of_another_format_is_refused(tmp_path: Path):
     (tmp_path / "f").write_bytes(b"neither")
     for read in (
         files.read_table,
@@ -71,7 +71,7 @@ def test_tensors_are_mapped_as_they_were_written(tmp_path: Path):
     ],
     ids=["empty", "no header", "a header beyond the end", "no names", "too short", "another type"],
 )
-def test_what_is_no_safetensors_file_is_named(tmp_path: Path, content: bytes):
+def test_a_broken_safetensors_file_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "t").write_bytes(content)
     with pytest.raises(CorruptArtifact) as raised:
         files.map_tensors(tmp_path / "t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from conftest import BagOfWords
 
 from kgrec import KnowledgeGraph, Recommender
+from kgrec.errors import CorruptArtifact
 from kgrec.retrieve import Built
 from kgrec.storage import artifacts
-from kgrec.storage.files import digest, read_json, read_table
+from kgrec.storage.files import digest, read_json, read_table, write_json
 from kgrec.storage.migrations import StoredModel, migrated_interactions, migrated_model, migrated_parameters
 
 FORMATS = Path(__file__).parent / "formats"
@@ -159,6 +161,16 @@ def test_a_saved_history_says_that_it_has_no_order(tmp_path: Path):
     assert (of_u1["user"], of_u1["item"], of_u1["count"]) == ([0, 0, 0], [0, 1, 2], [1, 1, 1])
     # 2020-01-01 and 2020-02-01 are 60 and 29 days before 2020-03-01; the half-life is 30 days
     assert of_u1["weight"] == pytest.approx([0.5**2, 0.5 ** (29 / 30), 1])
+
+
+def test_a_broken_folder_of_an_older_format_is_refused(tmp_path: Path):
+    folder = Path(shutil.copytree(stored(6), tmp_path / "model"))
+    write_json({"n_items": 9}, folder / "config.json")
+    (folder / artifacts.MANIFEST).unlink()
+    artifacts._seal(folder, artifacts.Manifest("model", format_version=6))
+    with pytest.raises(CorruptArtifact) as raised:
+        load(folder)
+    assert raised.value.problem == f"{folder} is not a model of format 6 ('config')."
 
 
 # steps, on values written out
