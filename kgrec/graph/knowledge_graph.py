@@ -22,7 +22,8 @@ from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping, load_mapping
 from kgrec.ingest.reader import SourceProgress, begin, read_files, read_interactions
 from kgrec.ingest.sources import find_files
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, files
+from kgrec.storage.migrations import migrated_interactions
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -229,9 +230,9 @@ class KnowledgeGraph:
         config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
         with artifacts.writing(Path(folder), kind="graph", inputs=self.inputs, config=config) as place:
             for name in _TABLES:
-                artifacts.write_table(getattr(self, name), place / f"{name}.parquet")
-            artifacts.write_table(self.interactions.to_arrow(), place / "interactions.parquet")
-            artifacts.write_json(self.report.to_dict(), place / "report.json")
+                files.write_table(getattr(self, name), place / f"{name}.parquet")
+            files.write_table(self.interactions.to_arrow(), place / "interactions.parquet")
+            files.write_json(self.report.to_dict(), place / "report.json")
 
     @classmethod
     def load(cls, folder: str | Path) -> KnowledgeGraph:
@@ -244,9 +245,10 @@ class KnowledgeGraph:
 
     @classmethod
     def _load(cls, folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
-        tables = {name: artifacts.read_table(folder / f"{name}.parquet") for name in _TABLES}
-        log = artifacts.read_table(folder / "interactions.parquet")
-        report = Report.from_dict(artifacts.read_json(folder / "report.json"))
+        tables = {name: files.read_table(folder / f"{name}.parquet") for name in _TABLES}
+        log = files.read_table(folder / "interactions.parquet")
+        log = migrated_interactions(log, manifest.format_version)
+        report = Report.from_dict(files.read_json(folder / "report.json"))
         mapping = Mapping.from_dict(manifest.config["mapping"], folder)
         types = tuple(manifest.config["item_types"])
         item_ids = _items_of(tables["entities"], types, None)[0]

@@ -29,6 +29,11 @@ from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage import artifacts
 
+#: arrays of parameters that every model folder has
+PARAMETERS = (
+    *("dense", "entity", "relation_scale", "identity", "degree_exponent"),
+    *("featurizer.idf", "featurizer.token_idf"),
+)
 #: conditions whose answers are kept, one byte per item: callers ask for many users in parts
 _CONDITIONS = 16
 #: users whose vectors are made at once

@@ -22,7 +22,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.errors import ArtifactError
-from kgrec.storage import artifacts, atomic
+from kgrec.storage import atomic, files
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
 from kgrec.train.learner import OnRunEpoch, RunProgress
 
@@ -156,10 +156,10 @@ class Checkpoint:
         return state
 
     def _write_state(self) -> None:
-        self._put(_STATE, lambda place: artifacts.write_json(self._state, place))
+        self._put(_STATE, lambda place: files.write_json(self._state, place))
 
     def _write_tensors(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        self._put(name, lambda place: artifacts.write_tensors(arrays, place))
+        self._put(name, lambda place: files.write_tensors(arrays, place))
 
     def _put(self, name: str, write: Callable[[Path], None]) -> None:
         """Write a file of the folder, whole or not at all."""

@@ -10,7 +10,7 @@ from by_hand import HISTORY_WEIGHT, WEIGHTS, rescorer, scorers, users
 
 from kgrec.rank.rescorer import Rescorer, proportions
 from kgrec.rank.scorers import UserProfiles
-from kgrec.storage import artifacts
+from kgrec.storage import files
 from kgrec.storage.segments import Rows
 
 
@@ -123,11 +123,11 @@ def test_weights_are_proportions():
 
 
 def load(path: Path, n_items: int) -> Rescorer:
-    return Rescorer.of_arrays(artifacts.map_tensors(path), n_items)
+    return Rescorer.of_arrays(files.map_tensors(path), n_items)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path):
-    artifacts.write_tensors(rescorer().arrays(), tmp_path / "rescore.safetensors")
+    files.write_tensors(rescorer().arrays(), tmp_path / "rescore.safetensors")
     read, written = load(tmp_path / "rescore.safetensors", 3).arrays(), rescorer().arrays()
     assert read.keys() == written.keys()
     for name, array in written.items():
@@ -137,20 +137,20 @@ def test_what_is_written_is_read_again(tmp_path: Path):
 
 def test_what_does_not_fit_is_refused(tmp_path: Path):
     path, arrays = tmp_path / "rescore.safetensors", rescorer().arrays()
-    artifacts.write_tensors(arrays, path)
+    files.write_tensors(arrays, path)
     with pytest.raises(ValueError, match="is not of 4 items"):
         load(path, 4)
     outside = {"co_occurrence.indices": np.array([1, 2, 0, 0, 3], np.int32)}
-    artifacts.write_tensors(arrays | outside, path)
+    files.write_tensors(arrays | outside, path)
     with pytest.raises(ValueError, match="columns of 'co_occurrence'"):
         load(path, 3)
-    artifacts.write_tensors(arrays | {"columns": np.array([3])}, path)
+    files.write_tensors(arrays | {"columns": np.array([3])}, path)
     with pytest.raises(ValueError, match="columns of 'graph'"):
         load(path, 3)
     for missing in ("weight.text", "prior", "text", "columns", "graph.indptr"):
-        artifacts.write_tensors({name: array for name, array in arrays.items() if name != missing}, path)
+        files.write_tensors({name: array for name, array in arrays.items() if name != missing}, path)
         with pytest.raises(ValueError, match=f"has no array '{missing}'"):
             load(path, 3)
-    artifacts.write_tensors(arrays | {"prior": np.zeros(2, np.float32)}, path)
+    files.write_tensors(arrays | {"prior": np.zeros(2, np.float32)}, path)
     with pytest.raises(ValueError, match="is not of 3 items"):
         load(path, 3)
