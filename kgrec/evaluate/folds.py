@@ -55,7 +55,7 @@ class Fold:
 
     @cached_property
     def later(self) -> KnowledgeGraph:
-        """The hidden items as rows to add, as `kgrec.graph.knowledge_graph.read_addition` would read them."""
+        """The hidden items as rows to add, as `kgrec.graph.build.read_addition` would read them."""
         return revealed(self.source, self.hidden)
 
     @cached_property

@@ -1,6 +1,6 @@
 """The graph in files of other tools.
 
-Enters: a `KnowledgeGraph`. Leaves: one file of N-Triples, Turtle, GraphML or Parquet, or a folder of RecBole's atomic
+Enters: `GraphTables`. Leaves: one file of N-Triples, Turtle, GraphML or Parquet, or a folder of RecBole's atomic
 files, whole or not at all, and remarks on what the format has no place for.
 """
 
@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -22,10 +22,8 @@ import pyarrow.parquet as pq
 
 from kgrec.errors import ArtifactError, ConfigError, did_you_mean
 from kgrec.graph.ntriples import ntriples, predicate_iri, unsaid
+from kgrec.graph.tables import GraphTables
 from kgrec.storage.atomic import put_in_place, temporary_beside
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _ATOMIC = (".inter", ".item", ".kg", ".link")
 _BATCH = 1_000_000
@@ -35,7 +33,7 @@ _NOT_IN_TABS = '[\t\r\n"]'
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 
 
-def export(graph: KnowledgeGraph, path: str | Path, format: str | None = None) -> list[str]:
+def export(graph: GraphTables, path: str | Path, format: str | None = None) -> list[str]:
     """Write the graph for another tool.
 
     Args:
@@ -113,14 +111,14 @@ def _in_place(path: Path) -> Iterator[Path]:
 # one function a format: what to write, and where
 
 
-def _nt(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _nt(graph: GraphTables, path: Path) -> list[str]:
     with path.open("wb") as stream:
         for lines in ntriples(graph):
             stream.write(lines)
     return _remarks("RDF", unsaid(graph))
 
 
-def _ttl(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _ttl(graph: GraphTables, path: Path) -> list[str]:
     import pyoxigraph as ox
 
     triples = (
@@ -142,7 +140,7 @@ def _sort_first_lines(path: Path, count: int) -> None:
         stream.writelines(lines)
 
 
-def _prefixes(graph: KnowledgeGraph) -> dict[str, str]:
+def _prefixes(graph: GraphTables) -> dict[str, str]:
     """The prefixes that something in the graph has a use for, and one for each type of node below the base."""
     mapping, base = graph.mapping, graph.mapping.base
     named = {*graph.text["predicate"].unique().to_pylist(), *graph.numbers["predicate"].unique().to_pylist()}
@@ -159,7 +157,7 @@ def _prefixes(graph: KnowledgeGraph) -> dict[str, str]:
     return {**own, **used}
 
 
-def _graphml(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _graphml(graph: GraphTables, path: Path) -> list[str]:
     import networkx as nx
 
     view, replaced = nx.MultiDiGraph(), 0
@@ -191,7 +189,7 @@ def _graphml(graph: KnowledgeGraph, path: Path) -> list[str]:
     return [*_remarks("GraphML as written here", lost), *mended]
 
 
-def _parquet(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _parquet(graph: GraphTables, path: Path) -> list[str]:
     names = pa.schema(
         [
             *((f"head_{name}", pa.string()) for name in ("type", "key")),
@@ -217,7 +215,7 @@ def _parquet(graph: KnowledgeGraph, path: Path) -> list[str]:
     return _remarks("A table of triples", lost)
 
 
-def _recbole(graph: KnowledgeGraph, folder: Path, name: str = "graph") -> list[str]:
+def _recbole(graph: GraphTables, folder: Path, name: str = "graph") -> list[str]:
     folder.mkdir()
     names = _Tabbed()
     entities = names.ids(graph.names.labels)
@@ -271,7 +269,7 @@ class _Tabbed:
         return pc.replace_with_mask(column, bad, pa.array(mended, pa.large_string())) if mended else column
 
 
-def _inter(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
+def _inter(graph: GraphTables, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
     log = graph.interactions
     columns = {
         "user_id:token": names.ids(log.users.labels).take(pa.array(log.user)),
@@ -286,7 +284,7 @@ def _inter(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, 
     return columns
 
 
-def _item(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
+def _item(graph: GraphTables, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
     """Label, texts (those of one predicate joined), and numbers (the first of each predicate)."""
     place = np.full(len(graph), -1, dtype=np.int64)
     place[graph.item_entities] = np.arange(len(items))
@@ -324,7 +322,7 @@ def _write_tabbed(table: pa.Table, path: Path) -> None:
         pyarrow.csv.write_csv(table, stream, options)
 
 
-_FORMATS: dict[str, Callable[[KnowledgeGraph, Path], list[str]]] = {
+_FORMATS: dict[str, Callable[[GraphTables, Path], list[str]]] = {
     "nt": _nt,
     "ttl": _ttl,
     "graphml": _graphml,

@@ -1,67 +1,29 @@
-"""New rows for a known graph.
+"""A graph joined with an addition: new rows as a graph of their own, which `kgrec.graph.build.read_addition` reads.
 
-Enters: files or frames laid out as in the mapping. Leaves: a graph of their own, and the known graph with it.
+Enters: two `GraphTables`. Leaves: a larger graph in which known entities keep their ids. Writes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.errors import SourceError
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import KnowledgeGraph, graph_of
+from kgrec.graph.tables import GraphT, GraphTables
 from kgrec.graph.vocabulary import named
-from kgrec.ingest.assemble import assemble
 from kgrec.ingest.deduplicate import TRIPLE_SCHEMA, unique_rows, unique_triples
-from kgrec.ingest.mapping.schema import Mapping, TableFormat
-from kgrec.ingest.reader import Reading, begin, read_files, read_frames
-from kgrec.ingest.sources import Source, find_files
 from kgrec.ingest.statements import RESOURCE, node_iri
 
-#: share of the rows of an addition that may be bad, if the mapping does not allow more
-_STOP_ABOVE = 0.5
 _TRIPLE = ("head", "relation", "tail")
 #: table -> its column of what it speaks of
 _SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
 
 
-def read_addition(
-    mapping: Mapping,
-    folder: Path | None = None,
-    frames: dict[str, Any] | None = None,
-    *,
-    known: KnowledgeGraph,
-) -> KnowledgeGraph:
-    """New rows as a graph of their own; see `kgrec.graph.knowledge_graph.read_addition`."""
-    if folder is None and not frames:
-        raise SourceError(
-            "There is nothing to add: no folder, no frames.", "Give a folder with files, or frames by type."
-        )
-    # Of few rows, one bad one is a large share: it is reported, and the others are added.
-    tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
-    reading = begin(mapping.model_copy(update={"errors": tolerant}))
-    if folder is not None:
-        _check_any(mapping, Path(folder))
-        read_files(reading, partial(_present, Path(folder)))
-    read_frames(reading, frames or {})
-    _mark_known(reading, known)
-    assembled = assemble(reading.statements, mapping, reading.report)
-    brought = np.concatenate(reading.brought) if reading.brought else np.empty(0, dtype=np.int64)
-    graph = graph_of(assembled, known.interactions, mapping, reading.report, reading.inputs)
-    tabled = np.unique(assembled.entity_of[brought])
-    graph = replace(graph, tabled=tabled, only_items=np.union1d(tabled, assembled.rdf_items))
-    return replace(graph, interactions=Interactions.none(graph.item_ids))
-
-
-def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
+def extended(graph: GraphT, addition: GraphTables) -> tuple[GraphT, np.ndarray]:
     """The graph with the addition; see `KnowledgeGraph.extended`."""
     ids, new = matched(graph, addition)
     addition = _renamed(graph, addition, new)
@@ -82,7 +44,7 @@ def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[Knowledge
     return replace(larger, interactions=_renumbered(graph, larger)), ids
 
 
-def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
+def without(addition: GraphT, entities: np.ndarray) -> GraphT:
     """The addition less all that it says about some entities, which themselves stay."""
     kept = {
         name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
@@ -92,9 +54,7 @@ def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
     return replace(addition, entities=_unlabelled(addition.entities, entities), **kept)
 
 
-def outdated(
-    graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, rows: np.ndarray
-) -> KnowledgeGraph:
+def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.ndarray) -> GraphT:
     """The graph less what the addition says anew about some of its entities.
 
     A row of a table says all of its columns anew, empty cells too. Of what comes from elsewhere, edges and RDF, those
@@ -126,7 +86,7 @@ def outdated(
     return replace(graph, entities=_unlabelled(graph.entities, relabelled), **kept)
 
 
-def differing(one: KnowledgeGraph, other: KnowledgeGraph, entities: np.ndarray) -> np.ndarray:
+def differing(one: GraphTables, other: GraphTables, entities: np.ndarray) -> np.ndarray:
     """Whether two graphs with the same ids say different things of each of some entities; shape (len(entities),), bool."""
     changed = [
         one.entities["label"].take(entities).to_numpy() != other.entities["label"].take(entities).to_numpy()
@@ -140,7 +100,7 @@ def differing(one: KnowledgeGraph, other: KnowledgeGraph, entities: np.ndarray) 
     return np.asarray(np.logical_or.reduce(changed))
 
 
-def _facts(graph: KnowledgeGraph, name: str, subject: str, entities: np.ndarray) -> pa.Table:
+def _facts(graph: GraphTables, name: str, subject: str, entities: np.ndarray) -> pa.Table:
     """What a table says of some entities, each fact once, as values that can be compared."""
     table = getattr(graph, name)
     some = table.filter(pa.array(np.isin(table[subject].to_numpy(), entities)))
@@ -152,7 +112,7 @@ def _facts(graph: KnowledgeGraph, name: str, subject: str, entities: np.ndarray)
     return pa.table(columns)
 
 
-def _columns(addition: KnowledgeGraph, rows: np.ndarray) -> dict[int, set[str]]:
+def _columns(addition: GraphTables, rows: np.ndarray) -> dict[int, set[str]]:
     """Predicates and relations that the columns of its table have, for each of the rows that come from a table."""
     tabled = rows if addition.tabled is None else np.intersect1d(rows, addition.tabled)
     types = addition.entities["type"].take(pa.array(tabled)).to_pylist()
@@ -163,7 +123,7 @@ def _columns(addition: KnowledgeGraph, rows: np.ndarray) -> dict[int, set[str]]:
     return {row: named[type_] for row, type_ in zip(tabled.tolist(), types, strict=True) if type_ in named}
 
 
-def _predicates(graph: KnowledgeGraph, table: pa.Table) -> list[str]:
+def _predicates(graph: GraphTables, table: pa.Table) -> list[str]:
     """Relation or predicate of each row of one of the graph's tables."""
     if "relation" in table.column_names:
         return list(graph.relations["name"].take(table["relation"]).to_pylist())
@@ -177,54 +137,10 @@ def _unlabelled(entities: pa.Table, ids: np.ndarray) -> pa.Table:
     return entities.set_column(entities.column_names.index("label"), "label", labels)
 
 
-# reading
-
-
-def _check_any(mapping: Mapping, folder: Path) -> None:
-    """Refuse a folder that has none of the mapping's files."""
-    tables: list[TableFormat] = [*mapping.nodes.values(), *mapping.edges.values()]
-    names = [name for table in tables for name in table.file]
-    names += [name for source in mapping.rdf for name in source.file]
-    if not any(_present(folder, (name,)) for name in names):
-        raise SourceError(
-            f"{folder} has no file to add.", f"Files are looked for by the names: {', '.join(names)}."
-        )
-
-
-def _present(folder: Path, names: tuple[str, ...]) -> list[Source]:
-    found = []
-    for name in names:
-        try:
-            found.extend(find_files(folder, [name], allow_outside=False))
-        except SourceError:
-            # absent files are simply not read; one that leads out of the folder is refused
-            if (folder / name).exists():
-                raise
-    return found
-
-
-def _mark_known(reading: Reading, known: KnowledgeGraph) -> None:
-    """References may be to what the known graph has."""
-    nodes = reading.statements.nodes
-    pending = np.flatnonzero(np.frombuffer(nodes.exists, dtype=np.uint8) == 0)
-    codes = [nodes.type_codes[node] for node in pending]
-    names = [
-        f"{nodes.types[c]}/{nodes.keys[n]}" if c >= 0 else "" for c, n in zip(codes, pending, strict=True)
-    ]
-    referred = _referred(reading)
-    there = (known.ids(names) >= 0) & np.isin(pending, referred)
-    nodes.mark(pending[there])
-
-
-def _referred(reading: Reading) -> np.ndarray:
-    ends = [end for edges in reading.statements.edges for end in (edges.heads, edges.tails)]
-    return np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)
-
-
 # joining: what is known is long and what is added short, so nothing here goes through all that is known in Python
 
 
-def matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
+def matched(graph: GraphTables, addition: GraphTables) -> tuple[np.ndarray, np.ndarray]:
     """Id in the larger graph of each of the addition's entities, and which of them are new there."""
     names, iris = addition.names.labels, addition.entities["iri"]
     entities, others = np.arange(len(graph)), graph.aliases["id"].to_numpy()
@@ -242,20 +158,20 @@ def matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray
     return ids, new
 
 
-def _brought(addition: KnowledgeGraph) -> np.ndarray:
+def _brought(addition: GraphTables) -> np.ndarray:
     """Whether each of the addition's entities is a row of its tables."""
     rows = addition.tabled if addition.tabled is not None else np.empty(0, dtype=np.int64)
     return np.isin(np.arange(len(addition)), rows)
 
 
-def _are_rows(graph: KnowledgeGraph, ids: np.ndarray) -> np.ndarray:
+def _are_rows(graph: GraphTables, ids: np.ndarray) -> np.ndarray:
     """Whether these known entities are rows of tables; -1 is none. Of a type with a table there is nothing but its rows."""
     types = graph.entities["type"].take(pa.array(ids, mask=ids < 0))
     tables = pa.array(list(graph.mapping.nodes), pa.string())
     return np.asarray(pc.is_in(pc.cast(types, pa.string()), value_set=tables).to_numpy(), dtype=bool)
 
 
-def _renamed(graph: KnowledgeGraph, addition: KnowledgeGraph, new: np.ndarray) -> KnowledgeGraph:
+def _renamed(graph: GraphTables, addition: GraphT, new: np.ndarray) -> GraphT:
     """The addition, in which new rows that claim the IRI of a known one have an IRI of their own."""
     taken = new[_owners(addition.entities["iri"], graph.entities["iri"], np.arange(len(graph)))[new] >= 0]
     if not len(taken):
@@ -284,7 +200,7 @@ def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray
     return np.asarray(owner[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
 
 
-def _entities(graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, new: np.ndarray) -> pa.Table:
+def _entities(graph: GraphTables, addition: GraphTables, ids: np.ndarray, new: np.ndarray) -> pa.Table:
     """Entities of both; a resource that the addition has a row for takes its type and key from there."""
     only = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
     known = np.flatnonzero(ids < len(graph))
@@ -312,7 +228,7 @@ def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
     return np.asarray(pc.equal(pc.cast(column, pa.string()), value).to_numpy(), dtype=bool)
 
 
-def _relations(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[pa.Table, np.ndarray]:
+def _relations(graph: GraphTables, addition: GraphTables) -> tuple[pa.Table, np.ndarray]:
     """Relations of both, known ones with their ids, and the new id of each of the addition's."""
     added = dict(zip(*(addition.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
     joint = dict(zip(*(graph.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
@@ -384,7 +300,7 @@ def _one_vector_each(table: pa.Table) -> pa.Table:
     return table.take(pa.array(first)).sort_by([("id", "ascending"), ("predicate", "ascending")])
 
 
-def _renumbered(graph: KnowledgeGraph, larger: KnowledgeGraph) -> Interactions:
+def _renumbered(graph: GraphTables, larger: GraphTables) -> Interactions:
     """The interactions, by the items' places in the larger graph."""
     place = np.full(len(larger), -1, dtype=np.int32)
     place[larger.item_entities] = np.arange(len(larger.item_entities))

@@ -1,6 +1,6 @@
 """The graph as RDF statements.
 
-Enters: a `KnowledgeGraph`. Leaves: N-Triples, grouped by subject, a part of the entities at a time. Writes nothing.
+Enters: `GraphTables`. Leaves: N-Triples, grouped by subject, a part of the entities at a time. Writes nothing.
 
 Weights, vectors and interactions are no statements: `unsaid` counts what is left out.
 """
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.graph.tables import GraphTables
 from kgrec.ingest.mapping.prefixes import IRI, PREFIXES
 from kgrec.ingest.statements import node_iri
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _LABEL = PREFIXES["rdfs"] + "label"
 _OTHER_NAME = PREFIXES["skos"] + "altLabel"
@@ -35,7 +33,7 @@ _LANGUAGE = "^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$"
 _ESCAPES = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"))
 
 
-def ntriples(graph: KnowledgeGraph, chunk: int = _CHUNK) -> Iterator[bytes]:
+def ntriples(graph: GraphTables, chunk: int = _CHUNK) -> Iterator[bytes]:
     """The statements about `chunk` entities at a time, in the order of the entities, as lines of UTF-8.
 
     Of an entity: its type, its label, its other names, its edges, its texts, its numbers and dates.
@@ -49,7 +47,7 @@ def ntriples(graph: KnowledgeGraph, chunk: int = _CHUNK) -> Iterator[bytes]:
         yield b"".join(memoryview(piece) for piece in _bytes(ordered))
 
 
-def unsaid(graph: KnowledgeGraph) -> dict[str, int]:
+def unsaid(graph: GraphTables) -> dict[str, int]:
     """What RDF statements do not carry, with counts; nothing that is not there is named."""
     weights = graph.triples["weight"].to_numpy()
     counts = {
@@ -61,7 +59,7 @@ def unsaid(graph: KnowledgeGraph) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def predicate_iri(graph: KnowledgeGraph, name: str) -> str:
+def predicate_iri(graph: GraphTables, name: str) -> str:
     """IRI of a predicate of text or numbers: that of the RDF source, a prefixed name written out, or one below the base."""
     mapping = graph.mapping
     for source in mapping.rdf:
@@ -73,12 +71,12 @@ def predicate_iri(graph: KnowledgeGraph, name: str) -> str:
     return full if "://" in full and IRI.fullmatch(full) else node_iri(mapping.base, "relation", name)
 
 
-def class_iri(graph: KnowledgeGraph, type_: str) -> str:
+def class_iri(graph: GraphTables, type_: str) -> str:
     """IRI of the class that a node type becomes: base + "type/" + the type."""
     return node_iri(graph.mapping.base, "type", type_)
 
 
-def mapping_back(graph: KnowledgeGraph, file: str) -> dict[str, Any]:
+def mapping_back(graph: GraphTables, file: str) -> dict[str, Any]:
     """A mapping of `rdf:` alone that builds the graph again from its N-Triples.
 
     Weights, vectors and interactions are not in the file, nor which language a label is in.
@@ -97,13 +95,13 @@ def mapping_back(graph: KnowledgeGraph, file: str) -> dict[str, Any]:
     return {"version": 1, "base": graph.mapping.base, **prefixes, "rdf": [source]}
 
 
-def _role(graph: KnowledgeGraph, name: str) -> str:
+def _role(graph: GraphTables, name: str) -> str:
     if name in graph.text["predicate"].unique().to_pylist():
         return "text"
     return "date" if name in graph.mapping.date_predicates else "number"
 
 
-def _shared(graph: KnowledgeGraph) -> pa.Array:
+def _shared(graph: GraphTables) -> pa.Array:
     """IRIs that are other names of several entities."""
     counts = pc.value_counts(graph.aliases["iri"])
     return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
@@ -112,7 +110,7 @@ def _shared(graph: KnowledgeGraph) -> pa.Array:
 class _Terms:
     """The columns of a graph, ready to be put into lines; each is sorted by entity."""
 
-    def __init__(self, graph: KnowledgeGraph) -> None:
+    def __init__(self, graph: GraphTables) -> None:
         self.graph = graph
         self.nodes = _iris(graph.entities["iri"])
         self.relations = _iris(graph.relations["iri"])
@@ -247,7 +245,7 @@ def _strings(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _kinds(graph: KnowledgeGraph) -> dict[str, str]:
+def _kinds(graph: GraphTables) -> dict[str, str]:
     """Datatype of each predicate of numbers: the narrowest that holds all of its values."""
     codes = pc.cast(graph.numbers["predicate"], pa.string()).combine_chunks().dictionary_encode()
     values, of = graph.numbers["value"].to_numpy(), codes.indices.to_numpy()

@@ -1,26 +1,24 @@
 """What a graph holds, in numbers.
 
-Enters: a `KnowledgeGraph`. Leaves: counts, quantiles and first examples, ready for JSON. Writes nothing.
+Enters: `GraphTables`. Leaves: counts, quantiles and first examples, ready for JSON. Writes nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 
 _FIRST = 5
 _QUANTILES = {"min": 0.0, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99, "max": 1.0}
 
 
-def stats(graph: KnowledgeGraph) -> dict[str, Any]:
+def stats(graph: GraphTables) -> dict[str, Any]:
     """Counts of what there is, and of what is likely to be a mistake.
 
     Beside the plain counts: `edges between types`, `text`, `numbers` and `vectors` by predicate; quantiles of `degree` and
@@ -64,7 +62,7 @@ def _counts(values: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _between_types(
-    graph: KnowledgeGraph, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
+    graph: GraphTables, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
 ) -> dict[str, int]:
     codes = pc.cast(graph.entities["type"], pa.string()).combine_chunks().dictionary_encode()
     types, code = codes.dictionary.to_pylist(), codes.indices.to_numpy().astype(np.int64)
@@ -85,7 +83,9 @@ def _spread(degree: np.ndarray) -> dict[str, float]:
 
 
 def _components(heads: np.ndarray, tails: np.ndarray, size: int) -> dict[str, int]:
-    """How many parts hang together, the nodes of the largest, and the nodes without an edge."""
+    """How many components there are, the nodes of the largest, and the nodes without an edge."""
+    from scipy.sparse.csgraph import connected_components
+
     if not size:
         return {"count": 0, "largest": 0, "single nodes": 0}
     links = coo_matrix((np.ones(len(heads), dtype=np.int8), (heads, tails)), shape=(size, size))
@@ -109,7 +109,7 @@ def _shared(row: dict[str, Any]) -> str:
 
 
 def _on_one_item(
-    graph: KnowledgeGraph, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
+    graph: GraphTables, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
 ) -> dict[str, Any]:
     is_item = np.zeros(len(graph), dtype=bool)
     is_item[graph.item_entities] = True

@@ -1,13 +1,13 @@
 """A part of a graph: its edges as a sparse matrix, and a smaller graph around some nodes.
 
-Enters: a `KnowledgeGraph`. Leaves: a `csr_matrix`, or a `KnowledgeGraph`. Writes nothing.
+Enters: `GraphTables`. Leaves: a `csr_matrix`, or a smaller graph of the same class. Writes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +16,13 @@ from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, UnknownId, did_you_mean
 from kgrec.graph.interactions import Interactions
+from kgrec.graph.tables import GraphT, GraphTables
 from kgrec.graph.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 Direction = Literal["out", "in", "both"]
 
 
-def csr(graph: KnowledgeGraph, relation: str | None, direction: Direction) -> csr_matrix:
+def csr(graph: GraphTables, relation: str | None, direction: Direction) -> csr_matrix:
     """Weights of the edges from row to column; see `KnowledgeGraph.csr`."""
     if direction not in ("out", "in", "both"):
         raise ConfigError(f"'{direction}' is no direction of edges.", "Give out, in or both.")
@@ -46,7 +44,7 @@ def csr(graph: KnowledgeGraph, relation: str | None, direction: Direction) -> cs
     return into if direction == "in" else csr_matrix(out + into)
 
 
-def subgraph(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray, hops: int) -> KnowledgeGraph:
+def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> GraphT:
     """What lies within some steps of some nodes; see `KnowledgeGraph.subgraph`."""
     if hops < 0:
         raise ConfigError(f"hops is {hops}.", "Give 0 or more.")
@@ -70,7 +68,7 @@ def subgraph(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray, hops: int
     return replace(smaller, interactions=_interactions(graph, smaller, place))
 
 
-def _entities(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
+def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
     if isinstance(nodes, np.ndarray) and nodes.dtype.kind in "iu":
         if len(nodes) and (nodes.min() < 0 or nodes.max() >= len(graph)):
             raise UnknownId(
@@ -88,7 +86,7 @@ def _entities(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray) -> np.nd
     return np.unique(found)
 
 
-def _reached(graph: KnowledgeGraph, start: np.ndarray, hops: int) -> np.ndarray:
+def _reached(graph: GraphTables, start: np.ndarray, hops: int) -> np.ndarray:
     """Sorted ids of what is at most `hops` edges away, in either direction."""
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     reached = np.zeros(len(graph), dtype=bool)
@@ -101,7 +99,7 @@ def _reached(graph: KnowledgeGraph, start: np.ndarray, hops: int) -> np.ndarray:
     return np.flatnonzero(reached)
 
 
-def _edges(graph: KnowledgeGraph, place: np.ndarray) -> tuple[pa.Table, pa.Table]:
+def _edges(graph: GraphTables, place: np.ndarray) -> tuple[pa.Table, pa.Table]:
     """Relations that are left and triples between kept nodes; the order of triples stays."""
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     rows = np.flatnonzero((place[heads] >= 0) & (place[tails] >= 0))
@@ -119,7 +117,7 @@ def _rows(table: pa.Table, place: np.ndarray) -> pa.Table:
     return kept.set_column(0, table.schema.field("id"), pa.array(ids[ids >= 0], pa.int32()))
 
 
-def _interactions(graph: KnowledgeGraph, smaller: KnowledgeGraph, place: np.ndarray) -> Interactions:
+def _interactions(graph: GraphTables, smaller: GraphTables, place: np.ndarray) -> Interactions:
     """Those with items that are kept, and their users."""
     code = np.full(len(smaller), -1, dtype=np.int32)
     code[smaller.item_entities] = np.arange(len(smaller.item_entities))

@@ -1,6 +1,6 @@
 """Whether a graph is as a graph has to be, and as SHACL shapes say.
 
-Enters: a `KnowledgeGraph`, and shapes in Turtle. Leaves: findings. Writes nothing.
+Enters: `GraphTables`, and shapes in Turtle. Leaves: findings. Writes nothing.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import ConfigError, SourceError
+from kgrec.graph.tables import GraphTables
+from kgrec.graph.views import to_rdflib
 from kgrec.graph.vocabulary import named
 from kgrec.ingest.mapping.roles import is_type_name
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _IRI = r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|^`\\]*$"
 _SHACL = "http://www.w3.org/ns/shacl#"
@@ -38,7 +37,7 @@ class Finding:
         return f"{self.severity}: {self.where}: {self.message}"
 
 
-def validate(graph: KnowledgeGraph, shapes: str | Path | None = None) -> list[Finding]:
+def validate(graph: GraphTables, shapes: str | Path | None = None) -> list[Finding]:
     """Findings, violations first; see `KnowledgeGraph.validate`."""
     found = list(_entities(graph))
     # which entities are items can be said only of sound ones
@@ -61,7 +60,7 @@ def _warning(where: str, count: int, message: str) -> Iterator[Finding]:
         yield Finding("warning", where, f"{count:,} {message}")
 
 
-def _entities(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _entities(graph: GraphTables) -> Iterator[Finding]:
     table, where = graph.entities, "entities"
     wrong = int((table["id"].to_numpy() != np.arange(len(table))).sum())
     yield from _violation(where, wrong, "ids are not the number of their row")
@@ -78,7 +77,7 @@ def _entities(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _warning(where, _count(pc.equal(table["label"], "")), "entities have no label")
 
 
-def _relations(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _relations(graph: GraphTables) -> Iterator[Finding]:
     table, where = graph.relations, "relations"
     wrong = int((table["id"].to_numpy() != np.arange(len(table))).sum())
     yield from _violation(where, wrong, "ids are not the number of their row")
@@ -91,7 +90,7 @@ def _relations(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _warning(where, max(len(table) - used, 0), "relations have no triple")
 
 
-def _triples(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _triples(graph: GraphTables) -> Iterator[Finding]:
     where, columns = "triples", [graph.triples[n].to_numpy() for n in ("relation", "head", "tail", "weight")]
     for name, values, size in zip(
         ("relations", "heads", "tails"), columns, (len(graph.relations), len(graph), len(graph)), strict=False
@@ -107,7 +106,7 @@ def _triples(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _warning(where, int((columns[1] == columns[2]).sum()), "triples lead from an entity to itself")
 
 
-def _values(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _values(graph: GraphTables) -> Iterator[Finding]:
     for where in ("text", "numbers", "vectors", "aliases"):
         ids = getattr(graph, where)["id"].to_numpy()
         yield from _violation(where, _outside(ids, len(graph)), "entities are not there")
@@ -127,7 +126,7 @@ def _values(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _violation("aliases", _count(taken), "names are those of an entity")
 
 
-def _items(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _items(graph: GraphTables) -> Iterator[Finding]:
     log = graph.interactions
     if not len(graph.item_ids):
         yield Finding("warning", "items", "there are none")
@@ -139,7 +138,7 @@ def _items(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _violation("interactions", len(pairs) - len(np.unique(pairs)), "pairs are there twice")
 
 
-def _shapes(graph: KnowledgeGraph, path: Path) -> Iterator[Finding]:
+def _shapes(graph: GraphTables, path: Path) -> Iterator[Finding]:
     """What SHACL says of the graph as RDF."""
     try:
         import pyshacl
@@ -148,7 +147,7 @@ def _shapes(graph: KnowledgeGraph, path: Path) -> Iterator[Finding]:
             "SHACL shapes need the package pyshacl, which is not installed.", "pip install 'kgrec[shacl]'"
         ) from None
     shapes = _parsed(path)
-    _, results, _ = pyshacl.validate(graph.to_rdflib(), shacl_graph=shapes, advanced=True)
+    _, results, _ = pyshacl.validate(to_rdflib(graph), shacl_graph=shapes, advanced=True)
     yield from sorted(_results(results), key=lambda finding: (finding.where, finding.message))
 
 

@@ -1,6 +1,6 @@
 """Which entities of a graph meet a condition.
 
-Enters: a `Condition` of :mod:`kgrec.graph.where_syntax`, and a `KnowledgeGraph`. Leaves: a mask over the entities. Writes nothing.
+Enters: a `Condition` of :mod:`kgrec.graph.where_syntax`, and `GraphTables`. Leaves: a mask over the entities. Writes nothing.
 
 A name is looked for among the graph's own: relations (`^name` follows one backwards), predicates of numbers, dates and
 text, columns that became the label. What is none of these may be a type of neighbours, by any relation; or `label`, or
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import ConfigError, KgrecError, UnknownId, did_you_mean
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.vocabulary import named
 from kgrec.graph.where_syntax import And, Condition, Has, Not, Operator, ValueComparison, Word
 
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)
 
 
-def matching(graph: KnowledgeGraph, condition: Condition, *, skip_unknown: bool = False) -> np.ndarray:
+def matching(graph: GraphTables, condition: Condition, *, skip_unknown: bool = False) -> np.ndarray:
     """Which entities meet a condition; shape (len(graph),), bool.
 
     Args:
@@ -78,7 +78,7 @@ def _compared(part: ValueComparison, kinds: list[_ValueKind], skip_unknown: bool
 class _Names:
     """What the names of a graph mean."""
 
-    def __init__(self, graph: KnowledgeGraph) -> None:
+    def __init__(self, graph: GraphTables) -> None:
         self.graph = graph
         self.relations: list[str] = graph.relations["name"].to_pylist()
         self.types: list[str] = pc.unique(pc.cast(graph.entities["type"], pa.string())).to_pylist()
@@ -124,7 +124,7 @@ class _Names:
             yield _Texts.types(self.graph)
 
 
-def _label_names(graph: KnowledgeGraph) -> set[str]:
+def _label_names(graph: GraphTables) -> set[str]:
     """Columns and predicates of which the mapping makes the label of items."""
     tables = [
         graph.mapping.nodes[type_].columns for type_ in graph.item_types if type_ in graph.mapping.nodes
@@ -140,7 +140,7 @@ def _label_names(graph: KnowledgeGraph) -> set[str]:
 class _Edges:
     """Neighbours: by a relation, or of a type."""
 
-    graph: KnowledgeGraph
+    graph: GraphTables
     #: this end of each edge, and the other; shape (n_edges,), int32
     near: np.ndarray
     far: np.ndarray
@@ -149,7 +149,7 @@ class _Edges:
     operators: ClassVar[tuple[Operator, ...]] = ("=", "~")
 
     @classmethod
-    def of(cls, graph: KnowledgeGraph, edges: np.ndarray, *, backwards: bool) -> _Edges:
+    def of(cls, graph: GraphTables, edges: np.ndarray, *, backwards: bool) -> _Edges:
         head, tail = (graph.triples[end].to_numpy()[edges] for end in ("head", "tail"))
         return cls(graph, *((tail, head) if backwards else (head, tail)))
 
@@ -204,7 +204,7 @@ class _Numbers:
 
     operators: tuple[Operator, ...] = ("=", "<", "<=", ">", ">=")
 
-    def __init__(self, graph: KnowledgeGraph, predicate: str) -> None:
+    def __init__(self, graph: GraphTables, predicate: str) -> None:
         table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))
         self.size, self.ids, self.values = len(graph), table["id"].to_numpy(), table["value"].to_numpy()
         self.is_date = predicate in graph.mapping.date_predicates
@@ -243,7 +243,7 @@ class _Texts:
     closed: bool = False
 
     @classmethod
-    def labels(cls, graph: KnowledgeGraph) -> _Texts:
+    def labels(cls, graph: GraphTables) -> _Texts:
         """The labels of items."""
         labels = graph.entities["label"].take(pa.array(graph.item_entities))
         there = pc.not_equal(labels, "")
@@ -251,7 +251,7 @@ class _Texts:
         return cls(len(graph), ids, labels.filter(there), "the label", closed=True)
 
     @classmethod
-    def types(cls, graph: KnowledgeGraph) -> _Texts:
+    def types(cls, graph: GraphTables) -> _Texts:
         """The types of items."""
         types = pc.cast(graph.entities["type"], pa.string()).take(pa.array(graph.item_entities))
         return cls(len(graph), graph.item_entities, types, "the type", ("=",), closed=True)

@@ -15,12 +15,13 @@ import rdflib
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_knowledge_graph import write
+from movie_graph import write
 
 import kg_data
 from kgrec.errors import ArtifactError, ConfigError
+from kgrec.graph.build import build_graph, graph_of
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph, graph_of
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ntriples import iso_date, mapping_back, ntriples
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
