@@ -2,6 +2,7 @@
 
 vocabulary        ids as strings <-> row numbers
 interactions      users' interactions with items: value, time, positive or not
+histories         `Histories`: interactions by user, oldest first, weighted
 tables            `GraphTables`: tables of entities, triples, texts, numbers, vectors, and look-ups in them
 ntriples          the graph as RDF, one line per statement
 views             the graph for networkx, rdflib and PyG

@@ -17,7 +17,6 @@ from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.ingest import cells
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, positives, read_log
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
@@ -31,7 +30,7 @@ _LEAST = 1e-6
 
 @dataclass(frozen=True)
 class Interactions:
-    """Rows sorted by user, time and item; each pair of user and item once, the last kept.
+    """Distinct pairs of user and item, sorted by user, time and item; the latest row of a pair is kept.
 
     All arrays have the shape (len(self),).
     """
@@ -43,8 +42,10 @@ class Interactions:
     user: np.ndarray
     #: int32, rows of `items`
     item: np.ndarray
-    #: bool; a row that is not positive is seen, but not learned from
+    #: bool; other rows are known to the user, but not learned from
     positive: np.ndarray
+    #: int32; rows of the log with this user and item, of which the latest was kept
+    count: np.ndarray
     #: float32; nan where there is none
     value: np.ndarray | None = None
     #: int64, seconds since 1970; 0 where there is none
@@ -67,8 +68,8 @@ class Interactions:
         value = _joined(log.value, np.float32) if mapped and mapped.value else None
         time = _joined(log.time, np.int64) if mapped and mapped.time else None
         user = rank[_joined(log.user, np.int32)]
-        positive = positives(mapped, value, len(user))
-        return cls(users, items, user, _joined(log.item, np.int32), positive, value, time)._distinct()
+        item, positive = _joined(log.item, np.int32), positives(mapped, value, len(user))
+        return cls(users, items, user, item, positive, np.ones(len(user), np.int32), value, time)._distinct()
 
     @classmethod
     def from_frame(
@@ -97,18 +98,19 @@ class Interactions:
         return cls.from_log(log, items, mapped)
 
     def to_arrow(self) -> pa.Table:
-        """Columns user_id and item_id (dictionaries of strings), value, time and positive."""
+        """Columns user_id and item_id (dictionaries of strings), positive, count, and value and time where there are any."""
         columns = {"user_id": _strings(self.user, self.users), "item_id": _strings(self.item, self.items)}
         optional = {"value": self.value, "time": self.time}
         columns |= {name: pa.array(array) for name, array in optional.items() if array is not None}
-        return pa.table({**columns, "positive": pa.array(self.positive)})
+        return pa.table({**columns, "positive": pa.array(self.positive), "count": pa.array(self.count)})
 
     @classmethod
     def from_arrow(cls, table: pa.Table, items: Vocabulary) -> Interactions:
-        """Read back what `to_arrow` gave."""
+        """Read back what `to_arrow` gave; `count` is 1 in tables of older versions, which have no such column."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
         optional = {n: table[n].to_numpy() for n in ("value", "time") if n in table.column_names}
+        counted = "count" in table.column_names
         order = Vocabulary.of(users)
         return cls(
             order,
@@ -116,24 +118,37 @@ class Interactions:
             order.ids(users)[user].astype(np.int32),
             items.ids(named)[item].astype(np.int32),
             table["positive"].to_numpy(),
+            table["count"].to_numpy() if counted else np.ones(len(table), np.int32),
             **optional,
         )
 
     def matrix(self, positive_only: bool = True, half_life: float | None = None) -> csr_matrix:
-        """Users by items; shape (len(users), len(items)), float32.
+        """Users by items; shape (len(users), len(items)), float32, indices sorted.
 
         Args:
-            positive_only: Leave out what is only seen.
-            half_life: Days before a user's latest of these interactions at which one is worth a half; None: each is 1.
+            positive_only: Whether rows that are not positive are left out.
+            half_life: Days before the user's latest of these rows at which a row counts 1/2; None: each counts 1.
 
         Raises:
-            ConfigError: There are no times to weigh by.
+            ConfigError: There is a half-life, and the interactions have no times.
         """
         rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
         weight = np.ones(len(rows), np.float32) if half_life is None else self._decayed(rows, half_life)
         return csr_matrix(
             (weight, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
         )
+
+    def weights(self, half_life: float | None = None) -> np.ndarray:
+        """What each row has in `matrix(half_life=half_life)`, 0 if it is not positive; shape (len(self),), float32.
+
+        Raises:
+            ConfigError: There is a half-life, and the interactions have no times.
+        """
+        weights = self.positive.astype(np.float32)
+        if half_life is not None:
+            rows = np.flatnonzero(self.positive)
+            weights[rows] = self._decayed(rows, half_life)
+        return weights
 
     def _decayed(self, rows: np.ndarray, half_life: float) -> np.ndarray:
         if self.time is None:
@@ -174,7 +189,7 @@ class Interactions:
         """Some of the rows, by a mask or by sorted positions; users and items keep their codes."""
         value = self.value[chosen] if self.value is not None else None
         time = self.time[chosen] if self.time is not None else None
-        parts = {"user": self.user[chosen], "item": self.item[chosen], "positive": self.positive[chosen]}
+        parts = {name: getattr(self, name)[chosen] for name in ("user", "item", "positive", "count")}
         return replace(self, **parts, value=value, time=time)
 
     def dealt(
@@ -207,37 +222,38 @@ class Interactions:
         return held
 
     def _distinct(self) -> Interactions:
-        """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
+        """Sorted, with each pair of user and item once and counted."""
         size = max(len(self.items), 1)
         pair = self.user.astype(np.int64)
         pair *= size
         pair += self.item
         if self.time is None and self.value is None:
-            pair = cells.distinct(pair)
+            pair, count = _counted(pair)
             user, item = (pair // size).astype(np.int32), (pair % size).astype(np.int32)
-            return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool))
+            return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool), count=count)
+        kept, count = self._latest(pair)
+        keys = (pair[kept],) if self.time is None else (self.item[kept], self.time[kept], self.user[kept])
+        order = np.lexsort(keys)
+        return replace(self.rows(kept[order]), count=count[order])
+
+    def _latest(self, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row of each distinct number of `pair` that is kept, in no particular order, and how many rows have it, int32."""
         order = np.argsort(pair)
-        in_order = pair[order]
-        again = np.zeros(len(order), dtype=bool)
-        again[1:] = in_order[1:] == in_order[:-1]
-        # few rows repeat a pair: only these are ranked
+        again = np.diff(pair[order], prepend=-1) == 0
+        # few rows repeat a pair: only these are compared
         repeated = np.zeros(len(order), dtype=bool)
         repeated[order] = again | np.append(again[1:], False)
-        kept = np.flatnonzero(~repeated)
-        kept = np.concatenate([kept, self._last_of_each(np.flatnonzero(repeated), pair)])
-        if self.time is None:
-            return self.rows(kept[np.argsort(pair[kept])])
-        return self.rows(kept[np.lexsort((self.item[kept], self.time[kept], self.user[kept]))])
+        single, several = np.flatnonzero(~repeated), np.flatnonzero(repeated)
+        several = several[np.lexsort((*self._precedence(several), pair[several]))]
+        last = np.flatnonzero(np.diff(pair[several], append=-1) != 0)
+        count = np.concatenate([np.ones(len(single), np.int32), np.diff(last, prepend=-1).astype(np.int32)])
+        return np.concatenate([single, several[last]]), count
 
-    def _last_of_each(self, rows: np.ndarray, pair: np.ndarray) -> np.ndarray:
-        value, time = self.value, self.time
-        rank = [self.positive[rows]]
-        rank += [np.nan_to_num(value[rows], nan=-np.inf)] if value is not None else []
-        rank += [time[rows]] if time is not None else []
-        rows = rows[np.lexsort((*rank, pair[rows]))]
-        last = np.ones(len(rows), dtype=bool)
-        last[:-1] = np.diff(pair[rows]) != 0
-        return np.asarray(rows[last])
+    def _precedence(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Keys by which the last of equal pairs is kept, the most important one last: time, then value, then positive."""
+        keys: list[np.ndarray] = [self.positive[rows]]
+        keys += [np.nan_to_num(self.value[rows], nan=-np.inf)] if self.value is not None else []
+        return keys + ([self.time[rows]] if self.time is not None else [])
 
 
 def given(frame: Any, items: Vocabulary) -> Interactions:
@@ -278,6 +294,13 @@ def _sorted_users(log: InteractionRows) -> tuple[Vocabulary, np.ndarray]:
     rank = np.empty(len(order), dtype=np.int32)
     rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
     return Vocabulary(encoded.dictionary.take(order)), rank[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _counted(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct numbers, sorted, and how often each occurs, int32; `np.unique` hashes first and is slower."""
+    numbers = np.sort(numbers)
+    first = np.flatnonzero(np.diff(numbers, prepend=-1) != 0)
+    return numbers[first], np.diff(first, append=len(numbers)).astype(np.int32)
 
 
 def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:

@@ -88,6 +88,7 @@ def test_interactions_are_sorted_and_keep_the_last_of_a_pair(graph: KnowledgeGra
     assert log.user.tolist() == [0, 0, 1] and log.item.tolist() == [0, 1, 0]
     assert log.value.tolist() == [4.0, 5.0, 5.0] and log.time.tolist() == [20, 40, 10]
     assert log.positive.tolist() == [True, True, True]
+    assert log.count.tolist() == [1, 2, 1] and graph.report.repeated_pairs == 1
 
 
 def test_the_order_of_rows_leaves_no_trace(tmp_path: Path):

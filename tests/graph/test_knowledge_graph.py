@@ -27,7 +27,7 @@ def test_save_and_load(graph: KnowledgeGraph, tmp_path: Path):
         assert getattr(again, name).equals(getattr(graph, name)), name
     for name in ("users", "items"):
         assert getattr(again.interactions, name) == getattr(graph.interactions, name)
-    for name in ("user", "item", "positive", "value", "time"):
+    for name in ("user", "item", "positive", "count", "value", "time"):
         np.testing.assert_array_equal(getattr(again.interactions, name), getattr(graph.interactions, name))
     assert again.mapping == graph.mapping or again.mapping.to_dict() == graph.mapping.to_dict()
     assert again.report == graph.report and again.item_types == ("movie",)
