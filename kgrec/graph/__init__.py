@@ -1,7 +1,7 @@
 """The knowledge graph and the interactions with its items.
 
-vocabulary        ids as strings <-> row numbers
-interactions      users' interactions with items: value, time, positive or not
+vocabulary        distinct strings <-> row numbers
+interactions      users' interactions with items: sorted, distinct, counted
 histories         `Histories`: interactions by user, oldest first, weighted
 tables            `GraphTables`: tables of entities, triples, texts, numbers, vectors, and look-ups in them
 ntriples          the graph as RDF, one line per statement

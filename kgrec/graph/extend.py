@@ -19,7 +19,7 @@ from kgrec.ingest.deduplicate import TRIPLE_SCHEMA, unique_rows, unique_triples
 from kgrec.ingest.statements import RESOURCE, node_iri
 
 _TRIPLE = ("head", "relation", "tail")
-#: table -> its column of what it speaks of
+#: table -> its column of entities that it describes
 _SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
 
 
@@ -45,7 +45,7 @@ def extended(graph: GraphT, addition: GraphTables) -> tuple[GraphT, np.ndarray]:
 
 
 def without(addition: GraphT, entities: np.ndarray) -> GraphT:
-    """The addition less all that it says about some entities, which themselves stay."""
+    """The addition without its values, edges and names of some entities; the entities themselves stay."""
     kept = {
         name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
         for name, subject in {**_SUBJECT, "aliases": "id"}.items()
@@ -55,17 +55,17 @@ def without(addition: GraphT, entities: np.ndarray) -> GraphT:
 
 
 def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.ndarray) -> GraphT:
-    """The graph less what the addition says anew about some of its entities.
+    """The graph without the values of some entities that the addition replaces.
 
-    A row of a table says all of its columns anew, empty cells too. Of what comes from elsewhere, edges and RDF, those
-    relations and predicates of an entity are said anew that the addition has for it; others stay, and so do
-    edges that lead to it.
+    A row of a node table replaces all of its columns, also by empty cells. From edge tables and RDF, the addition
+    replaces those relations and predicates that it has for the entity; the others stay, and so do edges that
+    enter the entity.
 
     Args:
         graph: Has the entities.
-        addition: Says something about them.
-        ids: Of the addition's entities in `graph`; shape (len(addition),), int64.
-        rows: Which of them; int64.
+        addition: New values of these entities.
+        ids: Id in `graph` of each entity of the addition; shape (len(addition),), int64.
+        rows: Entities of the addition whose values replace old ones; int64.
     """
     row = np.full(len(graph), -1, dtype=np.int64)
     row[ids[rows]] = rows
@@ -87,7 +87,7 @@ def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.nda
 
 
 def differing(one: GraphTables, other: GraphTables, entities: np.ndarray) -> np.ndarray:
-    """Whether two graphs with the same ids say different things of each of some entities; shape (len(entities),), bool."""
+    """Whether some entities have different labels, values or edges in two graphs with the same ids; shape (len(entities),), bool."""
     changed = [
         one.entities["label"].take(entities).to_numpy() != other.entities["label"].take(entities).to_numpy()
     ]
@@ -101,7 +101,7 @@ def differing(one: GraphTables, other: GraphTables, entities: np.ndarray) -> np.
 
 
 def _facts(graph: GraphTables, name: str, subject: str, entities: np.ndarray) -> pa.Table:
-    """What a table says of some entities, each fact once, as values that can be compared."""
+    """Rows of one table about some entities, with comparable types."""
     table = getattr(graph, name)
     some = table.filter(pa.array(np.isin(table[subject].to_numpy(), entities)))
     columns = {column: some[column] for column in some.column_names}
@@ -113,7 +113,7 @@ def _facts(graph: GraphTables, name: str, subject: str, entities: np.ndarray) ->
 
 
 def _columns(addition: GraphTables, rows: np.ndarray) -> dict[int, set[str]]:
-    """Predicates and relations that the columns of its table have, for each of the rows that come from a table."""
+    """Names of predicates and relations of the table's columns, for each of the rows that come from a node table."""
     tabled = rows if addition.tabled is None else np.intersect1d(rows, addition.tabled)
     types = addition.entities["type"].take(pa.array(tabled)).to_pylist()
     named = {
@@ -131,17 +131,17 @@ def _predicates(graph: GraphTables, table: pa.Table) -> list[str]:
 
 
 def _unlabelled(entities: pa.Table, ids: np.ndarray) -> pa.Table:
-    """The entities, some of them without a label."""
+    """The entities with the labels of some removed."""
     blank = pa.array(np.isin(np.arange(len(entities)), ids))
     labels = pc.if_else(blank, "", pc.cast(entities["label"], pa.string()))
     return entities.set_column(entities.column_names.index("label"), "label", labels)
 
 
-# joining: what is known is long and what is added short, so nothing here goes through all that is known in Python
+# joining: the graph is long and the addition is short, so no loop in Python goes through the rows of the graph
 
 
 def matched(graph: GraphTables, addition: GraphTables) -> tuple[np.ndarray, np.ndarray]:
-    """Id in the larger graph of each of the addition's entities, and which of them are new there."""
+    """Id in the larger graph of each entity of the addition, shape (len(addition),), and which of them are new there; int64."""
     names, iris = addition.names.labels, addition.entities["iri"]
     entities, others = np.arange(len(graph)), graph.aliases["id"].to_numpy()
     ids = _owners(names, graph.names.labels, entities)
@@ -159,20 +159,20 @@ def matched(graph: GraphTables, addition: GraphTables) -> tuple[np.ndarray, np.n
 
 
 def _brought(addition: GraphTables) -> np.ndarray:
-    """Whether each of the addition's entities is a row of its tables."""
+    """Whether each entity of the addition has a row in its node tables."""
     rows = addition.tabled if addition.tabled is not None else np.empty(0, dtype=np.int64)
     return np.isin(np.arange(len(addition)), rows)
 
 
 def _are_rows(graph: GraphTables, ids: np.ndarray) -> np.ndarray:
-    """Whether these known entities are rows of tables; -1 is none. Of a type with a table there is nothing but its rows."""
+    """Whether known entities have a row in a node table: all of a type with a table do; False for -1."""
     types = graph.entities["type"].take(pa.array(ids, mask=ids < 0))
     tables = pa.array(list(graph.mapping.nodes), pa.string())
     return np.asarray(pc.is_in(pc.cast(types, pa.string()), value_set=tables).to_numpy(), dtype=bool)
 
 
 def _renamed(graph: GraphTables, addition: GraphT, new: np.ndarray) -> GraphT:
-    """The addition, in which new rows that claim the IRI of a known one have an IRI of their own."""
+    """The addition, in which new rows with the IRI of a known entity get an IRI of type and key."""
     taken = new[_owners(addition.entities["iri"], graph.entities["iri"], np.arange(len(graph)))[new] >= 0]
     if not len(taken):
         return addition
@@ -185,7 +185,7 @@ def _renamed(graph: GraphTables, addition: GraphT, new: np.ndarray) -> GraphT:
 
 
 def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray:
-    """Owner of each string in a long column, -1 where it is not there or several have it; shape (len(wanted),), int64."""
+    """Owner of each wanted string, -1 if it is absent from `among` or has several owners; shape (len(wanted),), int64."""
     wanted = pc.cast(wanted, pa.large_string())
     distinct = pc.unique(wanted)
     # the short column is hashed, not the long one
@@ -201,7 +201,7 @@ def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray
 
 
 def _entities(graph: GraphTables, addition: GraphTables, ids: np.ndarray, new: np.ndarray) -> pa.Table:
-    """Entities of both; a resource that the addition has a row for takes its type and key from there."""
+    """Entities of both; a resource that has a row in the addition takes type and key from that row."""
     only = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
     known = np.flatnonzero(ids < len(graph))
     was_resource = _equal(graph.entities["type"], RESOURCE)[ids[known]]
@@ -229,7 +229,7 @@ def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
 
 
 def _relations(graph: GraphTables, addition: GraphTables) -> tuple[pa.Table, np.ndarray]:
-    """Relations of both, known ones with their ids, and the new id of each of the addition's."""
+    """Relations of both, where known ones keep their ids, and the new id of each relation of the addition."""
     added = dict(zip(*(addition.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
     joint = dict(zip(*(graph.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
     joint |= {name: iri for name, iri in added.items() if name not in joint}
@@ -247,12 +247,12 @@ def _relations(graph: GraphTables, addition: GraphTables) -> tuple[pa.Table, np.
 def _triples(
     known: pa.Table, added: pa.Table, ids: np.ndarray, relation_ids: np.ndarray, sizes: tuple[int, int]
 ) -> pa.Table:
-    """Triples of both; `sizes` are the numbers of relations and of entities of the larger graph."""
+    """Triples of both, sorted; `sizes` are the numbers of relations and entities of the larger graph."""
     if not len(added):
         return known
     ends = (ids[added["head"].to_numpy()], relation_ids[added["relation"].to_numpy()])
     added = unique_triples(*ends, ids[added["tail"].to_numpy()], added["weight"].to_numpy())
-    if sizes[0] * sizes[1] ** 2 >= 2**63:  # too many for one number a triple
+    if sizes[0] * sizes[1] ** 2 >= 2**63:  # too large for one number per triple
         both = pa.concat_tables([known, added])
         return unique_triples(*(both[name].to_numpy() for name in TRIPLE_SCHEMA.names))
     keys, new_keys = _numbered(known, sizes[1]), _numbered(added, sizes[1])
@@ -267,24 +267,24 @@ def _triples(
 
 
 def _numbered(triples: pa.Table, entities: int) -> np.ndarray:
-    """One number a triple, in the order of the triples; int64."""
+    """One number per triple, increasing in the order of triples; int64."""
     heads, relations, tails = (triples[name].to_numpy().astype(np.int64) for name in _TRIPLE)
     return np.asarray((relations * entities + heads) * entities + tails)
 
 
 def _moved(table: pa.Table, ids: np.ndarray) -> pa.Table:
-    """The table with the larger graph's ids."""
+    """The table with ids of the larger graph."""
     moved = pa.array(ids[table["id"].to_numpy()].astype(np.int32))
     return table.set_column(0, "id", moved)
 
 
 def _joined(known: pa.Table, added: pa.Table, unique: Callable[[pa.Table], pa.Table]) -> pa.Table:
-    """Rows of both, by id; `unique` sorts and settles those of the entities that `added` speaks of."""
+    """Rows of both, sorted by id; `unique` sorts and deduplicates the rows of entities in `added`."""
     if not len(added):
         return known
     touched = np.isin(known["id"].to_numpy(), added["id"].to_numpy())
-    settled = unique(pa.concat_tables([added, known.filter(pa.array(touched))]))
-    both = pa.concat_tables([known.filter(pa.array(~touched)), settled.cast(known.schema)])
+    merged = unique(pa.concat_tables([added, known.filter(pa.array(touched))]))
+    both = pa.concat_tables([known.filter(pa.array(~touched)), merged.cast(known.schema)])
     ids = both["id"].to_numpy()
     if (np.diff(ids) < 0).any():
         both = both.take(pa.array(np.argsort(ids, kind="stable")))
@@ -292,7 +292,7 @@ def _joined(known: pa.Table, added: pa.Table, unique: Callable[[pa.Table], pa.Ta
 
 
 def _one_vector_each(table: pa.Table) -> pa.Table:
-    """Of several vectors for one entity and predicate, the first."""
+    """The first vector of each entity and predicate."""
     predicates = pc.cast(table["predicate"], pa.string()).combine_chunks().dictionary_encode()
     kinds = max(len(predicates.dictionary), 1)
     codes = table["id"].to_numpy().astype(np.int64) * kinds + predicates.indices.to_numpy()
@@ -301,7 +301,7 @@ def _one_vector_each(table: pa.Table) -> pa.Table:
 
 
 def _renumbered(graph: GraphTables, larger: GraphTables) -> Interactions:
-    """The interactions, by the items' places in the larger graph."""
+    """The interactions with the item rows of the larger graph."""
     place = np.full(len(larger), -1, dtype=np.int32)
     place[larger.item_entities] = np.arange(len(larger.item_entities))
     codes = place[graph.item_entities]

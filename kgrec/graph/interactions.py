@@ -1,6 +1,6 @@
-"""Who took what.
+"""Users' interactions with items.
 
-Enters: the interactions that a build read, or a frame. Leaves: `Interactions`, in codes of users and items, sorted.
+Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows of user and item numbers. Writes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kgrec.ingest.tables import frame_table
 
 logger = logging.getLogger(__name__)
 
-#: weight of an interaction in the history, however long ago
+#: smallest weight of an interaction, however old
 _LEAST = 1e-6
 
 
@@ -56,14 +56,14 @@ class Interactions:
 
     @classmethod
     def none(cls, items: Vocabulary) -> Interactions:
-        """No interactions at all."""
+        """An empty log."""
         return cls.from_log(InteractionRows(), items, None)
 
     @classmethod
     def from_log(
         cls, log: InteractionRows, items: Vocabulary, mapped: InteractionTable | None
     ) -> Interactions:
-        """Sort what a build read, and keep each pair of user and item once."""
+        """Sort the rows that a build read, and keep each pair of user and item once."""
         users, rank = _sorted_users(log)
         value = _joined(log.value, np.float32) if mapped and mapped.value else None
         time = _joined(log.time, np.int64) if mapped and mapped.time else None
@@ -86,7 +86,7 @@ class Interactions:
         """Read a pandas, polars or Arrow frame.
 
         Raises:
-            SourceError: A column is not there, or an item is unknown.
+            SourceError: A column is missing, or an item is unknown.
         """
         mapped = InteractionTable(
             file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
@@ -106,7 +106,7 @@ class Interactions:
 
     @classmethod
     def from_arrow(cls, table: pa.Table, items: Vocabulary) -> Interactions:
-        """Read back what `to_arrow` gave; `count` is 1 in tables of older versions, which have no such column."""
+        """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
         optional = {n: table[n].to_numpy() for n in ("value", "time") if n in table.column_names}
@@ -159,7 +159,7 @@ class Interactions:
         latest = np.full(len(self.users), np.iinfo(np.int64).min)
         np.maximum.at(latest, self.user[rows], self.time[rows])
         days = (latest[self.user[rows]] - self.time[rows]) / 86_400
-        # An old interaction is still one: it never weighs nothing.
+        # an old interaction still counts: its weight is never 0
         weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
         return weight
 
@@ -169,16 +169,16 @@ class Interactions:
         """Hold out a share of each user's positives: the latest, or some at random.
 
         Args:
-            share: Of each user's positives, rounded, at least one and not all.
-            rng: Draws what is held out; also settles which of simultaneous rows is the later.
+            share: Share of each user's positives, rounded; at least one row, and never all of them.
+            rng: Draws the rows to hold out; breaks ties between simultaneous rows.
             by: "time" needs times.
 
         Returns:
-            What is left, negative rows included, and what is held out. Users with fewer than
-            three positives stay whole in the first.
+            The remaining rows, among them all that are not positive, and the held-out rows. Users with fewer than
+            three positives keep all their rows.
 
         Raises:
-            SourceError: `by` is "time" and there are no times.
+            SourceError: `by` is "time", and there are no times.
         """
         if by == "time" and self.time is None:
             raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
@@ -195,15 +195,15 @@ class Interactions:
     def dealt(
         self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The positives, each user's in an order: in time, or drawn.
+        """The positives of each user, in the order of time or in a random order.
 
         Args:
-            rng: Draws the order; also settles which of simultaneous rows is the later.
+            rng: Draws the order; breaks ties between simultaneous rows.
             by: "time" needs times.
 
         Returns:
-            Rows, by user and that order, and the place of each among its user's, from 0, both of shape (n_positives,);
-            and how many each user has, shape (len(users),).
+            Rows, sorted by user and by that order; the rank of each row within its user, from 0; both of shape
+            (n_positives,). And the number of positives of each user, shape (len(users),).
         """
         rows = np.flatnonzero(self.positive)
         keys = [rng.random(len(rows)), self.user[rows]]
@@ -257,17 +257,17 @@ class Interactions:
 
 
 def given(frame: Any, items: Vocabulary) -> Interactions:
-    """`Interactions`, or a frame of them."""
+    """`Interactions` as they are, or read from a frame."""
     return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, items)
 
 
 def held_out_of(frame: Any, log: Interactions) -> Interactions:
-    """The held-out positives that can be ranked, with the user codes of `log`.
+    """The held-out positives that can be ranked, with the user numbers of `log`.
 
-    Those of unknown users cannot, nor those that training has: they are excluded from the ranking.
+    Rows of unknown users are left out, and so are pairs in the training data, which rankings exclude.
 
     Raises:
-        SourceError: None is left.
+        SourceError: No row remains.
     """
     valid = given(frame, log.items)
     user = log.users.ids(valid.users.labels)[valid.user]
@@ -288,7 +288,7 @@ def held_out_of(frame: Any, log: Interactions) -> Interactions:
 
 
 def _sorted_users(log: InteractionRows) -> tuple[Vocabulary, np.ndarray]:
-    """The users, sorted, and the place of each code among them."""
+    """The users, sorted, and the rank of each user code."""
     encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
     order = pc.sort_indices(encoded.dictionary)
     rank = np.empty(len(order), dtype=np.int32)
@@ -322,14 +322,14 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 def _refuse_unknown(report: Report) -> None:
     if report.unknown_items.count:
         raise SourceError(
-            f"{report.unknown_items.count:,} interactions name an item that is unknown, first "
+            f"{report.unknown_items.count:,} interactions name an unknown item, first "
             f"{report.unknown_items.first[0]}.",
             "Leave these rows out, or add their items first.",
         )
 
 
 def of_items(matrix: sp.csr_matrix, which: np.ndarray) -> sp.csr_matrix:
-    """The interactions with some items, given by a mask; of the same shape."""
+    """The entries of some items, given by a mask of shape (n_items,); the matrix keeps its shape."""
     kept = which[matrix.indices]
     indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), matrix.shape)

@@ -1,4 +1,4 @@
-"""What a graph holds, in numbers.
+"""Counts and quantiles of a graph.
 
 Enters: `GraphTables`. Leaves: counts, quantiles and first examples, ready for JSON. Writes nothing.
 """
@@ -19,11 +19,11 @@ _QUANTILES = {"min": 0.0, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95, 
 
 
 def stats(graph: GraphTables) -> dict[str, Any]:
-    """Counts of what there is, and of what is likely to be a mistake.
+    """Counts, and likely mistakes.
 
     Beside the plain counts: `edges between types`, `text`, `numbers` and `vectors` by predicate; quantiles of `degree` and
     of `item degree` (edges in either direction); `connected components`; `duplicate labels` within a type; and
-    `relations that touch one item`, which say nothing about likeness.
+    `relations that touch one item`, which relate no two items.
     """
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     degree = np.bincount(heads, minlength=len(graph)) + np.bincount(tails, minlength=len(graph))
@@ -43,15 +43,15 @@ def stats(graph: GraphTables) -> dict[str, Any]:
         "text": _counts(graph.text["predicate"]),
         "numbers": _counts(graph.numbers["predicate"]),
         "vectors": _counts(graph.vectors["predicate"]),
-        "degree": _spread(degree),
-        "item degree": _spread(degree[items]),
+        "degree": _quantiles(degree),
+        "item degree": _quantiles(degree[items]),
         "connected components": _components(heads, tails, len(graph)),
         "duplicate labels": _duplicates(graph.entities),
         "relations that touch one item": _on_one_item(graph, heads, relations, tails),
     }
 
 
-#: the part of `stats` that a build prints
+#: keys of `stats` that a build prints
 BRIEF = ("nodes", "edges", "items", "isolated items", "items without text", "interactions", "users")
 
 
@@ -75,7 +75,7 @@ def _between_types(
     return dict(sorted(found.items()))
 
 
-def _spread(degree: np.ndarray) -> dict[str, float]:
+def _quantiles(degree: np.ndarray) -> dict[str, float]:
     if not len(degree):
         return {}
     found = np.quantile(degree, list(_QUANTILES.values()), method="inverted_cdf").tolist()

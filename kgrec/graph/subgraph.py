@@ -1,4 +1,4 @@
-"""A part of a graph: its edges as a sparse matrix, and a smaller graph around some nodes.
+"""Edges as a sparse matrix, and the neighbourhood of some nodes as a graph.
 
 Enters: `GraphTables`. Leaves: a `csr_matrix`, or a smaller graph of the same class. Writes nothing.
 """
@@ -25,7 +25,7 @@ Direction = Literal["out", "in", "both"]
 def csr(graph: GraphTables, relation: str | None, direction: Direction) -> csr_matrix:
     """Weights of the edges from row to column; see `KnowledgeGraph.csr`."""
     if direction not in ("out", "in", "both"):
-        raise ConfigError(f"'{direction}' is no direction of edges.", "Give out, in or both.")
+        raise ConfigError(f"'{direction}' is not a direction of edges.", "Give out, in or both.")
     triples = graph.triples
     if relation is not None:
         names = graph.relations["name"].to_pylist()
@@ -45,7 +45,7 @@ def csr(graph: GraphTables, relation: str | None, direction: Direction) -> csr_m
 
 
 def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> GraphT:
-    """What lies within some steps of some nodes; see `KnowledgeGraph.subgraph`."""
+    """The nodes within `hops` edges of some nodes; see `KnowledgeGraph.subgraph`."""
     if hops < 0:
         raise ConfigError(f"hops is {hops}.", "Give 0 or more.")
     kept = _reached(graph, _entities(graph, nodes), hops)
@@ -70,9 +70,10 @@ def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> Gra
 
 def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
     if isinstance(nodes, np.ndarray) and nodes.dtype.kind in "iu":
-        if len(nodes) and (nodes.min() < 0 or nodes.max() >= len(graph)):
+        outside = (nodes < 0) | (nodes >= len(graph))
+        if outside.any():
             raise UnknownId(
-                f"There are {len(graph):,} entities, and not all of these ids are among them.",
+                f"There are {len(graph):,} entities, and {nodes[outside][0]} is not the id of one.",
                 "Ids count from 0.",
             )
         return np.unique(nodes)
@@ -87,7 +88,7 @@ def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarr
 
 
 def _reached(graph: GraphTables, start: np.ndarray, hops: int) -> np.ndarray:
-    """Sorted ids of what is at most `hops` edges away, in either direction."""
+    """Sorted ids of the entities at most `hops` edges away, in either direction."""
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     reached = np.zeros(len(graph), dtype=bool)
     reached[start] = True
@@ -100,7 +101,7 @@ def _reached(graph: GraphTables, start: np.ndarray, hops: int) -> np.ndarray:
 
 
 def _edges(graph: GraphTables, place: np.ndarray) -> tuple[pa.Table, pa.Table]:
-    """Relations that are left and triples between kept nodes; the order of triples stays."""
+    """The triples between kept nodes, in their old order, and the relations that these have."""
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     rows = np.flatnonzero((place[heads] >= 0) & (place[tails] >= 0))
     used, renumbered = np.unique(relations[rows], return_inverse=True)
@@ -118,7 +119,7 @@ def _rows(table: pa.Table, place: np.ndarray) -> pa.Table:
 
 
 def _interactions(graph: GraphTables, smaller: GraphTables, place: np.ndarray) -> Interactions:
-    """Those with items that are kept, and their users."""
+    """The interactions with kept items, and their users."""
     code = np.full(len(smaller), -1, dtype=np.int32)
     code[smaller.item_entities] = np.arange(len(smaller.item_entities))
     kept = place[graph.item_entities]

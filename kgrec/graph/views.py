@@ -1,4 +1,4 @@
-"""The graph as other libraries have it.
+"""The graph for other libraries.
 
 Enters: `GraphTables`. Leaves: frames; graphs of networkx, rdflib and PyG. Writes nothing.
 """
@@ -58,7 +58,7 @@ def to_networkx(graph: GraphTables) -> nx.MultiDiGraph:
 
 
 def to_rdflib(graph: GraphTables) -> rdflib.Graph:
-    """The statements of `kgrec.graph.ntriples`: what an export to N-Triples has."""
+    """The statements of :func:`kgrec.graph.ntriples.ntriples`."""
     import rdflib
 
     view = rdflib.Graph()
@@ -70,7 +70,7 @@ def to_rdflib(graph: GraphTables) -> rdflib.Graph:
 
 
 def to_hetero_data(graph: GraphTables) -> HeteroData:
-    """One node store a type, with `key`s; one edge store a (type, relation, type), with `edge_index` and `edge_weight`."""
+    """One node store per type, with `key`; one edge store per (type, relation, type), with `edge_index` and `edge_weight`."""
     import torch
     from torch_geometric.data import HeteroData
 

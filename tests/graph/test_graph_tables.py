@@ -92,7 +92,7 @@ CALLS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "ntriples.mapping_back": lambda graph, *_: ntriples.mapping_back(graph, "graph.nt"),
     "ntriples.ntriples": lambda graph, *_: list(ntriples.ntriples(graph)),
     "ntriples.predicate_iri": lambda graph, *_: ntriples.predicate_iri(graph, "plot"),
-    "ntriples.unsaid": lambda graph, *_: ntriples.unsaid(graph),
+    "ntriples.not_in_rdf": lambda graph, *_: ntriples.not_in_rdf(graph),
     "stats.stats": lambda graph, *_: stats.stats(graph),
     "subgraph.csr": lambda graph, *_: subgraph.csr(graph, None, "both").toarray(),
     "subgraph.subgraph": lambda graph, *_: subgraph.subgraph(graph, ["movie/01"], 1),

@@ -161,7 +161,5 @@ def test_no_interactions_are_allowed():
 
 
 def test_unknown_items_in_a_frame_are_refused():
-    with pytest.raises(
-        SourceError, match=r'1 interactions name an item that is unknown, first interactions:1: "z"'
-    ):
+    with pytest.raises(SourceError, match=r'1 interactions name an unknown item, first interactions:1: "z"'):
         Interactions.from_frame(pd.DataFrame({"user_id": ["u"], "item_id": ["z"]}), ITEMS)

@@ -31,7 +31,7 @@ def test_csr(graph: KnowledgeGraph):
     assert (both != both.T).nnz == 0 and both[6, 3] == both[3, 6] == 2.0
     with pytest.raises(UnknownId, match="There is no relation 'rate' in the graph"):
         graph.csr("rate")
-    with pytest.raises(ConfigError, match="'up' is no direction"):
+    with pytest.raises(ConfigError, match="'up' is not a direction"):
         graph.csr(direction="up")
 
 
@@ -69,7 +69,7 @@ def test_a_subgraph_of_everything_is_the_graph(graph: KnowledgeGraph, tmp_path: 
 def test_a_subgraph_of_unknown_nodes_is_refused(graph: KnowledgeGraph):
     with pytest.raises(UnknownId, match="There is no node 'movie/3' in the graph"):
         graph.subgraph(["movie/01", "movie/3"])
-    with pytest.raises(UnknownId, match="There are 11 entities"):
+    with pytest.raises(UnknownId, match="There are 11 entities, and 11 is not the id of one"):
         graph.subgraph(np.array([11]))
 
 

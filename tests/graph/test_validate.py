@@ -31,25 +31,25 @@ def test_a_sound_graph_has_no_findings(graph: KnowledgeGraph):
             "entities",
             "id",
             list(range(10, -1, -1)),
-            "violation: entities: 10 ids are not the number of their row",
+            "violation: entities: 10 ids are not the numbers of their rows",
         ),
-        ("entities", "key", ["x"] * 11, "violation: entities: 5 entities have the type and key of another"),
-        ("entities", "iri", ["a b"] * 11, "violation: entities: 11 IRIs are no IRIs"),
+        ("entities", "key", ["x"] * 11, "violation: entities: 5 entities repeat the type and key of another"),
+        ("entities", "iri", ["a b"] * 11, "violation: entities: 11 IRIs are invalid"),
         ("entities", "label", [""] * 11, "warning: entities: 11 entities have no label"),
         ("entities", "label", [None] * 11, "violation: entities: 11 cells are null"),
-        ("relations", "name", ["r"] * 6, "violation: relations: 5 relations have the name of another"),
-        ("triples", "tail", [99] * 12, "violation: triples: 12 tails are not there"),
-        ("triples", "relation", [*[0] * 11, 1], "warning: relations: 4 relations have no triple"),
+        ("relations", "name", ["r"] * 6, "violation: relations: 5 relations repeat the name of another"),
+        ("triples", "tail", [99] * 12, "violation: triples: 12 tails do not exist"),
+        ("triples", "relation", [*[0] * 11, 1], "warning: relations: 4 relations have no triples"),
         (
             "triples",
             "relation",
             list(range(5, -1, -1)) * 2,
-            "violation: triples: 10 triples are not in order",
+            "violation: triples: 10 triples are not sorted",
         ),
         ("triples", "weight", [float("nan")] * 12, "violation: triples: 12 weights are not finite"),
         ("numbers", "value", [1.0, float("inf")], "violation: numbers: 1 numbers are not finite"),
-        ("text", "id", [-1], "violation: text: 1 entities are not there"),
-        ("aliases", "key", ["2"], "violation: aliases: 1 names are those of an entity"),
+        ("text", "id", [-1], "violation: text: 1 entities do not exist"),
+        ("aliases", "key", ["2"], "violation: aliases: 1 names belong to an entity"),
     ],
 )
 def test_what_is_wrong_is_found(
@@ -70,12 +70,12 @@ def test_shapes(graph: KnowledgeGraph, tmp_path: Path):
     long, unrated = graph.validate(tmp_path / "shapes.ttl")
     assert str(long) == (
         "violation: http://ex.org/Q1: https://example.org/relation/runtime: too long "
-        '(it is "90"^^<http://www.w3.org/2001/XMLSchema#integer>)'
+        '(the value is "90"^^<http://www.w3.org/2001/XMLSchema#integer>)'
     )
     assert (unrated.severity, unrated.where) == ("warning", "https://example.org/movie/a%2Fb%20c")
     assert graph.validate(tmp_path / "shapes.ttl") == [long, unrated]
     (tmp_path / "bad.ttl").write_text("this is no Turtle")
-    with pytest.raises(SourceError, match="is no RDF"):
+    with pytest.raises(SourceError, match="is not valid RDF"):
         graph.validate(tmp_path / "bad.ttl")
     with pytest.raises(SourceError, match="cannot be read"):
         graph.validate(tmp_path / "none.ttl")
