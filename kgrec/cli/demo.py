@@ -49,7 +49,7 @@ def demo(
 def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
     """All steps, graph/ and model/ in `folder`; gives what `--json` prints."""
     import kg_data
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
 
     source = kg_data.movies()
     out.say(f"1. The graph, from {source}")

@@ -1,6 +1,6 @@
-"""Strings and contiguous numbers for them.
+"""Distinct strings and their row numbers.
 
-Enters: labels. Leaves: a `Vocabulary`, which the tables of a graph and the rows of an embedding are in the order of.
+Enters: labels. Leaves: a `Vocabulary`; tables of a graph and matrices of embeddings have their rows in its order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from kgrec.errors import nearest
 
-#: so many labels are looked up one by one: Arrow would hash the whole vocabulary each time
+#: up to this many labels are looked up in a dict: Arrow hashes the whole vocabulary on every call
 _FEW = 1000
 
 
@@ -66,7 +66,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, labels: Sequence[str] | pa.Array) -> Vocabulary:
-        """The distinct ones among `labels`, sorted."""
+        """The distinct labels, sorted."""
         distinct = pc.unique(_as_strings(labels))
         return cls(distinct.take(pc.sort_indices(distinct)))
 
@@ -108,7 +108,7 @@ class Vocabulary:
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def nearest(self, label: str) -> list[str]:
-        """The three labels that look most like `label`."""
+        """The three labels that are spelled most like `label`."""
         return nearest(label, self.sorted_labels)
 
     @cached_property

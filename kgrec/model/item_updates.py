@@ -22,8 +22,9 @@ from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.neighborhoods import hops_of
 from kgrec.encode.text import TextEncoder, TextProgress
 from kgrec.errors import ConfigError, SourceError
+from kgrec.graph.build import read_addition
 from kgrec.graph.extend import differing, matched, outdated, without
-from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping

@@ -115,7 +115,7 @@ def make_model(folder: Path, items: int) -> None:
     import scipy.sparse as sp
 
     from kgrec import Config
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
     from kgrec.graph.vocabulary import Vocabulary
     from kgrec.model import storage
     from kgrec.model.model import Model, Parameters

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import kgrec
 from kgrec.encode.featurizer import Featurizer, ItemFeatures, item_numbers
-from kgrec.graph.knowledge_graph import read_addition
+from kgrec.graph.build import read_addition
 from kgrec.graph.vocabulary import Vocabulary
 
 MAPPING = """\

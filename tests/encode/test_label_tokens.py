@@ -14,7 +14,8 @@ from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.label_tokens import LABEL_TOKEN, token_mentions
 from kgrec.encode.neighborhoods import neighborhoods_of
 from kgrec.evaluate.ablation import ablated
-from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
+from kgrec.graph.build import read_addition
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 MAPPING = """\
 version: 1

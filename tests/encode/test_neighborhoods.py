@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 import kgrec
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.neighborhoods import hops_of, neighborhoods_of
-from kgrec.graph.knowledge_graph import KnowledgeGraph, read_addition
+from kgrec.graph.build import read_addition
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.ingest.deduplicate import unique_triples
 
 MAPPING = """\

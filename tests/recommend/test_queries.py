@@ -115,7 +115,7 @@ def test_a_condition_leaves_out_items_whatever_the_question(rec):
 def test_unknown_names_in_filters(rec):
     assert error(UnknownId, rec.recommend, ["u1"], deny=["f9"])[0] == "There is no item 'f9' in the model."
     assert error(UnknownId, rec.recommend, ["u1"], where="genres = Western")[0] == (
-        "where, character 10: 'Western' is the name of no neighbour by 'genres'."
+        "where, character 10: 'Western' matches no neighbour by 'genres'."
     )
     assert error(ConfigError, rec.similar_items, ["f1"], where="genres =")[0].startswith(
         "where, character 9:"

@@ -474,7 +474,8 @@ def test_what_was_not_liked_is_in_no_list_of_validation(given):
     """User 0 likes items 0 to 8 and met 9; item 10 is in no interaction, so that another one is made new."""
     items = Vocabulary.of(pa.array([f"i{n:02d}" for n in range(11)]))
     item = np.arange(10, dtype=np.int32)
-    log = Interactions(Vocabulary.of(pa.array(["u"])), items, np.zeros(10, np.int32), item, item < 9)
+    user, count = np.zeros(10, np.int32), np.ones(10, np.int32)
+    log = Interactions(Vocabulary.of(pa.array(["u"])), items, user, item, item < 9, count)
     held_out = log.rows(item == 4) if given else None
     left = log.rows(item != 4) if given else log
     known = np.arange(11) < 10
