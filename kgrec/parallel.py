@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from kgrec.errors import KgrecError
+
 
 def mixed_precision(device: str) -> AbstractContextManager[Any]:
     """Products of half precision within the block, on a GPU; on CPUs they would be slower."""
@@ -81,14 +83,14 @@ def idle_cores() -> int:
 
 
 class OneAtATime:
-    """A lock for changes of an object: threads wait for each other, and a change within a change is refused.
+    """A lock for changes of an object: threads wait for each other.
 
     Args:
-        refusal: Raised when a thread enters again before it has left.
+        what: The object, in words.
     """
 
-    def __init__(self, refusal: Exception) -> None:
-        self._refusal = refusal
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._renew()
         _locks.add(self)
 
@@ -97,9 +99,16 @@ class OneAtATime:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait until no other thread is in such a block."""
+        """A block that one thread at a time is in.
+
+        Raises:
+            KgrecError: This thread is in such a block already: of two nested changes the outer one would undo the inner one.
+        """
         if self._holder == threading.get_ident():
-            raise self._refusal
+            raise KgrecError(
+                f"A change of {self._what} is under way in this thread, so no other one can begin in it.",
+                "Make the second change after the first has returned.",
+            )
         # kept here: in a child that is forked within the block the attribute is another lock
         lock = self._lock
         with lock:

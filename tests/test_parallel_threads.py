@@ -11,7 +11,7 @@ import pytest
 import torch
 from forked import in_child
 
-from kgrec.errors import ConfigError
+from kgrec.errors import KgrecError
 from kgrec.parallel import OneAtATime, idle_cores, thread_count, threads, usable_cores
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -117,7 +117,7 @@ def test_torch_has_one_thread_in_a_forked_child():
 
 def test_changes_of_several_threads_are_all_there():
     """Each reads the number, lets others run, and writes it back raised by one."""
-    changes, number, pause = OneAtATime(ConfigError("nested", "")), [0], threading.Event()
+    changes, number, pause = OneAtATime("the number"), [0], threading.Event()
 
     def change() -> None:
         with changes.turn():
@@ -132,15 +132,19 @@ def test_changes_of_several_threads_are_all_there():
 
 
 def test_a_change_within_a_change_is_refused():
-    changes = OneAtATime(ConfigError("One is under way.", "Wait."))
-    with changes.turn(), pytest.raises(ConfigError, match="One is under way"), changes.turn():
+    changes = OneAtATime("the number")
+    with (
+        changes.turn(),
+        pytest.raises(KgrecError, match="A change of the number is under way"),
+        changes.turn(),
+    ):
         pass
     with changes.turn():
         pass
 
 
 def test_a_change_that_fails_makes_room_for_the_next():
-    changes = OneAtATime(ConfigError("nested", ""))
+    changes = OneAtATime("the number")
     with pytest.raises(KeyError), changes.turn():
         raise KeyError
     with changes.turn():
@@ -149,7 +153,7 @@ def test_a_change_that_fails_makes_room_for_the_next():
 
 @forks
 def test_a_lock_that_another_thread_holds_is_free_in_a_forked_child():
-    changes, inside, leave = OneAtATime(ConfigError("nested", "")), threading.Event(), threading.Event()
+    changes, inside, leave = OneAtATime("the number"), threading.Event(), threading.Event()
 
     def change() -> None:
         with changes.turn():
@@ -171,7 +175,7 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_forked_child():
 
 @forks
 def test_a_child_that_is_forked_within_a_change_leaves_it_and_begins_another():
-    changes = OneAtATime(ConfigError("nested", ""))
+    changes = OneAtATime("the number")
     with changes.turn():
         answer = in_child(lambda: _after(changes))
     assert answer == b"changed"

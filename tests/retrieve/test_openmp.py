@@ -25,7 +25,7 @@ def test_a_search_after_a_fork_gives_the_same_lists(kind: str, tmp_path: Path):
     """With two threads in the parent, for one thread makes no pool that the child could wait for."""
     command = [sys.executable, Path(__file__).with_name("forking.py"), kind, str(tmp_path)]
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": path}
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
