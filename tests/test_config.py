@@ -91,6 +91,15 @@ def test_a_name_of_two_sections_is_ambiguous():
         ("learning_rate=0", "train.learning_rate is 0: input should be greater than 0."),
         ("history_dropout=1", "train.history_dropout is 1: input should be less than 1."),
         ("valid_by=user", "train.valid_by is 'user': input should be 'auto', 'random' or 'time'."),
+        (
+            "train.threads=0",
+            "train.threads is 0: input should be greater than or equal to 1, or input should be 'idle'.",
+        ),
+        (
+            "train.threads=busy",
+            "train.threads is 'busy': input should be a valid integer, unable to parse string as an integer, "
+            "or input should be 'idle'.",
+        ),
         ("seed=-1", "train.seed is -1: input should be greater than or equal to 0."),
         (
             "dim=wide",

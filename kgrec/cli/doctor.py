@@ -70,13 +70,13 @@ def _machine() -> dict[str, str]:
     try:
         import torch
 
-        from kgrec.parallel import idle_cores
+        from kgrec.parallel import idle_cores, usable_cores
     except ImportError as error:
         return {"gpu": f"unknown: {error}", "cores": str(os.cpu_count())}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
         "gpu": gpu,
-        "cores": f"{os.cpu_count()}, {idle_cores()} idle",
+        "cores": f"{os.cpu_count()}, {usable_cores()} usable, {idle_cores()} idle",
         "torch threads": str(torch.get_num_threads()),
     }
 

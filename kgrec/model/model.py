@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from kgrec.config import Config
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.user_encoder import UserEncoder, units
+from kgrec.errors import ArtifactError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
@@ -33,6 +34,10 @@ from kgrec.storage import artifacts
 PARAMETERS = (
     *("dense", "entity", "relation_scale", "identity", "degree_exponent"),
     *("featurizer.idf", "featurizer.token_idf"),
+)
+#: how a model gets to another process
+HOW_TO_SEND = (
+    "Save it, send the folder's path to the workers, and call Recommender.load(folder) in each of them."
 )
 #: conditions whose answers are kept, one byte per item: callers ask for many users in parts
 _CONDITIONS = 16
@@ -73,6 +78,19 @@ class Model:
     inputs: dict[str, str] = field(default_factory=dict)
     #: the folder that it was read from or written to, and its manifest
     origin: tuple[Path, artifacts.Manifest] | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise ArtifactError(
+            "A model cannot be pickled: it reads its graph and its parameters from its folder when they are needed.",
+            HOW_TO_SEND,
+        )
+
+    def __copy__(self) -> Model:
+        """Itself, for it never changes."""
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Model:
+        return self
 
     @property
     def version(self) -> str:

@@ -62,10 +62,12 @@ def load(folder: Path) -> Model:
     Raises:
         ArtifactError: It is not there, of another version, or corrupt.
     """
+    # what is read later is found there from any working folder
+    named = folder.absolute()
     return artifacts.reading(
         folder,
         "model",
-        lambda place, manifest: _read(place, manifest, folder),
+        lambda place, manifest: _read(place, manifest, named),
         (_PARAMETERS, _NODES, f"{_GRAPH}/"),
     )
 

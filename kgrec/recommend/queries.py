@@ -38,8 +38,8 @@ class Queries(ABC):
         """The trained model."""
 
     @abstractmethod
-    def _encoder(self) -> TextEncoder | None:
-        """The text encoder that the model was trained with."""
+    def _encoder(self, model: Model) -> TextEncoder | None:
+        """The text encoder that a model was trained with."""
 
     def recommend(
         self,
@@ -178,7 +178,7 @@ class Queries(ABC):
         model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
         texts = [texts] if isinstance(texts, str) else list(texts)
         length, only = limits.length(len(model.items)), limits.rows(model)
-        found, scores = ranked(model, encoded(model, texts, self._encoder()), length, only)
+        found, scores = ranked(model, encoded(model, texts, self._encoder(model)), length, only)
         names = pa.array(texts, pa.large_string())
         return ranked_frame(
             "text", names, "item_id", model.items.ids, found, scores, min_score=min_score, arrow=arrow

@@ -132,7 +132,8 @@ def _fitted(kind: Any, options: IALS | BPR, data: Data, **others: float) -> Any:
             num_threads=1,
             **others,
         )
-        model.fit(ones(data.positives), show_progress=False)
+        # a copy, for implicit puts the columns of its matrix in order
+        model.fit(ones(data.positives).copy(), show_progress=False)
     return model
 
 

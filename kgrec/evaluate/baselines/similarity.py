@@ -92,11 +92,9 @@ class Neighborhood:
 
 
 def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order.
-
-    The columns of `matrix` are put in order, too.
-    """
-    matrix.sort_indices()
+    """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order."""
+    if not matrix.has_sorted_indices:
+        matrix = matrix.sorted_indices()
     kept = matrix.data > 0
     for row in np.flatnonzero(np.diff(matrix.indptr) > most):
         part = slice(*matrix.indptr[row : row + 2])
