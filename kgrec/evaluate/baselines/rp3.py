@@ -57,7 +57,7 @@ class RP3beta:
 
 @dataclass(frozen=True)
 class P3alpha:
-    """RP3beta with beta 0, which does not re-rank by popularity; see `RP3beta`."""
+    """P3alpha, random walks of three steps (Cooper et al. 2014): `RP3beta` with beta 0."""
 
     alpha: float = 1.0
     neighbors: int = 100

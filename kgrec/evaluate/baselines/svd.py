@@ -17,7 +17,7 @@ from kgrec.evaluate.baselines.fitted import ItemVectors, ones
 
 @dataclass(frozen=True)
 class PureSVD:
-    r"""PureSVD (Cremonesi et al. 2010, "Performance of recommender algorithms on top-N recommendation tasks", eq. 9).
+    r"""PureSVD, a truncated singular value decomposition (Cremonesi et al. 2010, "Performance of recommender algorithms on top-N recommendation tasks", eq. 9).
 
     .. math:: X \approx U \Sigma Q^\top, \quad s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} q_i^\top q_j
 

@@ -39,8 +39,8 @@ _PROTOCOL_SENTENCES = {
     "last": "The last {last} positive interactions of each user are held out.",
     "random": "{share:.0%} of each user's positive interactions are held out at random.",
     "folds": "Cross-validation with {folds} folds: each positive interaction is held out once.",
-    "cold-items": "{share:.0%} of the items with interactions are hidden, drawn at random, and added after training.",
-    "cold-users": "{share:.0%} of the users are hidden, drawn at random: half of their interactions are given as history when recommending, the other half are held out.",
+    "cold-items": "{share:.0%} of the items with interactions, drawn at random, are hidden in training and added afterwards.",
+    "cold-users": "{share:.0%} of the users, drawn at random, are hidden in training: half of their positive interactions are given as history, the other half are held out.",
 }
 
 

@@ -15,6 +15,9 @@ from kgrec.evaluate.report.wording import ACCURACY_TERMS, NOT_SIGNIFICANT, beyon
 #: buckets that tell new items from known ones
 NEW_AND_KNOWN_BUCKETS = ("among new items", "among known items", "items: new", "items: known")
 
+#: stages of a system, in the order in which it runs them
+_STAGES = ("tune", "train", "recommend")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -148,7 +151,8 @@ def beyond_accuracy(record: Record) -> ReportTable | None:
 
 def tuning(record: Record) -> ReportTable:
     """What each system is, its options, how they were searched, and its CPU seconds."""
-    stages = list(dict.fromkeys(stage for system in record.ran for stage in system["cpu_seconds"]))
+    used = {stage for system in record.ran for stage in system["cpu_seconds"]}
+    stages = [stage for stage in _STAGES if stage in used]
     rows = [
         ReportRow(
             system["name"],

@@ -122,20 +122,20 @@ def setup(record: Record) -> str:
     lengths = " and ".join(str(k) for k in results["k"])
     return (
         f"The data has {count(data['users'])} users, {count(data['items'])} items and {count(data['edges'])} edges. "
-        f"{count(data['train'])} interactions are for training, {count(data['valid'])} for tuning, and "
-        f"{count(data['test'])} of {count(data['test_users'])} users for testing{new}. "
+        f"Training uses {count(data['train'])} interactions, tuning {count(data['valid'])}, and testing "
+        f"{count(data['test'])} of {count(data['test_users'])} users{new}. "
         f"{systems} {'system' if systems == 1 else 'systems'} recommended lists of {lengths} items{folds}."
     )
 
 
 def _summary(record: Record, subject: PlainValues, others: list[PlainValues]) -> Iterator[str]:
-    yield f"{subject['name']} reaches {record.primary_metric} {_value(record, subject['name'])}."
+    yield f"{subject['name']} has {record.primary_metric} {_value(record, subject['name'])}."
     baselines = [system for system in others if system["kind"] == "baseline"]
     if not baselines:
         yield "No baseline ran."
         return
     best = baselines[0]["name"]
-    yield f"The best baseline, {best}, reaches {_value(record, best)}."
+    yield f"The best baseline, {best}, has {_value(record, best)}."
     compared = record.comparison(record.primary_metric, subject["name"], best)
     if compared is None:
         yield "The two were not compared."
