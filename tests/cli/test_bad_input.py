@@ -153,7 +153,7 @@ def test_no_interactions_make_a_model_of_content(run: Run, catalogue: Path, tmp_
     assert run("build", catalogue / "kgrec.yaml", "-o", graph).code == 0
     answer = run("train", graph, "-o", model, *QUICK)
     assert answer.code == 0, answer.err
-    assert "There are no interactions: the model rests on content alone, and knows no users." in answer.out
+    assert "There are no interactions: the model uses content only, and has no users." in answer.out
     assert run("recommend", model, "--all-users").error == (
         2,
         "The model knows no users: it was trained without interactions.",
