@@ -24,9 +24,9 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.model import Model, units
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
-from kgrec.recommend.filters import checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
+from kgrec.recommend.request import checked_boost
 from kgrec.recommend.results import Added, Embeddings, Removed, Updated
 from kgrec.storage import artifacts
 
@@ -56,6 +56,8 @@ class Recommender(Queries):
         self._text_encoder = text_encoder
         self._fitted: Model | None = None
         self._folder: Path | None = None
+        #: the model as it is in the folder
+        self._stored: Model | None = None
 
     def fit(
         self,
@@ -108,6 +110,11 @@ class Recommender(Queries):
                 "This recommender is not trained.", "Call fit(graph), or Recommender.load(folder)."
             )
         return self._fitted
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the model as it is; None when it was never saved, or changed since."""
+        return self._folder if self._fitted is self._stored else None
 
     @property
     def item_embeddings(self) -> Embeddings:
@@ -250,7 +257,7 @@ class Recommender(Queries):
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
-        self._fitted = storage.save(self.model, Path(folder))
+        self._fitted = self._stored = storage.save(self.model, Path(folder))
         self._folder = Path(folder).absolute()
 
     def reload(self) -> bool:
@@ -276,7 +283,7 @@ class Recommender(Queries):
         model = storage.load(self._folder)
         if model.config.text != self.config.text:
             self.__dict__.pop("_configured_encoder", None)
-        self.config, self._fitted = model.config, model
+        self.config, self._fitted, self._stored = model.config, model, model
         return True
 
     @classmethod
@@ -288,7 +295,8 @@ class Recommender(Queries):
         """
         model = storage.load(Path(folder))
         recommender = cls(model.config, text_encoder=text_encoder)
-        recommender._fitted, recommender._folder = model, Path(folder).absolute()
+        recommender._fitted = recommender._stored = model
+        recommender._folder = Path(folder).absolute()
         return recommender
 
     def _put_in(self, rows: Any, on_text: TextProgress | None, *, update: bool) -> ItemUpdates:

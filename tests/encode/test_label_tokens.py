@@ -265,7 +265,9 @@ def test_a_word_alone_carries_a_new_item_to_its_like(tmp_path):
     new = pd.DataFrame({"id": ["wet", "dry"], "title": "", "tags": tags, "cites": "", "journal": ""})
     first = {}
     for words in ("true", "false"):
-        config = kgrec.Config.read(settings=["dim=8", "text.model=none", "train.threads=1", f"label_tokens={words}"])
+        config = kgrec.Config.read(
+            settings=["dim=8", "text.model=none", "train.threads=1", f"label_tokens={words}"]
+        )
         rec = kgrec.Recommender(config).fit(kgrec.build_graph(mapping), log)
         rec.add_items(new)
         scores = [rec.recommend([user], k=14).set_index("item_id")["score"] for user in ("00", "60")]
