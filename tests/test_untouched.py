@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import torch
-from conftest import BagOfWords
+from kgrec.evaluate.baselines.similarity import largest
+from kgrec.evaluate.baselines.training_data import Data
+from text_encoders import BagOfWords
 
 import kgrec
 from kgrec.encode.sparse import Adjacency
 from kgrec.encode.whitening import Whitening
 from kgrec.evaluate.baselines.registry import BASELINES
-from kgrec.evaluate.baselines.similarity import largest
-from kgrec.evaluate.baselines.training_data import Data
 from kgrec.evaluate.baselines.tune import tune
 from kgrec.metrics import beyond_accuracy, topk
 from kgrec.rank.slim import item_weights

@@ -27,7 +27,7 @@ from kgrec.evaluate.ground_truth import GroundTruth
 from kgrec.evaluate.measure import measure_lists
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.metrics.topk import blocks, ranked
-from kgrec.rank.rescorer import unit_rows
+from kgrec.rank.scorers import unit_rows
 
 KS = (20, 100)
 #: pairs of a user and an item

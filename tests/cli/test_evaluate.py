@@ -182,7 +182,7 @@ def test_bad_lists_are_named_by_their_line(run: Run, graph: Path, test_part: Pat
         *SHORT,
     )
     lists.write_text("user_id,item_id,rank\nu1,f5,1\nu1,f6,second\n")
-    assert run(*words).error[1] == f"{lists}:3: 'rank' is no number."
+    assert run(*words).error[1] == f"{lists}:3: 'rank' is not a number."
     lists.write_text("user_id,item_id\nu1,f5\n")
     assert run(*words).error[1] == f"{lists} has no column 'rank'."
     lists.write_text("user_id,item_id,rank\nu1,f1,1\n")

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
-from conftest import BagOfWords
 from grouped import grouped_halves
+from text_encoders import BagOfWords
 
 from kgrec.errors import ConfigError, SourceError, TrainingError
 from kgrec.evaluate import baselines

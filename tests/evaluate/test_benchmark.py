@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import BagOfWords
+from text_encoders import BagOfWords
 
 from kgrec.config import Config
 from kgrec.errors import ArtifactError, CorruptArtifact, SourceError, TrainingError
