@@ -62,7 +62,7 @@ def content(value: Any) -> Any:
         return [content(part) for part in (value.user, value.item, value.positive, value.value, value.time)]
     if isinstance(value, dict | list | tuple):
         return [content(part) for part in (value.items() if isinstance(value, dict) else value)]
-    if isinstance(value, Data):
+    if isinstance(value, BaselineData):
         return content(vars(value))
     return repr(value)
 
@@ -219,7 +219,7 @@ def _largest(data: BaselineData) -> None:
     largest(data.neighbors, 2)
 
 
-OF_MATRICES: dict[str, Callable[[Data], object]] = {
+OF_MATRICES: dict[str, Callable[[BaselineData], object]] = {
     "a matrix of torch": lambda data: Adjacency(data.positives),
     "weights of co-occurrence": lambda data: item_weights(data.positives, (5.0,), 4),
     "largest entries": _largest,
