@@ -138,7 +138,9 @@ def test_training(graph: kgrec.KnowledgeGraph):
 
 def test_queries(rec: kgrec.Recommender):
     histories, dislikes, users = [["f3", "f1"], []], [["f6"], []], ["u2", "new"]
-    before = content([histories, dislikes, users, rec.model.vectors, rec.model.histories, rec.model.seen])
+    before = content(
+        [histories, dislikes, users, rec.model.items.vectors.whole, rec.model.liked, rec.model.seen]
+    )
     rec.recommend(users, where="genres = Romance", on_unknown="skip", new_item_boost=0.1)
     rec.recommend_for_history(histories, dislikes=dislikes, users=users)
     rec.recommend_for_text(["love in rome"])
@@ -147,7 +149,7 @@ def test_queries(rec: kgrec.Recommender):
     rec.explain("u1", "f4")
     rec.embed_histories(histories)
     assert (
-        content([histories, dislikes, users, rec.model.vectors, rec.model.histories, rec.model.seen])
+        content([histories, dislikes, users, rec.model.items.vectors.whole, rec.model.liked, rec.model.seen])
         == before
     )
 
@@ -155,7 +157,7 @@ def test_queries(rec: kgrec.Recommender):
 def test_changes(rec: kgrec.Recommender, tmp_path: Path):
     new, update = new_film(), new_film().assign(id="f2")
     model = rec.model
-    values = [model.vectors, model.histories, model.rescorer.graph, model.rescorer.co_occurrence]
+    values = [model.items.vectors.whole, model.liked, model.rescorer.arrays()]
     before = content([new, update, values])
     rec.embed_items(new)
     rec.add_items(new)

@@ -21,6 +21,7 @@ from kgrec.config import Config
 from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress
 from kgrec.encode.user_encoder import units
 from kgrec.errors import ArtifactError, ConfigError, EncoderNotFound, TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
@@ -162,7 +163,7 @@ class Recommender(Queries):
     ) -> np.ndarray:
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
         model = self.model
-        return model.user_vectors(history_matrix(model, histories, on_unknown))
+        return model.user_vectors(Histories.of_matrix(history_matrix(model, histories, on_unknown)))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -260,7 +261,7 @@ class Recommender(Queries):
         """
         model = self.model
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories[[row]], item, user, new_item_boost)
+        return _explained(model, model.histories.take(np.array([row])), item, user, new_item_boost)
 
     def explain_history(
         self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
@@ -274,7 +275,7 @@ class Recommender(Queries):
         model = self.model
         liked, disliked = feedback_matrices(model, [history], [dislikes])
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _explained(model, history_of_both, item, "", new_item_boost)
+        return _explained(model, Histories.of_matrix(history_of_both), item, "", new_item_boost)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -392,7 +393,7 @@ class Recommender(Queries):
         return kept[1]
 
 
-def _explained(model: Model, history: Any, item: str, user: str, new_item_boost: float) -> Explanation:
+def _explained(model: Model, history: Histories, item: str, user: str, new_item_boost: float) -> Explanation:
     from kgrec.recommend.explain import explain
 
     row = int(item_rows(model, [item])[0])
