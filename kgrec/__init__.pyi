@@ -26,10 +26,10 @@ from .evaluate.splits import given_split as given_split
 from .evaluate.splits import load_folds as load_folds
 from .evaluate.splits import save_folds as save_folds
 from .evaluate.splits import split_graph as split_graph
+from .graph.build import build_graph as build_graph
 from .graph.interactions import Interactions as Interactions
 from .graph.knowledge_graph import KnowledgeGraph as KnowledgeGraph
-from .graph.knowledge_graph import Vocabulary as Vocabulary
-from .graph.knowledge_graph import build_graph as build_graph
+from .graph.vocabulary import Vocabulary as Vocabulary
 from .ingest.mapping.schema import Mapping as Mapping
 from .ingest.mapping.schema import load_mapping as load_mapping
 from .rank.config import RescoreConfig as RescoreConfig

@@ -1,24 +1,19 @@
-"""Threads of this process, and its locks and threads after a fork.
+"""Threads of this process.
 
-Enters: a number of threads, or none. Leaves: blocks that run with as many; changes that run one at a time.
+Enters: a number of threads, or none. Leaves: blocks that run with as many.
 
 A fork copies one thread and all memory. OpenMP's other threads are not in the child, and a parallel region there would wait
 for them forever; so in a forked child torch computes with one thread (`kgrec.retrieve.openmp` does the same for FAISS).
-A lock that another thread held stays locked in the child; `OneAtATime` therefore takes a new one there.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
-import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Literal
-
-from kgrec.errors import KgrecError
 
 
 def mixed_precision(device: str) -> AbstractContextManager[Any]:
@@ -82,46 +77,6 @@ def idle_cores() -> int:
     return max(1, round(usable_cores() - busy))
 
 
-class OneAtATime:
-    """A lock for changes of an object: threads wait for each other.
-
-    Args:
-        what: The object, in words.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._renew()
-        _locks.add(self)
-
-    def _renew(self) -> None:
-        self._lock, self._holder = threading.Lock(), 0
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """A block that one thread at a time is in.
-
-        Raises:
-            KgrecError: This thread is in such a block already: of two nested changes the outer one would undo the inner one.
-        """
-        if self._holder == threading.get_ident():
-            raise KgrecError(
-                f"A change of {self._what} is under way in this thread, so no other one can begin in it.",
-                "Make the second change after the first has returned.",
-            )
-        # kept here: in a child that is forked within the block the attribute is another lock
-        lock = self._lock
-        with lock:
-            self._holder = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._holder = 0
-
-
-_locks: weakref.WeakSet[OneAtATime] = weakref.WeakSet()
-
-
 def _omp_num_threads(environment: Mapping[str, str]) -> int | None:
     """The first number of OMP_NUM_THREADS, which may have one per level of nesting; None where there is none."""
     first = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
@@ -164,8 +119,6 @@ def _quota_of_1(folder: Path) -> float:
 
 
 def _in_forked_child() -> None:
-    for lock in _locks:
-        lock._renew()
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 

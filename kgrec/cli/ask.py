@@ -271,7 +271,8 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
     )
     labels = {
-        name: model.labels[row] for name, row in zip(items, model.item_rows(items).tolist(), strict=True)
+        name: model.items.labels[row]
+        for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
     }
     for row in table.to_pylist():
         if row[query] != last:

@@ -63,7 +63,7 @@ def build(
 
     Example: `kgrec build kgrec.yaml -o graph/`
     """
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
     from kgrec.graph.stats import BRIEF
     from kgrec.storage.artifacts import check_output
 

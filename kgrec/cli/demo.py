@@ -49,7 +49,7 @@ def demo(
 def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
     """All steps, graph/ and model/ in `folder`; gives what `--json` prints."""
     import kg_data
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
 
     source = kg_data.movies()
     out.say(f"1. The graph, from {source}")
@@ -85,7 +85,7 @@ def _three(recommender: Recommender) -> list[str]:
 def _shown(recommender: Recommender, user: str, k: int, out: Console) -> list[dict[str, Any]]:
     model = recommender.model
     row = model.users.ids([user])[0]
-    out.say(f"{user} liked: {', '.join(model.items[i] for i in model.histories[[row]].indices.tolist())}")
+    out.say(f"{user} liked: {', '.join(model.items.ids[i] for i in model.histories[[row]].indices.tolist())}")
     found = recommender.recommend([user], k).to_dict("records")
     for one in found:
         one["label"] = recommender.label(one["item_id"])

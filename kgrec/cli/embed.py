@@ -50,7 +50,7 @@ def embed(
     kinds = [kind for kind, wanted in (("item", items or not users), ("user", users)) if wanted]
     if users:
         known_users(recommender, "Leave out --users for the vectors of items.")
-    count, dim = _count(recommender.model, kinds), recommender.model.vectors.shape[1]
+    count, dim = _count(recommender.model, kinds), recommender.model.items.vectors.shape[1]
     with out.bars() as bars:
         _write(recommender.model, kinds, output, bars)
     out.say(f"Wrote {count:,} vectors of length {dim} to {output}.")
@@ -76,7 +76,7 @@ def _write(model: Model, kinds: list[str], output: Path, bars: Bars) -> None:
         place.open("wb") as stream,
         result_file(output.with_suffix(".ids.parquet"), metadata) as ids,
     ):
-        _write_header(stream, (total, model.vectors.shape[1]))
+        _write_header(stream, (total, model.items.vectors.shape[1]))
         for table, vectors in _batches(model, kinds):
             ids.write(table)
             stream.write(vectors.tobytes())
@@ -89,10 +89,12 @@ def _batches(model: Model, kinds: list[str]) -> Iterator[tuple[pa.Table, np.ndar
     import pyarrow as pa
 
     for kind in kinds:
-        known = model.items if kind == "item" else model.users
+        known = model.items.ids if kind == "item" else model.users
         for start in range(0, len(known), _BATCH):
             some = slice(start, start + _BATCH)
-            vectors = model.vectors[some] if kind == "item" else model.user_vectors(model.histories[some])
+            vectors = (
+                model.items.vectors[some] if kind == "item" else model.user_vectors(model.histories[some])
+            )
             ids = known.labels.slice(start, _BATCH)
             table = pa.table({"id": ids, "type": pa.repeat(kind, len(ids))})
             yield table, np.ascontiguousarray(vectors, np.float32)

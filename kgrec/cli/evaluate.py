@@ -185,8 +185,8 @@ def _given(
     import pyarrow as pa
 
     from kgrec.evaluate.splits import given_split
+    from kgrec.graph.build import read_addition
     from kgrec.graph.interactions import Interactions
-    from kgrec.graph.knowledge_graph import read_addition
     from kgrec.serve.input_files import read_interactions
 
     whole, hidden = graph, list[str]()

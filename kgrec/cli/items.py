@@ -97,7 +97,7 @@ def remove(
     names = list(dict.fromkeys(item or read_ids(items_file or Path())))
     recommender = Recommender.load(model)
     check_output(output or model, "model")
-    known = recommender.model.item_rows(names) >= 0
+    known = recommender.model.items.rows(names) >= 0
     unknown = [name for name, there in zip(names, known, strict=True) if not there]
     removed = recommender.remove_items(names, on_unknown="skip" if skip_unknown else "raise")
     _finish(recommender, model, output, changed=len(removed) > 0)

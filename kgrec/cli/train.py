@@ -128,7 +128,7 @@ def _summary(recommender: Recommender) -> str:
         (model.histories.nnz, "positive interaction"),
     )
     what = f"Trained on {', '.join(counted(count, name) for count, name in counts)}"
-    new = int((~model.trained).sum())
+    new = len(model.items) - model.items.n_trained
     if new and len(model.users):
         what += f"; {counted(new, 'item')} without interactions, placed by content as new ones are"
     chosen = model.metrics["chosen"]

@@ -5,21 +5,24 @@ Enters: a graph and a configuration. Leaves: both without some sources of knowle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from kgrec.config import Config
 from kgrec.errors import ConfigError, did_you_mean
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphT
 from kgrec.ingest.deduplicate import unique_triples
 
-_State = tuple[KnowledgeGraph, Config]
+
+class _Ablation(Protocol):
+    def __call__(self, graph: GraphT, config: Config) -> tuple[GraphT, Config]: ...
 
 
-def ablated(graph: KnowledgeGraph, config: Config, sources: Iterable[str]) -> _State:
+def ablated(graph: GraphT, config: Config, sources: Iterable[str]) -> tuple[GraphT, Config]:
     """A graph and a configuration without some sources.
 
     Args:
@@ -32,35 +35,34 @@ def ablated(graph: KnowledgeGraph, config: Config, sources: Iterable[str]) -> _S
     Raises:
         ConfigError: A source is unknown.
     """
-    state = (graph, config)
     for source in sources:
         if source not in _WITHOUT:
             raise ConfigError(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*_WITHOUT])
             )
-        state = _WITHOUT[source](*state)
-    return state
+        graph, config = _WITHOUT[source](graph, config)
+    return graph, config
 
 
-def _without_graph(graph: KnowledgeGraph, config: Config) -> _State:
+def _without_graph(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     return replace(graph, triples=graph.triples[:0], numbers=graph.numbers[:0]), config
 
 
-def _without_text(graph: KnowledgeGraph, config: Config) -> _State:
+def _without_text(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     return graph, config.model_copy(update={"text": config.text.model_copy(update={"model": "none"})})
 
 
-def _without_id(graph: KnowledgeGraph, config: Config) -> _State:
+def _without_id(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     return graph, config.model_copy(update={"encoder": config.encoder.model_copy(update={"identity": False})})
 
 
-def _without_co_occurrence(graph: KnowledgeGraph, config: Config) -> _State:
+def _without_co_occurrence(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     return graph, config.model_copy(
         update={"rescore": config.rescore.model_copy(update={"co_occurrence": False})}
     )
 
 
-def _shuffled(graph: KnowledgeGraph, config: Config) -> _State:
+def _shuffled(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     items = graph.item_entities
     other = np.arange(len(graph))
     other[items] = np.random.default_rng(config.train.seed).permutation(items)
@@ -74,7 +76,7 @@ def _shuffled(graph: KnowledgeGraph, config: Config) -> _State:
     return replace(graph, triples=triples, numbers=numbers.sort_by("id")), config
 
 
-_WITHOUT: dict[str, Callable[[KnowledgeGraph, Config], _State]] = {
+_WITHOUT: dict[str, _Ablation] = {
     "graph": _without_graph,
     "text": _without_text,
     "id": _without_id,

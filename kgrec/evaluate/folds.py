@@ -55,7 +55,7 @@ class Fold:
 
     @cached_property
     def later(self) -> KnowledgeGraph:
-        """The hidden items as rows to add, as `kgrec.graph.knowledge_graph.read_addition` would read them."""
+        """The hidden items as rows to add, as `kgrec.graph.build.read_addition` would read them."""
         return revealed(self.source, self.hidden)
 
     @cached_property
@@ -229,7 +229,7 @@ def together(one: Interactions, other: Interactions) -> Interactions:
         parts = [getattr(one, name), getattr(other, name)]
         return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
 
-    parts = {name: joined(name) for name in ("user", "item", "positive", "value", "time")}
+    parts = {name: joined(name) for name in ("user", "item", "positive", "count", "value", "time")}
     both = replace(one, **parts)
     keys = (both.item, both.user) if both.time is None else (both.item, both.time, both.user)
     return both.rows(np.lexsort(keys))

@@ -18,7 +18,7 @@ from kgrec.errors import UnknownId, did_you_mean
 from kgrec.evaluate.folds import Fold
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.rank.rescorer import unit_rows
+from kgrec.rank.scorers import unit_rows
 
 #: of the training interactions that are with known items, from the most popular items on
 _THIRDS = (1 / 3, 2 / 3)

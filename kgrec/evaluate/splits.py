@@ -20,7 +20,8 @@ from kgrec.errors import CorruptArtifact, SourceError
 from kgrec.evaluate.folds import Fold, fold_of
 from kgrec.graph.interactions import Interactions, given
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, files
+from kgrec.storage.migrations import migrated_interactions
 
 ProtocolKind = Literal["time", "last", "random", "folds", "cold-items", "cold-users"]
 _PARTS = ("train", "valid", "test", "history")
@@ -127,9 +128,9 @@ def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | N
         for number, fold in enumerate(folds):
             (place / str(number)).mkdir()
             for name in _PARTS:
-                artifacts.write_table(getattr(fold, name).to_arrow(), place / str(number) / f"{name}.parquet")
+                files.write_table(getattr(fold, name).to_arrow(), place / str(number) / f"{name}.parquet")
             hidden = pa.table({"item_id": fold.source.item_ids.labels.take(pa.array(fold.hidden))})
-            artifacts.write_table(hidden, place / str(number) / "hidden.parquet")
+            files.write_table(hidden, place / str(number) / "hidden.parquet")
 
 
 def load_folds(graph: KnowledgeGraph, folder: str | Path) -> list[Fold]:
@@ -147,11 +148,11 @@ def load_folds(graph: KnowledgeGraph, folder: str | Path) -> list[Fold]:
 
 
 def _read(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest) -> list[Fold]:
-    return [_read_fold(graph, place / str(n), n, cut) for n, cut in enumerate(manifest.config["cuts"])]
+    return [_read_fold(graph, place / str(n), manifest, n) for n in range(len(manifest.config["cuts"]))]
 
 
-def _read_fold(graph: KnowledgeGraph, place: Path, number: int, cut: int | None) -> Fold:
-    tables = {name: artifacts.read_table(place / f"{name}.parquet") for name in (*_PARTS, "hidden")}
+def _read_fold(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest, number: int) -> Fold:
+    tables = {name: files.read_table(place / f"{name}.parquet") for name in (*_PARTS, "hidden")}
     for name, table in tables.items():
         names = pc.cast(table["item_id"], pa.large_string())
         unknown = names.filter(pa.array(graph.item_ids.ids(names) < 0))
@@ -161,8 +162,9 @@ def _read_fold(graph: KnowledgeGraph, place: Path, number: int, cut: int | None)
                 "Give the graph that was divided.",
             )
     hidden = graph.item_ids.ids(tables.pop("hidden")["item_id"])
+    tables = {name: migrated_interactions(table, manifest.format_version) for name, table in tables.items()}
     logs = {name: Interactions.from_arrow(table, graph.item_ids) for name, table in tables.items()}
-    return fold_of(graph, **logs, hidden=hidden, cut=cut, number=number)
+    return fold_of(graph, **logs, hidden=hidden, cut=manifest.config["cuts"][number], number=number)
 
 
 # the protocols

@@ -1,17 +1,20 @@
 """The knowledge graph and the interactions with its items.
 
-vocabulary        ids as strings <-> row numbers
-interactions      who took which item, when, and how they liked it
-knowledge_graph   `KnowledgeGraph`: tables of entities, triples, texts, numbers, vectors
-extend            a graph joined with new rows, which keeps its ids
-subgraph          parts of a graph: a neighbourhood, a sparse matrix
-views             the graph for networkx, rdflib and PyG
+vocabulary        distinct strings <-> row numbers
+interactions      users' interactions with items: sorted, distinct, counted
+histories         `Histories`: interactions by user, oldest first, weighted
+tables            `GraphTables`: tables of entities, triples, texts, numbers, vectors, and look-ups in them
 ntriples          the graph as RDF, one line per statement
-export            the graph for other tools
+views             the graph for networkx, rdflib and PyG
+subgraph          the neighbourhood of some nodes; edges as a sparse matrix
+extend            a graph joined with an addition; known entities keep their ids
+export            the graph in files of other tools
 stats             counts, degrees, likely mistakes
-validate          findings, SHACL shapes among them
+validate          findings, also by SHACL shapes
 where_syntax      conditions on items: text -> tree
 where             conditions on items: tree -> which items meet it
+knowledge_graph   `KnowledgeGraph`: the tables with all of the above as methods; graph/ on disk
+build             sources -> graph, new rows -> addition
 
 Nothing is imported here.
 """

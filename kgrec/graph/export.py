@@ -1,7 +1,7 @@
 """The graph in files of other tools.
 
-Enters: a `KnowledgeGraph`. Leaves: one file of N-Triples, Turtle, GraphML or Parquet, or a folder of RecBole's atomic
-files, whole or not at all, and remarks on what the format has no place for.
+Enters: `GraphTables`. Leaves: remarks on what the format cannot hold. Writes one file of N-Triples, Turtle, GraphML or
+Parquet, or a folder of RecBole's atomic files, whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -21,30 +21,28 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from kgrec.errors import ArtifactError, ConfigError, did_you_mean
-from kgrec.graph.ntriples import ntriples, predicate_iri, unsaid
+from kgrec.graph.ntriples import not_in_rdf, ntriples, predicate_iri
+from kgrec.graph.tables import GraphTables
 from kgrec.storage.atomic import put_in_place, temporary_beside
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _ATOMIC = (".inter", ".item", ".kg", ".link")
 _BATCH = 1_000_000
-#: what XML 1.0 cannot hold
+#: characters that XML 1.0 cannot hold
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_IN_TABS = '[\t\r\n"]'
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 
 
-def export(graph: KnowledgeGraph, path: str | Path, format: str | None = None) -> list[str]:
+def export(graph: GraphTables, path: str | Path, format: str | None = None) -> list[str]:
     """Write the graph for another tool.
 
     Args:
         graph: What to write.
-        path: The file to write; with "recbole" the folder, whose name becomes that of the dataset.
+        path: The file to write; for "recbole" the folder, whose name becomes the name of the dataset.
         format: "nt", "ttl", "graphml", "recbole" or "parquet"; None: by the suffix of `path`.
 
     Returns:
-        A remark on each thing that the format has no place for.
+        Remarks, each on what the format cannot hold.
 
     Raises:
         ConfigError: The format is unknown.
@@ -60,13 +58,13 @@ def export(graph: KnowledgeGraph, path: str | Path, format: str | None = None) -
 
 
 def format_of(path: Path, format: str | None) -> str:
-    """The format that is asked for, or else that of the suffix.
+    """The given format, or else that of the suffix.
 
     Raises:
-        ConfigError: It is unknown.
+        ConfigError: The format or the suffix is unknown.
     """
     if format is not None and format not in _FORMATS:
-        raise ConfigError(f"'{format}' is no format to export to.", did_you_mean(format, sorted(_FORMATS)))
+        raise ConfigError(f"'{format}' is not an export format.", did_you_mean(format, sorted(_FORMATS)))
     name = format or path.suffix.removeprefix(".")
     if name not in _FORMATS:
         raise ConfigError(
@@ -76,10 +74,10 @@ def format_of(path: Path, format: str | None) -> str:
 
 
 def check_place(path: Path, format: str) -> None:
-    """Refuse a place before any work is done for it.
+    """Refuse an output path before any work is done.
 
     Raises:
-        ArtifactError: The folder around it is not there, or it holds something else.
+        ArtifactError: Its parent folder is absent, or the path is taken by something that must not be replaced.
     """
     if not path.absolute().parent.is_dir():
         raise ArtifactError(f"{path.parent}: there is no such folder.", "Make it, or choose another output.")
@@ -88,14 +86,14 @@ def check_place(path: Path, format: str) -> None:
             raise ArtifactError(f"{path} is a folder.", "Choose another output file.")
     elif path.exists() and not (path.is_dir() and all(file.suffix in _ATOMIC for file in path.iterdir())):
         raise ArtifactError(
-            f"{path} exists and is no folder of RecBole's files, so it is not replaced.",
+            f"{path} exists and is not a folder of RecBole's files, so it is not replaced.",
             "Choose another output folder, or remove this one.",
         )
 
 
 @contextmanager
 def _in_place(path: Path) -> Iterator[Path]:
-    """A name to write a file or a folder under; on leaving without an error it becomes `path`."""
+    """A temporary path to write to; it becomes `path` when the block ends without an error."""
     temporary = temporary_beside(path)
     try:
         yield temporary
@@ -103,24 +101,24 @@ def _in_place(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise ArtifactError(
             f"{path} cannot be written ({error.strerror or error}).",
-            "Choose another output, or see whether the disk is full.",
+            "Choose another output, or check whether the disk is full.",
         ) from None
     finally:
         with suppress(OSError):
             shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink()
 
 
-# one function a format: what to write, and where
+# one function per format: writes the file, and returns remarks
 
 
-def _nt(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _nt(graph: GraphTables, path: Path) -> list[str]:
     with path.open("wb") as stream:
         for lines in ntriples(graph):
             stream.write(lines)
-    return _remarks("RDF", unsaid(graph))
+    return _remarks("RDF", not_in_rdf(graph))
 
 
-def _ttl(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _ttl(graph: GraphTables, path: Path) -> list[str]:
     import pyoxigraph as ox
 
     triples = (
@@ -131,19 +129,19 @@ def _ttl(graph: KnowledgeGraph, path: Path) -> list[str]:
     with path.open("wb") as stream:
         ox.serialize(triples, stream, format=ox.RdfFormat.TURTLE, prefixes=_prefixes(graph))
     _sort_first_lines(path, len(_prefixes(graph)))
-    return _remarks("RDF", unsaid(graph))
+    return _remarks("RDF", not_in_rdf(graph))
 
 
 def _sort_first_lines(path: Path, count: int) -> None:
-    """Sort the prefixes, whose order pyoxigraph leaves to chance."""
+    """Sort the lines of prefixes, which pyoxigraph writes in random order."""
     with path.open("r+b") as stream:
         lines = sorted(stream.readline() for _ in range(count))
         stream.seek(0)
         stream.writelines(lines)
 
 
-def _prefixes(graph: KnowledgeGraph) -> dict[str, str]:
-    """The prefixes that something in the graph has a use for, and one for each type of node below the base."""
+def _prefixes(graph: GraphTables) -> dict[str, str]:
+    """The prefixes that the graph uses, and one for each type of node below the base."""
     mapping, base = graph.mapping, graph.mapping.base
     named = {*graph.text["predicate"].unique().to_pylist(), *graph.numbers["predicate"].unique().to_pylist()}
     iris = [*graph.relations["iri"].to_pylist(), *(predicate_iri(graph, name) for name in named)]
@@ -159,7 +157,7 @@ def _prefixes(graph: KnowledgeGraph) -> dict[str, str]:
     return {**own, **used}
 
 
-def _graphml(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _graphml(graph: GraphTables, path: Path) -> list[str]:
     import networkx as nx
 
     view, replaced = nx.MultiDiGraph(), 0
@@ -186,12 +184,14 @@ def _graphml(graph: KnowledgeGraph, path: Path) -> list[str]:
         "interactions": len(graph.interactions),
     }
     mended = (
-        [f"{replaced:,} texts have characters that XML cannot hold; they are replaced."] if replaced else []
+        [f"{replaced:,} texts have characters that XML cannot hold; the characters are replaced."]
+        if replaced
+        else []
     )
     return [*_remarks("GraphML as written here", lost), *mended]
 
 
-def _parquet(graph: KnowledgeGraph, path: Path) -> list[str]:
+def _parquet(graph: GraphTables, path: Path) -> list[str]:
     names = pa.schema(
         [
             *((f"head_{name}", pa.string()) for name in ("type", "key")),
@@ -217,7 +217,7 @@ def _parquet(graph: KnowledgeGraph, path: Path) -> list[str]:
     return _remarks("A table of triples", lost)
 
 
-def _recbole(graph: KnowledgeGraph, folder: Path, name: str = "graph") -> list[str]:
+def _recbole(graph: GraphTables, folder: Path, name: str = "graph") -> list[str]:
     folder.mkdir()
     names = _Tabbed()
     entities = names.ids(graph.names.labels)
@@ -242,17 +242,17 @@ def _recbole(graph: KnowledgeGraph, folder: Path, name: str = "graph") -> list[s
 
 
 class _Tabbed:
-    """Texts made fit for tab-separated files without quotes; counts those that were changed."""
+    """Makes texts fit for tab-separated files without quotes, and counts those that it changed."""
 
     def __init__(self) -> None:
         self.changed = 0
 
     def ids(self, column: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """Names, in which what has no place is percent-encoded, so that they stay distinct."""
+        """Names with forbidden characters percent-encoded, so that they stay distinct."""
         return self._mended(column, lambda found: quote(found[0], safe=""))
 
     def texts(self, column: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """Texts, in which white space becomes a space and a quotation mark an apostrophe."""
+        """Texts with white space replaced by spaces, and quotation marks by apostrophes."""
         return self._mended(column, lambda found: "'" if found[0] == '"' else " ")
 
     def remarks(self) -> list[str]:
@@ -271,7 +271,7 @@ class _Tabbed:
         return pc.replace_with_mask(column, bad, pa.array(mended, pa.large_string())) if mended else column
 
 
-def _inter(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
+def _inter(graph: GraphTables, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
     log = graph.interactions
     columns = {
         "user_id:token": names.ids(log.users.labels).take(pa.array(log.user)),
@@ -286,8 +286,8 @@ def _inter(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, 
     return columns
 
 
-def _item(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
-    """Label, texts (those of one predicate joined), and numbers (the first of each predicate)."""
+def _item(graph: GraphTables, items: pa.Array, names: _Tabbed) -> dict[str, Any]:
+    """Columns of the items: label, texts (joined by predicate), and numbers (the first per predicate)."""
     place = np.full(len(graph), -1, dtype=np.int64)
     place[graph.item_entities] = np.arange(len(items))
     labels = graph.entities["label"].take(pa.array(graph.item_entities))
@@ -305,7 +305,7 @@ def _item(graph: KnowledgeGraph, items: pa.Array, names: _Tabbed) -> dict[str, A
 
 
 def _spread(at: np.ndarray, cells: Any, size: int) -> pa.Array:
-    """A cell for each of `size` rows: the first of those at its place, or the texts there joined; null if none."""
+    """A cell for each of `size` rows: the first number with that row in `at`, or its texts joined; null if there is none."""
     table = pa.table({"at": at, "cell": cells})
     how: list[Any] = [("cell", "list" if pa.types.is_large_string(table["cell"].type) else "first")]
     grouped = table.group_by("at", use_threads=False).aggregate(how)
@@ -324,7 +324,7 @@ def _write_tabbed(table: pa.Table, path: Path) -> None:
         pyarrow.csv.write_csv(table, stream, options)
 
 
-_FORMATS: dict[str, Callable[[KnowledgeGraph, Path], list[str]]] = {
+_FORMATS: dict[str, Callable[[GraphTables, Path], list[str]]] = {
     "nt": _nt,
     "ttl": _ttl,
     "graphml": _graphml,

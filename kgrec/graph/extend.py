@@ -1,67 +1,29 @@
-"""New rows for a known graph.
+"""A graph joined with an addition: new rows as a graph of their own, which `kgrec.graph.build.read_addition` reads.
 
-Enters: files or frames laid out as in the mapping. Leaves: a graph of their own, and the known graph with it.
+Enters: two `GraphTables`. Leaves: a larger graph in which known entities keep their ids. Writes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.errors import SourceError
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import KnowledgeGraph, graph_of
+from kgrec.graph.tables import GraphT, GraphTables
 from kgrec.graph.vocabulary import named
-from kgrec.ingest.assemble import assemble
 from kgrec.ingest.deduplicate import TRIPLE_SCHEMA, unique_rows, unique_triples
-from kgrec.ingest.mapping.schema import Mapping, TableFormat
-from kgrec.ingest.reader import Reading, begin, read_files, read_frames
-from kgrec.ingest.sources import Source, find_files
 from kgrec.ingest.statements import RESOURCE, node_iri
 
-#: share of the rows of an addition that may be bad, if the mapping does not allow more
-_STOP_ABOVE = 0.5
 _TRIPLE = ("head", "relation", "tail")
-#: table -> its column of what it speaks of
+#: table -> its column of entities that it describes
 _SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
 
 
-def read_addition(
-    mapping: Mapping,
-    folder: Path | None = None,
-    frames: dict[str, Any] | None = None,
-    *,
-    known: KnowledgeGraph,
-) -> KnowledgeGraph:
-    """New rows as a graph of their own; see `kgrec.graph.knowledge_graph.read_addition`."""
-    if folder is None and not frames:
-        raise SourceError(
-            "There is nothing to add: no folder, no frames.", "Give a folder with files, or frames by type."
-        )
-    # Of few rows, one bad one is a large share: it is reported, and the others are added.
-    tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
-    reading = begin(mapping.model_copy(update={"errors": tolerant}))
-    if folder is not None:
-        _check_any(mapping, Path(folder))
-        read_files(reading, partial(_present, Path(folder)))
-    read_frames(reading, frames or {})
-    _mark_known(reading, known)
-    assembled = assemble(reading.statements, mapping, reading.report)
-    brought = np.concatenate(reading.brought) if reading.brought else np.empty(0, dtype=np.int64)
-    graph = graph_of(assembled, known.interactions, mapping, reading.report, reading.inputs)
-    tabled = np.unique(assembled.entity_of[brought])
-    graph = replace(graph, tabled=tabled, only_items=np.union1d(tabled, assembled.rdf_items))
-    return replace(graph, interactions=Interactions.none(graph.item_ids))
-
-
-def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
+def extended(graph: GraphT, addition: GraphTables) -> tuple[GraphT, np.ndarray]:
     """The graph with the addition; see `KnowledgeGraph.extended`."""
     ids, new = matched(graph, addition)
     addition = _renamed(graph, addition, new)
@@ -82,8 +44,8 @@ def extended(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[Knowledge
     return replace(larger, interactions=_renumbered(graph, larger)), ids
 
 
-def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
-    """The addition less all that it says about some entities, which themselves stay."""
+def without(addition: GraphT, entities: np.ndarray) -> GraphT:
+    """The addition without its values, edges and names of some entities; the entities themselves stay."""
     kept = {
         name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
         for name, subject in {**_SUBJECT, "aliases": "id"}.items()
@@ -92,20 +54,18 @@ def without(addition: KnowledgeGraph, entities: np.ndarray) -> KnowledgeGraph:
     return replace(addition, entities=_unlabelled(addition.entities, entities), **kept)
 
 
-def outdated(
-    graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, rows: np.ndarray
-) -> KnowledgeGraph:
-    """The graph less what the addition says anew about some of its entities.
+def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.ndarray) -> GraphT:
+    """The graph without the values of some entities that the addition replaces.
 
-    A row of a table says all of its columns anew, empty cells too. Of what comes from elsewhere, edges and RDF, those
-    relations and predicates of an entity are said anew that the addition has for it; others stay, and so do
-    edges that lead to it.
+    A row of a node table replaces all of its columns, also by empty cells. From edge tables and RDF, the addition
+    replaces those relations and predicates that it has for the entity; the others stay, and so do edges that
+    enter the entity.
 
     Args:
         graph: Has the entities.
-        addition: Says something about them.
-        ids: Of the addition's entities in `graph`; shape (len(addition),), int64.
-        rows: Which of them; int64.
+        addition: New values of these entities.
+        ids: Id in `graph` of each entity of the addition; shape (len(addition),), int64.
+        rows: Entities of the addition whose values replace old ones; int64.
     """
     row = np.full(len(graph), -1, dtype=np.int64)
     row[ids[rows]] = rows
@@ -126,8 +86,8 @@ def outdated(
     return replace(graph, entities=_unlabelled(graph.entities, relabelled), **kept)
 
 
-def differing(one: KnowledgeGraph, other: KnowledgeGraph, entities: np.ndarray) -> np.ndarray:
-    """Whether two graphs with the same ids say different things of each of some entities; shape (len(entities),), bool."""
+def differing(one: GraphTables, other: GraphTables, entities: np.ndarray) -> np.ndarray:
+    """Whether some entities have different labels, values or edges in two graphs with the same ids; shape (len(entities),), bool."""
     changed = [
         one.entities["label"].take(entities).to_numpy() != other.entities["label"].take(entities).to_numpy()
     ]
@@ -140,8 +100,8 @@ def differing(one: KnowledgeGraph, other: KnowledgeGraph, entities: np.ndarray) 
     return np.asarray(np.logical_or.reduce(changed))
 
 
-def _facts(graph: KnowledgeGraph, name: str, subject: str, entities: np.ndarray) -> pa.Table:
-    """What a table says of some entities, each fact once, as values that can be compared."""
+def _facts(graph: GraphTables, name: str, subject: str, entities: np.ndarray) -> pa.Table:
+    """Rows of one table about some entities, with comparable types."""
     table = getattr(graph, name)
     some = table.filter(pa.array(np.isin(table[subject].to_numpy(), entities)))
     columns = {column: some[column] for column in some.column_names}
@@ -152,8 +112,8 @@ def _facts(graph: KnowledgeGraph, name: str, subject: str, entities: np.ndarray)
     return pa.table(columns)
 
 
-def _columns(addition: KnowledgeGraph, rows: np.ndarray) -> dict[int, set[str]]:
-    """Predicates and relations that the columns of its table have, for each of the rows that come from a table."""
+def _columns(addition: GraphTables, rows: np.ndarray) -> dict[int, set[str]]:
+    """Names of predicates and relations of the table's columns, for each of the rows that come from a node table."""
     tabled = rows if addition.tabled is None else np.intersect1d(rows, addition.tabled)
     types = addition.entities["type"].take(pa.array(tabled)).to_pylist()
     named = {
@@ -163,7 +123,7 @@ def _columns(addition: KnowledgeGraph, rows: np.ndarray) -> dict[int, set[str]]:
     return {row: named[type_] for row, type_ in zip(tabled.tolist(), types, strict=True) if type_ in named}
 
 
-def _predicates(graph: KnowledgeGraph, table: pa.Table) -> list[str]:
+def _predicates(graph: GraphTables, table: pa.Table) -> list[str]:
     """Relation or predicate of each row of one of the graph's tables."""
     if "relation" in table.column_names:
         return list(graph.relations["name"].take(table["relation"]).to_pylist())
@@ -171,61 +131,17 @@ def _predicates(graph: KnowledgeGraph, table: pa.Table) -> list[str]:
 
 
 def _unlabelled(entities: pa.Table, ids: np.ndarray) -> pa.Table:
-    """The entities, some of them without a label."""
+    """The entities with the labels of some removed."""
     blank = pa.array(np.isin(np.arange(len(entities)), ids))
     labels = pc.if_else(blank, "", pc.cast(entities["label"], pa.string()))
     return entities.set_column(entities.column_names.index("label"), "label", labels)
 
 
-# reading
+# joining: the graph is long and the addition is short, so no loop in Python goes through the rows of the graph
 
 
-def _check_any(mapping: Mapping, folder: Path) -> None:
-    """Refuse a folder that has none of the mapping's files."""
-    tables: list[TableFormat] = [*mapping.nodes.values(), *mapping.edges.values()]
-    names = [name for table in tables for name in table.file]
-    names += [name for source in mapping.rdf for name in source.file]
-    if not any(_present(folder, (name,)) for name in names):
-        raise SourceError(
-            f"{folder} has no file to add.", f"Files are looked for by the names: {', '.join(names)}."
-        )
-
-
-def _present(folder: Path, names: tuple[str, ...]) -> list[Source]:
-    found = []
-    for name in names:
-        try:
-            found.extend(find_files(folder, [name], allow_outside=False))
-        except SourceError:
-            # absent files are simply not read; one that leads out of the folder is refused
-            if (folder / name).exists():
-                raise
-    return found
-
-
-def _mark_known(reading: Reading, known: KnowledgeGraph) -> None:
-    """References may be to what the known graph has."""
-    nodes = reading.statements.nodes
-    pending = np.flatnonzero(np.frombuffer(nodes.exists, dtype=np.uint8) == 0)
-    codes = [nodes.type_codes[node] for node in pending]
-    names = [
-        f"{nodes.types[c]}/{nodes.keys[n]}" if c >= 0 else "" for c, n in zip(codes, pending, strict=True)
-    ]
-    referred = _referred(reading)
-    there = (known.ids(names) >= 0) & np.isin(pending, referred)
-    nodes.mark(pending[there])
-
-
-def _referred(reading: Reading) -> np.ndarray:
-    ends = [end for edges in reading.statements.edges for end in (edges.heads, edges.tails)]
-    return np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)
-
-
-# joining: what is known is long and what is added short, so nothing here goes through all that is known in Python
-
-
-def matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray, np.ndarray]:
-    """Id in the larger graph of each of the addition's entities, and which of them are new there."""
+def matched(graph: GraphTables, addition: GraphTables) -> tuple[np.ndarray, np.ndarray]:
+    """Id in the larger graph of each entity of the addition, shape (len(addition),), and which of them are new there; int64."""
     names, iris = addition.names.labels, addition.entities["iri"]
     entities, others = np.arange(len(graph)), graph.aliases["id"].to_numpy()
     ids = _owners(names, graph.names.labels, entities)
@@ -242,21 +158,21 @@ def matched(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[np.ndarray
     return ids, new
 
 
-def _brought(addition: KnowledgeGraph) -> np.ndarray:
-    """Whether each of the addition's entities is a row of its tables."""
+def _brought(addition: GraphTables) -> np.ndarray:
+    """Whether each entity of the addition has a row in its node tables."""
     rows = addition.tabled if addition.tabled is not None else np.empty(0, dtype=np.int64)
     return np.isin(np.arange(len(addition)), rows)
 
 
-def _are_rows(graph: KnowledgeGraph, ids: np.ndarray) -> np.ndarray:
-    """Whether these known entities are rows of tables; -1 is none. Of a type with a table there is nothing but its rows."""
+def _are_rows(graph: GraphTables, ids: np.ndarray) -> np.ndarray:
+    """Whether known entities have a row in a node table: all of a type with a table do; False for -1."""
     types = graph.entities["type"].take(pa.array(ids, mask=ids < 0))
     tables = pa.array(list(graph.mapping.nodes), pa.string())
     return np.asarray(pc.is_in(pc.cast(types, pa.string()), value_set=tables).to_numpy(), dtype=bool)
 
 
-def _renamed(graph: KnowledgeGraph, addition: KnowledgeGraph, new: np.ndarray) -> KnowledgeGraph:
-    """The addition, in which new rows that claim the IRI of a known one have an IRI of their own."""
+def _renamed(graph: GraphTables, addition: GraphT, new: np.ndarray) -> GraphT:
+    """The addition, in which new rows with the IRI of a known entity get an IRI of type and key."""
     taken = new[_owners(addition.entities["iri"], graph.entities["iri"], np.arange(len(graph)))[new] >= 0]
     if not len(taken):
         return addition
@@ -269,7 +185,7 @@ def _renamed(graph: KnowledgeGraph, addition: KnowledgeGraph, new: np.ndarray) -
 
 
 def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray:
-    """Owner of each string in a long column, -1 where it is not there or several have it; shape (len(wanted),), int64."""
+    """Owner of each wanted string, -1 if it is absent from `among` or has several owners; shape (len(wanted),), int64."""
     wanted = pc.cast(wanted, pa.large_string())
     distinct = pc.unique(wanted)
     # the short column is hashed, not the long one
@@ -284,8 +200,8 @@ def _owners(wanted: pa.Array, among: pa.Array, owners: np.ndarray) -> np.ndarray
     return np.asarray(owner[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
 
 
-def _entities(graph: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, new: np.ndarray) -> pa.Table:
-    """Entities of both; a resource that the addition has a row for takes its type and key from there."""
+def _entities(graph: GraphTables, addition: GraphTables, ids: np.ndarray, new: np.ndarray) -> pa.Table:
+    """Entities of both; a resource that has a row in the addition takes type and key from that row."""
     only = addition.only_items if addition.only_items is not None else np.empty(0, dtype=np.int64)
     known = np.flatnonzero(ids < len(graph))
     was_resource = _equal(graph.entities["type"], RESOURCE)[ids[known]]
@@ -312,8 +228,8 @@ def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
     return np.asarray(pc.equal(pc.cast(column, pa.string()), value).to_numpy(), dtype=bool)
 
 
-def _relations(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[pa.Table, np.ndarray]:
-    """Relations of both, known ones with their ids, and the new id of each of the addition's."""
+def _relations(graph: GraphTables, addition: GraphTables) -> tuple[pa.Table, np.ndarray]:
+    """Relations of both, where known ones keep their ids, and the new id of each relation of the addition."""
     added = dict(zip(*(addition.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
     joint = dict(zip(*(graph.relations[name].to_pylist() for name in ("name", "iri")), strict=True))
     joint |= {name: iri for name, iri in added.items() if name not in joint}
@@ -331,12 +247,12 @@ def _relations(graph: KnowledgeGraph, addition: KnowledgeGraph) -> tuple[pa.Tabl
 def _triples(
     known: pa.Table, added: pa.Table, ids: np.ndarray, relation_ids: np.ndarray, sizes: tuple[int, int]
 ) -> pa.Table:
-    """Triples of both; `sizes` are the numbers of relations and of entities of the larger graph."""
+    """Triples of both, sorted; `sizes` are the numbers of relations and entities of the larger graph."""
     if not len(added):
         return known
     ends = (ids[added["head"].to_numpy()], relation_ids[added["relation"].to_numpy()])
     added = unique_triples(*ends, ids[added["tail"].to_numpy()], added["weight"].to_numpy())
-    if sizes[0] * sizes[1] ** 2 >= 2**63:  # too many for one number a triple
+    if sizes[0] * sizes[1] ** 2 >= 2**63:  # too large for one number per triple
         both = pa.concat_tables([known, added])
         return unique_triples(*(both[name].to_numpy() for name in TRIPLE_SCHEMA.names))
     keys, new_keys = _numbered(known, sizes[1]), _numbered(added, sizes[1])
@@ -351,24 +267,24 @@ def _triples(
 
 
 def _numbered(triples: pa.Table, entities: int) -> np.ndarray:
-    """One number a triple, in the order of the triples; int64."""
+    """One number per triple, increasing in the order of triples; int64."""
     heads, relations, tails = (triples[name].to_numpy().astype(np.int64) for name in _TRIPLE)
     return np.asarray((relations * entities + heads) * entities + tails)
 
 
 def _moved(table: pa.Table, ids: np.ndarray) -> pa.Table:
-    """The table with the larger graph's ids."""
+    """The table with ids of the larger graph."""
     moved = pa.array(ids[table["id"].to_numpy()].astype(np.int32))
     return table.set_column(0, "id", moved)
 
 
 def _joined(known: pa.Table, added: pa.Table, unique: Callable[[pa.Table], pa.Table]) -> pa.Table:
-    """Rows of both, by id; `unique` sorts and settles those of the entities that `added` speaks of."""
+    """Rows of both, sorted by id; `unique` sorts and deduplicates the rows of entities in `added`."""
     if not len(added):
         return known
     touched = np.isin(known["id"].to_numpy(), added["id"].to_numpy())
-    settled = unique(pa.concat_tables([added, known.filter(pa.array(touched))]))
-    both = pa.concat_tables([known.filter(pa.array(~touched)), settled.cast(known.schema)])
+    merged = unique(pa.concat_tables([added, known.filter(pa.array(touched))]))
+    both = pa.concat_tables([known.filter(pa.array(~touched)), merged.cast(known.schema)])
     ids = both["id"].to_numpy()
     if (np.diff(ids) < 0).any():
         both = both.take(pa.array(np.argsort(ids, kind="stable")))
@@ -376,7 +292,7 @@ def _joined(known: pa.Table, added: pa.Table, unique: Callable[[pa.Table], pa.Ta
 
 
 def _one_vector_each(table: pa.Table) -> pa.Table:
-    """Of several vectors for one entity and predicate, the first."""
+    """The first vector of each entity and predicate."""
     predicates = pc.cast(table["predicate"], pa.string()).combine_chunks().dictionary_encode()
     kinds = max(len(predicates.dictionary), 1)
     codes = table["id"].to_numpy().astype(np.int64) * kinds + predicates.indices.to_numpy()
@@ -384,8 +300,8 @@ def _one_vector_each(table: pa.Table) -> pa.Table:
     return table.take(pa.array(first)).sort_by([("id", "ascending"), ("predicate", "ascending")])
 
 
-def _renumbered(graph: KnowledgeGraph, larger: KnowledgeGraph) -> Interactions:
-    """The interactions, by the items' places in the larger graph."""
+def _renumbered(graph: GraphTables, larger: GraphTables) -> Interactions:
+    """The interactions with the item rows of the larger graph."""
     place = np.full(len(larger), -1, dtype=np.int32)
     place[larger.item_entities] = np.arange(len(larger.item_entities))
     codes = place[graph.item_entities]

@@ -1,6 +1,6 @@
-"""Who took what.
+"""Users' interactions with items.
 
-Enters: the interactions that a build read, or a frame. Leaves: `Interactions`, in codes of users and items, sorted.
+Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows of user and item numbers. Writes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.ingest import cells
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, positives, read_log
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
@@ -25,13 +24,13 @@ from kgrec.ingest.tables import frame_table
 
 logger = logging.getLogger(__name__)
 
-#: weight of an interaction in the history, however long ago
+#: smallest weight of an interaction, however old
 _LEAST = 1e-6
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Rows sorted by user, time and item; each pair of user and item once, the last kept.
+    """Distinct pairs of user and item, sorted by user, time and item; the latest row of a pair is kept.
 
     All arrays have the shape (len(self),).
     """
@@ -43,8 +42,10 @@ class Interactions:
     user: np.ndarray
     #: int32, rows of `items`
     item: np.ndarray
-    #: bool; a row that is not positive is seen, but not learned from
+    #: bool; other rows are known to the user, but not learned from
     positive: np.ndarray
+    #: int32; rows of the log with this user and item, of which the latest was kept
+    count: np.ndarray
     #: float32; nan where there is none
     value: np.ndarray | None = None
     #: int64, seconds since 1970; 0 where there is none
@@ -55,20 +56,20 @@ class Interactions:
 
     @classmethod
     def none(cls, items: Vocabulary) -> Interactions:
-        """No interactions at all."""
+        """An empty log."""
         return cls.from_log(InteractionRows(), items, None)
 
     @classmethod
     def from_log(
         cls, log: InteractionRows, items: Vocabulary, mapped: InteractionTable | None
     ) -> Interactions:
-        """Sort what a build read, and keep each pair of user and item once."""
+        """Sort the rows that a build read, and keep each pair of user and item once."""
         users, rank = _sorted_users(log)
         value = _joined(log.value, np.float32) if mapped and mapped.value else None
         time = _joined(log.time, np.int64) if mapped and mapped.time else None
         user = rank[_joined(log.user, np.int32)]
-        positive = positives(mapped, value, len(user))
-        return cls(users, items, user, _joined(log.item, np.int32), positive, value, time)._distinct()
+        item, positive = _joined(log.item, np.int32), positives(mapped, value, len(user))
+        return cls(users, items, user, item, positive, np.ones(len(user), np.int32), value, time)._distinct()
 
     @classmethod
     def from_frame(
@@ -85,7 +86,7 @@ class Interactions:
         """Read a pandas, polars or Arrow frame.
 
         Raises:
-            SourceError: A column is not there, or an item is unknown.
+            SourceError: A column is missing, or an item is unknown.
         """
         mapped = InteractionTable(
             file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
@@ -97,18 +98,19 @@ class Interactions:
         return cls.from_log(log, items, mapped)
 
     def to_arrow(self) -> pa.Table:
-        """Columns user_id and item_id (dictionaries of strings), value, time and positive."""
+        """Columns user_id and item_id (dictionaries of strings), positive, count, and value and time where there are any."""
         columns = {"user_id": _strings(self.user, self.users), "item_id": _strings(self.item, self.items)}
         optional = {"value": self.value, "time": self.time}
         columns |= {name: pa.array(array) for name, array in optional.items() if array is not None}
-        return pa.table({**columns, "positive": pa.array(self.positive)})
+        return pa.table({**columns, "positive": pa.array(self.positive), "count": pa.array(self.count)})
 
     @classmethod
     def from_arrow(cls, table: pa.Table, items: Vocabulary) -> Interactions:
-        """Read back what `to_arrow` gave."""
+        """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
         optional = {n: table[n].to_numpy() for n in ("value", "time") if n in table.column_names}
+        counted = "count" in table.column_names
         order = Vocabulary.of(users)
         return cls(
             order,
@@ -116,24 +118,37 @@ class Interactions:
             order.ids(users)[user].astype(np.int32),
             items.ids(named)[item].astype(np.int32),
             table["positive"].to_numpy(),
+            table["count"].to_numpy() if counted else np.ones(len(table), np.int32),
             **optional,
         )
 
     def matrix(self, positive_only: bool = True, half_life: float | None = None) -> csr_matrix:
-        """Users by items; shape (len(users), len(items)), float32.
+        """Users by items; shape (len(users), len(items)), float32, indices sorted.
 
         Args:
-            positive_only: Leave out what is only seen.
-            half_life: Days before a user's latest of these interactions at which one is worth a half; None: each is 1.
+            positive_only: Whether rows that are not positive are left out.
+            half_life: Days before the user's latest of these rows at which a row counts 1/2; None: each counts 1.
 
         Raises:
-            ConfigError: There are no times to weigh by.
+            ConfigError: There is a half-life, and the interactions have no times.
         """
         rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
         weight = np.ones(len(rows), np.float32) if half_life is None else self._decayed(rows, half_life)
         return csr_matrix(
             (weight, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
         )
+
+    def weights(self, half_life: float | None = None) -> np.ndarray:
+        """What each row has in `matrix(half_life=half_life)`, 0 if it is not positive; shape (len(self),), float32.
+
+        Raises:
+            ConfigError: There is a half-life, and the interactions have no times.
+        """
+        weights = self.positive.astype(np.float32)
+        if half_life is not None:
+            rows = np.flatnonzero(self.positive)
+            weights[rows] = self._decayed(rows, half_life)
+        return weights
 
     def _decayed(self, rows: np.ndarray, half_life: float) -> np.ndarray:
         if self.time is None:
@@ -144,7 +159,7 @@ class Interactions:
         latest = np.full(len(self.users), np.iinfo(np.int64).min)
         np.maximum.at(latest, self.user[rows], self.time[rows])
         days = (latest[self.user[rows]] - self.time[rows]) / 86_400
-        # An old interaction is still one: it never weighs nothing.
+        # an old interaction still counts: its weight is never 0
         weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
         return weight
 
@@ -154,16 +169,16 @@ class Interactions:
         """Hold out a share of each user's positives: the latest, or some at random.
 
         Args:
-            share: Of each user's positives, rounded, at least one and not all.
-            rng: Draws what is held out; also settles which of simultaneous rows is the later.
+            share: Share of each user's positives, rounded; at least one row, and never all of them.
+            rng: Draws the rows to hold out; breaks ties between simultaneous rows.
             by: "time" needs times.
 
         Returns:
-            What is left, negative rows included, and what is held out. Users with fewer than
-            three positives stay whole in the first.
+            The remaining rows, among them all that are not positive, and the held-out rows. Users with fewer than
+            three positives keep all their rows.
 
         Raises:
-            SourceError: `by` is "time" and there are no times.
+            SourceError: `by` is "time", and there are no times.
         """
         if by == "time" and self.time is None:
             raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
@@ -174,21 +189,21 @@ class Interactions:
         """Some of the rows, by a mask or by sorted positions; users and items keep their codes."""
         value = self.value[chosen] if self.value is not None else None
         time = self.time[chosen] if self.time is not None else None
-        parts = {"user": self.user[chosen], "item": self.item[chosen], "positive": self.positive[chosen]}
+        parts = {name: getattr(self, name)[chosen] for name in ("user", "item", "positive", "count")}
         return replace(self, **parts, value=value, time=time)
 
     def dealt(
         self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The positives, each user's in an order: in time, or drawn.
+        """The positives of each user, in the order of time or in a random order.
 
         Args:
-            rng: Draws the order; also settles which of simultaneous rows is the later.
+            rng: Draws the order; breaks ties between simultaneous rows.
             by: "time" needs times.
 
         Returns:
-            Rows, by user and that order, and the place of each among its user's, from 0, both of shape (n_positives,);
-            and how many each user has, shape (len(users),).
+            Rows, sorted by user and by that order; the rank of each row within its user, from 0; both of shape
+            (n_positives,). And the number of positives of each user, shape (len(users),).
         """
         rows = np.flatnonzero(self.positive)
         keys = [rng.random(len(rows)), self.user[rows]]
@@ -207,51 +222,52 @@ class Interactions:
         return held
 
     def _distinct(self) -> Interactions:
-        """Sorted, and of rows with the same user and item only the last; the larger value is the later at one time."""
+        """Sorted, with each pair of user and item once and counted."""
         size = max(len(self.items), 1)
         pair = self.user.astype(np.int64)
         pair *= size
         pair += self.item
         if self.time is None and self.value is None:
-            pair = cells.distinct(pair)
+            pair, count = _counted(pair)
             user, item = (pair // size).astype(np.int32), (pair % size).astype(np.int32)
-            return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool))
+            return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool), count=count)
+        kept, count = self._latest(pair)
+        keys = (pair[kept],) if self.time is None else (self.item[kept], self.time[kept], self.user[kept])
+        order = np.lexsort(keys)
+        return replace(self.rows(kept[order]), count=count[order])
+
+    def _latest(self, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row of each distinct number of `pair` that is kept, in no particular order, and how many rows have it, int32."""
         order = np.argsort(pair)
-        in_order = pair[order]
-        again = np.zeros(len(order), dtype=bool)
-        again[1:] = in_order[1:] == in_order[:-1]
-        # few rows repeat a pair: only these are ranked
+        again = np.diff(pair[order], prepend=-1) == 0
+        # few rows repeat a pair: only these are compared
         repeated = np.zeros(len(order), dtype=bool)
         repeated[order] = again | np.append(again[1:], False)
-        kept = np.flatnonzero(~repeated)
-        kept = np.concatenate([kept, self._last_of_each(np.flatnonzero(repeated), pair)])
-        if self.time is None:
-            return self.rows(kept[np.argsort(pair[kept])])
-        return self.rows(kept[np.lexsort((self.item[kept], self.time[kept], self.user[kept]))])
+        single, several = np.flatnonzero(~repeated), np.flatnonzero(repeated)
+        several = several[np.lexsort((*self._precedence(several), pair[several]))]
+        last = np.flatnonzero(np.diff(pair[several], append=-1) != 0)
+        count = np.concatenate([np.ones(len(single), np.int32), np.diff(last, prepend=-1).astype(np.int32)])
+        return np.concatenate([single, several[last]]), count
 
-    def _last_of_each(self, rows: np.ndarray, pair: np.ndarray) -> np.ndarray:
-        value, time = self.value, self.time
-        rank = [self.positive[rows]]
-        rank += [np.nan_to_num(value[rows], nan=-np.inf)] if value is not None else []
-        rank += [time[rows]] if time is not None else []
-        rows = rows[np.lexsort((*rank, pair[rows]))]
-        last = np.ones(len(rows), dtype=bool)
-        last[:-1] = np.diff(pair[rows]) != 0
-        return np.asarray(rows[last])
+    def _precedence(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Keys by which the last of equal pairs is kept, the most important one last: time, then value, then positive."""
+        keys: list[np.ndarray] = [self.positive[rows]]
+        keys += [np.nan_to_num(self.value[rows], nan=-np.inf)] if self.value is not None else []
+        return keys + ([self.time[rows]] if self.time is not None else [])
 
 
 def given(frame: Any, items: Vocabulary) -> Interactions:
-    """`Interactions`, or a frame of them."""
+    """`Interactions` as they are, or read from a frame."""
     return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, items)
 
 
 def held_out_of(frame: Any, log: Interactions) -> Interactions:
-    """The held-out positives that can be ranked, with the user codes of `log`.
+    """The held-out positives that can be ranked, with the user numbers of `log`.
 
-    Those of unknown users cannot, nor those that training has: they are excluded from the ranking.
+    Rows of unknown users are left out, and so are pairs in the training data, which rankings exclude.
 
     Raises:
-        SourceError: None is left.
+        SourceError: No row remains.
     """
     valid = given(frame, log.items)
     user = log.users.ids(valid.users.labels)[valid.user]
@@ -272,12 +288,19 @@ def held_out_of(frame: Any, log: Interactions) -> Interactions:
 
 
 def _sorted_users(log: InteractionRows) -> tuple[Vocabulary, np.ndarray]:
-    """The users, sorted, and the place of each code among them."""
+    """The users, sorted, and the rank of each user code."""
     encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
     order = pc.sort_indices(encoded.dictionary)
     rank = np.empty(len(order), dtype=np.int32)
     rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
     return Vocabulary(encoded.dictionary.take(order)), rank[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _counted(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct numbers, sorted, and how often each occurs, int32; `np.unique` hashes first and is slower."""
+    numbers = np.sort(numbers)
+    first = np.flatnonzero(np.diff(numbers, prepend=-1) != 0)
+    return numbers[first], np.diff(first, append=len(numbers)).astype(np.int32)
 
 
 def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
@@ -299,14 +322,14 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 def _refuse_unknown(report: Report) -> None:
     if report.unknown_items.count:
         raise SourceError(
-            f"{report.unknown_items.count:,} interactions name an item that is unknown, first "
+            f"{report.unknown_items.count:,} interactions name an unknown item, first "
             f"{report.unknown_items.first[0]}.",
             "Leave these rows out, or add their items first.",
         )
 
 
 def of_items(matrix: sp.csr_matrix, which: np.ndarray) -> sp.csr_matrix:
-    """The interactions with some items, given by a mask; of the same shape."""
+    """The entries of some items, given by a mask of shape (n_items,); the matrix keeps its shape."""
     kept = which[matrix.indices]
     indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), matrix.shape)

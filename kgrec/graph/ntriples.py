@@ -1,26 +1,24 @@
 """The graph as RDF statements.
 
-Enters: a `KnowledgeGraph`. Leaves: N-Triples, grouped by subject, a part of the entities at a time. Writes nothing.
+Enters: `GraphTables`. Leaves: lines of N-Triples, grouped by subject, in chunks of entities. Writes nothing.
 
-Weights, vectors and interactions are no statements: `unsaid` counts what is left out.
+Weights, vectors and interactions have no RDF form: `not_in_rdf` counts them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.graph.tables import GraphTables
 from kgrec.ingest.mapping.prefixes import IRI, PREFIXES
 from kgrec.ingest.statements import node_iri
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _LABEL = PREFIXES["rdfs"] + "label"
 _OTHER_NAME = PREFIXES["skos"] + "altLabel"
@@ -29,16 +27,16 @@ _SAME_AS = PREFIXES["owl"] + "sameAs"
 _XSD = PREFIXES["xsd"]
 _DAY = 86_400
 _CHUNK = 100_000
-#: what the grammar of N-Triples has no place for between "<" and ">"
+#: characters that the grammar of N-Triples forbids between "<" and ">"
 _NOT_IN_IRI = r"[\x00-\x20<>\"{}|^`\\]"
 _LANGUAGE = "^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$"
 _ESCAPES = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"))
 
 
-def ntriples(graph: KnowledgeGraph, chunk: int = _CHUNK) -> Iterator[bytes]:
-    """The statements about `chunk` entities at a time, in the order of the entities, as lines of UTF-8.
+def ntriples(graph: GraphTables, chunk: int = _CHUNK) -> Iterator[bytes]:
+    """Statements as lines of UTF-8, in the order of the entities; each piece has those about `chunk` entities.
 
-    Of an entity: its type, its label, its other names, its edges, its texts, its numbers and dates.
+    Statements about an entity: its type, label, other names, edges, texts, numbers and dates.
     """
     terms = _Terms(graph)
     for start in range(0, len(graph), chunk):
@@ -49,8 +47,8 @@ def ntriples(graph: KnowledgeGraph, chunk: int = _CHUNK) -> Iterator[bytes]:
         yield b"".join(memoryview(piece) for piece in _bytes(ordered))
 
 
-def unsaid(graph: KnowledgeGraph) -> dict[str, int]:
-    """What RDF statements do not carry, with counts; nothing that is not there is named."""
+def not_in_rdf(graph: GraphTables) -> dict[str, int]:
+    """Counts, above 0, of what RDF statements do not carry."""
     weights = graph.triples["weight"].to_numpy()
     counts = {
         "names that several entities share": len(_shared(graph)),
@@ -61,8 +59,8 @@ def unsaid(graph: KnowledgeGraph) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def predicate_iri(graph: KnowledgeGraph, name: str) -> str:
-    """IRI of a predicate of text or numbers: that of the RDF source, a prefixed name written out, or one below the base."""
+def predicate_iri(graph: GraphTables, name: str) -> str:
+    """IRI of a predicate of text or numbers: from the RDF source, from a prefixed name, or else below the base."""
     mapping = graph.mapping
     for source in mapping.rdf:
         for iri in source.predicates:
@@ -73,15 +71,15 @@ def predicate_iri(graph: KnowledgeGraph, name: str) -> str:
     return full if "://" in full and IRI.fullmatch(full) else node_iri(mapping.base, "relation", name)
 
 
-def class_iri(graph: KnowledgeGraph, type_: str) -> str:
-    """IRI of the class that a node type becomes: base + "type/" + the type."""
+def class_iri(graph: GraphTables, type_: str) -> str:
+    """IRI of the class of a node type: base + "type/" + the type."""
     return node_iri(graph.mapping.base, "type", type_)
 
 
-def mapping_back(graph: KnowledgeGraph, file: str) -> dict[str, Any]:
-    """A mapping of `rdf:` alone that builds the graph again from its N-Triples.
+def mapping_back(graph: GraphTables, file: str) -> dict[str, Any]:
+    """A mapping with `rdf:` alone, by which `kgrec build` builds the graph again from its N-Triples.
 
-    Weights, vectors and interactions are not in the file, nor which language a label is in.
+    The file lacks weights, vectors, interactions, and the languages of labels.
     """
     named = (*graph.text["predicate"].unique().to_pylist(), *graph.numbers["predicate"].unique().to_pylist())
     roles: dict[str, Any] = dict.fromkeys(graph.relations["iri"].to_pylist(), "ref")
@@ -97,22 +95,22 @@ def mapping_back(graph: KnowledgeGraph, file: str) -> dict[str, Any]:
     return {"version": 1, "base": graph.mapping.base, **prefixes, "rdf": [source]}
 
 
-def _role(graph: KnowledgeGraph, name: str) -> str:
+def _role(graph: GraphTables, name: str) -> str:
     if name in graph.text["predicate"].unique().to_pylist():
         return "text"
     return "date" if name in graph.mapping.date_predicates else "number"
 
 
-def _shared(graph: KnowledgeGraph) -> pa.Array:
-    """IRIs that are other names of several entities."""
+def _shared(graph: GraphTables) -> pa.Array:
+    """IRIs that are aliases of several entities."""
     counts = pc.value_counts(graph.aliases["iri"])
     return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
 
 
 class _Terms:
-    """The columns of a graph, ready to be put into lines; each is sorted by entity."""
+    """The columns of a graph as RDF terms, sorted by entity."""
 
-    def __init__(self, graph: KnowledgeGraph) -> None:
+    def __init__(self, graph: GraphTables) -> None:
         self.graph = graph
         self.nodes = _iris(graph.entities["iri"])
         self.relations = _iris(graph.relations["iri"])
@@ -123,7 +121,7 @@ class _Terms:
         self.shared = _shared(graph)
 
     def about(self, start: int, stop: int) -> list[tuple[np.ndarray, pa.Array]]:
-        """(entities, lines) of all statements about the entities from `start` to `stop`."""
+        """(subjects, lines) of the statements about the entities from `start` to `stop`, one pair per kind of statement."""
         entities = self.graph.entities.slice(start, stop - start)
         rows = np.arange(start, stop)
         return [
@@ -141,8 +139,8 @@ class _Terms:
         if isinstance(predicates, str):
             predicates = pa.scalar(f"<{predicates}>", pa.large_string())
         end, gap = pa.scalar(" .\n", pa.large_string()), pa.scalar(" ", pa.large_string())
-        told = pc.binary_join_element_wise(self.nodes.take(pa.array(rows)), predicates, objects, gap)
-        return rows, pc.binary_join_element_wise(told, end, pa.scalar("", pa.large_string()))
+        line = pc.binary_join_element_wise(self.nodes.take(pa.array(rows)), predicates, objects, gap)
+        return rows, pc.binary_join_element_wise(line, end, pa.scalar("", pa.large_string()))
 
     def _classes(self, entities: pa.Table) -> pa.Array:
         codes = pc.cast(entities["type"], pa.string()).combine_chunks().dictionary_encode()
@@ -155,9 +153,9 @@ class _Terms:
         return self._lines(rows[has.to_numpy(zero_copy_only=False)], _LABEL, _literals(labels))
 
     def _names(self, entities: pa.Table, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pa.Array]]:
-        """Other IRIs: that of type and key, if the entity goes by another, and those of merged nodes."""
+        """Other IRIs: that of type and key, if the entity has another one, and those of merged nodes."""
         base = self.graph.mapping.base
-        # an IRI below the base is that of type and key; that of a resource is its key
+        # an IRI below the base is made of type and key; a resource has its IRI as key
         foreign = pc.and_(
             pc.invert(pc.starts_with(entities["iri"], base)), pc.not_equal(entities["iri"], entities["key"])
         )
@@ -174,7 +172,7 @@ class _Terms:
         others = pc.and_(
             pc.not_equal(aliases["iri"], iris), pc.fill_null(pc.not_equal(aliases["iri"], mine), True)
         )
-        # what several are called would make them one
+        # a name that several share would merge them
         kept = aliases.filter(pc.and_(others, pc.invert(pc.is_in(aliases["iri"], value_set=self.shared))))
         yield self._lines(kept["id"].to_numpy(), _SAME_AS, _iris(kept["iri"]))
 
@@ -212,7 +210,7 @@ class _Terms:
     def _predicates(self, table: pa.Table) -> pa.Array:
         codes = pc.cast(table["predicate"], pa.string()).combine_chunks().dictionary_encode()
         iris = [predicate_iri(self.graph, name) for name in codes.dictionary.to_pylist()]
-        # a label may be one of several, and only one is the label that is read back
+        # of several labels only one is read back as the label: the others are written as other names
         iris = [_OTHER_NAME if iri == _LABEL else iri for iri in iris]
         return _iris(pa.array(iris, pa.string())).take(codes.indices)
 
@@ -222,7 +220,7 @@ def _ls(text: str) -> pa.Scalar:
 
 
 def _iris(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Each IRI between angle brackets; characters that have no place there are percent-encoded."""
+    """Each IRI between angle brackets; forbidden characters are percent-encoded."""
     column = _strings(column)
     bad = pc.match_substring_regex(column, _NOT_IN_IRI)
     if pc.any(bad).as_py():
@@ -247,8 +245,8 @@ def _strings(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _kinds(graph: KnowledgeGraph) -> dict[str, str]:
-    """Datatype of each predicate of numbers: the narrowest that holds all of its values."""
+def _kinds(graph: GraphTables) -> dict[str, str]:
+    """XSD datatype of each predicate of numbers: the narrowest that holds all of its values."""
     codes = pc.cast(graph.numbers["predicate"], pa.string()).combine_chunks().dictionary_encode()
     values, of = graph.numbers["value"].to_numpy(), codes.indices.to_numpy()
     kinds = {}
@@ -269,7 +267,7 @@ def _lexical(value: float, kind: str) -> str:
 
 
 def iso_date(seconds: float, day: bool) -> str:
-    """Seconds since 1970 as a date, or as a date and a time in UTC."""
+    """Seconds since 1970 as an ISO 8601 date (`day`), or as date and time in UTC."""
     micro = np.datetime64(round(seconds * 1_000_000), "us")
     if day:
         return str(micro.astype("datetime64[D]"))
@@ -278,7 +276,7 @@ def iso_date(seconds: float, day: bool) -> str:
 
 
 def _bytes(lines: pa.Array) -> Iterator[Any]:
-    """The bytes of all strings of an array, one after another, as they lie in memory."""
+    """The bytes of all strings of an array, concatenated, without copying them."""
     arrays = lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]
     for array in arrays:
         if len(array):

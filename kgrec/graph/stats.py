@@ -1,31 +1,29 @@
-"""What a graph holds, in numbers.
+"""Counts and quantiles of a graph.
 
-Enters: a `KnowledgeGraph`. Leaves: counts, quantiles and first examples, ready for JSON. Writes nothing.
+Enters: `GraphTables`. Leaves: counts, quantiles and first examples, ready for JSON. Writes nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 
 _FIRST = 5
 _QUANTILES = {"min": 0.0, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99, "max": 1.0}
 
 
-def stats(graph: KnowledgeGraph) -> dict[str, Any]:
-    """Counts of what there is, and of what is likely to be a mistake.
+def stats(graph: GraphTables) -> dict[str, Any]:
+    """Counts, and likely mistakes.
 
     Beside the plain counts: `edges between types`, `text`, `numbers` and `vectors` by predicate; quantiles of `degree` and
     of `item degree` (edges in either direction); `connected components`; `duplicate labels` within a type; and
-    `relations that touch one item`, which say nothing about likeness.
+    `relations that touch one item`, which relate no two items.
     """
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     degree = np.bincount(heads, minlength=len(graph)) + np.bincount(tails, minlength=len(graph))
@@ -45,15 +43,15 @@ def stats(graph: KnowledgeGraph) -> dict[str, Any]:
         "text": _counts(graph.text["predicate"]),
         "numbers": _counts(graph.numbers["predicate"]),
         "vectors": _counts(graph.vectors["predicate"]),
-        "degree": _spread(degree),
-        "item degree": _spread(degree[items]),
+        "degree": _quantiles(degree),
+        "item degree": _quantiles(degree[items]),
         "connected components": _components(heads, tails, len(graph)),
         "duplicate labels": _duplicates(graph.entities),
         "relations that touch one item": _on_one_item(graph, heads, relations, tails),
     }
 
 
-#: the part of `stats` that a build prints
+#: keys of `stats` that a build prints
 BRIEF = ("nodes", "edges", "items", "isolated items", "items without text", "interactions", "users")
 
 
@@ -64,7 +62,7 @@ def _counts(values: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _between_types(
-    graph: KnowledgeGraph, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
+    graph: GraphTables, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
 ) -> dict[str, int]:
     codes = pc.cast(graph.entities["type"], pa.string()).combine_chunks().dictionary_encode()
     types, code = codes.dictionary.to_pylist(), codes.indices.to_numpy().astype(np.int64)
@@ -77,7 +75,7 @@ def _between_types(
     return dict(sorted(found.items()))
 
 
-def _spread(degree: np.ndarray) -> dict[str, float]:
+def _quantiles(degree: np.ndarray) -> dict[str, float]:
     if not len(degree):
         return {}
     found = np.quantile(degree, list(_QUANTILES.values()), method="inverted_cdf").tolist()
@@ -85,7 +83,9 @@ def _spread(degree: np.ndarray) -> dict[str, float]:
 
 
 def _components(heads: np.ndarray, tails: np.ndarray, size: int) -> dict[str, int]:
-    """How many parts hang together, the nodes of the largest, and the nodes without an edge."""
+    """How many components there are, the nodes of the largest, and the nodes without an edge."""
+    from scipy.sparse.csgraph import connected_components
+
     if not size:
         return {"count": 0, "largest": 0, "single nodes": 0}
     links = coo_matrix((np.ones(len(heads), dtype=np.int8), (heads, tails)), shape=(size, size))
@@ -109,7 +109,7 @@ def _shared(row: dict[str, Any]) -> str:
 
 
 def _on_one_item(
-    graph: KnowledgeGraph, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
+    graph: GraphTables, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray
 ) -> dict[str, Any]:
     is_item = np.zeros(len(graph), dtype=bool)
     is_item[graph.item_entities] = True

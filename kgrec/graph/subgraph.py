@@ -1,13 +1,13 @@
-"""A part of a graph: its edges as a sparse matrix, and a smaller graph around some nodes.
+"""Edges as a sparse matrix, and the neighbourhood of some nodes as a graph.
 
-Enters: a `KnowledgeGraph`. Leaves: a `csr_matrix`, or a `KnowledgeGraph`. Writes nothing.
+Enters: `GraphTables`. Leaves: a `csr_matrix`, or a smaller graph of the same class. Writes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,18 +16,16 @@ from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, UnknownId, did_you_mean
 from kgrec.graph.interactions import Interactions
+from kgrec.graph.tables import GraphT, GraphTables
 from kgrec.graph.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 Direction = Literal["out", "in", "both"]
 
 
-def csr(graph: KnowledgeGraph, relation: str | None, direction: Direction) -> csr_matrix:
+def csr(graph: GraphTables, relation: str | None, direction: Direction) -> csr_matrix:
     """Weights of the edges from row to column; see `KnowledgeGraph.csr`."""
     if direction not in ("out", "in", "both"):
-        raise ConfigError(f"'{direction}' is no direction of edges.", "Give out, in or both.")
+        raise ConfigError(f"'{direction}' is not a direction of edges.", "Give out, in or both.")
     triples = graph.triples
     if relation is not None:
         names = graph.relations["name"].to_pylist()
@@ -46,8 +44,8 @@ def csr(graph: KnowledgeGraph, relation: str | None, direction: Direction) -> cs
     return into if direction == "in" else csr_matrix(out + into)
 
 
-def subgraph(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray, hops: int) -> KnowledgeGraph:
-    """What lies within some steps of some nodes; see `KnowledgeGraph.subgraph`."""
+def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> GraphT:
+    """The nodes within `hops` edges of some nodes; see `KnowledgeGraph.subgraph`."""
     if hops < 0:
         raise ConfigError(f"hops is {hops}.", "Give 0 or more.")
     kept = _reached(graph, _entities(graph, nodes), hops)
@@ -70,11 +68,12 @@ def subgraph(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray, hops: int
     return replace(smaller, interactions=_interactions(graph, smaller, place))
 
 
-def _entities(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
+def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
     if isinstance(nodes, np.ndarray) and nodes.dtype.kind in "iu":
-        if len(nodes) and (nodes.min() < 0 or nodes.max() >= len(graph)):
+        outside = (nodes < 0) | (nodes >= len(graph))
+        if outside.any():
             raise UnknownId(
-                f"There are {len(graph):,} entities, and not all of these ids are among them.",
+                f"There are {len(graph):,} entities, and {nodes[outside][0]} is not the id of one.",
                 "Ids count from 0.",
             )
         return np.unique(nodes)
@@ -88,8 +87,8 @@ def _entities(graph: KnowledgeGraph, nodes: Sequence[str] | np.ndarray) -> np.nd
     return np.unique(found)
 
 
-def _reached(graph: KnowledgeGraph, start: np.ndarray, hops: int) -> np.ndarray:
-    """Sorted ids of what is at most `hops` edges away, in either direction."""
+def _reached(graph: GraphTables, start: np.ndarray, hops: int) -> np.ndarray:
+    """Sorted ids of the entities at most `hops` edges away, in either direction."""
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     reached = np.zeros(len(graph), dtype=bool)
     reached[start] = True
@@ -101,8 +100,8 @@ def _reached(graph: KnowledgeGraph, start: np.ndarray, hops: int) -> np.ndarray:
     return np.flatnonzero(reached)
 
 
-def _edges(graph: KnowledgeGraph, place: np.ndarray) -> tuple[pa.Table, pa.Table]:
-    """Relations that are left and triples between kept nodes; the order of triples stays."""
+def _edges(graph: GraphTables, place: np.ndarray) -> tuple[pa.Table, pa.Table]:
+    """The triples between kept nodes, in their old order, and the relations that these have."""
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     rows = np.flatnonzero((place[heads] >= 0) & (place[tails] >= 0))
     used, renumbered = np.unique(relations[rows], return_inverse=True)
@@ -119,8 +118,8 @@ def _rows(table: pa.Table, place: np.ndarray) -> pa.Table:
     return kept.set_column(0, table.schema.field("id"), pa.array(ids[ids >= 0], pa.int32()))
 
 
-def _interactions(graph: KnowledgeGraph, smaller: KnowledgeGraph, place: np.ndarray) -> Interactions:
-    """Those with items that are kept, and their users."""
+def _interactions(graph: GraphTables, smaller: GraphTables, place: np.ndarray) -> Interactions:
+    """The interactions with kept items, and their users."""
     code = np.full(len(smaller), -1, dtype=np.int32)
     code[smaller.item_entities] = np.arange(len(smaller.item_entities))
     kept = place[graph.item_entities]

@@ -1,6 +1,6 @@
-"""Whether a graph is as a graph has to be, and as SHACL shapes say.
+"""Checks of a graph, also by SHACL shapes.
 
-Enters: a `KnowledgeGraph`, and shapes in Turtle. Leaves: findings. Writes nothing.
+Enters: `GraphTables`, and shapes in Turtle. Leaves: findings. Writes nothing.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import ConfigError, SourceError
+from kgrec.graph.tables import GraphTables
+from kgrec.graph.views import to_rdflib
 from kgrec.graph.vocabulary import named
 from kgrec.ingest.mapping.roles import is_type_name
-
-if TYPE_CHECKING:
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _IRI = r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|^`\\]*$"
 _SHACL = "http://www.w3.org/ns/shacl#"
@@ -27,10 +26,10 @@ _SHACL = "http://www.w3.org/ns/shacl#"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a graph that is wrong, or worth a look."""
+    """A violation of the rules of a graph, a warning, or a remark."""
 
     severity: Literal["violation", "warning", "info"]
-    #: the table, or the node's IRI
+    #: name of the table, or IRI of the node
     where: str
     message: str
 
@@ -38,10 +37,10 @@ class Finding:
         return f"{self.severity}: {self.where}: {self.message}"
 
 
-def validate(graph: KnowledgeGraph, shapes: str | Path | None = None) -> list[Finding]:
+def validate(graph: GraphTables, shapes: str | Path | None = None) -> list[Finding]:
     """Findings, violations first; see `KnowledgeGraph.validate`."""
     found = list(_entities(graph))
-    # which entities are items can be said only of sound ones
+    # items are determined by type and key, so the entities must be sound
     if all(finding.severity != "violation" for finding in found):
         found += _items(graph)
     found += [*_relations(graph), *_triples(graph), *_values(graph)]
@@ -61,57 +60,59 @@ def _warning(where: str, count: int, message: str) -> Iterator[Finding]:
         yield Finding("warning", where, f"{count:,} {message}")
 
 
-def _entities(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _entities(graph: GraphTables) -> Iterator[Finding]:
     table, where = graph.entities, "entities"
     wrong = int((table["id"].to_numpy() != np.arange(len(table))).sum())
-    yield from _violation(where, wrong, "ids are not the number of their row")
+    yield from _violation(where, wrong, "ids are not the numbers of their rows")
     yield from _violation(where, sum(column.null_count for column in table.columns), "cells are null")
     types = pc.cast(table["type"], pa.string()).unique().to_pylist()
-    yield from _violation(where, sum(not is_type_name(t or "") for t in types), "types have no proper name")
+    yield from _violation(where, sum(not is_type_name(t or "") for t in types), "types have an invalid name")
     yield from _violation(where, _count(pc.equal(table["key"], "")), "keys are empty")
     yield from _violation(
-        where, len(table) - len(named(table).unique()), "entities have the type and key of another"
+        where, len(table) - len(named(table).unique()), "entities repeat the type and key of another"
     )
-    yield from _violation(where, len(table) - len(table["iri"].unique()), "entities have the IRI of another")
+    yield from _violation(
+        where, len(table) - len(table["iri"].unique()), "entities repeat the IRI of another"
+    )
     bad = pc.invert(pc.match_substring_regex(table["iri"], _IRI))
-    yield from _violation(where, _count(bad), "IRIs are no IRIs")
+    yield from _violation(where, _count(bad), "IRIs are invalid")
     yield from _warning(where, _count(pc.equal(table["label"], "")), "entities have no label")
 
 
-def _relations(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _relations(graph: GraphTables) -> Iterator[Finding]:
     table, where = graph.relations, "relations"
     wrong = int((table["id"].to_numpy() != np.arange(len(table))).sum())
-    yield from _violation(where, wrong, "ids are not the number of their row")
+    yield from _violation(where, wrong, "ids are not the numbers of their rows")
     yield from _violation(
-        where, len(table) - len(table["name"].unique()), "relations have the name of another"
+        where, len(table) - len(table["name"].unique()), "relations repeat the name of another"
     )
     bad = pc.invert(pc.match_substring_regex(table["iri"], _IRI))
-    yield from _violation(where, _count(bad), "IRIs are no IRIs")
+    yield from _violation(where, _count(bad), "IRIs are invalid")
     used = len(graph.triples["relation"].unique())
-    yield from _warning(where, max(len(table) - used, 0), "relations have no triple")
+    yield from _warning(where, max(len(table) - used, 0), "relations have no triples")
 
 
-def _triples(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _triples(graph: GraphTables) -> Iterator[Finding]:
     where, columns = "triples", [graph.triples[n].to_numpy() for n in ("relation", "head", "tail", "weight")]
     for name, values, size in zip(
         ("relations", "heads", "tails"), columns, (len(graph.relations), len(graph), len(graph)), strict=False
     ):
-        yield from _violation(where, _outside(values, size), f"{name} are not there")
+        yield from _violation(where, _outside(values, size), f"{name} do not exist")
     rise = np.zeros(max(len(columns[0]) - 1, 0), dtype=np.int8)
     for values in columns[:3]:
         rise = np.where(rise == 0, np.sign(np.diff(values.astype(np.int64))), rise)
-    yield from _violation(where, int((rise < 0).sum()), "triples are not in order")
-    yield from _violation(where, int((rise == 0).sum()), "triples are there twice")
+    yield from _violation(where, int((rise < 0).sum()), "triples are not sorted")
+    yield from _violation(where, int((rise == 0).sum()), "triples are duplicates")
     yield from _violation(where, int((~np.isfinite(columns[3])).sum()), "weights are not finite")
     yield from _warning(where, int((columns[3] <= 0).sum()), "weights are not positive")
-    yield from _warning(where, int((columns[1] == columns[2]).sum()), "triples lead from an entity to itself")
+    yield from _warning(where, int((columns[1] == columns[2]).sum()), "triples link an entity to itself")
 
 
-def _values(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _values(graph: GraphTables) -> Iterator[Finding]:
     for where in ("text", "numbers", "vectors", "aliases"):
         ids = getattr(graph, where)["id"].to_numpy()
-        yield from _violation(where, _outside(ids, len(graph)), "entities are not there")
-        yield from _violation(where, int((np.diff(ids) < 0).sum()), "rows are not in order")
+        yield from _violation(where, _outside(ids, len(graph)), "entities do not exist")
+        yield from _violation(where, int((np.diff(ids) < 0).sum()), "rows are not sorted")
     numbers = graph.numbers["value"].to_numpy()
     yield from _violation("numbers", int((~np.isfinite(numbers)).sum()), "numbers are not finite")
     yield from _warning("text", _count(pc.equal(graph.text["text"], "")), "texts are empty")
@@ -121,26 +122,26 @@ def _values(graph: KnowledgeGraph) -> Iterator[Finding]:
     yield from _violation(
         "vectors",
         len(kinds) - len(kinds["predicate"].unique()),
-        "vectors are of another length than their like",
+        "vectors differ in length from others of their predicate",
     )
     taken = pc.is_in(named(graph.aliases), value_set=named(graph.entities).combine_chunks())
-    yield from _violation("aliases", _count(taken), "names are those of an entity")
+    yield from _violation("aliases", _count(taken), "names belong to an entity")
 
 
-def _items(graph: KnowledgeGraph) -> Iterator[Finding]:
+def _items(graph: GraphTables) -> Iterator[Finding]:
     log = graph.interactions
     if not len(graph.item_ids):
         yield Finding("warning", "items", "there are none")
     if log.items != graph.item_ids:
-        yield Finding("violation", "interactions", "their items are not those of the graph")
-    yield from _violation("interactions", _outside(log.item, len(log.items)), "items are not there")
-    yield from _violation("interactions", _outside(log.user, len(log.users)), "users are not there")
+        yield Finding("violation", "interactions", "the items are not those of the graph")
+    yield from _violation("interactions", _outside(log.item, len(log.items)), "items do not exist")
+    yield from _violation("interactions", _outside(log.user, len(log.users)), "users do not exist")
     pairs = log.user.astype(np.int64) * max(len(log.items), 1) + log.item
-    yield from _violation("interactions", len(pairs) - len(np.unique(pairs)), "pairs are there twice")
+    yield from _violation("interactions", len(pairs) - len(np.unique(pairs)), "pairs are duplicates")
 
 
-def _shapes(graph: KnowledgeGraph, path: Path) -> Iterator[Finding]:
-    """What SHACL says of the graph as RDF."""
+def _shapes(graph: GraphTables, path: Path) -> Iterator[Finding]:
+    """Results of SHACL on the graph as RDF."""
     try:
         import pyshacl
     except ImportError:
@@ -148,7 +149,7 @@ def _shapes(graph: KnowledgeGraph, path: Path) -> Iterator[Finding]:
             "SHACL shapes need the package pyshacl, which is not installed.", "pip install 'kgrec[shacl]'"
         ) from None
     shapes = _parsed(path)
-    _, results, _ = pyshacl.validate(graph.to_rdflib(), shacl_graph=shapes, advanced=True)
+    _, results, _ = pyshacl.validate(to_rdflib(graph), shacl_graph=shapes, advanced=True)
     yield from sorted(_results(results), key=lambda finding: (finding.where, finding.message))
 
 
@@ -161,9 +162,9 @@ def _parsed(path: Path) -> Any:
         raise SourceError(
             f"{path} cannot be read ({error.strerror or error}).", "Give a file of shapes."
         ) from None
-    except Exception as error:  # each parser of rdflib has errors of its own
+    except Exception as error:  # each parser of rdflib raises errors of its own
         reason = " ".join(str(error).split())[:200]
-        raise SourceError(f"{path} is no RDF: {reason}.", "Give SHACL shapes in Turtle.") from None
+        raise SourceError(f"{path} is not valid RDF: {reason}.", "Give SHACL shapes in Turtle.") from None
 
 
 def _results(results: Any) -> Iterator[Finding]:
@@ -176,11 +177,9 @@ def _results(results: Any) -> Iterator[Finding]:
     }
     for result in results.subjects(rdflib.RDF.type, shacl.ValidationResult):
         path, value = results.value(result, shacl.resultPath), results.value(result, shacl.value)
-        message = " ".join(
-            str(results.value(result, shacl.resultMessage) or "does not fit its shape").split()
-        )
+        message = " ".join(str(results.value(result, shacl.resultMessage) or "violates its shape").split())
         about = f"{path}: " if isinstance(path, rdflib.URIRef) else ""
-        shown = f" (it is {value.n3()})" if isinstance(value, rdflib.Literal) else ""
+        shown = f" (the value is {value.n3()})" if isinstance(value, rdflib.Literal) else ""
         severity = kinds.get(results.value(result, shacl.resultSeverity), "violation")
         yield Finding(severity, str(results.value(result, shacl.focusNode)), f"{about}{message}{shown}")
 

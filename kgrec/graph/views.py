@@ -1,6 +1,6 @@
-"""The graph as other libraries have it.
+"""The graph for other libraries.
 
-Enters: a `KnowledgeGraph`. Leaves: frames; graphs of networkx, rdflib and PyG. Writes nothing.
+Enters: `GraphTables`. Leaves: frames; graphs of networkx, rdflib and PyG. Writes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kgrec.graph.ntriples import ntriples
+from kgrec.graph.tables import GraphTables
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     import rdflib
     from torch_geometric.data import HeteroData
 
-    from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-
-def neighbors(graph: KnowledgeGraph, entity: int) -> pd.DataFrame:
+def neighbors(graph: GraphTables, entity: int) -> pd.DataFrame:
     """Edges of one entity, outgoing ones first, by relation, type and key."""
     import pandas as pd
 
@@ -42,7 +41,7 @@ def neighbors(graph: KnowledgeGraph, entity: int) -> pd.DataFrame:
     return frame.sort_values(order, ascending=[False, True, True, True]).reset_index(drop=True)
 
 
-def to_networkx(graph: KnowledgeGraph) -> nx.MultiDiGraph:
+def to_networkx(graph: GraphTables) -> nx.MultiDiGraph:
     """Nodes are (type, key) with `label` and `iri`; edges have the relation as key, and `weight`."""
     import networkx as nx
 
@@ -58,8 +57,8 @@ def to_networkx(graph: KnowledgeGraph) -> nx.MultiDiGraph:
     return view
 
 
-def to_rdflib(graph: KnowledgeGraph) -> rdflib.Graph:
-    """The statements of `kgrec.graph.ntriples`: what an export to N-Triples has."""
+def to_rdflib(graph: GraphTables) -> rdflib.Graph:
+    """The statements of :func:`kgrec.graph.ntriples.ntriples`."""
     import rdflib
 
     view = rdflib.Graph()
@@ -70,8 +69,8 @@ def to_rdflib(graph: KnowledgeGraph) -> rdflib.Graph:
     return view
 
 
-def to_hetero_data(graph: KnowledgeGraph) -> HeteroData:
-    """One node store a type, with `key`s; one edge store a (type, relation, type), with `edge_index` and `edge_weight`."""
+def to_hetero_data(graph: GraphTables) -> HeteroData:
+    """One node store per type, with `key`; one edge store per (type, relation, type), with `edge_index` and `edge_weight`."""
     import torch
     from torch_geometric.data import HeteroData
 
@@ -92,7 +91,7 @@ def to_hetero_data(graph: KnowledgeGraph) -> HeteroData:
     return data
 
 
-def _by_ends(graph: KnowledgeGraph, types: np.ndarray) -> list[tuple[tuple[str, str, str], np.ndarray]]:
+def _by_ends(graph: GraphTables, types: np.ndarray) -> list[tuple[tuple[str, str, str], np.ndarray]]:
     """Rows of the triples by (type of head, relation, type of tail)."""
     names, codes = np.unique(types.astype(str), return_inverse=True)
     head, tail = codes[graph.triples["head"].to_numpy()], codes[graph.triples["tail"].to_numpy()]
@@ -103,7 +102,7 @@ def _by_ends(graph: KnowledgeGraph, types: np.ndarray) -> list[tuple[tuple[str, 
     return [(ends[i], np.flatnonzero(kind.ravel() == i)) for i in range(len(ends))]
 
 
-def _rows(graph: KnowledgeGraph) -> zip[tuple[int, int, int, float]]:
+def _rows(graph: GraphTables) -> zip[tuple[int, int, int, float]]:
     return zip(
         *(graph.triples[name].to_pylist() for name in ("head", "relation", "tail", "weight")), strict=True
     )

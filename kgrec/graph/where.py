@@ -1,10 +1,10 @@
-"""Which entities of a graph meet a condition.
+"""Which entities of a graph match a condition.
 
-Enters: a `Condition` of :mod:`kgrec.graph.where_syntax`, and a `KnowledgeGraph`. Leaves: a mask over the entities. Writes nothing.
+Enters: a `Condition` of :mod:`kgrec.graph.where_syntax`, and `GraphTables`. Leaves: a mask over the entities. Writes nothing.
 
-A name is looked for among the graph's own: relations (`^name` follows one backwards), predicates of numbers, dates and
-text, columns that became the label. What is none of these may be a type of neighbours, by any relation; or `label`, or
-`type`. Each comparison is a pass over the arrays of one name; no edge is a Python object.
+A name is a relation (`^name` follows it backwards), a predicate of numbers, dates or text, or a column that became the
+label. Any other name is a type of neighbours, by any relation, or `label`, or `type`. Each comparison is one pass over
+the arrays of a name, without a Python object per edge.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import ConfigError, KgrecError, UnknownId, did_you_mean
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.vocabulary import named
 from kgrec.graph.where_syntax import And, Condition, Has, Not, Operator, ValueComparison, Word
 
@@ -30,17 +30,17 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)
 
 
-def matching(graph: KnowledgeGraph, condition: Condition, *, skip_unknown: bool = False) -> np.ndarray:
-    """Which entities meet a condition; shape (len(graph),), bool.
+def matching(graph: GraphTables, condition: Condition, *, skip_unknown: bool = False) -> np.ndarray:
+    """Which entities match a condition; shape (len(graph),), bool.
 
     Args:
-        graph: Holds them.
-        condition: As `kgrec.graph.where_syntax.parse` gives it.
-        skip_unknown: Whether a value that no neighbour has matches nothing, instead of being an error.
+        graph: Holds the entities.
+        condition: As `kgrec.graph.where_syntax.parse` returns it.
+        skip_unknown: Whether unknown values match nothing, instead of raising UnknownId.
 
     Raises:
-        ConfigError: There is no such name, or it cannot be compared so.
-        UnknownId: No neighbour, or no item, has that value.
+        ConfigError: A name is unknown, or cannot be compared with that operator or value.
+        UnknownId: No neighbour, or no item, has a value.
     """
     names = _Names(graph)
 
@@ -63,8 +63,8 @@ def _compared(part: ValueComparison, kinds: list[_ValueKind], skip_unknown: bool
         first = kinds[0]
         takes = ", ".join(first.operators).replace("=", "=, !=, in", 1)
         raise ConfigError(
-            f"{part.name} is {first.what}, and cannot be compared by '{part.operator}'.",
-            f"It takes {takes}; and: has {part.name.text}.",
+            f"{part.name} is {first.what} and cannot be compared with '{part.operator}'.",
+            f"Use one of {takes}; or: has {part.name.text}.",
         )
     words = {value.text: value for value in part.values}
     masks, known = zip(*(kind.compared(part.operator, list(words)) for kind in able), strict=True)
@@ -76,9 +76,9 @@ def _compared(part: ValueComparison, kinds: list[_ValueKind], skip_unknown: bool
 
 
 class _Names:
-    """What the names of a graph mean."""
+    """Looks up names of conditions in a graph."""
 
-    def __init__(self, graph: KnowledgeGraph) -> None:
+    def __init__(self, graph: GraphTables) -> None:
         self.graph = graph
         self.relations: list[str] = graph.relations["name"].to_pylist()
         self.types: list[str] = pc.unique(pc.cast(graph.entities["type"], pa.string())).to_pylist()
@@ -87,16 +87,16 @@ class _Names:
         self.labels = _label_names(graph)
 
     def meaning(self, name: Word) -> list[_ValueKind]:
-        """All that a name can be.
+        """All meanings of a name.
 
         Raises:
-            ConfigError: That is nothing.
+            ConfigError: There is none.
         """
         kinds = list(self._own(name.text)) or list(self._general(name.text))
         if not kinds:
             known = {*self.relations, *self.numbers, *self.texts, *self.labels, *self.types, "label", "type"}
             near = did_you_mean(name.text.removeprefix(_BACKWARDS), sorted(known))
-            raise ConfigError(f"{name} is no name in the graph.", near)
+            raise ConfigError(f"{name} is not a relation, predicate or type in the graph.", near)
         return kinds
 
     def _own(self, name: str) -> Iterator[_ValueKind]:
@@ -124,8 +124,8 @@ class _Names:
             yield _Texts.types(self.graph)
 
 
-def _label_names(graph: KnowledgeGraph) -> set[str]:
-    """Columns and predicates of which the mapping makes the label of items."""
+def _label_names(graph: GraphTables) -> set[str]:
+    """Columns and predicates that the mapping makes the label of items."""
     tables = [
         graph.mapping.nodes[type_].columns for type_ in graph.item_types if type_ in graph.mapping.nodes
     ]
@@ -138,10 +138,10 @@ def _label_names(graph: KnowledgeGraph) -> set[str]:
 
 @dataclass(frozen=True)
 class _Edges:
-    """Neighbours: by a relation, or of a type."""
+    """Neighbours by a relation, or of a type."""
 
-    graph: KnowledgeGraph
-    #: this end of each edge, and the other; shape (n_edges,), int32
+    graph: GraphTables
+    #: entity at this end of each edge, and its neighbour; shape (n_edges,), int32
     near: np.ndarray
     far: np.ndarray
 
@@ -149,16 +149,16 @@ class _Edges:
     operators: ClassVar[tuple[Operator, ...]] = ("=", "~")
 
     @classmethod
-    def of(cls, graph: KnowledgeGraph, edges: np.ndarray, *, backwards: bool) -> _Edges:
+    def of(cls, graph: GraphTables, edges: np.ndarray, *, backwards: bool) -> _Edges:
         head, tail = (graph.triples[end].to_numpy()[edges] for end in ("head", "tail"))
         return cls(graph, *((tail, head) if backwards else (head, tail)))
 
     def present(self) -> np.ndarray:
-        """Which entities have anything by that name."""
+        """Which entities have any neighbour."""
         return _marked(len(self.graph), self.near)
 
     def compared(self, operator: Operator, values: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Which entities have one of the values; and which of the values there are, or can be."""
+        """Which entities have a neighbour with one of the values; and which of the values are known."""
         fits = np.zeros(len(self.graph), bool)
         if operator == "~":
             labels = self.entities["label"]
@@ -173,15 +173,15 @@ class _Edges:
         return _marked(len(self.graph), self.near[fits[self.far]]), known
 
     def unknown(self, name: str, value: Word) -> KgrecError:
-        """The error that there is no such value."""
+        """The error for an unknown value."""
         labels = {*self.entities["label"].to_pylist(), *self.entities["key"].to_pylist()} - {""}
         return UnknownId(
-            f"{value} is the name of no neighbour by '{name}'.", did_you_mean(value.text, sorted(labels))
+            f"{value} matches no neighbour by '{name}'.", did_you_mean(value.text, sorted(labels))
         )
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """The neighbours, each once."""
+        """The distinct neighbours."""
         return np.flatnonzero(_marked(len(self.graph), self.far))
 
     @cached_property
@@ -189,7 +189,7 @@ class _Edges:
         return self.graph.entities.take(pa.array(self.ids))
 
     def _names(self) -> Iterator[tuple[np.ndarray, pa.ChunkedArray]]:
-        """All that a neighbour may be called: label, key, IRI, type/key; and of those merged into it the last three."""
+        """The names of neighbours: label, key, IRI and type/key; and key, IRI and type/key of nodes merged into them."""
         yield self.ids, self.entities["label"]
         aliases = self.graph.aliases
         owners = aliases["id"].to_numpy()
@@ -200,11 +200,11 @@ class _Edges:
 
 
 class _Numbers:
-    """Numbers, and dates as seconds: a value is an interval, such as a day, that holds its start and not its end."""
+    """Numbers, and dates as seconds: a value is an interval that includes its start and excludes its end, such as a day."""
 
     operators: tuple[Operator, ...] = ("=", "<", "<=", ">", ">=")
 
-    def __init__(self, graph: KnowledgeGraph, predicate: str) -> None:
+    def __init__(self, graph: GraphTables, predicate: str) -> None:
         table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))
         self.size, self.ids, self.values = len(graph), table["id"].to_numpy(), table["value"].to_numpy()
         self.is_date = predicate in graph.mapping.date_predicates
@@ -226,24 +226,26 @@ class _Numbers:
             "Write a year, a month, a day or a moment, such as 1990, 1990-05, 1990-05-17, 1990-05-17T12:00."
         )
         remedy = dates if self.is_date else "Write a number, such as 1990 or 7.5."
-        return ConfigError(f"{value} is not {self.what}, as '{name}' is.", remedy)
+        return ConfigError(
+            f"{value} is not {self.what}, but '{name}' holds {self.what.removeprefix('a ')}s.", remedy
+        )
 
 
 @dataclass(frozen=True)
 class _Texts:
-    """Texts of entities, one a row."""
+    """Texts of entities, one per row."""
 
     size: int
-    #: whose text it is, and the text; both of the same length
+    #: entity of each text, and the text; both of shape (n,)
     ids: np.ndarray
     texts: pa.ChunkedArray
     what: str = "a text"
     operators: tuple[Operator, ...] = ("=", "~")
-    #: whether a value that nothing has is an error; of whole texts nobody knows a list
+    #: whether a value that no item has is an error: True where the values are names, such as labels
     closed: bool = False
 
     @classmethod
-    def labels(cls, graph: KnowledgeGraph) -> _Texts:
+    def labels(cls, graph: GraphTables) -> _Texts:
         """The labels of items."""
         labels = graph.entities["label"].take(pa.array(graph.item_entities))
         there = pc.not_equal(labels, "")
@@ -251,7 +253,7 @@ class _Texts:
         return cls(len(graph), ids, labels.filter(there), "the label", closed=True)
 
     @classmethod
-    def types(cls, graph: KnowledgeGraph) -> _Texts:
+    def types(cls, graph: GraphTables) -> _Texts:
         """The types of items."""
         types = pc.cast(graph.entities["type"], pa.string()).take(pa.array(graph.item_entities))
         return cls(len(graph), graph.item_entities, types, "the type", ("=",), closed=True)
@@ -270,10 +272,10 @@ class _Texts:
 
     def unknown(self, name: str, value: Word) -> KgrecError:
         known = sorted(set(self.texts.to_pylist()))
-        return UnknownId(f"{value} is the {name} of no item.", did_you_mean(value.text, known))
+        return UnknownId(f"{value} is not the {name} of any item.", did_you_mean(value.text, known))
 
 
-#: what a name of a condition can be
+#: a meaning of a name
 _ValueKind = _Edges | _Numbers | _Texts
 
 
@@ -286,7 +288,7 @@ def _within(operator: Operator, values: np.ndarray, start: float, end: float) ->
 
 
 def _day(text: str) -> tuple[float, float] | None:
-    """First second, and the first after, of a year, a month, a day or a moment; None if it is none."""
+    """Start and end, in seconds since 1970, of a year, a month, a day or a moment; None if the text is none of these."""
     try:
         if _DATE.fullmatch(text):
             start = np.datetime64(text)
@@ -300,7 +302,7 @@ def _day(text: str) -> tuple[float, float] | None:
 
 
 def _number(text: str) -> tuple[float, float] | None:
-    """The number, and the next larger one; None if it is none."""
+    """The number, and the next larger one; None if the text is not a number."""
     value = float(text) if _NUMBER.fullmatch(text) else None
     return None if value is None else (value, float(np.nextafter(value, np.inf)))
 
@@ -311,7 +313,7 @@ def _containing(texts: pa.ChunkedArray, value: str) -> np.ndarray:
 
 
 def _places(names: pa.ChunkedArray, values: list[str]) -> np.ndarray:
-    """Which of `values` each name is, -1 for none; of equal values the first."""
+    """Index in `values` of each name, -1 if it is not there; the first of equal values."""
     names = pc.cast(names, pa.large_string())
     found = pc.index_in(names, value_set=pa.array(values, pa.large_string()))
     return np.asarray(pc.fill_null(found, -1).to_numpy())

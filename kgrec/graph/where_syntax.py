@@ -1,15 +1,15 @@
-"""Conditions on items as text: the grammar of `where`, and what it says as a tree.
+"""Conditions on items: from text to a tree.
 
 Enters: text such as `genres = Horror and year >= 1990 and not directed_by in ("Ridley Scott", "James Cameron")`.
-Leaves: a `Condition`; nothing is evaluated here. Errors name the character of the text, counted from 1::
+Leaves: a `Condition`, which :mod:`kgrec.graph.where` evaluates. Errors name the character, counted from 1. The grammar::
 
     condition = both { "or" both }
     both      = single { "and" single }
     single    = "not" single | "(" condition ")" | "has" name | name compared
     compared  = ( "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" ) value | [ "not" ] "in" "(" value { "," value } ")"
 
-Names and values are words, or stand between quotes, single or double, where a quote is written twice. A word ends at a
-space, a quote, or one of `(),=!<>~`. What names and values mean is told by :mod:`kgrec.graph.where`.
+Names and values are words, or text between single or double quotes, in which a quote is written twice. A word ends at
+a space, a quote, or one of `(),=!<>~`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kgrec.errors import ConfigError
 
 Operator = Literal["=", "<", "<=", ">", ">=", "~"]
 
-#: more is no question that a person asks, and costs time and stack
+#: larger conditions are refused: they cost time and stack
 MAX_DEPTH, MAX_COMPARISONS = 50, 200
 
 _TOKEN = re.compile(
@@ -42,7 +42,7 @@ _SYNTAX = 'Write conditions such as: genres = Horror and year >= 1990 and not di
 
 @dataclass(frozen=True)
 class Word:
-    """A name or a value, and where it stands in the text, from 1."""
+    """A name or a value, and its position in the text, counted from 1."""
 
     text: str
     at: int
@@ -53,7 +53,7 @@ class Word:
 
 @dataclass(frozen=True)
 class ValueComparison:
-    """A name compared with values; with several, one of them has to fit."""
+    """A name compared with values, one of which has to match."""
 
     name: Word
     operator: Operator
@@ -62,28 +62,28 @@ class ValueComparison:
 
 @dataclass(frozen=True)
 class Has:
-    """That there is anything by that name."""
+    """The item has any value by that name."""
 
     name: Word
 
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """The part does not hold."""
 
     part: Condition
 
 
 @dataclass(frozen=True)
 class And:
-    """All parts at once."""
+    """All parts hold."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    """One part at least."""
+    """At least one part holds."""
 
     parts: tuple[Condition, ...]
 
@@ -95,21 +95,21 @@ def parse(text: str) -> Condition:
     """Read a condition.
 
     Raises:
-        ConfigError: It is none, or nested too deep, or too long.
+        ConfigError: The text is not a condition, or too long, or nested too deeply.
     """
     return _Parser(text).whole()
 
 
 @dataclass(frozen=True)
 class _Token:
-    """`kind` is "quoted", "word", or for all others the text itself, in lower case; "end" after the last."""
+    """`kind` is "quoted", "word", "end" after the last token, or else the text itself in lower case."""
 
     kind: str
     word: Word
 
 
 class _Parser:
-    """Recursive descent: a method for each rule of the grammar."""
+    """Recursive descent: one method per rule of the grammar."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(reversed(_tokens(text)))
@@ -146,8 +146,8 @@ class _Parser:
     def _single(self) -> Condition:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            problem = f"this is nested more than {MAX_DEPTH} deep"
-            raise _refused(self._next.word.at, problem, "Write it flatter.")
+            problem = f"the condition is nested more than {MAX_DEPTH} levels deep"
+            raise _refused(self._next.word.at, problem, "Use fewer parentheses and 'not'.")
         condition = self._unnested()
         self._depth -= 1
         return condition
@@ -229,18 +229,18 @@ def _token(group: str, text: str, at: int) -> _Token:
 def _no_token(character: str, at: int) -> ConfigError:
     if character in "\"'":
         return _refused(at, "this quote is not closed", "Close it; inside quotes, a quote is written twice.")
-    return _refused(at, f"'{character}' is no operator", "Write != for other than.")
+    return _refused(at, f"'{character}' is not an operator", "Write != for 'is not'.")
 
 
 def _unexpected(token: _Token, expected: str) -> ConfigError:
     if token.kind == "end":
-        return _refused(token.word.at, f"the condition ends where {expected} was expected", _SYNTAX)
+        return _refused(token.word.at, f"expected {expected}, but the condition ends", _SYNTAX)
     remedy = _SYNTAX
     if token.kind in ("word", "quoted") and expected.startswith("'and'"):
-        remedy = 'Put quotes around what has spaces in it: directed_by = "Ridley Scott".'
+        remedy = 'Put quotes around text with spaces: directed_by = "Ridley Scott".'
     elif token.kind in _KEYWORDS and expected.startswith("a "):
-        remedy = f'Put quotes around it if it is meant as {expected}: "{token.word.text}".'
-    return _refused(token.word.at, f"'{token.word.text}' stands where {expected} was expected", remedy)
+        remedy = f'Put it in quotes if it is {expected}: "{token.word.text}".'
+    return _refused(token.word.at, f"expected {expected}, but found '{token.word.text}'", remedy)
 
 
 def _refused(at: int, problem: str, remedy: str) -> ConfigError:

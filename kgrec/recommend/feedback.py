@@ -56,7 +56,7 @@ def history_matrix(
 ) -> sp.csr_matrix:
     """Lists of items as a matrix of ones, shape (len(histories), n_items); UnknownId as `known_rows`."""
     names = [name for history in histories for name in history]
-    rows, there = known_rows(model.item_rows, names, "item", model.items, on_unknown)
+    rows, there = known_rows(model.items.rows, names, "item", model.items.ids, on_unknown)
     owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
     bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
     return model.history_matrix(np.split(rows, bounds)[: len(histories)])
@@ -80,7 +80,7 @@ def feedback_matrices(
     both = liked.multiply(disliked).tocoo()
     if both.nnz:
         raise ConfigError(
-            f"'{model.items[both.col[0]]}' is both liked and disliked.", "Leave one of the two out."
+            f"'{model.items.ids[both.col[0]]}' is both liked and disliked.", "Leave one of the two out."
         )
     return liked, disliked
 

@@ -45,7 +45,7 @@ class Filters:
             ConfigError: The condition cannot be read, or has a name that the graph lacks.
         """
         if self.candidates is None and self.deny is None and self.where is None:
-            return model.offered
+            return model.items.offered
         allowed = np.full(len(model.items), self.candidates is None)
         if self.candidates is not None:
             allowed[item_rows(model, self.candidates, self.on_unknown)] = True
@@ -53,7 +53,7 @@ class Filters:
             allowed[item_rows(model, self.deny, self.on_unknown)] = False
         if self.where is not None:
             allowed &= model.matching(self.where, self.on_unknown == "skip")
-        allowed[model.removed] = False
+        allowed[model.items.removed] = False
         return np.flatnonzero(allowed)
 
 

@@ -47,7 +47,7 @@ def user_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise")
 
 def item_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
     """Rows of items, also by a name that was merged away; UnknownId as `known_rows`."""
-    return known_rows(model.item_rows, ids, "item", model.items, on_unknown)[0]
+    return known_rows(model.items.rows, ids, "item", model.items.ids, on_unknown)[0]
 
 
 def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:

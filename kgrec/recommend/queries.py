@@ -81,7 +81,7 @@ class Queries(ABC):
         """
         model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
         known = user_rows(model, users, on_unknown)
-        names = model.users.labels.take(pa.array(known))
+        names = model.users.take(known)
         seen = model.seen[known] if exclude_seen else None
         return _ranked(model, model.histories[known], seen, names, limits, new_item_boost, arrow)
 
@@ -136,7 +136,7 @@ class Queries(ABC):
         if checked_policy(known_users) == "merge" and users is not None:
             liked, stored = with_stored(model, names, liked, disliked)
             seen = (seen + stored).tocsr() if exclude_seen else disliked
-        history = relevance_profile(liked, disliked, model.history_weight)
+        history = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         return _ranked(
             model, history, seen, pa.array(names, pa.large_string()), limits, new_item_boost, arrow
         )
@@ -181,7 +181,7 @@ class Queries(ABC):
         found, scores = ranked(model, encoded(model, texts, self._encoder(model)), length, only)
         names = pa.array(texts, pa.large_string())
         return ranked_frame(
-            "text", names, "item_id", model.items, found, scores, min_score=min_score, arrow=arrow
+            "text", names, "item_id", model.items.ids, found, scores, min_score=min_score, arrow=arrow
         )
 
     def similar_items(
@@ -219,11 +219,11 @@ class Queries(ABC):
         rows = item_rows(model, items, on_unknown)
         length = limits.length(len(model.items))
         found, scores = model.index.search(
-            model.vectors[rows], length, exclude=[row[None] for row in rows], only=limits.rows(model)
+            model.items.vectors[rows], length, exclude=[row[None] for row in rows], only=limits.rows(model)
         )
-        names = model.items.labels.take(pa.array(rows))
+        names = model.items.ids.take(rows)
         return ranked_frame(
-            "item_id", names, "similar_id", model.items, found, scores, min_score=min_score, arrow=arrow
+            "item_id", names, "similar_id", model.items.ids, found, scores, min_score=min_score, arrow=arrow
         )
 
     def similar_users(
@@ -266,5 +266,5 @@ def _ranked(
     length, only = limits.length(len(model.items)), limits.rows(model)
     found, scores = model.ranked(histories, length, exclude, only, checked_boost(new_item_boost))
     return ranked_frame(
-        "user_id", names, "item_id", model.items, found, scores, min_score=limits.min_score, arrow=arrow
+        "user_id", names, "item_id", model.items.ids, found, scores, min_score=limits.min_score, arrow=arrow
     )

@@ -116,7 +116,7 @@ def ranked_frame(
     table = pa.table(
         {
             query_name: queries.take(pa.array(row)),
-            result_name: items.labels.take(pa.array(found[row, rank])),
+            result_name: items.take(found[row, rank]),
             "score": pa.array(scores[row, rank]),
             "rank": pa.array((rank + 1).astype(np.int32)),
         }

@@ -19,8 +19,10 @@ import numpy as np
 
 from kgrec.encode.dense_features import TEXT, as_wide, text_vectors
 from kgrec.encode.text import TextEncoder
+from kgrec.encode.user_encoder import units
 from kgrec.errors import ConfigError
-from kgrec.model.model import Model, units
+from kgrec.model.model import Model
+from kgrec.rank.scorers import TextScorer
 
 #: of the score; cosines of texts spread about half as wide as those of embeddings, or less
 _TEXT_SHARE = 0.75
@@ -46,7 +48,7 @@ def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> 
         ConfigError: The model was trained without text, a text is empty, or the encoder is another than that of training.
     """
     parameters = model.parameters()
-    spreads = parameters.featurizer().whitenings
+    spreads = parameters.featurizer.whitenings
     if TEXT not in spreads or encoder is None:
         raise ConfigError(
             "This model was trained without text, so it cannot be asked by text.",
@@ -88,10 +90,12 @@ def ranked(
 def _scores(model: Model, queries: TextQueries, some: slice, rows: np.ndarray) -> np.ndarray:
     """Of some queries and all `rows`; a part of the items at a time, since their texts are kept in half precision."""
     texts, vectors = queries.texts[some], queries.vectors[some]
+    known = model.rescorer.scorers["text"]
+    assert isinstance(known, TextScorer)
     scores = np.zeros((len(texts), len(rows)), np.float32)
     for start in range(0, len(rows), _ITEMS):
         part = rows[start : start + _ITEMS]
-        by_text = texts @ model.rescorer.text[part, queries.columns].astype(np.float32).T
-        by_embedding = vectors @ model.vectors[part].T
+        by_text = texts @ known.vectors[part][:, queries.columns].astype(np.float32).T
+        by_embedding = vectors @ model.items.vectors[part].T
         scores[:, start : start + _ITEMS] = _TEXT_SHARE * by_text + (1 - _TEXT_SHARE) * by_embedding
     return scores

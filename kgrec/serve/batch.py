@@ -25,7 +25,7 @@ from kgrec._version import __version__
 from kgrec.errors import ArtifactError, ConfigError, CorruptArtifact
 from kgrec.serve.requests import Question
 from kgrec.serve.result_files import ResultWriter, check_result, metadata_of, result_file, whole_file
-from kgrec.storage.artifacts import read_json, write_json
+from kgrec.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     from kgrec.model.model import Model

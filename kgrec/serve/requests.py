@@ -82,7 +82,7 @@ def limits(
     only = None if candidates is None else read_ids(candidates)
     out = None if deny is None else read_ids(deny, may_be_empty=True)
     for names, what in ((only, "candidates"), (out, "items of the deny list")):
-        asked.check(recommender.model.item_rows, names or [], what)
+        asked.check(recommender.model.items.rows, names or [], what)
     return {"candidates": only, "deny": out, "where": where, "on_unknown": asked.on_unknown}
 
 
@@ -123,7 +123,7 @@ def of_texts(recommender: Recommender, texts: list[str], options: dict[str, Any]
 def of_histories(recommender: Recommender, path: Path, options: dict[str, Any], asked: Asked) -> Question:
     """Lists for the histories in a table."""
     histories = _histories(recommender, path)
-    asked.check(recommender.model.item_rows, histories.items, "items")
+    asked.check(recommender.model.items.rows, histories.items, "items")
     item_rows(recommender.model, histories.items, asked.on_unknown)
     users = _strings(histories.users)
     known = int((recommender.model.users.ids(users) >= 0).sum())
@@ -145,7 +145,7 @@ def of_taste(
     recommender: Recommender, like: list[str], dislike: list[str], options: dict[str, Any], asked: Asked
 ) -> Question:
     """The list of one nameless user."""
-    asked.check(recommender.model.item_rows, [*like, *dislike], "items")
+    asked.check(recommender.model.items.rows, [*like, *dislike], "items")
 
     def answer(names: list[str]) -> pa.Table:
         here = len(names)
@@ -163,13 +163,13 @@ def near_items(
     """What is near some items; None: all."""
     model = recommender.model
     if items:
-        asked.check(model.item_rows, items, "items")
+        asked.check(model.items.rows, items, "items")
         item_rows(model, items, asked.on_unknown)
 
     def answer(names: list[str]) -> pa.Table:
         return recommender.similar_items(names, arrow=True, **options)
 
-    names = _strings(items) if items else model.items.labels
+    names = _strings(items) if items else model.items.ids.labels
     return Question(names, answer, ("item_id", "similar_id"), options)
 
 

@@ -68,7 +68,7 @@ def learn(
                 f"The loss became {loss} in epoch {epoch}.",
                 "Lower train.learning_rate, or raise train.temperature.",
             )
-        progress.tell(learner, epoch, loss, time.perf_counter() - started)
+        progress.ended(learner, epoch, loss, time.perf_counter() - started)
     return encoder
 
 
@@ -83,26 +83,26 @@ def fresh_encoder(data: TrainingData) -> ItemEncoder:
 
 
 class RunProgress:
-    """Who hears of the epochs of one run; this one passes them on, and has none of an earlier process."""
+    """Records of the epochs of one run; this one passes them on, and has none of an earlier process."""
 
     def __init__(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> None:
         self.stage, self.hyperparameters, self.on_epoch = stage, hyperparameters, on_epoch
-        self.lines: list[EpochRecord] = []
+        self.records: list[EpochRecord] = []
 
     def resume(self, learner: Learner) -> int:
-        """Put the learner where it was; gives the next epoch."""
+        """Restore the state of the learner; gives the next epoch."""
         del learner
         return 1
 
-    def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
-        """Hear of an epoch that is over."""
+    def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
+        """Record an epoch that is over."""
         del learner
-        self.pass_on(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
+        self.add(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
 
-    def pass_on(self, line: EpochRecord) -> None:
-        """Keep a line, and tell of it."""
-        self.lines.append(line)
-        self.on_epoch(line)
+    def add(self, record: EpochRecord) -> None:
+        """Keep a record, and pass it on."""
+        self.records.append(record)
+        self.on_epoch(record)
 
 
 def content_encoder(data: TrainingData) -> ItemEncoder:

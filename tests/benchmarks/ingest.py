@@ -150,7 +150,7 @@ def make_items(folder: Path, scale: float) -> None:
 
 
 def run_kgrec(folder: Path) -> None:
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
 
     build_graph(folder / "kgrec.yaml").save(folder / "graph")
 

@@ -115,7 +115,7 @@ def make_model(folder: Path, items: int) -> None:
     import scipy.sparse as sp
 
     from kgrec import Config
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
     from kgrec.graph.vocabulary import Vocabulary
     from kgrec.model import storage
     from kgrec.model.model import Model, Parameters
@@ -375,7 +375,7 @@ def run_user(folder: Path, name: str, users: int) -> dict[str, Any]:
 
     rec = Recommender.load(folder / name)
     flat = faiss.IndexFlatIP(DIM)
-    flat.add(rec.model.vectors)
+    flat.add(rec.model.items.vectors)
     names, vectors = rec.model.users.tolist()[:users], queries(folder, users)
     took = []
     with Clock() as clock:

@@ -64,7 +64,7 @@ interactions: {file: log.parquet, user: user_id, item: item_id}
 
 def make(folder: Path, interactions: int) -> None:
     """graph/ of so many interactions, a tenth of items, and ten triples an item."""
-    from kgrec.graph.knowledge_graph import build_graph
+    from kgrec.graph.build import build_graph
 
     rng = np.random.default_rng(0)
     n_items = interactions // PER_ITEM

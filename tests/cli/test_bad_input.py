@@ -386,17 +386,17 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a condition with a typing error": (
         "recommend {model} -u u1 --where genres=horor",
-        "where, character 8: 'horor' is the name of no neighbour by 'genres'.",
+        "where, character 8: 'horor' matches no neighbour by 'genres'.",
         "Did you mean 'Horror'?",
     ),
     "a condition on a name that is not there": (
         "similar {model} -i f1 --where director=Ada",
-        "where, character 1: 'director' is no name in the graph.",
+        "where, character 1: 'director' is not a relation, predicate or type in the graph.",
         "Did you mean 'directed_by'",
     ),
     "a condition that ends too soon": (
         "recommend {model} --all-users --where genres=",
-        "where, character 8: the condition ends where a value was expected.",
+        "where, character 8: expected a value, but the condition ends.",
         "Write conditions such as: ",
     ),
     "k of zero": ("recommend {model} -u u1 -k 0", "Invalid value for '-k': ", "See "),

@@ -53,7 +53,7 @@ def test_wrong_usage_is_refused(run: Run, graph: Path, tmp_path: Path):
     assert (
         run("export", graph, "-o", tmp_path / "a", "--format", "xls")
         .error[1]
-        .startswith("'xls' is no format")
+        .startswith("'xls' is not an export format")
     )
     assert "has no suffix" in run("export", graph, "-o", tmp_path / "a").error[1]
     assert "no such folder" in run("export", graph, "-o", tmp_path / "b" / "a.nt").error[1]

@@ -34,8 +34,8 @@ from kgrec.evaluate.baselines.svd import PureSVD
 from kgrec.evaluate.baselines.training_data import Data, data_of, over
 from kgrec.evaluate.baselines.tune import quality, tune
 from kgrec.evaluate.baselines.user_knn import UserKNN
+from kgrec.graph.build import build_graph
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import build_graph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.metrics.topk import top
 

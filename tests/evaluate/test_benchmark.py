@@ -25,7 +25,8 @@ from kgrec.evaluate.benchmark.systems import GivenLists, Kgrec, TunedBaseline
 from kgrec.evaluate.benchmark.task import Predictions, Task, small_types
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.splits import Protocol, given_split, load_folds, split_graph
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+from kgrec.graph.build import build_graph
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 CONFIG = Config.read(settings=["text.model=none", "epochs=2", "train.threads=1"])
 #: user, item

@@ -15,7 +15,8 @@ from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of, item_classes, neighborhoods
 from kgrec.evaluate.measure import evaluate_lists, measured
 from kgrec.evaluate.splits import given_split
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+from kgrec.graph.build import build_graph
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.recommend.results import Embeddings
 

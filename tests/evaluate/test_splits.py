@@ -12,8 +12,9 @@ from kgrec.config import Config, TrainConfig
 from kgrec.errors import ArtifactError, SourceError
 from kgrec.evaluate.folds import concealed, fold_of, revealed
 from kgrec.evaluate.splits import Protocol, given_split, load_folds, save_folds, split_graph
+from kgrec.graph.build import build_graph
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.recommend.recommender import Recommender
 
 MAPPING = """\

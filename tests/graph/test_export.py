@@ -15,12 +15,13 @@ import rdflib
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_knowledge_graph import write
+from movie_graph import write
 
 import kg_data
 from kgrec.errors import ArtifactError, ConfigError
+from kgrec.graph.build import build_graph, graph_of
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph, graph_of
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ntriples import iso_date, mapping_back, ntriples
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
@@ -227,7 +228,7 @@ def test_graphml_is_read_by_networkx(graph: KnowledgeGraph, tmp_path: Path):
 
 def test_characters_that_xml_cannot_hold_are_replaced(tmp_path: Path):
     remarks = tiny(["a\x00b", "fine"]).export(tmp_path / "graph.graphml")
-    assert remarks == ["1 texts have characters that XML cannot hold; they are replaced."]
+    assert remarks == ["1 texts have characters that XML cannot hold; the characters are replaced."]
     assert nx.read_graphml(tmp_path / "graph.graphml").nodes["0"]["label"] == "a\ufffdb"
 
 
@@ -289,16 +290,16 @@ def test_an_export_is_whole_or_not_at_all(graph: KnowledgeGraph, tmp_path: Path)
     assert (tmp_path / "graph.nt").read_text() == "old"
     graph.export(tmp_path / "graph.nt")
     assert (tmp_path / "graph.nt").read_text(encoding="utf-8").count("\n") == len(statements(graph))
-    for _ in range(2):  # a dataset is replaced by its like
+    for _ in range(2):  # a folder of a dataset is replaced
         graph.export(tmp_path / "set", "recbole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["graph.nt", "set"]
     (tmp_path / "set" / "own.txt").touch()
-    with pytest.raises(ArtifactError, match="no folder of RecBole's files"):
+    with pytest.raises(ArtifactError, match="is not a folder of RecBole's files"):
         graph.export(tmp_path / "set", "recbole")
 
 
 def test_what_cannot_be_written_is_refused(graph: KnowledgeGraph, tmp_path: Path):
-    with pytest.raises(ConfigError, match="'rdf' is no format"):
+    with pytest.raises(ConfigError, match="'rdf' is not an export format"):
         graph.export(tmp_path / "a", "rdf")
     with pytest.raises(ConfigError, match="has no suffix that says its format"):
         graph.export(tmp_path / "a.txt")

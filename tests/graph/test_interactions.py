@@ -1,6 +1,15 @@
+"""Users' interactions with items, read, sorted, counted and split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.interactions import Interactions
@@ -17,7 +26,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def read(**options):
+def read(**options: Any) -> Interactions:
     return Interactions.from_frame(FRAME, ITEMS, value="stars", time="when", **options)
 
 
@@ -33,6 +42,8 @@ def test_rows_are_sorted_by_user_and_time_and_pairs_are_kept_once():
     assert log.time.tolist() == [3600, 172800, 259200, 345600, 0]
     assert log.value.tolist() == [4, 5, 5, 5, 5] and log.positive.all()
     assert (log.user.dtype, log.item.dtype, log.value.dtype) == (np.int32, np.int32, np.float32)
+    # the stars of a are those of day 3, and a stands in the log twice
+    assert log.count.tolist() == [1, 2, 1, 1, 1] and log.count.dtype == np.int32
 
 
 def test_the_condition_marks_what_is_learned_from():
@@ -87,8 +98,59 @@ def test_arrow_round_trip():
     log = read(positive="> 4")
     again = Interactions.from_arrow(log.to_arrow(), ITEMS)
     assert again.users == log.users
-    for name in ("user", "item", "positive", "value", "time"):
+    for name in ("user", "item", "positive", "count", "value", "time"):
         np.testing.assert_array_equal(getattr(again, name), getattr(log, name))
+
+
+def test_a_table_of_an_older_version_has_no_counts():
+    table = read().to_arrow().drop_columns("count")
+    again = Interactions.from_arrow(table, ITEMS)
+    assert again.count.tolist() == [1] * 5 and again.count.dtype == np.int32
+
+
+def test_parts_of_a_log_keep_its_counts():
+    log = read(positive="> 4")
+    assert log.rows(np.array([1, 4])).count.tolist() == [2, 1]
+    left, held = log.split(0.7, np.random.default_rng(0), "time")
+    assert (left.item.tolist(), left.count.tolist()) == ([1, 0, 0], [1, 2, 1])
+    assert (held.item.tolist(), held.count.tolist()) == ([2, 3], [1, 1])
+    assert Interactions.none(ITEMS).count.dtype == np.int32
+
+
+def test_weights_are_those_of_the_matrix():
+    log = read(positive="> 4")
+    assert log.weights().tolist() == [0, 1, 1, 1, 1] and log.weights().dtype == np.float32
+    # the latest positive row of u1 is of day 4, those before it of days 2 and 3
+    assert log.weights(half_life=1).tolist() == [0, 0.25, 0.5, 1, 1]
+
+
+ROWS = st.tuples(st.sampled_from("uvw"), st.sampled_from("abcd"), st.integers(1, 5), st.integers(0, 3))
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"value": "stars"}, {"time": "when"}, {"value": "stars", "time": "when"}]
+)
+@given(st.lists(ROWS, max_size=40))
+def test_each_pair_is_kept_once_with_the_latest_row_and_counted(
+    named: dict[str, str], rows: list[tuple[str, str, int, int]]
+):
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "stars", "when"]).astype(
+        {"user_id": str, "item_id": str}
+    )
+    log = Interactions.from_frame(frame, ITEMS, **named)
+    pairs = [(log.users[user], ITEMS[item]) for user, item in zip(log.user, log.item, strict=True)]
+    assert dict(zip(pairs, log.count.tolist(), strict=True)) == Counter(
+        (user, item) for user, item, _, _ in rows
+    )
+    assert len(set(pairs)) == len(pairs)
+    # (when, stars) of the row that is kept; what the log does not have, does not count
+    shown = [((u, i), (t if "time" in named else 0, v if "value" in named else 0)) for u, i, v, t in rows]
+    latest = {pair: max(of for other, of in shown if other == pair) for pair, _ in shown}
+    value = log.value.tolist() if log.value is not None else [0] * len(log)
+    time = log.time.tolist() if log.time is not None else [0] * len(log)
+    assert dict(zip(pairs, zip(time, value, strict=True), strict=True)) == latest
+    keys = [(user, when, item) for (user, item), when in zip(pairs, time, strict=True)]
+    assert keys == sorted(keys)
 
 
 def test_no_interactions_are_allowed():
@@ -99,7 +161,5 @@ def test_no_interactions_are_allowed():
 
 
 def test_unknown_items_in_a_frame_are_refused():
-    with pytest.raises(
-        SourceError, match=r'1 interactions name an item that is unknown, first interactions:1: "z"'
-    ):
+    with pytest.raises(SourceError, match=r'1 interactions name an unknown item, first interactions:1: "z"'):
         Interactions.from_frame(pd.DataFrame({"user_id": ["u"], "item_id": ["z"]}), ITEMS)

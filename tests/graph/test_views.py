@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rdflib
-from test_knowledge_graph import write
+from movie_graph import write
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+from kgrec.graph.build import build_graph
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ntriples import ntriples
 
 

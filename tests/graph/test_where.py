@@ -142,80 +142,80 @@ def test_items_that_meet_a_condition(graph: KnowledgeGraph, text: str, expected:
         (
             "year = 1986 and genre s = Horror",
             ConfigError,
-            "where, character 23: 's' stands where =, !=, <, <=, >, >=, ~ or 'in' was expected.",
+            "where, character 23: expected =, !=, <, <=, >, >=, ~ or 'in', but found 's'.",
             "Write conditions such as",
         ),
         (
             "yeer = 1986",
             ConfigError,
-            "where, character 1: 'yeer' is no name in the graph.",
+            "where, character 1: 'yeer' is not a relation, predicate or type in the graph.",
             "Did you mean 'year'",
         ),
         (
             "has ^year",
             ConfigError,
-            "where, character 5: '^year' is no name in the graph.",
+            "where, character 5: '^year' is not a relation, predicate or type in the graph.",
             "Did you mean 'year'",
         ),
         (
             "has year and genres = horor",
             UnknownId,
-            "where, character 23: 'horor' is the name of no neighbour by 'genres'.",
+            "where, character 23: 'horor' matches no neighbour by 'genres'.",
             "Did you mean 'Horror'?",
         ),
         (
             "genres not in (Horror, Romanze)",
             UnknownId,
-            "where, character 24: 'Romanze' is the name of no neighbour by 'genres'.",
+            "where, character 24: 'Romanze' matches no neighbour by 'genres'.",
             "Did you mean 'Romance'?",
         ),
         (
             "directed_by = Horror",
             UnknownId,
-            "where, character 15: 'Horror' is the name of no neighbour by 'directed_by'.",
+            "where, character 15: 'Horror' matches no neighbour by 'directed_by'.",
             "There are 'Ada Low' and 'Bo'.",
         ),
         (
             "title = 'Alien Down'",
             UnknownId,
-            "where, character 9: 'Alien Down' is the title of no item.",
+            "where, character 9: 'Alien Down' is not the title of any item.",
             "Did you mean 'Alien Dawn'",
         ),
         (
             "type = genre",
             UnknownId,
-            "where, character 8: 'genre' is the type of no item.",
+            "where, character 8: 'genre' is not the type of any item.",
             "There is 'film'.",
         ),
         (
             "year = 1986-05",
             ConfigError,
-            "where, character 8: '1986-05' is not a number, as 'year' is.",
+            "where, character 8: '1986-05' is not a number, but 'year' holds numbers.",
             "Write a number",
         ),
         (
             "year = nan",
             ConfigError,
-            "where, character 8: 'nan' is not a number, as 'year' is.",
+            "where, character 8: 'nan' is not a number, but 'year' holds numbers.",
             "Write a number",
         ),
         (
             "released > 1986-13",
             ConfigError,
-            "where, character 12: '1986-13' is not a date, as 'released' is.",
+            "where, character 12: '1986-13' is not a date, but 'released' holds dates.",
             "Write a year, a month",
         ),
         (
             "genres > Horror",
             ConfigError,
-            "where, character 1: 'genres' is a relation, and cannot be compared by '>'.",
-            "It takes =, !=, in, ~; and: has genres.",
+            "where, character 1: 'genres' is a relation and cannot be compared with '>'.",
+            "Use one of =, !=, in, ~; or: has genres.",
         ),
         (
             "year ~ 19",
             ConfigError,
-            "where, character 1: 'year' is a number, and cannot be compared by '~'.",
-            "It takes =, !=, in, <, <=, >, >=; and: has year.",
+            "where, character 1: 'year' is a number and cannot be compared with '~'.",
+            "Use one of =, !=, in, <, <=, >, >=; or: has year.",
         ),
     ],
 )
@@ -263,7 +263,7 @@ def test_a_name_may_be_a_relation_and_a_number_at_once(graph: KnowledgeGraph):
     assert found(both, "genres = Horror or genres < 1980") == ["f1"]
     assert found(both, "genres = 1986") == ["f2"]
     assert found(both, "has genres") == ["f1", "f2", "f3", "f4"]
-    with pytest.raises(UnknownId, match="'Western' is the name of no neighbour"):
+    with pytest.raises(UnknownId, match="'Western' matches no neighbour"):
         found(both, "genres = Western")
 
 

@@ -84,28 +84,28 @@ def test_words_know_where_they_stand():
 @pytest.mark.parametrize(
     ("text", "problem", "remedy"),
     [
-        ("", "1: the condition ends where a name was expected", "Write conditions such as: genres = Horror"),
-        ("a = 1 or ", "9: the condition ends where a name was expected", "Write conditions such as"),
-        ("a", "2: the condition ends where =, !=, <, <=, >, >=, ~ or 'in' was expected", "Write conditions"),
-        ("a = ", "4: the condition ends where a value was expected", "Write conditions"),
-        ("a = Ridley Scott", "12: 'Scott' stands where 'and' or 'or' was expected", "Put quotes around what"),
+        ("", "1: expected a name, but the condition ends", "Write conditions such as: genres = Horror"),
+        ("a = 1 or ", "9: expected a name, but the condition ends", "Write conditions such as"),
+        ("a", "2: expected =, !=, <, <=, >, >=, ~ or 'in', but the condition ends", "Write conditions"),
+        ("a = ", "4: expected a value, but the condition ends", "Write conditions"),
+        ("a = Ridley Scott", "12: expected 'and' or 'or', but found 'Scott'", "Put quotes around text"),
         (
             "a = 1 b = 2",
-            "7: 'b' stands where 'and' or 'or' was expected",
-            "Put quotes around what has spaces",
+            "7: expected 'and' or 'or', but found 'b'",
+            "Put quotes around text with spaces",
         ),
         (
             "a = in",
-            "5: 'in' stands where a value was expected",
-            "Put quotes around it if it is meant as a value",
+            "5: expected a value, but found 'in'",
+            "Put it in quotes if it is a value",
         ),
-        ("a = 1)", "6: ')' stands where 'and' or 'or' was expected", "Write conditions"),
-        ("(a = 1", "7: the condition ends where ')' was expected", "Write conditions"),
-        ("a in 1", "6: '1' stands where '(' was expected", "Write conditions"),
-        ("a in (1 2)", "9: '2' stands where ')' was expected", "Write conditions"),
-        ("a not = 1", "7: '=' stands where 'in' was expected", "Write conditions"),
-        ("a == 1", "4: '=' stands where a value was expected", "Write conditions"),
-        ("a ! 1", "3: '!' is no operator", "Write != for other than"),
+        ("a = 1)", "6: expected 'and' or 'or', but found ')'", "Write conditions"),
+        ("(a = 1", "7: expected ')', but the condition ends", "Write conditions"),
+        ("a in 1", "6: expected '(', but found '1'", "Write conditions"),
+        ("a in (1 2)", "9: expected ')', but found '2'", "Write conditions"),
+        ("a not = 1", "7: expected 'in', but found '='", "Write conditions"),
+        ("a == 1", "4: expected a value, but found '='", "Write conditions"),
+        ("a ! 1", "3: '!' is not an operator", "Write != for 'is not'"),
         ("a = 'b", "5: this quote is not closed", "Close it; inside quotes, a quote is written twice"),
         ("a = Schindler's", "14: this quote is not closed", "Close it"),
         ("a = ''", "5: the value is empty", "For items without any, write: not has name"),
@@ -121,7 +121,7 @@ def test_errors_name_the_place(text: str, problem: str, remedy: str):
 def test_nesting_and_length_are_bounded():
     for opened, closed in (("(", ")"), ("not ", "")):
         parse(opened * (MAX_DEPTH - 1) + "a = 1" + closed * (MAX_DEPTH - 1))
-        with pytest.raises(ConfigError, match="nested more than 50 deep"):
+        with pytest.raises(ConfigError, match="nested more than 50 levels deep"):
             parse(opened * 100_000 + "a = 1" + closed * 100_000)
     parse(" or ".join(["a = 1"] * MAX_COMPARISONS))
     with pytest.raises(ConfigError, match="more than 200 comparisons"):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from kgrec.errors import SourceError
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 from kgrec.ingest.draft import draft_mapping
 
 MOVIES = """movie_id,title,plot,genres,year,rated,studio_id,sequels,link,embedding,released

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kgrec.errors import SourceError
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 from kgrec.ingest.draft import draft_mapping
 from kgrec.ingest.draft.lines import Prefixes, is_writable, local_name, namespace_and_name
 

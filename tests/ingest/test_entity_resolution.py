@@ -4,7 +4,7 @@ import pytest
 from test_rdf import triples_of
 
 from kgrec.errors import MappingError
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 from kgrec.ingest.mapping.schema import load_mapping
 
 SHOP = """\

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import KgrecError, MappingError
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 from kgrec.ingest.draft import draft_mapping
 from kgrec.ingest.mapping.roles import ROLES
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from kgrec.errors import MappingError
-from kgrec.graph.extend import read_addition
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph
+from kgrec.graph.build import build_graph, read_addition
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.ingest.draft import draft_mapping
 
 MAPPING = r"""version: 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 
 MAPPING = """\
 version: 1

@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from kgrec.errors import SourceError, TooManyBadRows
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 
 MAPPING = """\
 version: 1

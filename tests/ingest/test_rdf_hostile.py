@@ -14,17 +14,17 @@ import pytest
 from test_rdf import NT, XML, built, triples_of
 
 from kgrec.errors import SourceError
-from kgrec.graph.knowledge_graph import build_graph
+from kgrec.graph.build import build_graph
 
 CHILD = """
 import json, resource, sys, time
-import kgrec.graph.knowledge_graph, pyarrow.csv, scipy.sparse.csgraph, rdflib
+import kgrec.graph.build, pyarrow.csv, scipy.sparse.csgraph, rdflib
 from kgrec.errors import KgrecError
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "linux" else 1024)
 before, start, error = peak(), time.perf_counter(), ""
 try:
-    kgrec.graph.knowledge_graph.build_graph(sys.argv[1])
+    kgrec.graph.build.build_graph(sys.argv[1])
 except KgrecError as raised:
     error = str(raised)
 print(json.dumps([error, time.perf_counter() - start, (peak() - before) / 1024]))

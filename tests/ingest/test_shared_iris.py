@@ -8,7 +8,8 @@ import pytest
 from test_rdf import triples_of
 
 from kgrec.errors import SourceError, UnknownId
-from kgrec.graph.knowledge_graph import KnowledgeGraph, build_graph, read_addition
+from kgrec.graph.build import build_graph, read_addition
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.ingest.shared_iris import MOST, Group, told_apart
 
 MAPPING = """\

@@ -10,14 +10,13 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from models import items, model, rescorer
 
 import kgrec
 from kgrec.errors import ConfigError, KgrecError, UnknownId
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.model.model import Model
-from kgrec.rank.rescorer import Rescorer
 from kgrec.recommend.feedback import with_stored
-from kgrec.retrieve import VectorIndex
+from kgrec.storage.segments import Rows
 
 ITEMS = ["f1", "f2", "f3", "f4", "f5", "f6"]
 #: degrees of each item's vector from the first axis
@@ -47,31 +46,13 @@ def by_hand(
     history_weight: np.ndarray | None = None,
 ) -> kgrec.Recommender:
     """A recommender that nobody trained; the cosine is all of its score."""
-    n = len(vectors)
     rec = kgrec.Recommender()
-    rec._fitted = Model(
-        config=rec.config,
-        items=graph.item_ids,
-        labels=[""] * n,
-        entities=graph.item_entities.astype(np.int64),
-        vectors=vectors,
-        lengths=np.ones(n, np.float32),
-        history_weight=np.ones(n, np.float32) if history_weight is None else history_weight,
-        trained=np.ones(n, bool),
-        users=Vocabulary([f"u{row}" for row in range(1, 1 + histories.shape[0])]),
-        histories=histories,
-        seen=seen,
-        index=VectorIndex.build(vectors),
-        rescorer=Rescorer(
-            np.array([1, 0, 0, 0], np.float32),
-            sp.csr_matrix((n, 0), dtype=np.float32),
-            np.zeros(0, np.int64),
-            np.zeros((n, 0), np.float16),
-            sp.csr_matrix((n, n), dtype=np.float32),
-            np.zeros(n, np.float32),
-        ),
-        metrics={},
-        parameters=lambda: pytest.fail("no question here needs the encoder"),
+    rec._fitted = model(
+        items(vectors, graph.item_ids.tolist(), entities=graph.item_entities),
+        histories,
+        seen,
+        history_weight=history_weight,
+        users=[f"u{row}" for row in range(1, 1 + histories.shape[0])],
         graph=lambda: graph,
     )
     return rec
@@ -134,7 +115,7 @@ def test_a_condition_leaves_out_items_whatever_the_question(rec):
 def test_unknown_names_in_filters(rec):
     assert error(UnknownId, rec.recommend, ["u1"], deny=["f9"])[0] == "There is no item 'f9' in the model."
     assert error(UnknownId, rec.recommend, ["u1"], where="genres = Western")[0] == (
-        "where, character 10: 'Western' is the name of no neighbour by 'genres'."
+        "where, character 10: 'Western' matches no neighbour by 'genres'."
     )
     assert error(ConfigError, rec.similar_items, ["f1"], where="genres =")[0].startswith(
         "where, character 9:"
@@ -273,7 +254,7 @@ def test_there_are_two_things_to_do_with_known_users(rec):
 def aged(rec: kgrec.Recommender, *new: int, **fields) -> kgrec.Recommender:
     """The same, but training did not know some of the items, numbered from 1."""
     trained = ~np.isin(np.arange(1, 7), new)
-    rec._fitted = replace(rec.model, trained=trained, **fields)
+    rec._fitted = replace(rec.model, items=replace(rec.model.items, trained=Rows.of(trained)), **fields)
     return rec
 
 
@@ -302,10 +283,10 @@ def test_a_boost_decides_what_gets_the_second_look(graph):
     rec = six_films(graph)
     # the index finds five, and f6 is the furthest; but f1 and f6 go together
     together = sp.csr_matrix(([1.2], ([5], [0])), (6, 6), dtype=np.float32)
-    weights = np.array([0.5, 0, 0, 0.5], np.float32)
-    rescorer = replace(rec.model.rescorer, weights=weights, co_occurrence=together)
+    weights = {"embedding": 1, "co_occurrence": 1}
+    scored = rescorer(6, weights, co_occurrence=together)
     config = rec.config.model_copy(update={"rescore": kgrec.RescoreConfig(depth=5)})
-    aged(rec, 6, rescorer=rescorer, config=config)
+    aged(rec, 6, rescorer=scored, config=config)
     assert rec.recommend(["u1"], 1, exclude_seen=False)["item_id"].tolist() == ["f1"]
     best = rec.recommend(["u1"], 1, exclude_seen=False, new_item_boost=0.2)
     # half of cos 120 degrees, half of 1.2, and the boost: more than half of cos 0
@@ -401,7 +382,7 @@ def test_filtered_lists_are_the_best_that_are_left(
     frame = rec.recommend(
         [f"u{user}"], k, exclude_seen=exclude_seen, candidates=candidates, deny=deny, where=where
     )
-    scores = model.vectors @ model.user_vectors(model.histories[[user - 1]])[0]
+    scores = model.items.vectors @ model.user_vectors(model.histories[[user - 1]])[0]
     left = []
     for row, (name, fact) in enumerate(facts.iterrows()):
         allowed = fact["year"] >= year

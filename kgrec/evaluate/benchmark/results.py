@@ -23,7 +23,7 @@ from kgrec.evaluate.benchmark.run import Entry
 from kgrec.evaluate.comparison import compare
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.splits import Protocol, save_folds
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, files
 
 #: of confidence
 LEVEL = 0.95
@@ -147,8 +147,8 @@ class Results:
         with artifacts.writing(
             Path(folder), kind="report", inputs=inputs, config=record["protocol"]
         ) as place:
-            artifacts.write_json(record, place / "metrics.json")
-            artifacts.write_table(self.per_user(), place / "per_user.parquet")
+            files.write_json(record, place / "metrics.json")
+            files.write_table(self.per_user(), place / "per_user.parquet")
             if page is not None:
                 (place / "report.html").write_text(page(record), encoding="utf-8")
             save_folds(self.folds, place / "split", self.protocol)

@@ -24,7 +24,7 @@ from kgrec.evaluate.benchmark.systems import System, SystemKind
 from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.measure import measured
-from kgrec.storage import artifacts, atomic
+from kgrec.storage import atomic, files
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class KeptEntries:
             return
         run = folder / _RUN
         if resume and run.is_file():
-            if artifacts.read_json(run) != json.loads(json.dumps(of)):
+            if files.read_json(run) != json.loads(json.dumps(of)):
                 raise ArtifactError(
                     f"{folder} is of another run: graph, protocol or options differ.",
                     "Give the options of the run that was cut off, or run without --resume, which starts anew.",
@@ -83,7 +83,7 @@ class KeptEntries:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             folder.mkdir(parents=True)
-            artifacts.write_json(of, run)
+            files.write_json(of, run)
         except OSError as error:
             raise ArtifactError(
                 f"{folder}: cannot be written ({error.strerror}).", "Choose another output folder."
@@ -94,7 +94,7 @@ class KeptEntries:
         place = self._place(system, fold)
         if place is None or not place.with_suffix(".json").is_file():
             return None
-        said = artifacts.read_json(place.with_suffix(".json"))
+        said = files.read_json(place.with_suffix(".json"))
         try:
             with np.load(place.with_suffix(".npz"), allow_pickle=False) as arrays:
                 lists = {name: arrays[f"lists{n}"] for n, name in enumerate(said.pop("names"))}
@@ -118,9 +118,7 @@ class KeptEntries:
                 np.savez(file, **named)
 
         atomic.write_whole(place.with_suffix(".npz"), write_lists)
-        atomic.write_whole(
-            place.with_suffix(".json"), partial(artifacts.write_json, {"names": [*lists], **said})
-        )
+        atomic.write_whole(place.with_suffix(".json"), partial(files.write_json, {"names": [*lists], **said}))
 
     def remove(self) -> None:
         """When all is over."""

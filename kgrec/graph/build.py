@@ -1,0 +1,162 @@
+"""Graphs from sources.
+
+Enters: a mapping and the files that it names, or new rows laid out like them. Leaves: a sorted `KnowledgeGraph`, or an
+addition to one. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgrec.errors import SourceError
+from kgrec.graph.interactions import Interactions
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import TABLES, GraphTables, items_of
+from kgrec.ingest.assemble import Assembled, assemble
+from kgrec.ingest.build_report import Report
+from kgrec.ingest.mapping.schema import Mapping, TableFormat, load_mapping
+from kgrec.ingest.reader import Reading, SourceProgress, begin, read_files, read_frames, read_interactions
+from kgrec.ingest.sources import Source, find_files
+
+#: share of the rows of an addition that may be bad, unless the mapping allows more
+_STOP_ABOVE = 0.5
+
+
+def build_graph(
+    mapping: str | Path | Mapping, *, allow_outside: bool = False, progress: SourceProgress | None = None
+) -> KnowledgeGraph:
+    """Build the graph that a mapping describes.
+
+    Args:
+        mapping: Path of kgrec.yaml, or a mapping that `load_mapping` returned.
+        allow_outside: Whether files outside the mapping's folder may be read.
+        progress: Called with the name of each source, the number of sources read, and the number of all sources.
+
+    Raises:
+        MappingError: The mapping is not valid.
+        SourceError: A source cannot be read.
+        TooManyBadRows: A source has more bad rows than the mapping allows.
+
+    Example:
+        >>> graph = build_graph("kgrec.yaml")  # doctest: +SKIP
+    """
+    mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
+    find = partial(find_files, mapping.folder, allow_outside=allow_outside)
+    reading = begin(mapping)
+    read_files(reading, find, progress)
+    assembled = assemble(reading.statements, mapping, reading.report)
+    # the triples are in `assembled` now: free the edges before the interactions are read
+    reading.statements.edges.clear()
+    item_ids = items_of(assembled.entities, mapping.item_types)[0]
+    graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
+    log = read_interactions(reading, find, graph.item_codes)
+    interactions = Interactions.from_log(log, graph.item_ids, mapping.interactions)
+    reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
+    return replace(graph, interactions=interactions)
+
+
+def read_addition(
+    mapping: Mapping,
+    folder: Path | None = None,
+    frames: dict[str, Any] | None = None,
+    *,
+    known: GraphTables,
+) -> KnowledgeGraph:
+    """Read new rows, laid out as in the mapping, into a graph of their own.
+
+    Args:
+        mapping: The mapping that the known graph was built with.
+        folder: Holds files with the names in the mapping; absent files are skipped.
+        frames: Frames by node type.
+        known: New rows may refer to its nodes, too.
+
+    Returns:
+        A graph without interactions, whose items are the new and the changed ones only.
+
+    Raises:
+        SourceError: There is neither a folder nor a frame, or the folder has none of the mapping's files.
+    """
+    if folder is None and not frames:
+        raise SourceError(
+            "There is nothing to add: no folder, no frames.", "Give a folder with files, or frames by type."
+        )
+    # A single bad row is a large share of a few rows: it is reported, and the other rows are added.
+    tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
+    reading = begin(mapping.model_copy(update={"errors": tolerant}))
+    if folder is not None:
+        _check_any(mapping, Path(folder))
+        read_files(reading, partial(_present, Path(folder)))
+    read_frames(reading, frames or {})
+    _mark_known(reading, known)
+    assembled = assemble(reading.statements, mapping, reading.report)
+    brought = np.concatenate(reading.brought) if reading.brought else np.empty(0, dtype=np.int64)
+    tabled = np.unique(assembled.entity_of[brought])
+    only = np.union1d(tabled, assembled.rdf_items)
+    items = items_of(assembled.entities, mapping.item_types, only)[0]
+    graph = graph_of(assembled, Interactions.none(items), mapping, reading.report, reading.inputs)
+    return replace(graph, tabled=tabled, only_items=only)
+
+
+def graph_of(
+    assembled: Assembled,
+    interactions: Interactions,
+    mapping: Mapping,
+    report: Report,
+    inputs: dict[str, str],
+) -> KnowledgeGraph:
+    """A graph of assembled tables."""
+    return KnowledgeGraph(
+        **{name: getattr(assembled, name) for name in TABLES},
+        interactions=interactions,
+        item_types=mapping.item_types,
+        mapping=mapping,
+        report=report,
+        inputs=inputs,
+    )
+
+
+def _check_any(mapping: Mapping, folder: Path) -> None:
+    """Refuse a folder that has none of the mapping's files."""
+    tables: list[TableFormat] = [*mapping.nodes.values(), *mapping.edges.values()]
+    names = [name for table in tables for name in table.file]
+    names += [name for source in mapping.rdf for name in source.file]
+    if not any(_present(folder, (name,)) for name in names):
+        raise SourceError(
+            f"{folder} has no file to add.", f"Files are looked for by the names: {', '.join(names)}."
+        )
+
+
+def _present(folder: Path, names: tuple[str, ...]) -> list[Source]:
+    """The files of these names that exist in the folder."""
+    found = []
+    for name in names:
+        try:
+            found.extend(find_files(folder, [name], allow_outside=False))
+        except SourceError:
+            # absent files are skipped; a file that exists was refused, say because it lies outside the folder
+            if (folder / name).exists():
+                raise
+    return found
+
+
+def _mark_known(reading: Reading, known: GraphTables) -> None:
+    """Let references resolve to nodes of the known graph."""
+    nodes = reading.statements.nodes
+    pending = np.flatnonzero(np.frombuffer(nodes.exists, dtype=np.uint8) == 0)
+    codes = [nodes.type_codes[node] for node in pending]
+    names = [
+        f"{nodes.types[c]}/{nodes.keys[n]}" if c >= 0 else "" for c, n in zip(codes, pending, strict=True)
+    ]
+    there = (known.ids(names) >= 0) & np.isin(pending, _referred(reading))
+    nodes.mark(pending[there])
+
+
+def _referred(reading: Reading) -> np.ndarray:
+    """Nodes at an end of some edge, sorted."""
+    ends = [end for edges in reading.statements.edges for end in (edges.heads, edges.tails)]
+    return np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)

@@ -1,0 +1,217 @@
+"""What each user interacted with, oldest first.
+
+Enters: `Interactions`, a sparse matrix, or a stored table. Leaves: `Histories`. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import csr_matrix
+
+from kgrec.graph.interactions import Interactions
+
+_COLUMNS = {"user": np.int32, "item": np.int32, "positive": np.bool_, "weight": np.float32, "count": np.int32}
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Interactions by user: those of user u have the rows `indptr[u]` to `indptr[u + 1]`.
+
+    A user has each item at most once. Rows of a user stand in the order of `time`, then of `item`; in the order of `item`
+    alone if `ordered` is False. All arrays but `indptr` have the shape (n,).
+    """
+
+    n_items: int
+    #: int64; shape (n_users + 1,)
+    indptr: np.ndarray
+    #: int32, rows of the items
+    item: np.ndarray
+    #: bool; other rows are known to the user, but not learned from
+    positive: np.ndarray
+    #: float32; factor of the item in the user's embedding: 1 (with a half-life, less for older rows), 0 if not positive
+    weight: np.ndarray
+    #: int32; how often the user interacted with the item
+    count: np.ndarray
+    #: int64, seconds since 1970, 0 where it is unknown; None: there are no times
+    time: np.ndarray | None
+    #: whether the rows of a user stand in the order of time
+    ordered: bool
+
+    @classmethod
+    def of(cls, interactions: Interactions, half_life: float | None = None) -> Histories:
+        """The histories of all users of a log.
+
+        Args:
+            interactions: The log; its users and items keep their rows.
+            half_life: As of `Interactions.matrix`.
+
+        Raises:
+            ConfigError: There is a half-life, and the log has no times.
+        """
+        log, time = interactions, interactions.time
+        keys = (log.user, log.item) if time is None else (log.user, time, log.item)
+        # a log is sorted like this, unless its items were numbered anew, as in an extended graph
+        order = slice(None) if _is_sorted(*keys) else np.lexsort(keys[::-1])
+        return cls(
+            len(log.items),
+            _indptr(np.bincount(log.user, minlength=len(log.users))),
+            log.item[order],
+            log.positive[order],
+            log.weights(half_life)[order],
+            log.count[order],
+            None if time is None else time[order],
+            # a column of empty cells gives no order
+            ordered=time is not None and bool(time.any()),
+        )
+
+    @classmethod
+    def of_matrix(cls, matrix: csr_matrix) -> Histories:
+        """Histories without order from a matrix of users by items: its values are weights, negative ones for dislikes."""
+        bags = csr_matrix(matrix, dtype=np.float32, copy=True)
+        bags.sum_duplicates()
+        size = bags.nnz
+        positive, count = np.ones(size, dtype=bool), np.ones(size, dtype=np.int32)
+        item, indptr = bags.indices.astype(np.int32), bags.indptr.astype(np.int64)
+        return cls(bags.shape[1], indptr, item, positive, bags.data, count, None, ordered=False)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, n_users: int, n_items: int, ordered: bool) -> Histories:
+        """Read back what `to_arrow` returned.
+
+        Raises:
+            ValueError: A column is absent or of another type, a user or item is out of range, or the rows are not sorted.
+        """
+        columns = {name: _column(table, name, np.dtype(kind)) for name, kind in _COLUMNS.items()}
+        user, time = columns.pop("user"), None
+        if "time" in table.column_names:
+            time = _column(table, "time", np.dtype(np.int64))
+        _check_range("user", user, n_users)
+        _check_range("item", columns["item"], n_items)
+        indptr = _indptr(np.bincount(user, minlength=n_users))
+        made = cls(n_items, indptr, **columns, time=time, ordered=ordered)
+        made._check_order(user)
+        return made
+
+    def to_arrow(self) -> pa.Table:
+        """Columns user, item and count int32, positive bool, weight float32, and time int64 if there are times."""
+        columns = {"user": self._users()} | {name: getattr(self, name) for name in list(_COLUMNS)[1:]}
+        columns |= {} if self.time is None else {"time": self.time}
+        return pa.table({name: pa.array(column) for name, column in columns.items()})
+
+    def __len__(self) -> int:
+        """Number of users."""
+        return len(self.indptr) - 1
+
+    def __repr__(self) -> str:
+        order = "in the order of time" if self.ordered else "without order"
+        return f"Histories({len(self.item):,} interactions of {len(self):,} users, {order})"
+
+    def rows(self, user: int) -> slice:
+        """The rows of one user.
+
+        Raises:
+            IndexError: There is no such user.
+        """
+        if not 0 <= user < len(self):
+            raise IndexError(f"user {user} is not one of {len(self):,}")
+        return slice(int(self.indptr[user]), int(self.indptr[user + 1]))
+
+    def matrix(self, positive_only: bool = True) -> csr_matrix:
+        """Users by items; shape (len(self), n_items), float32, indices sorted.
+
+        Args:
+            positive_only: Whether to return the weights of positive rows; otherwise 1 for each row.
+        """
+        user, item = self._users(), self.item
+        weight = np.ones(len(item), np.float32)
+        if positive_only:
+            rows = np.flatnonzero(self.positive)
+            user, item, weight = user[rows], item[rows], self.weight[rows]
+        return csr_matrix((weight, (user, item)), shape=(len(self), self.n_items))
+
+    def take(self, users: np.ndarray) -> Histories:
+        """The histories of some users.
+
+        Args:
+            users: Rows of users, in any order, also repeated; shape (n,), int.
+
+        Returns:
+            Histories whose user i is `users[i]`.
+
+        Raises:
+            IndexError: A user is out of range.
+        """
+        users = np.asarray(users, dtype=np.int64)
+        if len(users) and not (users.min() >= 0 and users.max() < len(self)):
+            raise IndexError(f"users {users.min()} to {users.max()} are not all among {len(self):,}")
+        return self._part(self.indptr[users], self.indptr[users + 1])
+
+    def last(self, n: int) -> Histories:
+        """At most `n` rows per user: the newest ones, or those of the last items if `ordered` is False.
+
+        Raises:
+            ValueError: `n` is negative.
+        """
+        if n < 0:
+            raise ValueError(f"n is {n}: give 0 or more")
+        return self._part(np.maximum(self.indptr[:-1], self.indptr[1:] - n), self.indptr[1:])
+
+    def _part(self, start: np.ndarray, end: np.ndarray) -> Histories:
+        """Histories whose user i has the rows from `start[i]` to `end[i]`; both of shape (n_users,), int64."""
+        indptr = _indptr(end - start)
+        rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], end - start)
+        columns = {name: getattr(self, name)[rows] for name in list(_COLUMNS)[1:]}
+        time = None if self.time is None else self.time[rows]
+        return Histories(self.n_items, indptr, **columns, time=time, ordered=self.ordered)
+
+    def _users(self) -> np.ndarray:
+        """User of each row; shape (n,), int32."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
+
+    def _check_order(self, user: np.ndarray) -> None:
+        """Refuse rows in another order than that of the class; `user` is the user of each row."""
+        if (np.diff(user) < 0).any():
+            raise ValueError("the rows are not sorted by user")
+        within = np.diff(user) == 0
+        if self.ordered and self.time is not None:
+            step = np.diff(self.time)
+            if (step[within] < 0).any():
+                raise ValueError("the rows of a user are not sorted by time")
+            within &= step == 0
+        if (np.diff(self.item)[within] <= 0).any():
+            at = "of a user at one time" if self.ordered else "of a user"
+            raise ValueError(f"the rows {at} are not sorted by item, each item once")
+
+
+def _indptr(lengths: np.ndarray) -> np.ndarray:
+    """Row at which each user begins, and the number of rows; shape (len(lengths) + 1,), int64."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def _is_sorted(*keys: np.ndarray) -> bool:
+    """Whether rows are sorted by several keys, the most important one first."""
+    steps = np.zeros(max(len(keys[0]) - 1, 0), dtype=np.int8)
+    for key in keys:
+        steps = np.where(steps == 0, np.sign(np.diff(key)), steps)
+    return bool((steps >= 0).all())
+
+
+def _column(table: pa.Table, name: str, dtype: np.dtype) -> np.ndarray:
+    if name not in table.column_names:
+        raise ValueError(f"there is no column '{name}'")
+    column = table[name]
+    values: np.ndarray = column.to_numpy()
+    if column.null_count or values.dtype != dtype:
+        raise ValueError(
+            f"the column '{name}' is {column.type} with {column.null_count} nulls, not {dtype} without"
+        )
+    return values
+
+
+def _check_range(name: str, values: np.ndarray, size: int) -> None:
+    """Refuse row numbers that are none of `size` rows."""
+    if len(values) and (values.min() < 0 or values.max() >= size):
+        raise ValueError(f"'{name}' has rows from {values.min()} to {values.max()}, and there are {size}")
