@@ -27,13 +27,13 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.model import Model
-from kgrec.recommend.changes import OneAtATime
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
-from kgrec.recommend.filters import checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
+from kgrec.recommend.request import checked_boost
 from kgrec.recommend.results import Added, Embeddings, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
+from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
 
 if TYPE_CHECKING:
@@ -135,6 +135,12 @@ class Recommender(Queries):
                 "This recommender is not trained.", "Call fit(graph), or Recommender.load(folder)."
             )
         return fitted
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the model as it is; None when it was never saved, or changed since."""
+        stored = self._stored
+        return stored[0] if stored is not None and stored[1]() is self._fitted else None
 
     @property
     def item_embeddings(self) -> Embeddings:

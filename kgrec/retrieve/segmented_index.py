@@ -38,6 +38,10 @@ class SegmentedIndex:
         """The kind of the base's index, and what was measured when it was built."""
         return self.base.built
 
+    def with_threads(self, count: int | None) -> SegmentedIndex:
+        """The same index, searched with another number of threads; as `IndexConfig.threads`."""
+        return SegmentedIndex(self.base.with_threads(count), self.vectors)
+
     def with_vectors(self, vectors: Rows[np.ndarray]) -> SegmentedIndex:
         """With a delta; `vectors` has the same base."""
         assert vectors.base is self.vectors.base

@@ -72,6 +72,11 @@ class VectorIndex:
             approximate = with_threads(self._config.threads, partial(approximate.extended, exact))
         return VectorIndex(exact, approximate, self.built, self._config)
 
+    def with_threads(self, count: int | None) -> VectorIndex:
+        """The same index, searched with another number of threads; as `IndexConfig.threads`."""
+        config = self._config.model_copy(update={"threads": count})
+        return VectorIndex(self._exact, self._approximate, self.built, config)
+
     def __len__(self) -> int:
         return len(self._exact)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,7 +26,6 @@ from torch import Tensor
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.sparse import Adjacency
 from kgrec.errors import TrainingError
-from kgrec.parallel import mixed_precision
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.optimizer import Optimizer
 
@@ -194,7 +194,7 @@ class Learner:
         keep &= self.taken if items is None else self.taken[items]
         z = encoder.items(inputs, identity * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None])
         u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
-        with mixed_precision(device):
+        with _mixed_precision(device):
             # the users are divided, who are fewer than the pairs
             logits = (u / self.hyperparameters.temperature) @ z.T
         loss = batch.loss(logits.float(), rest)
@@ -260,6 +260,11 @@ class _Batch:
         rows, items = _tensors(self.hidden, logits.device)
         total = torch.logsumexp(logits if log_weight is None else logits + log_weight, dim=1)
         return (total[rows] - logits[rows, items]).mean()
+
+
+def _mixed_precision(device: str) -> AbstractContextManager[Any]:
+    """Products in half precision within the block, on a GPU; on CPUs they would be slower."""
+    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu")
 
 
 def _batch_size(n_users: int) -> int:

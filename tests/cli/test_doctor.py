@@ -52,4 +52,4 @@ def test_a_package_that_is_missing_is_said(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_the_default_is_the_packaged_encoder():
-    assert doctor._ENCODER == text.PACKAGED
+    assert doctor._DEFAULT_ENCODER == text.PACKAGED

@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 def test_import_build_train_recommend(run: Run, tmp_path: Path, source: Path):
     said = run("import", source, "-o", tmp_path / "out")
     assert said.code == 0, said.err
-    assert said.out.startswith("Read as ml-100k, since there are u.data and u.item.\n")
+    assert said.out.startswith("Read as ml-100k, because there are u.data and u.item.\n")
     assert "u.data           48           48" in said.out
     assert "interactions.csv (48), movies.csv (8), kgrec.yaml" in said.out
     assert run("build", tmp_path / "out" / "kgrec.yaml", "-o", tmp_path / "graph").code == 0

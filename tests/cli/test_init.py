@@ -37,7 +37,7 @@ def test_a_draft_of_the_catalogue(run: Run, catalogue: Path, tmp_path: Path):
     answer = run("init", catalogue / "films.csv", catalogue / "log.csv", "-o", output)
     assert (answer.code, output.read_text()) == (0, DRAFT)
     assert "log.csv: film: item, since its values are keys of the items" in answer.out.splitlines()
-    assert answer.out.endswith(f"\nWrote {output}. Read it through, then: kgrec build {output} -o graph/\n")
+    assert answer.out.endswith(f"\nWrote {output}. Check it, then run: kgrec build {output} -o graph/\n")
     graph, model = tmp_path / "graph", tmp_path / "model"
     built = run("build", output, "-o", graph, "--json").json["stats"]
     assert (built["items"], built["users"], built["interactions"]) == (6, 6, 15)
@@ -66,7 +66,7 @@ def test_a_draft_names_files_as_seen_from_where_it_stands(
     (tmp_path / "maps").mkdir()
     answer = run("init", "catalogue/films.csv", "-o", "maps/kgrec.yaml")
     assert 'file: "../catalogue/films.csv"' in Path("maps/kgrec.yaml").read_text()
-    assert answer.out.endswith("then: kgrec build maps/kgrec.yaml -o graph/ --allow-outside\n")
+    assert answer.out.endswith("then run: kgrec build maps/kgrec.yaml -o graph/ --allow-outside\n")
     assert run("build", "maps/kgrec.yaml", "-o", "other", "--allow-outside").code == 0
 
 

@@ -63,6 +63,22 @@ def test_an_unknown_source_is_answered_with_the_nearest(graph):
     assert "'shuffle-graph'" in raised.value.remedy
 
 
+class Unused:
+    """A text encoder that must not be called."""
+
+    def encode(self, texts: list[str], _: object = None) -> np.ndarray:
+        raise AssertionError(f"{len(texts)} texts are encoded")
+
+
+def test_text_is_ablated_though_an_encoder_is_passed_in(graph):
+    config = kgrec.Config.read(settings=["dim=8", "epochs=2", "train.threads=1", "valid_share=0"])
+    with pytest.raises(AssertionError, match="6 texts"):
+        kgrec.Recommender(config, text_encoder=Unused()).fit(graph)
+    same, without_text = ablated(graph, config, ["text"])
+    rec = kgrec.Recommender(without_text, text_encoder=Unused()).fit(same)
+    assert rec.model.config.text.model == "none" and not rec.model.own_text_encoder
+
+
 def test_a_model_without_residuals_treats_known_items_as_new_ones(graph, bag_of_words):
     config = kgrec.Config.read(settings=["dim=8", "epochs=2", "train.threads=1", "valid_share=0"])
     known, without_id = ablated(graph, config, ["id"])

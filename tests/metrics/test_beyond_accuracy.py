@@ -10,7 +10,7 @@ import torch
 from torch_geometric.metrics import LinkPredCoverage, LinkPredDiversity
 
 from kgrec.metrics import beyond_accuracy
-from kgrec.rank.rescorer import unit_rows
+from kgrec.rank.scorers import unit_rows
 
 #: users who took each of six items
 COUNTS = np.array([8, 4, 4, 1, 0, 2])

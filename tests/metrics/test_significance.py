@@ -137,9 +137,9 @@ def test_what_cannot_be_compared_is_refused():
     one, other = evaluation(ndcg_at_20=np.ones(3)), evaluation(ndcg_at_20=np.ones(4))
     with pytest.raises(ConfigError, match="fewer than two models"):
         compare({"one": one})
-    with pytest.raises(SourceError, match="'one' and 'other' are evaluated on different users"):
+    with pytest.raises(SourceError, match="'one' and 'other' were evaluated on different users"):
         compare({"one": one, "other": other})
-    with pytest.raises(UnknownId, match="no figure 'ndcg@10'"):
+    with pytest.raises(UnknownId, match="no per-user metric 'ndcg@10'"):
         compare({"one": one, "same": one}, ["ndcg@10"])
     with pytest.raises(UnknownId, match="no bucket 'cold'"):
         compare({"one": one, "same": one}, bucket="cold")

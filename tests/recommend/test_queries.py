@@ -1,4 +1,4 @@
-"""Questions to a model: by hand on vectors of two numbers, and against brute force."""
+"""Queries to a model: by hand on vectors of two numbers, and against brute force."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import kgrec
 from kgrec.errors import ConfigError, KgrecError, UnknownId
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.recommend.feedback import with_stored
+from kgrec.recommend.request import Request
 from kgrec.storage.segments import Rows
 
 ITEMS = ["f1", "f2", "f3", "f4", "f5", "f6"]
@@ -92,7 +93,7 @@ def test_an_item_that_is_denied_makes_room_for_the_next(rec):
     assert rec.recommend(["u1"], 2, deny=ITEMS).empty
 
 
-def test_a_condition_leaves_out_items_whatever_the_question(rec):
+def test_a_condition_leaves_out_items_in_every_query(rec):
     """f1, f2 and f3 are science fiction; f1 is horror too; f4, f5 and f6 are romances."""
     space = "genres = 'Science fiction'"
     assert pairs(rec.recommend(["u1"], 9, where=space)) == [("f2", 10), ("f3", 30)]
@@ -139,14 +140,52 @@ def test_scores_below_the_least_are_left_out_and_ranks_stay(rec):
 
 
 def test_a_condition_is_read_once_for_many_parts(graph):
-    asked = []
+    reads = []
     rec = six_films(graph)
-    rec._fitted = replace(rec.model, graph=lambda: asked.append(1) or graph)
+    rec._fitted = replace(rec.model, graph=lambda: reads.append(1) or graph)
     for user in ("u1", "u2", "u1"):
         rec.recommend([user], where="genres = Horror")
-    assert len(asked) == 1
+    assert len(reads) == 1
     rec.recommend(["u1"], where="genres = Romance")
-    assert len(asked) == 2
+    assert len(reads) == 2
+
+
+# a request
+
+
+def test_a_request_holds_the_options_of_a_list(rec):
+    request = Request(2, deny=["f2"], where="not genres = Horror", min_score=0.1, exclude_seen=False)
+    expected = {"k": 2, "deny": ["f2"], "where": "not genres = Horror", "min_score": 0.1}
+    for method, query in ((rec.recommend, ["u1"]), (rec.recommend_for_history, [["f1"]])):
+        frame = method(query, exclude_seen=False, **expected)
+        assert pairs(frame) == [("f3", 30), ("f4", 80)]
+        pd.testing.assert_frame_equal(method(query, request=request), frame)
+    near = rec.similar_items(["f1"], **expected)
+    pd.testing.assert_frame_equal(rec.similar_items(["f1"], request=request), near)
+    users = rec.similar_users(["u1"], request=Request(1))
+    assert pairs(users) == [("u2", 5)]
+
+
+def test_a_request_and_options_beside_it_are_refused(rec):
+    problem = "Options are given both in the request and beside it."
+    assert error(ConfigError, rec.recommend, ["u1"], 5, request=Request())[0] == problem
+    assert error(ConfigError, rec.similar_items, ["f1"], deny=["f2"], request=Request())[0] == problem
+    assert error(ConfigError, rec.similar_users, ["u1"], min_score=0, request=Request())[0] == problem
+
+
+def test_options_that_a_query_cannot_use_are_refused(rec):
+    boosted, filtered = Request(new_item_boost=0.1), Request(deny=["f1"], where="has genres")
+    assert error(ConfigError, rec.similar_items, ["f1"], request=boosted) == (
+        "new_item_boost does not apply to similar items.",
+        "Leave it out.",
+    )
+    assert error(ConfigError, rec.recommend_for_text, ["space"], request=boosted)[0] == (
+        "new_item_boost does not apply to texts."
+    )
+    assert error(ConfigError, rec.similar_users, ["u1"], request=filtered) == (
+        "deny and where do not apply to similar users.",
+        "Leave them out.",
+    )
 
 
 # likes and dislikes
@@ -245,7 +284,7 @@ def test_what_is_stored_weighs_as_at_the_training_and_what_is_given_in_full(rec)
 
 def test_there_are_two_things_to_do_with_known_users(rec):
     problem, remedy = error(ConfigError, rec.recommend_for_history, [["f1"]], known_users="append")
-    assert "'append'" in problem and remedy == "Choose one of merge, replace."
+    assert problem == "known_users is 'append'." and remedy == "Choose one of merge, replace."
 
 
 # new items
@@ -304,7 +343,7 @@ def test_a_boost_keeps_the_limits(graph):
 @pytest.mark.parametrize("boost", [float("nan"), float("inf")])
 def test_a_boost_is_a_number(rec, boost: float):
     problem, _ = error(ConfigError, rec.recommend, ["u1"], new_item_boost=boost)
-    assert problem == f"The boost of new items is {boost}."
+    assert problem == f"new_item_boost is {boost}."
 
 
 def test_similar_users_are_the_nearest_others(rec):

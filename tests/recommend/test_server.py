@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import BagOfWords
-from tiny_encoder import tiny
+from text_encoders import BagOfWords, tiny
 
 import kgrec
 from kgrec.encode.text import TextProgress

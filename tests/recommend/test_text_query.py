@@ -146,7 +146,7 @@ def test_a_model_without_text_says_so(graph):
     plain = CONFIG.model_copy(update={"text": kgrec.TextConfig(model="none")})
     without = kgrec.Recommender(plain).fit(graph)
     expected = (
-        "This model was trained without text, so it cannot be asked by text.",
+        "This model was trained without text, so it cannot recommend by text.",
         "Train it on items that have labels or texts, with text.model other than 'none'.",
     )
     with pytest.raises(ConfigError) as raised:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import BagOfWords
+from text_encoders import BagOfWords
 
 from kgrec import KnowledgeGraph, Recommender
 from kgrec.errors import CorruptArtifact

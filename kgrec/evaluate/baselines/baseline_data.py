@@ -1,6 +1,6 @@
-"""What baselines may learn from.
+"""What baselines learn from.
 
-Enters: a graph and training interactions. Leaves: `Data`. Nothing is written.
+Enters: a graph and training interactions. Leaves: `BaselineData`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -17,52 +17,54 @@ from kgrec.errors import SourceError
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-_DAY = 86_400
+_SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True)
-class Data:
-    """Training interactions, and what is known of the items; a baseline reads what it needs."""
+class BaselineData:
+    """Training interactions and content of the items; a baseline reads what it needs."""
 
-    #: ones; shape (n_users, n_items), float32
+    #: ones for positive interactions; shape (n_users, n_items), float32
     positives: sp.csr_matrix
-    #: days before the latest interaction; shape (n_users, n_items), stored where `positives` is
+    #: age of each positive interaction in days before the latest one; shape and stored values as `positives`; None: no times
     ages: sp.csr_matrix | None = None
-    #: label and texts of each item; "" where there are none; as long as there are items, or empty
+    #: label and texts of each item, "" without any; n_items strings, or none if no item has a text
     texts: Sequence[str] = ()
-    #: a one for each entity that an item has an edge with; shape (n_items, n_entities), float32
+    #: ones for entities that an item has an edge with; shape (n_items, n_entities), float32
     neighbors: sp.csr_matrix | None = None
     #: head, relation, tail of each edge; items are 0 to n_items - 1, other entities follow; shape (n, 3), int64
     triples: np.ndarray | None = None
-    #: of the items' texts; zero where there is none; shape (n_items, dim), float32
+    #: vectors of the items' texts, zero without a text; shape (n_items, dim), float32
     vectors: np.ndarray | None = None
-    #: items that are hidden in training: they have content, but nothing is learned from it; shape (n_items,), bool
+    #: items that are hidden in training: they are scored by their content, and nothing is learned from it; shape (n_items,),
+    #: bool; None: no item is hidden
     hidden: np.ndarray | None = None
-    #: ones for all that users met, liked or not, which is in no list of theirs; None: `positives`; shape (n_users, n_items)
+    #: ones for all interactions, positive or not: items that no list of the user contains; shape as `positives`; None:
+    #: `positives`
     seen: sp.csr_matrix | None = None
 
     @property
     def n_items(self) -> int:
-        """Items that are scored."""
+        """Number of items, which are all scored."""
         return int(self.positives.shape[1])
 
     @property
     def counts(self) -> np.ndarray:
-        """Users who took each item; shape (n_items,), int64."""
+        """Users with a positive interaction with each item; shape (n_items,), int64."""
         return np.bincount(self.positives.indices, minlength=self.n_items)
 
     @property
     def known(self) -> np.ndarray:
-        """Rows of the items that may be learned from; int64."""
+        """Rows of the items that are not hidden; int64."""
         return np.flatnonzero(np.ones(self.n_items, bool) if self.hidden is None else ~self.hidden)
 
-    def of(self, graph: KnowledgeGraph, interactions: Interactions) -> Data:
+    def with_interactions(self, graph: KnowledgeGraph, interactions: Interactions) -> BaselineData:
         """The same content with other interactions; `graph` holds all items that are scored.
 
         Raises:
-            SourceError: An interaction is with an item that the graph has not.
+            SourceError: An interaction has an item that the graph lacks.
         """
-        log = over(graph, interactions)
+        log = over_items_of(graph, interactions)
         return replace(self, positives=log.matrix(), seen=log.matrix(positive_only=False), ages=_ages(log))
 
 
@@ -70,44 +72,44 @@ def data_of(
     graph: KnowledgeGraph,
     interactions: Interactions | None = None,
     *,
-    encoder: TextEncoder | None = None,
+    text_encoder: TextEncoder | None = None,
     hidden: np.ndarray | None = None,
-) -> Data:
+) -> BaselineData:
     """Read what baselines learn from.
 
     Args:
-        graph: Holds all items that are scored, those that training must not know, too.
-        interactions: To learn from; None: those of the graph.
-        encoder: Turns texts into vectors; None leaves vectors out.
-        hidden: Rows of `graph.item_ids` that training must not know; None: it knows all.
+        graph: Holds all items that are scored, including those that are hidden in training.
+        interactions: Training interactions; None: those of the graph.
+        text_encoder: Turns texts into vectors; None: no vectors.
+        hidden: Rows of `graph.item_ids` that are hidden in training; None: none.
 
     Raises:
-        SourceError: An interaction is with an item that the graph has not.
+        SourceError: An interaction has an item that the graph lacks.
     """
-    log = over(graph, graph.interactions if interactions is None else interactions)
+    log = over_items_of(graph, graph.interactions if interactions is None else interactions)
     items = graph.item_entities
     texts = item_texts(graph, items)
     mask = None
     if hidden is not None:
         mask = np.zeros(len(items), bool)
         mask[hidden] = True
-    return Data(
+    return BaselineData(
         log.matrix(),
         _ages(log),
         texts if any(texts) else (),
         _neighbors(graph),
         _triples(graph),
-        text_vectors(encoder, texts) if encoder is not None else None,
+        text_vectors(text_encoder, texts) if text_encoder is not None else None,
         mask,
         log.matrix(positive_only=False),
     )
 
 
-def over(graph: KnowledgeGraph, log: Interactions) -> Interactions:
-    """The same interactions, over the items of a graph that has these among others.
+def over_items_of(graph: KnowledgeGraph, log: Interactions) -> Interactions:
+    """The same interactions, with items as rows of `graph.item_ids`.
 
     Raises:
-        SourceError: An interaction is with an item that the graph has not.
+        SourceError: An interaction has an item that the graph lacks.
     """
     if log.items is graph.item_ids:
         return log
@@ -115,31 +117,32 @@ def over(graph: KnowledgeGraph, log: Interactions) -> Interactions:
     if (item < 0).any():
         name = log.items[int(log.item[item < 0][0])]
         raise SourceError(
-            f"The graph has no item '{name}', which was taken.", "Give the graph that holds all items."
+            f"The graph has no item '{name}', which is in the interactions.",
+            "Give the graph that holds all items.",
         )
     return replace(log, items=graph.item_ids, item=item.astype(np.int32))
 
 
 def _ages(log: Interactions) -> sp.csr_matrix | None:
-    """Days before the latest interaction of each that is positive."""
+    """Age of each positive interaction, in days before the latest interaction; None without times."""
     if log.time is None or not len(log):
         return None
     rows = np.flatnonzero(log.positive)
-    days = (log.time.max() - log.time[rows]) / _DAY
+    days = (log.time.max() - log.time[rows]) / _SECONDS_PER_DAY
     return sp.csr_matrix(
         (days.astype(np.float32), (log.user[rows], log.item[rows])), (len(log.users), len(log.items))
     )
 
 
 def _neighbors(graph: KnowledgeGraph) -> sp.csr_matrix | None:
-    """Which entities an item has an edge with."""
+    """Ones for entities that an item has an edge with; None without edges."""
     edges = graph.csr(direction="both")[graph.item_entities]
     ones = np.ones(edges.nnz, np.float32)
     return sp.csr_matrix((ones, edges.indices, edges.indptr), edges.shape) if edges.nnz else None
 
 
 def _triples(graph: KnowledgeGraph) -> np.ndarray:
-    """The edges of the graph, with the items before other entities."""
+    """The edges of the graph, with entities numbered so that the items come first; shape (n, 3), int64."""
     place = np.empty(len(graph), np.int64)
     others = np.setdiff1d(np.arange(len(graph)), graph.item_entities)
     place[np.concatenate([graph.item_entities, others])] = np.arange(len(graph))

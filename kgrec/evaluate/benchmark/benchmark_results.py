@@ -1,7 +1,7 @@
-"""Figures, comparisons and examples of a contest, and its files.
+"""The results of a benchmark: metrics, comparisons, example lists, and the files of a report.
 
-Enters: folds, and the `Entry`s of all systems. Leaves: `Results`. Writes a folder: metrics.json, per_user.parquet, split/
-and, given a page, report.html.
+Enters: folds, and the `Entry`s of all systems. Leaves: `BenchmarkResults`. Writes report/: metrics.json, per_user.parquet,
+split/ and, given a function that renders it, report.html.
 """
 
 from __future__ import annotations
@@ -25,100 +25,101 @@ from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.splits import Protocol, save_folds
 from kgrec.storage import artifacts, files
 
-#: of confidence
+#: confidence level of intervals; comparisons are significant below 1 - LEVEL
 LEVEL = 0.95
-#: of the tests, and resamples of the intervals of differences
+#: permutations per test, and bootstrap resamples per interval of a difference
 _PERMUTATIONS = 10_000
-#: users whose lists are shown, and items of each list, and of each history
-_EXAMPLES, _SHOWN, _HISTORY = 4, 10, 15
+#: users whose lists are examples, and how many items of a list, and of a history, are shown
+_EXAMPLE_USERS, _EXAMPLE_LIST, _EXAMPLE_HISTORY = 4, 10, 15
+#: an example user has a history of at least this many items, if there are such users
+_MIN_EXAMPLE_HISTORY = 3
 
-_SENTENCES = {
-    "time": "All interactions from one moment on are held back, {share:.0%} of them; items that nobody took before it are hidden whole.",
-    "last": "Of each user the last {last} positive interactions are held back.",
-    "random": "Of each user's positive interactions {share:.0%} are held back at random.",
-    "folds": "Cross-validation: each positive interaction is held back once, in one of {folds} parts.",
-    "cold-items": "Of the items that somebody took {share:.0%} are hidden whole, drawn at random: they are added after training.",
-    "cold-users": "Of the users {share:.0%} are hidden whole, drawn at random: half of what they took is told with the question.",
+_PROTOCOL_SENTENCES = {
+    "time": "All interactions after one moment are held out, {share:.0%} of all interactions; items without an earlier interaction are hidden.",
+    "last": "The last {last} positive interactions of each user are held out.",
+    "random": "{share:.0%} of each user's positive interactions are held out at random.",
+    "folds": "Cross-validation with {folds} folds: each positive interaction is held out once.",
+    "cold-items": "{share:.0%} of the items with interactions, drawn at random, are hidden in training and added afterwards.",
+    "cold-users": "{share:.0%} of the users, drawn at random, are hidden in training: half of their positive interactions are given as history, the other half are held out.",
 }
 
 
 @dataclass(frozen=True)
-class Results:
-    """What came out."""
+class BenchmarkResults:
+    """What the systems reached on the folds."""
 
     folds: Sequence[Fold]
     entries: Sequence[Entry]
     ks: Sequence[int]
-    #: None: the split was given
+    #: None: the split was given as files
     protocol: Protocol | None = None
-    #: how the graph is named
+    #: name of the graph, for the report
     graph: str = ""
     resamples: int = 1000
     seed: int = 0
-    made: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    #: when, as ISO 8601
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
-    def main(self) -> str:
-        """The figure by which systems are put in order: at the first of the lengths."""
+    def primary_metric(self) -> str:
+        """The metric that systems are sorted by: NDCG at the first of `ks`."""
         return f"ndcg@{self.ks[0]}"
 
     @property
     def ran(self) -> list[Entry]:
-        """Those that ran, the best by the main figure first."""
-        there = [entry for entry in self.entries if entry.evaluation is not None]
-        return sorted(there, key=lambda entry: -_number(entry.evaluation, self.main))
+        """Systems that did not fail, sorted by the primary metric, the best first."""
+        ran = [entry for entry in self.entries if entry.evaluation is not None]
+        return sorted(ran, key=lambda entry: -_sort_value(entry.evaluation, self.primary_metric))
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """kgrec, or else the first system, against each other: on the main figure and on recall; see `compare`."""
+        """The first system against each other one, on the primary metric and on recall; see `compare`."""
         models = {e.name: e.evaluation for e in self.entries if e.evaluation is not None}
         if len(models) < 2:
             return pd.DataFrame()
-        metrics = [self.main, f"recall@{self.ks[0]}"]
+        metrics = [self.primary_metric, f"recall@{self.ks[0]}"]
         return compare(
             models, metrics, against=next(iter(models)), level=LEVEL, resamples=_PERMUTATIONS, seed=self.seed
         )
 
     def value(self, entry: Entry, name: str) -> tuple[float, float, float]:
-        """A figure over everything, such as "ndcg@20", and its interval."""
-        assert entry.figures is not None
+        """The value of a metric over all items, such as "ndcg@20", and the ends of its interval."""
+        assert entry.metrics is not None
         metric, _, k = name.rpartition("@")
-        frame = entry.figures
+        frame = entry.metrics
         row = frame[(frame["bucket"] == "") & (frame["metric"] == metric) & (frame["k"] == int(k))]
         value, low, high = row[["value", "low", "high"]].to_numpy(np.float64)[0].tolist()
         return value, low, high
 
-    def figures(self) -> pd.DataFrame:
-        """All figures of all systems: system, bucket, metric, k, value, low, high, users."""
-        frames = [e.figures.assign(system=e.name) for e in self.entries if e.figures is not None]
+    def metrics(self) -> pd.DataFrame:
+        """All metrics of all systems, with columns system, bucket, metric, k, value, low, high and users."""
+        frames = [e.metrics.assign(system=e.name) for e in self.entries if e.metrics is not None]
         columns = ["system", "bucket", "metric", "k", "value", "low", "high", "users"]
         return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
     def record(self) -> dict[str, Any]:
-        """Everything in plain values, as metrics.json has it; None where there is no number."""
-        comparisons = self.comparisons.to_dict("records")
-        seconds = sum(sum(entry.seconds.values()) for entry in self.entries)
+        """The content of metrics.json in plain values; None stands for nan and infinity."""
         values = {
             "kgrec": __version__,
-            "made": self.made,
-            "seconds": seconds,
+            "created": self.created,
+            "cpu_seconds": sum(sum(entry.cpu_seconds.values()) for entry in self.entries),
             "graph": self.graph,
             "data": self._data(),
             "protocol": self._protocol(),
             "k": sorted(self.ks),
-            "main": self.main,
+            "primary_metric": self.primary_metric,
             "level": LEVEL,
             "resamples": self.resamples,
             "permutations": _PERMUTATIONS,
             "folds": len(self.folds),
             "systems": [self._system(entry) for entry in self.entries],
-            "comparisons": comparisons,
+            "comparisons": self.comparisons.to_dict("records"),
             "examples": self._examples(),
         }
         return {name: _plain(value) for name, value in values.items()}
 
     def per_user(self) -> pa.Table:
-        """Figures of each user over everything: system, user_id, and a column for each figure, nan where there is none."""
+        """Columns system, user_id and one per metric over all items, nan where undefined; one row per system and user."""
         tables = []
         for entry in self.entries:
             if entry.evaluation is not None:
@@ -130,14 +131,14 @@ class Results:
         return pa.concat_tables(tables).unify_dictionaries() if tables else pa.table({})
 
     def save(self, folder: str | Path, page: Callable[[dict[str, Any]], str] | None = None) -> dict[str, Any]:
-        """Write a folder, whole or not at all.
+        """Write report/, whole or not at all.
 
         Args:
-            folder: Where.
-            page: Makes report.html of the record; None: without.
+            folder: The folder to write.
+            page: Renders report.html from the content of metrics.json; None: no report.html.
 
         Returns:
-            The record.
+            The content of metrics.json.
 
         Raises:
             ArtifactError: The folder cannot be written.
@@ -169,32 +170,32 @@ class Results:
 
     def _protocol(self) -> dict[str, Any]:
         if self.protocol is None:
-            return {"kind": "given", "sentence": "Training and test interactions were given as files."}
+            return {"kind": "given", "sentence": "The split was given as files."}
         options = self.protocol.model_dump()
-        return options | {"sentence": _SENTENCES[self.protocol.kind].format(**options)}
+        return options | {"sentence": _PROTOCOL_SENTENCES[self.protocol.kind].format(**options)}
 
     def _system(self, entry: Entry) -> dict[str, Any]:
-        first = entry.answers[0] if entry.answers else None
+        first = entry.predictions[0] if entry.predictions else None
         return {
             "name": entry.name,
             "kind": entry.kind,
-            "about": entry.about,
+            "description": entry.description,
             "options": first.options if first else "",
             "trials": first.trials if first else 0,
-            "budget": first.budget if first else None,
-            "seconds": entry.seconds,
-            "problem": None if entry.problem is None else entry.problem.problem,
-            "figures": [] if entry.figures is None else entry.figures.to_dict("records"),
-            "curve": _curve(first.log) if first else [],
+            "cpu_budget": first.cpu_budget if first else None,
+            "cpu_seconds": entry.cpu_seconds,
+            "error": None if entry.error is None else entry.error.problem,
+            "metrics": [] if entry.metrics is None else entry.metrics.to_dict("records"),
+            "learning_curve": _learning_curve(first.training_log) if first else [],
         }
 
     def _examples(self) -> list[dict[str, Any]]:
-        """Some users of the first fold: what they had, what they took, and what the first system and others list."""
-        fold, shown = self.folds[0], self._shown()
+        """Random test users of the first fold: their history, their test positives, and lists of some systems."""
+        fold, shown = self.folds[0], self._example_systems()
         rng = np.random.default_rng(self.seed)
-        some = np.flatnonzero(np.diff(fold.known.indptr) >= 3)
-        some = some if len(some) else np.arange(len(fold.test.users))
-        users = np.sort(rng.choice(some, min(_EXAMPLES, len(some)), replace=False))
+        eligible = np.flatnonzero(np.diff(fold.known.indptr) >= _MIN_EXAMPLE_HISTORY)
+        eligible = eligible if len(eligible) else np.arange(len(fold.test.users))
+        users = np.sort(rng.choice(eligible, min(_EXAMPLE_USERS, len(eligible)), replace=False))
         labels = fold.source.entities["label"].take(pa.array(fold.source.item_entities)).to_pylist()
 
         def item(row: int) -> dict[str, Any]:
@@ -208,12 +209,12 @@ class Results:
         return [
             {
                 "user": fold.test.users[user],
-                "history": [item(row) for row in fold.known[user].indices[:_HISTORY].tolist()],
-                "taken": [item(row) for row in fold.truth[user].indices[:_HISTORY].tolist()],
+                "history": [item(row) for row in fold.known[user].indices[:_EXAMPLE_HISTORY].tolist()],
+                "held_out": [item(row) for row in fold.truth[user].indices[:_EXAMPLE_HISTORY].tolist()],
                 "lists": {
                     entry.name: [
                         listed(user, row)
-                        for row in entry.answers[0].lists[user, :_SHOWN].tolist()
+                        for row in entry.predictions[0].lists[user, :_EXAMPLE_LIST].tolist()
                         if row >= 0
                     ]
                     for entry in shown
@@ -222,8 +223,8 @@ class Results:
             for user in users.tolist()
         ]
 
-    def _shown(self) -> list[Entry]:
-        """The first system, the best baseline, and lists from elsewhere."""
+    def _example_systems(self) -> list[Entry]:
+        """The first system, the best baseline, and lists from files."""
         ran = self.ran
         best = next((entry for entry in ran if entry.kind == "baseline"), None)
         first = next((entry for entry in self.entries if entry.evaluation is not None), None)
@@ -231,28 +232,32 @@ class Results:
         return list({entry.name: entry for entry in (first, best, *others) if entry is not None}.values())
 
 
-def _curve(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Lines of a training log, with the number of the run that each belongs to, from 1."""
-    run, before = 0, 0
-    lines = []
-    for line in log:
-        if line["stage"] != "valid":
-            run += line["epoch"] <= before or not run
-            before = line["epoch"]
-        lines.append(
-            {"stage": line["stage"], "run": run, "epoch": line["epoch"]}
-            | {"loss": line["loss"], "recall": line["valid_recall"]}
+def _learning_curve(training_log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records of a training log with stage, run (from 1), epoch, loss and recall.
+
+    The log does not number its runs: a new one begins where the epoch does not rise.
+    """
+    run, last_epoch = 0, 0
+    curve = []
+    for record in training_log:
+        if record["stage"] != "valid":
+            run += record["epoch"] <= last_epoch or not run
+            last_epoch = record["epoch"]
+        curve.append(
+            {"stage": record["stage"], "run": run, "epoch": record["epoch"]}
+            | {"loss": record["loss"], "recall": record["valid_recall"]}
         )
-    return lines
+    return curve
 
 
-def _number(evaluation: Any, name: str) -> float:
+def _sort_value(evaluation: Any, name: str) -> float:
+    """The value of a metric; nan sorts last."""
     value = float(evaluation[name])
     return -math.inf if math.isnan(value) else value
 
 
 def _plain(value: Any) -> Any:
-    """The same in JSON's types; None for what is no number."""
+    """The same in JSON's types; None stands for nan and infinity."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

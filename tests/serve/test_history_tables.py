@@ -25,6 +25,16 @@ def test_users_need_not_stand_together():
     assert (found["u2"], found["u1"]) == (["x", "y", "x"], ["y"])
 
 
+def test_lists_of_items_are_histories_too():
+    found = HistoryTable.of_lists(
+        (user, items) for user, items in [("u2", ["x", "y"]), ("u1", []), ("u2", ["x"])]
+    )
+    assert list(found.users) == ["u2", "u1"] and found.items == ["x", "y"]
+    assert (found["u2"], found["u1"]) == (["x", "y", "x"], [])
+    table = histories([[("u2", "x"), ("u2", "y"), ("u2", "x")]])
+    assert (found.codes.dtype, found.bounds.dtype) == (table.codes.dtype, table.bounds.dtype)
+
+
 @given(BATCHES)
 def test_they_are_what_a_dict_of_lists_would_hold(batches: list[list[tuple[str, str]]]):
     expected: dict[str, list[str]] = {}
@@ -36,7 +46,7 @@ def test_they_are_what_a_dict_of_lists_would_hold(batches: list[list[tuple[str, 
 
 
 @given(BATCHES, BATCHES)
-def test_the_digest_tells_histories_apart(
+def test_the_digest_changes_with_a_history(
     one: list[list[tuple[str, str]]], other: list[list[tuple[str, str]]]
 ):
     first, second = histories(one), histories(other)

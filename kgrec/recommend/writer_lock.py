@@ -1,6 +1,9 @@
-"""Changes of a recommender, one at a time.
+"""The writer lock of an object whose readers never wait.
 
-Enters: threads that change the same object. Leaves: an order of their changes.
+Enters: changes from several threads. Leaves: the same, one at a time.
+
+A fork copies one thread and all memory: a lock that another thread held stays locked in the child. `OneAtATime` therefore takes a
+new one there.
 """
 
 from __future__ import annotations
@@ -16,8 +19,6 @@ from kgrec.errors import KgrecError
 
 class OneAtATime:
     """A lock for changes of an object: threads wait for each other.
-
-    In a forked child it is free, although a thread of the parent may have held it: that thread is not in the child.
 
     Args:
         what: The object, in words.

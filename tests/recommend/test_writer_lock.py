@@ -1,4 +1,4 @@
-"""Changes of an object that several threads make."""
+"""Changes that run one at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from forked import in_child
 
 from kgrec.errors import KgrecError
-from kgrec.recommend.changes import OneAtATime
+from kgrec.recommend.writer_lock import OneAtATime
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

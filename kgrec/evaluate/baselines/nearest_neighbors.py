@@ -1,4 +1,4 @@
-r"""Cosine, Jaccard and Pearson of sparse binary rows, and the nearest of each.
+r"""Cosine, Jaccard and Pearson similarity of sparse binary rows, and the nearest rows of each.
 
 With :math:`a, b` sets of N possible elements, h the shrinkage and :math:`c = |a \cap b|`:
 
@@ -7,10 +7,10 @@ With :math:`a, b` sets of N possible elements, h the shrinkage and :math:`c = |a
     \mathrm{jaccard} = \frac{c}{|a| + |b| - c + h}, \quad
     \mathrm{pearson} = \frac{c - |a||b|/N}{\sqrt{(|a| - |a|^2/N)(|b| - |b|^2/N)} + h}
 
-Pearson's is the correlation of the two rows of zeros and ones, both terms of the fraction times N. Shrinkage in the
-denominator, as Dacrema et al. 2021 have it ("A troubling analysis of reproducibility and progress in recommender systems
-research", after Bell and Koren 2007), keeps sets that share an element or two by chance from being the nearest. Sets that
-share nothing, and what is not above zero, count as not alike at all.
+Pearson's similarity is the correlation of two rows of zeros and ones, with both sides of the fraction multiplied by N.
+Shrinkage in the denominator (Dacrema et al. 2021, "A troubling analysis of reproducibility and progress in recommender systems
+research", after Bell and Koren 2007) keeps small sets that share an element by chance from being the nearest. Rows without a
+common element have similarity zero, and rows with a similarity of zero or less are no neighbours.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import ConfigError, did_you_mean
-from kgrec.evaluate.baselines.scorers import ones
+from kgrec.evaluate.baselines.fitted import ones
 from kgrec.metrics.topk import blocks, rows_of
 from kgrec.rank.slim import no_weights
 
+#: function of common elements, sizes of both sets, N and shrinkage
 Similarity = Callable[[np.ndarray, np.ndarray, np.ndarray, int, float], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Neighborhood:
-    """Which rows are like which, and how many of these count."""
+class NearestNeighbors:
+    """Options of a method that uses the nearest rows: the similarity, and how many neighbours count."""
 
-    #: cosine, jaccard or pearson
+    #: "cosine", "jaccard" or "pearson"
     similarity: str = "cosine"
     neighbors: int = 100
-    #: h above
+    #: h in the formulas
     shrinkage: float = 10.0
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -48,15 +49,15 @@ class Neighborhood:
     INDUCTIVE: ClassVar[bool] = True
 
     def nearest(self, rows: sp.csr_matrix, others: sp.csr_matrix, *, same: bool = False) -> sp.csr_matrix:
-        """The most similar of other rows for each row.
+        """The most similar other rows of each row.
 
         Args:
-            rows: sets, stored where an element is; shape (n, N).
-            others: sets of the same elements; shape (m, N).
-            same: `others` are `rows`, and no row is its own neighbour.
+            rows: Sets, with a stored value for each element; shape (n, N).
+            others: Sets to find neighbours in; shape (m, N).
+            same: Whether `others` is `rows`; then no row is its own neighbour.
 
         Returns:
-            Similarities, of each row at most `neighbors`, of equal ones the first; shape (n, m), float32.
+            Similarities, at most `neighbors` per row, of equal ones the first; shape (n, m), float32.
         """
         sizes, columns = np.diff(others.indptr).astype(np.float64), ones(others).T.tocsr()
         parts = []
@@ -74,10 +75,10 @@ class Neighborhood:
         return sp.csr_matrix(sp.vstack([no_weights(0, others.shape[0]), *parts]))
 
     def check(self) -> None:
-        """Refuse what cannot be.
+        """Check the options.
 
         Raises:
-            ConfigError: There is no such similarity, or an option is out of range.
+            ConfigError: The similarity is unknown, or an option is out of range.
         """
         if self.similarity not in SIMILARITIES:
             raise ConfigError(
@@ -86,8 +87,8 @@ class Neighborhood:
             )
         if self.shrinkage < 0 or self.neighbors < 1:
             raise ConfigError(
-                f"shrinkage is {self.shrinkage:g}, neighbors {self.neighbors:,}.",
-                "Shrinkage is at least 0, neighbors at least 1.",
+                f"shrinkage is {self.shrinkage:g}, neighbors is {self.neighbors:,}.",
+                "Give a shrinkage of at least 0, and at least 1 neighbor.",
             )
 
 
@@ -104,7 +105,7 @@ def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
 
 
 def _highest(values: np.ndarray, most: int) -> np.ndarray:
-    """Whether each is among so many highest, of equal ones the first; bool."""
+    """Whether each value is among the `most` highest, of equal ones the first; shape (len(values),), bool."""
     least = np.partition(values, len(values) - most)[len(values) - most]
     above, equal = values > least, values == least
     return np.asarray(above | (equal & (np.cumsum(equal) <= most - np.count_nonzero(above))))
@@ -120,9 +121,9 @@ def _jaccard(c: np.ndarray, a: np.ndarray, b: np.ndarray, n: int, h: float) -> n
 
 def _pearson(c: np.ndarray, a: np.ndarray, b: np.ndarray, n: int, h: float) -> np.ndarray:
     spread = np.sqrt((a - a * a / n) * (b - b * b / n)) + h
-    # a set of everything has no spread, and correlates with nothing
+    # a set of all elements has no variance: its correlation is not defined, and counts as zero
     return np.asarray(np.divide(c - a * b / n, spread, out=np.zeros_like(c), where=spread > 1e-12))
 
 
-#: name -> similarity of the common elements, both sizes, N and the shrinkage
+#: name -> function
 SIMILARITIES: dict[str, Similarity] = {"cosine": _cosine, "jaccard": _jaccard, "pearson": _pearson}

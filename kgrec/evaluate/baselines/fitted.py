@@ -1,4 +1,4 @@
-"""Scores by item-item weights, and by vectors: what most baselines leave behind."""
+"""Fitted baselines that several methods share: item-item weights, item vectors, and vectors of users and items."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-#: scored at a time: products of sparse vectors take several times the memory of the scores
-_USERS = 256
+#: users scored at a time: a product of sparse vectors takes several times the memory of the scores
+_USERS_PER_PRODUCT = 256
 
 
 def ones(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """The same with a one wherever something is stored, float32."""
+    """The matrix with a one for each stored value, float32."""
     return sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), matrix.shape)
 
 
 def dense(product: Any) -> np.ndarray:
-    """A product of a sparse matrix with either kind, dense."""
+    """The product of a sparse matrix with a sparse or a dense one, as a dense array."""
     return np.asarray(product.toarray() if isinstance(product, sp.csr_matrix) else product)
 
 
 @dataclass(frozen=True)
 class ItemWeights:
-    r"""Each item of a history votes for others: :math:`s_{uj} = \sum_{i \in H_u} W_{ij}`."""
+    r"""Each item of a history adds its weights to the scores: :math:`s_{uj} = \sum_{i \in H_u} W_{ij}`."""
 
-    #: from the row's item to the column's; shape (n_items, n_items), float32
+    #: weight of the row's item for the column's item; shape (n_items, n_items), float32
     weights: sp.csr_matrix | np.ndarray
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         return np.asarray(dense(ones(histories) @ self.weights), np.float32)
 
 
 @dataclass(frozen=True)
 class ItemVectors:
-    r"""A history is the mean of its items' vectors: :math:`s_{uj} = z_j^\top \frac{1}{|H_u|} \sum_{i \in H_u} z_i`."""
+    r"""A user is the mean vector of the history: :math:`s_{uj} = z_j^\top \frac{1}{|H_u|} \sum_{i \in H_u} z_i`."""
 
     #: shape (n_items, dim), float32
     vectors: sp.csr_matrix | np.ndarray
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         scores = np.empty((histories.shape[0], self.vectors.shape[0]), np.float32)
-        for start in range(0, len(scores), _USERS):
-            part = ones(histories[start : start + _USERS])
+        for start in range(0, len(scores), _USERS_PER_PRODUCT):
+            part = ones(histories[start : start + _USERS_PER_PRODUCT])
             length = np.maximum(np.diff(part.indptr), 1).astype(np.float32)[:, None]
             products = (part @ self.vectors) @ self.vectors.T
-            scores[start : start + _USERS] = dense(products)
-            scores[start : start + _USERS] /= length
+            scores[start : start + _USERS_PER_PRODUCT] = dense(products)
+            scores[start : start + _USERS_PER_PRODUCT] /= length
         return scores
 
 
 @dataclass(frozen=True)
-class KnownUserScorer:
-    """Vectors of the users of training, and of items: a score is their inner product, whatever the history.
+class UserItemVectors:
+    """Vectors of training users and of items: a score is their inner product, and ignores the history.
 
-    A user whom training has not is `new`, and of each item in the history its `parts` by the root of the history's length.
+    The vector of a user that training does not know is `new`, plus the sum of `parts` over the items of the history, divided
+    by the square root of the history's length.
     """
 
     #: shape (n_users, dim), float32
@@ -70,7 +71,7 @@ class KnownUserScorer:
     parts: np.ndarray | None = None
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         vectors = np.tile(self.new, (histories.shape[0], 1))
         if self.parts is not None:
             length = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
