@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import torch
-from kgrec.evaluate.baselines.similarity import largest
-from kgrec.evaluate.baselines.training_data import Data
 from text_encoders import BagOfWords
 
 import kgrec
 from kgrec.encode.sparse import Adjacency
 from kgrec.encode.whitening import Whitening
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.nearest_neighbors import largest
 from kgrec.evaluate.baselines.registry import BASELINES
 from kgrec.evaluate.baselines.tune import tune
 from kgrec.metrics import beyond_accuracy, topk
@@ -62,7 +62,7 @@ def content(value: Any) -> Any:
         return [content(part) for part in (value.user, value.item, value.positive, value.value, value.time)]
     if isinstance(value, dict | list | tuple):
         return [content(part) for part in (value.items() if isinstance(value, dict) else value)]
-    if isinstance(value, Data):
+    if isinstance(value, BaselineData):
         return content(vars(value))
     return repr(value)
 
@@ -90,12 +90,12 @@ def unsorted(dense: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), matrix.shape)
 
 
-def world() -> Data:
+def world() -> BaselineData:
     rng = np.random.default_rng(0)
     positives = unsorted(rng.random((N_USERS, N_ITEMS)) < 0.4)
     neighbors = unsorted(rng.random((N_ITEMS, 6)) < 0.7)
     item, entity = neighbors.nonzero()
-    return Data(
+    return BaselineData(
         positives,
         sp.csr_matrix(
             (rng.random(positives.nnz) * 400, positives.indices, positives.indptr), positives.shape
@@ -198,7 +198,7 @@ def test_a_search_of_options():
     assert content([data, valid]) == before
 
 
-def _figures(data: Data) -> None:
+def _figures(data: BaselineData) -> None:
     lists = np.tile(np.arange(3, dtype=np.int32), (N_USERS, 1))
     gains, counts, classes = np.ones(lists.shape, bool), data.counts, data.neighbors
     users, items = np.eye(4, dtype=np.float32), np.ones((N_ITEMS, 4), np.float32)
@@ -213,13 +213,13 @@ def _figures(data: Data) -> None:
     assert content([lists, gains, counts, users, items]) == before
 
 
-def _largest(data: Data) -> None:
+def _largest(data: BaselineData) -> None:
     largest(data.positives, 2)
     assert data.neighbors is not None
     largest(data.neighbors, 2)
 
 
-OF_MATRICES: dict[str, Callable[[Data], object]] = {
+OF_MATRICES: dict[str, Callable[[BaselineData], object]] = {
     "a matrix of torch": lambda data: Adjacency(data.positives),
     "weights of co-occurrence": lambda data: item_weights(data.positives, (5.0,), 4),
     "largest entries": _largest,
