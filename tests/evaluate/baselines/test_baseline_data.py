@@ -12,8 +12,8 @@ from text_encoders import BagOfWords
 
 from kgrec.errors import SourceError
 from kgrec.evaluate.baselines.baseline_data import data_of, over_items_of
+from kgrec.graph.build import build_graph
 from kgrec.graph.interactions import Interactions
-from kgrec.graph.knowledge_graph import build_graph
 from kgrec.graph.vocabulary import Vocabulary
 
 
