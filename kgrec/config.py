@@ -1,4 +1,4 @@
-"""The configuration of a model: one section a stage.
+"""The configuration of a model: one section per stage.
 
 Enters: a YAML file and `name=value` settings. Leaves: a `Config`, nothing unknown accepted.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.text import TextConfig
@@ -19,13 +20,21 @@ from kgrec.rank.config import RescoreConfig
 from kgrec.retrieve import IndexConfig
 
 
+def _checked_threads(value: object) -> object:
+    """Of a union pydantic would report one problem per type."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_count or value is None or value == "idle":
+        return value
+    raise PydanticCustomError("threads", "Input should be a whole number, 1 or more, 'idle' or null")
+
+
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """How the encoder learns."""
 
     epochs: int = Field(12, ge=1)
     """Passes over the users; validation may choose half or twice as many."""
     batch_size: int | None = Field(None, ge=1)
-    """Users a step; None: a sixteenth of the users, between 64 and 512."""
+    """Users per step; None: a sixteenth of the users, between 64 and 512."""
     learning_rate: float | None = Field(None, gt=0)
     """Adam's step at its peak: it rises for `warmup_steps`, then falls linearly to zero. None: 0.015, or twice
     that where it does better on validation data."""
@@ -50,14 +59,17 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where training runs; auto: on a GPU where torch finds one."""
-    threads: int | None = Field(None, ge=1)
-    """CPU threads; None: as many as cores are idle. With 1, a seed gives the same model bit for bit."""
+    threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None
+    """CPU threads of training. None: `OMP_NUM_THREADS` where it is set, otherwise all cores that this process may use, by
+    its affinity and the CPU quota of its container. "idle": of these, the cores that other processes leave free when training
+    begins. On a machine with one free core two threads are many times slower than one: choose "idle" or a number where other
+    programs compute. With 1, a seed gives the same model bit for bit."""
     seed: int = Field(0, ge=0, lt=2**63)
-    """Of all random choices."""
+    """Seed of all random choices."""
 
 
 class Config(BaseModel, frozen=True, extra="forbid"):
-    """Everything that decides a model beside its data."""
+    """Everything beside the data that decides a model."""
 
     text: TextConfig = TextConfig()
     """How texts become vectors."""
@@ -68,7 +80,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     index: IndexConfig = IndexConfig()
     """How nearest items are found."""
     rescore: RescoreConfig = RescoreConfig()
-    """How those are ranked."""
+    """How the nearest items are ranked."""
 
     @classmethod
     def read(cls, path: str | Path | None = None, settings: Iterable[str] = ()) -> Config:

@@ -10,6 +10,7 @@ An error says in its first line what is wrong and where, and in its second what 
     ├── UnknownId             a user, an item or a node that the graph or the model does not know
     ├── EncoderNotFound       no sentence-transformer can be loaded under the name given
     ├── TrainingError         the data cannot train a model
+    ├── WorkerError           a process of a parallel run died
     └── ArtifactError         a graph/ or model/ folder cannot be read or written
         ├── VersionMismatch   it was written by an incompatible version
         └── CorruptArtifact   a file is absent, or is not what the manifest says it is
@@ -73,6 +74,10 @@ class EncoderNotFound(KgrecError):
 
 class TrainingError(KgrecError):
     """The data cannot train a model."""
+
+
+class WorkerError(KgrecError):
+    """A process of a parallel run died, so its part has no result."""
 
 
 class ArtifactError(KgrecError):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import settings
-
-from kgrec.encode.text import TextProgress
+from text_encoders import BagOfWords
 
 # How long a test takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
@@ -63,24 +59,6 @@ id,title,plot,genres,director
 n1,Moon Base,a crew in space meets danger,Science fiction,Ada
 n2,Spring Love,a couple falls in love in spring,Romance|Comedy,Cy
 """
-
-
-class BagOfWords:
-    """A text encoder for tests: each word has a direction of its own, drawn from its checksum."""
-
-    dim = 32
-
-    def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
-        vectors = np.stack([self._sum(text) for text in texts]) if texts else np.zeros((0, self.dim))
-        if progress:
-            progress(len(texts), len(texts))
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-    def _sum(self, text: str) -> np.ndarray:
-        words = text.lower().replace(".", " ").split()
-        return np.sum(
-            [np.random.default_rng(zlib.crc32(w.encode())).normal(size=self.dim) for w in words], axis=0
-        )
 
 
 @pytest.fixture

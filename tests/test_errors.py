@@ -19,6 +19,7 @@ KgrecError
 ├── UnknownId
 ├── EncoderNotFound
 ├── TrainingError
+├── WorkerError
 └── ArtifactError
     ├── VersionMismatch
     └── CorruptArtifact"""

@@ -34,7 +34,7 @@ LIBRARIES = {
     "jinja2": {"evaluate.report.page"},
     "matplotlib": {"evaluate.report.plots"},
     "threadpoolctl": {"evaluate.baselines.factors"},
-    "safetensors": {"storage.artifacts", "model.storage", "train.checkpoint"},
+    "safetensors": {"storage.files", "model.storage", "train.checkpoint"},
     "typer": {"cli"},
     "rich": {"cli.console"},
 }

@@ -1,9 +1,10 @@
-"""`kgrec recommend`, `similar` and `explain`: asking a model."""
+"""`kgrec recommend`, `similar` and `explain`: queries to a model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,51 +15,57 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kgrec.recommend.recommender import Recommender
-    from kgrec.serve.batch import Delivery
-    from kgrec.serve.requests import Asked, Question
-
-#: lists at a time
-_BATCH = 4096
-_NO_USERS = "Give histories of users with --history."
-_WHAT = {"user_id": "users", "item_id": "items", "text": "texts"}
+    from kgrec.recommend.request import Request
+    from kgrec.serve.options import BatchOptions, RunSummary
+    from kgrec.serve.requests import BatchQuery
 
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
-Length = Annotated[int, typer.Option("-k", help="Items a list.", min=1)]
+Length = Annotated[int, typer.Option("-k", help="Items per list.", min=1)]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
 ]
-Like = Annotated[list[str] | None, typer.Option("--like", help="An item that is liked; may be repeated.")]
-Dislike = Annotated[list[str] | None, typer.Option("--dislike", help="An item that is not; may be repeated.")]
+Like = Annotated[list[str] | None, typer.Option("--like", help="A liked item; may be repeated.")]
+Dislike = Annotated[list[str] | None, typer.Option("--dislike", help="A disliked item; may be repeated.")]
 Candidates = Annotated[
-    Path | None, typer.Option("--candidates", help="The only items to rank, one id a line.")
+    Path | None, typer.Option("--candidates", help="File of the only items to rank, one id per line.")
 ]
-Deny = Annotated[Path | None, typer.Option("--deny", help="Items to leave out, one id a line.")]
+Deny = Annotated[Path | None, typer.Option("--deny", help="File of items to leave out, one id per line.")]
 WhereOption = Annotated[
     str | None,
     typer.Option("--where", help="A condition on the items, such as 'genres = Horror and year >= 1990'."),
 ]
 SkipUnknown = Annotated[
-    bool, typer.Option("--skip-unknown", help="Pass over unknown users and items, and count them.")
+    bool, typer.Option("--skip-unknown", help="Skip unknown users and items, and count them.")
 ]
 Boost = Annotated[
-    float, typer.Option("--new-item-boost", help="Added to the score of items that training did not know.")
+    float,
+    typer.Option("--new-item-boost", help="Added to the score of items without interactions at training."),
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", help="What a score must reach.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the file of this name that was cut off.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Lowest score that is returned.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue an interrupted run that wrote to the same file.")
+]
 Shards = Annotated[
-    int | None, typer.Option("--shards", help="Files that as many runs write, each for its share.", min=1)
+    int | None, typer.Option("--shards", help="Number of runs that divide the lists among them.", min=1)
 ]
-Shard = Annotated[int | None, typer.Option("--shard", help="Which of them this run writes, from 0.", min=0)]
+Shard = Annotated[int | None, typer.Option("--shard", help="Which of the shards to write, from 0.", min=0)]
 BatchSize = Annotated[
-    int, typer.Option("--batch", help="Lists at a time: a row group, and a part that is kept.", min=1)
+    int, typer.Option("--batch", help="Lists per part: a row group, and the unit of --resume.", min=1)
 ]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option("--executor", help="local: this process; processes: as many as --workers says."),
+]
+Workers = Annotated[int, typer.Option("--workers", help="Processes, each with one thread.", min=1)]
 
 
 def recommend(
     model: ModelFolder,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
     all_users: Annotated[bool, typer.Option("--all-users", help="Every user of the model.")] = False,
-    users_file: Annotated[Path | None, typer.Option("--users-file", help="Users, one a line.")] = None,
+    users_file: Annotated[
+        Path | None, typer.Option("--users-file", help="File of users, one per line.")
+    ] = None,
     history: Annotated[
         Path | None, typer.Option("--history", help="A table of user_id, item_id: histories of users.")
     ] = None,
@@ -66,11 +73,11 @@ def recommend(
         str,
         typer.Option(
             "--known-users",
-            help="With --history: merge with, or replace, the history that the model has of a user.",
+            help="With --history: merge with, or replace, the stored history of a known user.",
         ),
     ] = "merge",
     text: Annotated[
-        list[str] | None, typer.Option("--text", "-t", help="What is looked for; may be repeated.")
+        list[str] | None, typer.Option("--text", "-t", help="A description of items; may be repeated.")
     ] = None,
     like: Like = None,
     dislike: Dislike = None,
@@ -82,13 +89,15 @@ def recommend(
     min_score: MinScore = None,
     new_item_boost: Boost = 0.0,
     include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Also items that the user has had already.")
+        bool, typer.Option("--include-seen", help="Also items that the user has interacted with.")
     ] = False,
     skip_unknown: SkipUnknown = False,
     resume: Resume = False,
     shards: Shards = None,
     shard: Shard = None,
-    batch: BatchSize = _BATCH,
+    batch: BatchSize = 4096,
+    executor: ExecutorName = None,
+    workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,41 +105,28 @@ def recommend(
 
     Example: `kgrec recommend model/ --all-users -k 100 -o recs.parquet`
     """
-    from kgrec.recommend.recommender import Recommender
     from kgrec.serve import requests
-    from kgrec.serve.batch import Delivery
-    from kgrec.serve.input_files import read_ids
+    from kgrec.serve.options import BatchOptions
 
-    out = console(as_json, quiet)
     given = [bool(user), all_users, users_file is not None, history is not None, bool(text)]
     if sum([*given, bool(like or dislike)]) != 1:
         raise ConfigError(
-            "It is not clear whom to recommend to.",
+            "It is not clear for whom to recommend.",
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
-    if text and new_item_boost:
-        raise ConfigError(
-            "--new-item-boost is for lists of users; a text finds new items as it finds known ones.",
-            "Leave it out.",
-        )
-    delivery = Delivery.of(output, batch, resume, shards, shard)
-    recommender = Recommender.load(model)
-    asked = requests.Asked(skip_unknown)
-    limits = {"k": k, "min_score": min_score, **requests.limits(recommender, asked, candidates, deny, where)}
-    options = {**limits, "exclude_seen": not include_seen, "new_item_boost": new_item_boost}
-    if text:
-        question = requests.of_texts(recommender, text, limits)
-    elif history is not None:
-        told = {**options, "known_users": known_users}
-        question = requests.of_histories(recommender, history, told, asked)
-    elif like or dislike:
-        question = requests.of_taste(recommender, like or [], dislike or [], options, asked)
-    elif all_users:
-        question = requests.of_users(recommender, requests.known_users(recommender, _NO_USERS), options)
-    else:
-        users = requests.checked_users(recommender, user or read_ids(users_file or Path()), asked)
-        question = requests.of_users(recommender, users, options)
-    _deliver(recommender, question, delivery, out, asked)
+    options = BatchOptions(batch, executor, workers, resume, shard, shards)
+    request = _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen)
+
+    def query(recommender: Recommender) -> BatchQuery:
+        if text:
+            return requests.texts_query(recommender, text, request)
+        if history is not None:
+            return requests.histories_query(recommender, history, request, known_users)  # type: ignore[arg-type]
+        if like or dislike:
+            return requests.feedback_query(recommender, like or [], dislike or [], request)
+        return requests.users_query(recommender, None if all_users else user or users_file, request)
+
+    _run(model, query, output, options, console(as_json, quiet))
 
 
 def similar(
@@ -148,7 +144,9 @@ def similar(
     resume: Resume = False,
     shards: Shards = None,
     shard: Shard = None,
-    batch: BatchSize = _BATCH,
+    batch: BatchSize = 4096,
+    executor: ExecutorName = None,
+    workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -156,29 +154,23 @@ def similar(
 
     Example: `kgrec similar model/ --item the-matrix-1999 -k 10`
     """
-    from kgrec.recommend.recommender import Recommender
     from kgrec.serve import requests
-    from kgrec.serve.batch import Delivery
+    from kgrec.serve.options import BatchOptions
 
-    out = console(as_json, quiet)
     if bool(item) + all_items + bool(user) != 1:
         raise ConfigError(
-            "It is not clear what is to be similar.",
+            "It is not clear what similar items or users are wanted.",
             "Give --item, or --user, once or more, or --all-items.",
         )
-    if user and (candidates or deny or where):
-        raise ConfigError(
-            "--candidates, --deny and --where are about items; these are users.", "Leave them out."
-        )
-    delivery = Delivery.of(output, batch, resume, shards, shard)
-    recommender = Recommender.load(model)
-    asked = requests.Asked(skip_unknown)
-    limits = {"k": k, "min_score": min_score, **requests.limits(recommender, asked, candidates, deny, where)}
-    if user:
-        question = requests.near_users(recommender, requests.checked_users(recommender, user, asked), limits)
-    else:
-        question = requests.near_items(recommender, item, limits, asked)
-    _deliver(recommender, question, delivery, out, asked)
+    options = BatchOptions(batch, executor, workers, resume, shard, shards)
+    request = _request(k, candidates, deny, where, min_score, skip_unknown)
+
+    def query(recommender: Recommender) -> BatchQuery:
+        if user:
+            return requests.similar_users_query(recommender, user, request)
+        return requests.similar_items_query(recommender, item, request)
+
+    _run(model, query, output, options, console(as_json, quiet))
 
 
 def explain(
@@ -191,7 +183,7 @@ def explain(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say why an item has its score for a user: parts that sum to it, and paths in the graph.
+    """Explain the score of an item for a user: parts that sum to it, and paths in the graph.
 
     Example: `kgrec explain model/ --user viewer-001 --item the-matrix-1999`
     """
@@ -200,7 +192,8 @@ def explain(
     out = console(as_json, quiet)
     if (user is None) == (not like) or (user and dislike):
         raise ConfigError(
-            "It is not clear whom to explain it to.", "Give --user; or --like once or more, and --dislike."
+            "It is not clear for whom to explain the score.",
+            "Give --user; or --like once or more, and --dislike.",
         )
     recommender = Recommender.load(model)
     if user:
@@ -212,53 +205,90 @@ def explain(
     out.result(explanation.to_dict(), str(explanation))
 
 
-def _deliver(
-    recommender: Recommender, question: Question, delivery: Delivery, out: Console, asked: Asked
-) -> None:
-    """Write the answer to a file, or print it."""
-    from kgrec.serve.batch import RunWatcher, write
+def _request(
+    k: int,
+    candidates: Path | None,
+    deny: Path | None,
+    where: str | None,
+    min_score: float | None,
+    skip_unknown: bool,
+    new_item_boost: float = 0.0,
+    exclude_seen: bool = True,
+) -> Request:
+    """The request of a command; lists of ids come from files."""
+    from kgrec.recommend.request import Request
+    from kgrec.serve.input_files import read_ids
 
-    for line in asked.lines():
-        out.say(line)
-    what = _WHAT[question.columns[0]]
-    if delivery.output is None:
-        _print(recommender, question, delivery.batch, out, asked)
-        return
-    question = delivery.dealt(question)
-    with out.bars() as bars:
-        watcher = RunWatcher(
-            progress=lambda step, done, total: bars.step(step)(done, total),
-            say=out.say,
-            warn=lambda text: typer.echo(f"\n{text}", err=True),
-        )
-        written = write(question, recommender.model, delivery, what, watcher)
-    total, place = len(question.names), delivery.output
-    out.say(f"Wrote {written.rows:,} rows for {written.lists:,} of {total:,} {what} to {place}.")
-    if total > delivery.batch:
-        rate = (total - written.resumed) / max(written.seconds, 1e-9)
-        out.say(f"That took {written.seconds:,.1f} s, {rate:,.0f} {what} a second.")
-    out.result(
-        {
-            "output": str(place),
-            "rows": written.rows,
-            "lists": written.lists,
-            "asked": total,
-            "resumed": written.resumed,
-            "seconds": round(written.seconds, 3),
-            **asked.record(),
-        }
+    return Request(
+        k,
+        candidates=None if candidates is None else read_ids(candidates),
+        deny=None if deny is None else read_ids(deny, may_be_empty=True),
+        where=where,
+        min_score=min_score,
+        exclude_seen=exclude_seen,
+        new_item_boost=new_item_boost,
+        on_unknown="skip" if skip_unknown else "raise",
     )
 
 
-def _print(recommender: Recommender, question: Question, batch: int, out: Console, asked: Asked) -> None:
+def _run(
+    model: Path,
+    query: Callable[[Recommender], BatchQuery],
+    output: Path | None,
+    options: BatchOptions,
+    out: Console,
+) -> None:
+    """Write the lists to a file, or print them."""
+    from kgrec.recommend.recommender import Recommender
+    from kgrec.serve.result_files import check_result
+    from kgrec.serve.run import write_query
+
+    if output is None:
+        if options.resume or options.shards is not None:
+            raise ConfigError(
+                "--resume, --shards and --shard apply to an output file.", "Name it with --output."
+            )
+        recommender = Recommender.load(model)
+        _print(recommender, query(recommender), options, out)
+        return
+    check_result(options.file(output))
+    recommender = Recommender.load(model)
+    whole = query(recommender)
+    with out.watcher() as watcher:
+        summary = write_query(recommender, whole, output, options, watcher)
+    _report(summary, whole.request, options, out)
+
+
+def _report(summary: RunSummary, request: Request, options: BatchOptions, out: Console) -> None:
+    total, noun = summary.queries, summary.noun
+    out.say(f"Wrote {summary.rows:,} rows for {summary.lists:,} of {total:,} {noun} to {summary.output}.")
+    if total > options.batch:
+        rate = (total - summary.resumed) / max(summary.seconds, 1e-9)
+        out.say(f"That took {summary.seconds:,.1f} s, {rate:,.0f} {noun} per second.")
+    counts = {name: getattr(summary, name) for name in ("queries", "rows", "lists", "resumed")}
+    seconds = round(summary.seconds, 3)
+    out.result(
+        {"output": str(summary.output), **counts, "seconds": seconds, **_skipped(request, summary.skipped)}
+    )
+
+
+def _print(recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console) -> None:
     import pyarrow as pa
 
-    table = pa.concat_tables(question.answer(names) for names in question.parts(batch))
-    what = _WHAT[question.columns[0]]
-    nobody = len(asked.skipped.get(what, ())) == len(question.names)
-    why = f"none of these {what} is known" if nobody else "every item is excluded"
-    text = _readable(recommender, table, *question.columns) or f"There is nothing to recommend: {why}."
-    out.result({"results": table.to_pylist(), **asked.record()}, text)
+    from kgrec.serve.run import tables
+
+    for line in query.remarks():
+        out.say(line)
+    computed = tables(recommender, query.lists, query.parts(options.batch), options.new_executor())
+    table = pa.concat_tables(part for _, part in computed)
+    nobody = len(query.skipped.get(query.noun, ())) == len(query.names)
+    why = f"none of these {query.noun} is known" if nobody else "every item is excluded"
+    text = _readable(recommender, table, *query.columns) or f"There is nothing to recommend: {why}."
+    out.result({"results": table.to_pylist(), **_skipped(query.request, query.skipped)}, text)
+
+
+def _skipped(request: Request, ids: dict[str, list[str]]) -> dict[str, Any]:
+    return {"skipped": ids} if request.on_unknown == "skip" else {}
 
 
 def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
@@ -271,7 +301,8 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
     )
     labels = {
-        name: model.labels[row] for name, row in zip(items, model.item_rows(items).tolist(), strict=True)
+        name: model.items.ids.labels[row]
+        for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
     }
     for row in table.to_pylist():
         if row[query] != last:

@@ -1,4 +1,4 @@
-"""`kgrec init`, `build` and `inspect`: from files to a graph."""
+"""`kgrec init`, `build` and `inspect`: draft a mapping, build a graph, show what it holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.options import GraphFolder
 from kgrec.errors import ArtifactError, UnknownId
 
 if TYPE_CHECKING:
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
 
 def init(
     files: Annotated[
-        list[Path], typer.Argument(help="Tables and RDF: items, and what else there is, interactions too.")
+        list[Path], typer.Argument(help="Tables and RDF files of items, other entities and interactions.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The mapping to write.")] = Path(
-        "kgrec.yaml"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Mapping to write.")] = Path("kgrec.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draft a mapping from the files themselves, and say why of every choice.
+    """Draft a mapping from the content of the files, with the reason for each choice.
 
     Example: `kgrec init items.csv ratings.csv -o kgrec.yaml`
     """
@@ -44,22 +43,20 @@ def init(
         out.say(reason)
     here = output.parent.resolve()
     outside = "" if all(f.resolve().is_relative_to(here) for f in files) else " --allow-outside"
-    out.say(f"\nWrote {output}. Read it through, then: kgrec build {output} -o graph/{outside}")
+    out.say(f"\nWrote {output}. Check it, then run: kgrec build {output} -o graph/{outside}")
     out.result({"mapping": str(output), "reasons": draft.reasons})
 
 
 def build(
-    mapping: Annotated[Path, typer.Argument(help="The mapping, kgrec.yaml.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The graph folder to write.")] = Path(
-        "graph"
-    ),
+    mapping: Annotated[Path, typer.Argument(help="Mapping, such as kgrec.yaml.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Graph folder to write.")] = Path("graph"),
     allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Let the mapping name files outside of its folder.")
+        bool, typer.Option("--allow-outside", help="Allow files outside of the mapping's folder.")
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build a graph from the sources that a mapping names, and report on every row.
+    """Build a graph from the files of a mapping, and report every row that was dropped.
 
     Example: `kgrec build kgrec.yaml -o graph/`
     """
@@ -84,16 +81,16 @@ def build(
 
 
 def inspect(
-    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
-    node: Annotated[str | None, typer.Option("--node", help="One node, as type/key.")] = None,
+    graph: GraphFolder,
+    node: Annotated[str | None, typer.Option("--node", help="Node to show, as type/key.")] = None,
     shapes: Annotated[
         Path | None,
-        typer.Option("--shapes", help="SHACL shapes to hold the graph against; needs kgrec[shacl]."),
+        typer.Option("--shapes", help="File of SHACL shapes to validate the graph with; needs kgrec[shacl]."),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what a graph holds, or one node with its neighbours, or what is wrong with it.
+    """Show statistics of a graph, or one node with its neighbours, or validate the graph.
 
     Example: `kgrec inspect graph/ --node movie/the-matrix-1999`
     """

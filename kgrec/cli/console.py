@@ -16,12 +16,11 @@ import typer
 from kgrec.errors import KgrecError
 
 if TYPE_CHECKING:
+    from kgrec.serve.options import RunWatcher
     from kgrec.train.data import EpochRecord
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and results that were asked for.")
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and requested results only.")]
 
 
 class UsageError(KgrecError):
@@ -30,26 +29,38 @@ class UsageError(KgrecError):
 
 @dataclass(frozen=True)
 class Console:
-    """How one command speaks."""
+    """Output of one command."""
 
     as_json: bool
     quiet: bool
 
     def say(self, text: str = "") -> None:
-        """Print a remark that neither `--json` nor `--quiet` wants."""
+        """Print a remark, unless `--json` or `--quiet` is given."""
         if not (self.as_json or self.quiet):
             typer.echo(text)
 
     def result(self, value: Mapping[str, Any], text: str | None = None) -> None:
-        """Print what the command was asked for: `value` with `--json`, else `text`, which `--quiet` keeps."""
+        """Print the result: `value` with `--json`, else `text`, with `--quiet` too."""
         if self.as_json:
             typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
         elif text is not None:
             typer.echo(text)
 
     @contextmanager
+    def watcher(self) -> Iterator[RunWatcher]:
+        """Callbacks of a batch run: remarks to stdout, warnings and a bar to stderr."""
+        from kgrec.serve.options import RunWatcher
+
+        with self.bars() as bars:
+            yield RunWatcher(
+                progress=lambda step, done, total: bars.step(step)(done, total),
+                note=self.say,
+                warn=lambda text: typer.echo(f"\n{text}", err=True),
+            )
+
+    @contextmanager
     def bars(self) -> Iterator[Bars]:
-        """Bars on a terminal; elsewhere, or if not wanted, nothing is drawn."""
+        """Progress bars on a terminal; elsewhere, and with `--json` or `--quiet`, nothing is drawn."""
         if self.quiet or self.as_json or not sys.stderr.isatty():
             yield Bars(None)
             return
@@ -61,19 +72,19 @@ class Console:
             *(TextColumn("{task.fields[rate]}"), TimeRemainingColumn()),
         )
         terminal = Terminal(stderr=True)
-        # Steps may be a minute apart: what is left is told from the last ten minutes.
+        # Steps may be a minute apart, so the time left is estimated from the last ten minutes.
         with Progress(*columns, console=terminal, transient=True, speed_estimate_period=600) as display:
             yield Bars(display)
 
 
 class Bars:
-    """How far the steps of a command are: one bar, which belongs to the step that spoke last."""
+    """Progress of the steps of a command: one bar, for the step that was reported last."""
 
     def __init__(self, display: Any | None) -> None:
         self._display = display
         self._step, self._recall = "", ""
         self._task: Any = None
-        #: what was done when the step was first heard of, and when that was
+        #: what was done when the step was first reported, and when that was
         self._first, self._began = 0, 0.0
 
     def step(self, name: str) -> Callable[[int, int], None]:
@@ -102,7 +113,7 @@ class Bars:
 def console(as_json: bool, quiet: bool) -> Console:
     """The console of a command; warnings of the library go to stderr."""
     logging.basicConfig(level=logging.ERROR if quiet else logging.WARNING, format="%(message)s")
-    # These report on their own loading, which no user of ours asked for.
+    # These report that they load models.
     for name in ("sentence_transformers", "transformers", "faiss"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return Console(as_json, quiet)
@@ -123,7 +134,7 @@ def report_error(error: KgrecError, *, as_json: bool) -> None:
 
 
 def _rate(done: int, seconds: float) -> str:
-    """How many a second; nothing below one."""
+    """Number per second; "" below one."""
     return f"{done / seconds:,.0f}/s" if done > seconds > 0 else ""
 
 

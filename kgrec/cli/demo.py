@@ -1,4 +1,4 @@
-"""`kgrec demo`: the bundled catalogue, end to end."""
+"""`kgrec demo`: every step on the bundled catalogue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.items import lines
+from kgrec.cli.items import added_lines
+from kgrec.cli.options import ListLength
 from kgrec.cli.train import fitted
 
 if TYPE_CHECKING:
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
 
 
 def demo(
-    keep: Annotated[
-        Path | None, typer.Option("--keep", help="Keep graph/ and model/ in this folder.")
-    ] = None,
-    k: Annotated[int, typer.Option("-k", help="Items a list.", min=1)] = 10,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Folder to keep graph/ and model/ in.")] = None,
+    k: ListLength = 10,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run everything on the bundled film catalogue: build, train, recommend, explain, add a new film.
+    """Run every step on the bundled film catalogue: build, train, recommend, explain, add new films.
 
     Example: `kgrec demo --keep demo/`
     """
@@ -40,44 +39,44 @@ def demo(
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         record = tour(keep or Path(temporary), k, Config.read(settings=["train.threads=1"]), out)
-    out.say(f"\nAll of this took {time.perf_counter() - started:.0f} seconds.")
+    out.say(f"\nThe demo took {time.perf_counter() - started:.0f} seconds.")
     if keep is not None:
-        out.say(f"Ask more: kgrec recommend {keep / 'model'} --user viewer-001")
+        out.say(f"Next: kgrec recommend {keep / 'model'} --user viewer-001")
     out.result(record)
 
 
 def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
-    """All steps, graph/ and model/ in `folder`; gives what `--json` prints."""
+    """Run all steps with graph/ and model/ in `folder`; returns what `--json` prints."""
     import kg_data
     from kgrec.graph.build import build_graph
 
     source = kg_data.movies()
-    out.say(f"1. The graph, from {source}")
-    out.say("   (real films, described by hand; the viewers are simulated)\n")
+    out.say(f"1. Build a graph from {source}")
+    out.say("   (real films with hand-written descriptions, simulated viewers)\n")
     with out.bars() as bars:
         advance = bars.step("reading")
         graph = build_graph(source / "kgrec.yaml", progress=lambda _, done, total: advance(done, total))
     graph.save(folder / "graph")
     out.say(str(graph.report))
-    out.say("\n2. The model\n")
+    out.say("\n2. Train a model\n")
     recommender = fitted(graph, config, out)
     recommender.save(folder / "model")
-    out.say("\n3. Recommendations for three simulated viewers\n")
-    users = _three(recommender)
+    out.say("\n3. Recommend films to three viewers\n")
+    users = _example_users(recommender)
     lists = {user: _shown(recommender, user, k, out) for user in users}
-    out.say("4. Why?\n")
+    out.say("4. Explain a recommendation\n")
     explanation = recommender.explain(users[0], lists[users[0]][0]["item_id"])
     out.say(f"{explanation}\n")
-    out.say("5. Films that training never saw\n")
+    out.say("5. Add films that training has not seen\n")
     audience = _new_films(recommender, source / "new", folder, out)
     return {"lists": lists, "explanation": explanation.to_dict(), "new": audience}
 
 
-def _three(recommender: Recommender) -> list[str]:
-    """Three viewers with histories of a length that fits on a screen."""
+def _example_users(recommender: Recommender) -> list[str]:
+    """Three users with a history that is short enough to print."""
     import numpy as np
 
-    lengths = np.diff(recommender.model.histories.indptr)
+    lengths = np.diff(recommender.model.liked.indptr)
     fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
     return [recommender.model.users[row] for row in fitting[:3].tolist()]
 
@@ -85,7 +84,7 @@ def _three(recommender: Recommender) -> list[str]:
 def _shown(recommender: Recommender, user: str, k: int, out: Console) -> list[dict[str, Any]]:
     model = recommender.model
     row = model.users.ids([user])[0]
-    out.say(f"{user} liked: {', '.join(model.items[i] for i in model.histories[[row]].indices.tolist())}")
+    out.say(f"{user} liked: {', '.join(model.items.ids[i] for i in model.liked[[row]].indices.tolist())}")
     found = recommender.recommend([user], k).to_dict("records")
     for one in found:
         one["label"] = recommender.label(one["item_id"])
@@ -99,9 +98,11 @@ def _new_films(
 ) -> dict[str, list[dict[str, Any]]]:
     added = recommender.add_items(new)
     recommender.save(folder / "model")
-    for line in lines(added):
+    for line in added_lines(added):
         out.say(line)
-    out.say("\nWho gets the first of them (its rank among the films that the viewer has not seen):")
+    out.say(
+        "\nThe three viewers with the best rank of the first new film, among films that they have not seen:"
+    )
     film = added.ids[0]
     everyone = recommender.recommend(recommender.model.users.tolist(), len(recommender.model.items))
     audience = (

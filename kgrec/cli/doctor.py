@@ -1,4 +1,4 @@
-"""`kgrec doctor`: what is installed, and what is found."""
+"""`kgrec doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kgrec._version import __version__
 from kgrec.cli.console import Json, Quiet, console
 from kgrec.errors import EncoderNotFound, KgrecError
 
-#: `kgrec.encode.text.PACKAGED`, without what importing it brings
-_ENCODER = "minilm"
+#: `kgrec.encode.text.PACKAGED`, repeated here because importing it is slow
+_DEFAULT_ENCODER = "minilm"
 _PACKAGES = (
     "torch",
     "torch-geometric",
@@ -32,19 +32,19 @@ _PACKAGES = (
 
 def doctor(
     encoder: Annotated[
-        str, typer.Option("--encoder", help="The text encoder to try: a name or a folder.")
-    ] = _ENCODER,
+        str, typer.Option("--encoder", help="Text encoder to try: a name or a folder.")
+    ] = _DEFAULT_ENCODER,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check the installation: versions, text encoder, GPU, threads. Exit code 2 when something is missing.
+    """Check the installation: versions, text encoder, GPU, threads. Exit code 2 if something is missing.
 
     Example: `kgrec doctor --encoder minilm`
     """
     out = console(as_json, quiet)
     facts = {"kgrec": __version__, "python": platform.python_version(), "system": platform.platform()}
     facts |= {name: _version(name) for name in _PACKAGES}
-    facts |= _machine()
+    facts |= _hardware()
     problem = _encoder_problem(encoder)
     facts["text encoder"] = f"{encoder}: {'works' if problem is None else problem.problem}"
     out.result(facts, "\n".join(f"{name:<22} {value}" for name, value in facts.items()))
@@ -66,23 +66,23 @@ def _version(name: str) -> str:
         return "missing"
 
 
-def _machine() -> dict[str, str]:
+def _hardware() -> dict[str, str]:
     try:
         import torch
 
-        from kgrec.parallel import idle_cores
+        from kgrec.parallel import idle_cores, usable_cores
     except ImportError as error:
         return {"gpu": f"unknown: {error}", "cores": str(os.cpu_count())}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
         "gpu": gpu,
-        "cores": f"{os.cpu_count()}, {idle_cores()} idle",
+        "cores": f"{os.cpu_count()}, {usable_cores()} usable, {idle_cores()} idle",
         "torch threads": str(torch.get_num_threads()),
     }
 
 
 def _encoder_problem(name: str) -> EncoderNotFound | None:
-    """None if a sentence can be encoded."""
+    """Why the encoder cannot encode a sentence; None if it can."""
     try:
         from kgrec.encode.text import SentenceEncoder, TextConfig
 

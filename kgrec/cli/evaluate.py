@@ -1,4 +1,4 @@
-"""`kgrec evaluate`: is this better than what there is, for whom, and what does the knowledge bring."""
+"""`kgrec evaluate`: kgrec against baselines, and against kgrec without a source, on held-out interactions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli.console import Bars, Console, Json, Quiet, console
-from kgrec.cli.split import Folds, Last, Seed, Share, SplitKind, ValidShare, counts, protocol_of, sizes
+from kgrec.cli.options import (
+    ConfigFile,
+    ConfigSettings,
+    FoldCount,
+    GraphFolder,
+    HeldOutShare,
+    LastPositives,
+    SplitProtocol,
+    SplitSeed,
+    ValidationShare,
+)
+from kgrec.cli.split import description, protocol_of, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kgrec.config import Config
-    from kgrec.evaluate.benchmark.results import Results
+    from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
     from kgrec.evaluate.benchmark.run import OnSystem
     from kgrec.evaluate.benchmark.systems import System
     from kgrec.evaluate.benchmark.task import Task
@@ -22,61 +33,61 @@ if TYPE_CHECKING:
     from kgrec.evaluate.splits import Protocol
     from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: what `--baselines quick` stands for: seconds each, and the best of them is hard to beat
-QUICK = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf")
-_DEFAULT_ABLATIONS = ("graph", "text", "shuffle-graph")
-
 _Train = Annotated[
     Path | None,
-    typer.Option("--train", help="Interactions to learn from, in place of the graph's, with --test."),
+    typer.Option("--train", help="With --test: training interactions, instead of the graph's."),
 ]
 _Valid = Annotated[
-    Path | None, typer.Option("--valid", help="Interactions to tune baselines by, with --test.")
+    Path | None, typer.Option("--valid", help="With --test: interactions to tune baselines on.")
 ]
 _Test = Annotated[
     list[Path] | None,
-    typer.Option("--test", help="Interactions to ask for, instead of a protocol; may be repeated."),
+    typer.Option("--test", help="Table of test interactions, instead of a protocol; may be repeated."),
 ]
 _New = Annotated[
-    Path | None, typer.Option("--new", help="A folder of new items, added after training, as for kgrec add.")
+    Path | None,
+    typer.Option("--new", help="With --test: folder of new items, added after training as by kgrec add."),
 ]
+#: share of the training interactions that --test keeps for tuning
+_VALID_SHARE_OF_FILES = 0.1
 
 
 def evaluate(
-    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("report"),
-    protocol: SplitKind = "random",
-    share: Share = None,
-    last: Last = None,
-    folds: Folds = None,
-    valid_share: ValidShare = None,
-    seed: Seed = 0,
+    graph: GraphFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("report"),
+    protocol: SplitProtocol = "random",
+    share: HeldOutShare = None,
+    last: LastPositives = None,
+    folds: FoldCount = None,
+    valid_share: ValidationShare = None,
+    seed: SplitSeed = 0,
     train: _Train = None,
     valid: _Valid = None,
     test: _Test = None,
     new: _New = None,
     split: Annotated[
-        Path | None, typer.Option("--split", help="A folder that kgrec split wrote, instead of a protocol.")
+        Path | None, typer.Option("--split", help="Folder written by kgrec split, instead of a protocol.")
     ] = None,
     k: Annotated[
         list[int] | None,
         typer.Option(
-            "-k", help="Length of lists; may be repeated, and the first decides the order. Else 20 and 10."
+            "-k",
+            help="Length of the lists; may be repeated. Systems are sorted by NDCG at the first. Default: 20 and 10.",
         ),
     ] = None,
     baselines: Annotated[
         list[str] | None,
         typer.Option(
             "--baselines",
-            help="quick, all, none, or names with commas between; may be repeated. Else quick.",
+            help="quick, all, none, or names separated by commas; may be repeated. Default: quick.",
         ),
     ] = None,
     ablate: Annotated[
         list[str] | None,
         typer.Option(
             "--ablate",
-            help="Sources that kgrec is also trained without: graph, text, id, co-occurrence, shuffle-graph, or none; may be "
-            "repeated. Without this option: graph, text and shuffle-graph, as far as the graph has them.",
+            help="Source to train kgrec without, as one more system: graph, text, id, co-occurrence, shuffle-graph, or none; "
+            "may be repeated. Default: graph, text and shuffle-graph, if the graph has edges and texts.",
         ),
     ] = None,
     lists: Annotated[
@@ -87,28 +98,25 @@ def evaluate(
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", help="A node type, such as genre, by which lists are held against histories."),
+        typer.Option("--by", help="Node type, such as genre, for the metric calibration; may be repeated."),
     ] = None,
     budget: Annotated[
-        float, typer.Option("--budget", min=0, help="Seconds of CPU to search each baseline's options in.")
+        float,
+        typer.Option("--budget", min=0, help="CPU seconds to search the options of each baseline."),
     ] = 60.0,
-    config: Annotated[Path | None, typer.Option("--config", help="A YAML file of kgrec's options.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One option of kgrec, such as dim=128; may be repeated.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an evaluation that was cut off.")
-    ] = False,
+    config: ConfigFile = None,
+    settings: ConfigSettings = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted evaluation.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure kgrec on held-out data, beside baselines, and without its knowledge; write a report.
+    """Compare kgrec with baselines and with kgrec without a source, on held-out interactions; write a report.
 
     Example: `kgrec evaluate graph/ --protocol time --baselines all -o report/`
     """
     from kgrec.config import Config
     from kgrec.errors import ConfigError
-    from kgrec.evaluate.benchmark.results import Results
+    from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
     from kgrec.evaluate.benchmark.run import KeptEntries, run_benchmark
     from kgrec.evaluate.report.page import check_installed, page
     from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -123,24 +131,24 @@ def evaluate(
     options = Config.read(config, [*(settings or []), f"train.seed={seed}"])
     chosen = None if test or split else protocol_of(protocol, share, last, folds, valid_share, seed)
     loaded = KnowledgeGraph.load(graph)
-    found = _held_back(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
-    for fold in found:
-        out.say(f"{'' if len(found) == 1 else f'Fold {fold.number + 1}: '}{counts(fold)}.")
+    parts = _folds(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
+    for fold in parts:
+        out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
     with out.bars() as bars:
-        questions = _questions(found, ks, by, options)
-        systems = _systems(found[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
+        tasks = _tasks(parts, ks, by, options)
+        systems = _systems(parts[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
         _check_names(systems)
-        deciding = {
+        run = {
             "graph": loaded.inputs,
-            "parts": [sizes(fold) for fold in found],
+            "parts": [sizes(fold) for fold in parts],
             "protocol": chosen.model_dump() if chosen else None,
             "config": options.model_dump(mode="json"),
             "k": ks,
             "budget": budget,
         }
-        kept = KeptEntries(output.with_name(f"{output.name}.parts"), deciding, resume=resume)
-        entries = run_benchmark(questions, systems, ks, kept, _told(out))
-        results = Results(found, entries, ks, chosen, str(graph), seed=seed)
+        kept = KeptEntries(output.with_name(f"{output.name}.parts"), run, resume=resume)
+        entries = run_benchmark(tasks, systems, ks, kept, _announce(out))
+        results = BenchmarkResults(parts, entries, ks, chosen, str(graph), seed=seed)
         record = results.save(output, page)
         kept.remove()
     out.say(_summary(results))
@@ -148,7 +156,7 @@ def evaluate(
     out.result({"report": str(output), **record})
 
 
-def _held_back(
+def _folds(
     graph: KnowledgeGraph,
     protocol: Protocol | None,
     train: Path | None,
@@ -159,21 +167,23 @@ def _held_back(
     valid_share: float | None,
     seed: int,
 ) -> list[Fold]:
+    """The folds of a protocol, of a folder, or of files."""
     from kgrec.errors import ConfigError
     from kgrec.evaluate.splits import load_folds, split_graph
 
     if split is not None and test:
-        raise ConfigError("--split and --test both say what is asked for.", "Give one of them.")
+        raise ConfigError("--split and --test exclude each other.", "Give one of them.")
     if (train or valid or new) and not test:
-        raise ConfigError("--train, --valid and --new say nothing without --test.", "Give --test, too.")
+        raise ConfigError("--train, --valid and --new need --test.", "Give --test, too.")
     if split is not None:
         return load_folds(graph, split)
     if protocol is not None:
         return split_graph(graph, protocol)
-    return [_given(graph, train, valid, test, new, 0.1 if valid_share is None else valid_share, seed)]
+    share = _VALID_SHARE_OF_FILES if valid_share is None else valid_share
+    return [_fold_of_files(graph, train, valid, test, new, share, seed)]
 
 
-def _given(
+def _fold_of_files(
     graph: KnowledgeGraph,
     train: Path | None,
     valid: Path | None,
@@ -194,8 +204,8 @@ def _given(
         whole, _ = graph.extended(read_addition(graph.mapping, new, known=graph))
         names = whole.item_ids.labels
         hidden = names.filter(pa.array(graph.item_ids.ids(names) < 0)).to_pylist()
-    asked = [read_interactions(path, whole).to_arrow() for path in test]
-    together = pa.concat_tables(asked, promote_options="default").unify_dictionaries().combine_chunks()
+    tables = [read_interactions(path, whole).to_arrow() for path in test]
+    together = pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
     return given_split(
         whole,
         whole.interactions if train is None else read_interactions(train, whole),
@@ -207,9 +217,7 @@ def _given(
     )
 
 
-def _questions(
-    folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config
-) -> list[Task]:
+def _tasks(folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config) -> list[Task]:
     from kgrec.encode.text import SentenceEncoder
     from kgrec.evaluate.benchmark.task import Task, small_types
 
@@ -229,8 +237,14 @@ def _systems(
     bars: Bars,
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
-    from kgrec.evaluate.baselines.registry import BASELINES
-    from kgrec.evaluate.benchmark.systems import ABLATION_NAMES, GivenLists, Kgrec, TunedBaseline
+    from kgrec.evaluate.baselines.registry import BASELINES, baseline_names
+    from kgrec.evaluate.benchmark.systems import (
+        ABLATION_NAMES,
+        GivenLists,
+        Kgrec,
+        TunedBaseline,
+        default_ablations,
+    )
     from kgrec.serve.input_files import read_lists
 
     for source in ablate or ():
@@ -238,26 +252,21 @@ def _systems(
             raise ConfigError(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATION_NAMES])
             )
-    sources = _sources(graph, config) if ablate is None else [one for one in ablate if one != "none"]
-    named: dict[str, Sequence[str]] = {"quick": QUICK, "all": tuple(BASELINES), "none": ()}
-    given = [name.strip() for option in baselines or ("quick",) for name in option.split(",")]
-    names = list(dict.fromkeys(each for name in given for each in named.get(name, (name,))))
-    for name in names:
-        if name not in BASELINES:
-            raise ConfigError(f"There is no baseline '{name}'.", did_you_mean(name, [*named, *BASELINES]))
+    sources = default_ablations(graph, config) if ablate is None else list(dict.fromkeys(ablate))
+    names = baseline_names(name.strip() for option in baselines or ("quick",) for name in option.split(","))
 
     def kgrec(without: str = "") -> Kgrec:
         return Kgrec(config, without, on_text=bars.step("encoding text"), on_epoch=bars.epoch)
 
     return [
         kgrec(),
-        *(GivenLists(name, read_lists(path)) for name, path in map(_named, lists)),
+        *(GivenLists(name, read_lists(path)) for name, path in map(_name_and_path, lists)),
         *(TunedBaseline(name, BASELINES[name](), budget, seed) for name in names),
-        *map(kgrec, sources),
+        *(kgrec(source) for source in sources if source != "none"),
     ]
 
 
-def _named(option: str) -> tuple[str, Path]:
+def _name_and_path(option: str) -> tuple[str, Path]:
     from kgrec.errors import ConfigError
 
     name, equals, path = option.partition("=")
@@ -266,44 +275,38 @@ def _named(option: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _sources(graph: KnowledgeGraph, config: Config) -> list[str]:
-    """What kgrec is trained without if nothing is said: what the graph has."""
-    edges, texts = bool(len(graph.triples)), config.text.model != "none" and bool(len(graph.text))
-    there = {"graph": edges, "text": texts, "shuffle-graph": edges}
-    return [source for source in _DEFAULT_ABLATIONS if there[source]]
+def _announce(out: Console) -> OnSystem:
+    """Print the name of each system when it starts."""
+    return lambda name, finished, total: out.say(f"[{finished + 1}/{total}] {name}")
 
 
-def _told(out: Console) -> OnSystem:
-    return lambda name, number, total: out.say(f"[{number + 1}/{total}] {name}")
-
-
-def _summary(results: Results) -> str:
-    """A table of the systems, the best first, and what may be said of the first one against the others."""
-    figure, recall = results.main, f"recall@{results.ks[0]}"
-    lines = [f"{'':26} {figure:>9}  {'95 % interval':17} {recall:>10} {'CPU s':>8}"]
+def _summary(results: BenchmarkResults) -> str:
+    """A table of the systems, the best first, and how the first system compares with the others."""
+    names = (results.primary_metric, f"recall@{results.ks[0]}")
+    lines = [f"{'':26} {names[0]:>9}  {'95 % interval':17} {names[1]:>10} {'CPU s':>8}"]
     for entry in results.ran:
-        (value, low, high), (second, *_) = (results.value(entry, name) for name in (figure, recall))
-        seconds = sum(entry.seconds.values())
-        lines.append(f"{entry.name:26} {value:9.4f}  {low:.4f} to {high:.4f}  {second:9.4f} {seconds:8,.0f}")
-    lines += [f"{e.name:26} did not run: {e.problem.problem}" for e in results.entries if e.problem]
+        (value, low, high), (recall, *_) = (results.value(entry, name) for name in names)
+        seconds = sum(entry.cpu_seconds.values())
+        lines.append(f"{entry.name:26} {value:9.4f}  {low:.4f} to {high:.4f}  {recall:9.4f} {seconds:8,.0f}")
+    lines += [f"{e.name:26} failed: {e.error.problem}" for e in results.entries if e.error]
     return "\n".join([*lines, *_verdict(results)])
 
 
-def _verdict(results: Results) -> list[str]:
-    """How the first system stands to the others, on the main figure."""
+def _verdict(results: BenchmarkResults) -> list[str]:
+    """Whether the first system differs significantly from the others on the primary metric."""
     if results.comparisons.empty:
         return []
-    rows = results.comparisons[results.comparisons["metric"] == results.main]
+    rows = results.comparisons[results.comparisons["metric"] == results.primary_metric]
     first = rows["model"].iloc[0]
     groups = {
-        "is better than": rows[rows["higher"] == first],
-        "is worse than": rows[rows["higher"] == rows["other"]],
-        "does not differ beyond the noise from": rows[rows["higher"] == ""],
+        "is significantly better than": rows[rows["higher"] == first],
+        "is significantly worse than": rows[rows["higher"] == rows["other"]],
+        "does not differ significantly from": rows[rows["higher"] == ""],
     }
     return [
-        f"By {results.main}, {first} {what} {', '.join(some['other'])}."
-        for what, some in groups.items()
-        if len(some)
+        f"By {results.primary_metric}, {first} {verb} {', '.join(others['other'])}."
+        for verb, others in groups.items()
+        if len(others)
     ]
 
 
@@ -313,4 +316,4 @@ def _check_names(systems: Sequence[System]) -> None:
     names = [system.name for system in systems]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"Two systems are called '{name}'.", "Give lists another name.")
+            raise ConfigError(f"Two systems are named '{name}'.", "Give the lists another name.")

@@ -1,4 +1,4 @@
-"""`kgrec export`: a graph in files of other tools."""
+"""`kgrec export`: a graph in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.options import GraphFolder
 from kgrec.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -15,24 +16,22 @@ if TYPE_CHECKING:
 
 
 def export(
-    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file to write; for recbole the folder.")
-    ],
+    graph: GraphFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; for recbole, a folder.")],
     format: Annotated[
         str | None,
-        typer.Option("--format", help="nt, ttl, graphml, recbole or parquet; without it, by the suffix."),
+        typer.Option("--format", help="nt, ttl, graphml, recbole or parquet. Default: by the suffix."),
     ] = None,
     mapping: Annotated[
         Path | None,
         typer.Option(
-            "--mapping", help="Also write a mapping that builds the graph again from this nt or ttl file."
+            "--mapping", help="For nt and ttl: also write a mapping that rebuilds the graph from the file."
         ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a graph for another tool; what the format has no place for is said on stderr.
+    """Write a graph in the format of another tool; what the format cannot hold is reported on stderr.
 
     Example: `kgrec export graph/ --format ttl -o graph.ttl`
     """
@@ -58,13 +57,14 @@ def export(
 def _check_mapping(mapping: Path, output: Path, kind: str) -> None:
     if kind not in ("nt", "ttl"):
         raise ArtifactError(
-            f"A mapping reads RDF, and {output} is to be {kind}.", "Leave --mapping, or export nt or ttl."
+            f"--mapping works with nt and ttl only, and {output} is {kind}.",
+            "Leave out --mapping, or export nt or ttl.",
         )
     if mapping.exists():
         raise ArtifactError(f"{mapping} exists already.", "Choose another name for --mapping.")
     if mapping.absolute().parent != output.absolute().parent:
         raise ArtifactError(
-            f"{mapping} is to be in another folder than {output}.", "A mapping lies beside its files."
+            f"{mapping} is in another folder than {output}.", "Write the mapping beside the exported file."
         )
 
 

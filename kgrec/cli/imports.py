@@ -1,4 +1,4 @@
-"""`kgrec import`: from a published format to what `kgrec build` reads."""
+"""`kgrec import`: convert a published dataset into files that `kgrec build` reads."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from kgrec.cli.console import Json, Quiet, console
 
 
 def import_(
-    source: Annotated[list[Path], typer.Argument(help="A folder, or files, in a published format.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("imported"),
+    source: Annotated[list[Path], typer.Argument(help="Folder or files in a published format.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("imported"),
     format: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="recbole, kgcn, kgat, ml-100k, ml-1m, ml-latest or triples, where names and headers do not say it.",
+            help="recbole, kgcn, kgat, ml-100k, ml-1m, ml-latest or triples. Default: by file names and headers.",
         ),
     ] = None,
     items: Annotated[
         Path | None,
-        typer.Option("--items", help="For triples: a file that lists the heads that are items, one a line."),
+        typer.Option("--items", help="For triples: file with the heads that are items, one per line."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a folder that is no import, or was changed since.")
+        bool,
+        typer.Option(
+            "--force", help="Replace a folder that is no import, or was changed since it was written."
+        ),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Import a dataset in a published format into a folder that `kgrec build` takes as it is.
+    """Convert a dataset in a published format into a folder that `kgrec build` reads.
 
     Example: `kgrec import ml-latest-small/ -o movies/`
     """
@@ -38,7 +41,7 @@ def import_(
 
     out = console(as_json, quiet)
     done = import_dataset(source, output, format=format, items=items, force=force)
-    out.say(f"Read as {done.format}, since {done.reason}.\n")
+    out.say(f"Read as {done.format}, because {done.reason}.\n")
     out.say(str(done.report))
     if done.unread:
         out.say(f"not read: {', '.join(done.unread)}")
@@ -46,6 +49,6 @@ def import_(
         out.say("\n" + "\n".join(done.remarks))
     written = ", ".join(f"{name} ({count:,})" for name, count in done.written.items())
     out.say(
-        f"\nWrote {output}: {written}, kgrec.yaml. Read kgrec.yaml through, then: kgrec build {output}/kgrec.yaml -o graph/"
+        f"\nWrote {output}: {written}, kgrec.yaml. Check kgrec.yaml, then run: kgrec build {output}/kgrec.yaml -o graph/"
     )
     out.result({"folder": str(output), **done.to_dict()})

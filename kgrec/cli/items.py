@@ -1,4 +1,4 @@
-"""`kgrec add`, `update` and `remove`: items into a trained model, other content for them, items out of its lists."""
+"""`kgrec add`, `update` and `remove`: add items to a trained model, update their content, remove them from its lists."""
 
 from __future__ import annotations
 
@@ -8,82 +8,86 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console, counted
+from kgrec.cli.options import ModelFolder
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
     from kgrec.recommend.results import Added, Placed, Updated
 
-ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
-Folder = Annotated[
-    Path | None, typer.Argument(help="A folder with files named and laid out as in kgrec.yaml.")
+RowsFolder = Annotated[
+    Path | None, typer.Argument(help="Folder with files that have the names and columns of the mapping.")
 ]
-Items = Annotated[Path | None, typer.Option("--items", help="Instead of a folder: one table of items.")]
-Output = Annotated[
+ItemTable = Annotated[Path | None, typer.Option("--items", help="One table of items, instead of a folder.")]
+ModelOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The model folder to write; without it, MODEL is replaced."),
+    typer.Option("--output", "-o", help="Model folder to write. Default: MODEL is replaced."),
 ]
 
 
 def add(
     model: ModelFolder,
-    folder: Folder = None,
-    items: Items = None,
-    output: Output = None,
+    folder: RowsFolder = None,
+    items: ItemTable = None,
+    output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add new items to a model: they are recommendable at once, nothing is trained.
+    """Add new items to a model, without training: they can be recommended at once.
 
     Example: `kgrec add model/ new/`
     """
     out = console(as_json, quiet)
-    recommender, rows = _begun("add", model, folder, items, output)
+    recommender, rows = _opened("add", model, folder, items, output)
     with out.bars() as bars:
         added = recommender.add_items(rows, on_text=bars.step("encoding text"))
-    _finish(recommender, model, output, changed=len(added) > 0)
-    _tell(out, added, lines(added), {"added": _records(added), "known": added.known}, output or model)
+    _save(recommender, model, output, changed=len(added) > 0)
+    _report(out, added, added_lines(added), {"added": _records(added), "known": added.known}, output or model)
 
 
 def update(
     model: ModelFolder,
-    folder: Folder = None,
-    items: Items = None,
-    output: Output = None,
+    folder: RowsFolder = None,
+    items: ItemTable = None,
+    output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Give known items the content that changed rows say; what their users taught stays, nothing is trained.
+    """Update the content of known items from changed rows, without training; learned residuals are kept.
 
     Example: `kgrec update model/ changed/`
     """
     out = console(as_json, quiet)
-    recommender, rows = _begun("update", model, folder, items, output)
+    recommender, rows = _opened("update", model, folder, items, output)
     with out.bars() as bars:
         updated = recommender.update_items(rows, on_text=bars.step("encoding text"))
-    _finish(recommender, model, output, changed=len(updated) > 0)
+    _save(recommender, model, output, changed=len(updated) > 0)
     record = {
         "updated": _records(updated),
         "reached": updated.reached,
         "same": updated.same,
         "unknown": updated.unknown,
     }
-    _tell(out, updated, _update_lines(updated), record, output or model)
+    _report(out, updated, _updated_lines(updated), record, output or model)
 
 
 def remove(
     model: ModelFolder,
-    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item; may be repeated.")] = None,
-    items_file: Annotated[Path | None, typer.Option("--items-file", help="Items, one a line.")] = None,
-    output: Output = None,
+    item: Annotated[
+        list[str] | None, typer.Option("--item", "-i", help="Item to remove; may be repeated.")
+    ] = None,
+    items_file: Annotated[
+        Path | None, typer.Option("--items-file", help="File of items, one per line.")
+    ] = None,
+    output: ModelOutput = None,
     skip_unknown: Annotated[
         bool,
-        typer.Option("--skip-unknown", help="Pass over items that the model does not know, and count them."),
+        typer.Option("--skip-unknown", help="Skip and count items that the model does not have."),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Recommend some items no longer; in the histories that hold them they go on to count.
+    """Stop recommending some items; they still count in the histories that contain them.
 
     Example: `kgrec remove model/ --items-file gone.txt`
     """
@@ -97,51 +101,49 @@ def remove(
     names = list(dict.fromkeys(item or read_ids(items_file or Path())))
     recommender = Recommender.load(model)
     check_output(output or model, "model")
-    known = recommender.model.item_rows(names) >= 0
+    known = recommender.model.items.rows(names) >= 0
     unknown = [name for name, there in zip(names, known, strict=True) if not there]
     removed = recommender.remove_items(names, on_unknown="skip" if skip_unknown else "raise")
-    _finish(recommender, model, output, changed=len(removed) > 0)
-    out.say(f"Removed {counted(len(removed), 'item')}: in no list from now on.")
-    for what, some in (("Removed before", removed.before), ("Not known to the model", unknown)):
-        if some:
-            out.say(f"{what} ({len(some):,}): {_some(some)}")
+    _save(recommender, model, output, changed=len(removed) > 0)
+    out.say(f"Removed {counted(len(removed), 'item')}.")
+    for state, names in (("Already removed", removed.before), ("Not in the model", unknown)):
+        if names:
+            out.say(f"{state} ({len(names):,}): {_first(names)}")
     record = {"removed": removed.ids, "before": removed.before, "unknown": unknown}
     out.result({"model": str(output or model), **record})
 
 
-def lines(added: Added) -> list[str]:
-    """What was added, linked to what."""
+def added_lines(added: Added) -> list[str]:
+    """Which items were added, and what each was embedded from."""
     if len(added):
-        report = [f"Added {counted(len(added), 'item')}; recommendable from now on.", *_items(added)]
+        report = [f"Added {counted(len(added), 'item')}, which can be recommended now.", *_items(added)]
     else:
-        report = ["There was no new item to add."]
+        report = ["There is no new item to add."]
     if added.known:
-        report.append(
-            f"Known before, so these rows were left out ({len(added.known):,}): {_some(added.known)}"
-        )
+        report.append(f"Skipped, because the model has them ({len(added.known):,}): {_first(added.known)}")
     return report
 
 
-def _update_lines(updated: Updated) -> list[str]:
+def _updated_lines(updated: Updated) -> list[str]:
     if len(updated):
         report = [f"Updated {counted(len(updated), 'item')}.", *_items(updated)]
         if updated.reached:
             count = f"{len(updated.reached):,}"
-            report.append(f"Linked to what changed, so these moved too ({count}): {_some(updated.reached)}")
+            report.append(f"Neighbours of these, re-embedded ({count}): {_first(updated.reached)}")
     else:
-        report = ["There was nothing to update."]
+        report = ["There is nothing to update."]
     if updated.same:
-        report.append(f"As they were ({len(updated.same):,}): {_some(updated.same)}")
+        report.append(f"Unchanged ({len(updated.same):,}): {_first(updated.same)}")
     if updated.unknown:
         report.append(
-            f"Not among the model's items, so these rows were left out ({len(updated.unknown):,}): "
-            f"{_some(updated.unknown)}"
+            f"Skipped, because the model does not have them ({len(updated.unknown):,}): "
+            f"{_first(updated.unknown)}"
         )
     return report
 
 
 def _items(placed: Placed, most: int = 10) -> list[str]:
-    """What places each item, and a warning of those that nothing places."""
+    """What each item is embedded from, and a warning about items without any content that the model reads."""
     rows = list(zip(placed.ids, placed.labels, placed.linked, placed.words, strict=True))
     report = [
         f"  {name}  {label}: {counted(linked, 'known neighbour')}, {counted(words, 'word')} of text"
@@ -151,8 +153,8 @@ def _items(placed: Placed, most: int = 10) -> list[str]:
         report.append(f"  and {len(rows) - most:,} more")
     if placed.bare:
         report.append(
-            f"Warning: nothing places {counted(len(placed.bare), 'item')}, for want of a known neighbour, text, "
-            f"number or vector that the model reads: {_some(placed.bare)}"
+            f"Warning: {counted(len(placed.bare), 'item')} without a known neighbour, text, number or vector that the model "
+            f"reads: {_first(placed.bare)}"
         )
     return report
 
@@ -166,10 +168,14 @@ def _records(placed: Placed) -> list[dict[str, Any]]:
     ]
 
 
-def _begun(
+def _opened(
     verb: str, model: Path, folder: Path | None, items: Path | None, output: Path | None
 ) -> tuple[Recommender, Path]:
-    """The model, and where the rows are."""
+    """The model, and the path of the rows.
+
+    Raises:
+        ConfigError: Neither a folder nor a table is given, or both.
+    """
     from kgrec.recommend.recommender import Recommender
     from kgrec.storage.artifacts import check_output
 
@@ -180,18 +186,18 @@ def _begun(
     return recommender, rows
 
 
-def _finish(recommender: Recommender, model: Path, output: Path | None, *, changed: bool) -> None:
-    """Write the model, unless it is in its place already."""
+def _save(recommender: Recommender, model: Path, output: Path | None, *, changed: bool) -> None:
+    """Write the model, unless nothing changed and the folder is the same."""
     if changed or output is not None:
         recommender.save(output or model)
 
 
-def _tell(out: Console, placed: Placed, said: list[str], record: dict[str, Any], written: Path) -> None:
+def _report(out: Console, placed: Placed, lines: list[str], record: dict[str, Any], written: Path) -> None:
     out.say(f"{placed.report}\n")
-    for line in said:
+    for line in lines:
         out.say(line)
     out.result({"model": str(written), **record, "report": placed.report.to_dict()})
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def _first(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

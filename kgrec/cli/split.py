@@ -1,4 +1,4 @@
-"""`kgrec split`: what is learned from and what is asked for, as files; and the options that say so."""
+"""`kgrec split`: a graph's interactions split into training and test part, as files."""
 
 from __future__ import annotations
 
@@ -8,42 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import Json, Quiet, console, counted
+from kgrec.cli.options import (
+    FoldCount,
+    GraphFolder,
+    HeldOutShare,
+    LastPositives,
+    SplitProtocol,
+    SplitSeed,
+    ValidationShare,
+)
 
 if TYPE_CHECKING:
     from kgrec.evaluate.folds import Fold
     from kgrec.evaluate.splits import Protocol
 
-SplitKind = Annotated[
-    str,
-    typer.Option(
-        "--protocol",
-        help="What is held back: random, last (of each user), time (a cut), folds (cross-validation), cold-items, cold-users.",
-    ),
-]
-Share = Annotated[float | None, typer.Option("--share", help="How much is held back, 0 to 1.")]
-Last = Annotated[int | None, typer.Option("--last", help="Positives of each user that `last` holds back.")]
-Folds = Annotated[int | None, typer.Option("--folds", help="Parts of a cross-validation.")]
-ValidShare = Annotated[
-    float | None, typer.Option("--valid-share", help="How much of the rest baselines are tuned by.")
-]
-Seed = Annotated[int, typer.Option("--seed", help="Of all that is drawn.")]
-
 
 def split(
-    graph: Annotated[Path, typer.Argument(help="A graph folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("split"),
-    protocol: SplitKind = "random",
-    share: Share = None,
-    last: Last = None,
-    folds: Folds = None,
-    valid_share: ValidShare = None,
-    seed: Seed = 0,
+    graph: GraphFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("split"),
+    protocol: SplitProtocol = "random",
+    share: HeldOutShare = None,
+    last: LastPositives = None,
+    folds: FoldCount = None,
+    valid_share: ValidationShare = None,
+    seed: SplitSeed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Divide the interactions into what is learned from and what is asked for, as files.
+    """Split the interactions of a graph into a training and a test part, as files.
 
-    Another system trains on these, and its lists are then measured by `kgrec evaluate --split`.
+    Train another system on these files, and measure its lists with `kgrec evaluate --split`.
 
     Example: `kgrec split graph/ --protocol time -o split/`
     """
@@ -55,11 +49,11 @@ def split(
     check_output(output, "split")
     loaded = KnowledgeGraph.load(graph)
     chosen = protocol_of(protocol, share, last, folds, valid_share, seed)
-    found = split_graph(loaded, chosen)
-    save_folds(found, output, chosen)
-    for fold in found:
-        out.say(f"{output / str(fold.number)}: {counts(fold)}")
-    out.result({"split": str(output), "folds": [sizes(fold) for fold in found]})
+    written = split_graph(loaded, chosen)
+    save_folds(written, output, chosen)
+    for fold in written:
+        out.say(f"{output / str(fold.number)}: {description(fold)}")
+    out.result({"split": str(output), "folds": [sizes(fold) for fold in written]})
 
 
 def protocol_of(
@@ -70,10 +64,10 @@ def protocol_of(
     valid_share: float | None,
     seed: int,
 ) -> Protocol:
-    """The protocol that the options say; None stands for its default.
+    """The protocol of the options; None stands for a default.
 
     Raises:
-        ConfigError: There is no such protocol, or a value is out of range.
+        ConfigError: The protocol is unknown, or a value is out of range.
     """
     from pydantic import ValidationError
 
@@ -94,20 +88,20 @@ def protocol_of(
 
 
 def sizes(fold: Fold) -> dict[str, int]:
-    """Interactions of each part, and items that are hidden."""
+    """Number of interactions of each part, and of hidden items."""
     parts = {"train": fold.train, "valid": fold.valid, "history": fold.history, "test": fold.test}
     return {name: len(part) for name, part in parts.items()} | {"hidden": len(fold.hidden)}
 
 
-def counts(fold: Fold) -> str:
-    """The same in words, with the number of users who are asked about."""
-    nouns = {
-        "train": "to learn from",
-        "valid": "to tune by",
-        "history": "told with the question",
-        "test": "asked for",
+def description(fold: Fold) -> str:
+    """The sizes of a fold in words, with the number of test users."""
+    purposes = {
+        "train": "for training",
+        "valid": "for tuning",
+        "history": "as histories of new users",
+        "test": "for testing",
     }
     size = sizes(fold)
-    said = ", ".join(f"{size[name]:,} {noun}" for name, noun in nouns.items() if size[name])
+    parts = ", ".join(f"{size[name]:,} {purpose}" for name, purpose in purposes.items() if size[name])
     hidden = f"; {counted(size['hidden'], 'item')} hidden" if size["hidden"] else ""
-    return f"interactions: {said}, of {counted(len(fold.test.users), 'user')}{hidden}"
+    return f"interactions: {parts}, of {counted(len(fold.test.users), 'user')}{hidden}"

@@ -1,6 +1,6 @@
-"""The training log as it grows: CSV, JSON lines, TensorBoard.
+"""Files of the training log: CSV, JSON lines, TensorBoard.
 
-Enters: lines of the log. Leaves: files that other tools read.
+Enters: records of epochs. Writes each at once, to files that other tools read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kgrec.errors import ArtifactError, ConfigError
 if TYPE_CHECKING:
     from kgrec.train.data import EpochRecord
 
-_COLUMNS = (
+_LOG_COLUMNS = (
     "stage",
     "epoch",
     "epochs",
@@ -29,15 +29,15 @@ _COLUMNS = (
 )
 
 
-class Logs:
-    """Writes each line at once, so that a log can be followed.
+class TrainingLogFiles:
+    """Writes each record at once, so that a training can be followed.
 
     Args:
-        path: A .csv or .jsonl file; None writes none.
-        tensorboard: A folder; None writes none.
+        path: A .csv or .jsonl file; None: no file.
+        tensorboard: A folder for TensorBoard; None: none.
 
     Raises:
-        ConfigError: The suffix is another, or TensorBoard is not installed.
+        ConfigError: The file has another suffix, or TensorBoard is not installed.
         ArtifactError: The file cannot be written.
     """
 
@@ -45,32 +45,34 @@ class Logs:
         self._open = ExitStack()
         self._file = None if path is None else self._opened(path)
         self._csv = (
-            csv.DictWriter(self._file, _COLUMNS) if self._file and path and path.suffix == ".csv" else None
+            csv.DictWriter(self._file, _LOG_COLUMNS)
+            if self._file and path and path.suffix == ".csv"
+            else None
         )
         self._board = None if tensorboard is None else self._writer(tensorboard)
         self._steps: dict[str, int] = {}
         if self._csv:
             self._csv.writeheader()
 
-    def __enter__(self) -> Logs:
+    def __enter__(self) -> TrainingLogFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def write(self, line: EpochRecord) -> None:
-        """Write one line."""
-        values = line.record()
+    def write(self, record: EpochRecord) -> None:
+        """Write the record of one epoch."""
+        values = record.record()
         if self._csv:
-            self._csv.writerow({name: values[name] for name in _COLUMNS})
+            self._csv.writerow({name: values[name] for name in _LOG_COLUMNS})
         elif self._file:
-            self._file.write(json.dumps({name: values[name] for name in _COLUMNS}) + "\n")
+            self._file.write(json.dumps({name: values[name] for name in _LOG_COLUMNS}) + "\n")
         if self._file:
             self._file.flush()
         if self._board:
-            self._show(line.stage, values)
+            self._add_scalars(record.stage, values)
 
-    def _show(self, stage: str, values: dict[str, Any]) -> None:
+    def _add_scalars(self, stage: str, values: dict[str, Any]) -> None:
         step = self._steps[stage] = self._steps.get(stage, 0) + 1
         for name in ("loss", "valid_ndcg", "valid_recall", "temperature", "learning_rate"):
             if values[name] is not None:

@@ -1,8 +1,8 @@
-"""What the encoder reads of an item: its text and vectors, its weighted neighbours in the graph, its numbers and words.
+"""Features of items: text and vectors, weighted neighbours in the graph, numbers, label tokens.
 
-Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Featurizer (which relations and entities have a
-parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or
-new, under that featurizer). Known and new items take this same path.
+Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Featurizer (which relations and nodes have a
+parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or new, under that featurizer).
+Known and new items take this same path. Entities are named by type and key, so that a featurizer fits any build of the graph.
 """
 
 from __future__ import annotations
@@ -17,20 +17,54 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from kgrec.encode.dense_features import TEXT
-from kgrec.encode.label_tokens import LABEL_TOKEN, stems_of, token_mentions
+from kgrec.encode.label_tokens import LABEL_TOKEN, TokenMentions, stems_of, token_mentions
 from kgrec.encode.neighborhoods import Neighborhoods, distinct_pairs, hops_of, neighborhoods_of
 from kgrec.encode.whitening import Whitening
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.vocabulary import Vocabulary
 
+#: beginnings of names of arrays: of a numeric predicate, of a block of vectors
+_BINS_OF, _MEAN_OF, _MAP_OF = "featurizer.bins.", "featurizer.mean.", "featurizer.map."
+#: quantiles per numeric predicate, at most
 _BINS = 8
-#: how much faster than the IDF a neighbour's weight falls with the number of its items
+#: power of the IDF in the weight of a neighbour
 _IDF_POWER = 1.5
-#: the same of a word, and how many training items must have one
-_WORD_IDF_POWER, _WORD_ITEMS = 0.7, 4
-#: share of the items with words of neighbours' labels at which words of items' own labels alone are none
+#: power of the IDF in the weight of a label token, and how many training items must have one
+_TOKEN_IDF_POWER, _TOKEN_ITEMS = 0.7, 4
+#: share of the items with tokens of neighbours' labels from which on tokens of items' own labels alone are left out
 _LINKED = 0.5
-#: how much an item with links to other items counts among its own neighbours, beside a unit for these
+#: weight of an item among its own neighbours, if these are items; the others together have weight 1
 _SELF = 0.7
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """What a graph says of some items, read once: the same for learning a featurizer and for features under it."""
+
+    graph: KnowledgeGraph
+    #: entity ids; shape (n,), int64
+    items: np.ndarray
+    #: raw vectors by block, zero where an item has none; each of shape (n, dim)
+    raw: Mapping[str, np.ndarray]
+    neighborhoods: Neighborhoods
+
+    @classmethod
+    def of(
+        cls, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray], hops: int = 1
+    ) -> ItemFacts:
+        """Read a graph, `hops` edges around the items."""
+        return cls(graph, items, raw, neighborhoods_of(graph, items, hops))
+
+    @cached_property
+    def mentions(self) -> TokenMentions:
+        """Tokens of the labels of neighbours, and of the items' own where texts are read."""
+        return token_mentions(self.graph, self.items, self.neighborhoods, TEXT in self.raw)
+
+    @cached_property
+    def linked(self) -> tuple[Vocabulary, np.ndarray]:
+        """The distinct neighbours by name, in the order of their ids, and which one each link leads to."""
+        distinct, place = np.unique(self.neighborhoods.entity, return_inverse=True)
+        return Vocabulary(self.graph.names.labels.take(pa.array(distinct))), place
 
 
 @dataclass(frozen=True)
@@ -80,8 +114,8 @@ class Featurizer:
 
     #: names, those followed backwards with a leading "^"
     relations: tuple[str, ...]
-    #: ids in the graph, increasing; shape (n_entities,), int64
-    entities: np.ndarray
+    #: type/key of each, in the order of the training graph
+    entities: Vocabulary
     #: log(1 + items / items with this neighbour) ** 1.5; shape (n_entities,), float32
     idf: np.ndarray
     #: for each numeric predicate, increasing quantiles of the training items' values, float64;
@@ -113,18 +147,21 @@ class Featurizer:
             hops: edges between an item and its furthest neighbours.
             label_tokens: whether tokens of labels are nodes.
         """
-        links = neighborhoods_of(graph, items, hops)
-        _, linked = distinct_pairs(links.item, links.entity)
-        entities, degree = np.unique(linked, return_counts=True)
-        shared = degree >= 2
-        idf = (np.log1p(len(items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
-        bins = _bins(graph, items)
-        whitenings = {name: Whitening.learn(raw[name]) for name in sorted(raw)}
-        names, token_idf = (
-            _tokens(graph, items, links, TEXT in raw) if label_tokens else ((), np.zeros(0, np.float32))
-        )
-        relations = (*links.names, *([LABEL_TOKEN] if names else ()), *bins)
-        return cls(relations, entities[shared], idf, bins, whitenings, names, token_idf)
+        return cls.of_facts(ItemFacts.of(graph, items, raw, hops), label_tokens)
+
+    @classmethod
+    def of_facts(cls, facts: ItemFacts, label_tokens: bool = True) -> Featurizer:
+        """The featurizer of what a training graph says of its items."""
+        links, (linked, place) = facts.neighborhoods, facts.linked
+        degree = np.bincount(distinct_pairs(links.item, place)[1], minlength=len(linked))
+        shared = np.flatnonzero(degree >= 2)
+        idf = (np.log1p(len(facts.items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
+        bins = _bins(facts.graph, facts.items)
+        whitenings = {name: Whitening.learn(facts.raw[name]) for name in sorted(facts.raw)}
+        tokens, token_idf = _tokens(facts) if label_tokens else ((), np.zeros(0, np.float32))
+        relations = (*links.names, *([LABEL_TOKEN] if tokens else ()), *bins)
+        entities = Vocabulary(linked.labels.take(pa.array(shared)))
+        return cls(relations, entities, idf, bins, whitenings, tokens, token_idf)
 
     @property
     def n_nodes(self) -> int:
@@ -136,6 +173,40 @@ class Featurizer:
         """The number of the first node that is a word."""
         return len(self.entities) + sum(map(len, self.bins.values()))
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The numbers of a featurizer by name; its names are in `nodes`, and `relations` stand apart."""
+        kept = {"featurizer.idf": self.idf, "featurizer.token_idf": self.token_idf}
+        kept |= {f"{_BINS_OF}{name}": values for name, values in self.bins.items()}
+        kept |= {f"{_MEAN_OF}{name}": one.mean for name, one in self.whitenings.items()}
+        return kept | {f"{_MAP_OF}{name}": one.map for name, one in self.whitenings.items()}
+
+    @property
+    def nodes(self) -> pa.Table:
+        """Columns kind ("entity" or "token") and name: the entities, then the label tokens."""
+        names = [self.entities.labels, pa.array(self.label_tokens, pa.large_string())]
+        kinds = np.repeat(np.array(["entity", "token"], object), [len(part) for part in names])
+        return pa.table({"kind": pa.array(kinds, pa.string()), "name": pa.concat_arrays(names)})
+
+    @classmethod
+    def of_stored(
+        cls, relations: tuple[str, ...], nodes: pa.Table, arrays: Mapping[str, np.ndarray]
+    ) -> Featurizer:
+        """Read what `relations`, `nodes` and `arrays` gave; the order of the arrays plays no part."""
+        # relations end with the numeric predicates in their order
+        numeric = sum(name.startswith(_BINS_OF) for name in arrays)
+        predicates = relations[len(relations) - numeric :]
+        blocks = sorted(name.removeprefix(_MEAN_OF) for name in arrays if name.startswith(_MEAN_OF))
+        is_token = pc.equal(nodes["kind"], "token")
+        return cls(
+            relations,
+            Vocabulary(nodes["name"].filter(pc.invert(is_token))),
+            arrays["featurizer.idf"],
+            {name: arrays[f"{_BINS_OF}{name}"] for name in predicates},
+            {name: Whitening(arrays[f"{_MEAN_OF}{name}"], arrays[f"{_MAP_OF}{name}"]) for name in blocks},
+            tuple(nodes["name"].filter(is_token).to_pylist()),
+            arrays["featurizer.token_idf"],
+        )
+
     def codes(self, relation: np.ndarray, node: np.ndarray) -> np.ndarray:
         """One number for each pair of a relation and a node; int64."""
         codes: np.ndarray = relation * max(1, self.n_nodes) + node
@@ -145,10 +216,6 @@ class Featurizer:
         """Relation and node of each number that `codes` gave."""
         return np.divmod(codes, max(1, self.n_nodes))
 
-    def number_at(self, node: int) -> float:
-        """The value that a node past the entities stands for."""
-        return float(np.concatenate(list(self.bins.values()))[node - len(self.entities)])
-
     @cached_property
     def _relation_row(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.relations)}
@@ -156,26 +223,34 @@ class Featurizer:
     @property
     def dense_dim(self) -> int:
         """Width of the text and the vectors together."""
-        return sum(len(spread.mean) for spread in self.whitenings.values())
+        return sum(len(whitening.mean) for whitening in self.whitenings.values())
+
+    @property
+    def hops(self) -> int:
+        """Edges between an item and its furthest neighbours."""
+        return max(map(hops_of, self.relations), default=1)
 
     def features(
         self, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray] | None = None
     ) -> ItemFeatures:
         """The features of the items with entity ids `items`; without `raw` their dense part is zero."""
         if raw is None:
-            raw = {name: np.zeros((len(items), len(spread.mean))) for name, spread in self.whitenings.items()}
-        links = neighborhoods_of(graph, items, max(map(hops_of, self.relations), default=1))
+            raw = {name: np.zeros((len(items), len(one.mean))) for name, one in self.whitenings.items()}
+        return self.features_of(ItemFacts.of(graph, items, raw, self.hops))
+
+    def features_of(self, facts: ItemFacts) -> ItemFeatures:
+        """The features of items of which these facts are known."""
+        links, (linked, place) = facts.neighborhoods, facts.linked
         relation = np.array([self._relation_row.get(name, -1) for name in links.names], np.int64)
         relation = relation[links.relation] if len(relation) else links.relation
-        at = np.searchsorted(self.entities, links.entity)
-        known = (at < len(self.entities)) & (relation >= 0)
-        known[known] = self.entities[at[known]] == links.entity[known]
+        node = self.entities.ids(linked.labels)[place]
+        known = (node >= 0) & (relation >= 0)
         # In double precision: the square of a small or large weight leaves the range of float32.
-        weight = links.weight[known] * self.idf[at[known]].astype(np.float64)
-        edges = (links.item[known], relation[known], at[known], weight, links.own[known])
-        others = (*self._numbers(graph, items), *self._tokens(graph, items, links))
+        weight = links.weight[known] * self.idf[node[known]].astype(np.float64)
+        edges = (links.item[known], relation[known], node[known], weight, links.own[known])
+        others = (*self._numbers(facts.graph, facts.items), *self._mentioned(facts))
         parts = [np.concatenate(part) for part in zip(edges, *others, strict=True)]
-        return self._features(self._dense(items, raw), *parts)
+        return self._features(self._dense(facts.items, facts.raw), *parts)
 
     def _numbers(self, graph: KnowledgeGraph, items: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         """For each numeric predicate: item, relation, node and weight of the two bins around each value."""
@@ -191,20 +266,18 @@ class Featurizer:
                 yield item[some], relation[some], first + node[some], weight[some], own
             first += len(bins)
 
-    def _tokens(
-        self, graph: KnowledgeGraph, items: np.ndarray, links: Neighborhoods
-    ) -> Iterator[tuple[np.ndarray, ...]]:
-        """Item, relation, node and weight of each word that an item has."""
+    def _mentioned(self, facts: ItemFacts) -> Iterator[tuple[np.ndarray, ...]]:
+        """Item, relation, node and weight of each label token that an item has."""
         if not self.label_tokens:
             return
-        found = token_mentions(graph, items, links, TEXT in self.whitenings)
         known = stems_of(pa.array(self.label_tokens, pa.large_string()))
-        place = pc.fill_null(pc.index_in(found.stems, value_set=known), -1).to_numpy().astype(np.int64)
-        pairs = found.of_items.tocoo()
+        mentions = facts.mentions
+        place = pc.fill_null(pc.index_in(mentions.stems, value_set=known), -1).to_numpy().astype(np.int64)
+        pairs = mentions.of_items.tocoo()
         there = place[pairs.col] >= 0
-        item, word = pairs.row[there].astype(np.int64), place[pairs.col[there]]
+        item, token = pairs.row[there].astype(np.int64), place[pairs.col[there]]
         relation = np.full(len(item), self._relation_row[LABEL_TOKEN], np.int64)
-        yield item, relation, self.first_token + word, self.token_idf[word], np.zeros(len(item), bool)
+        yield item, relation, self.first_token + token, self.token_idf[token], np.zeros(len(item), bool)
 
     def _features(
         self,
@@ -228,9 +301,9 @@ class Featurizer:
 
     def _dense(self, items: np.ndarray, raw: Mapping[str, np.ndarray]) -> np.ndarray:
         dense, end = np.empty((len(items), self.dense_dim), np.float32), 0
-        for name, spread in self.whitenings.items():
-            start, end = end, end + len(spread.mean)
-            dense[:, start:end] = spread(raw[name])
+        for name, whitening in self.whitenings.items():
+            start, end = end, end + len(whitening.mean)
+            dense[:, start:end] = whitening(raw[name])
         return dense
 
 
@@ -245,21 +318,19 @@ def _bins(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
     return bins
 
 
-def _tokens(
-    graph: KnowledgeGraph, items: np.ndarray, links: Neighborhoods, own: bool
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Words that are in the labels of two neighbours or items, and in enough items, and their weights.
+def _tokens(facts: ItemFacts) -> tuple[tuple[str, ...], np.ndarray]:
+    """Tokens that are in the labels of two neighbours or items, and of enough items, and their weights.
 
-    If most items have words of neighbours' labels, those that no neighbour has would only weaken these.
+    If most items have tokens of neighbours' labels, those that no neighbour has would only weaken these.
     """
-    found = token_mentions(graph, items, links, own)
-    count = found.of_items.getnnz(axis=0)
-    joins = found.neighbors + found.items > 1
-    if np.count_nonzero(found.linked) >= _LINKED * len(items):
-        joins &= found.neighbors > 0
-    chosen = np.flatnonzero(joins & (count >= _WORD_ITEMS))
-    idf = np.log1p(len(items) / count[chosen]) ** _WORD_IDF_POWER
-    return tuple(found.tokens.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
+    mentions, n_items = facts.mentions, len(facts.items)
+    count = mentions.of_items.getnnz(axis=0)
+    joins = mentions.neighbors + mentions.items > 1
+    if np.count_nonzero(mentions.linked) >= _LINKED * n_items:
+        joins &= mentions.neighbors > 0
+    chosen = np.flatnonzero(joins & (count >= _TOKEN_ITEMS))
+    idf = np.log1p(n_items / count[chosen]) ** _TOKEN_IDF_POWER
+    return tuple(mentions.tokens.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
 
 
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:

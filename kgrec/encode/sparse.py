@@ -6,6 +6,7 @@ Enters: a sparse matrix and dense rows. Leaves: weighted sums of rows, as one me
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -65,14 +66,25 @@ class _SparseProduct(torch.autograd.Function):
 
 
 def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
-    matrix.sort_indices()
+    _hear_beta_warning()
+    if not matrix.has_sorted_indices:
+        matrix = matrix.sorted_indices()  # a copy: the matrix is the caller's
+    return torch.sparse_csr_tensor(
+        torch.from_numpy(matrix.indptr.astype(np.int64)),
+        torch.from_numpy(matrix.indices.astype(np.int64)),
+        torch.from_numpy(matrix.data.astype(np.float32)),
+        matrix.shape,
+        check_invariants=False,
+    )
+
+
+@cache
+def _hear_beta_warning() -> None:
+    """Torch warns once per process that the format is a beta; the two operations used here are tested.
+
+    Not around each use: the filters of warnings belong to all threads of the process.
+    """
+    nothing = torch.zeros(0, dtype=torch.int64)
     with warnings.catch_warnings():
-        # Torch calls the format a beta; the two operations used here are tested.
         warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
-            matrix.shape,
-            check_invariants=False,
-        )
+        torch.sparse_csr_tensor(nothing.new_zeros(1), nothing, nothing.float(), (0, 0))

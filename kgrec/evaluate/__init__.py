@@ -1,15 +1,15 @@
-"""Is a model better, for whom, and is the difference more than noise.
+"""Evaluation: is one model better than another, for which users, and is the difference significant.
 
-splits         which interactions are hidden, and which question is asked
-folds          a graph without the hidden part, and the hidden part as rows to add later
-ground_truth   what lists are compared with, and buckets of users and items
-measure        all figures of the lists of one model, per user and per bucket
-evaluation     all figures of one model, per user and per bucket
-comparison     models against one another
-ablation       a graph or a configuration without one source
+splits         protocols that hold out interactions, items or users; splits as files
+folds          one split of a graph: what training sees, the test part, and hidden items as rows to add later
+ground_truth   what lists are compared with, and the buckets of users and items
+measure        all metrics of one system's lists, per user and per bucket
+evaluation     the metric values of one system: means, intervals, tables
+comparison     pairwise significance tests between systems
+ablation       a graph or a configuration without one source of knowledge
 baselines/     the methods that a model must beat
-benchmark/     systems against one another on the same data
-report/        the page of a benchmark
+benchmark/     several systems on the same folds
+report/        the HTML page of a benchmark
 
 Nothing is imported here.
 """

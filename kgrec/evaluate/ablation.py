@@ -1,6 +1,6 @@
-"""Models that lack a source on purpose, to see what it brings.
+"""Ablation: training inputs without some sources, to measure what each source contributes.
 
-Enters: a graph and a configuration. Leaves: both without some sources of knowledge. Nothing is written.
+Enters: a graph and a configuration. Leaves: both without the sources. Nothing is written.
 """
 
 from __future__ import annotations
@@ -23,24 +23,34 @@ class _Ablation(Protocol):
 
 
 def ablated(graph: GraphT, config: Config, sources: Iterable[str]) -> tuple[GraphT, Config]:
-    """A graph and a configuration without some sources.
+    """Leave sources out of a graph and a configuration.
 
     Args:
-        graph: Stays as it is.
-        config: Stays as it is; its seed draws what is shuffled.
-        sources: Of "graph" (edges and numbers), "text" (labels and texts), "id" (the residual of each known item),
-            "co-occurrence" (which items the same users take); or "shuffle-graph": each item gets the edges and numbers
-            of another, the control that tells knowledge from mere parameters.
+        graph: Is not modified.
+        config: Is not modified; `train.seed` decides how "shuffle-graph" shuffles.
+        sources: Names of the sources to leave out, applied in this order:
+
+            - "graph": edges and numbers;
+            - "text": labels and texts of the items, even if the recommender gets a text encoder;
+            - "id": the residual vector of each trained item;
+            - "co-occurrence": the score of items that the same users took;
+            - "shuffle-graph": a control. Each item gets the edges and numbers of another item, so the model has as many
+              parameters as before and no true knowledge.
+
+            Vectors of the mapping's role `vector` are never left out.
+
+    Returns:
+        The graph and the configuration to train with.
 
     Raises:
         ConfigError: A source is unknown.
     """
     for source in sources:
-        if source not in _WITHOUT:
+        if source not in _ABLATIONS:
             raise ConfigError(
-                f"There is no source '{source}' to leave out.", did_you_mean(source, [*_WITHOUT])
+                f"There is no source '{source}' to leave out.", did_you_mean(source, [*_ABLATIONS])
             )
-        graph, config = _WITHOUT[source](graph, config)
+        graph, config = _ABLATIONS[source](graph, config)
     return graph, config
 
 
@@ -62,7 +72,7 @@ def _without_co_occurrence(graph: GraphT, config: Config) -> tuple[GraphT, Confi
     )
 
 
-def _shuffled(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
+def _shuffle_graph(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     items = graph.item_entities
     other = np.arange(len(graph))
     other[items] = np.random.default_rng(config.train.seed).permutation(items)
@@ -76,10 +86,10 @@ def _shuffled(graph: GraphT, config: Config) -> tuple[GraphT, Config]:
     return replace(graph, triples=triples, numbers=numbers.sort_by("id")), config
 
 
-_WITHOUT: dict[str, _Ablation] = {
+_ABLATIONS: dict[str, _Ablation] = {
     "graph": _without_graph,
     "text": _without_text,
     "id": _without_id,
     "co-occurrence": _without_co_occurrence,
-    "shuffle-graph": _shuffled,
+    "shuffle-graph": _shuffle_graph,
 }

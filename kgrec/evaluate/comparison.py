@@ -1,6 +1,6 @@
-"""Models against one another, on the same users; none wins inside the noise.
+"""Pairwise comparisons of models on the same users, with significance tests.
 
-Enters: `Evaluation`s by name. Leaves: a frame with a row for each two models. Nothing is written.
+Enters: `Evaluation`s by name. Leaves: a frame with one row per pair of models and metric. Nothing is written.
 """
 
 from __future__ import annotations
@@ -26,26 +26,28 @@ def compare(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Hold every model against every other, or one against all others, on the same users.
+    """Test whether models differ: every pair of models, or one model against all others.
 
     Args:
-        models: By name, evaluated on the same fold.
-        metrics: Figures of users, such as "ndcg@20".
-        against: The one that is held against all others; None: every two are compared. Fewer comparisons are corrected less.
-        bucket: Of the evaluations; "" for everything.
-        level: Of confidence.
-        resamples: Of the intervals and of the permutation test.
-        seed: Of both.
+        models: Evaluations by the model's name, all on the same fold.
+        metrics: Per-user metrics, such as "ndcg@20".
+        against: Compare this model with each other one; None: compare every pair. Holm's correction grows with the number
+            of comparisons.
+        bucket: The bucket of users or items to compare on; "" for all.
+        level: Confidence level of the intervals; the significance level is 1 - level.
+        resamples: Number of resamples of the bootstrap and of the permutation test.
+        seed: Seed of both.
 
     Returns:
-        A row for each metric and each two models: metric, model, other, difference (mean of model less other), low, high,
-        effect (`effect_size`), users, p, p_holm (corrected over all rows) and higher: the model whose figure is higher beyond
-        the noise, where p_holm is below 1 - level and the interval leaves 0 out; else "". Of calibration, less is better.
+        One row per metric and pair of models, with columns metric, model, other, difference (mean of model minus other),
+        low, high, effect (`effect_size`), users, p, p_holm (corrected over all rows) and higher. `higher` names the model
+        with the significantly higher value: p_holm is below 1 - level and the interval excludes 0. Otherwise it is "".
+        For calibration, lower is better.
 
     Raises:
         ConfigError: There are fewer than two models.
-        SourceError: The evaluations are of different users.
-        UnknownId: There is no such model, figure or bucket.
+        SourceError: The evaluations cover different users.
+        UnknownId: A model, metric or bucket does not exist.
 
     Example:
         >>> compare({"ours": ours, "popularity": theirs}, ["ndcg@20", "recall@20"])  # doctest: +SKIP
@@ -53,7 +55,7 @@ def compare(
     if len(models) < 2:
         raise ConfigError("There are fewer than two models to compare.", "Give evaluations of two or more.")
     if against is not None and against not in models:
-        raise UnknownId(f"There is no model '{against}' to compare.", did_you_mean(against, [*models]))
+        raise UnknownId(f"There is no model '{against}' to compare with.", did_you_mean(against, [*models]))
     pairs = (
         [(against, other) for other in models if other != against]
         if against is not None
@@ -63,9 +65,9 @@ def compare(
     columns = ["metric", "model", "other", "difference", "low", "high", "effect", "users", "p"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["p_holm"] = holm(frame["p"].tolist())
-    sure = (frame["p_holm"] < 1 - level) & ((frame["low"] > 0) | (frame["high"] < 0))
+    significant = (frame["p_holm"] < 1 - level) & ((frame["low"] > 0) | (frame["high"] < 0))
     larger = frame["model"].where(frame["difference"] > 0, frame["other"])
-    return frame.assign(higher=larger.where(sure, ""))
+    return frame.assign(higher=larger.where(significant, ""))
 
 
 def _compared(
@@ -81,7 +83,7 @@ def _compared(
     first, second = models[one], models[other]
     if first.users != second.users:
         raise SourceError(
-            f"'{one}' and '{other}' are evaluated on different users.", "Evaluate both on the same fold."
+            f"'{one}' and '{other}' were evaluated on different users.", "Evaluate both on the same fold."
         )
     matrix = np.column_stack([first.of(name, bucket) - second.of(name, bucket) for name in metrics])
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
-"""All figures of one model, by user and in buckets.
+"""The metric values of one model, per user and per bucket.
 
-Enters: values of users by bucket and name. Leaves: means, frames with intervals, tables. Nothing is written.
+Enters: per-user values by bucket and metric. Leaves: means, frames with intervals, tables. Nothing is written.
 """
 
 from __future__ import annotations
@@ -19,53 +19,53 @@ from kgrec.metrics.significance import intervals
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one model, a column a figure, named metric@k.
+    """Metric values of one model; metrics are named `metric@k`, such as "ndcg@20".
 
-    Means pass over nan: over users without a positive in the bucket, and lists that cannot have the figure.
+    A user without positives in a bucket, or with a list for which a metric is not defined, has nan. Means ignore nan.
     """
 
     users: Vocabulary
-    #: bucket, "" for everything -> name of a figure -> a value a user, nan where there is none; shape (len(users),)
+    #: bucket ("" for all) -> metric -> value per user, nan where undefined; shape (len(users),), float64
     values: dict[str, dict[str, np.ndarray]]
-    #: bucket -> name of a figure that belongs to all lists together -> value
+    #: bucket -> metric of all lists together, such as coverage -> value
     totals: dict[str, dict[str, float]]
-    #: bucket -> lists that these are of
+    #: bucket -> number of lists that `totals` covers
     lists: dict[str, int]
 
     def __getitem__(self, name: str) -> float:
-        """A figure over everything, such as "ndcg@20".
+        """Mean over all users, or the value of all lists together, of a metric such as "ndcg@20".
 
         Raises:
-            UnknownId: There is no such figure.
+            UnknownId: The metric does not exist.
         """
         if name in self.totals[""]:
             return self.totals[""][name]
         return _mean(self.of(name))
 
     def of(self, name: str, bucket: str = "") -> np.ndarray:
-        """A figure of each user; shape (len(users),), float64.
+        """Values of a metric per user; shape (len(users),), float64.
 
         Raises:
-            UnknownId: There is no such figure, or no such bucket.
+            UnknownId: The metric or the bucket does not exist.
         """
         if bucket not in self.values:
             raise UnknownId(f"There is no bucket '{bucket}'.", did_you_mean(bucket, sorted(self.values)))
         if name not in self.values[bucket]:
             known = sorted(self.values[bucket])
-            raise UnknownId(f"There is no figure '{name}' of users.", did_you_mean(name, known))
+            raise UnknownId(f"There is no per-user metric '{name}'.", did_you_mean(name, known))
         return self.values[bucket][name]
 
     def frame(self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-        """All figures with intervals.
+        """All metrics with confidence intervals.
 
         Args:
-            level: What share of intervals holds the true mean.
-            resamples: Of the bootstrap over users; 0: no intervals.
-            seed: Of the bootstrap.
+            level: Confidence level.
+            resamples: Number of bootstrap resamples of the users; 0: no intervals.
+            seed: Seed of the bootstrap.
 
         Returns:
-            Columns bucket ("" for everything), metric, k, value, low, high (nan for what belongs to all lists
-            together) and users (how many have the figure, or lists that it is of).
+            Columns bucket ("" for all), metric, k, value, low, high and users. `low` and `high` are nan for metrics of all
+            lists together; `users` counts the users with a value, or the lists.
         """
         names = [(bucket, name) for bucket, columns in self.values.items() for name in columns]
         matrix = np.column_stack([self.values[bucket][name] for bucket, name in names])
@@ -78,7 +78,7 @@ class Evaluation:
         rows = [
             (
                 bucket,
-                *_parted(name),
+                *_metric_and_k(name),
                 _mean(matrix[:, n]),
                 low[n],
                 high[n],
@@ -87,22 +87,25 @@ class Evaluation:
             for n, (bucket, name) in enumerate(names)
         ]
         rows += [
-            (bucket, *_parted(name), value, np.nan, np.nan, self.lists[bucket])
+            (bucket, *_metric_and_k(name), value, np.nan, np.nan, self.lists[bucket])
             for bucket, columns in self.totals.items()
             for name, value in columns.items()
         ]
         return pd.DataFrame(rows, columns=["bucket", "metric", "k", "value", "low", "high", "users"])
 
     def per_user(self) -> pa.Table:
-        """Column user_id, and one for each figure over everything, nan where there is none."""
+        """Column user_id, and one column per metric over all items; nan where undefined."""
         return pa.table({"user_id": self.users.labels, **self.values[""]})
 
 
 def pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
-    """Figures over several folds: of a user the mean over the folds that ask about it, of all lists together the mean.
+    """Average the evaluations of one model over folds.
+
+    A user's value is the mean over the folds that have the user in their test part. A value of all lists together is the
+    mean over the folds.
 
     Args:
-        evaluations: One a fold, of one model. Buckets that not all have are left out.
+        evaluations: One per fold. Buckets that some fold lacks are left out.
     """
     if len(evaluations) == 1:
         return evaluations[0]
@@ -121,16 +124,16 @@ def pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
 
     buckets = [b for b in first.values if all(b in one.values for one in evaluations)]
     values = {b: {name: mean(b, name) for name in first.values[b]} for b in buckets}
-    together = [b for b in first.totals if b in values]
+    shared = [b for b in first.totals if b in values]
     totals = {
         b: {name: float(np.mean([one.totals[b][name] for one in evaluations])) for name in first.totals[b]}
-        for b in together
+        for b in shared
     }
-    lists = {b: sum(one.lists[b] for one in evaluations) for b in together}
+    lists = {b: sum(one.lists[b] for one in evaluations) for b in shared}
     return Evaluation(users, values, totals, lists)
 
 
-def _parted(name: str) -> tuple[str, int]:
+def _metric_and_k(name: str) -> tuple[str, int]:
     metric, _, k = name.rpartition("@")
     return metric, int(k)
 

@@ -1,7 +1,7 @@
-"""A graph divided: what may be learned from, what comes later, and what is asked for.
+"""One split of a graph: a training graph without the held-out part, the test part, and hidden items to add later.
 
-Enters: a `KnowledgeGraph`, and which of its interactions and items are held back. Leaves: a `Fold`.
-Writes and reads a folder of one split.
+Enters: a `KnowledgeGraph`, and which of its interactions and items are held out. Leaves: a `Fold`, checked for leaks.
+Nothing is written.
 """
 
 from __future__ import annotations
@@ -21,30 +21,32 @@ from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 
-_SUBJECTS = {"text": "id", "numbers": "id", "vectors": "id", "aliases": "id"}
+#: table of a graph -> column with the entity that a row describes
+_ENTITY_COLUMNS = {"text": "id", "numbers": "id", "vectors": "id", "aliases": "id"}
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of a graph. Training gets `graph`, `train` and `valid`, and nothing else of it."""
+    """One split of a graph. Training may read `graph`, `train` and `valid`, and nothing else of the fold."""
 
-    #: the graph that was divided: for figures, never for training
+    #: the whole graph: for metrics, never for training
     source: KnowledgeGraph
-    #: without hidden items and all that hangs on them; its interactions are `train` and `valid` together
+    #: the training graph: without hidden items and what only they have edges with; its interactions are `train` and
+    #: `valid` together
     graph: KnowledgeGraph
-    #: over `graph.item_ids`
+    #: training interactions, over `graph.item_ids`
     train: Interactions
-    #: to tune by, over `graph.item_ids`; may be empty
+    #: interactions for tuning, over `graph.item_ids`; may be empty
     valid: Interactions
-    #: positives only, over `source.item_ids`; its users, all with a row, are asked about
+    #: test positives, over `source.item_ids`; each of its users has one
     test: Interactions
-    #: what is told, with the question, of users that training does not know; over `source.item_ids`
+    #: histories of test users that training does not know, given when recommending; over `source.item_ids`
     history: Interactions
-    #: rows of `source.item_ids` that training must not know; sorted, int64
+    #: rows of `source.item_ids` that training must not see; sorted, int64
     hidden: np.ndarray
-    #: from when on nothing may be known, in seconds since 1970
+    #: training sees only interactions before this time, in seconds since 1970; None: any time
     cut: int | None = None
-    #: which of a cross-validation, from 0
+    #: number of the fold in a cross-validation, from 0
     number: int = 0
 
     def __repr__(self) -> str:
@@ -55,41 +57,38 @@ class Fold:
 
     @cached_property
     def later(self) -> KnowledgeGraph:
-        """The hidden items as rows to add, as `kgrec.graph.build.read_addition` would read them."""
+        """The hidden items as rows for `Recommender.add_items`."""
         return revealed(self.source, self.hidden)
 
     @cached_property
     def truth(self) -> csr_matrix:
-        """What the users of `test` took; shape (len(test.users), n_items)."""
+        """Test positives; shape (len(test.users), n_items), n_items of `source`."""
         return self.test.matrix()
 
     @cached_property
     def popularity(self) -> np.ndarray:
-        """Users who took each item in train and valid; shape (n_items,), int64."""
+        """Users with a positive interaction with each item in train and valid; shape (n_items,), int64."""
         log = self.graph.interactions
         return np.bincount(self._items(log)[log.positive], minlength=len(self.source.item_ids))
 
     @cached_property
     def known(self) -> csr_matrix:
-        """Their positives that training or the question knows; of the same shape."""
+        """Positives of the test users in train, valid and history; shape as `truth`."""
         return self._known(positive_only=True)
 
     @cached_property
     def seen(self) -> csr_matrix:
-        """What they are not to get: `known`, and rows that are not positive."""
+        """Items that no list may contain: `known`, and interactions that are not positive; shape as `truth`."""
         return self._known(positive_only=False)
 
     def check(self) -> Fold:
-        """The fold itself, if nothing leaks.
+        """Check that training cannot see what is held out, and return the fold.
 
         Raises:
-            SourceError: Training could see what is held back: a hidden item, an edge to it, an interaction that
-                is asked for, or one after the cut.
+            SourceError: Training sees a hidden item, an edge to one, a test interaction, or an interaction after the cut.
         """
         for problem in self._leaks():
-            raise SourceError(
-                f"The split leaks: {problem}.", "Hold it back from the graph and from training."
-            )
+            raise _leak(problem)
         return self
 
     def _leaks(self) -> Iterator[str]:
@@ -100,7 +99,7 @@ class Fold:
         iris = self.source.entities["iri"].take(pa.array(entities))
         for iri in iris.filter(pc.is_in(iris, value_set=self.graph.entities["iri"])).to_pylist():
             yield f"<{iri}> is hidden, and in the graph"
-        asked, train, valid = (self._pairs(log) for log in (self.test, self.train, self.valid))
+        test, train, valid = (self._pairs(log) for log in (self.test, self.train, self.valid))
         own = self._pairs(self.graph.interactions)
         yield from self._overlap(
             np.setdiff1d(own, np.concatenate([train, valid])), "the graph, not in train or valid"
@@ -108,24 +107,24 @@ class Fold:
         yield from self._overlap(np.intersect1d(train, valid), "train and in valid")
         for name in ("train", "valid", "history"):
             log = getattr(self, name)
-            yield from self._overlap(np.intersect1d(self._pairs(log), asked), f"{name} and in test")
+            yield from self._overlap(np.intersect1d(self._pairs(log), test), f"{name} and in test")
             if np.isin(self._items(log), self.hidden).any():
                 yield f"{name} has interactions with hidden items"
             if self.cut is not None and log.time is not None and (log.time >= self.cut).any():
                 yield f"{name} has interactions after the cut"
 
     @cached_property
-    def _everybody(self) -> Vocabulary:
+    def _all_users(self) -> Vocabulary:
         logs = (self.train, self.test, self.history, self.graph.interactions)
         return Vocabulary.of(pa.concat_arrays([log.users.labels for log in logs]))
 
     def _pairs(self, log: Interactions) -> np.ndarray:
-        """User and item of each row as one number."""
-        users = self._everybody.ids(log.users.labels)
+        """User and item of each interaction as one number; shape (len(log),), int64."""
+        users = self._all_users.ids(log.users.labels)
         return np.asarray(users[log.user] * len(self.source.item_ids) + self._items(log))
 
     def _items(self, log: Interactions) -> np.ndarray:
-        """Row of `source.item_ids` of each row."""
+        """Item of each interaction as a row of `source.item_ids`; shape (len(log),)."""
         if log.items is self.source.item_ids:
             return log.item
         return np.asarray(self.source.item_ids.ids(log.items.labels)[log.item])
@@ -133,11 +132,11 @@ class Fold:
     def _overlap(self, pairs: np.ndarray, where: str) -> Iterator[str]:
         if len(pairs):
             user, item = divmod(int(pairs[0]), len(self.source.item_ids))
-            named = f"user '{self._everybody[user]}' with item '{self.source.item_ids[item]}'"
+            named = f"user '{self._all_users[user]}' with item '{self.source.item_ids[item]}'"
             yield f"{named}{f' and {len(pairs) - 1:,} more pairs' if len(pairs) > 1 else ''} in {where}"
 
     def _known(self, positive_only: bool) -> csr_matrix:
-        """Rows of the users of `test` in train, valid and history together."""
+        """Items of the test users in train, valid and history together; shape as `truth`."""
         rows, columns = [], []
         for log in (self.train, self.valid, self.history):
             row = self.test.users.ids(log.users.labels)[log.user]
@@ -160,14 +159,24 @@ def fold_of(
     cut: int | None = None,
     number: int = 0,
 ) -> Fold:
-    """A fold whose graph knows nothing that is held back, checked.
+    """Make a fold: hide what is held out from the graph, and check for leaks.
+
+    Args:
+        source: The whole graph.
+        train: Training interactions, over `source.item_ids`.
+        valid: Interactions for tuning, over `source.item_ids`.
+        test: Test positives, over `source.item_ids`.
+        history: Histories of test users that training does not know; None: none.
+        hidden: Rows of `source.item_ids` that training must not see; None: none.
+        cut: Time before which training interactions lie, in seconds since 1970; None: any time.
+        number: Number of the fold in a cross-validation, from 0.
 
     Raises:
-        SourceError: Nothing is asked for, or the parts overlap.
+        SourceError: There is no test interaction, or the parts overlap.
     """
     if not len(test):
         raise SourceError(
-            "The split leaves nothing to ask for: no test interaction.",
+            "The split has no test interaction.",
             "Hold out a larger share, or give more interactions.",
         )
     hidden = np.zeros(0, np.int64) if hidden is None else np.unique(hidden).astype(np.int64)
@@ -176,26 +185,27 @@ def fold_of(
         raise _leak("training has interactions with hidden items")
     graph = concealed(source, hidden)
     _check_names(source, graph, hidden)
-    asked, told = _names(test), _names(history)
-    learned = np.concatenate([_names(train), _names(valid), np.setdiff1d(asked, told)])
+    test_users, given_users = _names(test), _names(history)
+    # test users without a given history are users of the training graph, even if they have no interaction there
+    train_users = np.concatenate([_names(train), _names(valid), np.setdiff1d(test_users, given_users)])
     kept = np.setdiff1d(np.arange(len(source.item_ids)), hidden)
     train, valid = (
         replace(log, items=graph.item_ids, item=np.searchsorted(kept, log.item).astype(np.int32))
-        for log in (_of_users(train, learned), _of_users(valid, learned))
+        for log in (_of_users(train, train_users), _of_users(valid, train_users))
     )
     graph = replace(graph, interactions=together(train, valid))
-    test, history = _of_users(test, asked), _of_users(history, told)
+    test, history = _of_users(test, test_users), _of_users(history, given_users)
     return Fold(source, graph, train, valid, test, history, hidden, cut, number).check()
 
 
 def concealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
-    """The graph as it would be if these items had never been read, without interactions.
+    """The graph without some items, as if their rows had never been read; without interactions.
 
-    Their edges go in both directions, and with them nodes that nothing else speaks of.
+    Edges from and to the items are removed, and nodes without a table of their own that have edges with these items only.
 
     Args:
-        graph: Stays as it is.
-        hidden: rows of `graph.item_ids`.
+        graph: Is not modified.
+        hidden: Rows of `graph.item_ids`.
     """
     if not len(hidden):
         return replace(graph, interactions=Interactions.none(graph.item_ids))
@@ -204,7 +214,7 @@ def concealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
 
 
 def revealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
-    """What `concealed` takes away, as an addition to it: `concealed(g, h).extended(revealed(g, h))` is g again."""
+    """What `concealed` removes, as an addition: `concealed(g, h).extended(revealed(g, h))` is g again."""
     gone = _gone(graph, hidden)
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     edges = gone[heads] | gone[tails]
@@ -212,7 +222,7 @@ def revealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
     kept[heads[edges]] = kept[tails[edges]] = True
     tables = {
         name: getattr(graph, name).filter(pa.array(gone[getattr(graph, name)[subject].to_numpy()]))
-        for name, subject in _SUBJECTS.items()
+        for name, subject in _ENTITY_COLUMNS.items()
     }
     only = graph.item_entities[hidden].astype(np.int64)
     part = replace(graph, triples=graph.triples.filter(pa.array(edges)), only_items=np.sort(only), **tables)
@@ -221,7 +231,7 @@ def revealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
 
 
 def together(one: Interactions, other: Interactions) -> Interactions:
-    """Rows of two logs over the same users and items, sorted as all interactions are."""
+    """The union of two logs over the same users and items, in the order of `Interactions`."""
     if not len(other):
         return one
 
@@ -236,11 +246,11 @@ def together(one: Interactions, other: Interactions) -> Interactions:
 
 
 def _leak(problem: str) -> SourceError:
-    return SourceError(f"The split leaks: {problem}.", "Hold it back from the graph and from training.")
+    return SourceError(f"The split leaks: {problem}.", "Remove it from the graph and from training.")
 
 
 def _gone(graph: KnowledgeGraph, hidden: np.ndarray) -> np.ndarray:
-    """Hidden items, and entities of types without a table that have edges to these alone; shape (len(graph),), bool."""
+    """Hidden items, and entities of types without a table that have edges with these only; shape (len(graph),), bool."""
     gone = np.zeros(len(graph), bool)
     gone[graph.item_entities[hidden]] = True
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
@@ -255,19 +265,19 @@ def _gone(graph: KnowledgeGraph, hidden: np.ndarray) -> np.ndarray:
 
 
 def _names(log: Interactions) -> np.ndarray:
-    """Names of the users who have a row; shape (n,), object."""
+    """Names of the users with an interaction; shape (n,), object."""
     return np.asarray(log.users.to_numpy()[np.unique(log.user)])
 
 
 def _of_users(log: Interactions, names: np.ndarray) -> Interactions:
-    """The log with these users, all of its own among them."""
+    """The log over these users, which include all of its own."""
     users = Vocabulary.of(pa.array(names, pa.large_string()))
     log = replace(log, users=users, user=users.ids(log.users.labels)[log.user].astype(np.int32))
     return log.rows(np.argsort(log.user, kind="stable"))
 
 
 def _check_names(source: KnowledgeGraph, graph: KnowledgeGraph, hidden: np.ndarray) -> None:
-    """Refuse that an item is named otherwise when another is hidden."""
+    """Raise SourceError if hiding an item changes the name of another item."""
     kept = np.delete(source.item_ids.to_numpy(), hidden)
     changed = np.setdiff1d(kept, graph.item_ids.to_numpy())
     if len(changed):

@@ -1,6 +1,6 @@
-"""What lists are held against: what users took and knew, how popular items are, and what they have in common.
+"""What recommended lists are compared with: test positives, histories, popularity of items, similarity of items.
 
-Enters: a `Fold`, embeddings, types of nodes. Leaves: a `GroundTruth` in matrices, with its buckets of users and of items.
+Enters: a `Fold`, embeddings, types of nodes. Leaves: a `GroundTruth` in matrices, with its buckets of users and items.
 Nothing is written.
 """
 
@@ -18,73 +18,77 @@ from kgrec.errors import UnknownId, did_you_mean
 from kgrec.evaluate.folds import Fold
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.rank.rescorer import unit_rows
+from kgrec.rank.scorers import unit_rows
 
-#: of the training interactions that are with known items, from the most popular items on
-_THIRDS = (1 / 3, 2 / 3)
-_POPULARITY = ("head", "middle", "tail")
+#: head, middle and tail end at these shares of the training interactions, counted from the most popular item
+_THIRD_BOUNDS = (1 / 3, 2 / 3)
+_POPULARITY_THIRDS = ("head", "middle", "tail")
 
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What there is to compare lists with; rows are users who took something, columns items."""
+    """What lists are compared with. Rows of the matrices are test users, columns are items."""
 
     users: Vocabulary
-    #: what they took, and could not have been told; shape (n_users, n_items)
+    #: test positives; shape (n_users, n_items)
     truth: csr_matrix
-    #: what they had taken before
+    #: positives of the history; same shape
     known: csr_matrix
-    #: what they are not to get, `known` among it
+    #: items that no list may contain: `known`, and interactions that are not positive; same shape
     seen: csr_matrix
-    #: users who took each item in training; shape (n_items,)
+    #: training users with a positive interaction with each item; shape (n_items,), int64
     counts: np.ndarray
-    #: who could have
+    #: training users with a positive interaction
     n_users: int
-    #: of unit length; shape (n_items, dim); None: no diversity by it
+    #: of unit length; shape (n_items, dim), float32; None: the metric `diversity` is left out
     vectors: np.ndarray | None = None
-    #: rows of `neighborhoods`; shape (n_items, n_entities)
+    #: rows of `neighbor_vectors`; shape (n_items, n_entities); None: `graph_diversity` is left out
     neighbors: csr_matrix | None = None
-    #: name -> which classes each item has; shape (n_items, n_classes)
+    #: node type -> which nodes of the type each item has; shape (n_items, n_nodes); for `calibration`
     classes: dict[str, csr_matrix] = field(default_factory=dict)
-    #: which items are ranked; shape (n_items,), bool; None: all
-    only: np.ndarray | None = None
+    #: the only items that are ranked; shape (n_items,), bool; None: all
+    candidate_mask: np.ndarray | None = None
 
     @property
-    def candidates(self) -> np.ndarray:
-        """How many items each user could be given; shape (n_users,)."""
-        if self.only is None:
+    def n_candidates(self) -> np.ndarray:
+        """Number of items that could be recommended to each user; shape (n_users,)."""
+        if self.candidate_mask is None:
             return len(self.counts) - np.diff(self.seen.indptr)
-        return int(self.only.sum()) - np.asarray(self.seen[:, self.only].getnnz(axis=1))
+        seen = self.seen[:, self.candidate_mask]
+        return int(self.candidate_mask.sum()) - np.asarray(seen.getnnz(axis=1))
 
-    def within(self, only: np.ndarray) -> GroundTruth:
-        """The world in which there are no other items than these to rank and to take; a mask of shape (n_items,)."""
+    def restricted_to(self, mask: np.ndarray) -> GroundTruth:
+        """The ground truth when only some items are ranked and count as positives; the mask has shape (n_items,), bool."""
         truth = self.truth.copy()
-        truth.data[~only[truth.indices]] = 0
+        truth.data[~mask[truth.indices]] = 0
         truth.eliminate_zeros()
-        return replace(self, truth=truth, only=only)
+        return replace(self, truth=truth, candidate_mask=mask)
 
     @cached_property
-    def parts(self) -> dict[str, np.ndarray]:
-        """New and known items, if users took items of both kinds or new ones alone; masks of shape (n_items,)."""
+    def candidate_subsets(self) -> dict[str, np.ndarray]:
+        """New and known items, as masks of shape (n_items,); empty unless some test positive is a new item.
+
+        A subset without test positives is left out.
+        """
         new = self.counts == 0
         named = {"among new items": new, "among known items": ~new}
-        taken = np.unique(self.truth.indices)
-        if not new[taken].any():
+        positives = np.unique(self.truth.indices)
+        if not new[positives].any():
             return {}
-        return {name: mask for name, mask in named.items() if mask[taken].any()}
+        return {name: mask for name, mask in named.items() if mask[positives].any()}
 
     @cached_property
     def item_buckets(self) -> dict[str, np.ndarray]:
-        """Items by popularity in training: three parts with a third of the interactions each, and the new ones.
+        """Items by popularity in training: head, middle and tail with a third of the interactions each; new and known.
 
-        `known` is the opposite of `new`. Masks of shape (n_items,).
+        New items have no positive interaction in training, known items have one. Masks of shape (n_items,).
         """
         order = np.argsort(-self.counts, kind="stable")
         before = np.cumsum(self.counts[order]) - self.counts[order]
         part = np.empty(len(order), np.int64)
-        part[order] = np.searchsorted(_THIRDS, before / max(self.counts.sum(), 1), side="right")
+        part[order] = np.searchsorted(_THIRD_BOUNDS, before / max(self.counts.sum(), 1), side="right")
         new = self.counts == 0
-        named = {f"items: {name}": (part == n) & ~new for n, name in enumerate(_POPULARITY)}
+        named = {f"items: {name}": (part == n) & ~new for n, name in enumerate(_POPULARITY_THIRDS)}
         return {
             name: mask
             for name, mask in (named | {"items: known": ~new, "items: new": new}).items()
@@ -93,7 +97,7 @@ class GroundTruth:
 
     @cached_property
     def user_buckets(self) -> dict[str, np.ndarray]:
-        """Users by the length of their history: none, and three parts of about the same size. Masks of shape (n_users,)."""
+        """Users by length of history: no history, and three parts of about the same size. Masks of shape (n_users,)."""
         lengths = np.diff(self.known.indptr)
         some = lengths[lengths > 0]
         ends = np.unique(np.quantile(some, [1 / 3, 2 / 3, 1], method="lower") if len(some) else some).tolist()
@@ -106,10 +110,15 @@ class GroundTruth:
 
 
 def ground_truth_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] = ()) -> GroundTruth:
-    """What lists for a fold are held against; see `evaluate_lists`.
+    """The ground truth of a fold.
+
+    Args:
+        fold: Whose test part is compared with lists.
+        embeddings: `Embeddings` of items, for the metric `diversity`; None: without it.
+        classes: Node types, such as "genre", for the metric `calibration`.
 
     Raises:
-        UnknownId: There is no such type of nodes.
+        UnknownId: The graph has no node of such a type.
     """
     log = fold.graph.interactions
     return GroundTruth(
@@ -120,27 +129,27 @@ def ground_truth_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] =
         counts=fold.popularity,
         n_users=len(np.unique(log.user[log.positive])),
         vectors=None if embeddings is None else _vectors(fold.source, embeddings),
-        neighbors=neighborhoods(fold.source) if len(fold.source.triples) else None,
-        classes={type_: item_classes(fold.source, type_) for type_ in classes},
+        neighbors=neighbor_vectors(fold.source) if len(fold.source.triples) else None,
+        classes={type_: class_membership(fold.source, type_) for type_ in classes},
     )
 
 
-def neighborhoods(graph: KnowledgeGraph) -> csr_matrix:
-    """What each item has edges with, in unit rows: their inner product is the cosine of two sets of neighbours.
+def neighbor_vectors(graph: KnowledgeGraph) -> csr_matrix:
+    """Neighbours of each item in the graph as unit rows, so that an inner product is the cosine of two sets.
 
     Returns:
-        shape (n_items, len(graph)), float32; a row of zeros without edges.
+        shape (n_items, len(graph)), float32; a row of zeros for an item without edges.
     """
     links = csr_matrix(graph.csr(direction="both")[graph.item_entities])
     links.data[:] = 1
     return unit_rows(links)
 
 
-def item_classes(graph: KnowledgeGraph, type_: str) -> csr_matrix:
-    """Which nodes of a type each item has an edge with; shape (n_items, n_nodes_of_that_type), float32.
+def class_membership(graph: KnowledgeGraph, type_: str) -> csr_matrix:
+    """Which nodes of a type each item has an edge with; shape (n_items, n_nodes_of_the_type), float32, ones.
 
     Raises:
-        UnknownId: There is no node of this type.
+        UnknownId: The graph has no node of this type.
     """
     types = np.array(graph.entities["type"].to_pylist())
     columns = np.flatnonzero(types == type_)
@@ -153,7 +162,7 @@ def item_classes(graph: KnowledgeGraph, type_: str) -> csr_matrix:
 
 
 def _vectors(graph: KnowledgeGraph, embeddings: Any) -> np.ndarray:
-    """Unit vectors in the order of the graph's items; zeros for items without."""
+    """Unit vectors in the order of the graph's items; zeros for items without a vector."""
     rows = graph.item_codes(embeddings.ids.labels)
     vectors = np.zeros((len(graph.item_ids), embeddings.vectors.shape[1]), np.float32)
     vectors[rows[rows >= 0]] = embeddings.vectors[rows >= 0]

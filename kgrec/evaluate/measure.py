@@ -1,11 +1,12 @@
-"""All figures of the lists of one model, for each user and in buckets.
+"""All metrics of the lists of one model, per user and per bucket.
 
-Enters: a `Fold`, and lists of items for its users. Leaves: an `Evaluation`. Nothing is written.
+Enters: a `Fold`, and lists of items for its test users. Leaves: an `Evaluation`. Nothing is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics import accuracy, beyond_accuracy
 from kgrec.metrics.topk import gains, rows_of
 
+#: function of hits, shape (n_users, k), and numbers of positives, shape (n_users,), to values, shape (n_users,)
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: function of lists and hits, both of shape (n_users, k), to names of metrics with values per user
+NamedMetrics = Callable[[np.ndarray, np.ndarray], Iterable[tuple[str, np.ndarray]]]
 
-#: name -> figure of gains and numbers of positives
-ACCURACY: dict[str, Metric] = {
+ACCURACY_METRICS: dict[str, Metric] = {
     "recall": accuracy.recall,
     "precision": accuracy.precision,
     "f1": accuracy.f1,
@@ -42,24 +45,25 @@ def evaluate_lists(
     embeddings: Any = None,
     classes: Sequence[str] = (),
 ) -> Evaluation:
-    """Measure what a model recommends.
+    """Measure the lists that a model recommends to the test users of a fold.
 
     Args:
-        fold: What was held back; see `split_graph`.
-        lists: A frame with user_id, item_id, and rank (from 1) or score, as `recommend` gives; a user of
-            the test part without a row has an empty list, other users are left out.
-        k: Lengths of lists; of longer lists the first k count.
-        embeddings: `Embeddings` of items, for the diversity of lists; None: without. Items that have none are
-            like no other.
-        classes: Types of nodes, such as "genre", by which lists are held against histories.
+        fold: The split; see `split_graph`.
+        lists: A frame with user_id, item_id, and rank (from 1) or score, as `recommend` returns it. A test user without
+            a row has an empty list; rows of other users are ignored.
+        k: Lengths at which lists are measured: only the first k entries count.
+        embeddings: `Embeddings` of items, for the metric `diversity`; None: without it. An item without a vector has
+            cosine 0 with every other item.
+        classes: Node types, such as "genre", for the metric `calibration`: how far the shares of a list's genres are
+            from those of the user's history.
 
     Returns:
-        Figures of accuracy of each user, over everything and in buckets, and what lists are beyond that; see `ACCURACY`,
+        Metrics of accuracy and beyond accuracy per user, over all items and per bucket; see `ACCURACY_METRICS`,
         `kgrec.metrics.accuracy` and `kgrec.metrics.beyond_accuracy`.
 
     Raises:
-        SourceError: `lists` lack a column, or name an item twice for a user or one that the user has seen.
-        UnknownId: An item, or a type of nodes, is unknown.
+        SourceError: `lists` lacks a column, or a user's list has an item twice or one that the user has seen.
+        UnknownId: An item or a node type is unknown.
         ConfigError: A `k` is below 1.
 
     Example:
@@ -68,66 +72,39 @@ def evaluate_lists(
     """
     if not k or min(k) < 1:
         raise ConfigError(f"k is {list(k)}.", "Give lengths of 1 or more.")
-    world = ground_truth_of(fold, embeddings, classes)
-    return measured(world, codes_of(fold, lists, max(k)), k)
+    ground_truth = ground_truth_of(fold, embeddings, classes)
+    return measure_lists(ground_truth, lists_as_rows(fold, lists, max(k)), k)
 
 
-def measured(
-    world: GroundTruth, lists: np.ndarray, ks: Sequence[int], among: Mapping[str, np.ndarray] | None = None
+def measure_lists(
+    ground_truth: GroundTruth,
+    lists: np.ndarray,
+    ks: Sequence[int],
+    by_subset: Mapping[str, np.ndarray] | None = None,
 ) -> Evaluation:
-    """Measure lists of items by their rows.
+    """Measure lists that hold rows of items.
 
     Args:
-        world: What the lists are held against.
-        lists: rows of items, best first, -1 where there is none; shape (n_users, max(ks)).
-        ks: Lengths.
-        among: lists in which one part of `world.parts` alone was ranked, by the name of the part; each becomes a bucket,
-            "among new items" say.
+        ground_truth: What the lists are compared with.
+        lists: Rows of items, best first, -1 past the end of a list; shape (n_users, max(ks)), int32.
+        ks: Lengths at which lists are measured.
+        by_subset: Lists for which only one of `ground_truth.candidate_subsets` was ranked, by the name of the subset.
+            Each becomes a bucket, such as "among new items".
     """
-    taken = gains(lists, world.truth)
-    values: dict[str, dict[str, np.ndarray]] = {"": {}}
-    totals: dict[str, dict[str, float]] = {}
-    sizes: dict[str, int] = {}
-    for k in sorted(set(ks)):
-        for name, figure in _figures(world, lists[:, :k], taken[:, :k]):
-            values[""][f"{name}@{k}"] = figure
-    for bucket, mask in world.user_buckets.items():
-        values[bucket] = {name: np.where(mask, figure, np.nan) for name, figure in values[""].items()}
-    for bucket, mask in world.item_buckets.items():
-        values[bucket] = {
-            f"{name}@{k}": figure
-            for k in sorted(set(ks))
-            for name, figure in _figures_of_items(world, lists[:, :k], taken[:, :k], mask)
-        }
-    for bucket, ranked in (among or {}).items():
-        part = world.within(world.parts[bucket])
-        found = gains(ranked, part.truth)
-        values[bucket] = {
-            f"{name}@{k}": figure
-            for k in sorted(set(ks))
-            for name, figure in _figures_of_accuracy(part, ranked[:, :k], found[:, :k])
-        }
-    every = np.ones(len(world.counts), bool)
-    for k in sorted(set(ks)):
-        parts: dict[str, tuple[Any, np.ndarray]] = {"": (slice(None), every)}
-        parts |= {bucket: (users, every) for bucket, users in world.user_buckets.items()}
-        parts |= {bucket: (slice(None), items) for bucket, items in world.item_buckets.items()}
-        for bucket, (users, items) in parts.items():
-            some = lists[users, :k]
-            figures = {
-                f"coverage@{k}": beyond_accuracy.coverage(some, items),
-                f"gini@{k}": beyond_accuracy.gini(some, items),
-            }
-            totals.setdefault(bucket, {}).update(figures)
-            sizes[bucket] = len(some)
-    return Evaluation(world.users, values, totals, sizes)
+    ks = sorted(set(ks))
+    values = _values_by_bucket(ground_truth, lists, ks)
+    for bucket, ranked in (by_subset or {}).items():
+        part = ground_truth.restricted_to(ground_truth.candidate_subsets[bucket])
+        values[bucket] = _at_each_k(partial(_accuracy_values, part), ranked, gains(ranked, part.truth), ks)
+    totals, sizes = _totals_by_bucket(ground_truth, lists, ks)
+    return Evaluation(ground_truth.users, values, totals, sizes)
 
 
-def codes_of(fold: Fold, lists: Any, k: int) -> np.ndarray:
-    """A frame of lists as rows of the fold's items, a row a user of `test`; shape (n_users, k), int32, -1 for none.
+def lists_as_rows(fold: Fold, lists: Any, k: int) -> np.ndarray:
+    """A frame of lists as rows of the fold's items, one list per test user; shape (n_users, k), int32, padded with -1.
 
     Raises:
-        SourceError: A column is not there, or an item is listed twice or was seen.
+        SourceError: A column is missing, or a user's list has an item twice or one that the user has seen.
         UnknownId: An item is unknown.
     """
     table = (
@@ -141,54 +118,98 @@ def codes_of(fold: Fold, lists: Any, k: int) -> np.ndarray:
             raise SourceError(
                 f"The lists have no column '{name}'.", "Give user_id, item_id, and rank or score."
             )
-    asked = fold.test.users
-    user, item = asked.ids(table["user_id"].cast(pa.large_string())), _items(fold.source, table["item_id"])
+    users = fold.test.users
+    user, item = users.ids(table["user_id"].cast(pa.large_string())), _items(fold.source, table["item_id"])
     order_by = table[key].to_numpy().astype(np.float64) * (1 if key == "rank" else -1)
     order = np.lexsort((item, order_by, user))
     order = order[user[order] >= 0]
     user, item = user[order], item[order]
     _check_lists(fold, user, item)
-    counts = np.bincount(user, minlength=len(asked))
+    counts = np.bincount(user, minlength=len(users))
     place = np.arange(len(user)) - (np.cumsum(counts) - counts)[user]
-    codes = np.full((len(asked), k), -1, np.int32)
+    codes = np.full((len(users), k), -1, np.int32)
     codes[user[place < k], place[place < k]] = item[place < k]
     return codes
 
 
-def _figures_of_accuracy(
-    world: GroundTruth, lists: np.ndarray, taken: np.ndarray
+def _values_by_bucket(
+    ground_truth: GroundTruth, lists: np.ndarray, ks: Sequence[int]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Bucket -> metric@k -> value per user, for lists in which all items were ranked."""
+    hits = gains(lists, ground_truth.truth)
+    values = {"": _at_each_k(partial(_values, ground_truth), lists, hits, ks)}
+    for bucket, mask in ground_truth.user_buckets.items():
+        values[bucket] = {name: np.where(mask, value, np.nan) for name, value in values[""].items()}
+    for bucket, mask in ground_truth.item_buckets.items():
+        values[bucket] = _at_each_k(partial(_item_bucket_values, ground_truth, mask), lists, hits, ks)
+    return values
+
+
+def _totals_by_bucket(
+    ground_truth: GroundTruth, lists: np.ndarray, ks: Sequence[int]
+) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """Bucket -> metric@k -> value of all lists together; and bucket -> number of these lists."""
+    everybody, every_item = slice(None), np.ones(len(ground_truth.counts), bool)
+    buckets: dict[str, tuple[Any, np.ndarray]] = {"": (everybody, every_item)}
+    buckets |= {bucket: (users, every_item) for bucket, users in ground_truth.user_buckets.items()}
+    buckets |= {bucket: (everybody, items) for bucket, items in ground_truth.item_buckets.items()}
+    totals = {
+        bucket: {
+            f"{name}@{k}": metric(lists[users, :k], items)
+            for k in ks
+            for name, metric in (("coverage", beyond_accuracy.coverage), ("gini", beyond_accuracy.gini))
+        }
+        for bucket, (users, items) in buckets.items()
+    }
+    return totals, {bucket: len(lists[users]) for bucket, (users, _) in buckets.items()}
+
+
+def _at_each_k(
+    metrics: NamedMetrics, lists: np.ndarray, hits: np.ndarray, ks: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """metric@k -> value per user, for the first k entries of the lists."""
+    return {f"{name}@{k}": value for k in ks for name, value in metrics(lists[:, :k], hits[:, :k])}
+
+
+def _accuracy_values(
+    ground_truth: GroundTruth, lists: np.ndarray, hits: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    positives = np.diff(world.truth.indptr)
-    for name, metric in ACCURACY.items():
-        yield name, metric(taken, positives)
-    yield "auc", accuracy.auc(taken, positives, (lists >= 0).sum(axis=1), world.candidates)
+    positives = np.diff(ground_truth.truth.indptr)
+    for name, metric in ACCURACY_METRICS.items():
+        yield name, metric(hits, positives)
+    yield "auc", accuracy.auc(hits, positives, (lists >= 0).sum(axis=1), ground_truth.n_candidates)
 
 
-def _figures(world: GroundTruth, lists: np.ndarray, taken: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    yield from _figures_of_accuracy(world, lists, taken)
-    yield "novelty", beyond_accuracy.novelty(lists, world.counts, world.n_users)
-    yield "popularity_lift", beyond_accuracy.popularity_lift(lists, world.known, world.counts)
-    yield "serendipity", beyond_accuracy.serendipity(lists, taken, world.counts, world.seen)
-    if world.vectors is not None:
-        yield "diversity", beyond_accuracy.diversity(lists, world.vectors)
-    if world.neighbors is not None:
-        yield "graph_diversity", beyond_accuracy.diversity(lists, world.neighbors)
-    for name, classes in world.classes.items():
-        yield f"calibration of {name}", beyond_accuracy.calibration(lists, world.known, classes)
-
-
-def _figures_of_items(
-    world: GroundTruth, lists: np.ndarray, taken: np.ndarray, mask: np.ndarray
+def _values(
+    ground_truth: GroundTruth, lists: np.ndarray, hits: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Figures of accuracy in which only positives with these items count, at the ranks that they have among all."""
-    truth = world.truth
+    yield from _accuracy_values(ground_truth, lists, hits)
+    yield "novelty", beyond_accuracy.novelty(lists, ground_truth.counts, ground_truth.n_users)
+    yield "popularity_lift", beyond_accuracy.popularity_lift(lists, ground_truth.known, ground_truth.counts)
+    yield "serendipity", beyond_accuracy.serendipity(lists, hits, ground_truth.counts, ground_truth.seen)
+    if ground_truth.vectors is not None:
+        yield "diversity", beyond_accuracy.diversity(lists, ground_truth.vectors)
+    if ground_truth.neighbors is not None:
+        yield "graph_diversity", beyond_accuracy.diversity(lists, ground_truth.neighbors)
+    for name, classes in ground_truth.classes.items():
+        yield f"calibration of {name}", beyond_accuracy.calibration(lists, ground_truth.known, classes)
+
+
+def _item_bucket_values(
+    ground_truth: GroundTruth, mask: np.ndarray, lists: np.ndarray, hits: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Accuracy when only items in the mask count as positives; they keep their ranks among all items."""
+    truth = ground_truth.truth
     positives = np.bincount(rows_of(truth)[mask[truth.indices]], minlength=truth.shape[0])
-    theirs = taken & mask[lists]
-    for name, metric in ACCURACY.items():
-        yield name, metric(theirs, positives)
+    hits_here = hits & mask[lists]
+    for name, metric in ACCURACY_METRICS.items():
+        yield name, metric(hits_here, positives)
     lengths = (lists >= 0).sum(axis=1)
     others = np.diff(truth.indptr) - positives
-    yield "auc", accuracy.auc(theirs, positives, lengths, world.candidates, taken & ~theirs, others)
+    yield (
+        "auc",
+        accuracy.auc(hits_here, positives, lengths, ground_truth.n_candidates, hits & ~hits_here, others),
+    )
 
 
 def _items(graph: KnowledgeGraph, column: pa.ChunkedArray) -> np.ndarray:
@@ -206,13 +227,13 @@ def _check_lists(fold: Fold, user: np.ndarray, item: np.ndarray) -> None:
     pair = user * len(fold.source.item_ids) + item
     in_order = np.sort(pair)
     seen = rows_of(fold.seen) * len(fold.source.item_ids) + fold.seen.indices
-    for wrong, what in (
-        (in_order[1:][np.diff(in_order) == 0], "twice"),
-        (np.intersect1d(pair, seen), "and has taken it before"),
+    for wrong, problem in (
+        (in_order[1:][np.diff(in_order) == 0], "twice in the list"),
+        (np.intersect1d(pair, seen), "in the list, and had it before"),
     ):
         for one in wrong[:1].tolist():
             row, code = divmod(one, len(fold.source.item_ids))
             raise SourceError(
-                f"User '{fold.test.users[row]}' has item '{fold.source.item_ids[code]}' in the list {what}.",
-                "Give lists without items that training or the question knows, each item once.",
+                f"User '{fold.test.users[row]}' has item '{fold.source.item_ids[code]}' {problem}.",
+                "List each item once, and none that is in the training part or in the user's history.",
             )

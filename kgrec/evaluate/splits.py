@@ -1,8 +1,8 @@
-"""What is held back from training.
+"""Protocols that split a graph into a training part and a test part.
 
-Enters: a `KnowledgeGraph` with interactions, and a `Protocol`. Leaves: `Fold`s. Writes and reads a folder of splits.
+Enters: a `KnowledgeGraph` with interactions, and a `Protocol`. Leaves: `Fold`s. Writes and reads split/.
 
-The split is made before the graph is used: what is hidden is hidden from everything that training sees.
+The split is made before anything is learned from the graph, so a hidden item is in nothing that training reads.
 """
 
 from __future__ import annotations
@@ -20,48 +20,49 @@ from kgrec.errors import CorruptArtifact, SourceError
 from kgrec.evaluate.folds import Fold, fold_of
 from kgrec.graph.interactions import Interactions, given
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, files
+from kgrec.storage.migrations import migrated_interactions
 
 ProtocolKind = Literal["time", "last", "random", "folds", "cold-items", "cold-users"]
-_PARTS = ("train", "valid", "test", "history")
+_PART_NAMES = ("train", "valid", "test", "history")
 
 
 class Protocol(BaseModel, frozen=True, extra="forbid"):
-    """How a graph is divided into what is learned from and what is asked for.
+    """How a graph is split into a training part and a test part.
 
-    `time` cuts all interactions at one moment; items that nobody took before it are hidden, and come later. It is what a
-    system in use meets. `last` holds out each user's last positives, `random` a share of them, `folds` each positive once.
-    `cold-items` hides items whole, `cold-users` users.
+    `time` holds out all interactions after one moment, and hides items without an earlier interaction: the closest to a
+    system in production. `last` holds out each user's last positives, `random` a share of them, and `folds` each positive
+    once, in a cross-validation. `cold-items` hides whole items, `cold-users` whole users.
     """
 
     kind: ProtocolKind = "random"
-    """What is held back."""
+    """What is held out."""
     share: float = Field(0.2, gt=0, lt=1)
-    """Held out: of all interactions (`time`), of a user's positives (`random`), of the items that somebody took
-    (`cold-items`), of the users with two positives or more (`cold-users`)."""
+    """Share that is held out: of all interactions (`time`), of each user's positives (`random`), of the items with a
+    positive interaction (`cold-items`), of the users with two positives or more (`cold-users`)."""
     last: int = Field(1, ge=1)
-    """Positives held out of each user by `last`; users with too few to keep one stay whole."""
+    """Positives of each user that `last` holds out; a user with no more than these keeps all of them."""
     folds: int = Field(5, ge=2)
-    """Parts of `folds`."""
+    """Number of folds of `folds`."""
     valid_share: float = Field(0.1, ge=0, lt=1)
-    """Of what is left, to tune by: held out in the same way by `time`, `last` (as many again) and `cold-items` (whose valid
-    items stay in the graph), at random by the others; 0: nothing."""
+    """Share of the training part that is kept for tuning. `time` and `cold-items` choose it as they choose the test part
+    (valid items stay in the graph), `last` takes as many positives again, the others draw it at random; 0: nothing."""
     seed: int = 0
-    """Of whatever is drawn."""
+    """Seed of all random choices."""
 
 
 def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list[Fold]:
-    """Divide a graph.
+    """Split a graph by a protocol.
 
     Args:
-        graph: With interactions.
-        protocol: How; None: at random.
+        graph: A graph with interactions.
+        protocol: How to split; None: `Protocol()`, at random.
 
     Returns:
-        One fold, or as many as `folds` says.
+        One fold; for the protocol `folds` as many as its option says.
 
     Raises:
-        SourceError: There are no times to split by, or nothing is left to ask for.
+        SourceError: The protocol needs times and there are none, or no test interaction is left.
 
     Example:
         >>> fold = split_graph(graph, Protocol(kind="cold-items"))[0]  # doctest: +SKIP
@@ -70,7 +71,7 @@ def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list
     """
     protocol = protocol or Protocol()
     _check(graph, protocol)
-    return _SPLITS[protocol.kind](graph, protocol, np.random.default_rng(protocol.seed))
+    return _PROTOCOLS[protocol.kind](graph, protocol, np.random.default_rng(protocol.seed))
 
 
 def given_split(
@@ -84,20 +85,20 @@ def given_split(
     valid_share: float = 0.0,
     seed: int = 0,
 ) -> Fold:
-    """A division that somebody else made.
+    """Make a fold of a training part and a test part that you bring.
 
     Args:
-        graph: Holds the items; its interactions do not count.
-        train: `Interactions`, or a frame with user_id and item_id.
-        test: So, too; only positives are asked for.
-        valid: So, too.
-        hide_new: Hide items that are in test and neither in train nor in valid, to be added later.
-        hidden: Ids of other items to hide.
-        valid_share: Without `valid`, so much of each user's positives in train is held out at random to tune by.
-        seed: Draws that.
+        graph: Holds the items; its interactions are ignored.
+        train: Training interactions: `Interactions`, or a frame with user_id and item_id.
+        test: Test interactions, as `train`; only positives count.
+        valid: Interactions for tuning, as `train`.
+        hide_new: Hide items that are in test and neither in train nor in valid; `Fold.later` adds them.
+        hidden: Ids of more items to hide.
+        valid_share: If `valid` is None, hold out this share of each user's positives in train at random.
+        seed: Seed of that choice.
 
     Raises:
-        SourceError: An item is unknown, or a pair is in two parts, or training has a hidden item.
+        SourceError: An item is unknown, a pair of user and item is in two parts, or training has a hidden item.
     """
     train, test = given(train, graph.item_ids), given(test, graph.item_ids)
     if valid is None and valid_share:
@@ -113,7 +114,7 @@ def given_split(
 
 
 def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | None = None) -> None:
-    """Write splits as files, whole or not at all: a folder a fold, with a table a part.
+    """Write folds to a folder, whole or not at all: one folder per fold, one table per part.
 
     Raises:
         ArtifactError: The folder cannot be written.
@@ -126,43 +127,44 @@ def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | N
     with artifacts.writing(Path(folder), kind="split", inputs=inputs, config=config) as place:
         for number, fold in enumerate(folds):
             (place / str(number)).mkdir()
-            for name in _PARTS:
-                artifacts.write_table(getattr(fold, name).to_arrow(), place / str(number) / f"{name}.parquet")
+            for name in _PART_NAMES:
+                files.write_table(getattr(fold, name).to_arrow(), place / str(number) / f"{name}.parquet")
             hidden = pa.table({"item_id": fold.source.item_ids.labels.take(pa.array(fold.hidden))})
-            artifacts.write_table(hidden, place / str(number) / "hidden.parquet")
+            files.write_table(hidden, place / str(number) / "hidden.parquet")
 
 
 def load_folds(graph: KnowledgeGraph, folder: str | Path) -> list[Fold]:
-    """Read what `save_folds` wrote, and divide the graph by it.
+    """Read what `save_folds` wrote, and split the graph in the same way.
 
     Args:
-        graph: What was divided.
-        folder: Of the splits.
+        graph: The graph that was split.
+        folder: Where `save_folds` wrote to.
 
     Raises:
-        ArtifactError: The folder is absent, or corrupt, or of another graph's items.
+        ArtifactError: The folder is missing or corrupt, or has items that the graph lacks.
         SourceError: The split leaks.
     """
     return artifacts.reading(Path(folder), "split", lambda place, manifest: _read(graph, place, manifest))
 
 
 def _read(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest) -> list[Fold]:
-    return [_read_fold(graph, place / str(n), n, cut) for n, cut in enumerate(manifest.config["cuts"])]
+    return [_read_fold(graph, place / str(n), manifest, n) for n in range(len(manifest.config["cuts"]))]
 
 
-def _read_fold(graph: KnowledgeGraph, place: Path, number: int, cut: int | None) -> Fold:
-    tables = {name: artifacts.read_table(place / f"{name}.parquet") for name in (*_PARTS, "hidden")}
+def _read_fold(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest, number: int) -> Fold:
+    tables = {name: files.read_table(place / f"{name}.parquet") for name in (*_PART_NAMES, "hidden")}
     for name, table in tables.items():
         names = pc.cast(table["item_id"], pa.large_string())
         unknown = names.filter(pa.array(graph.item_ids.ids(names) < 0))
         if len(unknown):
             raise CorruptArtifact(
                 f"{place / name}.parquet: '{unknown[0]}' is no item of this graph.",
-                "Give the graph that was divided.",
+                "Give the graph that was split.",
             )
     hidden = graph.item_ids.ids(tables.pop("hidden")["item_id"])
+    tables = {name: migrated_interactions(table, manifest.format_version) for name, table in tables.items()}
     logs = {name: Interactions.from_arrow(table, graph.item_ids) for name, table in tables.items()}
-    return fold_of(graph, **logs, hidden=hidden, cut=cut, number=number)
+    return fold_of(graph, **logs, hidden=hidden, cut=manifest.config["cuts"][number], number=number)
 
 
 # the protocols
@@ -191,11 +193,11 @@ def _last(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -
 
 def _at_random(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
     left, test = graph.interactions.split(protocol.share, rng)
-    return [fold_of(graph, *_tuned(left, protocol, rng), test)]
+    return [fold_of(graph, *_with_valid(left, protocol, rng), test)]
 
 
 def _cross(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
-    """Each user's positives are dealt to the parts in turn, from a part drawn for each user."""
+    """Deal each user's positives to the folds in turn, starting from a random fold per user."""
     log = graph.interactions
     rows, order, _ = log.dealt(rng)
     start = rng.integers(protocol.folds, size=len(log.users))
@@ -203,7 +205,7 @@ def _cross(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) 
     part[rows] = (order + start[log.user[rows]]) % protocol.folds
     folds = []
     for number in range(protocol.folds):
-        train, valid = _tuned(log.rows(part != number), protocol, rng)
+        train, valid = _with_valid(log.rows(part != number), protocol, rng)
         folds.append(fold_of(graph, train, valid, log.rows(part == number), number=number))
     return folds
 
@@ -221,19 +223,19 @@ def _cold_items(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Genera
 
 
 def _cold_users(graph: KnowledgeGraph, protocol: Protocol, rng: np.random.Generator) -> list[Fold]:
-    """Of each hidden user half of the positives are told with the question, and the others asked for."""
+    """Hide users: half of their positives are test positives, the other half their history."""
     log = graph.interactions
     counts = np.bincount(log.user[log.positive], minlength=len(log.users))
     cold = _some(np.flatnonzero(counts >= 2), protocol.share, rng)
     theirs = np.isin(log.user, cold)
     rows, order, counts = log.dealt(rng)
-    asked = np.zeros(len(log), bool)
-    asked[rows] = order < (counts[log.user[rows]] + 1) // 2
-    known, history, test = log.rows(~theirs), log.rows(theirs & ~asked), log.rows(asked & theirs)
-    return [fold_of(graph, *_tuned(known, protocol, rng), test, history=history)]
+    held_out = np.zeros(len(log), bool)
+    held_out[rows] = order < (counts[log.user[rows]] + 1) // 2
+    known, history, test = log.rows(~theirs), log.rows(theirs & ~held_out), log.rows(held_out & theirs)
+    return [fold_of(graph, *_with_valid(known, protocol, rng), test, history=history)]
 
 
-_SPLITS: dict[ProtocolKind, Callable[[KnowledgeGraph, Protocol, np.random.Generator], list[Fold]]] = {
+_PROTOCOLS: dict[ProtocolKind, Callable[[KnowledgeGraph, Protocol, np.random.Generator], list[Fold]]] = {
     "time": _by_time,
     "last": _last,
     "random": _at_random,
@@ -247,8 +249,8 @@ def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:
     log = graph.interactions
     if not log.positive.any():
         raise SourceError(
-            "The graph has no positive interaction, so nothing can be asked for.",
-            "Name the log under `interactions:` in the mapping.",
+            "The graph has no positive interaction, so there is nothing to test on.",
+            "Name the table of interactions under `interactions:` in the mapping.",
         )
     if protocol.kind in ("time", "last") and (log.time is None or not log.time.any()):
         raise SourceError(
@@ -257,14 +259,15 @@ def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:
         )
 
 
-def _tuned(
+def _with_valid(
     log: Interactions, protocol: Protocol, rng: np.random.Generator
 ) -> tuple[Interactions, Interactions]:
+    """The log without its part for tuning, and that part, drawn at random."""
     return log.split(protocol.valid_share, rng) if protocol.valid_share else (log, log.rows(_none(log)))
 
 
 def _moment(log: Interactions, share: float) -> int:
-    """From when on the last `share` of the interactions lie, at least one."""
+    """Time of the first of the last `share` of the interactions, which are at least one."""
     times = np.sort(_time(log))
     return int(times[-max(1, round(len(times) * share))]) if len(times) else 0
 
@@ -277,7 +280,7 @@ def _time(log: Interactions) -> np.ndarray:
 def _without_last(
     log: Interactions, last: int, rng: np.random.Generator
 ) -> tuple[Interactions, Interactions]:
-    """What is left, and each user's last positives; what a user did from the first of these on leaves both."""
+    """The log without each user's last positives, and these; later interactions that are not positive are in neither."""
     rows, order, counts = log.dealt(rng, "time")
     held = np.zeros(len(log), bool)
     held[rows] = (order >= (counts - last)[log.user[rows]]) & (counts > last)[log.user[rows]]
@@ -288,7 +291,7 @@ def _without_last(
 
 
 def _some(of: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A share of these, drawn, at least one and not all; sorted."""
+    """A random share of an array, at least one and not all; sorted, int64."""
     n = min(max(1, round(len(of) * share)), len(of) - 1)
     return np.sort(rng.choice(of, max(n, 0), replace=False)).astype(np.int64)
 

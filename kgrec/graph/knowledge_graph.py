@@ -19,7 +19,8 @@ from kgrec.graph.interactions import Interactions
 from kgrec.graph.tables import TABLES, GraphTables, items_of
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, files
+from kgrec.storage.migrations import migrated_interactions
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -118,9 +119,9 @@ class KnowledgeGraph(GraphTables):
         config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
         with artifacts.writing(Path(folder), kind="graph", inputs=self.inputs, config=config) as place:
             for name in TABLES:
-                artifacts.write_table(getattr(self, name), place / f"{name}.parquet")
-            artifacts.write_table(self.interactions.to_arrow(), place / "interactions.parquet")
-            artifacts.write_json(self.report.to_dict(), place / "report.json")
+                files.write_table(getattr(self, name), place / f"{name}.parquet")
+            files.write_table(self.interactions.to_arrow(), place / "interactions.parquet")
+            files.write_json(self.report.to_dict(), place / "report.json")
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -133,15 +134,16 @@ class KnowledgeGraph(GraphTables):
 
     @classmethod
     def _load(cls, folder: Path, manifest: artifacts.Manifest) -> Self:
-        tables = {name: artifacts.read_table(folder / f"{name}.parquet") for name in TABLES}
-        log = artifacts.read_table(folder / "interactions.parquet")
+        tables = {name: files.read_table(folder / f"{name}.parquet") for name in TABLES}
+        log = files.read_table(folder / "interactions.parquet")
+        log = migrated_interactions(log, manifest.format_version)
         types = tuple(manifest.config["item_types"])
         graph = cls(
             **tables,
             interactions=Interactions.from_arrow(log, items_of(tables["entities"], types)[0]),
             item_types=types,
             mapping=Mapping.from_dict(manifest.config["mapping"], folder),
-            report=Report.from_dict(artifacts.read_json(folder / "report.json")),
+            report=Report.from_dict(files.read_json(folder / "report.json")),
             inputs=manifest.inputs,
         )
         _check(graph, folder)

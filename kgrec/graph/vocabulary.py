@@ -29,10 +29,40 @@ class Vocabulary:
     """
 
     def __init__(self, labels: Sequence[str] | pa.Array) -> None:
-        #: the strings, a pa.LargeStringArray without nulls
-        self.labels: pa.Array = _as_strings(labels)
-        if len(pc.unique(self.labels)) != len(self.labels):
+        #: all strings but those that `extended` appended, and these
+        self._base, self._tail = _as_strings(labels), _as_strings([])
+        if len(pc.unique(self._base)) != len(self._base):
             raise ValueError("the labels of a vocabulary must be distinct")
+
+    def extended(self, labels: Sequence[str]) -> Vocabulary:
+        """With more strings, none of which is there already; costs what it adds, and `self` stays as it is."""
+        if len(set(labels)) != len(labels) or (self.ids(list(labels)) >= 0).any():
+            raise ValueError("the labels of a vocabulary must be distinct")
+        larger = Vocabulary.__new__(Vocabulary)
+        larger._base, larger._tail = self._base, pa.concat_arrays([self._tail, _as_strings(labels)])
+        if "_numbers" in self.__dict__:  # of the base alone
+            larger.__dict__["_numbers"] = self._numbers
+        return larger
+
+    @cached_property
+    def labels(self) -> pa.Array:
+        """The strings, a pa.LargeStringArray without nulls."""
+        return pa.concat_arrays([self._base, self._tail]) if len(self._tail) else self._base
+
+    def take(self, rows: np.ndarray) -> pa.Array:
+        """The strings with these numbers, a pa.LargeStringArray."""
+        if not len(self._tail):
+            return self._base.take(pa.array(rows))
+        in_tail = rows >= len(self._base)
+        both = pa.concat_arrays(
+            [
+                self._base.take(pa.array(rows[~in_tail])),
+                self._tail.take(pa.array(rows[in_tail] - len(self._base))),
+            ]
+        )
+        order = np.empty(len(rows), np.int64)
+        order[np.concatenate([np.flatnonzero(~in_tail), np.flatnonzero(in_tail)])] = np.arange(len(rows))
+        return both.take(pa.array(order))
 
     @classmethod
     def of(cls, labels: Sequence[str] | pa.Array) -> Vocabulary:
@@ -41,10 +71,12 @@ class Vocabulary:
         return cls(distinct.take(pc.sort_indices(distinct)))
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self._base) + len(self._tail)
 
     def __getitem__(self, i: int) -> str:
-        return str(self.labels[int(i)].as_py())
+        i = int(i) + (len(self) if i < 0 else 0)
+        at = i - len(self._base)
+        return str((self._base[i] if at < 0 else self._tail[at]).as_py())
 
     def __iter__(self) -> Iterator[str]:
         return (str(label) for label in self.labels.to_pylist())
@@ -70,7 +102,8 @@ class Vocabulary:
     def ids(self, labels: Any) -> np.ndarray:
         """Number of each label, -1 where it is unknown; shape (len(labels),), int64."""
         if len(labels) <= _FEW and not isinstance(labels, pa.Array | pa.ChunkedArray):
-            return np.array([self._numbers.get(label, -1) for label in labels], dtype=np.int64)
+            known, later = self._numbers, self._later
+            return np.array([known.get(label, later.get(label, -1)) for label in labels], dtype=np.int64)
         found = pc.index_in(_as_strings(labels), value_set=self.labels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -80,7 +113,13 @@ class Vocabulary:
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {label: number for number, label in enumerate(self)}
+        """Of the base."""
+        return {label: number for number, label in enumerate(self._base.to_pylist())}
+
+    @cached_property
+    def _later(self) -> dict[str, int]:
+        """Of the tail."""
+        return {label: number for number, label in enumerate(self._tail.to_pylist(), len(self._base))}
 
     @cached_property
     def sorted_labels(self) -> list[str]:

@@ -23,7 +23,7 @@ from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Nodes, Statements
 from kgrec.ingest.table_statements import read_edges, read_nodes
 from kgrec.ingest.tables import frame_table, open_table
-from kgrec.storage.artifacts import digest
+from kgrec.storage.files import digest
 
 #: the files that `file:` of a part of the mapping names
 SourceFinder = Callable[[tuple[str, ...]], list[Source]]

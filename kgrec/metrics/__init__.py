@@ -1,9 +1,9 @@
-"""Arrays in, figures out: how good lists are.
+"""Metrics of ranked lists: arrays in, values out.
 
-topk              the first items by a score, of every item
-accuracy          how well a ranked list meets the ground truth
-beyond_accuracy   diversity, novelty, popularity, calibration
-significance      intervals, p values, effect sizes
+topk              the k items with the highest scores, and which of them are hits
+accuracy          recall, NDCG and other metrics of hits and their ranks
+beyond_accuracy   coverage, novelty, popularity, diversity, serendipity, calibration
+significance      confidence intervals, p values, effect sizes
 
 Nothing is imported here.
 """

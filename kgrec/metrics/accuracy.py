@@ -1,15 +1,15 @@
-r"""How well ranked lists meet what users took.
+r"""Accuracy of ranked lists: how many positives they hold, and at which ranks.
 
-Enters: which entries of each list are positives, and how many positives a user has. Leaves: a figure for each user,
-float64. Nothing is written.
+Enters: which entries of each list are positives, and how many positives each user has. Leaves: a value per user, float64.
+Nothing is written.
 
-In all formulas :math:`y_r` is 1 where the entry at rank r, from 1, is a positive, and P is the number of the user's
-positives. A list may be shorter than k: what is missing is no positive, so it costs precision and nothing else.
-A user without positives has no figure: it is nan, and means pass over it. A user with positives and an empty list has 0
-(AUC: 0.5). Equal scores are not seen here: whoever ranks settles them.
+In all formulas :math:`y_r` is 1 if the entry at rank r (from 1) is a positive, and P is the number of the user's positives.
+A list may be shorter than k; missing entries count as negatives, which lowers precision only. A user without positives has
+the value nan, which means ignore. A user with positives and an empty list has 0 (AUC: 0.5). Ties between scores must be
+broken before: only ranks count here.
 
-Every item is ranked. Figures over a sample of items say little of those over all (Krichene and Rendle 2020, "On sampled
-metrics for item recommendation"), and there are none here.
+All items are ranked. There are no sampled metrics, because they say little about the exact ones (Krichene and Rendle 2020,
+"On sampled metrics for item recommendation").
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import numpy as np
 
 
 def recall(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    r"""Share of the positives that are in the list, as KGAT and KGIN count it; 0 to 1.
+    r"""Share of the positives that are in the list, as in KGAT and KGIN; 0 to 1.
 
     .. math:: \frac{1}{P} \sum_{r \le k} y_r
 
-    With more than k positives it cannot be 1.
+    It is below 1 for a user with more than k positives.
 
     Args:
-        gains: whether each entry of a list is a positive, best first; shape (n_users, k), bool.
-        positives: how many each user has; shape (n_users,).
+        gains: Whether each entry of a list is a positive, best first; shape (n_users, k), bool.
+        positives: Number of positives of each user; shape (n_users,).
 
     Returns:
-        shape (n_users,), float64; nan where there are no positives. So for all functions here.
+        shape (n_users,), float64; nan for users without positives. The other functions of this module return the same.
     """
     return quotient(gains.sum(axis=1), positives)
 
@@ -45,7 +45,7 @@ def precision(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
 
 def f1(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    r"""Harmonic mean of precision and recall (van Rijsbergen 1979); 0 to 1, and 0 where both are.
+    r"""Harmonic mean of precision and recall (van Rijsbergen 1979); 0 to 1, and 0 if both are 0.
 
     .. math:: \frac{2 \sum_{r \le k} y_r}{k + P}
     """
@@ -53,16 +53,16 @@ def f1(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
 
 def hit(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """Whether there is a positive in the list at all; 0 or 1."""
+    """Whether the list has a positive; 0 or 1."""
     return _defined(gains.any(axis=1), positives)
 
 
 def ndcg(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    r"""Normalised discounted cumulative gain (Järvelin and Kekäläinen 2002) as KGIN counts it; 0 to 1.
+    r"""Normalised discounted cumulative gain (Järvelin and Kekäläinen 2002), as in KGIN; 0 to 1.
 
     .. math:: \sum_{r \le k} \frac{y_r}{\log_2(r + 1)} \Big/ \sum_{r \le \min(k, P)} \frac{1}{\log_2(r + 1)}
 
-    The ideal list has all positives that k entries can hold. (KGAT's ideal list has those found only, and its figures
+    The ideal list starts with min(k, P) positives. (KGAT's ideal list has only the positives that were found, so its values
     are higher.)
     """
     ideal = np.concatenate([[0.0], np.cumsum(_discount(gains.shape[1]))])
@@ -72,11 +72,11 @@ def ndcg(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
 
 def average_precision(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    r"""Precision at each positive of the list, averaged; its mean over users is MAP; 0 to 1.
+    r"""Mean of the precision at the rank of each positive; its mean over users is MAP; 0 to 1.
 
     .. math:: \frac{1}{\min(k, P)} \sum_{r \le k} y_r \frac{1}{r} \sum_{s \le r} y_s
 
-    As PyG counts it. (trec_eval divides by P, so that a perfect list of k may be below 1.)
+    As in PyG. (trec_eval divides by P, so a perfect list of k entries may have a value below 1.)
     """
     k = gains.shape[1]
     precisions = gains * np.cumsum(gains, axis=1, dtype=np.int32) / np.arange(1, k + 1)
@@ -84,7 +84,7 @@ def average_precision(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
 
 def reciprocal_rank(gains: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    r"""1 over the rank of the first positive, 0 where none is in the list; its mean is MRR (Voorhees 1999); 0 to 1."""
+    r"""1 divided by the rank of the first positive, 0 without one; its mean over users is MRR (Voorhees 1999); 0 to 1."""
     if not gains.shape[1]:
         return _defined(np.zeros(len(gains)), positives)
     return _defined(gains.any(axis=1) / (gains.argmax(axis=1) + 1), positives)
@@ -98,21 +98,21 @@ def auc(
     others: np.ndarray | None = None,
     n_others: np.ndarray | None = None,
 ) -> np.ndarray:
-    r"""Chance that a positive is ranked before an item that is none, both drawn at random; 0 to 1, chance .5.
+    r"""Probability that a random positive is ranked before a random negative; 0 to 1, and 0.5 for a random order.
 
-    The area under the ROC curve (Rendle et al. 2009, BPR, section 4.1.1). What is not in the list counts as equally
-    last, and a pair of equals counts half: so with k of all candidates it is the area itself, and with fewer nearer to .5.
+    The area under the ROC curve (Rendle et al. 2009, BPR, section 4.1.1). Candidates that are not in the list share the last
+    rank, and a tie counts half. A list of all candidates gives the exact area; a shorter list gives a value nearer to 0.5.
 
     Args:
-        gains: whether each entry of a list is a positive; shape (n_users, k), bool.
-        positives: how many each user has, all of them candidates; shape (n_users,).
-        lengths: entries of each list; shape (n_users,).
-        candidates: items that could have been in each list; shape (n_users,).
-        others: entries that are neither a positive nor a negative here, such as positives of another bucket; as `gains`.
-        n_others: how many of these are candidates; shape (n_users,).
+        gains: Whether each entry of a list is a positive; shape (n_users, k), bool.
+        positives: Number of positives of each user, all of them candidates; shape (n_users,).
+        lengths: Number of entries of each list; shape (n_users,).
+        candidates: Number of items that could be in each list; shape (n_users,).
+        others: Entries that count neither as positive nor as negative, such as positives of another bucket; as `gains`.
+        n_others: Number of such items among the candidates; shape (n_users,).
 
     Returns:
-        nan also where every candidate is a positive.
+        shape (n_users,), float64; nan also if all candidates are positives.
     """
     neutral = np.zeros_like(gains) if others is None else others
     negatives = candidates - positives - (0 if n_others is None else n_others)
@@ -126,11 +126,11 @@ def auc(
 
 
 def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
-    """Mean NDCG and recall of ranked lists, over the users who have positives; 0 if nobody has.
+    """Mean NDCG and mean recall over the users with positives; 0 if no user has any.
 
     Args:
-        gains: whether each entry of a list is a positive, best first; shape (n_users, k), bool.
-        positives: how many each user has; shape (n_users,).
+        gains: Whether each entry of a list is a positive, best first; shape (n_users, k), bool.
+        positives: Number of positives of each user; shape (n_users,).
     """
     some = positives > 0
     if not some.any():
@@ -139,7 +139,7 @@ def ranking_quality(gains: np.ndarray, positives: np.ndarray) -> tuple[float, fl
 
 
 def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """`part / whole`, nan where the whole is not above 0; shape (n,), float64."""
+    """`part / whole`, nan where `whole` is 0 or less; shape (n,), float64."""
     quotient = np.full(len(part), np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient

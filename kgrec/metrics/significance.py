@@ -1,8 +1,9 @@
-"""How sure a figure is, and whether a difference is more than noise.
+"""Confidence intervals of metrics, and significance of differences.
 
-Enters: figures of users, nan where a user has none. Leaves: intervals, p values, sizes of effects. Nothing is written.
+Enters: values per user, nan if undefined. Leaves: intervals, p values, effect sizes. Nothing is written.
 
-Users are the sample: another draw of users would give other means. The noise of training, such as the seed, is not in it.
+Users are the sampling unit: intervals and p values cover the variance between samples of users. They do not cover the variance
+between trainings, such as that of the seed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-#: numbers that are drawn together
-_DRAWS = 2**22
+#: random numbers per block
+_DRAWS_PER_BLOCK = 2**22
 
 
 def intervals(
@@ -20,16 +21,16 @@ def intervals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile bootstrap intervals of means over users (Efron 1979; Efron and Tibshirani 1993, chapter 13).
 
-    All columns share the users that are drawn, so one pass is enough for all figures of a model.
+    All columns use the same resamples, so one pass is enough for all metrics of a model.
 
     Args:
-        values: nan is passed over; shape (n_users, n_figures).
-        rng: Draws users.
-        level: Of confidence.
-        resamples: How many.
+        values: One column per metric; nan is ignored; shape (n_users, n_metrics).
+        rng: Draws the users of each resample.
+        level: Confidence level.
+        resamples: Number of resamples.
 
     Returns:
-        The lower and the upper ends, each of shape (n_figures,), float64; nan for a column without a value.
+        The lower and the upper ends, each of shape (n_metrics,), float64; nan for a column without a value.
     """
     there = ~np.isnan(values)
     if not there.any():
@@ -41,45 +42,45 @@ def intervals(
     ends = np.full((2, values.shape[1]), np.nan)
     some = there.any(axis=0)
     tails = (1 - level) / 2
-    # a resample in which nobody has the figure says nothing of it
+    # a resample in which no user has the metric gives nan, which is ignored
     ends[:, some] = np.nanquantile(means[:, some], [tails, 1 - tails], axis=0)
     return ends[0], ends[1]
 
 
 def permutation_test(differences: np.ndarray, rng: np.random.Generator, *, resamples: int = 10_000) -> float:
-    """Two-sided p value of paired differences whose signs are by chance (Fisher's randomisation test).
+    """Two-sided p value of paired differences under random signs (Fisher's randomisation test).
 
-    Smucker, Allan and Carterette (2007) recommend it for figures of ranked lists. All signs are tried where they
-    are no more than `resamples`; else so many are drawn, and the observed ones count as one of them.
+    Smucker, Allan and Carterette (2007) recommend the test for metrics of ranked lists. If there are at most `resamples`
+    combinations of signs, all are tried. Otherwise `resamples` combinations are drawn, and the observed one is added.
 
     Args:
-        differences: of users, one model less the other; nan is passed over; shape (n_users,).
+        differences: Value of one model minus value of the other, per user; nan is ignored; shape (n_users,).
         rng: Draws signs.
-        resamples: How many.
+        resamples: Number of combinations.
 
     Returns:
-        0 to 1; 1 where there is no difference at all.
+        The p value, 0 to 1; 1 if all differences are 0.
     """
     differences = differences[~np.isnan(differences)]
     n = len(differences)
-    # what is equal but for rounding is as extreme
-    bar = abs(differences.sum()) * (1 - 1e-12) - 1e-300
+    # a sum that equals the observed one up to rounding counts as extreme
+    bound = abs(differences.sum()) * (1 - 1e-12) - 1e-300
     if n <= np.log2(max(resamples, 1)):
         signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return float((np.abs(signs @ differences) >= bar).mean())
+        return float((np.abs(signs @ differences) >= bound).mean())
     extreme = 0
     for size in _sizes(resamples, n):
         flipped = np.unpackbits(rng.integers(256, size=(size, -(-n // 8)), dtype=np.uint8), axis=1, count=n)
         sums = differences.sum() - 2 * (flipped.astype(np.float64) @ differences)
-        extreme += int((np.abs(sums) >= bar).sum())
+        extreme += int((np.abs(sums) >= bound).sum())
     return (extreme + 1) / (resamples + 1)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """P values corrected for their number (Holm 1979): the chance of any false one among them stays below the level.
+    """Correct p values for multiple comparisons (Holm 1979), which bounds the probability of any false positive.
 
     Returns:
-        shape (len(p_values),), float64, in the order given.
+        Corrected p values in the order given; shape (len(p_values),), float64.
     """
     p = np.asarray(p_values, np.float64)
     order = np.argsort(p, kind="stable")
@@ -89,9 +90,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def effect_size(differences: np.ndarray) -> float:
-    """Mean over standard deviation of paired differences, Cohen's d_z (Lakens 2013); 0.2 small, 0.5 middling, 0.8 large.
+    """Cohen's d_z: mean of paired differences divided by their standard deviation (Lakens 2013).
 
-    nan with fewer than two users; infinite where all differ by the same.
+    0.2 is small, 0.5 medium, 0.8 large; nan with fewer than two users, infinite if all differences are equal and not 0.
     """
     differences = differences[~np.isnan(differences)]
     if len(differences) < 2:
@@ -103,7 +104,7 @@ def effect_size(differences: np.ndarray) -> float:
 
 
 def _resampled(sums: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Sums over users drawn with replacement; shape (size, sums.shape[1])."""
+    """Column sums over users drawn with replacement, once per resample; shape (size, sums.shape[1])."""
     n = len(sums)
     drawn = rng.integers(0, n, (size, n))
     drawn += np.arange(size)[:, None] * n
@@ -112,6 +113,6 @@ def _resampled(sums: np.ndarray, size: int, rng: np.random.Generator) -> np.ndar
 
 
 def _sizes(total: int, n: int) -> Iterator[int]:
-    """`total` in parts of about so many that a part of `n` columns stays small."""
-    step = max(1, _DRAWS // max(n, 1))
+    """Split `total` resamples into blocks with about `_DRAWS_PER_BLOCK` random numbers, `n` per resample."""
+    step = max(1, _DRAWS_PER_BLOCK // max(n, 1))
     return (min(step, total - start) for start in range(0, total, step))

@@ -28,12 +28,13 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
-from kgrec.model.model import Model, Parameters, aliases, history_vectors, sample_of_users, units
+from kgrec.model.items import ItemStore
+from kgrec.model.model import Model, Parameters, aliases
 from kgrec.model.propagation import Propagation, propagated
 from kgrec.rank.cold_transfer import transfer_shares, transferred
-from kgrec.rank.rescorer import Rescorer, unit_rows
+from kgrec.rank.rescorer import Rescorer
+from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer
 from kgrec.rank.slim import no_weights
-from kgrec.retrieve import VectorIndex
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def read_updates(
     known, addition = model.graph(), _addition(model.graph(), rows)
     ids, _ = matched(known, addition)
     row = _rows(model, ids[addition.item_entities])
-    offered = (row >= 0) & ~np.isin(row, model.removed)
+    offered = (row >= 0) & ~np.isin(row, model.items.removed)
     taken = offered if update else ~offered
     names = _names(model, addition, row)
     graph, entities = _larger(known, addition, ids, taken, row >= 0)
@@ -120,7 +121,7 @@ def read_updates(
         entities=entities,
         vectors=embed(parameters, model.config, features) + _residuals(model, row[changed]),
         features=features,
-        linked=_link_counts(parameters.featurizer(), features),
+        linked=_link_counts(parameters.featurizer, features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
         others=names[~taken].tolist(),
         same=names[taken & first & ~changed].tolist(),
@@ -137,28 +138,17 @@ def with_updates(model: Model, new: ItemUpdates) -> Model:
     appended = new.rows < 0
     at = new.rows.copy()
     at[appended] = len(model.items) + np.arange(appended.sum())
-    n_items = len(model.items) + int(appended.sum())
-    vectors, lengths = units(new.vectors)
+    names = [new.ids[one] for one in np.flatnonzero(appended).tolist()]
     model = model if new.reached is None else _moved(model, new.reached)
-    everything = _put(model.vectors, vectors, at)
-    entities = _put(model.entities, new.entities, at)
-    labels = _put(np.array(model.labels, dtype=object), np.array(new.labels, dtype=object), at)
-    weight = np.ones(appended.sum(), np.float32)
+    items = model.items.with_items(at, names, new.labels, new.entities, new.vectors)
+    n_items = len(items)
     return replace(
         model,
-        items=Vocabulary([*model.items, *(new.ids[one] for one in np.flatnonzero(appended).tolist())]),
-        labels=labels.tolist(),
-        entities=entities,
-        aliases=aliases(new.graph, entities),
-        vectors=everything,
-        lengths=_put(model.lengths, lengths, at),
-        history_weight=np.concatenate([model.history_weight, weight]),
-        trained=np.concatenate([model.trained, np.zeros(appended.sum(), bool)]),
-        removed=np.setdiff1d(model.removed, at),
-        histories=_widened(model.histories, n_items),
-        seen=_widened(model.seen, n_items),
-        index=_index(model, everything, known_stay=bool(appended.all())),
-        rescorer=_rescorer(model, vectors, new.features, at),
+        items=replace(items, aliases=aliases(new.graph, items.entities.whole)),
+        histories=model.histories.with_items(n_items),
+        user_encoder=model.user_encoder.with_items(n_items),
+        index=model.index.with_vectors(items.vectors),
+        rescorer=_rescorer(model, items, new.features, at),
         graph=lambda: new.graph,
     )
 
@@ -182,14 +172,14 @@ def read_features(
     Raises:
         ConfigError: The text encoder is another than that of training, or a vector of another length.
     """
-    featurizer = parameters.featurizer()
-    widths = {name: len(spread.mean) for name, spread in featurizer.whitenings.items()}
+    featurizer = parameters.featurizer
+    widths = {name: len(whitening.mean) for name, whitening in featurizer.whitenings.items()}
     return featurizer.features(graph, entities, raw_blocks(graph, entities, text_encoder, widths, progress))
 
 
 def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
     """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
-    featurizer = parameters.featurizer()
+    featurizer = parameters.featurizer
     # neither fresh parameters nor a copy of those that are there: they are as large as the catalogue
     with torch.device("meta"):
         encoder = ItemEncoder.for_features(config.encoder, featurizer, len(parameters.arrays["identity"]))
@@ -232,68 +222,59 @@ def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
     """What the audience of known items taught, zero for others; shape (len(rows), dim), float32."""
     identity = model.parameters().arrays["identity"]
     residuals = np.zeros((len(rows), identity.shape[1]), np.float32)
-    trained = (rows >= 0) & model.trained[rows]
+    trained = (rows >= 0) & model.items.trained[rows]
     residuals[trained] = identity[rows[trained]]
     return residuals
 
 
 def _moved(model: Model, reached: Propagation) -> Model:
     """The model with items where their neighbours put them; its index is as it was."""
-    vectors, lengths = units(reached.vectors)
-    at = reached.rows
-    graph = _neighbours(model, reached.features)
-    return replace(
-        model,
-        vectors=_put(model.vectors, vectors, at),
-        lengths=_put(model.lengths, lengths, at),
-        rescorer=model.rescorer.with_graph(at, graph),
+    items = model.items.with_vectors(reached.rows, reached.vectors)
+    graph = _graph_scorer(model)
+    rows = graph.rows_of(reached.features, model.parameters().featurizer)
+    rescorer = model.rescorer.with_scorer("graph", graph.with_rows(reached.rows, rows))
+    return replace(model, items=items, rescorer=rescorer)
+
+
+def _rescorer(model: Model, items: ItemStore, features: ItemFeatures, at: np.ndarray) -> Rescorer:
+    """The model's, with items with these features in the rows `at` of `items`."""
+    graph, text = _graph_scorer(model), model.rescorer.scorers["text"]
+    rows = graph.rows_of(features, model.parameters().featurizer)
+    rescorer = (
+        model.rescorer.with_items(len(items))
+        .with_scorer("graph", graph.with_rows(at, rows))
+        .with_scorer("text", text.with_rows(at, features.dense))
     )
+    # the co-occurrence of an item that training knew was learned from its users, not from its content
+    new = np.flatnonzero(~items.trained[at])
+    weights = _transferred(model, items.vectors[at[new]], rows[new])
+    co_occurrence = model.rescorer.scorers["co_occurrence"].with_rows(at[new], weights)
+    return rescorer.with_scorer("co_occurrence", co_occurrence)
 
 
-def _neighbours(model: Model, features: ItemFeatures) -> sp.csr_matrix:
-    """Neighbours of items as the second look has them: unit rows; shape (len(features), n_columns)."""
-    known = model.rescorer.columns
-    codes = model.parameters().featurizer().codes(features.relation, features.entity)
-    place = np.searchsorted(known, codes)
-    there = np.flatnonzero(place < len(known))
-    there = there[known[place[there]] == codes[there]]
-    moved = sp.csr_matrix((np.ones(len(there), np.float32), (there, place[there])), (len(codes), len(known)))
-    return unit_rows((features.neighbors @ moved).tocsr())
+def _graph_scorer(model: Model) -> GraphScorer:
+    scorer = model.rescorer.scorers["graph"]
+    assert isinstance(scorer, GraphScorer)
+    return scorer
 
 
-def _rescorer(model: Model, vectors: np.ndarray, features: ItemFeatures, at: np.ndarray) -> Rescorer:
-    """The model's, with items with these unit vectors and features in the rows `at`."""
-    graph = _neighbours(model, features)
-    # what goes with an item that training knew was learned from its users, not from its content
-    new = ~np.append(model.trained, np.zeros(len(at), bool))[at]
-    return model.rescorer.with_rows(
-        at, graph, features.dense, new, _inherited(model, vectors[new], graph[new])
-    )
-
-
-def _index(model: Model, vectors: np.ndarray, *, known_stay: bool) -> VectorIndex:
-    """An index of all vectors: the model's with more, if those that it has stay as they are, else one built anew."""
-    if known_stay:
-        return model.index.extended(vectors)
-    some = sample_of_users(model.histories)
-    users = history_vectors(some, model.history_weight, vectors[: len(model.items)])
-    return VectorIndex.build(vectors, model.config.index, users)
-
-
-def _inherited(model: Model, vectors: np.ndarray, graph: sp.csr_matrix) -> sp.csr_matrix:
-    """What is taken together with new items, if that counts; shape (n_new, n_items), float32."""
-    if not model.rescorer.weights[3]:
+def _transferred(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) -> sp.csr_matrix:
+    """Co-occurrence weights of new items, if that counts; shape (n_new, n_items), float32."""
+    scorer = model.rescorer.scorers["co_occurrence"]
+    assert isinstance(scorer, CoOccurrenceScorer)
+    if "co_occurrence" not in model.rescorer.active:
         return no_weights(len(vectors), len(model.items))
-    known = np.flatnonzero(model.trained)
-    near = transfer_shares(model.index, vectors, graph, known, model.rescorer.graph)
-    return transferred(near, model.rescorer.co_occurrence)
+    known = np.flatnonzero(model.items.trained.whole)
+    shares = transfer_shares(model.index, vectors, neighbors, known, _graph_scorer(model).neighbors)
+    return transferred(shares, scorer.weights)
 
 
 def _rows(model: Model, entities: np.ndarray) -> np.ndarray:
     """Row of the items that are these entities of the graph, -1 where the model has none; int64."""
-    order = np.argsort(model.entities)
-    at = np.minimum(np.searchsorted(model.entities, entities, sorter=order), len(order) - 1)
-    return np.where(model.entities[order[at]] == entities, order[at], -1)
+    own = model.items.entities.whole
+    order = np.argsort(own)
+    at = np.minimum(np.searchsorted(own, entities, sorter=order), len(order) - 1)
+    return np.where(own[order[at]] == entities, order[at], -1)
 
 
 def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarray:
@@ -306,8 +287,8 @@ def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarra
     """
     names = addition.item_ids.to_numpy().copy()
     new = row < 0
-    names[~new] = [model.items[one] for one in row[~new]]
-    taken = new & (model.items.ids(names) >= 0)
+    names[~new] = [model.items.ids[one] for one in row[~new]]
+    taken = new & (model.items.ids.ids(names) >= 0)
     names[taken] = [addition.names[entity] for entity in addition.item_entities[taken]]
     return names
 
@@ -344,15 +325,3 @@ def _item_type(graph: KnowledgeGraph) -> str:
             "Give a folder laid out as the mapping says, or a dict of frames by type.",
         )
     return types[0]
-
-
-def _put(known: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """`known` with `values` in the places `at`, some of which may follow its last."""
-    size = max(len(known), 1 + int(at.max(initial=-1)))
-    longer = np.concatenate([known, np.zeros((size - len(known), *known.shape[1:]), known.dtype)])
-    longer[at] = values
-    return longer
-
-
-def _widened(matrix: sp.csr_matrix, n_items: int) -> sp.csr_matrix:
-    return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], n_items))

@@ -1,6 +1,6 @@
 """A trained model as plain values: what `recommend` needs, without torch.
 
-Enters: what training and `add` computed. Leaves: vectors of users from their histories, ranked items. Writes nothing.
+Enters: what training and additions computed. Leaves: vectors of users from their histories, ranked items. Writes nothing.
 """
 
 from __future__ import annotations
@@ -9,25 +9,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import scipy.sparse as sp
 
 from kgrec.config import Config
 from kgrec.encode.featurizer import Featurizer
-from kgrec.encode.whitening import Whitening
+from kgrec.encode.user_encoder import UserEncoder, units
+from kgrec.errors import ArtifactError
+from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
-from kgrec.rank.rescorer import Rescorer, best_first
+from kgrec.model.items import ItemStore
+from kgrec.rank.candidates import Candidates, Identity, Reranker
+from kgrec.rank.rescorer import Rescorer
+from kgrec.rank.scorers import UserProfiles
 from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
+from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage import artifacts
 
-_BINS, _MEAN, _MAP = "featurizer.bins.", "featurizer.mean.", "featurizer.map."
-_TOKENS, _TOKEN_IDF = "featurizer.label_tokens", "featurizer.token_idf"
-#: conditions of which the answer is kept, a byte an item: who asks for many users asks in parts
+#: arrays of parameters that every model folder has
+PARAMETERS = (
+    *("dense", "entity", "relation_scale", "identity", "degree_exponent"),
+    *("featurizer.idf", "featurizer.token_idf"),
+)
+#: how a model gets to another process
+HOW_TO_SEND = (
+    "Save it, send the folder's path to the workers, and call Recommender.load(folder) in each of them."
+)
+#: conditions whose answers are kept, one byte per item: callers ask for many users in parts
 _CONDITIONS = 16
 #: users whose vectors are made at once
 _USERS = 4096
@@ -35,105 +48,94 @@ _USERS = 4096
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the encoder learned, and the featurizer that it learned it under."""
+    """What the encoder learned, and the featurizer that it learned under."""
 
-    relations: tuple[str, ...]
-    #: by name; the arrays of `encoder.ItemEncoder` and of `Featurizer`
+    #: of `ItemEncoder`, by name
     arrays: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, arrays: dict[str, np.ndarray], featurizer: Featurizer) -> Parameters:
-        """The arrays of an encoder, and the featurizer as arrays."""
-        kept = {"featurizer.entities": featurizer.entities, "featurizer.idf": featurizer.idf}
-        kept |= {f"{_BINS}{name}": values for name, values in featurizer.bins.items()}
-        kept |= {f"{_MEAN}{name}": whitening.mean for name, whitening in featurizer.whitenings.items()}
-        kept |= {f"{_MAP}{name}": whitening.map for name, whitening in featurizer.whitenings.items()}
-        if featurizer.label_tokens:
-            # an array has no strings: words hold no line end
-            kept[_TOKENS] = np.frombuffer("\n".join(featurizer.label_tokens).encode(), np.uint8).copy()
-            kept[_TOKEN_IDF] = featurizer.token_idf
-        return cls(featurizer.relations, {**arrays, **kept})
-
-    def featurizer(self) -> Featurizer:
-        """What the arrays were learned under."""
-        # safetensors keeps no order, and relations end with the numeric predicates in theirs.
-        numeric = sum(name.startswith(_BINS) for name in self.arrays)
-        names = self.relations[len(self.relations) - numeric :]
-        blocks = sorted(name.removeprefix(_MEAN) for name in self.arrays if name.startswith(_MEAN))
-        words = bytes(self.arrays[_TOKENS]).decode().split("\n") if _TOKENS in self.arrays else ()
-        return Featurizer(
-            self.relations,
-            self.arrays["featurizer.entities"],
-            self.arrays["featurizer.idf"],
-            {name: self.arrays[f"{_BINS}{name}"] for name in names},
-            {name: Whitening(self.arrays[f"{_MEAN}{name}"], self.arrays[f"{_MAP}{name}"]) for name in blocks},
-            tuple(words),
-            self.arrays.get(_TOKEN_IDF, np.zeros(0, np.float32)),
-        )
+    featurizer: Featurizer
 
 
 @dataclass(frozen=True)
 class Model:
-    """Items and users of a trained model; rows of all item arrays are in the order of `items`."""
+    """Items and users of a trained model, and how the two are matched."""
 
     config: Config
-    items: Vocabulary
-    labels: list[str]
-    #: id of each item in `graph`; shape (n_items,), int64
-    entities: np.ndarray
-    #: unit length; shape (n_items, dim), float32
-    vectors: np.ndarray
-    #: length of each item's vector before it was made a unit; shape (n_items,), float32
-    lengths: np.ndarray
-    #: what an item counts for in a history, degree ** -alpha; shape (n_items,), float32
-    history_weight: np.ndarray
-    #: whether training knew the item; shape (n_items,), bool
-    trained: np.ndarray
+    items: ItemStore
     users: Vocabulary
-    #: positive interactions, each 1 or, with a half-life, less for old ones; shape (n_users, n_items)
-    histories: sp.csr_matrix
-    #: all interactions; shape (n_users, n_items)
-    seen: sp.csr_matrix
-    index: VectorIndex
+    #: of `users`, over `items`
+    histories: Histories
+    user_encoder: UserEncoder
+    index: SegmentedIndex
     rescorer: Rescorer
     #: figures of the training run
     metrics: dict[str, Any]
     parameters: Callable[[], Parameters]
     graph: Callable[[], KnowledgeGraph]
+    reranker: Reranker = field(default_factory=Identity)
     #: whether it was trained with a text encoder that the user passed in
     own_text_encoder: bool = False
-    #: rows of items that are no longer recommended: they stay for the histories that hold them; increasing, int64
-    removed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    #: other names of items, which `same_as` merged away -> row
-    aliases: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     #: the folder that it was read from or written to, and its manifest
     origin: tuple[Path, artifacts.Manifest] | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise ArtifactError(
+            "A model cannot be pickled: it reads its graph and its parameters from its folder when they are needed.",
+            HOW_TO_SEND,
+        )
+
+    def __copy__(self) -> Model:
+        """Itself, for it never changes."""
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Model:
+        return self
 
     @property
     def version(self) -> str:
         """When the model was written, "" before that."""
         return self.origin[1].created if self.origin else ""
 
-    @cached_property
-    def offered(self) -> np.ndarray | None:
-        """Rows of the items that may be recommended, None for all."""
-        rows = np.arange(len(self.items))
-        return np.delete(rows, self.removed) if len(self.removed) else None
-
     def without(self, rows: np.ndarray) -> Model:
         """A model that does not recommend these items; `self` stays as it is."""
-        return replace(self, removed=np.union1d(self.removed, rows))
+        return replace(self, items=self.items.without(rows))
 
-    def user_vectors(self, histories: sp.csr_matrix) -> np.ndarray:
+    def merged(self) -> Model:
+        """The same with all items in one base; an index of changed vectors is built anew."""
+        if not len(self.items.vectors.at):
+            return self
+        items = self.items.merged()
+        changed = bool((self.items.vectors.at < len(self.index.base)).any())
+        index = self._rebuilt(items) if changed else self.index.base.extended(items.vectors.base)
+        encoder = self.user_encoder.with_items(len(items)).merged()
+        return replace(
+            self,
+            items=items,
+            user_encoder=encoder,
+            index=SegmentedIndex.of(index, items.vectors.base),
+            rescorer=self.rescorer.merged(),
+        )
+
+    def _rebuilt(self, items: ItemStore) -> VectorIndex:
+        users = self.user_encoder.encode(sample_of_users(self.histories), items.vectors)
+        return VectorIndex.build(items.vectors.base, self.config.index, users)
+
+    @property
+    def liked(self) -> sp.csr_matrix:
+        """Positive interactions, each 1 or, with a half-life, less for old ones; shape (n_users, n_items)."""
+        return self.histories.matrix()
+
+    @property
+    def seen(self) -> sp.csr_matrix:
+        """All interactions, a one for each; shape (n_users, n_items)."""
+        return self.histories.matrix(positive_only=False)
+
+    def user_vectors(self, histories: Histories) -> np.ndarray:
         """Unit vectors of users with these histories; shape (n_users, dim), float32.
 
         An empty history gets the mean of all users' vectors: what most people take.
-
-        Args:
-            histories: shape (n_users, n_items).
         """
-        vectors = self._sums(histories)
+        vectors = self.user_encoder.encode(histories, self.items.vectors)
         empty = ~vectors.any(axis=1)
         if empty.any():
             vectors[empty] = self._typical
@@ -141,25 +143,35 @@ class Model:
 
     def ranked(
         self,
-        histories: sp.csr_matrix,
+        histories: Histories,
         k: int,
         exclude: list[np.ndarray] | None = None,
         only: np.ndarray | None = None,
         new_item_boost: float = 0.0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best items for users with these histories, as `VectorIndex.search` gives them.
-
-        The index finds more than asked for, and these are ranked by all parts of the score; equal scores in the
-        order of the items.
+        """The best items for users with these histories, as `SegmentedIndex.search` gives them.
 
         Args:
-            histories: shape (n_users, n_items).
-            k: Items a user.
+            histories: One per user.
+            k: Items per user.
             exclude: Rows that each user is not to get.
             only: The only rows to rank.
-            new_item_boost: Is added to the score of items that training did not know. With one, known and new items
+            new_item_boost: Added to the score of items that training did not know. With one, known and new items
                 are found apart, as many of each, so that it decides between all that could be in the list.
         """
+        found = self.candidates(histories, k, exclude, only, new_item_boost)
+        listed = self.reranker.rerank(found, k)
+        return listed.rows, listed.scores
+
+    def candidates(
+        self,
+        histories: Histories,
+        k: int,
+        exclude: list[np.ndarray] | None = None,
+        only: np.ndarray | None = None,
+        new_item_boost: float = 0.0,
+    ) -> Candidates:
+        """What the reranker chooses from: more items than `k`, best first by the fused score; as `ranked`."""
         depth = k if self.rescorer.is_idle else max(self.config.rescore.depth, 5 * k)
         groups = self._apart(only) if new_item_boost else [only]
         vectors = self.user_vectors(histories)
@@ -169,23 +181,27 @@ class Model:
         ]
         found, cosines = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if self.rescorer.is_idle and not new_item_boost:
-            return found, cosines
-        scores = self.rescorer.scores(histories, self.history_weight, found, cosines)
-        scores = scores + np.float32(new_item_boost) * ~self.trained[found]
-        return best_first(found, scores, k)
+            return Candidates(found, cosines, self._read({"embedding": cosines}))
+        users = self.profiles(histories)
+        parts_of_score = self.rescorer.parts(users, found)
+        scores = self.rescorer.scores(users, found, cosines, parts_of_score)
+        if new_item_boost:
+            scores = scores + np.float32(new_item_boost) * ~self.items.trained[found]
+        return Candidates(found, scores, self._read({"embedding": cosines, **parts_of_score})).best_first()
+
+    def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The features that the reranker reads: to sort the others would be in vain."""
+        return {name: part for name, part in features.items() if name in self.reranker.reads}
+
+    def profiles(self, histories: Histories) -> UserProfiles:
+        """Users with these histories, as scorers read them."""
+        return UserProfiles(histories.matrix(), self.user_encoder.history_weight)
 
     def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
         """Rows of known and of new items, less what `only` leaves out."""
         rows = np.arange(len(self.items)) if only is None else only
-        new = ~self.trained[rows]
+        new = ~self.items.trained[rows]
         return [rows[~new], rows[new]]
-
-    def item_rows(self, names: list[str]) -> np.ndarray:
-        """Row of each item, also by a name that was merged away; -1 where it is unknown; shape (len(names),), int64."""
-        rows = self.items.ids(names)
-        for at in np.flatnonzero(rows < 0).tolist() if self.aliases else ():
-            rows[at] = self.aliases.get(names[at], -1)
-        return rows
 
     @cached_property
     def matching(self) -> Callable[[str, bool], np.ndarray]:
@@ -193,17 +209,17 @@ class Model:
 
         def matching(where: str, skip_unknown: bool) -> np.ndarray:
             met = matching_entities(self.graph(), parse(where), skip_unknown=skip_unknown)
-            return np.asarray(met[self.entities])
+            return np.asarray(met[self.items.entities.whole])
 
         return lru_cache(_CONDITIONS)(matching)
 
     def near_users(self, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The users nearest to each of some users, itself left out, as `VectorIndex.search` gives them.
+        """The users nearest to each of some users, itself left out, as `SegmentedIndex.search` gives them.
 
         Users without a positive interaction are near to nobody.
         """
-        with_history = np.flatnonzero(np.diff(self.histories.indptr))
-        vectors = self.user_vectors(self.histories[rows])
+        with_history = np.flatnonzero(np.diff(self.liked.indptr))
+        vectors = self.user_vectors(self.histories.take(rows))
         return self._user_index.search(vectors, k, exclude=[row[None] for row in rows], only=with_history)
 
     @cached_property
@@ -227,46 +243,24 @@ class Model:
         matrix.data[:] = 1
         return matrix
 
-    def _sums(self, histories: sp.csr_matrix) -> np.ndarray:
-        return history_vectors(histories, self.history_weight, self.vectors)
-
     @cached_property
     def _typical(self) -> np.ndarray:
         """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,)."""
-        parts = range(0, self.histories.shape[0], _USERS)
+        n_users = len(self.histories)
+        parts = (np.arange(start, min(start + _USERS, n_users)) for start in range(0, n_users, _USERS))
+        vectors = self.items.vectors
         total = sum(
-            (self._sums(self.histories[start : start + _USERS]).sum(axis=0) for start in parts),
-            np.zeros(self.vectors.shape[1], np.float32),
+            (self.user_encoder.encode(self.histories.take(some), vectors).sum(axis=0) for some in parts),
+            np.zeros(vectors.shape[1], np.float32),
         )
-        typical: np.ndarray = units((total if total.any() else self.vectors.sum(axis=0))[None])[0][0]
+        typical: np.ndarray = units((total if total.any() else vectors.whole.sum(axis=0))[None])[0][0]
         return typical
 
 
-def history_vectors(histories: sp.csr_matrix, history_weight: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Unit sums of the weighted items of histories; zero for an empty one; shape (n_users, dim), float32.
-
-    Args:
-        histories: shape (n_users, n_items).
-        history_weight: what each item counts for in a history; shape (n_items,).
-        vectors: of the items; shape (n_items, dim).
-    """
-    # the weights go to the histories, which are few, not to the catalogue
-    weights = histories.data * history_weight[histories.indices]
-    weighted = sp.csr_matrix((weights, histories.indices, histories.indptr), histories.shape)
-    return units(np.asarray(weighted @ vectors, np.float32))[0]
-
-
-def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows made unit length, float32, and their lengths before; a zero row stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    safe = np.where(lengths > 1e-12, lengths, 1)
-    return (vectors / safe[:, None]).astype(np.float32), lengths.astype(np.float32)
-
-
-def sample_of_users(positives: sp.csr_matrix) -> sp.csr_matrix:
-    """Histories of some users who have one, spread over all."""
-    users = np.flatnonzero(np.diff(positives.indptr))
-    return positives[users[:: max(1, -(-len(users) // SAMPLE))]]
+def sample_of_users(histories: Histories) -> Histories:
+    """Histories of some users who have a positive interaction, spread over all."""
+    users = np.flatnonzero(np.diff(histories.matrix().indptr))
+    return histories.take(users[:: max(1, -(-len(users) // SAMPLE))])
 
 
 def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:

@@ -49,15 +49,19 @@ def propagated(
         entities: Of the items that got vectors from their rows.
         embed: Vectors of items from features, before normalisation.
     """
-    before, featurizer = model.graph(), model.parameters().featurizer()
+    before, featurizer = model.graph(), model.parameters().featurizer
     near = _near(before, after, said, max(map(hops_of, featurizer.relations), default=1))
     near = np.union1d(near, _near_renamed(before, after, said)) if featurizer.label_tokens else near
-    rows = np.flatnonzero(np.isin(model.entities, np.setdiff1d(near, entities)))
-    was, now = (featurizer.features(graph, model.entities[rows]) for graph in (before, after))
-    moved = (embed(now) - embed(was)) if len(rows) else np.zeros((0, model.vectors.shape[1]), np.float32)
+    rows = np.flatnonzero(np.isin(model.items.entities.whole, np.setdiff1d(near, entities)))
+    was, now = (featurizer.features(graph, model.items.entities[rows]) for graph in (before, after))
+    moved = (
+        (embed(now) - embed(was)) if len(rows) else np.zeros((0, model.items.vectors.shape[1]), np.float32)
+    )
     some = np.flatnonzero(moved.any(axis=1))
     rows = rows[some]
-    return Propagation(rows, model.vectors[rows] * model.lengths[rows, None] + moved[some], now.take(some))
+    return Propagation(
+        rows, model.items.vectors[rows] * model.items.lengths[rows][:, None] + moved[some], now.take(some)
+    )
 
 
 def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops: int) -> np.ndarray:

@@ -5,7 +5,7 @@ Enters: a `Model`. Leaves: a `Model`. Writes and reads model/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import scipy.sparse as sp
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kgrec.config import Config
-from kgrec.errors import ArtifactError, CorruptArtifact
+from kgrec.encode.featurizer import Featurizer
+from kgrec.encode.user_encoder import MeanUserEncoder
+from kgrec.errors import ArtifactError
+from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.model.model import Model, Parameters
+from kgrec.model.items import ItemStore
+from kgrec.model.model import PARAMETERS, Model, Parameters
 from kgrec.rank.rescorer import Rescorer
 from kgrec.retrieve import Built, VectorIndex
-from kgrec.storage import artifacts, migrations
+from kgrec.retrieve.segmented_index import SegmentedIndex
+from kgrec.storage import artifacts, files, migrations
+from kgrec.storage.segments import Rows
 
-#: what recommending does without
-_PARAMETERS, _GRAPH = "model.safetensors", "graph"
+#: read on first use: recommending needs neither
+_PARAMETERS, _NODES, _GRAPH = "model.safetensors", "featurizer.parquet", "graph"
+_ITEM_COLUMNS = ("item_id", "label", "entity", "length", "history_weight", "trained", "removed", "aliases")
+_HISTORY_COLUMNS = ("user", "item", "positive", "weight", "count")
 
 
 def save(model: Model, folder: Path) -> Model:
@@ -37,6 +44,7 @@ def save(model: Model, folder: Path) -> Model:
     """
     if model.origin is not None and folder.exists() and folder.resolve() == model.origin[0]:
         _check_same(folder, model.origin[1])
+    model = model.merged()
     parameters, graph = model.parameters(), model.graph()
     config = {
         **model.config.model_dump(),
@@ -54,8 +62,13 @@ def load(folder: Path) -> Model:
     Raises:
         ArtifactError: It is not there, of another version, or corrupt.
     """
+    # what is read later is found there from any working folder
+    named = folder.absolute()
     return artifacts.reading(
-        folder, "model", lambda place, manifest: _read(place, manifest, folder), (_PARAMETERS, f"{_GRAPH}/")
+        folder,
+        "model",
+        lambda place, manifest: _read(place, manifest, named),
+        (_PARAMETERS, _NODES, f"{_GRAPH}/"),
     )
 
 
@@ -68,100 +81,150 @@ class _Stored(BaseModel, extra="forbid"):
     n_items: int
     n_users: int
     dim: int
-    #: of the index; absent in format 2, which compared with every item
-    index: Built = Built()
+    #: kind, effort and recall of the index
+    index: Built
+    #: whether the rows of history.parquet are in the order of time
+    ordered: bool
 
 
 def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: Path) -> None:
-    n_items, dim = model.vectors.shape
+    n_items, dim = model.items.vectors.shape
     stored = _Stored(
         config=model.config,
-        relations=parameters.relations,
+        relations=parameters.featurizer.relations,
         own_text_encoder=model.own_text_encoder,
         n_items=n_items,
         n_users=len(model.users),
         dim=dim,
         index=model.index.built,
+        ordered=model.histories.ordered,
     )
-    artifacts.write_json(stored.model_dump(), place / "config.json")
-    artifacts.write_tensors(parameters.arrays, place / _PARAMETERS)
-    artifacts.write_table(_items_table(model), place / "items.parquet")
-    artifacts.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
-    artifacts.write_array(model.vectors, place / "item_embeddings.npy")
-    artifacts.write_table(_history_table(model), place / "history.parquet")
-    model.index.save(place)
-    artifacts.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
-    artifacts.write_json(model.metrics, place / "metrics.json")
+    files.write_json(stored.model_dump(), place / "config.json")
+    files.write_tensors({**parameters.arrays, **parameters.featurizer.arrays()}, place / _PARAMETERS)
+    files.write_table(parameters.featurizer.nodes, place / _NODES)
+    files.write_table(_items_table(model), place / "items.parquet")
+    files.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
+    files.write_array(model.items.vectors.base, place / "item_embeddings.npy")
+    files.write_table(model.histories.to_arrow(), place / "history.parquet")
+    model.index.base.save(place)
+    files.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
+    files.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
     graph.save(place / _GRAPH)
 
 
 def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
-    """Read what is in `folder`; what is read later is looked for under `named`, its name when no writer is at work."""
-    parts = migrations.StoredModel(
-        artifacts.read_json(folder / "config.json"),
-        artifacts.read_table(folder / "items.parquet"),
-        artifacts.read_table(folder / "history.parquet"),
-        artifacts.map_tensors(folder / "rescore.safetensors"),
-    )
-    try:
-        migrations.migrated(parts, manifest.format_version)
-        stored = _Stored.model_validate(parts.config)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptArtifact(
-            f"{folder / 'config.json'} is not a model's configuration ({str(error).splitlines()[0]}).",
-            "Make the folder again, or restore it from a copy.",
-        ) from None
-    items, history = parts.items, parts.history
-    shape = (stored.n_users, stored.n_items)
-    vectors = artifacts.map_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim))
-    positive = history["positive"].to_numpy()
-    user, item = history["user"].to_numpy(), history["item"].to_numpy()
+    """Read a model from `folder`; its late parts are looked up under `named`, the folder's name while no writer renames it."""
+    parts = _parts(folder, manifest.format_version)
+    stored = _configuration(folder / "config.json", parts.config)
+    items = parts.items
+    vectors = files.map_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim))
+    graph = _once(lambda: _graph(named, manifest))
+    index = VectorIndex.load(folder, vectors, stored.index, stored.config.index)
     return Model(
         config=stored.config,
         own_text_encoder=stored.own_text_encoder,
-        items=Vocabulary(items["item_id"].combine_chunks()),
-        labels=items["label"].to_pylist(),
-        entities=items["entity"].to_numpy(),
-        vectors=vectors,
-        lengths=items["length"].to_numpy(),
-        history_weight=items["history_weight"].to_numpy(),
-        trained=items["trained"].to_numpy(),
-        removed=_removed(items),
-        users=Vocabulary(artifacts.read_table(folder / "users.parquet")["user_id"].combine_chunks()),
-        histories=_matrix(user[positive], item[positive], shape, _weights(history)[positive]),
-        seen=_matrix(user, item, shape),
-        index=VectorIndex.load(folder, vectors, stored.index, stored.config.index),
+        items=_items(items, vectors),
+        users=_users(folder / "users.parquet"),
+        histories=_histories(folder / "history.parquet", parts.history, stored),
+        user_encoder=MeanUserEncoder(Rows.of(items["history_weight"].to_numpy())),
+        index=SegmentedIndex.of(index, vectors),
         rescorer=_rescorer(folder / "rescore.safetensors", parts.rescore, stored.n_items),
-        metrics=artifacts.read_json(folder / "metrics.json"),
-        parameters=_once(lambda: _parameters(named, manifest, stored.relations)),
-        graph=_once(lambda: _graph(named, manifest)),
-        aliases=_aliases(items),
+        metrics=parts.metrics,
+        parameters=_once(lambda: _parameters(named, manifest, stored.relations, graph)),
+        graph=graph,
         inputs=manifest.inputs,
         origin=(named.resolve(), manifest),
     )
 
 
-def _removed(items: pa.Table) -> np.ndarray:
-    """Rows that are marked so; an older kgrec had no such mark."""
-    there = "removed" in items.column_names
-    return np.flatnonzero(items["removed"].to_numpy()) if there else np.zeros(0, np.int64)
+def _histories(path: Path, table: pa.Table, stored: _Stored) -> Histories:
+    try:
+        return Histories.from_arrow(table, stored.n_users, stored.n_items, stored.ordered)
+    except ValueError as error:
+        raise files.corrupt(path, f"does not fit the model ({error})") from None
+
+
+def _items(table: pa.Table, vectors: np.ndarray) -> ItemStore:
+    return ItemStore(
+        ids=Vocabulary(table["item_id"].combine_chunks()),
+        labels=Rows.of(table["label"].to_numpy()),
+        entities=Rows.of(table["entity"].to_numpy()),
+        vectors=Rows.of(vectors),
+        lengths=Rows.of(table["length"].to_numpy()),
+        trained=Rows.of(table["trained"].to_numpy()),
+        removed=np.flatnonzero(table["removed"].to_numpy()),
+        aliases=_aliases(table),
+    )
+
+
+def _parts(folder: Path, version: int) -> migrations.StoredModel:
+    """What `folder`, of format `version`, holds in today's format."""
+    stored = migrations.StoredModel(
+        config=files.read_json(folder / "config.json"),
+        items=files.read_table(folder / "items.parquet"),
+        history=files.read_table(folder / "history.parquet"),
+        rescore=files.map_tensors(folder / "rescore.safetensors"),
+        metrics=files.read_json(folder / "metrics.json"),
+    )
+    try:
+        stored = migrations.migrated_model(stored, version)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise files.corrupt(folder, f"is not a model of format {version} ({error})") from None
+    _check_parts(folder / "items.parquet", "column", stored.items.column_names, _ITEM_COLUMNS)
+    _check_parts(folder / "history.parquet", "column", stored.history.column_names, _HISTORY_COLUMNS)
+    return stored
+
+
+def _users(path: Path) -> Vocabulary:
+    table = files.read_table(path)
+    _check_parts(path, "column", table.column_names, ("user_id",))
+    return Vocabulary(table["user_id"].combine_chunks())
+
+
+def _configuration(path: Path, values: dict[str, Any]) -> _Stored:
+    try:
+        return _Stored.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise files.corrupt(
+            path, f"is not a model's configuration ({where}: {first['msg'].lower()})"
+        ) from None
+
+
+def _check_parts(path: Path, kind: str, there: Iterable[str], names: Iterable[str]) -> None:
+    for name in names:
+        if name not in there:
+            raise files.corrupt(path, f"has no {kind} '{name}'")
 
 
 def _rescorer(path: Path, arrays: dict[str, np.ndarray], n_items: int) -> Rescorer:
     try:
         return Rescorer.of_arrays(arrays, n_items)
     except ValueError as error:
-        raise CorruptArtifact(
-            f"{path} {error}.", "Make the folder again, or restore it from a copy."
-        ) from None
+        raise files.corrupt(path, str(error)) from None
 
 
-def _parameters(folder: Path, manifest: artifacts.Manifest, relations: tuple[str, ...]) -> Parameters:
+def _parameters(
+    folder: Path,
+    manifest: artifacts.Manifest,
+    relations: tuple[str, ...],
+    graph: Callable[[], KnowledgeGraph],
+) -> Parameters:
     from safetensors.numpy import load_file
 
     arrays = artifacts.reading_again(folder, manifest, _PARAMETERS, load_file)
-    return Parameters(relations, migrations.migrated_parameters(arrays, manifest.format_version))
+    if manifest.format_version < 7:
+        names = graph().names
+        arrays, nodes = migrations.migrated_parameters(arrays, manifest.format_version, names.take)
+    else:
+        nodes = artifacts.reading_again(folder, manifest, _NODES, files.read_table)
+    _check_parts(folder / _PARAMETERS, "array", arrays, PARAMETERS)
+    _check_parts(folder / _NODES, "column", nodes.column_names, ("kind", "name"))
+    featurizer = Featurizer.of_stored(relations, nodes, arrays)
+    learned = {name: array for name, array in arrays.items() if not name.startswith("featurizer.")}
+    return Parameters(learned, featurizer)
 
 
 def _graph(folder: Path, manifest: artifacts.Manifest) -> KnowledgeGraph:
@@ -188,16 +251,17 @@ def _once(load: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _items_table(model: Model) -> pa.Table:
+    items = model.items
     return pa.table(
         {
-            "item_id": model.items.labels,
-            "label": pa.array(model.labels, pa.string()),
-            "entity": pa.array(model.entities, pa.int64()),
-            "length": pa.array(model.lengths, pa.float32()),
-            "history_weight": pa.array(model.history_weight, pa.float32()),
-            "trained": pa.array(model.trained, pa.bool_()),
-            "removed": pa.array(np.isin(np.arange(len(model.items)), model.removed), pa.bool_()),
-            "aliases": _names_by_row(model.aliases, len(model.items)),
+            "item_id": items.ids.labels,
+            "label": pa.array(items.labels.base, pa.string()),
+            "entity": pa.array(items.entities.base, pa.int64()),
+            "length": pa.array(items.lengths.base, pa.float32()),
+            "history_weight": pa.array(model.user_encoder.history_weight.whole, pa.float32()),
+            "trained": pa.array(items.trained.base, pa.bool_()),
+            "removed": pa.array(np.isin(np.arange(len(items)), items.removed), pa.bool_()),
+            "aliases": _names_by_row(items.aliases, len(items)),
         }
     )
 
@@ -218,44 +282,13 @@ def _aliases(items: pa.Table) -> dict[str, int]:
     return dict(zip(pc.list_flatten(column).to_pylist(), rows, strict=True))
 
 
-def _history_table(model: Model) -> pa.Table:
-    seen = model.seen.tocoo()
-    positive = np.isin(_pairs(seen), _pairs(model.histories.tocoo()))
-    columns = {"user": seen.row.astype(np.int32), "item": seen.col.astype(np.int32), "positive": positive}
-    if model.config.encoder.half_life is not None:
-        columns["weight"] = np.zeros(len(positive), np.float32)
-        columns["weight"][positive] = np.asarray(
-            model.histories[seen.row[positive], seen.col[positive]]
-        ).ravel()
-    return pa.table(columns)
-
-
-def _pairs(matrix: sp.coo_matrix) -> np.ndarray:
-    """Row and column of each entry as one number."""
-    return np.asarray(matrix.row.astype(np.int64) * matrix.shape[1] + matrix.col)
-
-
-def _weights(history: pa.Table) -> np.ndarray:
-    """Of each row in a history: 1, unless old ones count less."""
-    if "weight" in history.column_names:
-        return np.asarray(history["weight"].to_numpy())
-    return np.ones(len(history), np.float32)
-
-
-def _matrix(
-    user: np.ndarray, item: np.ndarray, shape: tuple[int, int], weight: np.ndarray | None = None
-) -> sp.csr_matrix:
-    weight = np.ones(len(user), np.float32) if weight is None else weight
-    return sp.csr_matrix((weight, (user, item)), shape)
-
-
 def _card(model: Model) -> str:
     chosen = model.metrics.get("chosen", {})
     figures = "".join(f"- {name}: {value}\n" for name, value in chosen.items())
     return (
         "# Model card\n\n"
-        f"A knowledge-graph recommender over {len(model.items):,} items ({int(model.trained.sum()):,} known to "
-        f"training, {len(model.removed):,} no longer recommended) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
+        f"A knowledge-graph recommender over {len(model.items):,} items ({model.items.n_trained:,} known to "
+        f"training, {len(model.items.removed):,} no longer recommended) and {len(model.users):,} users with {model.liked.nnz:,} positive interactions.\n\n"
         f"## Chosen on held-out data\n\n{figures or '- nothing: there was no validation'}\n\n"
         "## Use\n\n`kgrec recommend`, `similar`, `add`, `update`, `remove`, `embed` and `explain` read this folder. An item's embedding is "
         "made from its text and its neighbours in the graph, and for items known to training from a learned residual; "

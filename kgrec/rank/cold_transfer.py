@@ -1,34 +1,37 @@
-"""Items that nobody took yet: some made so on purpose, to choose by, and what such items inherit from known ones.
+"""Cold-start transfer: the co-occurrence weights that a new item gets from the known items most like it.
 
-Enters: interactions, or embeddings and neighbours of new and known items. Leaves: interactions without those of some
-items; for new items the shares of known ones in them, and what goes with them. Nothing is written.
+Enters: embeddings and neighbours of new and known items. Leaves: the shares of known items in new ones, and rows of weights.
+Nothing is written.
 
-Interactions that are held out one by one are with items that others took before, so they say little of new ones. Where a catalogue
-has items without interactions, some others are held out whole: all who took such an item are to be found, as for an item that comes tomorrow.
+Without these, new items would lack a part of the score that known ones have, and sink among them.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
+from kgrec.retrieve.segmented_index import SegmentedIndex
+from kgrec.storage.segments import Rows
 
-#: known items that are looked at for what goes with a new one, and those of them that count
-_NEAR, _HEIRS = 100, 20
-#: how much a known item itself goes with a new one that is like it
+#: known items that are compared with a new one, and donors, the most similar of them, that give it their weights
+_NEAR, _DONORS = 100, 20
+#: weight of a donor itself for the new item
 _ITSELF = 0.5
 
 
 def transfer_shares(
-    index: VectorIndex,
+    index: VectorIndex | SegmentedIndex,
     vectors: np.ndarray,
     neighbors: sp.csr_matrix,
     known: np.ndarray,
-    known_neighbors: sp.csr_matrix,
+    known_neighbors: sp.csr_matrix | Rows[sp.csr_matrix],
 ) -> sp.csr_matrix:
-    """How much of each known item is in a new one: the known ones most like it by embedding and neighbours.
+    """Shares of known items in new ones, by the similarity of embeddings and of neighbours to the fourth power.
 
     Args:
         index: of all items that a model has.
@@ -48,7 +51,7 @@ def transfer_shares(
     row = np.repeat(np.arange(len(vectors)), found.shape[1])
     shared = np.asarray(neighbors[row].multiply(known_neighbors[found.ravel()]).sum(axis=1))
     near = np.maximum(cosines + shared.reshape(found.shape), 0) ** 4
-    order = np.argsort(-near, axis=1, kind="stable")[:, :_HEIRS]
+    order = np.argsort(-near, axis=1, kind="stable")[:, :_DONORS]
     share = np.take_along_axis(near, order, 1)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
     column = np.take_along_axis(found, order, 1)
@@ -56,36 +59,38 @@ def transfer_shares(
     return sp.csr_matrix((share.ravel(), (row, column.ravel())), size)
 
 
-def transferred(transfer_shares: sp.csr_matrix, co_occurrence: sp.csr_matrix) -> sp.csr_matrix:
-    """What goes with new items: what goes with the known items that are like them, and these themselves.
-
-    Without this, new items would lack a part of the score that known ones have, and sink among them.
+def transferred(shares: sp.csr_matrix, co_occurrence: sp.csr_matrix | Rows[sp.csr_matrix]) -> sp.csr_matrix:
+    """Co-occurrence weights of new items: those of their donors, and a weight for these themselves.
 
     Args:
-        transfer_shares: shares of known items; shape (n_new, n_items).
-        co_occurrence: what goes with known items; shape (n_items, n_items).
+        shares: of known items in new ones; shape (n_new, n_items).
+        co_occurrence: weights of known items; shape (n_items, at most n_items).
 
     Returns:
         shape (n_new, n_items), float32.
     """
-    itself = _ITSELF * sp.identity(co_occurrence.shape[0], np.float32, "csr")
-    rows: sp.csr_matrix = (transfer_shares @ (co_occurrence + itself)).tocsr().astype(np.float32)
+    # of the donors alone: the whole matrix is as large as the catalogue
+    donors, place = np.unique(shares.indices, return_inverse=True)
+    local = sp.csr_matrix((shares.data, place, shares.indptr), (shares.shape[0], len(donors)))
+    given: Any = co_occurrence[donors]
+    given = sp.csr_matrix((given.data, given.indices, given.indptr), (len(donors), shares.shape[1]))
+    itself = np.full(len(donors), _ITSELF, np.float32)
+    given = given + sp.csr_matrix((itself, (np.arange(len(donors)), donors)), given.shape)
+    rows: sp.csr_matrix = (local @ given).tocsr().astype(np.float32)
     return rows
 
 
-def with_transfer(
-    co_occurrence: sp.csr_matrix, new: np.ndarray, transfer_shares: sp.csr_matrix
-) -> sp.csr_matrix:
-    """`co_occurrence` with what some of its items inherit.
+def with_transfer(co_occurrence: sp.csr_matrix, new: np.ndarray, shares: sp.csr_matrix) -> sp.csr_matrix:
+    """`co_occurrence` with the rows of new items.
 
     Args:
         co_occurrence: shape (n_items, n_items).
         new: rows of these items, which are empty there; shape (n_new,).
-        transfer_shares: shares of known items; shape (n_new, n_items).
+        shares: of known items in new ones; shape (n_new, n_items).
     """
     if not len(new):
         return co_occurrence
-    rows = transferred(transfer_shares, co_occurrence).tocoo()
+    rows = transferred(shares, co_occurrence).tocoo()
     known = co_occurrence.tocoo()
     parts = ((known.data, rows.data), (known.row, new[rows.row]), (known.col, rows.col))
     data, row, column = (np.concatenate(part) for part in parts)

@@ -1,12 +1,14 @@
-"""Questions to a trained model, in the user's own ids.
+"""Queries to a trained model, in the user's own ids.
 
 recommender   `Recommender`: train, load, save, add items, recommend
+request       `Request`: the options of a list, validated
+writer_lock   changes run one at a time, readers never wait
 queries       recommend, similar items, similar users
-ids           ids -> rows, or an error that names the nearest
+ids           ids -> rows, or an error that names similar ids
 feedback      likes and dislikes as one history
-text_query    free text as a history
-results       frames and records that leave
-explain       why an item has its score, exactly
+text_query    free text as a query
+results       frames and summaries
+explain       the exact parts of a score
 
 Nothing is imported here.
 """

@@ -22,8 +22,10 @@ import scipy.sparse as sp
 from kgrec.encode.featurizer import ItemFeatures, item_numbers
 from kgrec.encode.label_tokens import LABEL_TOKEN
 from kgrec.encode.neighborhoods import HOP, INVERSE
+from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
+from kgrec.rank.scorers import GraphScorer
 
 #: types of a source that is a number, and a word
 NUMBER, _WORD = "number", "word"
@@ -59,50 +61,49 @@ class Explanation:
 
 
 def explain(
-    model: Model, history: sp.csr_matrix, item: int, user: str = "", new_item_boost: float = 0.0
+    model: Model, history: Histories, item: int, user: str = "", new_item_boost: float = 0.0
 ) -> Explanation:
     """Split the score of an item for a history.
 
     Args:
         model: Holds the item.
-        history: shape (1, n_items); below 0 what is disliked.
+        history: Of one user; weights below 0 are of disliked items.
         item: Row of the item.
         user: Name of the user, for the result.
         new_item_boost: Is added to the score if training did not know the item.
     """
-    boost = float(model.rescorer.prior[item]) + (0.0 if model.trained[item] else new_item_boost)
+    boost = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
     rows, shares = _history_shares(model, history)
-    rest = model.rescorer.shares(history, model.history_weight, item)
+    rest = model.rescorer.shares(model.profiles(history), item)
     account = _Account(model, np.append(rows, item), rest)
     vector = model.user_vectors(history)[0]
-    weight = float(model.rescorer.weights[0])
-    by_embedding = weight * shares * (model.vectors[rows] @ model.vectors[item])
+    weight = float(model.rescorer.weights["embedding"])
+    by_embedding = weight * shares * (model.items.vectors[rows] @ model.items.vectors[item])
     return Explanation(
         user=user,
-        item=model.items[item],
-        label=model.labels[item],
-        score=weight * float(vector @ model.vectors[item]) + float(sum(part.sum() for part in rest)) + boost,
-        history=_history_frame(model, rows, by_embedding + sum(rest)),
+        item=model.items.ids[item],
+        label=model.items.labels[item],
+        score=weight * float(vector @ model.items.vectors[item])
+        + float(sum(part.sum() for part in rest.values()))
+        + boost,
+        history=_history_frame(model, rows, by_embedding + sum(rest.values())),
         sources=account.sources(vector, boost),
         paths=account.paths(shares),
     )
 
 
-def _history_shares(model: Model, history: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+def _history_shares(model: Model, history: Histories) -> tuple[np.ndarray, np.ndarray]:
     """Items of a history and what each one's unit vector is multiplied by in the user's vector."""
-    if not history.nnz:
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    rows = history.indices.astype(np.int64)
-    weights = history.data * model.history_weight[rows]
-    length = np.linalg.norm(weights @ model.vectors[rows])
-    return rows, weights / max(float(length), 1e-12)
+    shares = model.user_encoder.shares(history, model.items.vectors)
+    assert shares is not None, "every user encoder is linear today"
+    return history.matrix().indices.astype(np.int64), shares
 
 
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
-            "item_id": [model.items[row] for row in rows],
-            "label": [model.labels[row] for row in rows],
+            "item_id": [model.items.ids[row] for row in rows],
+            "label": [model.items.labels[row] for row in rows],
             "contribution": contribution,
         }
     )
@@ -112,13 +113,11 @@ def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> 
 class _Account:
     """The summands of the similarities of a history and a candidate, which is the last of `rows`."""
 
-    def __init__(
-        self, model: Model, rows: np.ndarray, rest: tuple[np.ndarray, np.ndarray, np.ndarray]
-    ) -> None:
+    def __init__(self, model: Model, rows: np.ndarray, rest: dict[str, np.ndarray]) -> None:
         parameters = model.parameters()
         arrays = parameters.arrays
-        self.model, self.rows, self.featurizer, self.rest = model, rows, parameters.featurizer(), rest
-        self.weight = float(model.rescorer.weights[0])
+        self.model, self.rows, self.featurizer, self.rest = model, rows, parameters.featurizer, rest
+        self.weight = float(model.rescorer.weights["embedding"])
         self.entities = model.graph().entities.select(["type", "key", "label"])
         self.features = self._features()
         #: what a neighbour adds for a weight of one; shape (n_columns, dim)
@@ -129,23 +128,22 @@ class _Account:
 
     def sources(self, user: np.ndarray, boost: float) -> pd.DataFrame:
         """What each source of the candidate adds to the score."""
-        row, length = self.rows[-1], max(float(self.model.lengths[self.rows[-1]]), 1e-12)
+        row, length = self.rows[-1], max(float(self.model.items.lengths[self.rows[-1]]), 1e-12)
         neighbors = self.features.neighbors[[len(self.rows) - 1]]
         graph = neighbors.data * (self.messages[neighbors.indices] @ user) / length
-        identity = float(self.identity[row] @ user) / length if self.model.trained[row] else 0.0
-        text = float(self.model.vectors[row] @ user) - float(graph.sum()) - identity
+        identity = float(self.identity[row] @ user) / length if self.model.items.trained[row] else 0.0
+        text = float(self.model.items.vectors[row] @ user) - float(graph.sum()) - identity
         relation, entity = (
             part[neighbors.indices] for part in (self.features.relation, self.features.entity)
         )
         frame = self._described(np.full(neighbors.nnz, len(self.rows) - 1), relation, entity)
         frame["contribution"] = self.weight * graph.astype(np.float64)
-        frame = _summed(pd.concat([frame, self._shared_sources()]) if self.rest[0].any() else frame)
+        frame = _summed(pd.concat([frame, self._shared_sources()]) if self.rest["graph"].any() else frame)
         frame.insert(0, "source", "graph")
-        _, by_text, by_co_occurrence = (float(part.sum()) for part in self.rest)
         others = {
-            "text": self.weight * text + by_text,
+            "text": self.weight * text + float(self.rest["text"].sum()),
             "identity": self.weight * identity,
-            "co_occurrence": by_co_occurrence,
+            "co_occurrence": float(self.rest["co_occurrence"].sum()),
             "new": boost,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
@@ -155,7 +153,7 @@ class _Account:
 
     def paths(self, shares: np.ndarray) -> pd.DataFrame:
         """The part of the score that passes through each entity that a history item and the candidate share."""
-        lengths = np.maximum(self.model.lengths[self.rows], 1e-12)
+        lengths = np.maximum(self.model.items.lengths[self.rows], 1e-12)
         scaled = sp.diags(1 / lengths) @ self.features.neighbors
         candidate, history = scaled[[-1]].tocoo(), scaled[:-1].tocoo()
         relation, entity = self.features.relation, self.features.entity
@@ -167,18 +165,19 @@ class _Account:
         )
         frame = self._paths(history.row[far], relation[theirs], relation[mine], entity[theirs], entity[mine])
         frame["contribution"] = contribution
-        return _summed(pd.concat([frame, self._shared_paths()]) if self.rest[0].any() else frame)
+        return _summed(pd.concat([frame, self._shared_paths()]) if self.rest["graph"].any() else frame)
 
     def _shared(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of the similarity of neighbours: position in the history, relation, entity and contribution of each."""
-        rescorer = self.model.rescorer
-        graph = rescorer.graph[self.rows]
+        scorer = self.model.rescorer.scorers["graph"]
+        assert isinstance(scorer, GraphScorer)
+        graph = scorer.neighbors[self.rows]
         shared = graph[:-1].multiply(graph[[-1]]).tocoo()
-        weight = self.model.history_weight[self.rows[:-1]]
+        weight = self.model.user_encoder.history_weight[self.rows[:-1]]
         # the weights are the same within a history item, so its part is shared out in proportion
         sums = np.asarray(shared.sum(axis=1)).ravel()
-        scale = np.divide(self.rest[0], sums, out=np.zeros(len(weight)), where=sums != 0)
-        relation, entity = self.featurizer.pairs(rescorer.columns[shared.col])
+        scale = np.divide(self.rest["graph"], sums, out=np.zeros(len(weight)), where=sums != 0)
+        relation, entity = self.featurizer.pairs(scorer.columns[shared.col])
         return shared.row, relation, entity, scale[shared.row] * shared.data
 
     def _shared_sources(self) -> pd.DataFrame:
@@ -209,12 +208,12 @@ class _Account:
         frame.loc[apart, ["key", "label"]] = (frame["key"] + " ~ " + own["key"])[apart]
         frame["relation"] = own["relation"]
         items = self.rows[:-1][position]
-        frame.insert(0, "item_id", [self.model.items[row] for row in items])
-        frame.insert(1, "item", [self.model.labels[row] for row in items])
+        frame.insert(0, "item_id", [self.model.items.ids[row] for row in items])
+        frame.insert(1, "item", [self.model.items.labels[row] for row in items])
         return frame
 
     def _features(self) -> ItemFeatures:
-        distinct, back = np.unique(self.model.entities[self.rows], return_inverse=True)
+        distinct, back = np.unique(self.model.items.entities[self.rows], return_inverse=True)
         return self.featurizer.features(self.model.graph(), distinct).take(back)
 
     def _described(self, rows: np.ndarray, relation: np.ndarray, entity: np.ndarray) -> pd.DataFrame:
@@ -233,7 +232,8 @@ class _Account:
         if entity >= len(self.featurizer.entities):
             value = self.numbers[row, relation]
             return NUMBER, value, value
-        facts = self.entities.slice(int(self.featurizer.entities[entity]), 1).to_pylist()[0]
+        (row_in_graph,) = self.model.graph().ids([self.featurizer.entities[entity]])
+        facts = self.entities.slice(int(row_in_graph), 1).to_pylist()[0]
         return facts["type"], facts["key"], facts["label"]
 
     @cached_property
@@ -241,7 +241,7 @@ class _Account:
         """The numbers of each position of `self.rows`, by predicate."""
         graph = self.model.graph()
         dates = graph.mapping.date_predicates
-        distinct, back = np.unique(self.model.entities[self.rows], return_inverse=True)
+        distinct, back = np.unique(self.model.items.entities[self.rows], return_inverse=True)
         named: dict[tuple[int, str], str] = {}
         for predicate in self.featurizer.bins:
             texts = [""] * len(distinct)

@@ -1,13 +1,13 @@
-r"""What a user likes and dislikes as one history, with weights that may be negative.
+r"""Likes and dislikes of a user as one history, whose weights may be negative.
 
-Enters: matrices of liked and of disliked items. Leaves: a matrix that embeds, rescores and explains as a history does.
+Enters: ids or matrices of liked and of disliked items. Leaves: a matrix that is embedded, rescored and explained as a history.
 
 .. math::
     u \propto \frac{1}{\sum_{j \in L} h_j} \sum_{j \in L} h_j z_j
         - \frac{\gamma}{\beta} \frac{1}{\sum_{j \in D} h_j} \sum_{j \in D} h_j z_j
 
-This is relevance feedback_matrices of Rocchio 1971, without a first query; the proportion of the two weights is the one that
-Manning, Raghavan & Schütze 2008, "Introduction to Information Retrieval", section 9.1.1, call reasonable.
+This is the relevance feedback of Rocchio 1971, without an initial query. The ratio of the two weights is the one that Manning,
+Raghavan & Schütze 2008, "Introduction to Information Retrieval", section 9.1.1, call reasonable.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ DISLIKED = 0.2
 def relevance_profile(
     likes: sp.csr_matrix, dislikes: sp.csr_matrix, history_weight: np.ndarray
 ) -> sp.csr_matrix:
-    """Likes as 1; dislikes below 0, such that together they weigh a fifth of the likes; shape (n_users, n_items).
+    """Likes as 1; dislikes below 0, so that together they weigh a fifth of the likes; shape (n_users, n_items).
 
-    Who likes nothing is no further than that from nothing: such a row is empty.
+    Without likes there is no direction to move away from, so such a row is empty.
 
     Args:
         likes: ones; shape (n_users, n_items).
         dislikes: ones, none where `likes` has one; shape (n_users, n_items).
-        history_weight: what each item counts for in a history; shape (n_items,).
+        history_weight: weight of each item in a history; shape (n_items,).
     """
     if not dislikes.nnz:
         return likes
@@ -47,7 +47,7 @@ def relevance_profile(
     return both
 
 
-#: what becomes of the stored history of a user of whom a history is given
+#: how a given history and the stored one of the same user are combined
 KnownUserPolicy = Literal["merge", "replace"]
 
 
@@ -56,7 +56,7 @@ def history_matrix(
 ) -> sp.csr_matrix:
     """Lists of items as a matrix of ones, shape (len(histories), n_items); UnknownId as `known_rows`."""
     names = [name for history in histories for name in history]
-    rows, there = known_rows(model.item_rows, names, "item", model.items, on_unknown)
+    rows, there = known_rows(model.items.rows, names, "item", model.items.ids, on_unknown)
     owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
     bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
     return model.history_matrix(np.split(rows, bounds)[: len(histories)])
@@ -68,11 +68,11 @@ def feedback_matrices(
     dislikes: Sequence[Sequence[str]] | None,
     on_unknown: OnUnknown = "raise",
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """What is liked and what is disliked, as `history_matrix`.
+    """Liked and disliked items, each as `history_matrix`.
 
     Raises:
         UnknownId: An item is unknown.
-        ConfigError: An item is both liked and disliked, or there are more lists of one than of the other.
+        ConfigError: An item is both liked and disliked, or the numbers of lists differ.
     """
     dislikes = [()] * len(histories) if dislikes is None else dislikes
     check_length(histories, dislikes, "lists in `dislikes`")
@@ -80,7 +80,7 @@ def feedback_matrices(
     both = liked.multiply(disliked).tocoo()
     if both.nnz:
         raise ConfigError(
-            f"'{model.items[both.col[0]]}' is both liked and disliked.", "Leave one of the two out."
+            f"'{model.items.ids[both.col[0]]}' is both liked and disliked.", "Leave one of the two out."
         )
     return liked, disliked
 
@@ -88,13 +88,11 @@ def feedback_matrices(
 def with_stored(
     model: Model, users: Sequence[str], liked: sp.csr_matrix, disliked: sp.csr_matrix
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """What users like with what the model knows of them, and all that it knows them to have seen.
-
-    What is disliked now is liked no longer.
+    """Likes merged with the stored histories, and all stored interactions; disliked items are taken out of the likes.
 
     Args:
-        model: Knows some of the users.
-        users: A name a row.
+        model: Has histories of some of the users.
+        users: A name per row.
         liked: Ones; shape (len(users), n_items).
         disliked: Ones, none where `liked` has one; the same shape.
     """
@@ -102,14 +100,14 @@ def with_stored(
     known = np.flatnonzero(rows >= 0)
     shape = (len(rows), len(model.users))
     chosen = sp.csr_matrix((np.ones(len(known), np.float32), (known, rows[known])), shape)
-    both = liked.maximum(chosen @ model.histories)
+    both = liked.maximum(chosen @ model.liked)
     both = (both - both.multiply(disliked)).tocsr()
     both.eliminate_zeros()
     return both, (chosen @ model.seen).tocsr()
 
 
 def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:
-    """Refuse lists of another number than there are histories."""
+    """ConfigError when there are more or fewer lists than histories."""
     if len(histories) != len(others):
         raise ConfigError(
             f"There are {len(histories):,} histories but {len(others):,} {what}.",
@@ -118,10 +116,10 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
 
 
 def checked_policy(choice: KnownUserPolicy) -> KnownUserPolicy:
-    """The choice; ConfigError when there is no such."""
+    """The policy; ConfigError when it is none of `KnownUserPolicy`."""
     if choice not in get_args(KnownUserPolicy):
         raise ConfigError(
-            f"'{choice}' is nothing to do with the histories of known users.",
+            f"known_users is '{choice}'.",
             f"Choose one of {', '.join(get_args(KnownUserPolicy))}.",
         )
     return choice

@@ -1,6 +1,6 @@
-"""From the user's strings to rows of a model.
+"""Ids of users and items as rows of a model.
 
-Enters: ids in the user's own strings, conditions. Leaves: rows of items and users, or an error that names the nearest.
+Enters: ids in the user's own strings. Leaves: rows, or an error that names the most similar ids.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def known_rows(
     known: Vocabulary,
     on_unknown: OnUnknown,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the known ones among `ids`, and where in `ids` they stand.
+    """Rows of the known ids, and their positions in `ids`.
 
     Raises:
-        UnknownId: One is unknown, and `on_unknown` is "raise".
+        UnknownId: An id is unknown, and `on_unknown` is "raise".
     """
     ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
     rows = rows_of(ids)
@@ -35,7 +35,7 @@ def known_rows(
     if len(unknown) and on_unknown == "raise":
         name = ids[unknown[0]]
         others = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
-        raise UnknownId(f"There is no {what} '{name}'{others} in the model.", _way_out(name, what, known))
+        raise UnknownId(f"There is no {what} '{name}'{others} in the model.", _remedy(name, what, known))
     there = np.flatnonzero(rows >= 0)
     return rows[there], there
 
@@ -46,10 +46,10 @@ def user_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise")
 
 
 def item_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
-    """Rows of items, also by a name that was merged away; UnknownId as `known_rows`."""
-    return known_rows(model.item_rows, ids, "item", model.items, on_unknown)[0]
+    """Rows of items, by their aliases too; UnknownId as `known_rows`."""
+    return known_rows(model.items.rows, ids, "item", model.items.ids, on_unknown)[0]
 
 
-def _way_out(name: str, what: str, vocabulary: Vocabulary) -> str:
+def _remedy(name: str, what: str, vocabulary: Vocabulary) -> str:
     close = did_you_mean(name, vocabulary.sorted_labels)
     return close if what == "item" else f"{close} For a new user, give the history instead."

@@ -1,6 +1,6 @@
-"""Questions to a trained model: lists for users, histories and texts; what is near.
+"""Queries to a trained model: lists for users, histories and texts; nearest items and users.
 
-Enters: ids, histories and texts in the user's own strings, and limits to what a list may hold. Leaves: frames.
+Enters: ids, histories and texts in the user's own strings, and a `Request` or its options as keywords. Leaves: frames.
 Nothing is written.
 """
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from kgrec.encode.text import TextEncoder
+from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
 from kgrec.recommend.feedback import (
     KnownUserPolicy,
@@ -24,13 +25,17 @@ from kgrec.recommend.feedback import (
     relevance_profile,
     with_stored,
 )
-from kgrec.recommend.filters import Filters, checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
+from kgrec.recommend.request import Request, merged
 from kgrec.recommend.results import ranked_frame
 
 
 class Queries(ABC):
-    """The part of a recommender that answers."""
+    """The queries of a recommender.
+
+    Options of a list are keywords, or a `Request` that holds all of them: `recommend(users, k=5, deny=["i1"])` and
+    `recommend(users, request=Request(k=5, deny=["i1"]))` are the same. Giving both is a ConfigError.
+    """
 
     @property
     @abstractmethod
@@ -38,8 +43,8 @@ class Queries(ABC):
         """The trained model."""
 
     @abstractmethod
-    def _encoder(self) -> TextEncoder | None:
-        """The text encoder that the model was trained with."""
+    def _encoder(self, model: Model) -> TextEncoder | None:
+        """The text encoder that a model was trained with."""
 
     def recommend(
         self,
@@ -53,23 +58,25 @@ class Queries(ABC):
         min_score: float | None = None,
         new_item_boost: float = 0.0,
         on_unknown: OnUnknown = "raise",
+        request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The best items of known users.
+        """The best items for known users.
 
-        A user without a positive interaction gets what most people take.
+        A user without positive interactions gets the items nearest to the mean user vector.
 
         Args:
             users: Their ids.
-            k: Items a user; fewer only where fewer are allowed.
-            exclude_seen: Leave out what the user has interacted with.
+            k: Items per user; fewer only where fewer are allowed.
+            exclude_seen: Leave out the items that the user has interacted with.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items, such as "genres = Horror and year >= 1990".
-            min_score: What a score must reach; the ranks of the others stay.
-            new_item_boost: Is added to the score of items that training did not know; below 0 they sink.
+            min_score: Lowest score that is returned; ranks do not change.
+            new_item_boost: Added to the score of items without interactions at training; below 0 they sink.
             on_unknown: "raise", or "skip" unknown users and items, and let an unknown value of a condition match nothing.
-            arrow: Give an Arrow table instead of a pandas frame.
+            request: The options from `k` to `on_unknown` as one object.
+            arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
             Columns user_id, item_id, score (a weighted mean of cosines) and rank (from 1), sorted by user as given
@@ -77,13 +84,17 @@ class Queries(ABC):
 
         Raises:
             UnknownId: A user, an item, or a value of the condition is unknown.
-            ConfigError: `k` is below 1, the boost is no number, or the condition cannot be read.
+            ConfigError: An option is not valid, or the condition cannot be parsed.
         """
-        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
-        known = user_rows(model, users, on_unknown)
+        request = merged(
+            request,
+            Request(k, candidates, deny, where, min_score, exclude_seen, new_item_boost, on_unknown),
+        )
+        model = self.model
+        known = user_rows(model, users, request.on_unknown)
         names = model.users.labels.take(pa.array(known))
-        seen = model.seen[known] if exclude_seen else None
-        return _ranked(model, model.histories[known], seen, names, limits, new_item_boost, arrow)
+        seen = model.seen[known] if request.exclude_seen else None
+        return _ranked(model, model.histories.take(known), seen, names, request, arrow)
 
     def recommend_for_history(
         self,
@@ -100,25 +111,27 @@ class Queries(ABC):
         min_score: float | None = None,
         new_item_boost: float = 0.0,
         on_unknown: OnUnknown = "raise",
+        request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The best items for histories, of users that training never saw, or that have gone on since.
+        """The best items for histories: of users unknown to training, or of known users with newer interactions.
 
         Args:
-            histories: Item ids that are liked, a list a user; an empty one gets what most people take.
-            k: Items a user.
-            dislikes: Item ids that are not, a list a user: they are left out, and what is like them sinks.
-            users: Their names; None: they are nobody known, and named "0", "1", ...
-            known_users: What becomes of the history that the model has of one of `users`: "merge" adds the given one,
-                where what is disliked now is liked no longer; "replace" lets the given one alone count.
-            exclude_seen: Leave out the items of the history, and with "merge" what the model knows to be seen.
+            histories: Ids of liked items, one list per user; an empty history gets the items nearest to the mean user vector.
+            k: Items per user.
+            dislikes: Ids of disliked items, one list per user: they are left out, and similar items sink.
+            users: Their names; None: the users are unknown, and named "0", "1", ...
+            known_users: How the given history and the stored one of a known user are combined: "merge" adds the given one,
+                where a disliked item is no longer liked; "replace" uses the given one alone.
+            exclude_seen: Leave out the items of the history, and with "merge" those that the model has as seen.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
-            min_score: What a score must reach.
+            min_score: Lowest score that is returned.
             new_item_boost: As for `recommend`.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
-            arrow: Give an Arrow table instead of a pandas frame.
+            request: The options of a list as one object, as for `recommend`.
+            arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
             As `recommend`.
@@ -128,17 +141,21 @@ class Queries(ABC):
             ConfigError: `users` or `dislikes` is of another length than `histories`, an item is both liked and
                 disliked, or as `recommend`.
         """
-        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
+        request = merged(
+            request,
+            Request(k, candidates, deny, where, min_score, exclude_seen, new_item_boost, on_unknown),
+        )
+        model = self.model
         names = [str(n) for n in range(len(histories))] if users is None else list(users)
         check_length(histories, names, "names in `users`")
-        liked, disliked = feedback_matrices(model, histories, dislikes, on_unknown)
-        seen = liked + disliked if exclude_seen else disliked
+        liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown)
+        seen = liked + disliked if request.exclude_seen else disliked
         if checked_policy(known_users) == "merge" and users is not None:
             liked, stored = with_stored(model, names, liked, disliked)
-            seen = (seen + stored).tocsr() if exclude_seen else disliked
-        history = relevance_profile(liked, disliked, model.history_weight)
+            seen = (seen + stored).tocsr() if request.exclude_seen else disliked
+        profile = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         return _ranked(
-            model, history, seen, pa.array(names, pa.large_string()), limits, new_item_boost, arrow
+            model, Histories.of_matrix(profile), seen, pa.array(names, pa.large_string()), request, arrow
         )
 
     def recommend_for_text(
@@ -151,19 +168,21 @@ class Queries(ABC):
         where: str | None = None,
         min_score: float | None = None,
         on_unknown: OnUnknown = "raise",
+        request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
         """The items that texts describe, such as "slow science fiction about memory".
 
         Args:
-            texts: What is looked for.
-            k: Items a text.
+            texts: Descriptions of the items to find.
+            k: Items per text.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
-            min_score: What a score must reach.
+            min_score: Lowest score that is returned.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
-            arrow: Give an Arrow table instead of a pandas frame.
+            request: The options of a list as one object, as for `recommend`; without `new_item_boost`.
+            arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
             Columns text, item_id, score (three parts the cosine of the texts, one part that of the embeddings) and rank.
@@ -175,13 +194,16 @@ class Queries(ABC):
         """
         from kgrec.recommend.text_query import encoded, ranked
 
-        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
+        keywords = Request(k, candidates, deny, where, min_score, on_unknown=on_unknown)
+        request = merged(request, keywords)
+        request.refuse(["new_item_boost"], "texts")
+        model = self.model
         texts = [texts] if isinstance(texts, str) else list(texts)
-        length, only = limits.length(len(model.items)), limits.rows(model)
-        found, scores = ranked(model, encoded(model, texts, self._encoder()), length, only)
+        length, only = request.length(len(model.items)), request.rows(model)
+        found, scores = ranked(model, encoded(model, texts, self._encoder(model)), length, only)
         names = pa.array(texts, pa.large_string())
         return ranked_frame(
-            "text", names, "item_id", model.items, found, scores, min_score=min_score, arrow=arrow
+            "text", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=arrow
         )
 
     def similar_items(
@@ -194,19 +216,21 @@ class Queries(ABC):
         where: str | None = None,
         min_score: float | None = None,
         on_unknown: OnUnknown = "raise",
+        request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The items nearest to each of `items`, itself left out.
+        """The items nearest to each of `items`, which itself is left out.
 
         Args:
             items: Their ids.
-            k: Items an item.
+            k: Similar items per item.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
-            min_score: What a score must reach.
+            min_score: Lowest score that is returned.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
-            arrow: Give an Arrow table instead of a pandas frame.
+            request: The options of a list as one object, as for `recommend`; without `new_item_boost`.
+            arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
             Columns item_id, similar_id, score (a cosine) and rank.
@@ -215,15 +239,25 @@ class Queries(ABC):
             UnknownId: An item, or a value of the condition, is unknown.
             ConfigError: As `recommend`.
         """
-        model, limits = self.model, Filters(k, candidates, deny, where, min_score, on_unknown)
-        rows = item_rows(model, items, on_unknown)
-        length = limits.length(len(model.items))
+        keywords = Request(k, candidates, deny, where, min_score, on_unknown=on_unknown)
+        request = merged(request, keywords)
+        request.refuse(["new_item_boost"], "similar items")
+        model = self.model
+        rows = item_rows(model, items, request.on_unknown)
+        length = request.length(len(model.items))
         found, scores = model.index.search(
-            model.vectors[rows], length, exclude=[row[None] for row in rows], only=limits.rows(model)
+            model.items.vectors[rows], length, exclude=[row[None] for row in rows], only=request.rows(model)
         )
-        names = model.items.labels.take(pa.array(rows))
+        names = model.items.ids.take(rows)
         return ranked_frame(
-            "item_id", names, "similar_id", model.items, found, scores, min_score=min_score, arrow=arrow
+            "item_id",
+            names,
+            "similar_id",
+            model.items.ids,
+            found,
+            scores,
+            min_score=request.min_score,
+            arrow=arrow,
         )
 
     def similar_users(
@@ -233,38 +267,55 @@ class Queries(ABC):
         *,
         min_score: float | None = None,
         on_unknown: OnUnknown = "raise",
+        request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The known users nearest to each of `users`, itself left out; those without a positive interaction are near to nobody.
+        """The known users nearest to each of `users`, who is left out; users without positive interactions are in no list.
+
+        Args:
+            users: Their ids.
+            k: Similar users per user.
+            min_score: Lowest score that is returned.
+            on_unknown: "raise", or "skip" unknown users.
+            request: These options as one object; options about items are refused.
+            arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
             Columns user_id, similar_id, score (a cosine) and rank.
 
         Raises:
             UnknownId: A user is unknown.
-            ConfigError: `k` is below 1.
+            ConfigError: An option is not valid.
         """
+        request = merged(request, Request(k, min_score=min_score, on_unknown=on_unknown))
+        request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
         model = self.model
-        rows = user_rows(model, users, on_unknown)
-        found, scores = model.near_users(rows, Filters(k).length(len(model.users)))
+        rows = user_rows(model, users, request.on_unknown)
+        found, scores = model.near_users(rows, request.length(len(model.users)))
         names = model.users.labels.take(pa.array(rows))
         return ranked_frame(
-            "user_id", names, "similar_id", model.users, found, scores, min_score=min_score, arrow=arrow
+            "user_id",
+            names,
+            "similar_id",
+            model.users,
+            found,
+            scores,
+            min_score=request.min_score,
+            arrow=arrow,
         )
 
 
 def _ranked(
     model: Model,
-    histories: sp.csr_matrix,
+    histories: Histories,
     seen: sp.csr_matrix | None,
     names: pa.Array,
-    limits: Filters,
-    new_item_boost: float,
+    request: Request,
     arrow: bool,
 ) -> Any:
     exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
-    length, only = limits.length(len(model.items)), limits.rows(model)
-    found, scores = model.ranked(histories, length, exclude, only, checked_boost(new_item_boost))
+    length, only = request.length(len(model.items)), request.rows(model)
+    found, scores = model.ranked(histories, length, exclude, only, request.new_item_boost)
     return ranked_frame(
-        "user_id", names, "item_id", model.items, found, scores, min_score=limits.min_score, arrow=arrow
+        "user_id", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=arrow
     )

@@ -1,46 +1,56 @@
-"""The recommender: train once, then ask for items, users, explanations; add, update and remove items at any time.
+"""The recommender: train once, then request items, users, explanations; add, update and remove items at any time.
 
-Enters: a KnowledgeGraph, ids and histories in the user's own strings. Leaves: frames and
-embeddings. Writes and reads model/.
+Enters: a KnowledgeGraph, ids and histories in the user's own strings. Leaves: frames and embeddings. Writes and reads model/.
+
+A `Recommender` holds one model, which never changes. Each query takes it once, so its answer belongs to one model. A change makes
+another model and puts that in its place; changes wait for each other, queries wait for nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from kgrec.config import Config
-from kgrec.encode.text import SentenceEncoder, TextEncoder, TextProgress
+from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress
+from kgrec.encode.user_encoder import units
 from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
-from kgrec.graph.interactions import given, held_out_of
+from kgrec.graph.histories import Histories
+from kgrec.graph.interactions import Interactions, given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
-from kgrec.model.model import Model, units
+from kgrec.model.model import Model
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
-from kgrec.recommend.filters import checked_boost
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
+from kgrec.recommend.request import checked_boost
 from kgrec.recommend.results import Added, Embeddings, Removed, Updated
+from kgrec.recommend.sending import check_seal, folder_to_send
+from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
 
 if TYPE_CHECKING:
     from kgrec.model.item_updates import ItemUpdates
     from kgrec.recommend.explain import Explanation
     from kgrec.train.checkpoint import Checkpoint
-    from kgrec.train.progress import OnEpoch
+    from kgrec.train.progress import OnEpoch, TrainingWatcher
 
 logger = logging.getLogger(__name__)
 
 
 class Recommender(Queries):
-    """A knowledge-graph recommender.
+    """A knowledge-graph recommender, safe to share between threads.
+
+    A recommender that was loaded or saved, and not changed since, is pickled as the path of its folder. A copy shares the model,
+    which never changes, and later changes of one do not reach the other.
 
     Args:
         config: Options of all stages.
@@ -55,7 +65,11 @@ class Recommender(Queries):
         self.config = config or Config()
         self._text_encoder = text_encoder
         self._fitted: Model | None = None
-        self._folder: Path | None = None
+        #: the folder that it was loaded from or saved to, and the model in there
+        self._stored: tuple[Path, weakref.ref[Model]] | None = None
+        #: the encoder of the options `text` of a model
+        self._configured: tuple[TextConfig, TextEncoder | None] | None = None
+        self._changes = OneAtATime("this recommender")
 
     def fit(
         self,
@@ -73,49 +87,72 @@ class Recommender(Queries):
             graph: Holds the items, and the interactions unless they are given.
             interactions: A frame with user_id and item_id.
             valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
-                epochs; None: a share of each user's is held out.
-            checkpoint: Keeps the state of the training, for one that is cut off.
-            on_text: Is told how many texts are encoded.
-            on_epoch: Is told of each epoch.
+                epochs; None: a share of each user's interactions is held out.
+            checkpoint: Keeps the state of the training, so that an interrupted one can resume.
+            on_text: Called with the number of encoded texts and of all texts.
+            on_epoch: Called after each epoch.
 
         Raises:
             EncoderNotFound: The text encoder cannot be loaded.
             TrainingError: There is no item to learn.
             SourceError: None of the held-out interactions can be used.
         """
-        from kgrec.train.fit import fit_model
         from kgrec.train.progress import TrainingWatcher
 
-        config = self.config
-        log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
-        held_out = None if valid is None else held_out_of(valid, log)
-        watcher = TrainingWatcher(on_text, on_epoch)
-        own = self._text_encoder is not None and config.text.model != "none"
-        encoder = self._text_encoder if own else _configured(config)
-        fitted = fit_model(graph, log, config, encoder, watcher, held_out, checkpoint)
-        self._fitted, self._folder = replace(fitted, own_text_encoder=own), None
+        with self._changes.turn():
+            log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
+            held_out = None if valid is None else held_out_of(valid, log)
+            watcher = TrainingWatcher(on_text, on_epoch)
+            fitted = self._trained(graph, log, held_out, watcher, checkpoint)
+            self._fitted, self._stored = fitted, None
         return self
+
+    def _trained(
+        self,
+        graph: KnowledgeGraph,
+        log: Interactions,
+        held_out: Interactions | None,
+        watcher: TrainingWatcher,
+        checkpoint: Checkpoint | None,
+    ) -> Model:
+        from kgrec.train.fit import fit_model
+
+        config = self.config
+        own = self._text_encoder is not None and config.text.model != "none"
+        encoder = self._text_encoder if own else _configured(config.text)
+        fitted = fit_model(graph, log, config, encoder, watcher, held_out, checkpoint)
+        return replace(fitted, own_text_encoder=own)
 
     @property
     def model(self) -> Model:
-        """The trained model.
+        """The trained model, which never changes: a change of the recommender puts another one in its place.
 
         Raises:
             TrainingError: `fit` was not called.
         """
-        if self._fitted is None:
+        fitted = self._fitted
+        if fitted is None:
             raise TrainingError(
                 "This recommender is not trained.", "Call fit(graph), or Recommender.load(folder)."
             )
-        return self._fitted
+        return fitted
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the model as it is; None when it was never saved, or changed since."""
+        stored = self._stored
+        return stored[0] if stored is not None and stored[1]() is self._fitted else None
 
     @property
     def item_embeddings(self) -> Embeddings:
-        """Vectors of all items that may be recommended, those added included."""
+        """Vectors of all items that may be recommended, added ones included."""
         model = self.model
-        if model.offered is None:
-            return Embeddings(model.items, model.vectors)
-        return Embeddings(Vocabulary(model.items.labels.take(model.offered)), model.vectors[model.offered])
+        if model.items.offered is None:
+            return Embeddings(model.items.ids, model.items.vectors.whole)
+        return Embeddings(
+            Vocabulary(model.items.ids.take(model.items.offered)),
+            model.items.vectors[model.items.offered],
+        )
 
     @property
     def user_embeddings(self) -> Embeddings:
@@ -128,21 +165,22 @@ class Recommender(Queries):
     ) -> np.ndarray:
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
         model = self.model
-        return model.user_vectors(history_matrix(model, histories, on_unknown))
+        return model.user_vectors(Histories.of_matrix(history_matrix(model, histories, on_unknown)))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
 
         Args:
             rows: As `add_items` takes them.
-            on_text: Is told how many texts are encoded.
+            on_text: Called with the number of encoded texts and of all texts.
 
         Raises:
             SourceError: The rows are not as the mapping says.
         """
         from kgrec.model.item_updates import read_updates
 
-        new = read_updates(self.model, rows, self._encoder(), on_text)
+        model = self.model
+        new = read_updates(model, rows, self._encoder(model), on_text)
         if new.others:
             logger.warning(
                 "%d items are known already and were left out: see item_embeddings.", len(new.others)
@@ -150,34 +188,34 @@ class Recommender(Queries):
         return Embeddings(new.ids, units(new.vectors)[0])
 
     def add_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Added:
-        """Make new items recommendable at once, without training; removed ones too, in the place that they had.
+        """Make new items recommendable at once, without training. Removed items return to the place that they had.
 
         Args:
             rows: A folder with files laid out as the mapping says; or a frame of the only item
                 type; or frames by node type; or a graph of such rows, as `Fold.later` is. Rows of items that the
                 model offers are left out.
-            on_text: Is told how many texts are encoded.
+            on_text: Called with the number of encoded texts and of all texts.
 
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        new = self._put_in(rows, on_text, update=False)
+        new, _ = self._put_in(rows, on_text, update=False)
         return Added(
             new.ids.tolist(), new.labels, new.linked, new.words, new.bare, new.report, known=new.others
         )
 
     def update_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Updated:
-        """Give known items the content that rows say, without training; what their users taught stays.
+        """Give known items the content of their rows, without training; what their users taught stays.
 
         Args:
-            rows: As `add_items` takes them. A row says all of its columns anew; of edges and RDF those relations and
-                predicates that are there for the item. Rows of items that the model does not offer are left out.
-            on_text: Is told how many texts are encoded.
+            rows: As `add_items` takes them. A row replaces all columns of its item; edges and RDF replace the relations and
+                predicates that they have for the item. Rows of items that the model does not offer are left out.
+            on_text: Called with the number of encoded texts and of all texts.
 
         Raises:
             SourceError: The rows are not as the mapping says.
         """
-        new = self._put_in(rows, on_text, update=True)
+        new, model = self._put_in(rows, on_text, update=True)
         return Updated(
             new.ids.tolist(),
             new.labels,
@@ -187,47 +225,50 @@ class Recommender(Queries):
             new.report,
             same=new.same,
             unknown=new.others,
-            reached=[] if new.reached is None else [self.model.items[row] for row in new.reached.rows],
+            reached=[] if new.reached is None else [model.items.ids[row] for row in new.reached.rows],
         )
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
-        """Recommend some items no longer; in histories they go on to count.
+        """Stop recommending some items; in histories they still count.
 
         Args:
             items: Their ids.
-            on_unknown: "raise", or "skip" those that the model does not know.
+            on_unknown: "raise", or "skip" ids that the model does not know.
 
         Raises:
             UnknownId: An item is unknown; none is removed then.
         """
-        model = self.model
-        rows = np.unique(item_rows(model, items, on_unknown))
-        before = np.isin(rows, model.removed)
-        gone = rows[~before]
-        if len(gone):
-            self._fitted = model.without(gone)
-        labels = [model.labels[row] for row in gone]
-        return Removed([model.items[row] for row in gone], labels, [model.items[row] for row in rows[before]])
+        with self._changes.turn():
+            model = self.model
+            rows = np.unique(item_rows(model, items, on_unknown))
+            before = np.isin(rows, model.items.removed)
+            gone = rows[~before]
+            if len(gone):
+                self._fitted = model.without(gone)
+        labels = [model.items.labels[row] for row in gone]
+        return Removed(
+            [model.items.ids[row] for row in gone], labels, [model.items.ids[row] for row in rows[before]]
+        )
 
     def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
-        """Why `item` has its score for `user`, in parts that sum to it.
+        """The score of `item` for `user`, in parts that sum to it.
 
         Args:
             user: A known user.
             item: Any item of the model.
-            new_item_boost: As for `recommend`: a part of its own.
+            new_item_boost: As for `recommend`; it is a part of its own.
 
         Raises:
             UnknownId: The user or the item is unknown.
         """
         model = self.model
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories[[row]], item, user, new_item_boost)
+        return _explained(model, model.histories.take(np.array([row])), item, user, new_item_boost)
 
     def explain_history(
         self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
     ) -> Explanation:
-        """Why `item` has its score for a user with this history, and these dislikes.
+        """The score of `item` for a user with this history and these dislikes, in parts that sum to it.
 
         Raises:
             UnknownId: An item is unknown.
@@ -235,13 +276,13 @@ class Recommender(Queries):
         """
         model = self.model
         liked, disliked = feedback_matrices(model, [history], [dislikes])
-        history_of_both = relevance_profile(liked, disliked, model.history_weight)
-        return _explained(model, history_of_both, item, "", new_item_boost)
+        history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
+        return _explained(model, Histories.of_matrix(history_of_both), item, "", new_item_boost)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
         model = self.model
-        return model.labels[int(item_rows(model, [item])[0])]
+        return model.items.label(int(item_rows(model, [item])[0]))
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.
@@ -250,14 +291,14 @@ class Recommender(Queries):
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
-        self._fitted = storage.save(self.model, Path(folder))
-        self._folder = Path(folder).absolute()
+        with self._changes.turn():
+            self._hold(storage.save(self.model, Path(folder)), Path(folder))
 
     def reload(self) -> bool:
-        """Take what is in the model's folder now, if another process replaced it; a question under way ends on the old one.
+        """Take the model that is in the folder now, if another process replaced it; a running query finishes on the old one.
 
-        When nothing was replaced, this reads the manifest and no more, and changes that are not saved stay. Else they
-        are gone, since they were made to a model that is no longer there.
+        When nothing was replaced, only the manifest is read, and changes that are not saved stay. Otherwise they are lost,
+        because they were made to a model that is no longer there.
 
         Returns:
             Whether it was replaced.
@@ -266,21 +307,20 @@ class Recommender(Queries):
             ArtifactError: The folder is not there, of another version, or corrupt; the model stays as it was.
             ConfigError: This recommender was neither loaded nor saved.
         """
-        if self._folder is None:
-            raise ConfigError(
-                "There is no folder to reload from.", "Load the recommender from one, or save it first."
-            )
-        known = self.model.origin
-        if known is not None and artifacts.current(self._folder, "model") == known[1]:
-            return False
-        model = storage.load(self._folder)
-        if model.config.text != self.config.text:
-            self.__dict__.pop("_configured_encoder", None)
-        self.config, self._fitted = model.config, model
+        with self._changes.turn():
+            if self._stored is None:
+                raise ConfigError(
+                    "There is no folder to reload from.", "Load the recommender from one, or save it first."
+                )
+            folder, known = self._stored[0], self.model.origin
+            if known is not None and artifacts.current(folder, "model") == known[1]:
+                return False
+            self._hold(storage.load(folder), folder)
+            self.config = self.model.config
         return True
 
     @classmethod
-    def load(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> Recommender:
+    def load(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> Self:
         """Read model/; needs neither graph/ nor the sources.
 
         Raises:
@@ -288,40 +328,72 @@ class Recommender(Queries):
         """
         model = storage.load(Path(folder))
         recommender = cls(model.config, text_encoder=text_encoder)
-        recommender._fitted, recommender._folder = model, Path(folder).absolute()
+        recommender._hold(model, Path(folder))
+        # now, since the encoder may be in a relative folder
+        recommender._configured = (model.config.text, _configured(model.config.text))
         return recommender
 
-    def _put_in(self, rows: Any, on_text: TextProgress | None, *, update: bool) -> ItemUpdates:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its folder; ArtifactError where no folder holds this very model."""
+        fitted, stored, encoder = self._fitted, self._stored, self._text_encoder
+        if fitted is None:
+            return partial(type(self), self.config, text_encoder=encoder), ()
+        folder = stored[0] if stored is not None else None
+        saved = stored is not None and stored[1]() is fitted
+        place = folder_to_send(fitted, folder, saved=saved, own_text_encoder=encoder is not None)
+        return _received, (type(self), *place)
+
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _changes=OneAtATime("this recommender"))
+        return other
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def _hold(self, model: Model, folder: Path) -> None:
+        """Answer from a model that is in a folder."""
+        self._fitted, self._stored = model, (folder.absolute(), weakref.ref(model))
+
+    def _put_in(self, rows: Any, on_text: TextProgress | None, *, update: bool) -> tuple[ItemUpdates, Model]:
+        """Items that rows make new or other than they were, now in the model; and the model before."""
         from kgrec.model.item_updates import read_updates, with_updates
 
-        model = self.model
-        new = read_updates(model, rows, self._encoder(), on_text, update=update)
-        if len(new.ids):
-            self._fitted = with_updates(model, new)
-        return new
+        with self._changes.turn():
+            model = self.model
+            new = read_updates(model, rows, self._encoder(model), on_text, update=update)
+            if len(new.ids):
+                self._fitted = with_updates(model, new)
+        return new, model
 
-    def _encoder(self) -> TextEncoder | None:
-        """The text encoder that the model was trained with."""
+    def _encoder(self, model: Model) -> TextEncoder | None:
+        """The text encoder that a model was trained with."""
         if self._text_encoder is not None:
             return self._text_encoder
-        if self.model.own_text_encoder:
+        if model.own_text_encoder:
             raise EncoderNotFound(
                 "This model was trained with a text encoder of your own, which is not stored with it.",
                 "Pass it: Recommender.load(folder, text_encoder=...).",
             )
-        return self._configured_encoder
+        kept = self._configured
+        if kept is None or kept[0] != model.config.text:
+            kept = self._configured = (model.config.text, _configured(model.config.text))
+        return kept[1]
 
-    @cached_property
-    def _configured_encoder(self) -> TextEncoder | None:
-        return _configured(self.model.config)
 
-
-def _explained(model: Model, history: Any, item: str, user: str, new_item_boost: float) -> Explanation:
+def _explained(model: Model, history: Histories, item: str, user: str, new_item_boost: float) -> Explanation:
     from kgrec.recommend.explain import explain
 
     row = int(item_rows(model, [item])[0])
     return explain(model, history, row, user, checked_boost(new_item_boost))
 
 
-def _configured(config: Config) -> TextEncoder | None:
-    return None if config.text.model == "none" else SentenceEncoder(config.text)
+def _configured(config: TextConfig) -> TextEncoder | None:
+    return None if config.model == "none" else SentenceEncoder(config)
+
+
+def _received(kind: type[Recommender], folder: str, seal: str) -> Recommender:
+    recommender = kind.load(folder)
+    assert recommender.model.origin is not None
+    check_seal(Path(folder), recommender.model.origin[1], seal)
+    return recommender

@@ -1,6 +1,6 @@
-"""What a recommender gives: lists as frames, embeddings, what was added.
+"""Results of a recommender: lists as frames, embeddings, and summaries of changes.
 
-Enters: rows and scores that a search found. Leaves: pandas frames, Arrow tables, plain values. Writes nothing.
+Enters: rows and scores of a search. Leaves: pandas frames, Arrow tables, plain values. Writes nothing.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Placed:
-    """Items that rows brought, and what places each of them."""
+    """Items that rows added or changed, and the content that determines their vectors."""
 
     ids: list[str]
     labels: list[str]
-    #: neighbours in the graph that the model has a parameter for, of each item
+    #: number of neighbours in the graph that the model has a parameter for, per item
     linked: list[int]
-    #: words of text, of each item
+    #: number of words of text, per item
     words: list[int]
-    #: items without a known neighbour, a text, a number or a vector that the model reads
+    #: items without any content that the model reads: no known neighbour, text, number or vector
     bare: list[str]
-    #: what was read, dropped and merged, and where
+    #: rows that were read, dropped and merged, with their places
     report: Report = field(repr=False)
 
     def __len__(self) -> int:
@@ -55,27 +55,27 @@ class Placed:
 
 @dataclass(frozen=True)
 class Added(Placed):
-    """What `add_items` did."""
+    """Summary of `add_items`."""
 
-    #: items that the model offers already; their rows were left out
+    #: items that the model recommends already; their rows were left out
     known: list[str]
 
 
 @dataclass(frozen=True)
 class Updated(Placed):
-    """What `update_items` did."""
+    """Summary of `update_items`."""
 
-    #: items of which the rows say what is known
+    #: items whose rows change nothing
     same: list[str]
-    #: items that the model does not know or no longer offers; their rows were left out
+    #: items that the model does not know or no longer recommends; their rows were left out
     unknown: list[str]
-    #: other items that moved, for they are linked to what changed
+    #: other items whose vectors changed, because they are linked to a changed item
     reached: list[str]
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What `remove_items` did."""
+    """Summary of `remove_items`."""
 
     ids: list[str]
     labels: list[str]
@@ -101,13 +101,13 @@ def ranked_frame(
 
     Args:
         query_name: Column of `queries`.
-        queries: One a row of `found`.
-        result_name: Column of the items found.
+        queries: One per row of `found`.
+        result_name: Column of the found items.
         items: Names of the items.
         found: Rows of items, -1 where there is none; shape (n_queries, k).
         scores: Of these; same shape.
-        min_score: What is below is left out; ranks stay.
-        arrow: Give an Arrow table instead of a pandas frame.
+        min_score: Lowest score that is kept; ranks do not change.
+        arrow: Return an Arrow table instead of a pandas frame.
     """
     there = found >= 0
     if min_score is not None:
@@ -116,7 +116,7 @@ def ranked_frame(
     table = pa.table(
         {
             query_name: queries.take(pa.array(row)),
-            result_name: items.labels.take(pa.array(found[row, rank])),
+            result_name: items.take(found[row, rank]),
             "score": pa.array(scores[row, rank]),
             "rank": pa.array((rank + 1).astype(np.int32)),
         }

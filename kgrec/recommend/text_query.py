@@ -1,13 +1,13 @@
-r"""Free text as a question: the items whose text says it come first.
+r"""Free text as a query: items are ranked by their texts first.
 
 Enters: a model, texts, the encoder that the model was trained with. Leaves: the best rows and their scores.
 
 .. math::
     \mathrm{score}(q, i) = \tfrac{3}{4}\, t_q \cdot t_i + \tfrac{1}{4}\, \mathrm{normalize}(W t_q) \cdot z_i
 
-`t` is the text vector, centred and whitened as those of the items. It leads: an embedding is mostly about who takes what,
-and a short text says little of that. The embedding brings what the graph and the users know of an item whose text says
-it in other words. Every item is compared, so no filter can lose one.
+`t` is the text vector, centred and whitened as those of the items. It has the larger weight, because an embedding mostly
+encodes interactions, about which a short text says little. The embedding adds graph and interactions for items whose texts use
+other words. Every item is compared, so a filter never shortens a list.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import numpy as np
 
 from kgrec.encode.dense_features import TEXT, as_wide, text_vectors
 from kgrec.encode.text import TextEncoder
+from kgrec.encode.user_encoder import units
 from kgrec.errors import ConfigError
-from kgrec.model.model import Model, units
+from kgrec.model.model import Model
+from kgrec.rank.scorers import TextScorer
 
 #: of the score; cosines of texts spread about half as wide as those of embeddings, or less
 _TEXT_SHARE = 0.75
@@ -43,18 +45,18 @@ def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> 
     """Texts encoded and projected as an item's text is.
 
     Raises:
-        ConfigError: The model was trained without text, a text is empty, or the encoder is another than that of training.
+        ConfigError: The model was trained without text, a text is empty, or the encoder is not that of training.
     """
     parameters = model.parameters()
-    spreads = parameters.featurizer().whitenings
+    spreads = parameters.featurizer.whitenings
     if TEXT not in spreads or encoder is None:
         raise ConfigError(
-            "This model was trained without text, so it cannot be asked by text.",
+            "This model was trained without text, so it cannot recommend by text.",
             "Train it on items that have labels or texts, with text.model other than 'none'.",
         )
     for at, text in enumerate(texts):
         if not text.strip():
-            raise ConfigError(f"Text {at + 1} of {len(texts):,} is empty.", "Say what is looked for.")
+            raise ConfigError(f"Text {at + 1} of {len(texts):,} is empty.", "Describe the items to find.")
     names = list(spreads)
     first = sum(len(spreads[name].mean) for name in names[: names.index(TEXT)])
     width = len(spreads[TEXT].mean)
@@ -66,12 +68,12 @@ def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> 
 def ranked(
     model: Model, queries: TextQueries, k: int, only: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best `k` rows of each query and their scores, equal ones in the order of the items; both of shape (n_queries, k).
+    """The best `k` rows of each query and their scores, ties in the order of the items; both of shape (n_queries, k).
 
     Args:
         model: Holds the items.
         queries: As `encoded` gives them.
-        k: How many; where fewer rows are allowed, there are fewer columns.
+        k: Rows per query; where fewer are allowed, there are fewer columns.
         only: The only rows to rank.
     """
     rows = np.arange(len(model.items)) if only is None else only
@@ -86,12 +88,14 @@ def ranked(
 
 
 def _scores(model: Model, queries: TextQueries, some: slice, rows: np.ndarray) -> np.ndarray:
-    """Of some queries and all `rows`; a part of the items at a time, since their texts are kept in half precision."""
+    """Scores of some queries and all `rows`; some items at a time, because their texts are kept in half precision."""
     texts, vectors = queries.texts[some], queries.vectors[some]
+    known = model.rescorer.scorers["text"]
+    assert isinstance(known, TextScorer)
     scores = np.zeros((len(texts), len(rows)), np.float32)
     for start in range(0, len(rows), _ITEMS):
         part = rows[start : start + _ITEMS]
-        by_text = texts @ model.rescorer.text[part, queries.columns].astype(np.float32).T
-        by_embedding = vectors @ model.vectors[part].T
+        by_text = texts @ known.vectors[part][:, queries.columns].astype(np.float32).T
+        by_embedding = vectors @ model.items.vectors[part].T
         scores[:, start : start + _ITEMS] = _TEXT_SHARE * by_text + (1 - _TEXT_SHARE) * by_embedding
     return scores

@@ -5,9 +5,9 @@ Enters: the size of a catalogue and of the memory. Leaves: a kind of index.
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
+import psutil
 from pydantic import BaseModel, Field
 
 IndexKind = Literal["flat", "hnsw", "ivf", "ivfpq"]
@@ -30,7 +30,8 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
     """Of an approximate search: candidates kept by hnsw, lists looked into by ivf and ivfpq, for a list of
     100; longer ones take more. None: the least of doubling steps that reaches `min_recall` for a sample of users."""
     threads: int | None = Field(None, ge=1)
-    """CPU threads of a search; None: FAISS's own choice."""
+    """CPU threads of a search, and of building; None: as many as OpenMP takes: `OMP_NUM_THREADS`, or a thread per core. In
+    a process that was forked after an index was loaded it is one thread in any case."""
 
     def kind_for(self, n_items: int, dim: int, memory: int | None = None) -> IndexKind:
         """The kind of index for so many items.
@@ -38,7 +39,7 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
         Args:
             n_items: Of the catalogue.
             dim: Of the vectors.
-            memory: Bytes that the machine has; None: asked of the system.
+            memory: Bytes of the machine; None: the system says.
         """
         if self.kind != "auto":
             return self.kind
@@ -46,9 +47,9 @@ class IndexConfig(BaseModel, frozen=True, extra="forbid"):
             return "flat"
         # Lists can be looked into until recall is as asked for; a walk through hnsw's graph may end too early whatever the
         # effort, and the graph takes longer to build.
-        needed = n_items * 2 * 4 * dim  # the vectors, and those in lists
+        needed = n_items * 2 * 4 * dim  # bytes of the vectors, and of their copies in lists
         return "ivf" if needed <= (memory or _memory()) // 2 else "ivfpq"
 
 
 def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(psutil.virtual_memory().total)

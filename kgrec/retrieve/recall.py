@@ -6,10 +6,9 @@ Enters: an index and vectors of users. Leaves: what was built and measured. Writ
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel
 
 from kgrec.retrieve.approximate import DEPTH, Approximate
 from kgrec.retrieve.config import IndexConfig, IndexKind
@@ -46,14 +45,6 @@ class Built(BaseModel, frozen=True, extra="forbid"):
     """Users whose lists were compared."""
     longer: tuple[Held, ...] = ()
     """Longer lists whose recall is as asked for at less cost than comparing with every item, by length."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_format_3(cls, stored: Any) -> Any:
-        """One long list was measured then, and whatever was between went by a power of the length: that is not known to hold."""
-        if not isinstance(stored, dict):
-            return stored
-        return {name: value for name, value in stored.items() if not name.startswith("deep_")}
 
     @property
     def holds(self) -> bool:

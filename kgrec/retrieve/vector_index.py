@@ -12,7 +12,6 @@ the recall of the longer lists that were measured, and never costs more than the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +19,9 @@ import numpy as np
 
 from kgrec.errors import CorruptArtifact
 from kgrec.retrieve.approximate import KINDS, Approximate
-from kgrec.retrieve.config import IndexConfig
+from kgrec.retrieve.config import IndexConfig, IndexKind
 from kgrec.retrieve.exact import Exact
+from kgrec.retrieve.openmp import with_threads
 from kgrec.retrieve.recall import SAMPLE, Built, measured
 
 FILE = "index.faiss"
@@ -59,11 +59,7 @@ class VectorIndex:
             return cls(exact, None, Built(), config)
         if sample is None or not len(sample):
             sample = vectors[:: -(-len(vectors) // SAMPLE)]
-        with _threads(config.threads):
-            approximate = KINDS[kind].build(exact)
-            built = measured(
-                kind, approximate, exact, sample, config, partial(_pays, approximate, len(exact))
-            )
+        approximate, built = with_threads(config.threads, partial(_built, kind, exact, sample, config))
         return cls(exact, approximate, built, config)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
@@ -71,10 +67,15 @@ class VectorIndex:
 
         Nothing is trained or measured again.
         """
-        exact = Exact(vectors)
-        with _threads(self._config.threads):
-            approximate = self._approximate and self._approximate.extended(exact)
+        exact, approximate = Exact(vectors), self._approximate
+        if approximate is not None:
+            approximate = with_threads(self._config.threads, partial(approximate.extended, exact))
         return VectorIndex(exact, approximate, self.built, self._config)
+
+    def with_threads(self, count: int | None) -> VectorIndex:
+        """The same index, searched with another number of threads; as `IndexConfig.threads`."""
+        config = self._config.model_copy(update={"threads": count})
+        return VectorIndex(self._exact, self._approximate, self.built, config)
 
     def __len__(self) -> int:
         return len(self._exact)
@@ -102,9 +103,12 @@ class VectorIndex:
         exact = self._exact if only is None else Exact(self._exact.vectors, _increasing(only), len(queries))
         found = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
-        with _threads(self._config.threads):
+
+        def search() -> None:
             for some, out in _batches(len(queries), k, exclude):
                 found[some], scores[some] = self._search(queries[some], k, _Filter(exact, out))
+
+        with_threads(self._config.threads, search)
         return found, scores
 
     def _search(self, queries: np.ndarray, k: int, allowed: _Filter) -> tuple[np.ndarray, np.ndarray]:
@@ -204,6 +208,15 @@ class _Filter:
         return out
 
 
+def _built(
+    kind: IndexKind, exact: Exact, sample: np.ndarray, config: IndexConfig
+) -> tuple[Approximate, Built]:
+    """An approximate index, and its recall for the queries `sample`."""
+    approximate = KINDS[kind].build(exact)
+    pays = partial(_pays, approximate, len(exact))
+    return approximate, measured(kind, approximate, exact, sample, config, pays)
+
+
 def _pays(approximate: Approximate, n_allowed: int, k: int, effort: int) -> bool:
     """Whether a search for `k` of all rows costs less than comparing with every allowed one."""
     return k <= approximate.n_rows and _BATCHED * approximate.cost(k, effort) < n_allowed
@@ -237,19 +250,3 @@ def _batches(
         for start in range(0, len(alike), _QUERIES):
             some = alike[start : start + _QUERIES]
             yield some, [] if exclude is None else [exclude[query] for query in some.tolist()]
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """So many threads for FAISS meanwhile; None: as many as it likes."""
-    if count is None:
-        yield
-        return
-    import faiss
-
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(count)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

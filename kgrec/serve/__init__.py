@@ -1,10 +1,14 @@
-"""Answers for many users at a time.
+"""Lists and embeddings for many users and items.
 
-requests         which users or histories to answer, and under which limits
-input_files      ids and rows from files that users give
-history_tables   histories from files and tables
-batch            resumable runs in numbered parts
-result_files     lists as Parquet, CSV, JSON lines
+batch            lists into a file or as a stream: `write_recommendations`, `stream_recommendations`, ...
+embeddings       vectors into a file or as a stream
+options          `BatchOptions`, `RunWatcher`, `RunSummary`
+requests         `BatchQuery`: names, and the function that computes a part of them
+run              parts computed by an executor, and written
+run_folder       finished parts of an interrupted run
+history_tables   histories as numbers
+input_files      tables and lists of ids that users bring
+result_files     Parquet, CSV, JSON lines
 
 Nothing is imported here.
 """

@@ -1,292 +1,244 @@
-"""A run over many users or items: dealt into parts, of which each is kept once it is answered.
+"""Lists for many users or items, into a file or as a stream of Arrow tables.
 
-Enters: what is asked for, and a function that answers some of it. Leaves: a file of results, whole.
-Writes beside it, until it is whole, a folder `NAME.parts/` with `run.json`, which says what decides the
-answers, and the answered parts in Arrow's format. A run that was cut off goes on from there, and ends
-in the same file, byte for byte. Memory holds one part, whatever the number of users.
+Enters: a model folder or a `Recommender`, ids or histories, a `Request`, and `BatchOptions`. Leaves: lists in the order of the
+names, the same bytes whichever executor computes them. Writes a result file, whole or not at all; an interrupted run is
+resumed from its finished parts. Memory holds the model, the names and a few parts, however many lists there are.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from kgrec._version import __version__
-from kgrec.errors import ArtifactError, ConfigError, CorruptArtifact
-from kgrec.serve.requests import Question
-from kgrec.serve.result_files import ResultWriter, check_result, metadata_of, result_file, whole_file
-from kgrec.storage.artifacts import read_json, write_json
-
-if TYPE_CHECKING:
-    from kgrec.model.model import Model
-
-_RUN = "run.json"
-_DIGEST = "sha256:"
-#: names that are hashed at once
-_HASHED = 4096
-_ANEW = "Give the options of the run that was cut off, or run without --resume, which starts anew."
-_ANOTHER = "Choose another output file."
-_FULL = "Mend that, or choose another output file; parts that are finished are kept for --resume."
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """Where the answers go."""
-
-    #: None: the screen
-    output: Path | None
-    #: names a part
-    batch: int
-    resume: bool = False
-    #: which of the shards, and how many there are
-    shard: int = 0
-    shards: int = 1
-
-    @classmethod
-    def of(
-        cls, output: Path | None, batch: int, resume: bool, shards: int | None, shard: int | None
-    ) -> Delivery:
-        """From the options of a command.
-
-        Raises:
-            ConfigError: They do not go together.
-            ArtifactError: The file cannot be there.
-        """
-        if output is None and (resume or shards is not None or shard is not None):
-            raise ConfigError(
-                "--resume, --shards and --shard are about a file that is written.", "Name it with --output."
-            )
-        if output is not None:
-            check_result(output)
-        if (shards is None) != (shard is None):
-            raise ConfigError(
-                "--shards and --shard belong together.", "Give the number of shards, and which one this is."
-            )
-        if output is None or shards is None or shard is None:
-            return cls(output, batch, resume)
-        if shard >= shards:
-            raise ConfigError(f"There is no shard {shard} of {shards}.", f"Give 0 to {shards - 1}.")
-        place = output.with_name(f"{output.stem}-{shard:05}-of-{shards:05}{output.suffix}")
-        check_result(place)
-        return cls(place, batch, resume, shard, shards)
-
-    def dealt(self, question: Question) -> Question:
-        """The part of a question that this shard answers: each name of which the position, from 0, leaves it."""
-        if self.shards == 1:
-            return question
-        mine = np.arange(self.shard, len(question.names), self.shards)
-        return replace(question, names=question.names.take(pa.array(mine)))
+from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
+from kgrec.recommend.recommender import Recommender
+from kgrec.recommend.request import Request
+from kgrec.serve.options import BatchOptions, RunSummary, RunWatcher
+from kgrec.serve.requests import (
+    BatchQuery,
+    Histories,
+    Ids,
+    Lists,
+    chunks,
+    histories_query,
+    lists_for_histories,
+    similar_items_query,
+    users_query,
+)
+from kgrec.serve.result_files import check_result
+from kgrec.serve.run import ModelSource, for_stream, opened, tables, without_numbers, write_query
 
 
-def _ignore(*_: object) -> None:
-    """Hear of something, and do nothing."""
-
-
-@dataclass(frozen=True)
-class RunWatcher:
-    """Callbacks of a run; each may be replaced."""
-
-    #: called with the step's name, the names that are done, and how many there are
-    progress: Callable[[str, int, int], None] = _ignore
-    #: called with a remark on the run
-    say: Callable[[str], None] = _ignore
-    #: called with what a user must know of a run that was interrupted
-    warn: Callable[[str], None] = _ignore
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What a run wrote."""
-
-    rows: int
-    #: of names that got at least one row
-    lists: int
-    #: names of an earlier run's parts
-    resumed: int
-    #: wall-clock time
-    seconds: float
-
-
-def write(
-    question: Question, model: Model, delivery: Delivery, what: str, watcher: RunWatcher | None = None
+def write_recommendations(
+    model: ModelSource,
+    output: str | Path,
+    users: Ids = None,
+    *,
+    request: Request | None = None,
+    options: BatchOptions | None = None,
+    watcher: RunWatcher | None = None,
 ) -> RunSummary:
-    """Answer a question into a file, a part at a time, from where an earlier run was cut off if that is wanted.
+    """Write lists for known users to a file: columns user_id, item_id, score and rank.
 
     Args:
-        question: As dealt to this shard.
-        model: That answers it.
-        delivery: With a file.
-        what: The plural of what is asked for: users, items, texts.
+        model: A model folder, or a recommender.
+        output: A file that ends in .parquet, .csv or .jsonl.
+        users: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all users.
+        request: Options of the lists.
+        options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
 
     Raises:
-        ArtifactError: The file cannot be written, or the parts that are there are of another run.
+        UnknownId: A user or an item is unknown; nothing is written.
+        ConfigError: Options do not go together, or the model has to be read from its folder, for resume or workers, and was
+            changed since it was saved.
+        ArtifactError: The file cannot be written, or the finished parts belong to another run.
+        WorkerError: A worker process died; finished parts are kept.
+
+    Example:
+        >>> options = BatchOptions(workers=4, resume=True)
+        >>> write_recommendations("model", "recs.parquet", request=Request(k=100), options=options)  # doctest: +SKIP
     """
-    assert delivery.output is not None
-    watcher = watcher or RunWatcher()
-    began, total = time.perf_counter(), len(question.names)
-    parts = RunFolder(
-        delivery.output.with_name(f"{delivery.output.name}.parts"),
-        description(question, model, delivery, what),
-        several=total > delivery.batch,
-        resume=delivery.resume,
-    )
-    kept = parts.begin()
-    resumed = min(kept * delivery.batch, total)
-    if kept:
-        watcher.say(f"Resuming: {resumed:,} of {total:,} {what} are done.")
-    rows = lists = 0
-    with parts.file(delivery.output, model, watcher) as file:
-        for n, names in enumerate(question.parts(delivery.batch)):
-            step = "reading finished parts" if n < kept else "writing lists"
-            watcher.progress(step, n * delivery.batch, total)
-            table = parts.read(n) if n < kept else parts.keep(n, question.answer(names))
-            file.write(table)
-            rows += len(table)
-            # the best of a list is in it, if anything is
-            lists += int(np.count_nonzero(table["rank"].to_numpy() == 1))
-            watcher.progress(step, min((n + 1) * delivery.batch, total), total)
-    parts.remove()
-    return RunSummary(rows, lists, resumed, time.perf_counter() - began)
+    query = partial(users_query, users=users, request=request or Request())
+    return _write(model, output, query, options, watcher)
 
 
-class RunFolder:
-    """The folder of the parts that are finished; a run of one part has none.
+def write_recommendations_for_histories(
+    model: ModelSource,
+    output: str | Path,
+    histories: Histories,
+    *,
+    known_users: KnownUserPolicy = "merge",
+    request: Request | None = None,
+    options: BatchOptions | None = None,
+    watcher: RunWatcher | None = None,
+) -> RunSummary:
+    """Write lists for users by their histories to a file, as `write_recommendations`.
 
     Args:
-        folder: Where.
-        run: What decides the answers; plain values by name.
-        several: Whether there is more than one part.
-        resume: Go on with what is there, rather than start anew.
+        model: A model folder, or a recommender.
+        output: A file that ends in .parquet, .csv or .jsonl.
+        histories: Pairs of a user and the ids of liked items; or a `Path` of a table with columns user_id and item_id, rows in
+            any order.
+        known_users: As for `Recommender.recommend_for_history`.
+        request: Options of the lists.
+        options: Parts, executor, workers, resume and shards.
+        watcher: Receives progress and remarks.
+
+    Raises:
+        SourceError: The table cannot be read, or has no rows.
+        KgrecError: As `write_recommendations`.
     """
-
-    def __init__(self, folder: Path, run: dict[str, Any], *, several: bool, resume: bool) -> None:
-        self._folder, self._run, self._several, self._resume = folder, run, several, resume
-        #: when the run began
-        self.began = datetime.now(UTC)
-
-    def begin(self) -> int:
-        """Make the folder, or see what it has; gives the number of parts that are there.
-
-        Raises:
-            ArtifactError: They are of another run, or cannot be read.
-        """
-        if self._resume and (self._folder / _RUN).exists():
-            self.began = self._checked(read_json(self._folder / _RUN))
-            return len(list(self._folder.glob("*.arrow")))
-        self.remove()
-        if self._several:
-            with self._whole(_RUN) as place:
-                write_json({"began": self.began.isoformat(), "run": self._run}, place)
-        return 0
-
-    @contextmanager
-    def file(self, path: Path, model: Model, watcher: RunWatcher) -> Iterator[ResultWriter]:
-        """The file that the parts are for; who cuts the run off is told that they are kept."""
-        told = {"kgrec.run": json.dumps(self._run, ensure_ascii=False)}
-        metadata = {**metadata_of(model, self.began), **told}
-        try:
-            with result_file(path, metadata, _FULL if self._several else _ANOTHER) as file:
-                yield file
-        except KeyboardInterrupt:
-            if self._several:
-                watcher.warn(f"Finished parts are in {self._folder}: --resume goes on from them.")
-            raise
-
-    def read(self, n: int) -> pa.Table:
-        """A part that is there; CorruptArtifact when it is damaged."""
-        try:
-            with pa.OSFile(str(self._place(n))) as file:
-                return pa.ipc.open_file(file).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CorruptArtifact(
-                f"{self._place(n)} cannot be read ({error}).", "Run again without --resume."
-            ) from None
-
-    def keep(self, n: int, table: pa.Table) -> pa.Table:
-        """Write a part, and give it back."""
-        if self._several:
-            options = pa.ipc.IpcWriteOptions(compression="zstd")
-            with (
-                self._whole(self._place(n).name) as place,
-                pa.OSFile(str(place), "wb") as file,
-                pa.ipc.new_file(file, table.schema, options=options) as writer,
-            ):
-                writer.write_table(table)
-        return table
-
-    def remove(self) -> None:
-        """Remove what a run keeps, and the folder if it holds nothing else."""
-        # First what the parts are of: a process killed here leaves none that could be taken for all.
-        kept = [self._folder / _RUN, *self._folder.glob("*.arrow"), *self._folder.glob(".*.tmp")]
-        with suppress(OSError):
-            for path in kept:
-                path.unlink(missing_ok=True)
-            self._folder.rmdir()
-
-    def _place(self, n: int) -> Path:
-        return self._folder / f"{n:06}.arrow"
-
-    def _whole(self, name: str) -> AbstractContextManager[Path]:
-        """A name to write a file of the folder under."""
-        with suppress(OSError):  # which is told of where the file is written
-            self._folder.mkdir(exist_ok=True)
-        return whole_file(self._folder / name, _FULL)
-
-    def _checked(self, stored: Any) -> datetime:
-        """When the run began that the parts are of."""
-        try:
-            began, run = datetime.fromisoformat(stored["began"]), dict(stored["run"])
-        except (KeyError, TypeError, ValueError):
-            raise CorruptArtifact(
-                f"{self._folder / _RUN} is not as it was written.", "Run again without --resume."
-            ) from None
-        others = [_differing(name, run.get(name), value) for name, value in self._run.items()]
-        others = [text for text in others if text]
-        if others:
-            raise ArtifactError(
-                f"{self._folder} holds parts of another run, which differs in {', '.join(others)}.", _ANEW
-            )
-        return began
+    query = partial(
+        histories_query, histories=histories, request=request or Request(), known_users=known_users
+    )
+    return _write(model, output, query, options, watcher)
 
 
-def description(question: Question, model: Model, delivery: Delivery, what: str) -> dict[str, Any]:
-    """What decides the answers of a run: plain values, and of what is long a digest."""
-    assert model.origin is not None
-    return {
-        "kgrec": __version__,
-        "columns": list(question.columns),
-        "model": _DIGEST + model.origin[1].seal,
-        what: _digest(question.parts(_HASHED)),
-        "batch": delivery.batch,
-        "shard": f"{delivery.shard} of {delivery.shards}",
-        **{name: _short(value) for name, value in question.options.items()},
-    }
+def write_similar_items(
+    model: ModelSource,
+    output: str | Path,
+    items: Ids = None,
+    *,
+    request: Request | None = None,
+    options: BatchOptions | None = None,
+    watcher: RunWatcher | None = None,
+) -> RunSummary:
+    """Write the items nearest to items to a file: columns item_id, similar_id, score and rank.
+
+    Args:
+        model: A model folder, or a recommender.
+        output: A file that ends in .parquet, .csv or .jsonl.
+        items: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all items.
+        request: Options of the lists.
+        options: Parts, executor, workers, resume and shards.
+        watcher: Receives progress and remarks.
+
+    Raises:
+        KgrecError: As `write_recommendations`.
+    """
+    query = partial(similar_items_query, items=items, request=request or Request())
+    return _write(model, output, query, options, watcher)
 
 
-def _short(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float) else _digest([value])
+def stream_recommendations(
+    model: ModelSource,
+    users: Ids = None,
+    *,
+    request: Request | None = None,
+    options: BatchOptions | None = None,
+) -> Iterator[pa.Table]:
+    """Lists for known users, one Arrow table per part of users, in their order.
+
+    Args:
+        model: A model folder, or a recommender.
+        users: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all users.
+        request: Options of the lists.
+        options: Parts, executor and workers.
+
+    Returns:
+        Tables with columns user_id, item_id, score and rank. Lists are computed as they are drawn, workers a little ahead.
+
+    Raises:
+        UnknownId: A user or an item is unknown; no list is computed.
+        ConfigError: As `write_recommendations`.
+        WorkerError: A worker process died.
+
+    Example:
+        >>> for table in stream_recommendations("model", request=Request(k=100)):  # doctest: +SKIP
+        ...     database.insert(table)
+    """
+    query = partial(users_query, users=users, request=request or Request())
+    return _stream(model, query, options)
 
 
-def _digest(values: Iterable[Any]) -> str:
-    total = hashlib.sha256()
-    for value in values:
-        total.update(json.dumps(value).encode())
-    return _DIGEST + total.hexdigest()
+def stream_recommendations_for_histories(
+    model: ModelSource,
+    histories: Histories,
+    *,
+    known_users: KnownUserPolicy = "merge",
+    request: Request | None = None,
+    options: BatchOptions | None = None,
+) -> Iterator[pa.Table]:
+    """Lists for users by their histories, one Arrow table per part of users, in their order.
+
+    Pairs of an iterable are drawn as their lists are computed, so there may be any number: an unknown item raises UnknownId at
+    its part, and a user that comes twice gets two lists.
+
+    Args:
+        model: A model folder, or a recommender.
+        histories: Pairs of a user and the ids of liked items; or a `Path` of a table with columns user_id and item_id.
+        known_users: As for `Recommender.recommend_for_history`.
+        request: Options of the lists.
+        options: Parts, executor and workers.
+
+    Raises:
+        SourceError: The table cannot be read, or has no rows.
+        KgrecError: As `stream_recommendations`.
+    """
+    request, options = request or Request(), for_stream(options)
+    if isinstance(histories, Path):
+        query = partial(histories_query, histories=histories, request=request, known_users=known_users)
+        return _stream(model, query, options)
+    lists = partial(lists_for_histories, request, checked_policy(known_users))
+    parts = (
+        ([str(user) for user, _ in some], [list(items) for _, items in some])
+        for some in chunks(histories, options.batch)
+    )
+    return _drawn(opened(model), lists, parts, options)
 
 
-def _differing(name: str, there: Any, here: Any) -> str:
-    if there == here:
-        return ""
-    digests = any(isinstance(value, str) and value.startswith(_DIGEST) for value in (there, here))
-    return name if digests else f"{name} ({there} there, {here} here)"
+def stream_similar_items(
+    model: ModelSource,
+    items: Ids = None,
+    *,
+    request: Request | None = None,
+    options: BatchOptions | None = None,
+) -> Iterator[pa.Table]:
+    """The items nearest to items, one Arrow table per part of items, in their order.
+
+    Args:
+        model: A model folder, or a recommender.
+        items: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all items.
+        request: Options of the lists.
+        options: Parts, executor and workers.
+
+    Returns:
+        Tables with columns item_id, similar_id, score and rank.
+
+    Raises:
+        KgrecError: As `stream_recommendations`.
+    """
+    query = partial(similar_items_query, items=items, request=request or Request())
+    return _stream(model, query, options)
+
+
+def _write(
+    model: ModelSource,
+    output: str | Path,
+    query: Callable[[Recommender], BatchQuery],
+    options: BatchOptions | None,
+    watcher: RunWatcher | None,
+) -> RunSummary:
+    options, output = options or BatchOptions(), Path(output)
+    check_result(options.file(output))
+    recommender = opened(model)
+    return write_query(recommender, query(recommender), output, options, watcher)
+
+
+def _stream(
+    model: ModelSource, query: Callable[[Recommender], BatchQuery], options: BatchOptions | None
+) -> Iterator[pa.Table]:
+    options, recommender = for_stream(options), opened(model)
+    whole = query(recommender)
+    return _drawn(recommender, whole.lists, whole.parts(options.batch), options)
+
+
+def _drawn(
+    recommender: Recommender, lists: Lists, parts: Iterable[Any], options: BatchOptions
+) -> Iterator[pa.Table]:
+    return without_numbers(tables(recommender, lists, parts, options.new_executor()))

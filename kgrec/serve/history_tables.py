@@ -1,14 +1,16 @@
-"""Histories of users in a table, as numbers rather than names.
+"""Histories of users as numbers rather than names.
 
-Enters: a table with a user and an item a row, in any order. Leaves: `HistoryTable`, which take eight bytes a row and each name
-once. The table is read in batches; while its rows are sorted by user, they take twenty-eight bytes each.
+Enters: a table with one user and one item per row, in any order; or a list of items per user. Leaves: a `HistoryTable`, which
+takes four bytes per row and eight per user, and holds each name once. A table is read in batches; its rows take up to 28 bytes
+each while they are sorted by user.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,50 +22,67 @@ from kgrec.ingest.cells import encode
 
 @dataclass(frozen=True)
 class HistoryTable:
-    """Items of each user, in the order of the table."""
+    """Items of each user, in the order of the input."""
 
-    #: user -> place, in the order in which they first come
+    #: user -> number, in order of first appearance
     users: dict[str, int]
-    #: each once, in the order in which they first come
+    #: each once, in order of first appearance
     items: list[str]
-    #: the history of the n-th user is `taken[bounds[n] : bounds[n + 1]]`; shape (len(users) + 1,), int64
+    #: the history of user n is `codes[bounds[n] : bounds[n + 1]]`; shape (len(users) + 1,), int64
     bounds: np.ndarray
-    #: places in `items`; shape (rows,), int32
-    taken: np.ndarray
+    #: positions in `items`; shape (rows,), int32
+    codes: np.ndarray
 
     @classmethod
     def of(cls, batches: Iterable[tuple[pa.Array, pa.Array]]) -> HistoryTable:
         """From columns of users and of items, as text."""
         users: dict[str, int] = {}
         items: dict[str, int] = {}
-        user, taken = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+        user, item = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
         for some_users, some_items in batches:
-            user.append(_places(users, some_users))
-            taken.append(_places(items, some_items))
-        users_of_rows = np.concatenate(user)
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(users_of_rows, minlength=len(users)))])
-        order = np.argsort(users_of_rows, kind="stable")
-        return cls(users, list(items), bounds, np.concatenate(taken)[order])
+            user.append(_numbers(users, some_users))
+            item.append(_numbers(items, some_items))
+        return cls._sorted(users, items, np.concatenate(user), np.concatenate(item))
+
+    @classmethod
+    def of_lists(cls, histories: Iterable[tuple[str, Sequence[str]]]) -> HistoryTable:
+        """From users, each with the ids of items; a history may be empty."""
+        users: dict[str, int] = {}
+        items: dict[str, int] = {}
+        user, item = array("i"), array("i")
+        for name, history in histories:
+            number = users.setdefault(str(name), len(users))
+            user.extend([number] * len(history))
+            item.extend([items.setdefault(str(other), len(items)) for other in history])
+        return cls._sorted(users, items, np.array(user, np.int32), np.array(item, np.int32))
 
     def __len__(self) -> int:
         return len(self.users)
 
     def __getitem__(self, user: str) -> list[str]:
-        place = self.users[user]
-        rows = self.taken[self.bounds[place] : self.bounds[place + 1]]
+        number = self.users[user]
+        rows = self.codes[self.bounds[number] : self.bounds[number + 1]]
         return [self.items[row] for row in rows.tolist()]
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any history; users are left out."""
+        """Changes with any history, but not with names of users."""
         total = hashlib.sha256(json.dumps(self.items).encode())
         total.update(self.bounds.tobytes())
-        total.update(self.taken.tobytes())
+        total.update(self.codes.tobytes())
         return total.hexdigest()
 
+    @classmethod
+    def _sorted(
+        cls, users: dict[str, int], items: dict[str, int], user: np.ndarray, item: np.ndarray
+    ) -> HistoryTable:
+        """From the numbers of each row's user and item; rows of a user keep their order."""
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))])
+        return cls(users, list(items), bounds, item[np.argsort(user, kind="stable")])
 
-def _places(known: dict[str, int], names: pa.Array) -> np.ndarray:
-    """Place of each name, new ones behind the known; shape (len(names),), int32."""
+
+def _numbers(known: dict[str, int], names: pa.Array) -> np.ndarray:
+    """Number of each name, new ones after the known ones; shape (len(names),), int32."""
     codes, distinct = encode(names)
-    places = np.array([known.setdefault(name, len(known)) for name in distinct], np.int32)
-    return np.asarray(places[codes])
+    numbers = np.array([known.setdefault(name, len(known)) for name in distinct], np.int32)
+    return np.asarray(numbers[codes])

@@ -1,4 +1,7 @@
-"""Files that commands read beside the artefacts: pairs of ids, lists of ids."""
+"""Input files beside the artefacts: tables of users and items, lists of other systems, lists of ids.
+
+Enters: paths. Leaves: Arrow tables and lists; a row that cannot be read is an error that names its file and line.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def batches_of_pairs(
     value: str | None = None,
     items: Vocabulary | None = None,
 ) -> Iterator[list[pa.Array]]:
-    """The columns of `read_pairs`, some rows at a time.
+    """The columns of `read_pairs`, in batches of rows.
 
     Raises:
         SourceError: As for `read_pairs`.
@@ -82,10 +85,10 @@ def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
 
 
 def read_lists(path: Path) -> pa.Table:
-    """Columns user_id, item_id, and rank or score (float64), of lists that another system recommends.
+    """Columns user_id, item_id, and rank or score (float64), of another system's lists.
 
     Raises:
-        SourceError: The file cannot be read, lacks a column, or has a cell that is empty or no number.
+        SourceError: The file cannot be read, lacks a column, or has a cell that is empty or not a number.
     """
     table = _opened(path)
     key = "rank" if "rank" in table.columns or "score" not in table.columns else "score"
@@ -95,7 +98,7 @@ def read_lists(path: Path) -> pa.Table:
         _check_whole(batch, columns)
         numbers = pd.to_numeric(batch.columns[key].to_pandas(), errors="coerce").to_numpy(np.float64)
         for place in batch.places(np.flatnonzero(~np.isfinite(numbers))[:1]):
-            raise SourceError(f"{place}: '{key}' is no number.", "Mend the row, or take it out.")
+            raise SourceError(f"{place}: '{key}' is not a number.", "Mend the row, or take it out.")
         batch.columns[key] = pa.array(numbers)
     cells = {name: [batch.columns[name] for batch in batches] for name in columns}
     return pa.table({name: pa.chunked_array(parts) for name, parts in cells.items()})
@@ -107,22 +110,22 @@ def has_columns(path: Path, names: Sequence[str]) -> bool:
 
 
 def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
-    """One id a line; empty lines are passed over.
+    """One id per line; empty lines are skipped.
 
     Raises:
-        SourceError: The file cannot be read, or holds no id and must.
+        SourceError: The file cannot be read, or has no ids and `may_be_empty` is false.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise SourceError(
-            f"{path} cannot be read ({error.strerror}).", "Give a file with one id a line."
+            f"{path} cannot be read ({error.strerror}).", "Give a file with one id per line."
         ) from None
     except UnicodeDecodeError:
         raise SourceError(f"{path} is not in UTF-8.", "Convert it, for example with iconv.") from None
     ids = [line.strip() for line in lines if line.strip()]
     if not ids and not may_be_empty:
-        raise SourceError(f"{path} is empty.", "Give a file with one id a line.")
+        raise SourceError(f"{path} is empty.", "Give a file with one id per line.")
     return ids
 
 
@@ -140,13 +143,13 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
 
 
 def _check_whole(batch: Batch, ids: list[str]) -> None:
-    """Refuse a row that would be dropped: a command has no report to count it in."""
+    """Refuse a row that would be dropped, since there is no report to count it in."""
     if batch.broken:
         line = batch.broken[0][0]
         raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
     for name in ids:
         if not pa.types.is_string(batch.columns[name].type):
-            raise SourceError(f"{batch.name}: '{name}' holds lists.", "Write one user and one item a row.")
+            raise SourceError(f"{batch.name}: '{name}' holds lists.", "Write one user and one item per row.")
         empty = np.flatnonzero(~filled(batch, name))
         if len(empty):
             place = next(batch.places(empty))

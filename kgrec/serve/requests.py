@@ -1,12 +1,16 @@
-"""What `recommend` and `similar` ask a model: for which names, within which limits.
+"""What a batch run computes: lists for users, histories or texts, or the neighbours of items or users.
 
-Enters: options of a command, and the files that they name. Leaves: a `Question`, of which all names are known or counted.
+Enters: names, or the file that holds them, and a `Request`. Leaves: a `BatchQuery`, whose names the model knows or which are
+counted as skipped. A query deals its names into parts of plain values, and names the function that computes one: so workers in
+other processes can compute them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,79 +18,235 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.errors import SourceError, UnknownId
-from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
+from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
+from kgrec.recommend.ids import item_rows, user_rows
+from kgrec.recommend.queries import Queries
+from kgrec.recommend.request import Request
 from kgrec.serve.history_tables import HistoryTable
 from kgrec.serve.input_files import batches_of_pairs, has_columns, read_ids
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
 
+#: ids as an iterable, or a file with one per line; None: all that the model has
+Ids = Iterable[str] | Path | None
+#: a user and the ids of liked items, as an iterable or as a table with columns user_id and item_id
+Histories = Iterable[tuple[str, Sequence[str]]] | Path
+#: part of a query -> its table
+Lists = Callable[[Queries, Any], pa.Table]
+
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of a model."""
+class BatchQuery:
+    """Names and the function that computes their lists."""
 
-    #: users, items or texts, each once
+    #: users, items or texts, each once; large_string
     names: pa.Array
-    #: a table for some of them, in their order, with columns `columns`, score and rank
-    answer: Callable[[list[str]], pa.Table]
-    #: names of the first two columns
+    #: of the names in messages: "users", "items" or "texts"
+    noun: str
+    #: names of the first two columns; then come score and rank
     columns: tuple[str, str]
-    #: what decides the answers beside the model and the names; plain values
-    options: dict[str, Any]
-
-    def parts(self, size: int) -> Iterator[list[str]]:
-        """The names, `size` at a time; a single part without names where there are none."""
-        for start in range(0, max(len(self.names), 1), size):
-            yield self.names.slice(start, size).to_pylist()
-
-
-@dataclass
-class Asked:
-    """Which of the ids that were asked for the model does not know."""
-
-    skip: bool
-    #: what -> ids passed over
+    request: Request
+    #: computes a part: a function of a module, with plain values bound
+    lists: Lists
+    #: names of a part -> the part, as plain values
+    part: Callable[[list[str]], Any] = list
+    #: what determines the lists beside names, request and model; plain values
+    options: dict[str, Any] = field(default_factory=dict)
+    #: plural noun -> ids that the model does not know and the request skips
     skipped: dict[str, list[str]] = field(default_factory=dict)
-    #: what else is to be said before the results
-    remarks: list[str] = field(default_factory=list)
+    #: what a user should know of the query
+    note: str = ""
 
-    @property
-    def on_unknown(self) -> OnUnknown:
-        """What the library is to do with them."""
-        return "skip" if self.skip else "raise"
+    def parts(self, size: int, first: int = 0) -> Iterator[Any]:
+        """Parts of `size` names, from part number `first`; one empty part where there are no names."""
+        return map(self.part, slices(self.names, size, first))
 
-    def check(self, rows_of: Callable[[list[str]], np.ndarray], names: Iterable[str], what: str) -> None:
-        """Note the unknown ones among `names`; where they are not to be skipped, the library refuses them."""
-        names = list(dict.fromkeys(names))
-        unknown = [name for name, row in zip(names, rows_of(names), strict=True) if row < 0]
-        if self.skip and unknown:
-            self.skipped[what] = unknown
+    def shard(self, shard: int, shards: int) -> BatchQuery:
+        """The names at positions `shard`, `shard + shards`, ..., from 0."""
+        if shards == 1:
+            return self
+        return replace(self, names=self.names.take(pa.array(np.arange(shard, len(self.names), shards))))
 
-    def lines(self) -> Iterator[str]:
-        """What a user is told of them."""
-        yield from self.remarks
-        for what, names in self.skipped.items():
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            yield f"Passed over {len(names):,} {what} that the model does not know: {shown}"
-
-    def record(self) -> dict[str, Any]:
-        """What a machine is told of them."""
-        return {"skipped": self.skipped} if self.skip else {}
+    def remarks(self) -> Iterator[str]:
+        """The note, and a line per kind of skipped id."""
+        if self.note:
+            yield self.note
+        for noun, ids in self.skipped.items():
+            shown = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+            yield f"Skipped unknown {noun} ({len(ids):,}): {shown}"
 
 
-def limits(
-    recommender: Recommender, asked: Asked, candidates: Path | None, deny: Path | None, where: str | None
-) -> dict[str, Any]:
-    """Which items may be in a list, as the library takes it."""
-    only = None if candidates is None else read_ids(candidates)
-    out = None if deny is None else read_ids(deny, may_be_empty=True)
-    for names, what in ((only, "candidates"), (out, "items of the deny list")):
-        asked.check(recommender.model.item_rows, names or [], what)
-    return {"candidates": only, "deny": out, "where": where, "on_unknown": asked.on_unknown}
+def slices(names: pa.Array, size: int, first: int = 0) -> Iterator[list[str]]:
+    """The names, `size` at a time, from slice number `first`; one empty slice where there are none."""
+    for start in range(first * size, max(len(names), 1), size):
+        yield names.slice(start, size).to_pylist()
 
 
-def known_users(recommender: Recommender, remedy: str) -> pa.Array:
+def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Values of an iterable, `size` at a time, drawn as they are needed."""
+    iterator = iter(values)
+    while some := list(islice(iterator, size)):
+        yield some
+
+
+def users_query(recommender: Recommender, users: Ids, request: Request) -> BatchQuery:
+    """Lists for users of the model.
+
+    Raises:
+        UnknownId: A user or an item is unknown, or there are no users.
+        SourceError: The file of users cannot be read.
+    """
+    names, skipped = _users(recommender, users, request, "Give histories of users instead.")
+    return BatchQuery(
+        names,
+        "users",
+        ("user_id", "item_id"),
+        request,
+        partial(lists_for_users, request),
+        skipped=_filters(recommender, request) | skipped,
+    )
+
+
+def histories_query(
+    recommender: Recommender,
+    histories: Histories,
+    request: Request,
+    known_users: KnownUserPolicy = "merge",
+) -> BatchQuery:
+    """Lists for users by their histories.
+
+    Raises:
+        UnknownId: An item is unknown.
+        SourceError: The table cannot be read, or has no rows.
+        ConfigError: `known_users` is not a policy.
+    """
+    policy, table = checked_policy(known_users), history_table(recommender, histories)
+    users = _strings(table.users)
+    return BatchQuery(
+        users,
+        "users",
+        ("user_id", "item_id"),
+        request,
+        partial(lists_for_histories, request, policy),
+        lambda some: (some, [table[user] for user in some]),
+        {"known_users": policy, "histories": f"sha256:{table.digest}"},
+        _filters(recommender, request) | _items(recommender, table.items, request),
+        _known_users_note(recommender, users, policy),
+    )
+
+
+def texts_query(recommender: Recommender, texts: Iterable[str], request: Request) -> BatchQuery:
+    """Lists for texts, each once; UnknownId when an item of the request is unknown."""
+    request.refuse(["new_item_boost"], "texts")
+    return BatchQuery(
+        _strings(texts),
+        "texts",
+        ("text", "item_id"),
+        request,
+        partial(lists_for_texts, request),
+        skipped=_filters(recommender, request),
+    )
+
+
+def feedback_query(
+    recommender: Recommender, likes: list[str], dislikes: list[str], request: Request
+) -> BatchQuery:
+    """The list of one user without a name, by liked and disliked items; UnknownId when an item is unknown."""
+    return BatchQuery(
+        _strings([""]),
+        "users",
+        ("user_id", "item_id"),
+        request,
+        partial(lists_for_feedback, request, likes, dislikes),
+        options={"like": likes, "dislike": dislikes},
+        skipped=_filters(recommender, request) | _items(recommender, [*likes, *dislikes], request),
+    )
+
+
+def similar_items_query(recommender: Recommender, items: Ids, request: Request) -> BatchQuery:
+    """The items nearest to some items; None: to every item of the model.
+
+    Raises:
+        UnknownId: An item is unknown.
+        SourceError: The file of items cannot be read.
+    """
+    request.refuse(["new_item_boost"], "similar items")
+    names = recommender.model.items.ids.labels if items is None else _strings(items)
+    skipped = {} if items is None else _items(recommender, names.to_pylist(), request)
+    return BatchQuery(
+        names,
+        "items",
+        ("item_id", "similar_id"),
+        request,
+        partial(lists_of_similar_items, request),
+        skipped=_filters(recommender, request) | skipped,
+    )
+
+
+def similar_users_query(recommender: Recommender, users: Ids, request: Request) -> BatchQuery:
+    """The users nearest to some users of the model; None: to every user.
+
+    Raises:
+        UnknownId: A user is unknown, or there are no users.
+        SourceError: The file of users cannot be read.
+    """
+    request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
+    names, skipped = _users(recommender, users, request, "Give items instead.")
+    return BatchQuery(
+        names,
+        "users",
+        ("user_id", "similar_id"),
+        request,
+        partial(lists_of_similar_users, request),
+        skipped=skipped,
+    )
+
+
+def lists_for_users(request: Request, queries: Queries, users: list[str]) -> pa.Table:
+    """A part of `users_query`."""
+    return queries.recommend(users, request=request, arrow=True)
+
+
+def lists_for_histories(
+    request: Request,
+    known_users: KnownUserPolicy,
+    queries: Queries,
+    part: tuple[list[str], list[Sequence[str]]],
+) -> pa.Table:
+    """A part of `histories_query`: users, and the history of each."""
+    users, histories = part
+    return queries.recommend_for_history(
+        histories, users=users, known_users=known_users, request=request, arrow=True
+    )
+
+
+def lists_for_texts(request: Request, queries: Queries, texts: list[str]) -> pa.Table:
+    """A part of `texts_query`."""
+    return queries.recommend_for_text(texts, request=request, arrow=True)
+
+
+def lists_for_feedback(
+    request: Request, likes: list[str], dislikes: list[str], queries: Queries, names: list[str]
+) -> pa.Table:
+    """A part of `feedback_query`: one name, or none."""
+    count = len(names)
+    return queries.recommend_for_history(
+        [likes] * count, dislikes=[dislikes] * count, users=names, request=request, arrow=True
+    )
+
+
+def lists_of_similar_items(request: Request, queries: Queries, items: list[str]) -> pa.Table:
+    """A part of `similar_items_query`."""
+    return queries.similar_items(items, request=request, arrow=True)
+
+
+def lists_of_similar_users(request: Request, queries: Queries, users: list[str]) -> pa.Table:
+    """A part of `similar_users_query`."""
+    return queries.similar_users(users, request=request, arrow=True)
+
+
+def all_users(recommender: Recommender, remedy: str) -> pa.Array:
     """All users of the model; UnknownId if it has none."""
     users = recommender.model.users.labels
     if not len(users):
@@ -94,105 +254,66 @@ def known_users(recommender: Recommender, remedy: str) -> pa.Array:
     return users
 
 
-def checked_users(recommender: Recommender, names: list[str], asked: Asked) -> pa.Array:
-    """Each of the users once; all known, or counted."""
-    names = list(dict.fromkeys(names))
-    asked.check(recommender.model.users.ids, names, "users")
-    user_rows(recommender.model, names, asked.on_unknown)
-    return _strings(names)
+def history_table(recommender: Recommender, histories: Histories) -> HistoryTable:
+    """Histories as numbers; the mapping names the columns of a table that has no columns user_id and item_id.
+
+    Raises:
+        SourceError: The table cannot be read, or has no rows.
+    """
+    if not isinstance(histories, Path):
+        return HistoryTable.of_lists(histories)
+    named = has_columns(histories, ("user_id", "item_id"))
+    mapped = None if named else recommender.model.graph().mapping.interactions
+    table = HistoryTable.of((user, item) for user, item in batches_of_pairs(histories, mapped))
+    if not len(table):
+        raise SourceError(f"{histories} has no rows.", "Write one user and one item per row.")
+    return table
 
 
-def of_users(recommender: Recommender, users: pa.Array, options: dict[str, Any]) -> Question:
-    """Lists for users of the model."""
-
-    def answer(names: list[str]) -> pa.Table:
-        return recommender.recommend(names, arrow=True, **options)
-
-    return Question(users, answer, ("user_id", "item_id"), options)
-
-
-def of_texts(recommender: Recommender, texts: list[str], options: dict[str, Any]) -> Question:
-    """Lists for texts, each once."""
-
-    def answer(names: list[str]) -> pa.Table:
-        return recommender.recommend_for_text(names, arrow=True, **options)
-
-    return Question(_strings(texts), answer, ("text", "item_id"), options)
+def _users(
+    recommender: Recommender, users: Ids, request: Request, remedy: str
+) -> tuple[pa.Array, dict[str, list[str]]]:
+    """Names of users, and the skipped ones."""
+    if users is None:
+        return all_users(recommender, remedy), {}
+    names = _strings(users)
+    ids = names.to_pylist()
+    user_rows(recommender.model, ids, request.on_unknown)
+    return names, _unknown(recommender.model.users.ids, ids, "users")
 
 
-def of_histories(recommender: Recommender, path: Path, options: dict[str, Any], asked: Asked) -> Question:
-    """Lists for the histories in a table."""
-    histories = _histories(recommender, path)
-    asked.check(recommender.model.item_rows, histories.items, "items")
-    item_rows(recommender.model, histories.items, asked.on_unknown)
-    users = _strings(histories.users)
+def _items(recommender: Recommender, items: Iterable[str], request: Request) -> dict[str, list[str]]:
+    """The skipped ones among some items; UnknownId when they are not to be skipped."""
+    ids = list(dict.fromkeys(items))
+    item_rows(recommender.model, ids, request.on_unknown)
+    return _unknown(recommender.model.items.rows, ids, "items")
+
+
+def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]:
+    """Skipped items of the request; UnknownId or ConfigError when it cannot be applied to the model."""
+    request.rows(recommender.model)
+    rows_of = recommender.model.items.rows
+    return _unknown(rows_of, request.candidates or (), "candidates") | _unknown(
+        rows_of, request.deny or (), "items of the deny list"
+    )
+
+
+def _unknown(
+    rows_of: Callable[[list[str]], np.ndarray], names: Iterable[str], noun: str
+) -> dict[str, list[str]]:
+    """Noun -> unknown names, each once; empty if there are none."""
+    distinct = list(dict.fromkeys(names))
+    unknown = [distinct[at] for at in np.flatnonzero(rows_of(distinct) < 0)]
+    return {noun: unknown} if unknown else {}
+
+
+def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUserPolicy) -> str:
     known = int((recommender.model.users.ids(users) >= 0).sum())
-    if known:
-        what = "go with" if options["known_users"] == "merge" else "take the place of"
-        asked.remarks.append(
-            f"{known:,} of {len(histories):,} users are known: these histories {what} theirs."
-        )
-
-    def answer(names: list[str]) -> pa.Table:
-        some = [histories[name] for name in names]
-        return recommender.recommend_for_history(some, users=names, arrow=True, **options)
-
-    told = {**options, "histories": f"sha256:{histories.digest}"}
-    return Question(users, answer, ("user_id", "item_id"), told)
+    how = "merged with" if policy == "merge" else "replaced by"
+    return f"{known:,} of {len(users):,} users are known: their histories are {how} these." if known else ""
 
 
-def of_taste(
-    recommender: Recommender, like: list[str], dislike: list[str], options: dict[str, Any], asked: Asked
-) -> Question:
-    """The list of one nameless user."""
-    asked.check(recommender.model.item_rows, [*like, *dislike], "items")
-
-    def answer(names: list[str]) -> pa.Table:
-        here = len(names)
-        return recommender.recommend_for_history(
-            [like] * here, dislikes=[dislike] * here, users=names, arrow=True, **options
-        )
-
-    told = {**options, "like": like, "dislike": dislike}
-    return Question(_strings([""]), answer, ("user_id", "item_id"), told)
-
-
-def near_items(
-    recommender: Recommender, items: list[str] | None, options: dict[str, Any], asked: Asked
-) -> Question:
-    """What is near some items; None: all."""
-    model = recommender.model
-    if items:
-        asked.check(model.item_rows, items, "items")
-        item_rows(model, items, asked.on_unknown)
-
-    def answer(names: list[str]) -> pa.Table:
-        return recommender.similar_items(names, arrow=True, **options)
-
-    names = _strings(items) if items else model.items.labels
-    return Question(names, answer, ("item_id", "similar_id"), options)
-
-
-def near_users(recommender: Recommender, users: pa.Array, options: dict[str, Any]) -> Question:
-    """The users nearest to some users of the model."""
-    mine = {name: options[name] for name in ("k", "min_score", "on_unknown")}
-
-    def answer(names: list[str]) -> pa.Table:
-        return recommender.similar_users(names, arrow=True, **mine)
-
-    return Question(users, answer, ("user_id", "similar_id"), mine)
-
-
-def _histories(recommender: Recommender, path: Path) -> HistoryTable:
-    """Of the users in a table; the mapping names columns only where they are not ours."""
-    model = recommender.model
-    mapped = None if has_columns(path, ("user_id", "item_id")) else model.graph().mapping.interactions
-    histories = HistoryTable.of((user, item) for user, item in batches_of_pairs(path, mapped))
-    if not len(histories):
-        raise SourceError(f"{path} has no rows.", "Write one user and one item a row.")
-    return histories
-
-
-def _strings(names: Iterable[str]) -> pa.Array:
+def _strings(names: Iterable[str] | Path) -> pa.Array:
     """Each once."""
-    return pa.array(list(dict.fromkeys(names)), pa.large_string())
+    ids = read_ids(names) if isinstance(names, Path) else [names] if isinstance(names, str) else names
+    return pa.array(list(dict.fromkeys(map(str, ids))), pa.large_string())

@@ -1,6 +1,6 @@
-"""Files that commands write for others: tables of results, a part at a time, that appear whole or not at all.
+"""Result files, written one table at a time, which appear under their name whole or not at all.
 
-Enters: Arrow tables of one schema. Leaves: a Parquet, CSV or JSONL file under its name.
+Enters: Arrow tables of one schema. Leaves: a Parquet, CSV, JSONL or npy file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -20,44 +20,43 @@ from kgrec._version import __version__
 from kgrec.errors import ArtifactError, ConfigError
 from kgrec.storage.atomic import put_in_place, temporary_beside
 
-if TYPE_CHECKING:
-    from kgrec.model.model import Model
-
 SUFFIXES = (".parquet", ".csv", ".jsonl")
+#: remedy where a file cannot be written
+OTHER_FILE = "Choose another output file."
 
 
 def check_result(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
-    """Refuse a file of results before any work is done for it.
+    """Refuse a result file before any work is done for it.
 
     Raises:
         ConfigError: The suffix is none of `suffixes`.
-        ArtifactError: The folder of the file is not there, or the file is a folder.
+        ArtifactError: The folder of the file does not exist, or the file is a folder.
     """
     if path.suffix not in suffixes:
         raise ConfigError(
-            f"{path} has no suffix that says its format.",
+            f"{path} has no suffix that names a format.",
             f"Name it {', '.join(suffixes[:-1])} or {suffixes[-1]}.",
         )
     if path.is_dir():
-        raise ArtifactError(f"{path} is a folder.", "Choose another output file.")
+        raise ArtifactError(f"{path} is a folder.", OTHER_FILE)
     if not path.parent.is_dir():
         raise ArtifactError(
             f"{path.parent}: there is no such folder.", "Make it, or choose another output file."
         )
 
 
-def metadata_of(model: Model, began: datetime) -> dict[str, str]:
-    """What a Parquet file says of its making: by which kgrec, when the run began, and when the model was written."""
+def metadata_of(model_version: str, began: datetime) -> dict[str, str]:
+    """Metadata of a Parquet file: the version of kgrec, when the run began, and when the model was written."""
     return {
         "kgrec.version": __version__,
         "kgrec.written": began.isoformat(timespec="seconds"),
-        "kgrec.model": model.version,
+        "kgrec.model": model_version,
     }
 
 
 @contextmanager
-def whole_file(path: Path, remedy: str = "Choose another output file.") -> Iterator[Path]:
-    """A name to write under; on leaving without an error the file gets its own.
+def whole_file(path: Path, remedy: str = OTHER_FILE) -> Iterator[Path]:
+    """A temporary name to write under; the file is renamed to `path` when the block ends without an error.
 
     Raises:
         ArtifactError: The file cannot be written; `remedy` says what to do.
@@ -74,10 +73,8 @@ def whole_file(path: Path, remedy: str = "Choose another output file.") -> Itera
 
 
 @contextmanager
-def result_file(
-    path: Path, metadata: dict[str, str], remedy: str = "Choose another output file."
-) -> Iterator[ResultWriter]:
-    """A file of Arrow tables, its format by its suffix; otherwise as `whole_file`."""
+def result_file(path: Path, metadata: dict[str, str], remedy: str = OTHER_FILE) -> Iterator[ResultWriter]:
+    """A file of Arrow tables, whose suffix names its format; otherwise as `whole_file`."""
     with whole_file(path, remedy) as temporary, temporary.open("wb") as stream:
         writer = ResultWriter(stream, path.suffix, metadata)
         try:
@@ -87,14 +84,14 @@ def result_file(
 
 
 class ResultWriter:
-    """Appends Arrow tables to a Parquet, CSV or JSONL file; of Parquet each is a row group."""
+    """Appends Arrow tables to a Parquet, CSV or JSONL file; in Parquet, each is a row group."""
 
     def __init__(self, stream: BinaryIO, suffix: str, metadata: dict[str, str]) -> None:
         self._stream, self._suffix, self._metadata = stream, suffix, metadata
         self._writer: Any = None
 
     def write(self, table: pa.Table) -> None:
-        """Append a table; all have the same columns."""
+        """Append a table; all tables have the same columns."""
         if self._suffix == ".jsonl":
             self._stream.write(_jsonl(table))
             return
@@ -103,14 +100,14 @@ class ResultWriter:
         self._writer.write_table(table)
 
     def close(self) -> None:
-        """Write what ends the file; the stream stays open."""
+        """Write the end of the file; the stream stays open."""
         if self._writer is not None:
             self._writer.close()
 
     def _opened(self, schema: pa.Schema) -> Any:
         if self._suffix == ".csv":
             return pyarrow.csv.CSVWriter(self._stream, schema)
-        # Scores and vectors hardly repeat: a dictionary of theirs is made in vain.
+        # Scores and vectors hardly repeat, so a dictionary would save nothing.
         repeating = [field.name for field in schema if not _is_real(field.type)]
         return pq.ParquetWriter(
             self._stream, schema.with_metadata(self._metadata), compression="zstd", use_dictionary=repeating
@@ -122,7 +119,7 @@ def _is_real(kind: pa.DataType) -> bool:
 
 
 def _jsonl(table: pa.Table) -> bytes:
-    """A JSON object a line, made a column at a time: three times as fast as row by row."""
+    """A JSON object per line, made one column at a time: three times as fast as row by row."""
     line = "{" + ", ".join(f"{json.dumps(name)}: %s" for name in table.column_names) + "}\n"
     return "".join([line % row for row in zip(*map(_cells, table.columns), strict=True)]).encode()
 

@@ -1,8 +1,10 @@
 """Folders on disk, whole or absent.
 
 atomic      write beside, then rename: an interrupted write leaves the old folder as it was
-artifacts   manifest, versions and hashes of graph/ and model/; tables, arrays, tensors, JSON
-migrations  older model folders, step by step
+files       tables, arrays, tensors and JSON: one file each
+artifacts   folders with a manifest: kind, version, and a hash per file
+segments    rows in a base and a delta, so that a change copies what it changes
+migrations  folders of older formats, one named function per step
 
 Nothing is imported here.
 """

@@ -1,7 +1,7 @@
 """Files and folders that appear under their name whole or not at all.
 
-Enters: what was written under a temporary name beside the final one. Leaves: that under its final
-name. A process that is killed at any instant leaves what was there before.
+Enters: a file or folder under a temporary name beside the final one. Leaves: the same under its final name. A process
+that is killed at any instant leaves the earlier file or folder as it was.
 """
 
 from __future__ import annotations
@@ -17,38 +17,67 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+#: whether the system can force the names in a folder to the disk; Windows can do so for files alone
+FOLDERS_CAN_SYNC = hasattr(os, "O_DIRECTORY")
+#: Windows forces only a file to the disk that is open for writing; elsewhere a file may be write-protected
+_SYNC_FLAGS = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
+
 
 def temporary_beside(path: Path) -> Path:
-    """A name to write under before renaming to `path`; what killed processes of this machine left is removed."""
+    """A name to write under before renaming to `path`; leftovers of killed processes of this machine are removed."""
     beginning = f".{path.name}.{socket.gethostname()}."
     _sweep(path.parent, beginning)
     return path.parent / f"{beginning}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
 
 
-def put_in_place(temporary: Path, path: Path) -> None:
+def sync(path: Path) -> None:
+    """Force a file or a folder to the disk."""
+    descriptor = os.open(path, _SYNC_FLAGS)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def put_in_place(
+    temporary: Path,
+    path: Path,
+    *,
+    sync: Callable[[Path], None] = sync,
+    folders_can_sync: bool = FOLDERS_CAN_SYNC,
+) -> None:
     """Force a file or a folder to the disk and give it its final name, in one step of the file system.
 
-    What was there under that name may be left under `temporary`, which the caller removes.
+    A folder that had the name before may be left under `temporary`, which the caller removes.
+
+    Args:
+        temporary: Is renamed.
+        path: The final name.
+        sync: Forces one file or folder to the disk.
+        folders_can_sync: Whether `sync` takes folders.
     """
-    inside = sorted(temporary.rglob("*")) if temporary.is_dir() else []
-    for written in [*inside, temporary]:
-        _sync(written)
+    for written in _written(temporary):
+        if folders_can_sync or not written.is_dir():
+            sync(written)
     if temporary.is_dir():
         _replace(temporary, path)
     else:
         temporary.replace(path)
-    _sync(path.parent)
+    if folders_can_sync:
+        sync(path.parent)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Have a file written under another name, force it to the disk and put it in place: it appears whole or not at all."""
+    """Have a file written under another name, force it to the disk and rename it: it appears whole or not at all."""
     temporary = temporary_beside(path)
     write(temporary)
     put_in_place(temporary, path)
 
 
 def present(folder: Path) -> Path:
-    """Where a folder is: elsewhere, if a writer is between two renames of it or of one around it, or was killed there."""
+    """Path of a folder: another one while a writer is between two renames of it or of a parent, or was killed there."""
     for part in (folder, *folder.parents):
         if part.exists():
             break
@@ -64,24 +93,20 @@ def restore(folder: Path) -> None:
 
 
 def _sweep(place: Path, beginning: str) -> None:
-    """Remove what killed processes left in a folder under names that begin so."""
+    """Remove temporary files and folders of killed processes whose names begin so."""
     for stale in place.glob(f"{glob.escape(beginning)}*.tmp"):
         process = stale.name.split(".")[-3]
-        if process.isdigit() and not _alive(int(process)):
+        if process.isdigit() and not psutil.pid_exists(int(process)):
             if stale.is_dir():
                 shutil.rmtree(stale, ignore_errors=True)
             else:
                 stale.unlink(missing_ok=True)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _written(temporary: Path) -> list[Path]:
+    """Everything in a folder in the order of the names, then the folder; or the one file."""
+    inside = sorted(temporary.rglob("*")) if temporary.is_dir() else []
+    return [*inside, temporary]
 
 
 def _replace(temporary: Path, folder: Path) -> None:
@@ -102,7 +127,7 @@ def _replace(temporary: Path, folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder all at once for who reads it: under its own name its files would be gone one by one."""
+    """Remove a folder at once from a reader's view: deleted under its own name, its files would vanish one by one."""
     gone = temporary_beside(folder)
     with suppress(OSError):
         folder.rename(gone)
@@ -111,23 +136,19 @@ def _remove(folder: Path) -> None:
 
 def _exchange(one: Path, other: Path) -> bool:
     """Swap two folders atomically where the system can: Linux and macOS."""
-    library = ctypes.CDLL(None, use_errno=True)
     a, b = os.fsencode(one), os.fsencode(other)
-    if sys.platform == "linux" and hasattr(library, "renameat2"):
+    if sys.platform == "linux" and hasattr(library := _c_library(), "renameat2"):
         at_cwd, swap = -100, 2
         return bool(library.renameat2(at_cwd, a, at_cwd, b, swap) == 0)
-    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+    if sys.platform == "darwin" and hasattr(library := _c_library(), "renamex_np"):
         return bool(library.renamex_np(a, b, 2) == 0)
     return False
 
 
+def _c_library() -> ctypes.CDLL:
+    """The C library of this process; Windows has none under this name."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _previous(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.previous"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,76 +1,255 @@
-"""Older model folders, brought to today's format one step at a time.
+"""Folders of older formats, migrated to today's format one step per format.
 
-Enters: what a model folder holds, as plain values, and the format that it was written in. Leaves: the same in today's format.
-Nothing is written: the folder gets today's format when the model is saved.
+Enters: the content of a folder as plain values, and the format it was written in. Leaves: the same content in today's format.
+Nothing is written: a folder gets today's format when it is saved again.
+
+A format lived for many commits, and some of its folders lack a part that later ones have. A step therefore adds a part only where it
+is absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from kgrec.storage.artifacts import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
+_T = TypeVar("_T")
+#: format -> the steps from it to the next
+_Steps = dict[int, tuple[Callable[[_T], _T], ...]]
+Arrays = dict[str, np.ndarray]
 
-@dataclass
+
+@dataclass(frozen=True)
 class StoredModel:
-    """The files of a model folder that are read at once."""
+    """Files of a model folder that are read at once and whose form depends on the format."""
 
-    #: `config.json`
+    #: config.json
     config: dict[str, Any]
+    #: items.parquet
     items: pa.Table
+    #: history.parquet
     history: pa.Table
-    #: arrays of `rescore.safetensors` by name
-    rescore: dict[str, np.ndarray]
+    #: rescore.safetensors, by name
+    rescore: Arrays
+    #: metrics.json
+    metrics: dict[str, Any]
 
 
-def migrated(stored: StoredModel, version: int) -> StoredModel:
-    """A stored model of format `version` as one of today's format."""
-    for step in range(version, FORMAT_VERSION):
-        if step in _STEPS:
-            _STEPS[step](stored)
-    return stored
+def migrated_model(stored: StoredModel, version: int) -> StoredModel:
+    """The content of a model folder of format `version` in today's format."""
+    return _migrated(stored, version, _MODEL_STEPS)
 
 
-def migrated_parameters(arrays: dict[str, np.ndarray], version: int) -> dict[str, np.ndarray]:
-    """The arrays of `model.safetensors`, of format `version`, under today's names."""
-    return _parameters_from_6_to_7(arrays) if version < 7 else arrays
+def migrated_parameters(
+    arrays: Arrays, version: int, names_of: Callable[[np.ndarray], pa.Array]
+) -> tuple[Arrays, pa.Table]:
+    """The arrays of a `model.safetensors` of a format before 7 in today's format, and its `featurizer.parquet`.
+
+    Args:
+        arrays: as they were written.
+        version: their format.
+        names_of: type/key of entities of the model's graph, by their rows in it.
+    """
+    assert version < 7, "from format 7 on, the names of nodes stand in a file of their own"
+    nodes = _name_nodes(arrays, names_of)
+    return _migrated(arrays, version, _PARAMETER_STEPS), nodes
 
 
-def _from_6_to_7(stored: StoredModel) -> None:
-    """Options and arrays have the words of the field."""
-    config = stored.config["config"]
-    _rename(config.get("encoder", {}), {"words": "label_tokens"})
-    _rename(config.get("rescore", {}), {"together": "co_occurrence", "unmet": "cold_offset"})
-    renamed = {f"together.{part}": f"co_occurrence.{part}" for part in ("data", "indices", "indptr")}
-    _rename(stored.rescore, renamed)
+def migrated_interactions(table: pa.Table, version: int) -> pa.Table:
+    """A table of interactions, of a graph or a split folder of format `version`, in today's format.
+
+    No other table of these folders has changed since format 2.
+    """
+    return _migrated(table, version, _INTERACTION_STEPS)
 
 
-def _parameters_from_6_to_7(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    beginnings = {
-        "schema.words": "featurizer.label_tokens",
-        "schema.word_idf": "featurizer.token_idf",
-        "schema.knots.": "featurizer.bins.",
-        "schema.": "featurizer.",
-    }
-
-    def today(name: str) -> str:
-        old = next((one for one in beginnings if name.startswith(one)), "")
-        return beginnings[old] + name.removeprefix(old) if old else name
-
-    return {today(name): array for name, array in arrays.items()}
+def _migrated(value: _T, version: int, steps: _Steps[_T]) -> _T:
+    for earlier in range(version, FORMAT_VERSION):
+        for step in steps.get(earlier, ()):
+            value = step(value)
+    return value
 
 
-def _rename(values: dict[str, Any], names: dict[str, str]) -> None:
-    for old, new in names.items():
-        if old in values:
-            values[new] = values.pop(old)
+# 2 to 3: an index may be approximate
 
 
-#: format -> the step from it to the next
-_STEPS: dict[int, Callable[[StoredModel], None]] = {6: _from_6_to_7}
+def _describe_flat_index(stored: StoredModel) -> StoredModel:
+    """Say that the index is flat: every model of format 2 compared with every item."""
+    return replace(stored, config={"index": {"kind": "flat"}, **stored.config})
+
+
+# 3 to 4: recall is measured at doubling lengths of lists; all folders say which items are removed
+
+
+def _forget_recall_of_one_long_list(stored: StoredModel) -> StoredModel:
+    """Drop figures measured at one long length: between two lengths they were extrapolated, so `min_recall` is not known to hold."""
+    index = {name: value for name, value in stored.config["index"].items() if not name.startswith("deep_")}
+    return replace(stored, config={**stored.config, "index": index})
+
+
+def _mark_no_item_removed(stored: StoredModel) -> StoredModel:
+    """Mark no item as removed in a folder of a kgrec that could not remove items: early ones of format 3, too."""
+    return replace(stored, items=_with_column(stored.items, "removed", np.zeros(len(stored.items), bool)))
+
+
+# 4 to 5: items without interactions have a prior
+
+
+def _add_zero_prior(stored: StoredModel) -> StoredModel:
+    """Add a prior of 0 to every item's score, and the option that says so."""
+    rescore = {"prior": np.zeros(len(stored.items), np.float32), **stored.rescore}
+    return replace(stored, rescore=rescore, config=_with_option(stored.config, "rescore", "unmet", 0.0))
+
+
+# 5 to 6: tokens of labels are nodes
+
+
+def _turn_label_tokens_off(stored: StoredModel) -> StoredModel:
+    """Add the option, which is on by default: no model of format 5 was trained with label tokens."""
+    return replace(stored, config=_with_option(stored.config, "encoder", "words", False))
+
+
+# 6 to 7: the field's words; histories have counts, and may have an order
+
+
+def _rename_options(stored: StoredModel) -> StoredModel:
+    """Rename options of the configuration."""
+    config: dict[str, Any] = stored.config["config"]
+    sections = {name: _renamed(options, _OPTIONS.get(name, {})) for name, options in config.items()}
+    return replace(stored, config={**stored.config, "config": sections})
+
+
+def _rename_rescore_arrays(stored: StoredModel) -> StoredModel:
+    """Rename the arrays of item co-occurrence."""
+    names = {f"together.{part}": f"co_occurrence.{part}" for part in ("data", "indices", "indptr")}
+    return replace(stored, rescore=_renamed(stored.rescore, names))
+
+
+def _name_weights(stored: StoredModel) -> StoredModel:
+    """Name the weight of each scorer, in the arrays and in the configuration: they went by position."""
+    rescore = {name: array for name, array in stored.rescore.items() if name != "weights"}
+    for name, weight in zip(_SCORERS, stored.rescore["weights"], strict=True):
+        rescore[f"weight.{name}"] = np.array([weight])
+    sections = stored.config["config"]
+    options = dict(sections["rescore"])
+    if options.get("weights") is not None:
+        options["weights"] = dict(zip(_SCORERS, options["weights"], strict=True))
+    config = {**stored.config, "config": {**sections, "rescore": options}}
+    return replace(stored, rescore=rescore, config=config)
+
+
+def _rename_metrics(stored: StoredModel) -> StoredModel:
+    """Rename the figures of what was chosen on held-out data."""
+    chosen = _renamed(stored.metrics.get("chosen", {}), _METRICS)
+    if "weights" in chosen:
+        chosen["weights"] = _renamed(chosen["weights"], {"together": "co_occurrence"})
+    return replace(stored, metrics={**stored.metrics, "chosen": chosen})
+
+
+def _weigh_and_count_history(stored: StoredModel) -> StoredModel:
+    """Give each row of the history weight 1, unless it has another from a half-life, and count 1: repetitions were dropped."""
+    n = len(stored.history)
+    history = _with_column(stored.history, "weight", np.ones(n, np.float32))
+    return replace(stored, history=_with_column(history, "count", np.ones(n, np.int32)))
+
+
+def _mark_histories_unordered(stored: StoredModel) -> StoredModel:
+    """Say that histories have no order: their rows were sorted by item, and times were not kept."""
+    return replace(stored, config={"ordered": False, **stored.config})
+
+
+def _name_nodes(arrays: Arrays, names_of: Callable[[np.ndarray], pa.Array]) -> pa.Table:
+    """Entities by type and key, which went by their rows in the graph, and label tokens, which were one string."""
+    import pyarrow as pa
+
+    entities = names_of(arrays["schema.entities"])
+    text = bytes(arrays.get("schema.words", np.zeros(0, np.uint8))).decode()
+    tokens = pa.array(text.split("\n") if text else [], pa.large_string())
+    kinds = ["entity"] * len(entities) + ["token"] * len(tokens)
+    names = pa.concat_arrays([entities.cast(pa.large_string()), tokens])
+    return pa.table({"kind": pa.array(kinds, pa.string()), "name": names})
+
+
+def _rename_featurizer_arrays(arrays: Arrays) -> Arrays:
+    """Rename the arrays of the featurizer, once called the schema; names of nodes are none of them any more."""
+    kept = {name: array for name, array in arrays.items() if name not in ("schema.entities", "schema.words")}
+    return {_featurizer_name(name): array for name, array in kept.items()}
+
+
+def _add_empty_label_tokens(arrays: Arrays) -> Arrays:
+    """Add the weights of label tokens, which models without any did not have."""
+    return {"featurizer.token_idf": np.zeros(0, np.float32), **arrays}
+
+
+def _count_interactions(table: pa.Table) -> pa.Table:
+    """Give each interaction count 1: repetitions of a pair of user and item were dropped."""
+    return _with_column(table, "count", np.ones(len(table), np.int32))
+
+
+_MODEL_STEPS: _Steps[StoredModel] = {
+    2: (_describe_flat_index,),
+    3: (_forget_recall_of_one_long_list, _mark_no_item_removed),
+    4: (_add_zero_prior,),
+    5: (_turn_label_tokens_off,),
+    6: (
+        _rename_options,
+        _rename_rescore_arrays,
+        _name_weights,
+        _rename_metrics,
+        _weigh_and_count_history,
+        _mark_histories_unordered,
+    ),
+}
+_PARAMETER_STEPS: _Steps[Arrays] = {6: (_rename_featurizer_arrays, _add_empty_label_tokens)}
+_INTERACTION_STEPS: _Steps[pa.Table] = {6: (_count_interactions,)}
+
+#: scorers whose weights went by position
+_SCORERS = ("embedding", "graph", "text", "co_occurrence")
+#: section of the configuration -> old name of an option -> new name
+_OPTIONS = {
+    "encoder": {"words": "label_tokens"},
+    "rescore": {"together": "co_occurrence", "unmet": "cold_offset"},
+}
+_METRICS = {
+    "evenness": "whitening",
+    "unmet": "cold_offset",
+    "valid_blended_ndcg": "valid_fused_ndcg",
+    "valid_blended_recall": "valid_fused_recall",
+}
+#: old beginning of an array's name -> new beginning; the first that fits counts
+_FEATURIZER = {
+    "schema.word_idf": "featurizer.token_idf",
+    "schema.knots.": "featurizer.bins.",
+    "schema.": "featurizer.",
+}
+
+
+def _featurizer_name(name: str) -> str:
+    for old, new in _FEATURIZER.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name
+
+
+def _renamed(values: dict[str, _T], names: dict[str, str]) -> dict[str, _T]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _with_option(config: dict[str, Any], section: str, option: str, value: Any) -> dict[str, Any]:
+    """`config.json` with an option of the model's configuration, unless that is there."""
+    sections = config["config"]
+    return {**config, "config": {**sections, section: {option: value, **sections.get(section, {})}}}
+
+
+def _with_column(table: pa.Table, name: str, values: np.ndarray) -> pa.Table:
+    """A table with a column, unless that is there."""
+    import pyarrow as pa
+
+    return table if name in table.column_names else table.append_column(name, pa.array(values))

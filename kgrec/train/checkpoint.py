@@ -22,7 +22,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.errors import ArtifactError
-from kgrec.storage import artifacts, atomic
+from kgrec.storage import atomic, files
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
 from kgrec.train.learner import OnRunEpoch, RunProgress
 
@@ -156,10 +156,10 @@ class Checkpoint:
         return state
 
     def _write_state(self) -> None:
-        self._put(_STATE, lambda place: artifacts.write_json(self._state, place))
+        self._put(_STATE, lambda place: files.write_json(self._state, place))
 
     def _write_tensors(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        self._put(name, lambda place: artifacts.write_tensors(arrays, place))
+        self._put(name, lambda place: files.write_tensors(arrays, place))
 
     def _put(self, name: str, write: Callable[[Path], None]) -> None:
         """Write a file of the folder, whole or not at all."""
@@ -192,14 +192,14 @@ class _Kept(RunProgress):
     def resume(self, learner: Learner) -> int:
         """Put the learner where it was, tell of the epochs that are over, and give the next."""
         for line in self.checkpoint.load_run(self.stage, self.hyperparameters, learner):
-            self.pass_on(line)
-        return len(self.lines) + 1
+            self.add(line)
+        return len(self.records) + 1
 
-    def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
+    def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
         """Hear of an epoch that is over."""
-        super().tell(learner, epoch, loss, seconds)
+        super().ended(learner, epoch, loss, seconds)
         if time.monotonic() - self.kept >= self.checkpoint.every:
-            self.checkpoint.keep_run(self.stage, self.hyperparameters, learner, self.lines)
+            self.checkpoint.keep_run(self.stage, self.hyperparameters, learner, self.records)
             self.kept = time.monotonic()
 
 

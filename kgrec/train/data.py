@@ -60,13 +60,13 @@ class TrainingData:
     featurizer: Featurizer
     encoder: EncoderConfig
     train: TrainConfig
-    #: items that users met and none liked; shape (n_items,), bool; None: none
-    refused: np.ndarray | None = None
+    #: items with interactions of which none is positive; shape (n_items,), bool; None: none
+    disliked_only: np.ndarray | None = None
 
     def known(self, positives: sp.csr_matrix) -> np.ndarray:
         """Items that interactions tell something of, when these are the positive ones; shape (n_items,), bool."""
         known: np.ndarray = interaction_counts(positives) > 0
-        return known if self.refused is None else known | self.refused
+        return known if self.disliked_only is None else known | self.disliked_only
 
     @property
     def valid_k(self) -> int:

@@ -1,4 +1,4 @@
-"""From a graph to a model.
+"""From a graph to a model: data, features, learner, validation, assembly, each once.
 
 Enters: a KnowledgeGraph, with interactions or without. Leaves: a `Model`. Nothing is written.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,20 +16,26 @@ import torch
 
 from kgrec.config import Config
 from kgrec.encode.dense_features import raw_blocks
-from kgrec.encode.featurizer import Featurizer
+from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
+from kgrec.encode.user_encoder import MeanUserEncoder, units
 from kgrec.errors import TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.model.model import Model, Parameters, aliases, history_vectors, sample_of_users, units
+from kgrec.model.items import ItemStore
+from kgrec.model.model import Model, Parameters, aliases, sample_of_users
 from kgrec.parallel import threads
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
-from kgrec.rank.fusion_weights import USUAL, rescorer
+from kgrec.rank.fusion_weights import USUAL
 from kgrec.rank.rescorer import Rescorer, proportions
+from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, Scorer, content_scorers
 from kgrec.rank.slim import item_weights, no_weights
 from kgrec.retrieve import VectorIndex
+from kgrec.retrieve.segmented_index import SegmentedIndex
+from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.cold_holdout import hold_out_items
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
@@ -39,17 +46,17 @@ from kgrec.train.validation import ValidationSplit
 
 logger = logging.getLogger(__name__)
 
-#: deals the positives out
+#: deals interactions into a training and a validation part
 Splitter = Callable[[np.random.Generator], ValidationSplit]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """An encoder with what was chosen for it, and the log of all runs."""
+    """An encoder with what was chosen for it, and the records of all runs."""
 
     encoder: ItemEncoder
-    found: Choice
-    log: list[EpochRecord]
+    choice: Choice
+    records: list[EpochRecord]
 
 
 def fit_model(
@@ -68,39 +75,43 @@ def fit_model(
         interactions: Over `graph.item_ids`; empty for a model of content alone.
         config: Of all stages.
         text_encoder: None leaves texts out.
-        watcher: Is told of the progress.
-        valid: Held-out interactions; None: a share of each user's is held out.
-        checkpoint: Keeps the state meanwhile.
+        watcher: Receives the progress.
+        valid: Validation interactions; None: a share of each user's is held out.
+        checkpoint: Keeps the state of a training that may be interrupted.
 
     Raises:
         TrainingError: There is no item.
         ArtifactError: The checkpoint is of other data, or cannot be read.
     """
-    entities = graph.item_entities.astype(np.int64)
-    if not len(entities):
-        raise TrainingError(
-            "The graph has no item.",
-            "Give the item table rows, or mark another with `item: true` in the mapping.",
-        )
     positives = interactions.matrix(half_life=config.encoder.half_life)
-    data = _course(graph, entities, config, text_encoder, watcher)
-    met = interaction_counts(interactions.matrix(positive_only=False)) > 0
-    data = replace(data, refused=met & (interaction_counts(positives) == 0))
-    split = _split(interactions, valid, config, data.known(positives))
+    data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
+    split = _splitter(interactions, valid, config, data.known(positives))
     trained = train(data, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
-    return _model(graph, interactions, positives, data, trained, config)
+    return _assembled(graph, interactions, positives, data, trained, config)
 
 
-def _course(
+def _training_data(
     graph: KnowledgeGraph,
-    entities: np.ndarray,
+    interactions: Interactions,
+    positives: sp.csr_matrix,
     config: Config,
     text_encoder: TextEncoder | None,
     watcher: TrainingWatcher,
 ) -> TrainingData:
-    raw = raw_blocks(graph, entities, text_encoder, progress=watcher.text)
-    featurizer = Featurizer.learn(graph, entities, raw, config.encoder.hops, config.encoder.label_tokens)
-    return TrainingData(featurizer.features(graph, entities, raw), featurizer, config.encoder, config.train)
+    """Features of all items: texts, neighbours and label tokens are read once, for featurizer and features."""
+    items = graph.item_entities.astype(np.int64)
+    if not len(items):
+        raise TrainingError(
+            "The graph has no item.",
+            "Give the item table rows, or mark another with `item: true` in the mapping.",
+        )
+    raw = raw_blocks(graph, items, text_encoder, progress=watcher.text)
+    facts = ItemFacts.of(graph, items, raw, config.encoder.hops)
+    featurizer = Featurizer.of_facts(facts, config.encoder.label_tokens)
+    seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
+    disliked_only = seen & (interaction_counts(positives) == 0)
+    features = featurizer.features_of(facts)
+    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only)
 
 
 def train(
@@ -111,62 +122,65 @@ def train(
     on_epoch: OnEpoch | None,
     checkpoint: Checkpoint,
 ) -> Trained:
-    """Choose on held-out data, then learn from everything.
+    """Choose hyperparameters and fusion weights on validation data, then learn from everything.
 
     Args:
         data: the items and the configuration.
         positives: shape (n_users, n_items).
         split: what is held out; if that is nothing, nothing is chosen.
         config: of all stages.
-        on_epoch: is told of each epoch.
+        on_epoch: called after each epoch.
         checkpoint: keeps the state meanwhile.
     """
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
         if not (np.diff(positives.indptr) >= 2).any():
             logger.warning("No user has two positive interactions: there is nothing to learn from.")
-            return Trained(content_encoder(data), _unlearned(data), [])
+            return Trained(content_encoder(data), _content_alone(data), [])
         log = EpochLog(on_epoch, data, checkpoint.begin(data, positives, config.model_dump_json()))
         parts = split(np.random.default_rng(config.train.seed))
 
         def run(hyperparameters: Hyperparameters) -> ItemEncoder:
-            return learn(
-                data,
-                parts.training,
-                hyperparameters,
-                checkpoint.progress("select", hyperparameters, log.tell),
-            )
+            progress = checkpoint.progress("select", hyperparameters, log.add)
+            return learn(data, parts.training, hyperparameters, progress)
 
         if len(parts.evaluated_users):
-            found = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
+            choice = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
         else:
-            found = _unchosen(data, config)
-        last = checkpoint.progress("refit", found.hyperparameters, log.tell)
-        encoder = learn(data, positives, found.hyperparameters, last)
-        encoder.whiten(data.inputs, found.whitening)
-    return Trained(encoder.cpu(), found, log.lines)
+            choice = _defaults(data, config)
+        last = checkpoint.progress("refit", choice.hyperparameters, log.add)
+        encoder = learn(data, positives, choice.hyperparameters, last)
+        encoder.whiten(data.inputs, choice.whitening)
+    return Trained(encoder.cpu(), choice, log.records)
 
 
-def _unchosen(data: TrainingData, config: Config) -> Choice:
-    weights = proportions(config.rescore.weights or (1.0, 0.0, 0.0, 0.0))
+def _defaults(data: TrainingData, config: Config) -> Choice:
+    """The choice where nothing is held out."""
+    rescore = config.rescore
     return Choice(
-        default_hyperparameters(data),
-        0.0,
-        config.rescore.penalty or USUAL,
-        weights,
-        config.rescore.cold_offset or 0.0,
-        {},
+        hyperparameters=default_hyperparameters(data),
+        whitening=0.0,
+        penalty=rescore.penalty or USUAL,
+        weights=proportions(rescore.weights or {"embedding": 1.0}),
+        cold_offset=rescore.cold_offset or 0.0,
     )
 
 
-def _unlearned(data: TrainingData) -> Choice:
-    """Content alone: all parts that there are, alike."""
-    there = np.array([1, data.features.neighbors.nnz > 0, data.features.dense.any(), 0], np.float32)
-    return Choice(default_hyperparameters(data), 0.0, USUAL, there / there.sum(), 0.0, {})
+def _content_alone(data: TrainingData) -> Choice:
+    """The choice without interactions: all scorers that have content, alike."""
+    there = {
+        "embedding": 1.0,
+        "graph": data.features.neighbors.nnz > 0,
+        "text": bool(data.features.dense.any()),
+    }
+    weights = proportions({name: float(there[name]) for name in SCORERS if name in there})
+    return Choice(default_hyperparameters(data), 0.0, USUAL, weights, 0.0)
 
 
-def _split(
+def _splitter(
     interactions: Interactions, valid: Interactions | None, config: Config, known: np.ndarray
 ) -> Splitter:
+    """How interactions are dealt out, by the configuration; `known` are the items with interactions."""
+
     def split(rng: np.random.Generator) -> ValidationSplit:
         half_life = config.encoder.half_life
         if valid is not None:
@@ -187,7 +201,7 @@ def _split(
     return split
 
 
-def _model(
+def _assembled(
     graph: KnowledgeGraph,
     interactions: Interactions,
     positives: sp.csr_matrix,
@@ -195,62 +209,80 @@ def _model(
     trained: Trained,
     config: Config,
 ) -> Model:
-    entities = graph.item_entities.astype(np.int64)
+    """A model of all that was learned."""
     with torch.no_grad():
-        items = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
-    vectors, lengths = units(items)
-    known = data.known(positives)
+        raw = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
-    parameters = Parameters.of(arrays, data.featurizer)
+    parameters = Parameters(arrays, data.featurizer)
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
-    users = history_vectors(sample_of_users(positives), weight, vectors)
-    index = VectorIndex.build(vectors, config.index, users)
+    items = _items(graph, raw, data.known(positives))
+    user_encoder = MeanUserEncoder(Rows.of(weight))
+    histories = Histories.of(interactions, config.encoder.half_life)
+    users = user_encoder.encode(sample_of_users(histories), items.vectors)
+    index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, users), items.vectors.base)
     return Model(
         config=config,
-        items=graph.item_ids,
-        labels=graph.entities["label"].take(entities).to_pylist(),
-        entities=entities,
-        vectors=vectors,
-        lengths=lengths,
-        history_weight=weight,
-        trained=known,
+        items=items,
         users=interactions.users,
-        histories=positives,
-        seen=interactions.matrix(positive_only=False),
+        histories=histories,
+        user_encoder=user_encoder,
         index=index,
-        rescorer=_rescorer(data, positives, trained.found, config, index, vectors),
+        rescorer=_rescorer(data, positives, trained.choice, config, index),
         metrics=_metrics(trained),
         parameters=lambda: parameters,
         graph=lambda: graph,
-        aliases=aliases(graph, entities),
         inputs=graph.inputs,
     )
 
 
+def _items(graph: KnowledgeGraph, raw: np.ndarray, trained: np.ndarray) -> ItemStore:
+    """The items of a training graph with their vectors before normalisation, and which of them training knew."""
+    entities = graph.item_entities.astype(np.int64)
+    vectors, lengths = units(raw)
+    labels = np.array(graph.entities["label"].take(entities).to_pylist(), dtype=object)
+    return ItemStore(
+        ids=graph.item_ids,
+        labels=Rows.of(labels),
+        entities=Rows.of(entities),
+        vectors=Rows.of(vectors),
+        lengths=Rows.of(lengths),
+        trained=Rows.of(trained),
+        aliases=aliases(graph, entities),
+    )
+
+
 def _rescorer(
-    data: TrainingData,
-    positives: sp.csr_matrix,
-    found: Choice,
-    config: Config,
-    index: VectorIndex,
-    vectors: np.ndarray,
+    data: TrainingData, positives: sp.csr_matrix, choice: Choice, config: Config, index: SegmentedIndex
 ) -> Rescorer:
-    """The parts that have a weight, over all interactions."""
+    """All scorers, over all interactions; co-occurrence weights are fitted if they count."""
     known = data.known(positives)
-    nothing = no_weights(len(known), len(known))
-    scorer = rescorer(data.features, data.featurizer, nothing, found.weights, found.cold_offset * ~known)
-    if not found.weights[3]:
-        return scorer
-    (co_occurrence,) = item_weights(positives, (found.penalty,), config.rescore.neighbors)
-    new, graph = np.flatnonzero(~known), scorer.graph
-    near = transfer_shares(index, vectors[new], graph[new], np.flatnonzero(known), graph)
-    return replace(scorer, co_occurrence=with_transfer(co_occurrence, new, near))
+    scorers: dict[str, Scorer] = content_scorers(data.features, data.featurizer)
+    weights = no_weights(len(known), len(known))
+    if choice.weights["co_occurrence"]:
+        (weights,) = item_weights(positives, (choice.penalty,), config.rescore.neighbors)
+        weights = _with_new_items(weights, known, scorers, index)
+    prior = (choice.cold_offset * ~known).astype(np.float32)
+    scorers["co_occurrence"] = CoOccurrenceScorer(Rows.of(weights))
+    return Rescorer(choice.weights, scorers, Rows.of(prior))
 
 
-def _metrics(trained: Trained) -> dict[str, object]:
-    found = trained.found
-    weights = {name: round(float(weight), 4) for name, weight in zip(SCORERS, found.weights, strict=True)}
-    chosen = {**vars(found.hyperparameters), "whitening": found.whitening, "penalty": found.penalty}
-    chosen |= {"weights": weights, "cold_offset": round(found.cold_offset, 4)}
-    chosen |= {f"valid_{name}": value for name, value in found.figures.items()}
-    return {"chosen": chosen if found.figures else {}, "log": [line.record() for line in trained.log]}
+def _with_new_items(
+    weights: sp.csr_matrix, known: np.ndarray, scorers: dict[str, Scorer], index: SegmentedIndex
+) -> sp.csr_matrix:
+    """Co-occurrence weights with the rows of items that training does not know."""
+    graph = scorers["graph"]
+    assert isinstance(graph, GraphScorer)
+    new, neighbors = np.flatnonzero(~known), graph.neighbors
+    vectors = index.vectors[new]
+    shares = transfer_shares(index, vectors, neighbors[new], np.flatnonzero(known), neighbors)
+    return with_transfer(weights, new, shares)
+
+
+def _metrics(trained: Trained) -> dict[str, Any]:
+    choice = trained.choice
+    weights = {name: round(float(choice.weights[name]), 4) for name in SCORERS}
+    chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening, "penalty": choice.penalty}
+    chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
+    chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
+    log = [record.record() for record in trained.records]
+    return {"chosen": chosen if choice.figures else {}, "log": log}

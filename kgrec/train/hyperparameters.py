@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +25,7 @@ from kgrec.encode.whitening import POWERS
 from kgrec.metrics.topk import some_of
 from kgrec.rank.config import RescoreConfig
 from kgrec.rank.fusion_weights import WORTH, FusionSearch, FusionWeights, Shortlist
+from kgrec.rank.scorers import UserProfiles
 from kgrec.train.checkpoint import Checkpoint, Finished
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
@@ -44,20 +45,20 @@ Run = Callable[[Hyperparameters], ItemEncoder]
 
 @dataclass(frozen=True)
 class Choice:
-    """What held-out data chose."""
+    """What validation data chose."""
 
     hyperparameters: Hyperparameters
-    #: of kgrec.encode.whitening
+    #: power of the whitening of the embeddings, of kgrec.encode.whitening
     whitening: float
     #: of kgrec.rank.slim
     penalty: float
-    #: of PARTS; shape (4,), float32, summing to 1
-    weights: np.ndarray
-    #: added to the score of items in no interaction
+    #: fusion weights by the names in SCORERS; they sum to 1
+    weights: Mapping[str, np.float32]
+    #: added to the score of items without interactions
     cold_offset: float
-    #: length k of the lists; the share of items made new in what was held out; NDCG and recall of the embeddings alone, and
-    #: of all parts together; empty if nothing was held out
-    figures: dict[str, float]
+    #: length k of the lists; the share of held-out items in the validation part; NDCG and recall of the embeddings alone, and
+    #: of the fused score; empty if nothing was held out
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
@@ -74,15 +75,15 @@ def search_hyperparameters(
     log: TrialLog,
     checkpoint: Checkpoint,
 ) -> Choice:
-    """Find the best hyperparameters and weights.
+    """Find the best hyperparameters and fusion weights.
 
     Args:
         data: the items and the configuration.
-        parts: what is learned from, and what is held out.
-        rescore: what of the second stage is fixed.
+        parts: the training and the validation part.
+        rescore: what of the ranking is fixed.
         run: trains an encoder.
-        log: is told of each trial.
-        checkpoint: keeps the trials that are over, and gives those of an earlier process.
+        log: receives a record of each trial.
+        checkpoint: keeps the trials that are over, and has those of an earlier process.
     """
     known = data.known(parts.training)
     fusion = FusionSearch(data.features, data.featurizer, parts.training, known, data.valid_k, rescore)
@@ -90,30 +91,28 @@ def search_hyperparameters(
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.hyperparameters)
     whitening, shortlist = trials.whitened(best.ndcg)
-    weights_found = fusion.choose(shortlist, fusion.penalties)
+    fused = fusion.choose(shortlist, fusion.penalties)
     cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
     if rescore.cold_offset is None and parts.without_interactions.any():
-        cold_offset = fusion.cold_offset(trials.worlds(whitening), parts.held_out_items, weights_found)
+        cold_offset = fusion.cold_offset(trials.worlds(whitening), parts.held_out_items, fused)
     ndcg, recall = shortlist.quality(shortlist.cosines, data.valid_k)
-    new = ~data.known(parts.training)[parts.valid.indices]
+    new = ~known[parts.valid.indices]
     figures = {"k": data.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
-    figures |= {"fused_ndcg": weights_found.ndcg, "fused_recall": weights_found.recall}
-    return Choice(
-        best.hyperparameters, whitening, weights_found.penalty, weights_found.weights, cold_offset, figures
-    )
+    figures |= {"fused_ndcg": fused.ndcg, "fused_recall": fused.recall}
+    return Choice(best.hyperparameters, whitening, fused.penalty, fused.weights, cold_offset, figures)
 
 
 class TrialLog(Protocol):
-    """Keeps the lines of all runs."""
+    """Keeps the records of all runs."""
 
-    lines: list[EpochRecord]
+    records: list[EpochRecord]
 
-    def tell(self, line: EpochRecord) -> None:
-        """Hear of one more."""
+    def add(self, record: EpochRecord) -> None:
+        """Keep one more."""
 
 
 class _Trials:
-    """Runs on the training part, each hyperparameters once, while the budget lasts."""
+    """Runs on the training part, each with other hyperparameters, while the budget lasts."""
 
     def __init__(
         self,
@@ -130,7 +129,7 @@ class _Trials:
         self._best_encoder: ItemEncoder | None = None
 
     def best(self) -> Finished:
-        """The best trial of a search_hyperparameters along temperature, then learning rate, then epochs."""
+        """The best trial of a search along temperature, then learning rate, then epochs."""
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
         short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
         best = self.make(short, -1.0)
@@ -145,7 +144,7 @@ class _Trials:
         encoder, power, best = self._best(), POWERS[0], None
         for tried in POWERS[1:]:
             shortlist = self._shortlist(encoder, tried)
-            ndcg = self._judged(shortlist).ndcg
+            ndcg = self._fused(shortlist).ndcg
             if ndcg <= bar * WORTH:
                 break
             power, best, bar = tried, shortlist, ndcg
@@ -159,7 +158,7 @@ class _Trials:
             self._shortlist(self._best(), whitening, world) for world in worlds if len(world.evaluated_users)
         ]
 
-    def _judged(self, shortlist: Shortlist) -> FusionWeights:
+    def _fused(self, shortlist: Shortlist) -> FusionWeights:
         """With all parts of the score: the embeddings that are best alone need not be best among them."""
         return self.fusion.choose(shortlist, (self.fusion.usual,))
 
@@ -197,26 +196,19 @@ class _Trials:
         return spent + pace * hyperparameters.epochs <= self.data.train.search_seconds
 
     def make(self, hyperparameters: Hyperparameters, bar: float) -> Finished:
-        """Run a hyperparameters and validate it; above `bar` it is the best so far."""
+        """Run and validate these hyperparameters, once; above `bar` they are the best so far."""
         made = self.checkpoint.finished
         if hyperparameters not in made:
             began, wall = time.process_time(), time.perf_counter()
             encoder = self.run(hyperparameters)
-            weights_found = self._judged(self._shortlist(encoder))
-            ndcg, recall = weights_found.ndcg, weights_found.recall
+            fused = self._fused(self._shortlist(encoder))
+            ndcg, recall = fused.ndcg, fused.recall
             self._best_encoder = encoder if ndcg > bar else self._best_encoder
-            line = EpochRecord(
-                "valid",
-                hyperparameters.epochs,
-                hyperparameters,
-                None,
-                time.perf_counter() - wall,
-                ndcg,
-                recall,
-            )
-            self.log.tell(line)
+            seconds = time.perf_counter() - wall
+            epochs = hyperparameters.epochs
+            self.log.add(EpochRecord("valid", epochs, hyperparameters, None, seconds, ndcg, recall))
             trial = Finished(hyperparameters, ndcg, recall, time.process_time() - began)
-            self.checkpoint.keep_trial(trial, encoder if ndcg > bar else None, self.log.lines)
+            self.checkpoint.keep_trial(trial, encoder if ndcg > bar else None, self.log.records)
         return made[hyperparameters]
 
     @torch.no_grad()
@@ -242,11 +234,11 @@ class _Trials:
             top = torch.topk(scores, k)
             found.append(top.indices.cpu().numpy())
             cosines.append(top.values.cpu().numpy())
+        history_weight = np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy())
         return Shortlist(
-            training[users],
-            parts.valid[users],
-            np.concatenate(found),
-            np.concatenate(cosines),
-            np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy()),
-            items.cpu().numpy(),
+            users=UserProfiles(training[users], history_weight),
+            truth=parts.valid[users],
+            candidates=np.concatenate(found),
+            cosines=np.concatenate(cosines),
+            vectors=items.cpu().numpy(),
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,7 +26,6 @@ from torch import Tensor
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.sparse import Adjacency
 from kgrec.errors import TrainingError
-from kgrec.parallel import mixed_precision
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.optimizer import Optimizer
 
@@ -68,7 +68,7 @@ def learn(
                 f"The loss became {loss} in epoch {epoch}.",
                 "Lower train.learning_rate, or raise train.temperature.",
             )
-        progress.tell(learner, epoch, loss, time.perf_counter() - started)
+        progress.ended(learner, epoch, loss, time.perf_counter() - started)
     return encoder
 
 
@@ -83,26 +83,26 @@ def fresh_encoder(data: TrainingData) -> ItemEncoder:
 
 
 class RunProgress:
-    """Who hears of the epochs of one run; this one passes them on, and has none of an earlier process."""
+    """Records of the epochs of one run; this one passes them on, and has none of an earlier process."""
 
     def __init__(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> None:
         self.stage, self.hyperparameters, self.on_epoch = stage, hyperparameters, on_epoch
-        self.lines: list[EpochRecord] = []
+        self.records: list[EpochRecord] = []
 
     def resume(self, learner: Learner) -> int:
-        """Put the learner where it was; gives the next epoch."""
+        """Restore the state of the learner; gives the next epoch."""
         del learner
         return 1
 
-    def tell(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
-        """Hear of an epoch that is over."""
+    def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
+        """Record an epoch that is over."""
         del learner
-        self.pass_on(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
+        self.add(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
 
-    def pass_on(self, line: EpochRecord) -> None:
-        """Keep a line, and tell of it."""
-        self.lines.append(line)
-        self.on_epoch(line)
+    def add(self, record: EpochRecord) -> None:
+        """Keep a record, and pass it on."""
+        self.records.append(record)
+        self.on_epoch(record)
 
 
 def content_encoder(data: TrainingData) -> ItemEncoder:
@@ -194,7 +194,7 @@ class Learner:
         keep &= self.taken if items is None else self.taken[items]
         z = encoder.items(inputs, identity * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None])
         u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
-        with mixed_precision(device):
+        with _mixed_precision(device):
             # the users are divided, who are fewer than the pairs
             logits = (u / self.hyperparameters.temperature) @ z.T
         loss = batch.loss(logits.float(), rest)
@@ -260,6 +260,11 @@ class _Batch:
         rows, items = _tensors(self.hidden, logits.device)
         total = torch.logsumexp(logits if log_weight is None else logits + log_weight, dim=1)
         return (total[rows] - logits[rows, items]).mean()
+
+
+def _mixed_precision(device: str) -> AbstractContextManager[Any]:
+    """Products in half precision within the block, on a GPU; on CPUs they would be slower."""
+    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu")
 
 
 def _batch_size(n_users: int) -> int:

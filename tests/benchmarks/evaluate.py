@@ -24,10 +24,10 @@ import scipy.sparse as sp
 
 from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.ground_truth import GroundTruth
-from kgrec.evaluate.measure import measured
+from kgrec.evaluate.measure import measure_lists
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.metrics.topk import blocks, ranked
-from kgrec.rank.rescorer import unit_rows
+from kgrec.rank.scorers import unit_rows
 
 KS = (20, 100)
 #: pairs of a user and an item
@@ -35,7 +35,7 @@ TRAIN, TEST, NEIGHBORS, ENTITIES = 652_514, 193_920, 10, 50_000
 
 
 def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, GroundTruth]:
-    """Vectors of users, and a world: items are taken by Zipf's law, by users whose histories differ in length."""
+    """Vectors of users, and a ground truth: popularity follows Zipf's law, histories differ in length."""
     rng = np.random.default_rng(0)
     users, items = (rng.normal(size=(n, dim)).astype(np.float32) for n in (n_users, n_items))
     items /= np.linalg.norm(items, axis=1, keepdims=True)
@@ -53,7 +53,7 @@ def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, GroundTruth]
     truth.eliminate_zeros()
     entity = rng.integers(0, ENTITIES, n_items * NEIGHBORS)
     links = (np.ones(len(entity), np.float32), (np.repeat(np.arange(n_items), NEIGHBORS), entity))
-    world = GroundTruth(
+    ground_truth = GroundTruth(
         users=Vocabulary([str(user) for user in range(n_users)]),
         truth=truth,
         known=known,
@@ -63,13 +63,13 @@ def made(n_users: int, n_items: int, dim: int) -> tuple[np.ndarray, GroundTruth]
         vectors=items,
         neighbors=unit_rows(sp.csr_matrix(links, (n_items, ENTITIES))),
     )
-    return users, world
+    return users, ground_truth
 
 
-def bare(users: np.ndarray, world: GroundTruth) -> np.ndarray:
+def bare(users: np.ndarray, ground_truth: GroundTruth) -> np.ndarray:
     """Products and the k largest in order; what users have seen stays in, and ties fall as they like."""
-    assert world.vectors is not None
-    items, k = world.vectors, max(KS)
+    assert ground_truth.vectors is not None
+    items, k = ground_truth.vectors, max(KS)
     lists = np.empty((len(users), k), np.int64)
     for rows in blocks(len(users), len(items)):
         scores = users[rows] @ items.T
@@ -79,17 +79,17 @@ def bare(users: np.ndarray, world: GroundTruth) -> np.ndarray:
     return lists
 
 
-def ranking(users: np.ndarray, world: GroundTruth) -> np.ndarray:
-    assert world.vectors is not None
-    return ranked(users, world.vectors, max(KS), world.seen)
+def ranking(users: np.ndarray, ground_truth: GroundTruth) -> np.ndarray:
+    assert ground_truth.vectors is not None
+    return ranked(users, ground_truth.vectors, max(KS), ground_truth.seen)
 
 
-def ranking_and_figures(users: np.ndarray, world: GroundTruth) -> Evaluation:
-    return measured(world, ranking(users, world), KS)
+def ranking_and_figures(users: np.ndarray, ground_truth: GroundTruth) -> Evaluation:
+    return measure_lists(ground_truth, ranking(users, ground_truth), KS)
 
 
-def with_intervals(users: np.ndarray, world: GroundTruth) -> object:
-    return ranking_and_figures(users, world).frame()
+def with_intervals(users: np.ndarray, ground_truth: GroundTruth) -> object:
+    return ranking_and_figures(users, ground_truth).frame()
 
 
 PARTS: dict[str, Callable[[np.ndarray, GroundTruth], object]] = {
@@ -102,10 +102,10 @@ PARTS: dict[str, Callable[[np.ndarray, GroundTruth], object]] = {
 
 def timed(name: str, n_users: int, n_items: int, dim: int) -> None:
     """Run one part here, and print what it took."""
-    users, world = made(n_users, n_items, dim)
+    users, ground_truth = made(n_users, n_items, dim)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = time.process_time()
-    PARTS[name](users, world)
+    PARTS[name](users, ground_truth)
     took = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": took, "peak": peak, "before": before}))

@@ -375,7 +375,7 @@ def run_user(folder: Path, name: str, users: int) -> dict[str, Any]:
 
     rec = Recommender.load(folder / name)
     flat = faiss.IndexFlatIP(DIM)
-    flat.add(rec.model.vectors)
+    flat.add(rec.model.items.vectors)
     names, vectors = rec.model.users.tolist()[:users], queries(folder, users)
     took = []
     with Clock() as clock:

@@ -153,11 +153,11 @@ def test_no_interactions_make_a_model_of_content(run: Run, catalogue: Path, tmp_
     assert run("build", catalogue / "kgrec.yaml", "-o", graph).code == 0
     answer = run("train", graph, "-o", model, *QUICK)
     assert answer.code == 0, answer.err
-    assert "There are no interactions: the model rests on content alone, and knows no users." in answer.out
+    assert "There are no interactions: the model uses content only, and has no users." in answer.out
     assert run("recommend", model, "--all-users").error == (
         2,
         "The model knows no users: it was trained without interactions.",
-        "Give histories of users with --history.",
+        "Give histories of users instead.",
     )
     assert run("recommend", model, "--user", "u1").error == (
         2,
@@ -167,7 +167,7 @@ def test_no_interactions_make_a_model_of_content(run: Run, catalogue: Path, tmp_
     assert run("embed", model, "--users", "-o", tmp_path / "users.parquet").error == (
         2,
         "The model knows no users: it was trained without interactions.",
-        "Leave out --users for the vectors of items.",
+        "Leave out users, for the embeddings of items alone.",
     )
     near = run("similar", model, "--item", "f1", "-k", 1, "--json").json["results"]
     assert near[0]["similar_id"] == "f2"
@@ -316,12 +316,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     # recommend
     "nobody": (
         "recommend {model}",
-        "It is not clear whom to recommend to.",
+        "It is not clear for whom to recommend.",
         "Give one of --user, --users-file, --all-users, --history, --text and --like.",
     ),
     "two kinds of users": (
         "recommend {model} --all-users --user u1",
-        "It is not clear whom to recommend to.",
+        "It is not clear for whom to recommend.",
         "Give one of --user, --users-file, --all-users, --history, --text and --like.",
     ),
     "a graph for a model": (
@@ -347,12 +347,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a file of users that is missing": (
         "recommend {model} --users-file {t}/none.txt",
         "{t}/none.txt cannot be read (No such file or directory).",
-        "Give a file with one id a line.",
+        "Give a file with one id per line.",
     ),
     "a file of users that is empty": (
         "recommend {model} --users-file {t}/empty",
         "{t}/empty is empty.",
-        "Give a file with one id a line.",
+        "Give a file with one id per line.",
     ),
     "a file of users in another encoding": (
         "recommend {model} --users-file {t}/latin",
@@ -371,12 +371,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a text and a user": (
         "recommend {model} --text space -u u1",
-        "It is not clear whom to recommend to.",
+        "It is not clear for whom to recommend.",
         "Give one of --user, --users-file, --all-users, --history, --text and --like.",
     ),
     "a text for a model without": (
         "recommend {model} --text space",
-        "This model was trained without text, so it cannot be asked by text.",
+        "This model was trained without text, so it cannot recommend by text.",
         "Train it on items that have labels or texts, with text.model other than 'none'.",
     ),
     "liked and disliked": (
@@ -403,7 +403,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "k that is not a number": ("similar {model} -i f1 -k many", "Invalid value for '-k': ", "See "),
     "an output without a suffix": (
         "recommend {model} -u u1 -o {t}/recs",
-        "{t}/recs has no suffix that says its format.",
+        "{t}/recs has no suffix that names a format.",
         "Name it .parquet, .csv or .jsonl.",
     ),
     "an output in no folder": (
@@ -429,7 +429,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a history without rows": (
         "recommend {model} --history {t}/bare.csv",
         "{t}/bare.csv has no rows.",
-        "Write one user and one item a row.",
+        "Write one user and one item per row.",
     ),
     "a history that is empty": (
         "recommend {model} --history {t}/empty.csv",
@@ -459,18 +459,18 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "near to nothing": (
         "similar {model}",
-        "It is not clear what is to be similar.",
+        "It is not clear what similar items or users are wanted.",
         "Give --item, or --user, once or more, or --all-items.",
     ),
     "near to an item and a user": (
         "similar {model} -i f1 -u u1",
-        "It is not clear what is to be similar.",
+        "It is not clear what similar items or users are wanted.",
         "Give --item, or --user, once or more, or --all-items.",
     ),
     "users with genres": (
         "similar {model} -u u1 --where x=y",
-        "--candidates, --deny and --where are about items; these are users.",
-        "Leave them out.",
+        "where does not apply to similar users.",
+        "Leave it out.",
     ),
     "vectors in CSV": (
         "embed {model} -o {t}/e.csv",
@@ -484,12 +484,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "explained to nobody": (
         "explain {model} -i f1",
-        "It is not clear whom to explain it to.",
+        "It is not clear for whom to explain the score.",
         "Give --user; or --like once or more, and --dislike.",
     ),
     "explained to two": (
         "explain {model} -i f1 -u u1 --like f2",
-        "It is not clear whom to explain it to.",
+        "It is not clear for whom to explain the score.",
         "Give --user; or --like once or more, and --dislike.",
     ),
     "an unknown item of a history": (

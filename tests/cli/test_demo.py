@@ -19,17 +19,17 @@ def quick() -> Config:
     return Config.read(settings=["text.model=none", "epochs=1", "temperature=0.1", "train.threads=1"])
 
 
-def test_the_demo_goes_all_the_way(
+def test_the_demo_runs_every_step(
     quick: Config, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     record = tour(tmp_path, 5, quick, Console(as_json=False, quiet=False))
     said = capsys.readouterr().out
     for heading in (
-        "1. The graph, from ",
-        "2. The model",
-        "3. Recommendations for three simulated viewers",
-        "4. Why?",
-        "5. Films that training never saw",
+        "1. Build a graph from ",
+        "2. Train a model",
+        "3. Recommend films to three viewers",
+        "4. Explain a recommendation",
+        "5. Add films that training has not seen",
     ):
         assert heading in said
     assert len(record["lists"]) == 3

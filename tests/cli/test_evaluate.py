@@ -25,9 +25,9 @@ def test_part(tmp_path: Path) -> Path:
 def test_split_writes_a_folder_that_evaluate_reads(run: Run, graph: Path, tmp_path: Path):
     said = run("split", graph, "-o", tmp_path / "split", "--protocol", "random", "--share", 0.4, "--seed", 3)
     assert said.code == 0, said.err
-    # of two users there are three positives to hold one back from; u2's row that is not positive is learned from, too
+    # two users have three positives, of which one is held out; u2's row that is not positive stays in training
     place = tmp_path / "split" / "0"
-    assert said.out == f"{place}: interactions: 13 to learn from, 2 asked for, of 2 users\n"
+    assert said.out == f"{place}: interactions: 13 for training, 2 for testing, of 2 users\n"
     parts = {name: pq.read_table(tmp_path / "split" / "0" / f"{name}.parquet") for name in ("train", "test")}
     answer = run("evaluate", graph, "-o", tmp_path / "report", "--split", tmp_path / "split", *SHORT)
     assert answer.code == 0, answer.err
@@ -37,42 +37,44 @@ def test_split_writes_a_folder_that_evaluate_reads(run: Run, graph: Path, tmp_pa
     assert again.equals(parts["train"])
 
 
-def test_evaluate_says_who_is_better_and_writes_a_report(
+def test_evaluate_compares_systems_and_writes_a_report(
     run: Run, graph: Path, test_part: Path, tmp_path: Path
 ):
     output = tmp_path / "report"
     answer = run("evaluate", graph, "-o", output, "--test", test_part, "-k", 3, "-k", 1, *SHORT)
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert lines[0] == "interactions: 13 to learn from, 2 to tune by, 3 asked for, of 3 users."
+    assert lines[0] == "interactions: 13 for training, 2 for tuning, 3 for testing, of 3 users."
     assert lines[1:3] == ["[1/2] kgrec", "[2/2] popularity"]
     assert lines[3].split() == ["ndcg@3", "95", "%", "interval", "recall@3", "CPU", "s"]
     assert {line.split()[0] for line in lines[4:6]} == {"kgrec", "popularity"}
-    # of three users nothing is sure
-    assert lines[6] == "By ndcg@3, kgrec does not differ beyond the noise from popularity."
+    # nothing is significant with three users
+    assert lines[6] == "By ndcg@3, kgrec does not differ significantly from popularity."
     assert lines[7] == f"Wrote {output}. Open {output / 'report.html'} in a browser."
     record = json.loads((output / "metrics.json").read_text())
-    assert (record["main"], record["k"], record["graph"]) == ("ndcg@3", [1, 3], str(graph))
+    assert (record["primary_metric"], record["k"], record["graph"]) == ("ndcg@3", [1, 3], str(graph))
     assert [system["name"] for system in record["systems"]] == ["kgrec", "popularity"]
     page = (output / "report.html").read_text()
     assert page.startswith("<!DOCTYPE html>") and "popularity" in page
     assert not (tmp_path / "report.parts").exists()
 
 
-def test_evaluate_for_machines(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_evaluate_as_json(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     output = tmp_path / "report"
     said = run("evaluate", graph, "-o", output, "--test", test_part, *SHORT, "--json").json
     assert said.pop("report") == str(output)
     assert said == json.loads((output / "metrics.json").read_text())
-    assert said["main"] == "ndcg@20"
+    assert said["primary_metric"] == "ndcg@20"
 
 
-def test_evaluate_in_silence(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_evaluate_quietly(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     answer = run("evaluate", graph, "-o", tmp_path / "report", "--test", test_part, *SHORT, "-q")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
 
 
-def test_what_the_graph_has_is_left_out_in_turn(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_default_ablations_are_the_sources_of_the_graph(
+    run: Run, graph: Path, test_part: Path, tmp_path: Path
+):
     """QUICK has no text encoder, so that text cannot be left out."""
     words = ("--baselines", "none", *QUICK, "--json")
     said = run("evaluate", graph, "-o", tmp_path / "a", "--test", test_part, *words).json
@@ -82,7 +84,7 @@ def test_what_the_graph_has_is_left_out_in_turn(run: Run, graph: Path, test_part
     assert [system["name"] for system in said["systems"]] == ["kgrec", "kgrec without id"]
 
 
-def test_baselines_are_named_at_once_or_one_by_one(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_baselines_in_one_option_or_in_several(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     words = ("--test", test_part, "--ablate", "none", "--budget", 0, *QUICK, "--json")
     for number, named in enumerate((["ease,popularity"], ["ease", "popularity", "none", "ease"])):
         options = [word for name in named for word in ("--baselines", name)]
@@ -97,7 +99,7 @@ def test_new_items_are_added_after_training(run: Run, graph: Path, shared_catalo
     said = run("evaluate", graph, "-o", tmp_path / "report", *words, *SHORT, "--json").json
     assert (said["data"]["items"], said["data"]["new_items"]) == (8, 2)
     kgrec = said["systems"][0]
-    figures = {(f["bucket"], f["metric"]): f for f in kgrec["figures"]}
+    figures = {(f["bucket"], f["metric"]): f for f in kgrec["metrics"]}
     # with as many places as there are items, everything is found
     assert (
         figures["among new items", "recall"]["value"] == 1
@@ -117,12 +119,12 @@ def test_lists_of_another_system_are_measured(run: Run, graph: Path, test_part: 
         "evaluate", graph, "-o", tmp_path / "report", "--test", test_part, *words, *SHORT, "--json"
     ).json
     today = next(system for system in said["systems"] if system["name"] == "today")
-    figures = {(f["bucket"], f["metric"]): f["value"] for f in today["figures"]}
+    figures = {(f["bucket"], f["metric"]): f["value"] for f in today["metrics"]}
     assert today["kind"] == "lists"
     assert (figures["", "recall"], figures["", "mrr"]) == (pytest.approx(2 / 3), pytest.approx(1.5 / 3))
 
 
-def test_a_run_that_was_cut_off_goes_on(
+def test_an_interrupted_run_is_resumed(
     run: Run, graph: Path, test_part: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     words = ("evaluate", graph, "-o", tmp_path / "report", "--test", test_part, *SHORT)
@@ -131,13 +133,13 @@ def test_a_run_that_was_cut_off_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("kgrec.evaluate.benchmark.systems.TunedBaseline.answer", stopped)
+        patch.setattr("kgrec.evaluate.benchmark.systems.TunedBaseline.predict", stopped)
         assert run(*words).code == 130
     assert not (tmp_path / "report").exists()
     with monkeypatch.context() as patch:
-        patch.setattr("kgrec.evaluate.benchmark.systems.Kgrec.answer", stopped)
+        patch.setattr("kgrec.evaluate.benchmark.systems.Kgrec.predict", stopped)
         other = run(*words, "--resume", "--seed", 1)
-        assert other.error[1].endswith("report.parts is of another run: graph, protocol or options differ.")
+        assert other.error[1].endswith("report.parts holds another run: graph, protocol or options differ.")
         answer = run(*words, "--resume")
     assert answer.code == 0, answer.err
     assert "kgrec does not differ" in answer.out and not (tmp_path / "report.parts").exists()
@@ -153,8 +155,8 @@ def test_a_run_that_was_cut_off_goes_on(
         (["--ablate", "txt"], "There is no source 'txt' to leave out."),
         (["--lists", "today.csv"], "--lists is 'today.csv'."),
         (["--lists", "today=no.csv"], "no.csv is not there."),
-        (["--train", "x.csv"], "--train, --valid and --new say nothing without --test."),
-        (["--split", "x", "--test", "y"], "--split and --test both say what is asked for."),
+        (["--train", "x.csv"], "--train, --valid and --new need --test."),
+        (["--split", "x", "--test", "y"], "--split and --test exclude each other."),
         (["--by", "genr"], "There is no node of type 'genr' in the graph."),
         (["-k", "0"], "-k is 0."),
     ],
@@ -166,7 +168,7 @@ def test_wrong_usage(run: Run, graph: Path, tmp_path: Path, words: list[str], pr
     assert not (tmp_path / "report").exists()
 
 
-def test_bad_lists_are_named_by_their_line(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_bad_lists_are_reported_with_their_line(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     lists = tmp_path / "today.csv"
     words = (
         "evaluate",
@@ -180,7 +182,7 @@ def test_bad_lists_are_named_by_their_line(run: Run, graph: Path, test_part: Pat
         *SHORT,
     )
     lists.write_text("user_id,item_id,rank\nu1,f5,1\nu1,f6,second\n")
-    assert run(*words).error[1] == f"{lists}:3: 'rank' is no number."
+    assert run(*words).error[1] == f"{lists}:3: 'rank' is not a number."
     lists.write_text("user_id,item_id\nu1,f5\n")
     assert run(*words).error[1] == f"{lists} has no column 'rank'."
     lists.write_text("user_id,item_id,rank\nu1,f1,1\n")
@@ -188,7 +190,7 @@ def test_bad_lists_are_named_by_their_line(run: Run, graph: Path, test_part: Pat
     assert (
         said.code == 0
         and "today" in said.out
-        and "did not run: User 'u1' has item 'f1' in the list and has taken it" in said.out
+        and "failed: User 'u1' has item 'f1' in the list, and had it before." in said.out
     )
 
 
@@ -197,4 +199,4 @@ def test_no_two_systems_share_a_name(run: Run, graph: Path, test_part: Path, tmp
     lists.write_text("user_id,item_id,rank\nu1,f5,1\n")
     words = ("--lists", f"kgrec={lists}")
     answer = run("evaluate", graph, "-o", tmp_path / "r", "--test", test_part, *words, *SHORT)
-    assert answer.error == (2, "Two systems are called 'kgrec'.", "Give lists another name.")
+    assert answer.error == (2, "Two systems are named 'kgrec'.", "Give the lists another name.")

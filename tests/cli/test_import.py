@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 def test_import_build_train_recommend(run: Run, tmp_path: Path, source: Path):
     said = run("import", source, "-o", tmp_path / "out")
     assert said.code == 0, said.err
-    assert said.out.startswith("Read as ml-100k, since there are u.data and u.item.\n")
+    assert said.out.startswith("Read as ml-100k, because there are u.data and u.item.\n")
     assert "u.data           48           48" in said.out
     assert "interactions.csv (48), movies.csv (8), kgrec.yaml" in said.out
     assert run("build", tmp_path / "out" / "kgrec.yaml", "-o", tmp_path / "graph").code == 0
@@ -50,7 +50,7 @@ def test_import_in_json(run: Run, tmp_path: Path, source: Path):
     assert value["written"] == {"interactions.csv": 48, "movies.csv": 8}
 
 
-def test_quiet_says_nothing(run: Run, tmp_path: Path, source: Path):
+def test_import_quietly(run: Run, tmp_path: Path, source: Path):
     assert run("import", source, "-o", tmp_path / "out", "--quiet").out == ""
 
 
@@ -69,7 +69,7 @@ def test_errors_have_two_lines(run: Run, tmp_path: Path, source: Path):
     assert run("import", source, "-o", tmp_path / "mine", "--force").code == 0
 
 
-def test_what_a_killed_import_left_is_removed_by_the_next(run: Run, tmp_path: Path):
+def test_leftovers_of_a_killed_import_are_removed_by_the_next(run: Run, tmp_path: Path):
     triples = tmp_path / "kg.tsv"
     triples.write_text("a\tlikes\tb\nb\tlikes\tc\n")
     (tmp_path / "items.txt").write_text("a\nb\n")

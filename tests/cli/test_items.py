@@ -15,7 +15,7 @@ films.csv            2            2
 
 """
 SAID = """\
-Added 2 items; recommendable from now on.
+Added 2 items, which can be recommended now.
   n1  Moon Base: 2 known neighbours, 8 words of text
   n2  Spring Love: 3 known neighbours, 9 words of text
 """
@@ -72,13 +72,13 @@ def test_into_another_folder(run: Run, own: Path, shared_catalogue: Path, tmp_pa
     assert {"n1", "n2"} <= everything(run, tmp_path / "larger")
 
 
-def test_items_that_are_known_change_nothing(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+def test_known_items_change_nothing(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
     run("add", own, shared_catalogue / "new")
     before = content(own)
     answer = run("add", own, shared_catalogue / "new")
     assert (answer.code, answer.out) == (
         0,
-        f"{REPORT}There was no new item to add.\nKnown before, so these rows were left out (2): n1, n2\n",
+        f"{REPORT}There is no new item to add.\nSkipped, because the model has them (2): n1, n2\n",
     )
     assert run("add", own, shared_catalogue / "new", "--json").json["known"] == ["n1", "n2"]
     assert content(own) == before
@@ -91,25 +91,25 @@ def test_known_and_new_together(run: Run, own: Path, tmp_path: Path):
     table.write_text("id,title,plot,genres,director\nf1,Changed,,Comedy,Di\nn3,Late,a late film,Comedy,Di\n")
     answer = run("add", own, "--items", table)
     assert answer.out == (
-        f"{REPORT.replace('films', 'mixed')}Added 1 item; recommendable from now on.\n"
+        f"{REPORT.replace('films', 'mixed')}Added 1 item, which can be recommended now.\n"
         "  n3  Late: 1 known neighbour, 4 words of text\n"
-        "Known before, so these rows were left out (1): f1\n"
+        "Skipped, because the model has them (1): f1\n"
     )
     assert run("similar", own, "-i", "f1").out.startswith("f1  Alien Dawn\n")
 
 
-def test_an_item_that_nothing_places(run: Run, own: Path, tmp_path: Path):
+def test_an_item_without_content_is_a_warning(run: Run, own: Path, tmp_path: Path):
     table = tmp_path / "bare.csv"
     table.write_text("id,title,plot,genres,director\nn9,,,,Nobody\n")
     lines = run("add", own, "--items", table).out.splitlines()
-    assert lines[3] == "Added 1 item; recommendable from now on."
+    assert lines[3] == "Added 1 item, which can be recommended now."
     assert lines[-1] == (
-        "Warning: nothing places 1 item, for want of a known neighbour, text, number or vector that the model reads: n9"
+        "Warning: 1 item without a known neighbour, text, number or vector that the model reads: n9"
     )
     assert run("recommend", own, "-u", "u1", "--json").code == 0
 
 
-def test_rows_that_are_left_out_are_reported(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+def test_dropped_rows_are_reported(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
     table = tmp_path / "twice.csv"
     table.write_text((shared_catalogue / "new" / "films.csv").read_text())
     with table.open("a") as file:
@@ -142,7 +142,7 @@ def test_a_bad_row_is_reported_and_the_others_are_added(run: Run, model: Path, t
 CHANGED = "id,title,plot,genres,director\nf1,Dawn of Love,a waltz,Comedy|Romance,Cy\nf2,Star Drift,a crew lost in space,Science fiction,Ada\nx,New,,,\n"
 
 
-def test_rows_that_changed(run: Run, own: Path, tmp_path: Path):
+def test_changed_rows_update_items(run: Run, own: Path, tmp_path: Path):
     table = tmp_path / "films.csv"
     table.write_text(CHANGED)
     answer = run("update", own, "--items", table)
@@ -151,25 +151,25 @@ def test_rows_that_changed(run: Run, own: Path, tmp_path: Path):
         f"{REPORT.replace('2            2', '3            3')}"
         "Updated 1 item.\n"
         "  f1  Dawn of Love: 3 known neighbours, 5 words of text\n"
-        "As they were (1): f2\n"
-        "Not among the model's items, so these rows were left out (1): x\n"
+        "Unchanged (1): f2\n"
+        "Skipped, because the model does not have them (1): x\n"
     )
     assert run("similar", own, "-i", "f1").out.startswith("f1  Dawn of Love\n")
     before = content(own)
     again = run("update", own, "--items", table, "--json").json
     assert (again["updated"], again["same"], again["unknown"]) == ([], ["f1", "f2"], ["x"])
     assert content(own) == before
-    assert "There was nothing to update.\n" in run("update", own, tmp_path).out
+    assert "There is nothing to update.\n" in run("update", own, tmp_path).out
 
 
-def test_items_that_are_no_longer_recommended(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+def test_removed_items_are_no_longer_recommended(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
     (tmp_path / "gone.txt").write_text("f2\nf9\nf3\n")
     before = content(own)
     code, problem, _ = run("remove", own, "--items-file", tmp_path / "gone.txt").error
     assert (code, problem) == (2, "There is no item 'f9' in the model.")
     assert content(own) == before
     answer = run("remove", own, "--items-file", tmp_path / "gone.txt", "--skip-unknown")
-    assert answer.out == "Removed 2 items: in no list from now on.\nNot known to the model (1): f9\n"
+    assert answer.out == "Removed 2 items.\nNot in the model (1): f9\n"
     assert everything(run, own) == {"f1", "f4", "f5", "f6"}
     after = content(own)
     again = run("remove", own, "-i", "f2", "-i", "f2", "--json").json
@@ -193,11 +193,11 @@ def test_items_that_are_no_longer_recommended(run: Run, own: Path, shared_catalo
         (["add", "new", "--items", "x.csv"], "It is not clear what to add."),
     ],
 )
-def test_what_is_not_clear(run: Run, own: Path, words: list[str], problem: str):
+def test_ambiguous_options_are_refused(run: Run, own: Path, words: list[str], problem: str):
     assert run(words[0], own, *words[1:]).error[:2] == (2, problem)
 
 
-def test_new_items_may_be_raised(run: Run, own: Path, shared_catalogue: Path):
+def test_new_items_can_be_boosted(run: Run, own: Path, shared_catalogue: Path):
     run("add", own, shared_catalogue / "new")
     boost = ("--new-item-boost", "3", "--json")
     best = run("recommend", own, "-u", "u1", "-k", 2, *boost).json["results"]

@@ -29,7 +29,7 @@ def nearest(
     rec = Recommender.load(model)
     scores = rec.item_embeddings.vectors @ rec.user_embeddings.vectors[rec.model.users.ids(["u1"])[0]]
     order = np.argsort(-scores)
-    return [(rec.model.items[row], float(scores[row])) for row in order]
+    return [(rec.model.items.ids[row], float(scores[row])) for row in order]
 
 
 @pytest.mark.parametrize(("title", "package"), [("Qdrant", "qdrant_client"), ("LanceDB", "lancedb")])

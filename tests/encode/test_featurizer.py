@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import kgrec
 from kgrec.encode.featurizer import Featurizer, ItemFeatures, item_numbers
 from kgrec.graph.build import read_addition
+from kgrec.graph.vocabulary import Vocabulary
 
 MAPPING = """\
 version: 1
@@ -61,21 +62,28 @@ def graph(tmp_path: Path):
     return kgrec.build_graph(tmp_path / "kgrec.yaml")
 
 
+def number_of(featurizer: Featurizer, nodes: np.ndarray) -> list[float]:
+    """The values that nodes past the entities stand for."""
+    values = np.concatenate(list(featurizer.bins.values()))
+    return values[nodes - len(featurizer.entities)].tolist()
+
+
+def names_of(graph, *entities: int) -> list[str]:
+    return [graph.names[one] for one in entities]
+
+
 @pytest.fixture
 def featurizer(graph) -> Featurizer:
     return Featurizer.learn(graph, graph.item_entities, TEXT)
 
 
-def weights(graph, featurizer: Featurizer, features: ItemFeatures) -> list[dict[tuple[str, str], float]]:
+def weights(featurizer: Featurizer, features: ItemFeatures) -> list[dict[tuple[str, str], float]]:
     """The neighbours of each item: (relation, key) -> weight."""
-    keys = graph.entities["key"].to_pylist()
+    keys = [name.partition("/")[2] for name in featurizer.entities]
     rows = []
     for row in features.neighbors:
         columns = row.tocoo().col
-        named = [
-            (featurizer.relations[features.relation[c]], keys[featurizer.entities[features.entity[c]]])
-            for c in columns
-        ]
+        named = [(featurizer.relations[features.relation[c]], keys[features.entity[c]]) for c in columns]
         rows.append(dict(zip(named, row.data.tolist(), strict=True)))
     return rows
 
@@ -86,7 +94,7 @@ def test_the_schema_holds_relations_both_ways_and_entities_of_two_items(graph, f
         "film/a", "film/b", "film/c", "genre/x", "genre/y", "genre/z", "person/p", "person/q", "person/r",
     ]  # fmt: skip
     # a film that is linked to films is a neighbour of itself too; z and q are neighbours of one item each
-    assert featurizer.entities.tolist() == [A, B, C, X, Y, P, R]
+    assert featurizer.entities.tolist() == names_of(graph, A, B, C, X, Y, P, R)
     np.testing.assert_allclose(featurizer.idf, [THREE, TWO, TWO, THREE, TWO, TWO, TWO], rtol=1e-6)
     assert featurizer.idf.dtype == np.float32
     assert list(featurizer.whitenings) == [""] and featurizer.dense_dim == 2
@@ -100,7 +108,7 @@ def test_the_neighbours_of_each_item_have_these_weights(graph, featurizer):
     half = OTHERS / math.sqrt(2)
     sequels = {("sequel_of", "a"): OWN, ("sequel_of", "b"): half, ("sequel_of", "c"): half}
     actors = {("^acted_in", "p"): 1 / math.sqrt(10), ("^acted_in", "r"): 3 / math.sqrt(10)}
-    assert weights(graph, featurizer, features) == [
+    assert weights(featurizer, features) == [
         pytest.approx(both | sequels | actors),
         pytest.approx(
             {
@@ -118,7 +126,8 @@ def test_the_neighbours_of_each_item_have_these_weights(graph, featurizer):
 
 def test_columns_are_pairs_of_relation_and_entity_in_order(graph, featurizer):
     features = featurizer.features(graph, graph.item_entities, TEXT)
-    assert [*zip(features.relation.tolist(), featurizer.entities[features.entity].tolist(), strict=True)] == [
+    ids = graph.names.ids(featurizer.entities.tolist())
+    assert [*zip(features.relation.tolist(), ids[features.entity].tolist(), strict=True)] == [
         (1, X), (1, Y), (2, A), (2, B), (2, C), (3, P), (3, R),
     ]  # fmt: skip
     genre = math.hypot(THREE, TWO)
@@ -169,12 +178,12 @@ def test_without_raw_vectors_only_the_dense_part_is_zero(graph, featurizer):
 def test_relations_and_entities_that_training_lacked_are_left_out(graph, featurizer):
     smaller = Featurizer(
         ("^acted_in", "genres"),
-        np.array([X, P]),
+        Vocabulary(names_of(graph, X, P)),
         np.array([1, 1], np.float32),
         whitenings=featurizer.whitenings,
     )
     features = smaller.features(graph, graph.item_entities, TEXT)
-    assert weights(graph, smaller, features) == [
+    assert weights(smaller, features) == [
         {("genres", "x"): 1, ("^acted_in", "p"): 1},
         {("genres", "x"): 1, ("^acted_in", "p"): 1},
         {("genres", "x"): 1},
@@ -188,22 +197,22 @@ def test_a_new_item_keeps_only_the_neighbours_that_the_schema_knows(graph, featu
     new = places[addition.item_entities]
     # itself it cannot have as a neighbour, for lack of a parameter; genre "new" neither
     features = featurizer.features(larger, new)
-    assert weights(larger, featurizer, features) == [{("genres", "y"): 1, ("sequel_of", "b"): 1}]
+    assert weights(featurizer, features) == [{("genres", "y"): 1, ("sequel_of", "b"): 1}]
     # b is named by it, and stays what it was
     before, after = (featurizer.features(g, np.array([B])) for g in (graph, larger))
-    assert weights(larger, featurizer, after) == weights(graph, featurizer, before)
+    assert weights(featurizer, after) == weights(featurizer, before)
 
 
 def test_an_item_whose_linked_items_are_unknown_is_no_neighbour_of_itself(graph):
-    featurizer = Featurizer(("sequel_of",), np.array([B]), np.array([1], np.float32))
+    featurizer = Featurizer(("sequel_of",), Vocabulary(["film/b"]), np.array([1], np.float32))
     features = featurizer.features(graph, graph.item_entities)
-    assert weights(graph, featurizer, features) == [{("sequel_of", "b"): 1}, {}, {}]
+    assert weights(featurizer, features) == [{("sequel_of", "b"): 1}, {}, {}]
 
 
 def test_no_known_entity_and_no_relation_at_all_give_items_without_neighbours(graph):
     bare = replace(graph, triples=graph.triples[:0])
     for featurizer in (
-        Featurizer((), np.zeros(0, np.int64), np.zeros(0, np.float32)),
+        Featurizer((), Vocabulary([]), np.zeros(0, np.float32)),
         Featurizer.learn(bare, graph.item_entities, {}),
     ):
         features = featurizer.features(graph, graph.item_entities, {})
@@ -248,21 +257,21 @@ def test_a_relation_that_is_followed_to_the_same_entity_both_ways_is_two_neighbo
     looped = tied(graph, (A, 1, X, 1), (X, 1, A, 1), (B, 1, X, 1))
     featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
     # two items, however many edges lead to them
-    assert featurizer.entities.tolist() == [X]
+    assert featurizer.entities.tolist() == ["genre/x"]
     np.testing.assert_allclose(featurizer.idf, [TWO], rtol=1e-6)
     features = featurizer.features(looped, graph.item_entities, TEXT)
     both = {("genres", "x"): 1, ("^genres", "x"): 1}
-    assert weights(looped, featurizer, features) == [both, {("genres", "x"): 1}, {}]
+    assert weights(featurizer, features) == [both, {("genres", "x"): 1}, {}]
 
 
 def test_a_link_between_two_items_is_one_whichever_names_the_other(graph):
     """a is b's sequel and b is a's, c is b's."""
     looped = tied(graph, (A, 2, B, 1), (B, 2, A, 1), (C, 2, B, 1))
     featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
-    assert featurizer.entities.tolist() == [A, B, C]
+    assert featurizer.entities.tolist() == ["film/a", "film/b", "film/c"]
     np.testing.assert_allclose(featurizer.idf, [TWO, THREE, TWO], rtol=1e-6)
     half = OTHERS / math.sqrt(2)
-    assert weights(looped, featurizer, featurizer.features(looped, graph.item_entities, TEXT)) == [
+    assert weights(featurizer, featurizer.features(looped, graph.item_entities, TEXT)) == [
         pytest.approx({("sequel_of", "a"): OWN, ("sequel_of", "b"): OTHERS}),
         pytest.approx({("sequel_of", "a"): half, ("sequel_of", "b"): OWN, ("sequel_of", "c"): half}),
         pytest.approx({("sequel_of", "b"): OTHERS, ("sequel_of", "c"): OWN}),
@@ -272,7 +281,7 @@ def test_a_link_between_two_items_is_one_whichever_names_the_other(graph):
 def test_of_two_links_between_the_same_items_the_heavier_counts(graph):
     looped = tied(graph, (A, 2, B, 1), (B, 2, A, 3), (A, 2, C, 1))
     featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
-    row = weights(looped, featurizer, featurizer.features(looped, graph.item_entities, TEXT))[0]
+    row = weights(featurizer, featurizer.features(looped, graph.item_entities, TEXT))[0]
     root = math.sqrt(10)
     assert row == pytest.approx(
         {
@@ -286,9 +295,9 @@ def test_of_two_links_between_the_same_items_the_heavier_counts(graph):
 def test_an_edge_from_an_item_to_itself_is_no_link(graph):
     looped = tied(graph, (A, 2, A, 1), (B, 2, B, 1), (A, 1, X, 1), (B, 1, X, 1))
     featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
-    assert featurizer.entities.tolist() == [X]
+    assert featurizer.entities.tolist() == ["genre/x"]
     features = featurizer.features(looped, graph.item_entities, TEXT)
-    assert weights(looped, featurizer, features) == [{("genres", "x"): 1}, {("genres", "x"): 1}, {}]
+    assert weights(featurizer, features) == [{("genres", "x"): 1}, {("genres", "x"): 1}, {}]
 
 
 def numbered(graph, predicate: str, values: dict[int, float]):
@@ -310,7 +319,6 @@ def test_a_number_is_a_neighbour_of_the_two_quantiles_around_it(graph):
     bins = [10, 10 + 20 / 7, 10 + 40 / 7, 10 + 60 / 7, 20 + 20 / 7, 20 + 60 / 7, 20 + 100 / 7, 40]
     np.testing.assert_allclose(featurizer.bins["year"], bins)
     assert featurizer.relations[-1] == "year" and featurizer.n_nodes == 7 + 8
-    assert [featurizer.number_at(node) for node in (7, 14)] == [10, 40]
     features = featurizer.features(years, graph.item_entities, TEXT)
     of_year = features.relation == 6
     assert features.entity[of_year].tolist() == [7, 10, 11, 14]
@@ -396,8 +404,7 @@ def test_a_number_is_near_the_two_quantiles_around_it(tmp_path: Path):
     years = features.neighbors.multiply(features.relation == 1).tocsr()
     years.eliminate_zeros()
     nodes = [
-        dict(zip(map(featurizer.number_at, features.entity[row.indices]), row.data, strict=True))
-        for row in years
+        dict(zip(number_of(featurizer, features.entity[row.indices]), row.data, strict=True)) for row in years
     ]
     assert nodes[0] == {1990: 1}
     # 2000 lies halfway between the quantiles 3 and 4, and the two weights have length one
@@ -413,6 +420,6 @@ def test_a_number_past_the_known_ones_is_at_the_outermost(tmp_path: Path):
     graph = kgrec.build_graph(tmp_path / "kgrec.yaml")
     featurizer = Featurizer.learn(graph, graph.item_entities[:2], {})
     features = featurizer.features(graph, graph.item_entities, {})
-    assert featurizer.number_at(int(features.entity[features.neighbors[2].indices[0]])) == 1990
+    assert number_of(featurizer, features.entity[features.neighbors[2].indices[:1]]) == [1990]
     assert features.neighbors[2].data.tolist() == [1]
     assert features.neighbors[3].nnz == 0

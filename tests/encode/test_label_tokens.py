@@ -16,7 +16,6 @@ from kgrec.encode.neighborhoods import neighborhoods_of
 from kgrec.evaluate.ablation import ablated
 from kgrec.graph.build import read_addition
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.model.model import Parameters
 
 MAPPING = """\
 version: 1
@@ -179,11 +178,12 @@ def test_where_no_text_is_read_an_own_label_is_none(graph):
 
 def test_words_are_kept_with_the_other_parameters(graph):
     featurizer = learned(graph)
-    kept = Parameters.of({}, featurizer).featurizer()
+    kept = Featurizer.of_stored(featurizer.relations, featurizer.nodes, featurizer.arrays())
     assert kept.label_tokens == featurizer.label_tokens
     assert kept.relations == featurizer.relations
     np.testing.assert_array_equal(kept.token_idf, featurizer.token_idf)
-    assert Parameters.of({}, learned(graph, label_tokens=False)).featurizer().label_tokens == ()
+    none = learned(graph, label_tokens=False)
+    assert Featurizer.of_stored(none.relations, none.nodes, none.arrays()).label_tokens == ()
 
 
 def test_labels_in_another_script_have_words_too(tmp_path):
@@ -238,9 +238,9 @@ def test_items_move_when_what_they_are_linked_to_gets_a_name(fitted, tmp_path):
     )
     fitted.update_items(tmp_path / "new")
     after = fitted.model
-    moved = (np.abs(after.vectors - before.vectors) > 1e-6).any(axis=1)
-    assert {after.items[row] for row in np.flatnonzero(moved)} == {"c", "f"}
-    assert set(words_of(after.graph(), after.parameters().featurizer())["f"]) == {"genetics", "of"}
+    moved = (np.abs(after.items.vectors.whole - before.items.vectors.whole) > 1e-6).any(axis=1)
+    assert {after.items.ids[row] for row in np.flatnonzero(moved)} == {"c", "f"}
+    assert set(words_of(after.graph(), after.parameters().featurizer)["f"]) == {"genetics", "of"}
 
 
 def test_a_word_alone_carries_a_new_item_to_its_like(tmp_path):

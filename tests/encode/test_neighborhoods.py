@@ -106,7 +106,7 @@ def test_a_new_item_is_known_by_what_is_two_hops_away(graph, tmp_path):
     def neighbours(hops: int) -> list[tuple[str, str]]:
         featurizer = Featurizer.learn(graph, graph.item_entities, {}, hops)
         features = featurizer.features(larger, new)
-        entities = featurizer.entities[features.entity]
+        entities = larger.names.ids(featurizer.entities.tolist())[features.entity]
         key = larger.entities["key"].to_pylist()
         names = [featurizer.relations[r] for r in features.relation]
         return list(zip(names, [key[e] for e in entities], strict=True))

@@ -1,3 +1,5 @@
+"""Ablation of sources, and the control with a shuffled graph."""
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def edges(graph: kgrec.KnowledgeGraph) -> set[tuple[int, int, int]]:
     return set(zip(*columns, strict=True))
 
 
-def test_each_source_leaves_its_own_place(graph):
+def test_each_source_is_left_out_of_graph_or_configuration(graph):
     bare, config = ablated(graph, CONFIG, ["graph"])
     assert len(bare.triples) == len(bare.numbers) == 0 and config == CONFIG
     assert bare.text.equals(graph.text) and len(graph.triples) == 15
@@ -37,7 +39,7 @@ def test_several_sources_at_once(graph):
     assert len(bare.triples) == 0 and not config.encoder.identity and config.text == CONFIG.text
 
 
-def test_shuffled_items_have_each_other_s_edges(graph):
+def test_shuffled_items_swap_their_edges(graph):
     shuffled, config = ablated(graph, CONFIG, ["shuffle-graph"])
     assert config == CONFIG and edges(shuffled) != edges(graph)
     items = set(graph.item_entities.tolist())
@@ -56,11 +58,27 @@ def test_shuffled_items_have_each_other_s_edges(graph):
     assert (np.lexsort(order.T[::-1]) == np.arange(len(order))).all(), "sorted, as every graph's triples are"
 
 
-def test_an_unknown_source_is_answered_with_the_nearest(graph):
+def test_an_unknown_source_is_an_error_with_a_suggestion(graph):
     with pytest.raises(ConfigError) as raised:
         ablated(graph, CONFIG, ["shuffle_graph"])
     assert raised.value.problem == "There is no source 'shuffle_graph' to leave out."
     assert "'shuffle-graph'" in raised.value.remedy
+
+
+class Unused:
+    """A text encoder that must not be called."""
+
+    def encode(self, texts: list[str], _: object = None) -> np.ndarray:
+        raise AssertionError(f"{len(texts)} texts are encoded")
+
+
+def test_text_is_ablated_though_an_encoder_is_passed_in(graph):
+    config = kgrec.Config.read(settings=["dim=8", "epochs=2", "train.threads=1", "valid_share=0"])
+    with pytest.raises(AssertionError, match="6 texts"):
+        kgrec.Recommender(config, text_encoder=Unused()).fit(graph)
+    same, without_text = ablated(graph, config, ["text"])
+    rec = kgrec.Recommender(without_text, text_encoder=Unused()).fit(same)
+    assert rec.model.config.text.model == "none" and not rec.model.own_text_encoder
 
 
 def test_a_model_without_residuals_treats_known_items_as_new_ones(graph, bag_of_words):

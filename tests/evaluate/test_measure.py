@@ -1,4 +1,4 @@
-"""Figures of a model on a fold: six films, three users, every number written out."""
+"""Metrics of lists on a fold: six films, three users, every value computed by hand."""
 
 import math
 
@@ -10,10 +10,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, SourceError, UnknownId
-from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of, item_classes, neighborhoods
-from kgrec.evaluate.measure import evaluate_lists, measured
+from kgrec.evaluate.ground_truth import GroundTruth, class_membership, ground_truth_of, neighbor_vectors
+from kgrec.evaluate.measure import evaluate_lists, measure_lists
 from kgrec.evaluate.splits import given_split
 from kgrec.graph.build import build_graph
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -48,7 +47,7 @@ def fold(graph) -> Fold:
     return given_split(graph, frame(TRAIN), frame(TEST))
 
 
-def test_figures_by_hand(fold):
+def test_metrics_by_hand(fold):
     """d has no history and no list."""
     found = evaluate_lists(fold, frame(LISTS, "rank"), [1, 2])
     assert found.users.tolist() == ["a", "b", "c", "d"]
@@ -75,7 +74,7 @@ def test_figures_by_hand(fold):
     assert found["coverage@2"] == pytest.approx(5 / 6) and found["coverage@1"] == pytest.approx(3 / 6)
 
 
-def test_the_truth_in_other_rows_counts_the_same(fold):
+def test_order_and_format_of_the_lists_do_not_matter(fold):
     """Rank or score, any order, as pandas, polars or Arrow, other columns and other users among them."""
     ranks = frame(LISTS, "rank")
     scores = ranks.assign(score=-ranks["rank"] / 7).drop(columns="rank").sample(frac=1, random_state=0)
@@ -90,9 +89,10 @@ def test_the_truth_in_other_rows_counts_the_same(fold):
 
 def test_buckets_by_hand(fold):
     """Of six interactions half are with f1, a third with f2 and the last with f4; f3, f5 and f6 are new."""
-    world = ground_truth_of(fold)
+    ground_truth = ground_truth_of(fold)
     named = {
-        name: fold.source.item_ids.to_numpy()[mask].tolist() for name, mask in world.item_buckets.items()
+        name: fold.source.item_ids.to_numpy()[mask].tolist()
+        for name, mask in ground_truth.item_buckets.items()
     }
     assert named == {
         "items: head": ["f1"],
@@ -101,7 +101,9 @@ def test_buckets_by_hand(fold):
         "items: known": ["f1", "f2", "f4"],
         "items: new": ["f3", "f5", "f6"],
     }
-    users = {name: world.users.to_numpy()[mask].tolist() for name, mask in world.user_buckets.items()}
+    users = {
+        name: ground_truth.users.to_numpy()[mask].tolist() for name, mask in ground_truth.user_buckets.items()
+    }
     assert users == {"history: 0": ["d"], "history: 1-1": ["c"], "history: 2-2": ["a"], "history: 3-3": ["b"]}
 
     found = evaluate_lists(fold, frame(LISTS, "rank"), [2])
@@ -135,7 +137,7 @@ def test_diversity_and_calibration_come_from_graph_and_embeddings(fold, graph):
     # f3 {SF, Bo} and f5 {Romance, Cy}; f6 {Romance, Comedy, Di} and f5; f4 {Romance, Comedy, Cy} and f2 {SF, Ada}
     expected = [1, 1 - 1 / math.sqrt(6), 1, math.nan]
     np.testing.assert_allclose(found.of("graph_diversity@2"), expected, atol=1e-6)
-    assert item_classes(graph, "genre").sum(axis=1).ravel().tolist() == [[2, 1, 1, 2, 1, 2]]
+    assert class_membership(graph, "genre").sum(axis=1).ravel().tolist() == [[2, 1, 1, 2, 1, 2]]
     assert np.isnan(found.of("calibration of genre@2")).tolist() == [False, False, False, True]
     # a: f1 is half Horror, f2 and f3 Science fiction, f5 Romance
     p, q = {"horror": 0.25, "sf": 0.75}, {"horror": 0, "sf": 0.5}
@@ -143,14 +145,14 @@ def test_diversity_and_calibration_come_from_graph_and_embeddings(fold, graph):
     assert found.of("calibration of genre@2")[0] == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_neighborhoods_are_unit_rows(graph):
-    links = neighborhoods(graph)
+def test_neighbor_vectors_are_unit_rows(graph):
+    links = neighbor_vectors(graph)
     assert links.shape == (6, len(graph))
     np.testing.assert_allclose(links.power(2).sum(axis=1), 1, atol=1e-6)
     assert set(np.diff(links.indptr).tolist()) == {2, 3}
 
 
-def test_the_frame_has_intervals_and_how_many_users(fold):
+def test_the_frame_has_intervals_and_numbers_of_users(fold):
     found = evaluate_lists(fold, frame(LISTS, "rank"), [2]).frame(resamples=500)
     assert list(found.columns) == ["bucket", "metric", "k", "value", "low", "high", "users"]
     rows = found.set_index(["bucket", "metric", "k"])
@@ -164,24 +166,24 @@ def test_the_frame_has_intervals_and_how_many_users(fold):
     assert bare["low"].isna().all() and bare["value"].equals(found["value"])
 
 
-def test_figures_of_each_user_are_a_table(fold):
+def test_values_per_user_are_a_table(fold):
     table = evaluate_lists(fold, frame(LISTS, "rank"), [1, 2]).per_user()
     assert table["user_id"].to_pylist() == ["a", "b", "c", "d"]
     assert table["recall@2"].to_pylist() == [0.5, 1, 0.5, 0]
     assert {"ndcg@1", "auc@2", "serendipity@1"} <= set(table.column_names)
 
 
-def test_a_world_without_graph_or_history():
-    """Nothing is known of anybody: figures of accuracy are there, the others are nan or absent."""
+def test_a_ground_truth_without_graph_or_history():
+    """Metrics of accuracy are defined, the others are nan or absent."""
     none, truth = csr_matrix((2, 3)), csr_matrix(np.eye(3)[:2])
-    world = GroundTruth(Vocabulary(["a", "b"]), truth, none, none, np.zeros(3, int), 0)
-    found = measured(world, np.array([[0, 1], [2, -1]], np.int32), [2])
+    ground_truth = GroundTruth(Vocabulary(["a", "b"]), truth, none, none, np.zeros(3, int), 0)
+    found = measure_lists(ground_truth, np.array([[0, 1], [2, -1]], np.int32), [2])
     assert found.of("recall@2").tolist() == [1, 0]
     assert np.isnan(found.of("popularity_lift@2")).all() and "diversity@2" not in found.values[""]
     assert set(found.values) == {"", "items: new", "history: 0"}
 
 
-def test_what_cannot_be_measured_is_refused(fold):
+def test_invalid_lists_are_refused(fold):
     lists = frame(LISTS, "rank")
     with pytest.raises(SourceError, match="no column 'item_id'"):
         evaluate_lists(fold, lists.drop(columns="item_id"))
@@ -189,40 +191,40 @@ def test_what_cannot_be_measured_is_refused(fold):
         evaluate_lists(fold, lists.drop(columns="rank"))
     with pytest.raises(UnknownId, match="no item 'f33' in the graph"):
         evaluate_lists(fold, lists.replace("f3", "f33"))
-    with pytest.raises(SourceError, match="User 'a' has item 'f1' in the list and has taken it before"):
+    with pytest.raises(SourceError, match="User 'a' has item 'f1' in the list, and had it before"):
         evaluate_lists(fold, lists.replace("f3", "f1"))
-    with pytest.raises(SourceError, match="User 'a' has item 'f5' in the list twice"):
+    with pytest.raises(SourceError, match="User 'a' has item 'f5' twice in the list"):
         evaluate_lists(fold, lists.replace("f3", "f5"))
     with pytest.raises(UnknownId, match="no node of type 'gener'"):
         evaluate_lists(fold, lists, classes=["gener"])
     for k in ([], [0]):
         with pytest.raises(ConfigError, match="k is"):
             evaluate_lists(fold, lists, k)
-    with pytest.raises(UnknownId, match="no figure 'recall@9'"):
+    with pytest.raises(UnknownId, match="no per-user metric 'recall@9'"):
         evaluate_lists(fold, lists, [2])["recall@9"]
 
 
-def test_lists_of_new_items_alone_by_hand(fold):
+def test_lists_of_new_items_only_by_hand(fold):
     """f3, f5 and f6 are new: a took f3, b f5, c f6 and nothing else that is new, d nothing."""
-    world = ground_truth_of(fold)
-    assert {name: mask.tolist() for name, mask in world.parts.items()} == {
+    ground_truth = ground_truth_of(fold)
+    assert {name: mask.tolist() for name, mask in ground_truth.candidate_subsets.items()} == {
         "among new items": [False, False, True, False, True, True],
         "among known items": [True, True, False, True, False, False],
     }
-    new = world.within(world.parts["among new items"])
+    new = ground_truth.restricted_to(ground_truth.candidate_subsets["among new items"])
     np.testing.assert_array_equal(
         new.truth.toarray()[:, [2, 4, 5]], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
     )
-    assert new.truth.sum() == 3 and world.truth.sum() == 6
+    assert new.truth.sum() == 3 and ground_truth.truth.sum() == 6
     # nobody has seen a new one; of the known, a has two, b three, c one and d none
-    np.testing.assert_array_equal(new.candidates, [3, 3, 3, 3])
-    known = world.within(world.parts["among known items"])
-    np.testing.assert_array_equal(known.candidates, [1, 0, 2, 3])
-    np.testing.assert_array_equal(world.candidates, [4, 3, 5, 6])
+    np.testing.assert_array_equal(new.n_candidates, [3, 3, 3, 3])
+    known = ground_truth.restricted_to(ground_truth.candidate_subsets["among known items"])
+    np.testing.assert_array_equal(known.n_candidates, [1, 0, 2, 3])
+    np.testing.assert_array_equal(ground_truth.n_candidates, [4, 3, 5, 6])
 
     lists = np.array([[2, 4], [2, 4], [2, 4], [2, 4]], np.int32)
     whole = np.full((4, 2), -1, np.int32)
-    found = measured(world, whole, [1, 2], {"among new items": lists})
+    found = measure_lists(ground_truth, whole, [1, 2], {"among new items": lists})
     none, second = math.nan, 1 / math.log2(3)
     expected = {
         "recall@1": [1, 0, 0, none],
@@ -236,28 +238,8 @@ def test_lists_of_new_items_alone_by_hand(fold):
     assert found["recall@2"] == 0
 
 
-def test_without_positives_with_new_items_there_are_no_parts(graph):
+def test_without_new_test_positives_there_are_no_candidate_subsets(graph):
     known_only = given_split(graph, frame(TRAIN), frame([("c", "f2")]))
-    assert ground_truth_of(known_only).parts == {}
+    assert ground_truth_of(known_only).candidate_subsets == {}
     new_only = given_split(graph, frame(TRAIN), frame([("c", "f6")]))
-    assert list(ground_truth_of(new_only).parts) == ["among new items"]
-
-
-def test_figures_of_folds_are_means_of_those_that_ask():
-    one = Evaluation(
-        Vocabulary(["a", "b"]),
-        {"": {"hit@1": np.array([1.0, math.nan])}, "items: new": {"hit@1": np.array([0.0, 1.0])}},
-        {"": {"gini@1": 0.25}, "items: new": {"gini@1": 0.5}},
-        {"": 2, "items: new": 2},
-    )
-    other = Evaluation(
-        Vocabulary(["b", "c"]), {"": {"hit@1": np.array([1.0, 0.0])}}, {"": {"gini@1": 0.75}}, {"": 2}
-    )
-    again = Evaluation(
-        Vocabulary(["a", "c"]), {"": {"hit@1": np.array([0.0, 0.0])}}, {"": {"gini@1": 0.5}}, {"": 2}
-    )
-    whole = pooled([one, other, again])
-    assert whole.users.tolist() == ["a", "b", "c"]
-    np.testing.assert_array_equal(whole.of("hit@1"), [0.5, 1, 0])
-    assert list(whole.values) == [""] and whole.totals == {"": {"gini@1": 0.5}} and whole.lists == {"": 6}
-    assert pooled([one]) is one
+    assert list(ground_truth_of(new_only).candidate_subsets) == ["among new items"]

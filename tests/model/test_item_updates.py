@@ -17,7 +17,7 @@ from kgrec.errors import ArtifactError, ConfigError, UnknownId
 CONFIG = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
     train=kgrec.TrainConfig(epochs=4, temperature=0.1, threads=1, valid_share=0, learning_rate=0.05),
-    rescore=kgrec.RescoreConfig(weights=(4, 2, 2, 2)),
+    rescore=kgrec.RescoreConfig(weights={"embedding": 4, "graph": 2, "text": 2, "co_occurrence": 2}),
 )
 ITEMS = ["f1", "f2", "f3", "f4", "f5", "f6"]
 COLUMNS = ["id", "title", "plot", "genres", "director"]
@@ -112,7 +112,7 @@ def test_removals_are_kept_on_the_disk(rec, tmp_path, bag_of_words):
     rec.remove_items(["f2", "n1"])
     rec.save(tmp_path / "model")
     loaded = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
-    assert loaded.model.removed.tolist() == [1, 6]
+    assert loaded.model.items.removed.tolist() == [1, 6]
     assert everything(loaded) == everything(rec)
     assert "7 items (6 known to training, 2 no longer" in (tmp_path / "model" / "README.md").read_text()
     assert loaded.add_items(rows(N1)).ids == ["n1"]
@@ -126,7 +126,7 @@ def test_an_item_added_again_has_its_row_and_what_its_users_taught(rec):
     rec.remove_items(["f1"])
     added = rec.add_items(rows(F1, N1))
     assert (added.ids, added.labels, added.known) == (["f1", "n1"], ["Alien Dawn", "Moon Base"], [])
-    assert rec.model.items.tolist() == [*ITEMS, "n1"]
+    assert rec.model.items.ids.tolist() == [*ITEMS, "n1"]
     np.testing.assert_allclose(rec.item_embeddings.vectors[:6], vectors, atol=1e-6)
     after = everything(rec)
     assert {item: after[item] for item in ITEMS} == pytest.approx(before, abs=1e-5)
@@ -140,7 +140,7 @@ def test_adding_and_removing_leaves_no_dead_rows(rec):
         rec.remove_items(["n1"])
         rec.add_items(rows(N1))
     assert len(rec.model.items) == size and len(rec.model.graph()) == graph
-    assert rec.model.index.search(rec.model.vectors[:1], 100)[0].max() == size - 1
+    assert rec.model.index.search(rec.model.items.vectors[:1], 100)[0].max() == size - 1
     assert everything(rec) == pytest.approx(once, abs=1e-5)
 
 
@@ -159,7 +159,7 @@ def test_an_item_added_again_is_what_its_new_row_says(rec):
 
 def test_an_update_changes_content_and_keeps_the_row_and_the_residual(rec):
     before, old = everything(rec), rec.item_embeddings.vectors
-    histories = rec.model.histories
+    histories = rec.model.liked
     changed = ("f1", "Dawn of Love", "a couple falls in love in spring", "Romance|Comedy", "Cy")
     updated = rec.update_items(rows(changed))
     assert (updated.ids, updated.labels, updated.linked, updated.words) == (
@@ -176,10 +176,10 @@ def test_an_update_changes_content_and_keeps_the_row_and_the_residual(rec):
     # content of n2 plus the residual of f1
     model = rec.model
     rec.add_items(rows(("n2", *changed[1:])))
-    content = rec.model.vectors[6] * rec.model.lengths[6]
+    content = rec.model.items.vectors[6] * rec.model.items.lengths[6]
     residual = model.parameters().arrays["identity"][0]
-    np.testing.assert_allclose(model.vectors[0] * model.lengths[0], content + residual, atol=1e-5)
-    assert (rec.model.histories[:, :6] != histories).nnz == 0
+    np.testing.assert_allclose(model.items.vectors[0] * model.items.lengths[0], content + residual, atol=1e-5)
+    assert (rec.model.liked[:, :6] != histories).nnz == 0
     for item in ("f1", "f2"):
         found = rec.explain("u1", item)
         assert found.score == pytest.approx(everything(rec)[item], abs=1e-5)
@@ -307,7 +307,7 @@ def test_rows_of_one_item_by_two_names_are_one(tmp_path):
     (tmp_path / "films.csv").write_text(films, encoding="utf-8")
     config = kgrec.Config.read(settings=["text.model=none", "dim=4", "epochs=1"])
     rec = kgrec.Recommender(config).fit(kgrec.build_graph(tmp_path / "kgrec.yaml"))
-    assert rec.model.items.tolist() == ["a", "c", "d"]
+    assert rec.model.items.ids.tolist() == ["a", "c", "d"]
     changed = pd.DataFrame(
         [["a", "Ant", "y", ""], ["b", "Ant", "x", ""]], columns=["id", "title", "genres", "wiki"]
     )

@@ -1,6 +1,5 @@
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,66 +8,38 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from models import items, model
 
 import kgrec
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import ArtifactError, CorruptArtifact, VersionMismatch
+from kgrec.graph.histories import Histories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
-from kgrec.model.model import Model, Parameters
-from kgrec.rank.rescorer import Rescorer
-from kgrec.retrieve import VectorIndex
+from kgrec.model.model import Model
 from kgrec.storage import artifacts
 
 CONFIG = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
     train=kgrec.TrainConfig(epochs=2, temperature=0.1, threads=1, valid_share=0, seed=5),
 )
+ITEM_COLUMNS = ("labels", "entities", "vectors", "lengths", "trained")
 VECTORS = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
-
-
-#: the cosine of the embeddings is all of the score
-IDLE = Rescorer(
-    np.array([1, 0, 0, 0], np.float32),
-    sp.csr_matrix((3, 0), dtype=np.float32),
-    np.zeros(0, np.int64),
-    np.zeros((3, 0), np.float16),
-    sp.csr_matrix((3, 3), dtype=np.float32),
-    np.zeros(3, np.float32),
-)
-
-
-def never():
-    raise AssertionError("it is not needed")
 
 
 def small(histories: list[list[float]]) -> Model:
     """Three items, of which the second counts half; users by row."""
     matrix = sp.csr_matrix(np.array(histories, np.float32).reshape(-1, 3))
-    return Model(
-        config=CONFIG,
-        items=Vocabulary(["a", "b", "c"]),
-        labels=["A", "B", "C"],
-        entities=np.arange(3),
-        vectors=VECTORS,
-        lengths=np.ones(3, np.float32),
-        history_weight=np.array([1, 0.5, 1], np.float32),
-        trained=np.ones(3, bool),
-        users=Vocabulary([f"u{n}" for n in range(matrix.shape[0])]),
-        histories=matrix,
-        seen=matrix,
-        index=VectorIndex.build(VECTORS),
-        rescorer=IDLE,
-        metrics={},
-        parameters=never,
-        graph=never,
-    )
+    weight = np.array([1, 0.5, 1], np.float32)
+    return model(items(VECTORS, "abc"), matrix, history_weight=weight, config=CONFIG)
 
 
 def test_a_user_is_the_weighted_sum_of_the_history():
-    model = small([])
-    users = model.user_vectors(sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]], np.float32)))
+    there = small([])
+    users = there.user_vectors(
+        Histories.of_matrix(sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]], np.float32)))
+    )
     # a + b/2 = (1, .5); b alone; b/2 + c = (.6, 1.3)
     expected = [np.array(v) / np.hypot(*v) for v in ([1, 0.5], [0, 1], [0.6, 1.3])]
     np.testing.assert_allclose(users, expected, rtol=1e-6)
@@ -76,16 +47,18 @@ def test_a_user_is_the_weighted_sum_of_the_history():
 
 
 def test_without_a_history_a_user_is_the_mean_of_all_users():
-    model = small([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
+    there = small([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
     half = np.sqrt(0.5)
     np.testing.assert_allclose(
-        model.user_vectors(sp.csr_matrix((1, 3), dtype=np.float32)), [[half, half]], rtol=1e-6
+        there.user_vectors(Histories.of_matrix(sp.csr_matrix((1, 3), dtype=np.float32))),
+        [[half, half]],
+        rtol=1e-6,
     )
 
 
 def test_without_any_user_it_is_the_mean_of_all_items():
     total = VECTORS.sum(axis=0)
-    typical = small([]).user_vectors(sp.csr_matrix((2, 3), dtype=np.float32))
+    typical = small([]).user_vectors(Histories.of_matrix(sp.csr_matrix((2, 3), dtype=np.float32)))
     np.testing.assert_allclose(typical, [total / np.linalg.norm(total)] * 2, rtol=1e-6)
 
 
@@ -96,21 +69,25 @@ def test_histories_become_rows_of_ones(histories):
     assert matrix.toarray().tolist() == expected and matrix.shape == (len(histories), 3)
 
 
-def test_parameters_keep_the_schema():
+def test_a_featurizer_is_kept_as_tables():
     featurizer = Featurizer(
         # an edge may have the name of a number
-        ("b", "^b", "a", "b"),
-        np.array([3, 5]),
+        ("b", "^b", "~word", "a", "b"),
+        Vocabulary(["genre/x", "genre/y\n"]),
         np.array([1, 2], np.float32),
         {"a": np.array([0.0, 1.0]), "b": np.array([5.0, 6.0, 7.0])},
         {"text": Whitening(np.zeros(4, np.float32), np.eye(4, 2, dtype=np.float32))},
+        ("sea",),
+        np.array([3], np.float32),
     )
-    parameters = Parameters.of({"text": np.ones((4, 2), np.float32)}, featurizer)
-    back = replace(parameters, arrays=dict(sorted(parameters.arrays.items(), reverse=True))).featurizer()
-    assert back.relations == featurizer.relations and back.n_nodes == 7
-    assert [*back.bins] == ["a", "b"] and [back.number_at(node) for node in (2, 6)] == [0.0, 7.0]
-    np.testing.assert_array_equal(back.entities, featurizer.entities)
+    arrays = dict(sorted(featurizer.arrays().items(), reverse=True))
+    back = Featurizer.of_stored(featurizer.relations, featurizer.nodes, arrays)
+    assert back.relations == featurizer.relations and back.n_nodes == 8
+    assert {name: values.tolist() for name, values in back.bins.items()} == {"a": [0, 1], "b": [5, 6, 7]}
+    assert [*back.bins] == ["a", "b"] and back.label_tokens == ("sea",)
+    assert back.entities == featurizer.entities
     np.testing.assert_array_equal(back.idf, featurizer.idf)
+    np.testing.assert_array_equal(back.token_idf, featurizer.token_idf)
     np.testing.assert_array_equal(back.whitenings["text"].map, featurizer.whitenings["text"].map)
 
 
@@ -132,17 +109,22 @@ def folder(rec, tmp_path):
 
 def test_every_value_survives_the_disk(rec, folder):
     saved, loaded = rec.model, storage.load(folder)
-    for name in ("config", "items", "labels", "users", "inputs", "metrics"):
+    for name in ("config", "users", "inputs", "metrics"):
         assert getattr(loaded, name) == getattr(saved, name), name
-    for name in ("entities", "vectors", "lengths", "history_weight", "trained"):
-        one, other = getattr(loaded, name), getattr(saved, name)
+    assert (loaded.items.ids, loaded.items.aliases) == (saved.items.ids, saved.items.aliases)
+    columns = [
+        *((getattr(one.items, name).whole for one in (loaded, saved)) for name in ITEM_COLUMNS),
+        (one.user_encoder.history_weight.whole for one in (loaded, saved)),
+    ]
+    for one, other in columns:
         np.testing.assert_array_equal(one, other)
-        assert one.dtype == other.dtype, name
-    for name in ("histories", "seen"):
+        assert one.dtype == other.dtype
+    for name in ("liked", "seen"):
         assert (getattr(loaded, name) != getattr(saved, name)).nnz == 0
     # u2 saw f4 without liking it
-    assert loaded.seen.nnz == loaded.histories.nnz + 1
-    assert loaded.parameters().relations == saved.parameters().relations
+    assert loaded.seen.nnz == loaded.liked.nnz + 1
+    assert loaded.parameters().featurizer.relations == saved.parameters().featurizer.relations
+    assert loaded.parameters().featurizer.entities == saved.parameters().featurizer.entities
     for name, array in saved.parameters().arrays.items():
         np.testing.assert_array_equal(loaded.parameters().arrays[name], array)
     assert loaded.graph().names == saved.graph().names
@@ -153,6 +135,7 @@ def test_the_folder_is_as_documented(folder):
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
         "config.json",
+        "featurizer.parquet",
         "graph",
         "history.parquet",
         "item_embeddings.npy",
@@ -337,7 +320,7 @@ def test_an_approximate_index_is_kept_with_what_was_measured(catalogue, bag_of_w
     rec.fit(kgrec.build_graph(catalogue / "kgrec.yaml")).save(tmp_path / "model")
     built = rec.model.index.built
     assert (built.kind, (tmp_path / "model" / "index.faiss").exists()) == (kind, True)
-    assert built.recall > 0.95 and built.sample == np.count_nonzero(np.diff(rec.model.histories.indptr))
+    assert built.recall > 0.95 and built.sample == np.count_nonzero(np.diff(rec.model.liked.indptr))
     assert artifacts.current(tmp_path / "model", "model").config["built"] == built.model_dump(mode="json")
     loaded = storage.load(tmp_path / "model")
     assert loaded.index.built == built
@@ -350,4 +333,4 @@ def test_a_loaded_model_outlives_its_folder(rec, folder):
     loaded = storage.load(folder)
     rec.save(folder)
     shutil.rmtree(folder)
-    np.testing.assert_array_equal(loaded.vectors, rec.model.vectors)
+    np.testing.assert_array_equal(loaded.items.vectors, rec.model.items.vectors)

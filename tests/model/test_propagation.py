@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import kgrec
 from kgrec.model.item_updates import embed, read_features
 from kgrec.model.model import units
-from kgrec.rank.rescorer import unit_rows
+from kgrec.rank.scorers import unit_rows
 
 MAPPING = """\
 version: 1
@@ -38,7 +38,9 @@ def fitted(place: Path, hops: int, encoder) -> kgrec.Recommender:
     (place / "studios.csv").write_text(STUDIOS, encoding="utf-8")
     (place / "countries.csv").write_text(COUNTRIES, encoding="utf-8")
     config = kgrec.Config.read(settings=["dim=4", "epochs=1", f"hops={hops}"])
-    weighed = config.model_copy(update={"rescore": kgrec.RescoreConfig(weights=(1, 1, 1, 0))})
+    weighed = config.model_copy(
+        update={"rescore": kgrec.RescoreConfig(weights={"embedding": 1, "graph": 1, "text": 1})}
+    )
     return kgrec.Recommender(weighed, text_encoder=encoder).fit(kgrec.build_graph(place / "kgrec.yaml"))
 
 
@@ -52,40 +54,41 @@ def updated(rec: kgrec.Recommender, place: Path, **files: str) -> kgrec.Updated:
 def check_anew(rec: kgrec.Recommender, encoder) -> None:
     """Every item is where it is when all of them are read and embedded anew."""
     model, parameters = rec.model, rec.model.parameters()
-    features = read_features(parameters, model.graph(), model.entities, encoder)
+    features = read_features(parameters, model.graph(), model.items.entities.whole, encoder)
     vectors, lengths = units(embed(parameters, model.config, features) + parameters.arrays["identity"])
-    np.testing.assert_allclose(model.vectors, vectors, atol=1e-6)
-    np.testing.assert_allclose(model.lengths, lengths, atol=1e-6)
-    codes = parameters.featurizer().codes(features.relation, features.entity)
-    graph = np.zeros(model.rescorer.graph.shape, np.float32)
-    there = np.isin(codes, model.rescorer.columns)
-    graph[:, np.searchsorted(model.rescorer.columns, codes[there])] = features.neighbors.toarray()[:, there]
+    np.testing.assert_allclose(model.items.vectors, vectors, atol=1e-6)
+    np.testing.assert_allclose(model.items.lengths, lengths, atol=1e-6)
+    codes = parameters.featurizer.codes(features.relation, features.entity)
+    scorers = model.rescorer.scorers
+    graph = np.zeros(scorers["graph"].neighbors.shape, np.float32)
+    there = np.isin(codes, scorers["graph"].columns)
+    graph[:, np.searchsorted(scorers["graph"].columns, codes[there])] = features.neighbors.toarray()[:, there]
     np.testing.assert_allclose(
-        model.rescorer.graph.toarray(), unit_rows(sp.csr_matrix(graph)).toarray(), atol=1e-6
+        scorers["graph"].neighbors.whole.toarray(), unit_rows(sp.csr_matrix(graph)).toarray(), atol=1e-6
     )
-    np.testing.assert_array_equal(model.rescorer.text, features.dense.astype(np.float16))
-    found = model.index.search(model.vectors, len(model.items))[1]
-    np.testing.assert_allclose(found, -np.sort(-(model.vectors @ model.vectors.T), axis=1), atol=1e-6)
+    np.testing.assert_array_equal(scorers["text"].vectors.whole, features.dense.astype(np.float16))
+    found = model.index.search(model.items.vectors, len(model.items))[1]
+    np.testing.assert_allclose(found, -np.sort(-(vectors @ vectors.T), axis=1), atol=1e-6)
 
 
 def test_items_that_an_updated_one_names_no_longer_move_too(tmp_path, bag_of_words):
     rec = fitted(tmp_path, 1, bag_of_words)
     check_anew(rec, bag_of_words)
-    before = rec.model.vectors
+    before = rec.model.items.vectors
     # c is named no longer, d is named now, b as before
     changed = updated(rec, tmp_path, films="id,title,like,studio\na,Ape,b|d,s\n")
     assert (changed.ids, changed.reached) == (["a"], ["c", "d"])
-    moved = np.abs(rec.model.vectors - before).max(axis=1) > 1e-6
-    assert [rec.model.items[row] for row in np.flatnonzero(moved)] == ["a", "c", "d"]
+    moved = np.abs(rec.model.items.vectors.whole - before.whole).max(axis=1) > 1e-6
+    assert [rec.model.items.ids[row] for row in np.flatnonzero(moved)] == ["a", "c", "d"]
     check_anew(rec, bag_of_words)
 
 
 def test_a_change_of_text_moves_no_other_item(tmp_path, bag_of_words):
     rec = fitted(tmp_path, 2, bag_of_words)
-    before = rec.model.vectors
+    before = rec.model.items.vectors
     changed = updated(rec, tmp_path, films="id,title,like,studio\na,Ant,b|c,s\n")
     assert (changed.ids, changed.reached) == (["a"], [])
-    np.testing.assert_array_equal(rec.model.vectors[1:], before[1:])
+    np.testing.assert_array_equal(rec.model.items.vectors[1:], before[1:])
     check_anew(rec, bag_of_words)
 
 

@@ -3,7 +3,9 @@ import pytest
 import scipy.sparse as sp
 
 from kgrec.rank import fusion_weights
+from kgrec.rank.config import SCORERS
 from kgrec.rank.fusion_weights import Shortlist
+from kgrec.rank.scorers import UserProfiles
 
 
 def shortlist(cosines: list[list[float]], true: list[int]) -> Shortlist:
@@ -12,8 +14,8 @@ def shortlist(cosines: list[list[float]], true: list[int]) -> Shortlist:
     truth = sp.csr_matrix((np.ones(len(true), np.float32), (np.arange(len(true)), true)), shape)
     candidates = np.tile(np.arange(shape[1]), (shape[0], 1))
     nobody = sp.csr_matrix(shape, dtype=np.float32)
-    weight, vectors = np.ones(shape[1]), np.zeros((shape[1], 0), np.float32)
-    return Shortlist(nobody, truth, candidates, np.array(cosines, np.float32), weight, vectors)
+    users, vectors = UserProfiles(nobody, np.ones(shape[1])), np.zeros((shape[1], 0), np.float32)
+    return Shortlist(users, truth, candidates, np.array(cosines, np.float32), vectors)
 
 
 def test_quality_is_of_the_first_by_these_scores():
@@ -33,22 +35,23 @@ def test_a_part_that_knows_the_truth_gets_weight_and_noise_gets_none():
     knows[np.arange(200), true] = 1
     short = shortlist(cosines, true)
     alone = short.quality(cosines, 10)
-    weights, ndcg, recall = fusion_weights._weights(
-        short, np.stack([knows, np.zeros_like(knows), -knows]), 10
-    )
-    assert weights[1] > 0.4 and weights[2:].tolist() == [0, 0]
-    assert weights.dtype == np.float32 and weights.sum() == pytest.approx(1)
+    parts = {"graph": knows, "text": np.zeros_like(knows), "co_occurrence": -knows}
+    weights, ndcg, recall = fusion_weights.best_weights(short, parts, 10)
+    assert weights["graph"] > 0.4 and (weights["text"], weights["co_occurrence"]) == (0, 0)
+    assert [*weights] == [*SCORERS] and sum(weights.values()) == pytest.approx(1)
     assert ndcg > 1.5 * alone[0] and recall > alone[1]
     # the figures are what these weights reach
-    assert short.quality(weights[0] * cosines + weights[1] * knows, 10) == pytest.approx((ndcg, recall))
+    assert short.quality(weights["embedding"] * cosines + weights["graph"] * knows, 10) == pytest.approx(
+        (ndcg, recall)
+    )
     # noise can do no harm, however it falls
-    assert fusion_weights._weights(short, noise[None], 10)[1] >= alone[0]
+    assert fusion_weights.best_weights(short, {"text": noise}, 10)[1] >= alone[0]
 
 
 def test_parts_that_are_not_there_leave_the_embeddings_alone():
     short = shortlist([[0.9, 0.5], [0.1, 0.5]], [1, 0])
-    weights, ndcg, recall = fusion_weights._weights(short, np.zeros((3, 2, 2), np.float32), 1)
-    assert weights.tolist() == [1, 0, 0, 0] and (ndcg, recall) == (0, 0)
+    weights, ndcg, recall = fusion_weights.best_weights(short, {"text": np.zeros((2, 2), np.float32)}, 1)
+    assert list(weights.values()) == [1, 0, 0, 0] and (ndcg, recall) == (0, 0)
 
 
 def test_the_least_regret_is_by_shares_of_what_each_world_could_have():

@@ -1,40 +1,24 @@
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
-from hypothesis import strategies as st
+from by_hand import HISTORY_WEIGHT, WEIGHTS, rescorer, scorers, users
 
-from kgrec.rank.rescorer import Rescorer, best_first, unit_rows
-from kgrec.storage import artifacts
-
-WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
-HISTORY_WEIGHT = np.array([1.0, 0.5, 2.0], np.float32)
-
-
-def by_hand(weights: np.ndarray = WEIGHTS) -> Rescorer:
-    """Three items, with two columns of neighbours and a text of two numbers."""
-    return Rescorer(
-        weights=weights,
-        graph=sp.csr_matrix(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)),
-        columns=np.array([3, 8]),
-        text=np.array([[0, 1], [1, 0], [0, 0]], np.float16),
-        co_occurrence=sp.csr_matrix(np.array([[0, 0.2, 0.1], [0.2, 0, 0], [0.5, 0.3, 0]], np.float32)),
-        prior=np.zeros(3, np.float32),
-    )
-
-
-def histories(*rows: list[int]) -> sp.csr_matrix:
-    return sp.csr_matrix(np.array(rows, np.float32))
+from kgrec.rank.rescorer import Rescorer, proportions
+from kgrec.rank.scorers import UserProfiles
+from kgrec.storage import files
+from kgrec.storage.segments import Rows
 
 
 def test_scores_are_these_sums():
     """The first user has items 0 and 1, which count for 1 and 0.5; the second has item 2."""
     candidates = np.array([[2, 0], [1, 0]])
     cosines = np.array([[0.7, -0.2], [0.1, 0.5]], np.float32)
-    scores = by_hand().scores(histories([1, 1, 0], [0, 0, 1]), HISTORY_WEIGHT, candidates, cosines)
+    scores = rescorer().scores(users([1, 1, 0], [0, 0, 1]), candidates, cosines)
     length = np.sqrt(1.25)
     expected = [
         [
@@ -52,154 +36,121 @@ def test_scores_are_these_sums():
     assert scores.dtype == np.float32
 
 
-def test_a_part_without_weight_is_zero():
-    rescorer = by_hand(np.array([0.5, 0, 0.5, 0], np.float32))
-    parts = rescorer.parts(histories([1, 1, 0]), HISTORY_WEIGHT, np.array([[0, 1]]))
-    assert not parts[0].any() and not parts[2].any()
-    np.testing.assert_allclose(parts[1], [[1 / np.sqrt(1.25), 0.5 / np.sqrt(1.25)]], rtol=1e-5)
+def test_a_scorer_without_weight_is_not_asked():
+    parts = rescorer(embedding=0.5, text=0.5).parts(users([1, 1, 0]), np.array([[0, 1]]))
+    assert [*parts] == ["text"]
+    np.testing.assert_allclose(parts["text"], [[1 / np.sqrt(1.25), 0.5 / np.sqrt(1.25)]], rtol=1e-5)
 
 
-def test_with_the_first_weight_alone_the_scores_are_the_cosines():
-    idle = by_hand(np.array([1, 0, 0, 0], np.float32))
-    assert idle.is_idle and not by_hand().is_idle
+def test_with_the_embeddings_weight_alone_the_scores_are_the_cosines():
+    idle = rescorer(embedding=1)
+    assert idle.is_idle and not rescorer().is_idle
     cosines = np.array([[0.7, -np.inf]], np.float32)
-    scores = idle.scores(histories([1, 1, 0]), HISTORY_WEIGHT, np.array([[2, 0]]), cosines)
-    np.testing.assert_array_equal(scores, cosines)
+    np.testing.assert_array_equal(idle.scores(users([1, 1, 0]), np.array([[2, 0]]), cosines), cosines)
 
 
-def test_a_prior_is_added_whoever_asks_and_new_items_have_none():
-    alone, prior = np.array([1, 0, 0, 0], np.float32), np.array([0, -0.5, 0], np.float32)
+def test_a_prior_is_added_for_every_user_and_new_items_have_none():
+    prior = Rows.of(np.array([0, -0.5, 0], np.float32))
     candidates, cosines = np.array([[0, 1, 2]]), np.array([[0.5, 0.4, 0.3]], np.float32)
-    asked = (histories([1, 0, 1]), HISTORY_WEIGHT, candidates, cosines)
-    one = replace(by_hand(alone), prior=prior)
-    assert by_hand(alone).is_idle and not one.is_idle
-    np.testing.assert_allclose(one.scores(*asked), [[0.5, -0.1, 0.3]], rtol=1e-6)
+    asked = (users([1, 0, 1]), candidates, cosines)
+    alone = replace(rescorer(embedding=1), prior=prior)
+    assert not alone.is_idle
+    np.testing.assert_allclose(alone.scores(*asked), [[0.5, -0.1, 0.3]], rtol=1e-6)
     np.testing.assert_allclose(
-        replace(by_hand(), prior=prior).scores(*asked), by_hand().scores(*asked) + prior, rtol=1e-6
+        replace(rescorer(), prior=prior).scores(*asked), rescorer().scores(*asked) + prior.whole, rtol=1e-6
     )
-    nothing = sp.csr_matrix((1, 2), dtype=np.float32), np.zeros((1, 2), np.float32)
-    more = one.with_rows(np.array([3]), *nothing, np.array([True]), sp.csr_matrix((1, 3), dtype=np.float32))
-    assert more.prior.tolist() == [0, -0.5, 0, 0] and more.prior.dtype == np.float32
+    more = alone.with_items(4).prior
+    assert more.whole.tolist() == [0, -0.5, 0, 0] and more.whole.dtype == np.float32
 
 
 def test_no_candidate_stays_last_and_an_empty_history_adds_nothing():
     cosines = np.array([[0.5, -np.inf]], np.float32)
-    scores = by_hand().scores(histories([0, 0, 0]), HISTORY_WEIGHT, np.array([[2, 0]]), cosines)
+    scores = rescorer().scores(users([0, 0, 0]), np.array([[2, 0]]), cosines)
     np.testing.assert_allclose(scores, [[0.4 * 0.5, -np.inf]])
 
 
 def test_many_users_are_scored_as_each_alone():
-    """More than are taken at once."""
+    """More than are scored at a time."""
     rng = np.random.default_rng(0)
     many = sp.csr_matrix((rng.random((300, 3)) < 0.6).astype(np.float32))
     candidates = rng.integers(0, 3, (300, 2))
     cosines = rng.normal(size=(300, 2)).astype(np.float32)
-    co_occurrence = by_hand().scores(many, HISTORY_WEIGHT, candidates, cosines)
+    together = rescorer().scores(UserProfiles(many, HISTORY_WEIGHT), candidates, cosines)
     for user in (0, 127, 128, 299):
-        alone = by_hand().scores(many[[user]], HISTORY_WEIGHT, candidates[[user]], cosines[[user]])
-        np.testing.assert_allclose(co_occurrence[[user]], alone, rtol=1e-5)
+        one = UserProfiles(many[[user]], HISTORY_WEIGHT)
+        alone = rescorer().scores(one, candidates[[user]], cosines[[user]])
+        np.testing.assert_allclose(together[[user]], alone, rtol=1e-5)
 
 
 @pytest.mark.parametrize("item", [0, 1, 2])
-def test_shares_add_up_to_the_weighted_parts(item):
-    history = histories([1, 1, 0])
-    parts = by_hand().parts(history, HISTORY_WEIGHT, np.array([[item]]))[:, 0, 0]
-    shares = by_hand().shares(history, HISTORY_WEIGHT, item)
-    assert [share.shape for share in shares] == [(2,)] * 3
-    np.testing.assert_allclose([share.sum() for share in shares], WEIGHTS[1:] * parts, rtol=1e-5, atol=1e-7)
+def test_shares_add_up_to_the_weighted_parts(item: int):
+    user = users([1, 1, 0])
+    parts = rescorer().parts(user, np.array([[item]]))
+    shares = rescorer().shares(user, item)
+    assert [*shares] == ["graph", "text", "co_occurrence"]
+    for name, share in shares.items():
+        assert share.shape == (2,)
+        assert share.sum() == pytest.approx(WEIGHTS[name] * parts[name][0, 0], rel=1e-5, abs=1e-7)
+    idle = rescorer(embedding=1).shares(user, item)
+    assert not any(share.any() for share in idle.values())
 
 
-def test_new_items_are_scored_beside_the_known():
-    longer = by_hand().with_rows(
-        np.array([3]),
-        sp.csr_matrix(np.array([[0.8, 0.6]], np.float32)),
-        np.array([[1, 0]], np.float32),
-        np.array([True]),
-        sp.csr_matrix(np.array([[0.4, 0, 0]], np.float32)),
+def test_another_scorer_takes_the_place_of_one_by_its_name():
+    text = scorers()["text"].with_rows(np.array([2]), np.array([[0, 1]], np.float32))
+    candidates, cosines = np.array([[0, 2]]), np.zeros((1, 2), np.float32)
+    before, after = (
+        one.scores(users([1, 0, 0]), candidates, cosines)
+        for one in (
+            rescorer(embedding=0.5, text=0.5),
+            rescorer(embedding=0.5, text=0.5).with_scorer("text", text),
+        )
     )
-    assert longer.co_occurrence.shape == (4, 4) and longer.text.dtype == np.float16
-    weight = np.append(HISTORY_WEIGHT, np.float32(1))
-    old = histories([1, 1, 0, 0])
-    known = longer.parts(old, weight, np.array([[2, 0]]))
-    before = by_hand().parts(histories([1, 1, 0]), HISTORY_WEIGHT, np.array([[2, 0]]))
-    np.testing.assert_array_equal(known, before)
-    length = np.sqrt(1.25)
-    new = longer.parts(old, weight, np.array([[3]]))[:, 0, 0]
-    np.testing.assert_allclose(new, [(0.8 + 0.3) / length, 0.5 / length, 0.4 / np.sqrt(2)], rtol=1e-5)
+    np.testing.assert_allclose(before, [[0.5, 0]], atol=1e-6)
+    np.testing.assert_allclose(after, [[0.5, 0.5]], atol=1e-6)
 
 
-def test_a_known_row_is_replaced_and_keeps_what_goes_with_it():
-    known = by_hand()
-    other = known.with_rows(
-        np.array([3, 1]),
-        sp.csr_matrix(np.array([[0.8, 0.6], [0, 1]], np.float32)),
-        np.array([[1, 0], [0, 1]], np.float32),
-        np.array([True, False]),
-        sp.csr_matrix(np.array([[0.4, 0, 0]], np.float32)),
-    )
-    graph, text, co_occurrence = known.graph.toarray(), known.text, known.co_occurrence.toarray()
-    new = np.array([0.8, 0.6], np.float32)
-    np.testing.assert_array_equal(other.graph.toarray(), [graph[0], [0, 1], graph[2], new])
-    np.testing.assert_array_equal(other.text, [text[0], [0, 1], text[2], [1, 0]])
-    np.testing.assert_array_equal(other.co_occurrence.toarray()[:3, :3], co_occurrence)
-    np.testing.assert_array_equal(other.co_occurrence.toarray()[3], np.array([0.4, 0, 0, 0], np.float32))
-
-
-def test_unit_rows_leave_a_zero_row_zero():
-    units = unit_rows(sp.csr_matrix(np.array([[3, 4], [0, 0]], np.float32)))
-    np.testing.assert_allclose(units.toarray(), [[0.6, 0.8], [0, 0]], rtol=1e-6)
-    assert units.dtype == np.float32
+def test_weights_are_proportions():
+    assert proportions({"embedding": 3, "text": 1}) == {
+        "embedding": 0.75,
+        "graph": 0,
+        "text": 0.25,
+        "co_occurrence": 0,
+    }
+    assert not any(proportions({}).values())
 
 
 # on disk
 
 
 def load(path: Path, n_items: int) -> Rescorer:
-    return Rescorer.of_arrays(artifacts.map_tensors(path), n_items)
+    return Rescorer.of_arrays(files.map_tensors(path), n_items)
 
 
-def test_what_is_written_is_read_again(tmp_path):
-    artifacts.write_tensors(by_hand().arrays(), tmp_path / "rescore.safetensors")
-    read, written = load(tmp_path / "rescore.safetensors", 3).arrays(), by_hand().arrays()
+def test_what_is_written_is_read_again(tmp_path: Path):
+    files.write_tensors(rescorer().arrays(), tmp_path / "rescore.safetensors")
+    read, written = load(tmp_path / "rescore.safetensors", 3).arrays(), rescorer().arrays()
     assert read.keys() == written.keys()
     for name, array in written.items():
         assert read[name].dtype == array.dtype
         np.testing.assert_array_equal(read[name], array)
 
 
-def test_what_does_not_fit_is_refused(tmp_path):
-    path = tmp_path / "rescore.safetensors"
-    artifacts.write_tensors(by_hand().arrays(), path)
+def test_what_does_not_fit_is_refused(tmp_path: Path):
+    path, arrays = tmp_path / "rescore.safetensors", rescorer().arrays()
+    files.write_tensors(arrays, path)
     with pytest.raises(ValueError, match="is not of 4 items"):
         load(path, 4)
-    outside = by_hand().arrays() | {"co_occurrence.indices": np.array([1, 2, 0, 0, 3], np.int32)}
-    artifacts.write_tensors(outside, path)
+    outside = {"co_occurrence.indices": np.array([1, 2, 0, 0, 3], np.int32)}
+    files.write_tensors(arrays | outside, path)
     with pytest.raises(ValueError, match="columns of 'co_occurrence'"):
         load(path, 3)
-    artifacts.write_tensors(replace(by_hand(), columns=np.array([3])).arrays(), path)
+    files.write_tensors(arrays | {"columns": np.array([3])}, path)
     with pytest.raises(ValueError, match="columns of 'graph'"):
         load(path, 3)
-    artifacts.write_tensors({"weights": WEIGHTS}, path)
-    with pytest.raises(ValueError, match="is no rescorer"):
-        load(path, 3)
-    artifacts.write_tensors(replace(by_hand(), prior=np.zeros(2, np.float32)).arrays(), path)
+    for missing in ("weight.text", "prior", "text", "columns", "graph.indptr"):
+        files.write_tensors({name: array for name, array in arrays.items() if name != missing}, path)
+        with pytest.raises(ValueError, match=f"has no array '{missing}'"):
+            load(path, 3)
+    files.write_tensors(arrays | {"prior": np.zeros(2, np.float32)}, path)
     with pytest.raises(ValueError, match="is not of 3 items"):
         load(path, 3)
-
-
-def test_formats_before_5_have_no_prior(tmp_path):
-    arrays = by_hand().arrays()
-    del arrays["prior"]
-    artifacts.write_tensors(arrays, tmp_path / "rescore.safetensors")
-    assert load(tmp_path / "rescore.safetensors", 3).prior.tolist() == [0, 0, 0]
-
-
-@given(data=st.data(), width=st.integers(1, 6), k=st.integers(1, 7))
-def test_lists_are_cut_by_score_and_then_by_row(data: st.DataObject, width: int, k: int):
-    rows = data.draw(st.lists(st.permutations(range(width)), min_size=1, max_size=3))
-    values = st.sampled_from([0.5, 0.25, 0.0, -np.inf])
-    scores = [data.draw(st.lists(values, min_size=width, max_size=width)) for _ in rows]
-    found, best = best_first(np.array(rows), np.array(scores, np.float32), k)
-    for n, (names, marks) in enumerate(zip(rows, scores, strict=True)):
-        expected = sorted(zip(names, marks, strict=True), key=lambda pair: (-pair[1], pair[0]))[:k]
-        assert list(zip(found[n].tolist(), best[n].tolist(), strict=True)) == expected

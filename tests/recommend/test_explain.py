@@ -5,15 +5,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from models import with_vectors
 
 import kgrec
 from kgrec.encode.dense_features import TEXT
 from kgrec.encode.featurizer import Featurizer
-from kgrec.model.model import Parameters
-from kgrec.rank.config import RescoreConfig
+from kgrec.encode.user_encoder import MeanUserEncoder
+from kgrec.graph.histories import Histories
+from kgrec.model.model import Model, Parameters
+from kgrec.rank.config import SCORERS, RescoreConfig
+from kgrec.rank.rescorer import proportions
+from kgrec.rank.scorers import CoOccurrenceScorer
 from kgrec.recommend.explain import explain
 from kgrec.recommend.feedback import relevance_profile
-from kgrec.retrieve import VectorIndex
+from kgrec.storage.segments import Rows
 from kgrec.train.fit import fit_model
 from kgrec.train.progress import TrainingWatcher
 
@@ -63,17 +68,20 @@ def tiny(tmp_path):
         "degree_exponent": np.array(0.5, np.float32),
     }
     half = math.sqrt(0.5)
+    vectors = np.array([[half, half], [half, half], [0, 1]], np.float32)
+    lengths = np.array([2, math.sqrt(8), 2], np.float32)
     return replace(
-        model,
-        vectors=np.array([[half, half], [half, half], [0, 1]], np.float32),
-        lengths=np.array([2, math.sqrt(8), 2], np.float32),
-        trained=np.ones(3, bool),
+        with_vectors(model, vectors, lengths=lengths, trained=np.ones(3, bool)),
         # c has four users
-        history_weight=np.array([1, 1, 0.5], np.float32),
-        parameters=lambda: Parameters.of(arrays, featurizer),
+        user_encoder=MeanUserEncoder(Rows.of(np.array([1, 1, 0.5], np.float32))),
+        parameters=lambda: Parameters(arrays, featurizer),
         # the cosine of the embeddings is all of the score
-        rescorer=replace(model.rescorer, weights=np.array([1, 0, 0, 0], np.float32)),
+        rescorer=replace(model.rescorer, weights=proportions({"embedding": 1})),
     )
+
+
+def history_of(model: Model, *rows: int) -> Histories:
+    return Histories.of_matrix(model.history_matrix([np.array(rows)]))
 
 
 def test_the_tiny_model_by_hand(tiny):
@@ -81,7 +89,7 @@ def test_the_tiny_model_by_hand(tiny):
     h = math.sqrt(0.5)
     length = math.hypot(h, h + 0.5)
     u = (h / length, (h + 0.5) / length)
-    found = explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")
+    found = explain(tiny, history_of(tiny, 1, 2), 0, "me")
     assert (found.user, found.item, found.label) == ("me", "a", "Ape")
     assert found.score == pytest.approx(h * (u[0] + u[1]), abs=1e-6)
     # what b and c carry: share times cosine with a
@@ -111,11 +119,13 @@ def test_a_score_of_all_parts_by_hand(tiny):
     """
     h, root = math.sqrt(0.5), math.hypot(1, 0.5)
     together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
-    weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
-    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, co_occurrence=together))
-    assert blended.rescorer.graph.shape == (3, 2)
-    history = tiny.history_matrix([np.array([1, 2])])
-    alone, found = explain(tiny, history, 0), explain(blended, history, 0)
+    weights = proportions({"embedding": 2, "graph": 1, "co_occurrence": 1})
+    scored = replace(tiny.rescorer, weights=weights)
+    scored = scored.with_scorer("co_occurrence", CoOccurrenceScorer(Rows.of(together)))
+    fused = replace(tiny, rescorer=scored)
+    assert fused.rescorer.scorers["graph"].neighbors.shape == (3, 2)
+    history = history_of(tiny, 1, 2)
+    alone, found = explain(tiny, history, 0), explain(fused, history, 0)
     graph, taken = h * 1.5 / root, 1 / math.sqrt(2)
     assert found.score == pytest.approx(alone.score / 2 + graph / 4 + taken / 4, abs=1e-6)
     parts = alone.history.set_index("item_id")["contribution"] / 2
@@ -132,7 +142,7 @@ def test_a_score_of_all_parts_by_hand(tiny):
         taken / 4, abs=1e-6
     )
     # the list says the same
-    rows, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
+    rows, scores = fused.ranked(history, 3)
     assert scores[0][rows[0].tolist().index(0)] == pytest.approx(found.score, abs=1e-6)
 
 
@@ -140,11 +150,13 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
     """b is liked; c is disliked, and counts .5 times -.2 / .5, so -.2. All four parts of the score, but for texts."""
     h, root = math.sqrt(0.5), math.hypot(1, 0.2)
     together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
-    weights = np.array([0.5, 0.25, 0, 0.25], np.float32)
-    blended = replace(tiny, rescorer=replace(tiny.rescorer, weights=weights, co_occurrence=together))
+    weights = proportions({"embedding": 2, "graph": 1, "co_occurrence": 1})
+    scored = replace(tiny.rescorer, weights=weights)
+    scored = scored.with_scorer("co_occurrence", CoOccurrenceScorer(Rows.of(together)))
+    fused = replace(tiny, rescorer=scored)
     rows = (tiny.history_matrix([np.array([row])]) for row in (1, 2))
-    history = relevance_profile(*rows, tiny.history_weight)
-    found = explain(blended, history, 0)
+    history = Histories.of_matrix(relevance_profile(*rows, tiny.user_encoder.history_weight.whole))
+    found = explain(fused, history, 0)
     # z_b is (h, h) and z_c is (0, 1): u is (h, h - .2), of length `length`, and z_a is (h, h)
     length = math.hypot(h, h - 0.2)
     expected = {
@@ -159,13 +171,13 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
     sources = found.sources.set_index("key")["contribution"]
     assert sources["x"] == pytest.approx(own["x"] + 0.25 * h / root, abs=1e-6)
     assert sources["y"] == pytest.approx(own["y"] - 0.25 * 0.2 * h / root, abs=1e-6)
-    found, scores = replace(blended, index=VectorIndex.build(tiny.vectors)).ranked(history, 3)
+    found, scores = fused.ranked(history, 3)
     assert scores[0][found[0].tolist().index(0)] == pytest.approx(sum(expected.values()), abs=1e-6)
 
 
 def test_a_residual_is_a_source_of_its_own(tiny):
     h = math.sqrt(0.5)
-    found = explain(tiny, tiny.history_matrix([np.array([2])]), 1)
+    found = explain(tiny, history_of(tiny, 2), 1)
     assert found.score == pytest.approx(h)
     # u = c = (0, 1): all of b's cosine comes from 2y of its residual, nothing from 2x
     parts = found.sources.set_index("source")["contribution"]
@@ -174,7 +186,7 @@ def test_a_residual_is_a_source_of_its_own(tiny):
 
 
 def test_the_words_of_an_explanation(tiny):
-    lines = str(explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")).splitlines()
+    lines = str(explain(tiny, history_of(tiny, 1, 2), 0, "me")).splitlines()
     assert lines == [
         "Ape for me: score 0.968",
         "  carried by the history (these parts sum to the score):",
@@ -202,19 +214,19 @@ def rec(catalogue, bag_of_words) -> kgrec.Recommender:
 def text_part(rec, item: str, vector: np.ndarray, bag_of_words) -> float:
     """What an item's text adds to a score, from the formula: W t . u / length."""
     model, parameters = rec.model, rec.model.parameters()
-    row = model.items.tolist().index(item)
+    row = model.items.ids.tolist().index(item)
     facts = {name: dict(zip(NEW["id"], NEW[name], strict=True)) for name in NEW}
     graph = model.graph()
     plots = dict(zip(graph.text["id"].to_pylist(), graph.text["text"].to_pylist(), strict=True))
     text = (
         f"{facts['title'][item]}. {facts['plot'][item]}"
         if item in facts["title"]
-        else f"{model.labels[row]}. {plots[int(model.entities[row])]}"
+        else f"{model.items.labels[row]}. {plots[int(model.items.entities[row])]}"
     )
-    spread = parameters.featurizer().whitenings[TEXT]
+    spread = parameters.featurizer.whitenings[TEXT]
     white = (bag_of_words.encode([text])[0] - spread.mean) @ spread.map
     white /= np.linalg.norm(white)
-    return float(white @ parameters.arrays["dense"] @ vector / model.lengths[row])
+    return float(white @ parameters.arrays["dense"] @ vector / model.items.lengths[row])
 
 
 def test_history_and_sources_sum_to_the_score_of_the_list(rec, bag_of_words):
@@ -269,13 +281,13 @@ def test_a_history_that_fades_is_scored_explained_and_kept(catalogue, bag_of_wor
     config = CONFIG.model_copy(
         update={
             "encoder": kgrec.EncoderConfig(dim=8, half_life=1),
-            "rescore": RescoreConfig(weights=(1, 1, 1, 1)),
+            "rescore": RescoreConfig(weights=dict.fromkeys(SCORERS, 1)),
         }
     )
     rec = kgrec.Recommender(config, text_encoder=bag_of_words).fit(graph, interactions)
     rec.save(tmp_path / "model")
     again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
-    assert again.model.histories[[0]].toarray().tolist() == [[0.25, 0.5, 0, 1, 0, 0]]
+    assert again.model.liked[[0]].toarray().tolist() == [[0.25, 0.5, 0, 1, 0, 0]]
     lists = rec.recommend(["u1"], 9)
     pd.testing.assert_frame_equal(lists, again.recommend(["u1"], 9))
     # the same items all at once are another history
@@ -309,18 +321,15 @@ def test_paths_go_through_shared_neighbours_and_stay_below_the_graph_s_part(rec)
     assert found.paths["contribution"].is_monotonic_decreasing
     # a path is a product of two parts, of the item's through the neighbour and of the history's
     model = rec.model
-    arrays, featurizer = model.parameters().arrays, model.parameters().featurizer()
+    arrays, featurizer = model.parameters().arrays, model.parameters().featurizer
     names = dict(zip(featurizer.entities.tolist(), arrays["entity"], strict=True))
-    genre = (
-        arrays["relation_scale"][featurizer.relations.index("genres")]
-        * names[model.graph().find("genre", "Science fiction")]
-    )
+    genre = arrays["relation_scale"][featurizer.relations.index("genres")] * names["genre/Science fiction"]
     row, other = 6, 2  # n1, and f3: of its genre alone
-    weights = model.history_weight[[0, 1, 2]]
-    share = weights[2] / np.linalg.norm(weights @ model.vectors[[0, 1, 2]])
+    weights = model.user_encoder.history_weight[[0, 1, 2]]
+    share = weights[2] / np.linalg.norm(weights @ model.items.vectors[[0, 1, 2]])
     path = found.paths[found.paths["item_id"] == "f3"]["contribution"].item()
     assert path == pytest.approx(
-        share * genre @ genre / (model.lengths[row] * model.lengths[other]), rel=1e-4
+        share * genre @ genre / (model.items.lengths[row] * model.items.lengths[other]), rel=1e-4
     )
 
 

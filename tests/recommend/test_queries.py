@@ -1,4 +1,4 @@
-"""Questions to a model: by hand on vectors of two numbers, and against brute force."""
+"""Queries to a model: by hand on vectors of two numbers, and against brute force."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from models import histories_of, items, model, rescorer
 
 import kgrec
 from kgrec.errors import ConfigError, KgrecError, UnknownId
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.model.model import Model
-from kgrec.rank.rescorer import Rescorer
 from kgrec.recommend.feedback import with_stored
-from kgrec.retrieve import VectorIndex
+from kgrec.recommend.request import Request
+from kgrec.storage.segments import Rows
 
 ITEMS = ["f1", "f2", "f3", "f4", "f5", "f6"]
 #: degrees of each item's vector from the first axis
@@ -47,31 +47,13 @@ def by_hand(
     history_weight: np.ndarray | None = None,
 ) -> kgrec.Recommender:
     """A recommender that nobody trained; the cosine is all of its score."""
-    n = len(vectors)
     rec = kgrec.Recommender()
-    rec._fitted = Model(
-        config=rec.config,
-        items=graph.item_ids,
-        labels=[""] * n,
-        entities=graph.item_entities.astype(np.int64),
-        vectors=vectors,
-        lengths=np.ones(n, np.float32),
-        history_weight=np.ones(n, np.float32) if history_weight is None else history_weight,
-        trained=np.ones(n, bool),
-        users=Vocabulary([f"u{row}" for row in range(1, 1 + histories.shape[0])]),
-        histories=histories,
-        seen=seen,
-        index=VectorIndex.build(vectors),
-        rescorer=Rescorer(
-            np.array([1, 0, 0, 0], np.float32),
-            sp.csr_matrix((n, 0), dtype=np.float32),
-            np.zeros(0, np.int64),
-            np.zeros((n, 0), np.float16),
-            sp.csr_matrix((n, n), dtype=np.float32),
-            np.zeros(n, np.float32),
-        ),
-        metrics={},
-        parameters=lambda: pytest.fail("no question here needs the encoder"),
+    rec._fitted = model(
+        items(vectors, graph.item_ids.tolist(), entities=graph.item_entities),
+        histories,
+        seen,
+        history_weight=history_weight,
+        users=[f"u{row}" for row in range(1, 1 + histories.shape[0])],
         graph=lambda: graph,
     )
     return rec
@@ -111,7 +93,7 @@ def test_an_item_that_is_denied_makes_room_for_the_next(rec):
     assert rec.recommend(["u1"], 2, deny=ITEMS).empty
 
 
-def test_a_condition_leaves_out_items_whatever_the_question(rec):
+def test_a_condition_leaves_out_items_in_every_query(rec):
     """f1, f2 and f3 are science fiction; f1 is horror too; f4, f5 and f6 are romances."""
     space = "genres = 'Science fiction'"
     assert pairs(rec.recommend(["u1"], 9, where=space)) == [("f2", 10), ("f3", 30)]
@@ -158,14 +140,52 @@ def test_scores_below_the_least_are_left_out_and_ranks_stay(rec):
 
 
 def test_a_condition_is_read_once_for_many_parts(graph):
-    asked = []
+    reads = []
     rec = six_films(graph)
-    rec._fitted = replace(rec.model, graph=lambda: asked.append(1) or graph)
+    rec._fitted = replace(rec.model, graph=lambda: reads.append(1) or graph)
     for user in ("u1", "u2", "u1"):
         rec.recommend([user], where="genres = Horror")
-    assert len(asked) == 1
+    assert len(reads) == 1
     rec.recommend(["u1"], where="genres = Romance")
-    assert len(asked) == 2
+    assert len(reads) == 2
+
+
+# a request
+
+
+def test_a_request_holds_the_options_of_a_list(rec):
+    request = Request(2, deny=["f2"], where="not genres = Horror", min_score=0.1, exclude_seen=False)
+    expected = {"k": 2, "deny": ["f2"], "where": "not genres = Horror", "min_score": 0.1}
+    for method, query in ((rec.recommend, ["u1"]), (rec.recommend_for_history, [["f1"]])):
+        frame = method(query, exclude_seen=False, **expected)
+        assert pairs(frame) == [("f3", 30), ("f4", 80)]
+        pd.testing.assert_frame_equal(method(query, request=request), frame)
+    near = rec.similar_items(["f1"], **expected)
+    pd.testing.assert_frame_equal(rec.similar_items(["f1"], request=request), near)
+    users = rec.similar_users(["u1"], request=Request(1))
+    assert pairs(users) == [("u2", 5)]
+
+
+def test_a_request_and_options_beside_it_are_refused(rec):
+    problem = "Options are given both in the request and beside it."
+    assert error(ConfigError, rec.recommend, ["u1"], 5, request=Request())[0] == problem
+    assert error(ConfigError, rec.similar_items, ["f1"], deny=["f2"], request=Request())[0] == problem
+    assert error(ConfigError, rec.similar_users, ["u1"], min_score=0, request=Request())[0] == problem
+
+
+def test_options_that_a_query_cannot_use_are_refused(rec):
+    boosted, filtered = Request(new_item_boost=0.1), Request(deny=["f1"], where="has genres")
+    assert error(ConfigError, rec.similar_items, ["f1"], request=boosted) == (
+        "new_item_boost does not apply to similar items.",
+        "Leave it out.",
+    )
+    assert error(ConfigError, rec.recommend_for_text, ["space"], request=boosted)[0] == (
+        "new_item_boost does not apply to texts."
+    )
+    assert error(ConfigError, rec.similar_users, ["u1"], request=filtered) == (
+        "deny and where do not apply to similar users.",
+        "Leave them out.",
+    )
 
 
 # likes and dislikes
@@ -256,7 +276,7 @@ def test_what_is_disliked_now_is_liked_no_longer(rec):
 
 def test_what_is_stored_weighs_as_at_the_training_and_what_is_given_in_full(rec):
     # u2 took f1 and f2 long ago
-    model = replace(rec.model, histories=0.25 * rec.model.histories)
+    model = replace(rec.model, histories=histories_of(0.25 * rec.model.liked))
     liked, seen = with_stored(model, ["u2", "x"], matrix([2, 4], [4]), matrix([], []))
     assert liked.toarray().tolist() == [[0.25, 1, 0, 1, 0, 0], [0, 0, 0, 1, 0, 0]]
     assert seen.toarray().tolist() == [[1, 1, 0, 0, 0, 0], [0] * 6]
@@ -264,7 +284,7 @@ def test_what_is_stored_weighs_as_at_the_training_and_what_is_given_in_full(rec)
 
 def test_there_are_two_things_to_do_with_known_users(rec):
     problem, remedy = error(ConfigError, rec.recommend_for_history, [["f1"]], known_users="append")
-    assert "'append'" in problem and remedy == "Choose one of merge, replace."
+    assert problem == "known_users is 'append'." and remedy == "Choose one of merge, replace."
 
 
 # new items
@@ -273,7 +293,7 @@ def test_there_are_two_things_to_do_with_known_users(rec):
 def aged(rec: kgrec.Recommender, *new: int, **fields) -> kgrec.Recommender:
     """The same, but training did not know some of the items, numbered from 1."""
     trained = ~np.isin(np.arange(1, 7), new)
-    rec._fitted = replace(rec.model, trained=trained, **fields)
+    rec._fitted = replace(rec.model, items=replace(rec.model.items, trained=Rows.of(trained)), **fields)
     return rec
 
 
@@ -302,10 +322,10 @@ def test_a_boost_decides_what_gets_the_second_look(graph):
     rec = six_films(graph)
     # the index finds five, and f6 is the furthest; but f1 and f6 go together
     together = sp.csr_matrix(([1.2], ([5], [0])), (6, 6), dtype=np.float32)
-    weights = np.array([0.5, 0, 0, 0.5], np.float32)
-    rescorer = replace(rec.model.rescorer, weights=weights, co_occurrence=together)
+    weights = {"embedding": 1, "co_occurrence": 1}
+    scored = rescorer(6, weights, co_occurrence=together)
     config = rec.config.model_copy(update={"rescore": kgrec.RescoreConfig(depth=5)})
-    aged(rec, 6, rescorer=rescorer, config=config)
+    aged(rec, 6, rescorer=scored, config=config)
     assert rec.recommend(["u1"], 1, exclude_seen=False)["item_id"].tolist() == ["f1"]
     best = rec.recommend(["u1"], 1, exclude_seen=False, new_item_boost=0.2)
     # half of cos 120 degrees, half of 1.2, and the boost: more than half of cos 0
@@ -323,7 +343,7 @@ def test_a_boost_keeps_the_limits(graph):
 @pytest.mark.parametrize("boost", [float("nan"), float("inf")])
 def test_a_boost_is_a_number(rec, boost: float):
     problem, _ = error(ConfigError, rec.recommend, ["u1"], new_item_boost=boost)
-    assert problem == f"The boost of new items is {boost}."
+    assert problem == f"new_item_boost is {boost}."
 
 
 def test_similar_users_are_the_nearest_others(rec):
@@ -345,7 +365,7 @@ def test_similar_users_of_nobody_known(rec):
     assert error(ConfigError, rec.similar_users, ["u1"], 0)[0] == "k is 0."
     for users in (rec.similar_users([]), rec.similar_users(["u9"], on_unknown="skip")):
         assert [*users.columns] == ["user_id", "similar_id", "score", "rank"] and users.empty
-    rec._fitted = replace(rec.model, users=Vocabulary([]), histories=matrix(), seen=matrix())
+    rec._fitted = replace(rec.model, users=Vocabulary([]), histories=histories_of(matrix()))
     assert rec.similar_users([]).empty
 
 
@@ -401,7 +421,7 @@ def test_filtered_lists_are_the_best_that_are_left(
     frame = rec.recommend(
         [f"u{user}"], k, exclude_seen=exclude_seen, candidates=candidates, deny=deny, where=where
     )
-    scores = model.vectors @ model.user_vectors(model.histories[[user - 1]])[0]
+    scores = model.items.vectors @ model.user_vectors(model.histories.take(np.array([user - 1])))[0]
     left = []
     for row, (name, fact) in enumerate(facts.iterrows()):
         allowed = fact["year"] >= year

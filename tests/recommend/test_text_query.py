@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from models import items
 
 import kgrec
 from kgrec.errors import ConfigError, EncoderNotFound, UnknownId
-from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.model import Model
+from kgrec.rank.scorers import TextScorer
 from kgrec.recommend.text_query import TextQueries, encoded, ranked
+from kgrec.storage.segments import Rows
 
 CONFIG = kgrec.Config(
     encoder=kgrec.EncoderConfig(dim=8),
@@ -32,12 +34,9 @@ def rec(graph, bag_of_words) -> kgrec.Recommender:
 
 def by_hand(model: Model, texts: list[list[float]], vectors: list[list[float]]) -> Model:
     """The model with other vectors, of two numbers, of its first items."""
-    n = len(texts)
+    text = TextScorer(Rows.of(np.array(texts, np.float16)))
     return replace(
-        model,
-        items=Vocabulary([f"i{row}" for row in range(n)]),
-        vectors=np.array(vectors, np.float32),
-        rescorer=replace(model.rescorer, text=np.array(texts, np.float16)),
+        model, items=items(np.array(vectors, np.float32)), rescorer=model.rescorer.with_scorer("text", text)
     )
 
 
@@ -71,8 +70,11 @@ def test_many_are_ranked_as_few_are_and_equal_ones_in_order(rec):
     queries = np.stack([np.cos(each), np.sin(each)], axis=1)
     found, scores = ranked(model, asked(*queries.tolist(), vectors=queries.tolist()), 4)
     for query in (0, 15, 16, 19):
-        text = np.float32(queries[query]) @ model.rescorer.text[:, 1:].astype(np.float32).T
-        expected = 0.75 * text + 0.25 * (np.float32(queries[query]) @ model.vectors.T)
+        text = (
+            np.float32(queries[query])
+            @ model.rescorer.scorers["text"].vectors.whole[:, 1:].astype(np.float32).T
+        )
+        expected = 0.75 * text + 0.25 * (np.float32(queries[query]) @ model.items.vectors.whole.T)
         best = sorted(range(n), key=lambda row: (-round(float(expected[row]), 5), row))[:4]
         assert found[query].tolist() == best
         np.testing.assert_allclose(scores[query], expected[best], rtol=1e-5)
@@ -90,7 +92,9 @@ def test_the_item_that_says_it_comes_first(rec):
 def test_a_text_is_encoded_as_that_of_an_item(rec, bag_of_words):
     model = rec.model
     queries = encoded(model, [SPACE], bag_of_words)
-    np.testing.assert_allclose(queries.texts[0], model.rescorer.text[1].astype(np.float32), atol=1e-3)
+    np.testing.assert_allclose(
+        queries.texts[0], model.rescorer.scorers["text"].vectors[1].astype(np.float32), atol=1e-3
+    )
     projected = queries.texts[0] @ model.parameters().arrays["dense"]
     np.testing.assert_allclose(queries.vectors[0], projected / np.linalg.norm(projected), rtol=1e-4)
 
@@ -106,7 +110,7 @@ def test_vectors_beside_the_text_are_passed_over(catalogue, bag_of_words):
     rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(
         kgrec.build_graph(catalogue / "kgrec.yaml")
     )
-    assert list(rec.model.parameters().featurizer().whitenings) == ["", "Amap"]
+    assert list(rec.model.parameters().featurizer.whitenings) == ["", "Amap"]
     assert encoded(rec.model, [SPACE], bag_of_words).columns == slice(0, 32)
     assert rec.recommend_for_text(SPACE, k=1)["item_id"].tolist() == ["f2"]
 
@@ -142,7 +146,7 @@ def test_a_model_without_text_says_so(graph):
     plain = CONFIG.model_copy(update={"text": kgrec.TextConfig(model="none")})
     without = kgrec.Recommender(plain).fit(graph)
     expected = (
-        "This model was trained without text, so it cannot be asked by text.",
+        "This model was trained without text, so it cannot recommend by text.",
         "Train it on items that have labels or texts, with text.model other than 'none'.",
     )
     with pytest.raises(ConfigError) as raised:

@@ -7,7 +7,7 @@ from kgrec.errors import CorruptArtifact
 from kgrec.retrieve import Built, IndexConfig, VectorIndex
 from kgrec.retrieve.exact import Exact
 from kgrec.retrieve.recall import Held, least_effort, measured
-from kgrec.storage import artifacts
+from kgrec.storage import artifacts, files
 
 #: cosines with (1, 0): 1, 0, -1, .6, 1
 VECTORS = np.array([[1, 0], [0, 1], [-1, 0], [0.6, 0.8], [1, 0]], np.float32)
@@ -196,20 +196,20 @@ def test_an_index_is_of_one_folder_though_it_is_replaced_while_it_is_read(large,
     def write(rows):
         made = VectorIndex.build(rows, IndexConfig(kind=kind, effort=index.built.effort), queries)
         with artifacts.writing(folder, kind="model") as place:
-            artifacts.write_array(rows, place / "vectors.npy")
+            files.write_array(rows, place / "vectors.npy")
             made.save(place)
-            artifacts.write_json(made.built.model_dump(), place / "built.json")
+            files.write_json(made.built.model_dump(), place / "built.json")
         return made
 
     def load(place, _):
-        rows = artifacts.map_array(place / "vectors.npy", (None, 128))
+        rows = files.map_array(place / "vectors.npy", (None, 128))
         if (rows == vectors).all():
             after.append(write(others))
-        built = Built.model_validate(artifacts.read_json(place / "built.json"))
+        built = Built.model_validate(files.read_json(place / "built.json"))
         return VectorIndex.load(place, rows, built)
 
     before, after = write(vectors), []
-    early = VectorIndex.load(folder, artifacts.map_array(folder / "vectors.npy", (None, 128)), before.built)
+    early = VectorIndex.load(folder, files.map_array(folder / "vectors.npy", (None, 128)), before.built)
     late = artifacts.reading(folder, "model", load)
     assert len(after) == 1
     for loaded, made in ((early, before), (late, after[0])):
@@ -255,11 +255,6 @@ def test_a_longer_list_never_takes_less_effort(doublings, k):
         assert 8 <= effort <= more <= longer[-1].effort
         after = next((held for held in longer if held.k >= k + 1), longer[-1])
         assert more <= after.effort
-
-
-def test_what_format_3_measured_of_long_lists_is_left_out():
-    old = {"kind": "ivf", "effort": 8, "k": 100, "deep_effort": 32, "deep_recall": 0.99, "deep_k": 1000}
-    assert Built.model_validate(old) == Built(kind="ivf", effort=8, k=100)
 
 
 def test_an_approximate_index_finds_long_lists_too(large):

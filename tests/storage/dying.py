@@ -1,6 +1,6 @@
 """Run commands of kgrec in children that are killed at a chosen moment: a script for test_interrupted.py.
 
-Reads a request a line, a JSON object, and answers with one. Everything heavy is imported once; each
+Reads one JSON object per line, a request, and answers each with one. Everything heavy is imported once; each
 command runs in a fork, so that hundreds of deaths take seconds.
 
     {"words": [...]}    a command; with "event": n it dies just before its n-th change of the folder
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# What the commands need, so that no child imports it again.
+# imported here, so that no child imports them again
 import faiss  # noqa: F401
 import pandas as pd  # noqa: F401
 import safetensors.numpy  # noqa: F401
@@ -93,7 +93,7 @@ def _die_at(event: int, watch: str, by: int) -> None:
     removed = 0
 
     def matters(name: str, values: tuple[Any, ...]) -> bool:
-        """A change, of removals each fifth; a file opened to be written, or the folder to be synced."""
+        """Whether an event counts: a change (every fifth removal), a file opened for writing, or the folder opened to be synced."""
         nonlocal removed
         removed += name == "os.remove"
         if name == "open":
@@ -117,7 +117,7 @@ def _replace(models: list[str], target: str, times: int) -> None:
     for model in loaded:
         model.parameters(), model.graph()
     for n in range(times):
-        # Each is still one of its own folder, and so may replace whatever is in the other.
+        # each model comes from a folder of its own, so it may replace the other
         storage.save(loaded[n % 2], Path(target))
         time.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""What a process that is killed leaves behind, and what a reader sees of a writer."""
+"""A killed process leaves the old folder or the new one, and a reader sees one of the two."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Child = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
-    """Sends a request to dying.py and gives its answer."""
+    """Sends a request to dying.py and returns its answer."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "KGREC_CACHE": str(tmp_path_factory.mktemp("cache"))}
     with subprocess.Popen(
         [sys.executable, Path(__file__).with_name("dying.py")],
@@ -72,7 +72,7 @@ class Case:
         shutil.copytree(self.old, self.target)
 
     def state(self) -> list[str]:
-        """Which content the folder has, found by loading it and asking it."""
+        """The content of the folder, found by loading it and requesting lists."""
         if self.kind == "graph":
             graph = KnowledgeGraph.load(self.target)
             assert len(graph.neighbors("film", "f1")) == 3
@@ -94,7 +94,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, child: Child, shared_catalogue: Path) -> Path:
-    """graph/, model/, and sources with a film more."""
+    """graph/, model/, and sources with one more film."""
     place = tmp_path_factory.mktemp("folders")
     shutil.copytree(shared_catalogue, place / "more")
     with (place / "more" / "films.csv").open("a") as file:
@@ -161,14 +161,14 @@ def test_a_death_at_any_time_leaves_the_old_or_the_new(case: Case, child: Child)
 
 
 @COMMANDS
-def test_ctrl_c_stops_with_a_word_and_leaves_the_old(case: Case, child: Child):
+def test_ctrl_c_stops_with_a_message_and_leaves_the_old(case: Case, child: Child):
     old = case.state()
     for event in (1, 3):
         answer = child(words=case.words, event=event, watch=str(case.place), signal=signal.SIGINT)
         assert answer["code"] == 130
         assert answer["said"].endswith("\nStopped. Folders that were there before are as they were.\n")
         assert "Traceback" not in answer["said"]
-        # what was learned so far is kept for --resume
+        # the state of the training is kept for --resume
         kept = {f"{case.target.name}.checkpoint"} if case.words[0] == "train" else set()
         assert case.state() == old and set(case.left_behind()) <= kept
 
@@ -184,7 +184,7 @@ def test_a_full_disk_leaves_the_old(case: Case, child: Child):
             lines = answer["said"].splitlines()
             assert codes[-1] == 2, answer["said"]
             assert lines[-2].startswith(f"Error: {case.target}: cannot be written (")
-            assert lines[-1] == "  See whether the disk is full; what was there before is untouched."
+            assert lines[-1] == "  Check whether the disk is full; an older folder there is unchanged."
             assert case.state() == old
         assert case.left_behind() == []
         limit *= 3
@@ -208,7 +208,7 @@ def test_a_reader_sees_one_model_or_the_other(
         while not counts or not writer.done():
             seen = Recommender.load(target)
             expected = known[len(seen.model.items)]
-            assert np.array_equal(seen.model.vectors, expected.model.vectors)
+            assert np.array_equal(seen.model.items.vectors, expected.model.items.vectors)
             assert seen.recommend(["u1"], 5).equals(expected.recommend(["u1"], 5))
             assert len(KnowledgeGraph.load(target / "graph").item_ids) in known
             counts.append(len(seen.model.items))
@@ -218,7 +218,7 @@ def test_a_reader_sees_one_model_or_the_other(
 
 
 class Lists:
-    """A run of three parts whose beginning is known, so that two of them end in the same bytes."""
+    """A run of three parts with a fixed start, so that two runs end in the same bytes."""
 
     def __init__(self, place: Path, model: Path, suffix: str, begun: Path) -> None:
         self.place, self.output, self._begun = place, place / f"recs{suffix}", begun
@@ -227,7 +227,7 @@ class Lists:
         self.words += ["-o", str(self.output)]
 
     def reset(self) -> None:
-        """Begun, without a part."""
+        """A run that has started and has no part yet."""
         shutil.rmtree(self.place, ignore_errors=True)
         self.parts.mkdir(parents=True)
         shutil.copy(self._begun, self.parts)
@@ -235,7 +235,7 @@ class Lists:
 
 @pytest.fixture(scope="module")
 def begun(child: Child, folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What says of a run when it began, left by one that was killed."""
+    """The record of a run's start, left by a run that was killed."""
     place = tmp_path_factory.mktemp("begun")
     words = Lists(place, folders / "model", ".parquet", place).words
     run, event = place / "recs.parquet.parts" / "run.json", 0
@@ -259,7 +259,7 @@ def test_lists_that_are_killed_and_resumed_end_in_the_same_bytes(
         lists.reset()
         if child(words=lists.words, event=event, watch=str(lists.place))["code"] == 0:
             break
-        # Only where the file is whole may the parts be gone.
+        # the parts may be gone only when the file is whole
         known = (lists.parts / "run.json").exists()
         assert known or lists.output.exists()
         assert not lists.output.exists() or lists.output.read_bytes() == whole
@@ -274,7 +274,7 @@ def test_lists_that_are_killed_and_resumed_end_in_the_same_bytes(
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-def test_lists_on_a_full_disk_are_told_of_and_resumed(
+def test_a_full_disk_under_lists_is_reported_and_the_run_resumed(
     suffix: str, child: Child, folders: Path, begun: Path, tmp_path: Path
 ):
     lists = Lists(tmp_path / "lists", folders / "model", suffix, begun)

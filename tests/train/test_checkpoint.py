@@ -62,7 +62,7 @@ def told(result: fit.Trained) -> list[tuple[object, ...]]:
     """The log without the clock."""
     return [
         (line.stage, line.epoch, line.hyperparameters, line.loss, line.valid_ndcg, line.valid_recall)
-        for line in result.log
+        for line in result.records
     ]
 
 
@@ -72,7 +72,7 @@ def unbroken() -> fit.Trained:
 
 
 def passes(result: fit.Trained) -> int:
-    return sum(line.stage != "valid" for line in result.log)
+    return sum(line.stage != "valid" for line in result.records)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
@@ -89,10 +89,10 @@ def test_an_interrupted_run_ends_in_the_same_encoder_bit_for_bit(share, unbroken
     assert bits(result) == bits(unbroken)
     assert told(result) == told(unbroken)
     assert (
-        result.found.hyperparameters == unbroken.found.hyperparameters
-        and result.found.figures == unbroken.found.figures
+        result.choice.hyperparameters == unbroken.choice.hyperparameters
+        and result.choice.figures == unbroken.choice.figures
     )
-    np.testing.assert_array_equal(result.found.weights, unbroken.found.weights)
+    assert result.choice.weights == unbroken.choice.weights
 
 
 def test_a_run_that_is_killed_twice_ends_in_the_same_encoder(unbroken, tmp_path):
@@ -113,7 +113,7 @@ def test_what_was_done_is_not_done_again(monkeypatch, unbroken, tmp_path):
     monkeypatch.setattr(Learner, "epoch", lambda self: (epochs.append(self.hyperparameters), real(self))[1])
     train(Checkpoint(folder, resume=True))
     # the state is written after the epoch is told of, so the last one is run again and no other
-    assert epochs == [unbroken.found.hyperparameters]
+    assert epochs == [unbroken.choice.hyperparameters]
 
 
 def test_without_resume_an_old_checkpoint_is_thrown_away(unbroken, tmp_path):
@@ -209,7 +209,7 @@ def test_the_state_is_kept_only_so_often(monkeypatch, tmp_path):
     written = []
     for epoch, second in enumerate((10, 31, 50, 62), start=1):
         now[0] = float(second)
-        progress.tell(learner, epoch, 1.0, 0.1)
+        progress.ended(learner, epoch, 1.0, 0.1)
         running = json.loads((tmp_path / "kept" / "state.json").read_text()) if epoch > 1 else None
         written.append(len(running["running"]["lines"]) if running else 0)
     assert written == [0, 2, 2, 4]

@@ -12,7 +12,7 @@ from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.item_updates import _link_counts, embed, read_features
-from kgrec.train.fit import _split, fit_model
+from kgrec.train.fit import _splitter, fit_model
 from kgrec.train.progress import TrainingWatcher
 
 SMALL = kgrec.Config(
@@ -159,22 +159,24 @@ def test_films_in_no_interaction_are_found_as_those_that_are_added(world, tmp_pa
     assert figures["there"] > 0.85 * figures["added"]
 
     # training did not know them, and says what it thinks of such films
-    without_interactions = ~np.isin(there.model.items.labels.to_pylist(), known["item_id"])
-    assert (there.model.trained == ~without_interactions).all()
+    without_interactions = ~np.isin(there.model.items.ids.labels.to_pylist(), known["item_id"])
+    assert (there.model.items.trained == ~without_interactions).all()
     chosen = there.model.metrics["chosen"]
-    assert (there.model.rescorer.prior[~without_interactions] == 0).all()
+    assert (there.model.rescorer.prior.whole[~without_interactions] == 0).all()
     assert (
-        there.model.rescorer.prior[without_interactions] == pytest.approx(chosen["cold_offset"], abs=1e-4)
+        there.model.rescorer.prior.whole[without_interactions]
+        == pytest.approx(chosen["cold_offset"], abs=1e-4)
         and chosen["cold_offset"] <= 0
     )
     assert 0.05 < chosen["valid_new_share"] < 0.4
     # they go with what their likes go with
     if chosen["weights"]["co_occurrence"]:
-        assert (np.diff(there.model.rescorer.co_occurrence.indptr)[without_interactions] > 0).all()
+        co_occurrence = there.model.rescorer.scorers["co_occurrence"]
+        assert (np.diff(co_occurrence.weights.whole.indptr)[without_interactions] > 0).all()
 
     given = DEFAULTS.model_copy(update={"rescore": kgrec.RescoreConfig(cold_offset=-0.25)})
     sunk = kgrec.Recommender(given).fit(whole, interactions=known)
-    assert sunk.model.rescorer.prior[without_interactions].tolist() == [-0.25] * int(
+    assert sunk.model.rescorer.prior.whole[without_interactions].tolist() == [-0.25] * int(
         without_interactions.sum()
     )
     score = sunk.recommend(users[:1], k=N_FILMS).set_index("item_id")["score"]
@@ -206,13 +208,12 @@ def contents(rec, graph, entities, bag_of_words) -> np.ndarray:
 def by_the_formula(rec, text: str, neighbours: list[tuple[str, str, str]], bag_of_words) -> np.ndarray:
     """W t + sum_r s_r sum_j a_rj E_j, unnormalised; neighbours are (relation, type, key)."""
     parameters = rec.model.parameters()
-    arrays, featurizer = parameters.arrays, parameters.featurizer()
+    arrays, featurizer = parameters.arrays, parameters.featurizer
     spread = featurizer.whitenings[TEXT]
     white = (bag_of_words.encode([text])[0] - spread.mean) @ spread.map
     vector = white / np.linalg.norm(white) @ arrays["dense"]
     for relation in {relation for relation, _, _ in neighbours}:
-        ids = [rec.model.graph().find(type_, key) for r, type_, key in neighbours if r == relation]
-        rows = [featurizer.entities.tolist().index(entity) for entity in ids]
+        rows = featurizer.entities.ids([f"{type_}/{key}" for r, type_, key in neighbours if r == relation])
         idf = featurizer.idf[rows]
         scale = arrays["relation_scale"][featurizer.relations.index(relation)]
         vector = vector + scale * (idf / np.linalg.norm(idf)) @ arrays["entity"][rows]
@@ -225,8 +226,8 @@ def test_a_known_item_is_its_content_and_its_residual(rec, graph, bag_of_words):
     content = contents(rec, graph, entities, bag_of_words)
     raw = content + model.parameters().arrays["identity"]
     lengths = np.linalg.norm(raw, axis=1)
-    np.testing.assert_allclose(model.lengths, lengths, rtol=1e-5)
-    np.testing.assert_allclose(model.vectors, raw / lengths[:, None], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.items.lengths, lengths, rtol=1e-5)
+    np.testing.assert_allclose(model.items.vectors, raw / lengths[:, None], rtol=1e-4, atol=1e-6)
     # f4 shares Cy with f5, Romance with f5 and f6, Comedy with f6
     expected = by_the_formula(
         rec,
@@ -237,7 +238,7 @@ def test_a_known_item_is_its_content_and_its_residual(rec, graph, bag_of_words):
     np.testing.assert_allclose(content[3], expected, rtol=1e-4, atol=1e-6)
     # Horror and Bo and Di belong to one film each, and have no parameter
     features = read_features(model.parameters(), graph, entities, bag_of_words)
-    assert _link_counts(model.parameters().featurizer(), features) == [2, 2, 1, 3, 2, 2]
+    assert _link_counts(model.parameters().featurizer, features) == [2, 2, 1, 3, 2, 2]
 
 
 def test_an_item_left_out_of_training_and_added_back_is_its_content_alone(catalogue, bag_of_words):
@@ -261,11 +262,17 @@ def test_an_item_left_out_of_training_and_added_back_is_its_content_alone(catalo
         [("genres", "genre", "Science fiction")],
         bag_of_words,
     )
-    np.testing.assert_allclose(model.lengths[5], np.linalg.norm(expected), rtol=1e-5)
-    np.testing.assert_allclose(model.vectors[5], expected / np.linalg.norm(expected), rtol=1e-4, atol=1e-6)
-    same = contents(rec, model.graph(), model.entities[[5]], bag_of_words)[0]
-    np.testing.assert_allclose(model.vectors[5], same / np.linalg.norm(same), rtol=1e-6)
-    assert not model.trained[5] and model.trained[:5].all() and model.history_weight[5] == 1
+    np.testing.assert_allclose(model.items.lengths[5], np.linalg.norm(expected), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.items.vectors[5], expected / np.linalg.norm(expected), rtol=1e-4, atol=1e-6
+    )
+    same = contents(rec, model.graph(), model.items.entities[[5]], bag_of_words)[0]
+    np.testing.assert_allclose(model.items.vectors[5], same / np.linalg.norm(same), rtol=1e-6)
+    assert (
+        not model.items.trained[5]
+        and model.items.trained[:5].all()
+        and model.user_encoder.history_weight[5] == 1
+    )
 
 
 def test_a_new_item_with_text_and_neighbours_of_a_known_one_ranks_beside_it(rec, bag_of_words):
@@ -282,7 +289,7 @@ def test_a_new_item_with_text_and_neighbours_of_a_known_one_ranks_beside_it(rec,
     )
     rec.add_items(twin)
     model = rec.model
-    both = contents(rec, model.graph(), model.entities[[3, 6]], bag_of_words)
+    both = contents(rec, model.graph(), model.items.entities[[3, 6]], bag_of_words)
     cosine = both[0] @ both[1] / np.linalg.norm(both[0]) / np.linalg.norm(both[1])
     assert cosine == pytest.approx(1, abs=1e-6)
     assert rec.similar_items(["twin"], k=1)["similar_id"].tolist() == ["f4"]
@@ -332,7 +339,7 @@ def assert_works(rec: kgrec.Recommender, new: int = 2) -> None:
     assert np.isfinite(rec.item_embeddings.vectors).all() and np.isfinite(rec.user_embeddings.vectors).all()
     frame = rec.recommend_for_history([[]], k=n)
     assert len(frame) == n and np.isfinite(frame["score"]).all()
-    assert len(rec.similar_items([rec.model.items[0]], k=n)) == n - 1
+    assert len(rec.similar_items([rec.model.items.ids[0]], k=n)) == n - 1
     rows = pd.DataFrame(
         {
             "id": ["n1", "n2"],
@@ -344,7 +351,7 @@ def assert_works(rec: kgrec.Recommender, new: int = 2) -> None:
     )
     assert rec.add_items(rows[:new]).ids == ["n1", "n2"][:new]
     assert np.isfinite(rec.item_embeddings.vectors).all()
-    assert rec.explain_history([rec.model.items[0]], "n1").score <= 1 + 1e-6
+    assert rec.explain_history([rec.model.items.ids[0]], "n1").score <= 1 + 1e-6
 
 
 def test_without_interactions_content_alone_answers(catalogue, bag_of_words):
@@ -472,6 +479,6 @@ def test_what_was_not_liked_is_in_no_list_of_validation(given):
     held_out = log.rows(item == 4) if given else None
     left = log.rows(item != 4) if given else log
     known = np.arange(11) < 10
-    parts = _split(left, held_out, kgrec.Config(), known)(np.random.default_rng(0))
+    parts = _splitter(left, held_out, kgrec.Config(), known)(np.random.default_rng(0))
     assert parts.held_out_items.any() != given and not parts.training[0, 9]
     assert set(parts.seen.indices) == {*parts.training.indices, 9} - set(np.flatnonzero(parts.held_out_items))

@@ -9,9 +9,12 @@ from grouped import grouped_halves, grouped_items
 from kgrec.config import Config, TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.rank import fusion_weights
-from kgrec.rank.config import RescoreConfig
-from kgrec.rank.fusion_weights import PENALTIES, FusionSearch, FusionWeights, rescorer
+from kgrec.rank.config import SCORERS, RescoreConfig
+from kgrec.rank.fusion_weights import PENALTIES, FusionSearch, FusionWeights, best_weights
+from kgrec.rank.rescorer import Rescorer, proportions
+from kgrec.rank.scorers import CoOccurrenceScorer
 from kgrec.rank.slim import item_weights
+from kgrec.storage.segments import Rows
 from kgrec.train import fit, hyperparameters
 from kgrec.train.checkpoint import Checkpoint, Finished
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
@@ -26,10 +29,10 @@ class Lines:
     """A log."""
 
     def __init__(self) -> None:
-        self.lines: list[EpochRecord] = []
+        self.records: list[EpochRecord] = []
 
-    def tell(self, line: EpochRecord) -> None:
-        self.lines.append(line)
+    def add(self, record: EpochRecord) -> None:
+        self.records.append(record)
 
 
 def data(**options) -> TrainingData:
@@ -108,12 +111,14 @@ def test_a_budget_of_nothing_still_gives_a_model():
     positives = (parts.training + parts.valid).tocsr()
     result = fit.train(data(search_seconds=0), positives, halves, config, None, Checkpoint())
     only = Hyperparameters(0.1, LEARNING_RATE, 2)
-    assert {line.hyperparameters for line in result.log} == {only} and result.found.hyperparameters == only
-    assert [(line.stage, line.epoch) for line in result.log] == [
+    assert {line.hyperparameters for line in result.records} == {
+        only
+    } and result.choice.hyperparameters == only
+    assert [(line.stage, line.epoch) for line in result.records] == [
         *(("select", 1), ("select", 2), ("valid", 2), ("refit", 1), ("refit", 2))
     ]
     assert all(np.isfinite(value.numpy()).all() for value in result.encoder.state_dict().values())
-    assert result.found.weights.sum() == pytest.approx(1)
+    assert sum(result.choice.weights.values()) == pytest.approx(1)
 
 
 def test_the_default_is_what_is_given_or_else_usual():
@@ -194,14 +199,14 @@ def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Ch
 def test_neighbours_make_up_for_embeddings_that_learned_nothing():
     """A held-out item is of the user's group, which the neighbours say and a fresh encoder does not."""
     result = found(temperature=0.1, learning_rate=0.01)
-    assert result.weights[1] > 0
+    assert result.weights["graph"] > 0
     assert result.figures["fused_ndcg"] > result.figures["ndcg"]
     assert result.figures["fused_recall"] >= result.figures["recall"]
 
 
 def test_given_weights_are_taken_in_proportion():
-    result = found(RescoreConfig(weights=(2, 1, 1, 0), penalty=7))
-    assert result.weights.tolist() == [0.5, 0.25, 0.25, 0] and result.penalty == 7
+    result = found(RescoreConfig(weights={"embedding": 2, "graph": 1, "text": 1}, penalty=7))
+    assert list(result.weights.values()) == [0.5, 0.25, 0.25, 0] and result.penalty == 7
     names = ("k", "new_share", "ndcg", "recall", "fused_ndcg", "fused_recall")
     assert result.figures.keys() == set(names)
     chosen = found(RescoreConfig(penalty=7))
@@ -210,7 +215,7 @@ def test_given_weights_are_taken_in_proportion():
 
 def test_without_together_the_last_weight_is_zero():
     result = found(RescoreConfig(co_occurrence=False))
-    assert result.weights[3] == 0 and result.weights.shape == (4,)
+    assert result.weights["co_occurrence"] == 0 and [*result.weights] == [*SCORERS]
     assert result.figures["fused_ndcg"] >= result.figures["ndcg"]
 
 
@@ -224,9 +229,9 @@ def test_the_penalty_is_the_best_of_those_tried():
     reached = {}
     for penalty in PENALTIES:
         (co_occurrence,) = item_weights(trials.parts.training, (penalty,), 100)
-        parts = rescorer(items.features, items.featurizer, co_occurrence, np.array([1, 0, 0, 1]))
-        scores = parts.parts(short.histories, short.history_weight, short.candidates)[2]
-        reached[penalty] = fusion_weights._weights(short, scores[None], items.train.valid_k)[1]
+        scorer = CoOccurrenceScorer(Rows.of(co_occurrence))
+        alone = Rescorer(proportions({"co_occurrence": 1}), {"co_occurrence": scorer})
+        reached[penalty] = best_weights(short, short.parts(alone), items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())
 
 
@@ -254,7 +259,7 @@ def added_to_unmet(parts: ValidationSplit) -> float:
     items = data(search_seconds=0, valid_k=4)
     trials = fresh_trials(items, parts)
     trials.best()
-    neighbours = FusionWeights(20.0, np.array([0.1, 0.9, 0, 0], np.float32), 0, 0)
+    neighbours = FusionWeights(20.0, proportions({"embedding": 1, "graph": 9}), 0, 0)
     return trials.fusion.cold_offset(trials.worlds(0.0), parts.held_out_items, neighbours)
 
 

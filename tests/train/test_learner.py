@@ -162,7 +162,7 @@ def test_in_a_small_catalogue_all_items_are_candidates():
 
 @pytest.mark.parametrize("sampled", [1, N_ITEMS, 4096])
 def test_any_number_of_sampled_items_trains(sampled):
-    log = trained(full_softmax_items=1, sampled_items=sampled).log
+    log = trained(full_softmax_items=1, sampled_items=sampled).records
     assert all(math.isfinite(line.loss) for line in log)
 
 
@@ -172,7 +172,7 @@ def test_a_batch_that_holds_every_item_needs_no_sample():
     result = fitted(
         items, whole, lambda _: ValidationSplit.of(whole, whole[:0]), full_softmax_items=1, sampled_items=5
     )
-    assert all(math.isfinite(line.loss) for line in result.log)
+    assert all(math.isfinite(line.loss) for line in result.records)
 
 
 # learning
@@ -189,7 +189,7 @@ def quality(result: Trained) -> float:
 @pytest.mark.parametrize("full", [N_ITEMS, 1])
 def test_the_loss_falls_and_groups_come_together(full):
     result = trained(full_softmax_items=full, sampled_items=20, epochs=20)
-    losses = [line.loss for line in result.log]
+    losses = [line.loss for line in result.records]
     assert losses[-1] < 0.8 * losses[0]
     assert quality(result) > 0.95 and quality(trained(epochs=1, learning_rate=1e-9)) < 0.7
 
@@ -257,7 +257,9 @@ def test_an_item_that_users_met_and_did_not_like_is_a_candidate():
 
 
 def test_a_sampled_softmax_ends_near_the_full_one():
-    full, sampled = (trained(full_softmax_items=n, sampled_items=30, epochs=20).log[-1].loss for n in (60, 1))
+    full, sampled = (
+        trained(full_softmax_items=n, sampled_items=30, epochs=20).records[-1].loss for n in (60, 1)
+    )
     assert sampled == pytest.approx(full, abs=0.15)
 
 
@@ -279,43 +281,43 @@ def test_held_out_items_choose_a_setting_before_the_refit():
     free = {"temperature": None, "learning_rate": None, "epochs": 4}
     items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, tastes(), halves, told=lambda *line: told.append(line), **free)
-    trials = {line.hyperparameters: line for line in result.log if line.stage == "valid"}
+    trials = {line.hyperparameters: line for line in result.records if line.stage == "valid"}
     # half of the epochs first; up and down the ladder of temperatures; each hyperparameters once
     assert next(iter(trials)) == Hyperparameters(0.1, 0.015, 2)
     assert {hyperparameters.temperature for hyperparameters in trials} > {0.1, 0.15}
-    assert len(trials) == sum(line.stage == "valid" for line in result.log)
-    chosen = trials[result.found.hyperparameters]
+    assert len(trials) == sum(line.stage == "valid" for line in result.records)
+    chosen = trials[result.choice.hyperparameters]
     # nearer the default wins unless another is better by a thousandth
     assert chosen.valid_ndcg >= max(line.valid_ndcg for line in trials.values()) / 1.001
     # whitened, and with the penalty chosen, the score does as well at least
-    assert result.found.figures["fused_ndcg"] >= chosen.valid_ndcg
-    assert (result.found.figures["ndcg"] > chosen.valid_ndcg) == (result.found.whitening > 0)
-    runs = [line for line in result.log if line.stage == "select"]
+    assert result.choice.figures["fused_ndcg"] >= chosen.valid_ndcg
+    assert (result.choice.figures["ndcg"] > chosen.valid_ndcg) == (result.choice.whitening > 0)
+    runs = [line for line in result.records if line.stage == "select"]
     assert len(runs) == sum(hyperparameters.epochs for hyperparameters in trials)
-    refit = [line for line in result.log if line.stage == "refit"]
+    refit = [line for line in result.records if line.stage == "refit"]
     assert [(line.hyperparameters, line.epoch) for line in refit] == [
-        (result.found.hyperparameters, epoch) for epoch in range(1, result.found.hyperparameters.epochs + 1)
+        (result.choice.hyperparameters, epoch) for epoch in range(1, result.choice.hyperparameters.epochs + 1)
     ]
-    assert all((line.valid_ndcg is None) == (line.stage != "valid") for line in result.log)
-    assert [line for line, _, _ in told] == result.log and told[-1][1] == told[-1][2]
+    assert all((line.valid_ndcg is None) == (line.stage != "valid") for line in result.records)
+    assert [line for line, _, _ in told] == result.records and told[-1][1] == told[-1][2]
 
 
 def test_without_a_budget_the_first_trial_is_all():
     result = trained(halves, temperature=None, learning_rate=None, epochs=4, search_seconds=0)
-    assert [line.hyperparameters for line in result.log if line.stage == "valid"] == [
+    assert [line.hyperparameters for line in result.records if line.stage == "valid"] == [
         Hyperparameters(0.1, 0.015, 2)
     ]
-    assert result.found.hyperparameters == Hyperparameters(0.1, 0.015, 2)
+    assert result.choice.hyperparameters == Hyperparameters(0.1, 0.015, 2)
 
 
 def test_a_given_temperature_is_taken():
     result = trained(halves, temperature=0.3)
-    assert {line.hyperparameters.temperature for line in result.log} == {0.3}
-    assert any(line.stage == "select" for line in result.log)
+    assert {line.hyperparameters.temperature for line in result.records} == {0.3}
+    assert any(line.stage == "select" for line in result.records)
 
 
 def test_without_validation_all_epochs_are_run_once():
-    log = trained().log
+    log = trained().records
     assert [(line.stage, line.epoch) for line in log] == [("refit", 1), ("refit", 2), ("refit", 3)]
 
 
@@ -323,7 +325,7 @@ def test_without_validation_all_epochs_are_run_once():
 def test_where_nobody_has_two_items_the_model_is_content_alone(positives, caplog):
     items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, sp.csr_matrix(positives, dtype=np.float32), nothing)
-    assert result.log == [] and "nothing to learn from" in caplog.text
+    assert result.records == [] and "nothing to learn from" in caplog.text
     assert not result.encoder.identity.any()
     # items of a group are the same, others are not
     raw = vectors(result, items)
@@ -378,7 +380,7 @@ def test_validation_ranks_everything_but_the_history():
         epochs=1,
         learning_rate=1e-9,
     )
-    line = next(line for line in result.log if line.stage == "valid")
+    line = next(line for line in result.records if line.stage == "valid")
     assert (line.valid_ndcg, line.valid_recall) == (1, 1)
 
 

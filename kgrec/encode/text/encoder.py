@@ -10,13 +10,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kgrec.encode.text.batches import batches_for
 from kgrec.encode.text.cache import TextCache
-from kgrec.encode.text.config import TextConfig, TextProgress
+from kgrec.encode.text.config import PACKAGED, STATIC, TextConfig, TextProgress
 from kgrec.encode.text.models import fingerprint, load
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class SentenceEncoder:
     """
 
     def __init__(self, config: TextConfig) -> None:
-        self.config = config
+        # a relative folder is the same one when the working folder has changed
+        self.config = _absolute(config)
 
     def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32. Only texts that the cache lacks are computed."""
@@ -89,6 +91,14 @@ class SentenceEncoder:
 
     def _fingerprint(self) -> str:
         return fingerprint(self.config, lambda: self._model)
+
+
+def _absolute(config: TextConfig) -> TextConfig:
+    """With the whole path of the model, if it is a folder."""
+    folder = Path(config.model)
+    if config.model in (PACKAGED, STATIC) or not folder.is_dir():
+        return config
+    return config.model_copy(update={"model": str(folder.absolute())})
 
 
 def _nothing(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

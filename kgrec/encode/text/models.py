@@ -16,7 +16,7 @@ from kgrec.encode.text.cache import cache_folder
 from kgrec.encode.text.config import PACKAGED, STATIC, TextConfig
 from kgrec.encode.text.static import kept_static
 from kgrec.errors import ConfigError, EncoderNotFound, did_you_mean
-from kgrec.storage.artifacts import digest
+from kgrec.storage.files import digest
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

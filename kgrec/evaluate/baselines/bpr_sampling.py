@@ -1,4 +1,4 @@
-"""What a pairwise loss learns from, a user, an item that was taken, and one that was not; and whether it ends in time."""
+"""Triples for pairwise losses: a user, a positive item, and a negative item; and a limit on training time."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from torch.nn.functional import logsigmoid
 from kgrec.errors import TrainingError
 from kgrec.metrics.topk import rows_of
 
-_REDRAWN = 10
-#: after which it is foreseen when a descent ends
-_FIRST_STEPS = 5
+#: attempts to replace drawn items that turn out to be positives
+_MAX_REDRAWS = 10
+#: steps after which the total training time is estimated
+_STEPS_BEFORE_ESTIMATE = 5
 
 
-class Pace:
-    """Refuses a descent that would take too long, as soon as its first steps tell.
+class TimeLimit:
+    """Stops a training that would take too long, as soon as the first steps allow an estimate.
 
     Args:
-        name: Of the method.
-        steps: How many there will be.
-        limit: Seconds of CPU that are allowed.
-        clock: Tells seconds of CPU.
+        name: Name of the method, for the error.
+        steps: Number of steps of the training.
+        limit: CPU seconds that the training may take.
+        clock: Returns CPU seconds.
     """
 
     def __init__(
@@ -36,63 +37,63 @@ class Pace:
         self.done, self._began = 0, clock()
 
     def step(self) -> None:
-        """Count a step that is done.
+        """Count a finished step.
 
         Raises:
-            TrainingError: At this pace all steps would take longer than is allowed.
+            TrainingError: At this pace all steps would take longer than the limit.
         """
         self.done += 1
-        whole = (self.clock() - self._began) / self.done * self.steps
-        if self.done >= _FIRST_STEPS and whole > self.limit:
+        estimate = (self.clock() - self._began) / self.done * self.steps
+        if self.done >= _STEPS_BEFORE_ESTIMATE and estimate > self.limit:
             raise TrainingError(
-                f"{self.name} would take about {whole:,.0f} seconds of CPU, of {self.limit:,.0f} that are allowed.",
-                "Allow more, or leave this baseline out.",
+                f"{self.name} would take about {estimate:,.0f} CPU seconds; the limit is {self.limit:,.0f}.",
+                "Raise the limit, or leave this baseline out.",
             )
 
 
-class Pairs:
-    """Batches of triples, in an order that is drawn anew each epoch.
+class NegativeSampler:
+    """Draws a negative item for each interaction, in batches, in a new random order per epoch.
 
     Args:
-        positives: Shape (n_users, n_items).
-        items: Those that may be drawn as not taken; shape (n,), int64.
-        rng: Draws.
+        positives: Interactions; shape (n_users, n_items).
+        items: Items that may be drawn as negatives; shape (n,), int64.
+        rng: Source of all random choices.
     """
 
     def __init__(self, positives: sp.csr_matrix, items: np.ndarray, rng: np.random.Generator) -> None:
         self.n_items, self.items, self.rng = positives.shape[1], items, rng
         user = rows_of(positives)
-        self._taken = np.sort(user * self.n_items + positives.indices)
-        self.user, self.item = np.divmod(self._taken, self.n_items)
+        self._positive_pairs = np.sort(user * self.n_items + positives.indices)
+        self.user, self.item = np.divmod(self._positive_pairs, self.n_items)
 
     def __len__(self) -> int:
         return len(self.user)
 
     def epoch(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Each interaction once, with an item drawn evenly from those that the user has not; three of shape (size or fewer,)."""
+        """One epoch of batches: users, their positive items and negative items, each of shape (size or fewer,), int64."""
         order = self.rng.permutation(len(self.user))
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             user = self.user[rows]
-            triple = (user, self.item[rows], self._others(user))
+            triple = (user, self.item[rows], self._negatives(user))
             yield tuple(torch.from_numpy(part) for part in triple)  # type: ignore[misc]
 
-    def _others(self, user: np.ndarray) -> np.ndarray:
-        """An item for each user; one that was taken only where ten draws find no other."""
+    def _negatives(self, user: np.ndarray) -> np.ndarray:
+        """A random item per user that is no positive of the user; a positive only if ten draws found nothing else."""
         drawn = self.rng.choice(self.items, len(user))
-        for _ in range(_REDRAWN):
-            again = self._is_taken(user, drawn)
+        for _ in range(_MAX_REDRAWS):
+            again = self._is_positive(user, drawn)
             if not again.any():
                 break
             drawn[again] = self.rng.choice(self.items, int(again.sum()))
         return drawn
 
-    def _is_taken(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _is_positive(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         key = user * self.n_items + item
-        at = np.minimum(np.searchsorted(self._taken, key), len(self._taken) - 1)
-        return np.asarray(self._taken[at] == key)
+        at = np.minimum(np.searchsorted(self._positive_pairs, key), len(self._positive_pairs) - 1)
+        return np.asarray(self._positive_pairs[at] == key)
 
 
-def bpr_loss(users: Tensor, taken: Tensor, others: Tensor) -> Tensor:
+def bpr_loss(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
     r"""Mean of :math:`-\ln \sigma(u^\top i - u^\top j)` (Rendle et al. 2009); all of shape (n, dim)."""
-    return -logsigmoid((users * (taken - others)).sum(dim=1)).mean()
+    return -logsigmoid((users * (positives - negatives)).sum(dim=1)).mean()

@@ -1,4 +1,4 @@
-"""Items like those of the history: by their words, by their neighbours in the graph, by the vectors of their texts."""
+"""Content-based baselines: items similar to the history by words, by neighbours in the graph, by vectors of texts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import ConfigError, TrainingError, did_you_mean
-from kgrec.evaluate.baselines.scorers import ItemVectors
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.fitted import ItemVectors
 from kgrec.metrics.topk import rows_of
 
-_WORD = re.compile(r"\w\w+")
+_WORD_PATTERN = re.compile(r"\w\w+")
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class ContentTfidf:
 
     .. math:: z_{it} = (1 + \ln f_{it}) \ln \frac{1 + n}{1 + n_t}, \quad s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} \cos(z_i, z_j)
 
-    with f how often a term is in the text of an item, and :math:`n_t` in how many of the n known items it is; a term that
-    no known item has is left out. Terms are words, or the entities that an item has an edge with in the graph.
+    f is the number of times that a term occurs in an item's text; :math:`n_t` of the n known items have the term. Terms that no
+    known item has are left out. Terms are words, or the entities that an item has an edge with in the graph.
     """
 
-    #: words, graph, or both: half of the cosine from each
+    #: "words", "graph", or "both", where each makes up half of the cosine
     terms: str = "both"
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"terms": ("words", "graph", "both")}
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> ItemVectors:
-        """Weigh the terms of all items.
+    def fit(self, data: BaselineData) -> ItemVectors:
+        """Compute the TF-IDF vectors of all items.
 
         Raises:
-            ConfigError: There are no such terms.
-            TrainingError: No item has any.
+            ConfigError: `terms` is unknown.
+            TrainingError: No item has a term with a weight.
         """
         if self.terms not in ("words", "graph", "both"):
             raise ConfigError(
@@ -54,29 +54,29 @@ class ContentTfidf:
         parts = [part for part in (_tfidf(one, data.known) for one in counts) if part.nnz]
         if not parts:
             raise TrainingError(
-                f"ContentTfidf(terms='{self.terms}'): no item has a term that tells it from others.",
-                "Give texts or columns of the role `node` in the mapping, or leave this baseline out.",
+                f"ContentTfidf(terms='{self.terms}'): no item has a term that other items lack.",
+                "Map texts, or columns with the role `node`, or leave this baseline out.",
             )
         return ItemVectors(sp.csr_matrix(sp.hstack(parts) * np.float32(len(parts) ** -0.5)))
 
 
 @dataclass(frozen=True)
 class ContentEmbedding:
-    r"""Content-based, by sentence vectors (Reimers and Gurevych 2019): the mean cosine with the texts of the history.
+    r"""Content-based, by sentence vectors (Reimers and Gurevych 2019): the mean cosine with the items of the history.
 
     .. math:: s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} \cos(v_i - m, v_j - m)
 
-    where m is the mean of the known items that have a text, or zero.
+    m is the mean vector of the known items with a text, or zero if `centred` is false.
     """
 
-    #: subtract the mean, which all texts share
+    #: whether to subtract the mean vector
     centred: bool = True
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"centred": (False, True)}
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> ItemVectors:
-        """Centre.
+    def fit(self, data: BaselineData) -> ItemVectors:
+        """Centre the vectors, and scale them to unit length.
 
         Raises:
             TrainingError: No item has a vector.
@@ -84,7 +84,7 @@ class ContentEmbedding:
         if data.vectors is None or not data.vectors.any():
             raise TrainingError(
                 "ContentEmbedding: no item has a vector of its text.",
-                "Give texts and a text encoder, or leave this baseline out.",
+                "Map texts and set a text encoder, or leave this baseline out.",
             )
         vectors = data.vectors.astype(np.float32)
         present = np.asarray(vectors.any(axis=1))
@@ -96,8 +96,8 @@ class ContentEmbedding:
 
 
 def _words(texts: Sequence[str]) -> sp.csr_matrix:
-    """How often each text has each word; shape (len(texts), n_words), float32; words sorted."""
-    counts = [Counter(_WORD.findall(text.lower())) for text in texts]
+    """Number of times that each word occurs in each text; shape (len(texts), n_words), float32; words sorted."""
+    counts = [Counter(_WORD_PATTERN.findall(text.lower())) for text in texts]
     column = {word: n for n, word in enumerate(sorted(set().union(*counts)))}
     indptr = np.concatenate([[0], np.cumsum([len(one) for one in counts])])
     indices = np.array([column[word] for one in counts for word in one], np.int32)
@@ -106,14 +106,14 @@ def _words(texts: Sequence[str]) -> sp.csr_matrix:
 
 
 def _tfidf(counts: sp.csr_matrix, known: np.ndarray) -> sp.csr_matrix:
-    """Unit rows, or zero; shape (n_items, n_terms), float32."""
+    """TF-IDF vectors of unit length, or zero; shape (n_items, n_terms), float32."""
     document = np.bincount(counts[known].indices, minlength=counts.shape[1])
     idf = np.where(document > 0, np.log((1 + len(known)) / (1 + document)), 0)
     values = (1 + np.log(counts.data)) * idf[counts.indices]
     row = rows_of(counts)
     length = np.sqrt(np.bincount(row, weights=values**2, minlength=counts.shape[0]))
     values = np.divide(values, length[row], out=np.zeros(len(values)), where=length[row] > 0)
-    # a copy: what is taken out here stays in `counts`
+    # copied, because eliminate_zeros would change the arrays of `counts`
     weighed = sp.csr_matrix(
         (values.astype(np.float32), counts.indices, counts.indptr), counts.shape, copy=True
     )

@@ -1,4 +1,4 @@
-"""Each item from all others by ridge regression, in closed form."""
+"""EASE: each item from all others by ridge regression, in closed form."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from scipy.linalg import lapack
 
 from kgrec.errors import ConfigError, TrainingError
-from kgrec.evaluate.baselines.scorers import ItemWeights
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.fitted import ItemWeights
 from kgrec.rank.slim import co_counts
 
-#: bytes of a matrix of items by items for each entry: float32, inverted in place, and a copy on the way there
-_BYTES = 8
-#: share of the machine's memory that may be used
-_SHARE = 0.5
-_ROWS = 1024
+#: bytes per pair of items: a float32 matrix that is inverted in place, and one copy while it is made
+_BYTES_PER_PAIR = 8
+#: share of the machine's memory that may be used by default
+_MEMORY_SHARE = 0.5
+_ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Ease:
 
     .. math:: P = (X^\top X + \lambda I)^{-1}, \quad B_{ij} = -P_{ij} / P_{jj}, \quad B_{jj} = 0, \quad s_u = x_u B
 
-    The matrix has an entry for each pair of items: it takes memory with the square of their number, time with its cube.
+    The matrix has an entry per pair of items: memory grows with the square of the number of items, time with the cube.
     """
 
     #: lambda
     penalty: float = 200.0
-    #: GB that may be used; None: half of the machine's
+    #: GB that may be used; None: half of the machine's memory
     memory: float | None = None
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -41,8 +41,8 @@ class Ease:
     }
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> ItemWeights:
-        """Solve.
+    def fit(self, data: BaselineData) -> ItemWeights:
+        """Solve the regressions.
 
         Raises:
             ConfigError: The penalty is not positive.
@@ -51,7 +51,7 @@ class Ease:
         if not self.penalty > 0:
             raise ConfigError(f"EASE's penalty is {self.penalty:g}.", "Give a positive number.")
         self._check(data.n_items)
-        # LAPACK works in place on columns; the matrix is symmetric
+        # in column-major order LAPACK inverts in place
         gram = co_counts(data.positives).toarray(order="F")
         gram[np.diag_indices_from(gram)] += np.float32(self.penalty)
         inverse = _inverted(gram)
@@ -61,17 +61,17 @@ class Ease:
         return ItemWeights(inverse)
 
     def _check(self, n_items: int) -> None:
-        allowed = self.memory if self.memory is not None else _SHARE * _machine()
-        needed = _BYTES * n_items**2 / 1e9
+        allowed = self.memory if self.memory is not None else _MEMORY_SHARE * _machine_memory()
+        needed = _BYTES_PER_PAIR * n_items**2 / 1e9
         if needed > allowed:
             raise TrainingError(
-                f"EASE of {n_items:,} items needs {needed:,.1f} GB of memory, {allowed:,.1f} GB may be used.",
-                "Leave it out, set `memory`, or take a baseline with sparse weights, such as RP3beta.",
+                f"EASE of {n_items:,} items needs {needed:,.1f} GB of memory; {allowed:,.1f} GB may be used.",
+                "Leave it out, raise `memory`, or use a baseline with sparse weights, such as RP3beta.",
             )
 
 
 def _inverted(matrix: np.ndarray) -> np.ndarray:
-    """Inverse of a symmetric positive definite matrix, which is overwritten; float32, columns in order."""
+    """Inverse of a symmetric positive definite float32 matrix in column-major order, which is overwritten."""
     if not len(matrix):
         return matrix
     factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
@@ -80,16 +80,17 @@ def _inverted(matrix: np.ndarray) -> np.ndarray:
         raise TrainingError(
             "The matrix of EASE cannot be inverted in single precision.", "Give a larger penalty."
         )
-    for start in range(0, len(inverse), _ROWS):
-        stop = start + _ROWS
+    for start in range(0, len(inverse), _ROWS_PER_BLOCK):
+        stop = start + _ROWS_PER_BLOCK
+        # LAPACK fills the lower triangle only
         inverse[start:stop, stop:] = inverse[stop:, start:stop].T
         corner = np.tril(inverse[start:stop, start:stop])
         inverse[start:stop, start:stop] = corner + np.tril(corner, -1).T
     return np.asarray(inverse)
 
 
-def _machine() -> float:
-    """Memory of the machine in GB; 16 where it cannot be asked."""
+def _machine_memory() -> float:
+    """Memory of the machine in GB; 16 where the system does not tell it."""
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return 16.0
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9

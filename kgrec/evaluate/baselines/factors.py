@@ -1,4 +1,4 @@
-"""iALS and BPR-MF, by the library `implicit` (`kgrec[baselines]`)."""
+"""Matrix factorisation, iALS and BPR-MF, by the library `implicit` (`kgrec[baselines]`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import ConfigError, TrainingError
-from kgrec.evaluate.baselines.scorers import KnownUserScorer, ones
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.fitted import UserItemVectors, ones
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class IALS:
 
     .. math:: \min_{p, q} \sum_{u, i} c_{ui} (x_{ui} - p_u^\top q_i)^2 + \lambda \Big(\sum_u |p_u|^2 + \sum_i |q_i|^2\Big)
 
-    with :math:`c_{ui} = \alpha` where x is 1, and 1 elsewhere, as `implicit` has it (the paper: 1 + alpha). A user is solved
-    from the history when asked for, so that new ones are like others.
+    :math:`c_{ui}` is :math:`\alpha` where x is 1, and 1 elsewhere, as in `implicit` (1 + alpha in the paper). The factors of a
+    user are solved from the history when scores are requested, for known and new users alike.
     """
 
     dim: int = 64
-    #: alpha, how much more what was taken counts
+    #: alpha, the weight of an interaction; a missing one weighs 1
     confidence: float = 10.0
     #: lambda
     regularization: float = 1.0
@@ -41,8 +41,8 @@ class IALS:
     }
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> SolvedUsers:
-        """Alternate.
+    def fit(self, data: BaselineData) -> FittedIALS:
+        """Alternate between users and items.
 
         Raises:
             ConfigError: `implicit` is not installed.
@@ -51,18 +51,18 @@ class IALS:
         _check("IALS", data)
         from implicit.cpu.als import AlternatingLeastSquares
 
-        return SolvedUsers(_fitted(AlternatingLeastSquares, self, data, alpha=self.confidence))
+        return FittedIALS(_fitted(AlternatingLeastSquares, self, data, alpha=self.confidence))
 
 
 @dataclass(frozen=True)
-class SolvedUsers:
-    """Factors of items; a user's are solved from the history."""
+class FittedIALS:
+    """Factors of items; the factors of a user are solved from the history."""
 
-    #: implicit's
+    #: `implicit.cpu.als.AlternatingLeastSquares`
     model: Any
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         if not histories.shape[0]:
             return np.zeros(histories.shape, np.float32)
         with _one_thread():
@@ -77,13 +77,13 @@ class BPR:
     .. math:: \max_{p, q, b} \sum_{u,\; i \in H_u,\; j \notin H_u} \ln \sigma(\hat x_{ui} - \hat x_{uj}) - \lambda |\Theta|^2,
         \quad \hat x_{ui} = p_u^\top q_i + b_i
 
-    Not inductive: a user has factors of its own. Of a new one only :math:`b_i` is known.
+    Not inductive: a user has factors of its own. For a new user the scores are the item biases :math:`b_i`.
     """
 
     dim: int = 64
     learning_rate: float = 0.05
     regularization: float = 0.01
-    #: passes over as many drawn interactions as there are
+    #: epochs; each draws as many interactions as there are
     iterations: int = 100
     seed: int = 0
 
@@ -95,8 +95,8 @@ class BPR:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> KnownUserScorer:
-        """Descend.
+    def fit(self, data: BaselineData) -> UserItemVectors:
+        """Learn by stochastic gradient descent.
 
         Raises:
             ConfigError: `implicit` is not installed.
@@ -107,12 +107,12 @@ class BPR:
 
         model = _fitted(BayesianPersonalizedRanking, self, data, learning_rate=self.learning_rate)
         new = np.zeros(model.user_factors.shape[1], np.float32)
-        # implicit holds b in the last column of the items, whose users have a one there
+        # implicit keeps b in the last column of the item factors; the user factors have a one there
         new[-1] = 1
-        return KnownUserScorer(model.user_factors, model.item_factors, new)
+        return UserItemVectors(model.user_factors, model.item_factors, new)
 
 
-def _check(name: str, data: Data) -> None:
+def _check(name: str, data: BaselineData) -> None:
     if importlib.util.find_spec("implicit") is None:
         raise ConfigError(
             f"{name} needs the library implicit, which is not installed.", "pip install 'kgrec[baselines]'"
@@ -121,8 +121,8 @@ def _check(name: str, data: Data) -> None:
         raise TrainingError(f"{name}: there are no positive interactions.", "Leave this baseline out.")
 
 
-def _fitted(kind: Any, options: IALS | BPR, data: Data, **others: float) -> Any:
-    """A model of a kind of implicit's, learned on one thread."""
+def _fitted(kind: Any, options: IALS | BPR, data: BaselineData, **others: float) -> Any:
+    """A fitted model of a class of `implicit`, on one thread."""
     with _one_thread():
         model = kind(
             factors=options.dim,
@@ -132,12 +132,13 @@ def _fitted(kind: Any, options: IALS | BPR, data: Data, **others: float) -> Any:
             num_threads=1,
             **others,
         )
-        model.fit(ones(data.positives), show_progress=False)
+        # a copy, for implicit puts the columns of its matrix in order
+        model.fit(ones(data.positives).copy(), show_progress=False)
     return model
 
 
 def _one_thread() -> AbstractContextManager[Any]:
-    """BLAS on one thread, as `implicit` asks for; several would only wait for one another."""
+    """One BLAS thread, as `implicit` recommends: more would only wait for one another."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")  # type: ignore[no-any-return]

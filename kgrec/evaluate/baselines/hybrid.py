@@ -10,26 +10,26 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import ConfigError
+from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.content import ContentTfidf
 from kgrec.evaluate.baselines.item_knn import ItemKNN
-from kgrec.evaluate.baselines.protocol import Baseline, Scorer
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.protocol import Baseline, FittedBaseline
 
 
 @dataclass(frozen=True)
 class Hybrid:
-    r"""What is taken together, and what is alike (Burke 2002, "Hybrid recommender systems", the weighted kind).
+    r"""A weighted hybrid of a collaborative and a content-based baseline (Burke 2002, "Hybrid recommender systems").
 
     .. math:: s_{uj} = (1 - w) \frac{a_{uj}}{\max_l |a_{ul}|} + w \frac{b_{uj}}{\max_l |b_{ul}|}
 
-    A part that says nothing of a user, zero for every item, adds nothing.
+    A part with zeros for all items of a user adds nothing.
     """
 
     #: a
     collaborative: Baseline = field(default_factory=ItemKNN)
     #: b
     content: Baseline = field(default_factory=ContentTfidf)
-    #: w, of the content; 0 to 1
+    #: w, the weight of the content-based part; 0 to 1
     share: float = 0.5
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -37,28 +37,28 @@ class Hybrid:
     }
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> HybridScorer:
-        """Fit both.
+    def fit(self, data: BaselineData) -> FittedHybrid:
+        """Fit both parts.
 
         Raises:
-            ConfigError: The share is not one.
-            TrainingError: One of the two cannot be fitted.
+            ConfigError: The share is not between 0 and 1.
+            TrainingError: One of the parts cannot be fitted.
         """
         if not 0 <= self.share <= 1:
             raise ConfigError(f"Hybrid's share is {self.share:g}.", "Give a number from 0 to 1.")
-        return HybridScorer(self.collaborative.fit(data), self.content.fit(data), self.share)
+        return FittedHybrid(self.collaborative.fit(data), self.content.fit(data), self.share)
 
 
 @dataclass(frozen=True)
-class HybridScorer:
-    """Two scorers, each scaled to its largest score of the user."""
+class FittedHybrid:
+    """Two fitted baselines; each user's scores are divided by the largest absolute score."""
 
-    collaborative: Scorer
-    content: Scorer
+    collaborative: FittedBaseline
+    content: FittedBaseline
     share: float
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         first, second = (
             _scaled(part.scores(histories, users)) for part in (self.collaborative, self.content)
         )

@@ -1,4 +1,4 @@
-"""KGAT: attention over one graph of users, items and what is known of items."""
+"""KGAT: attention over one graph of users, items and other entities."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from torch_geometric.utils import softmax
 
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
-from kgrec.evaluate.baselines.bpr_sampling import Pace, Pairs, bpr_loss
-from kgrec.evaluate.baselines.scorers import KnownUserScorer, ones
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.bpr_sampling import NegativeSampler, TimeLimit, bpr_loss
+from kgrec.evaluate.baselines.fitted import UserItemVectors, ones
 from kgrec.parallel import threads
 
 
@@ -34,11 +34,12 @@ class KGAT:
     .. math::
         e_h^{(l)} = \mathrm{LeakyReLU}\big(W_1 (e_h + e_{N(h)})\big) + \mathrm{LeakyReLU}\big(W_2 (e_h \odot e_{N(h)})\big)
 
-    A node is its layers side by side, each but the zeroth of unit length; a score is the inner product of user and item. Every
-    epoch first descends on BPR with the attention held, then on TransR's :math:`|W_r e_h + e_r - W_r e_t|^2` against
-    tails drawn at random, then weighs the edges anew, as the authors' code does. Layers halve in width, as there.
+    The vector of a node is the concatenation of its layers, each but the zeroth of unit length; a score is the inner product of
+    user and item. As in the authors' code, each epoch first minimises the BPR loss with fixed attention, then TransR's
+    :math:`|W_r e_h + e_r - W_r e_t|^2` against random tails, and then recomputes the attention; each layer is half as wide as
+    the one below.
 
-    Not inductive: of a user whom training never saw it knows nothing, and of an item that is hidden in training.
+    Not inductive: users that training does not know, and items that are hidden in training, score zero.
     """
 
     dim: int = 32
@@ -49,7 +50,7 @@ class KGAT:
     epochs: int = 20
     batch_size: int = 2048
     seed: int = 0
-    #: seconds of CPU that learning may take; it is refused as soon as it would take longer
+    #: CPU seconds that training may take; it stops early if it would take longer
     limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -60,25 +61,23 @@ class KGAT:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> KnownUserScorer:
-        """Descend.
+    def fit(self, data: BaselineData) -> UserItemVectors:
+        """Learn by gradient descent.
 
         Raises:
-            TrainingError: There are no interactions, nothing is known of any item, or it would take too long.
+            TrainingError: There are no interactions, the graph has no edges, or training would take too long.
         """
         if not data.positives.nnz or data.triples is None or not len(data.triples):
-            what = (
-                "nothing is known of any item" if data.positives.nnz else "there are no positive interactions"
-            )
-            raise TrainingError(f"KGAT: {what}.", "Leave this baseline out.")
+            missing = "the graph has no edges" if data.positives.nnz else "there are no positive interactions"
+            raise TrainingError(f"KGAT: {missing}.", "Leave this baseline out.")
         rng = np.random.default_rng(self.seed)
-        # gradients are summed in no certain order on several threads
+        # on several threads gradients are summed in no fixed order, so results would vary
         with threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = AttentionNetwork(data, self)
+            network = KGATNetwork(data, self)
             optimizer = torch.optim.Adam(network.parameters(), self.learning_rate)
-            pairs = Pairs(ones(data.positives), data.known, rng)
-            pace = Pace("KGAT", self.epochs * -(-len(pairs) // self.batch_size), self.limit)
+            pairs = NegativeSampler(ones(data.positives), data.known, rng)
+            pace = TimeLimit("KGAT", self.epochs * -(-len(pairs) // self.batch_size), self.limit)
             for _ in range(self.epochs):
                 adjacency = network.attention()
                 for triple in pairs.epoch(self.batch_size):
@@ -86,18 +85,18 @@ class KGAT:
                     pace.step()
                 for edges in network.edge_batches(rng):
                     _step(optimizer, network.translation_loss(edges, rng))
-            return network.scorer()
+            return network.fitted()
 
 
-class AttentionNetwork(nn.Module):
-    """Nodes: users, then items, then other entities. Edges: interactions and triples, each in both directions.
+class KGATNetwork(nn.Module):
+    """Nodes are users, items and other entities, in this order; edges are interactions and triples, in both directions.
 
     Args:
-        data: interactions and triples.
-        options: widths and losses.
+        data: Interactions and triples.
+        options: Widths and losses.
     """
 
-    def __init__(self, data: Data, options: KGAT) -> None:
+    def __init__(self, data: BaselineData, options: KGAT) -> None:
         super().__init__()
         self.options, self.n_items = options, data.n_items
         self.n_users = data.positives.shape[0]
@@ -115,7 +114,7 @@ class AttentionNetwork(nn.Module):
 
     @torch.no_grad()
     def attention(self) -> Adjacency:
-        """What each edge counts for its head, those of one head summing to 1; shape (n_nodes, n_nodes)."""
+        """Attention of each edge; sums to 1 over the edges of a head; shape (n_nodes, n_nodes)."""
         head, relation, tail = self.edges.T
         weight = torch.empty(len(self.edges))
         for r in range(len(self.relation)):
@@ -128,7 +127,7 @@ class AttentionNetwork(nn.Module):
         return Adjacency(sp.csr_matrix((share, where), (self.n_nodes, self.n_nodes)))
 
     def forward(self, adjacency: Adjacency) -> Tensor:
-        """All layers side by side; shape (n_nodes, dim and the widths of the layers)."""
+        """All layers, concatenated; shape (n_nodes, dim + sum of the layers' widths)."""
         hidden: Tensor = self.table
         found: list[Tensor] = [self.table]
         for of_sum, of_product in zip(self.of_sum, self.of_product, strict=True):
@@ -138,15 +137,17 @@ class AttentionNetwork(nn.Module):
             found.append(normalize(hidden, dim=1))
         return torch.cat(found, dim=1)
 
-    def preference_loss(self, adjacency: Adjacency, user: Tensor, taken: Tensor, other: Tensor) -> Tensor:
-        """BPR of a batch, and the norm of what it reads."""
-        nodes = torch.stack([user, taken + self.n_users, other + self.n_users])
+    def preference_loss(
+        self, adjacency: Adjacency, user: Tensor, positive: Tensor, negative: Tensor
+    ) -> Tensor:
+        """BPR loss of a batch, plus the L2 penalty on its vectors; arguments of shape (n,), int64."""
+        nodes = torch.stack([user, positive + self.n_users, negative + self.n_users])
         vectors: Tensor = self(adjacency)[nodes]
         norm = vectors.square().sum() / len(user)
         return bpr_loss(*vectors) + self.options.regularization / 2 * norm
 
     def translation_loss(self, edges: Tensor, rng: np.random.Generator) -> Tensor:
-        """TransR's loss of some edges; shape (n, 3)."""
+        """TransR loss of some edges, plus its L2 penalty; edges have shape (n, 3)."""
         head, relation, tail = edges.T
         drawn = torch.from_numpy(rng.integers(0, self.n_nodes, len(edges)))
         map_, moved = self.projection[relation], self.relation[relation]
@@ -158,19 +159,19 @@ class AttentionNetwork(nn.Module):
         return -logsigmoid(closer).mean() + self.options.regularization / 2 * norm
 
     def edge_batches(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        """All edges in an order that is drawn."""
+        """All edges in random order, in batches of shape (n, 3)."""
         order = torch.from_numpy(rng.permutation(len(self.edges)))
         return (self.edges[rows] for rows in torch.split(order, self.options.batch_size))
 
     @torch.no_grad()
-    def scorer(self) -> KnownUserScorer:
-        """What is left when learning is over; an item without an edge is zero."""
+    def fitted(self) -> UserItemVectors:
+        """The fitted baseline; an item without an edge scores zero."""
         self.eval()
         nodes = self(self.attention())
         nodes[torch.bincount(self.edges[:, 0], minlength=self.n_nodes) == 0] = 0
         found = nodes[: self.n_users + self.n_items].numpy()
         new = np.zeros(found.shape[1], np.float32)
-        return KnownUserScorer(found[: self.n_users], found[self.n_users :], new)
+        return UserItemVectors(found[: self.n_users], found[self.n_users :], new)
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -179,20 +180,20 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.step()
 
 
-def _edges(data: Data) -> np.ndarray:
-    """Head, relation, tail of every edge and its inverse; relation 0 and 1 are of interactions; shape (n_edges, 3), int64."""
+def _edges(data: BaselineData) -> np.ndarray:
+    """Head, relation, tail of every edge and its inverse; relations 0 and 1 are interactions; shape (n_edges, 3), int64."""
     assert data.triples is not None
     positives = data.positives.sorted_indices()
     user, item = positives.nonzero()
     n_users = positives.shape[0]
     taken = np.column_stack([user, np.zeros(len(user), int), n_users + item])
-    known = data.triples[~_touches(data)] * [1, 2, 1] + [n_users, 2, n_users]
+    known = data.triples[~_has_hidden(data)] * [1, 2, 1] + [n_users, 2, n_users]
     forward = np.concatenate([taken, known]).astype(np.int64)
     return np.concatenate([forward, forward[:, ::-1] + [0, 1, 0]])
 
 
-def _touches(data: Data) -> np.ndarray:
-    """Whether each triple is of a hidden item."""
+def _has_hidden(data: BaselineData) -> np.ndarray:
+    """Whether each triple has a hidden item; shape (n_triples,), bool."""
     assert data.triples is not None
     if data.hidden is None:
         return np.zeros(len(data.triples), bool)

@@ -1,4 +1,4 @@
-"""LightGCN: embeddings of users and items, smoothed over the graph of interactions."""
+"""LightGCN: embeddings of users and items, averaged over neighbours in the graph of interactions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.errors import TrainingError
-from kgrec.evaluate.baselines.bpr_sampling import Pace, Pairs, bpr_loss
-from kgrec.evaluate.baselines.scorers import KnownUserScorer, ones
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.bpr_sampling import NegativeSampler, TimeLimit, bpr_loss
+from kgrec.evaluate.baselines.fitted import UserItemVectors, ones
 from kgrec.parallel import threads
 from kgrec.train.data import degrees, interaction_counts
 
@@ -30,21 +30,21 @@ class LightGCN:
         e_i^{(l+1)} = \sum_{u \ni i} \frac{e_u^{(l)}}{\sqrt{d_i} \sqrt{|H_u|}}, \quad
         e = \frac{1}{L + 1} \sum_{l=0}^{L} e^{(l)}, \quad s_{ui} = e_u^\top e_i
 
-    Learned by BPR with an item drawn for each interaction, and the L2 norm of the zeroth embeddings of a batch.
+    Learned with the BPR loss, one negative item per interaction, and an L2 penalty on the zeroth embeddings of a batch.
 
-    Not inductive: a user has an embedding of its own. That of a new one is taken as zero, and the layers above it are those of
-    the history.
+    Not inductive: a user has an embedding of its own. A new user's zeroth embedding is zero; the higher layers come from the
+    history.
     """
 
     dim: int = 64
-    #: L
+    #: L, the number of layers
     layers: int = 3
     learning_rate: float = 0.01
     regularization: float = 1e-4
     epochs: int = 40
     batch_size: int = 2048
     seed: int = 0
-    #: seconds of CPU that learning may take; it is refused as soon as it would take longer
+    #: CPU seconds that training may take; it stops early if it would take longer
     limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -55,27 +55,27 @@ class LightGCN:
     }
     INDUCTIVE: ClassVar[bool] = False
 
-    def fit(self, data: Data) -> KnownUserScorer:
-        """Descend.
+    def fit(self, data: BaselineData) -> UserItemVectors:
+        """Learn by gradient descent.
 
         Raises:
-            TrainingError: There are no interactions, or it would take too long.
+            TrainingError: There are no interactions, or training would take too long.
         """
         positives = ones(data.positives)
         if not positives.nnz:
             raise TrainingError("LightGCN: there are no positive interactions.", "Leave this baseline out.")
-        # gradients are summed in no certain order on several threads
+        # on several threads gradients are summed in no fixed order, so results would vary
         with threads(1):
-            network = Propagation(positives, self)
-            self._learn(network, Pairs(positives, data.known, np.random.default_rng(self.seed)))
-            return network.scorer()
+            network = LightGCNNetwork(positives, self)
+            self._learn(network, NegativeSampler(positives, data.known, np.random.default_rng(self.seed)))
+            return network.fitted()
 
-    def _learn(self, network: Propagation, pairs: Pairs) -> None:
+    def _learn(self, network: LightGCNNetwork, pairs: NegativeSampler) -> None:
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate)
-        pace = Pace("LightGCN", self.epochs * -(-len(pairs) // self.batch_size), self.limit)
+        pace = TimeLimit("LightGCN", self.epochs * -(-len(pairs) // self.batch_size), self.limit)
         for _ in range(self.epochs):
-            for user, taken, other in pairs.epoch(self.batch_size):
-                nodes = torch.stack([user, taken + network.n_users, other + network.n_users])
+            for user, positive, negative in pairs.epoch(self.batch_size):
+                nodes = torch.stack([user, positive + network.n_users, negative + network.n_users])
                 embedded = network.layers().mean(dim=0)
                 loss = bpr_loss(*embedded[nodes]) + self.regularization / 2 * network.norm(nodes)
                 optimizer.zero_grad()
@@ -84,18 +84,18 @@ class LightGCN:
                 pace.step()
 
 
-class Propagation(nn.Module):
-    """Embeddings of users, then items, and their layers.
+class LightGCNNetwork(nn.Module):
+    """The embeddings of users and items, in this order, and their layers.
 
     Args:
-        positives: Shape (n_users, n_items).
-        options: Width, layers, seed.
+        positives: Interactions; shape (n_users, n_items).
+        options: Width, number of layers, seed.
     """
 
     def __init__(self, positives: sp.csr_matrix, options: LightGCN) -> None:
         super().__init__()
         self.n_users, self.depth = positives.shape[0], options.layers
-        self.degree, self.taken = degrees(positives), interaction_counts(positives) > 0
+        self.degree, self.has_interactions = degrees(positives), interaction_counts(positives) > 0
         length = np.maximum(np.diff(positives.indptr), 1)
         scaled = sp.diags_array(length**-0.5) @ positives @ sp.diags_array(self.degree**-0.5)
         self.adjacency = Adjacency(sp.csr_matrix(sp.block_array([[None, scaled], [scaled.T, None]])))
@@ -104,24 +104,24 @@ class Propagation(nn.Module):
         self.sum = WeightedSum()
 
     def layers(self) -> Tensor:
-        """Shape (layers + 1, n_users + n_items, dim)."""
+        """The zeroth embeddings and all layers; shape (layers + 1, n_users + n_items, dim)."""
         found: list[Tensor] = [self.table]
         for _ in range(self.depth):
             found.append(self.sum(found[-1], self.adjacency))
         return torch.stack(found)
 
     def norm(self, nodes: Tensor) -> Tensor:
-        """Squares of the zeroth embeddings of a batch, by its length; nodes have shape (3, n)."""
+        """Squared norm of the zeroth embeddings of a batch, divided by its length; nodes have shape (3, n)."""
         return self.table[nodes].square().sum() / nodes.shape[1]
 
     @torch.no_grad()
-    def scorer(self) -> KnownUserScorer:
-        """What is left when learning is over."""
+    def fitted(self) -> UserItemVectors:
+        """The fitted baseline; an item without interactions scores zero."""
         layers = self.layers()
         nodes = layers.mean(dim=0).numpy()
-        items = np.where(self.taken[:, None], nodes[self.n_users :], 0)
-        # of the layers below the last, a user's layer above is the sum
+        items = np.where(self.has_interactions[:, None], nodes[self.n_users :], 0)
+        # layer l + 1 of a user is a weighted sum of layer l of the items of the history
         below = layers[:-1, self.n_users :].sum(dim=0).numpy() / len(layers)
         parts = (below * self.degree[:, None] ** -0.5).astype(np.float32)
         new = np.zeros(nodes.shape[1], np.float32)
-        return KnownUserScorer(nodes[: self.n_users], items.astype(np.float32), new, parts)
+        return UserItemVectors(nodes[: self.n_users], items.astype(np.float32), new, parts)

@@ -1,4 +1,4 @@
-"""How many users took an item."""
+"""Popularity: how many users took an item."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import ConfigError
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
 
 
 @dataclass(frozen=True)
 class Popularity:
     """The items that most users took, the same for everybody (TopPop of Cremonesi et al. 2010).
 
-    With a window, of the interactions of the last days only (Ji et al. 2020, "A re-visit of the popularity baseline in
-    recommender systems"). Without times, a window is no different from none.
+    With a window, only interactions of the last days count (Ji et al. 2020, "A re-visit of the popularity baseline in
+    recommender systems"). Interactions without times all count.
     """
 
-    #: days before the latest interaction; None: all count
+    #: length in days, ending at the latest interaction; None: all interactions count
     window: float | None = None
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"window": (None, 365.0, 90.0, 30.0, 7.0)}
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> Everybody:
-        """Count.
+    def fit(self, data: BaselineData) -> FittedPopularity:
+        """Count the users of each item.
 
         Raises:
             ConfigError: The window is not positive.
@@ -38,18 +38,18 @@ class Popularity:
                 f"Popularity's window is {self.window:g} days.", "Give a positive number, or None for all."
             )
         if self.window is None or data.ages is None:
-            return Everybody(data.counts.astype(np.float32))
+            return FittedPopularity(data.counts.astype(np.float32))
         recent = data.ages.indices[data.ages.data <= self.window]
-        return Everybody(np.bincount(recent, minlength=data.n_items).astype(np.float32))
+        return FittedPopularity(np.bincount(recent, minlength=data.n_items).astype(np.float32))
 
 
 @dataclass(frozen=True)
-class Everybody:
+class FittedPopularity:
     """The same scores for all users."""
 
     #: shape (n_items,), float32
     of_items: np.ndarray
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         return np.tile(self.of_items, (histories.shape[0], 1))

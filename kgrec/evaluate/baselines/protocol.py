@@ -1,7 +1,7 @@
-"""What every baseline takes and gives.
+"""The interface of a baseline.
 
-A baseline is a frozen dataclass: its fields are its options, `fit` learns from `Data` and gives a `Scorer`. The options
-that a search varies are in `GRID`, each with the values to try.
+A baseline is a frozen dataclass whose fields are its options. `fit` learns from `BaselineData` and returns a
+`FittedBaseline`. `GRID` names the options that a search varies, with the values to try.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
 
 
-class Scorer(Protocol):
-    """What a baseline has learned."""
+class FittedBaseline(Protocol):
+    """A baseline that has learned."""
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
-        """Score every item for each history; the higher, the better.
+        """Score every item for each history; higher is better.
 
-        What is in a history has a score, too: the caller leaves out what is not to be listed.
+        Items of the history are scored, too: the caller filters them.
 
         Args:
-            histories: shape (n, n_items); not zero where a user took an item.
-            users: rows of the training matrix, -1 for users it has not; shape (n,), int64; None: all are new.
-                Only baselines that are not inductive look at them.
+            histories: Nonzero where a user has interacted with an item; shape (n, n_items).
+            users: Rows of the users in the training matrix, -1 for users that it lacks; shape (n,), int64; None: all users
+                are new. Inductive baselines ignore it.
 
         Returns:
             shape (n, n_items), float32, a new array.
@@ -34,14 +34,14 @@ class Scorer(Protocol):
 
 
 class Baseline(Protocol):
-    """Options of a method, and how it learns."""
+    """The options of a method, and how it learns."""
 
-    #: option -> values that a search tries, from the first to the last
+    #: option -> values that a search tries, in this order
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]]
-    #: whether a user is the history alone, so that users whom training never saw are served like any other
+    #: whether scores depend on the history alone, so that new users are scored like known ones
     INDUCTIVE: ClassVar[bool]
 
-    def fit(self, data: Data) -> Scorer:
+    def fit(self, data: BaselineData) -> FittedBaseline:
         """Learn.
 
         Raises:

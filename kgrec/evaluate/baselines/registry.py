@@ -1,7 +1,10 @@
-"""All baselines by name."""
+"""All baselines by name, as `kgrec evaluate --baselines` takes them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from kgrec.errors import ConfigError, did_you_mean
 from kgrec.evaluate.baselines.content import ContentEmbedding, ContentTfidf
 from kgrec.evaluate.baselines.ease import Ease
 from kgrec.evaluate.baselines.factors import BPR, IALS
@@ -15,7 +18,7 @@ from kgrec.evaluate.baselines.rp3 import P3alpha, RP3beta
 from kgrec.evaluate.baselines.svd import PureSVD
 from kgrec.evaluate.baselines.user_knn import UserKNN
 
-#: name -> the baseline with its default options
+#: name -> class; its defaults are where a search starts
 BASELINES: dict[str, type[Baseline]] = {
     "popularity": Popularity,
     "item-knn": ItemKNN,
@@ -32,3 +35,20 @@ BASELINES: dict[str, type[Baseline]] = {
     "lightgcn": LightGCN,
     "kgat": KGAT,
 }
+
+#: what "quick" stands for: each takes seconds, and the best of them is hard to beat
+QUICK_BASELINES = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf")
+
+
+def baseline_names(selection: Iterable[str]) -> list[str]:
+    """Names of baselines, each once, from names and the words "quick", "all" and "none".
+
+    Raises:
+        ConfigError: A name is unknown.
+    """
+    groups: dict[str, Sequence[str]] = {"quick": QUICK_BASELINES, "all": tuple(BASELINES), "none": ()}
+    names = list(dict.fromkeys(name for word in selection for name in groups.get(word, (word,))))
+    for name in names:
+        if name not in BASELINES:
+            raise ConfigError(f"There is no baseline '{name}'.", did_you_mean(name, [*groups, *BASELINES]))
+    return names

@@ -1,4 +1,4 @@
-"""Random walks of three steps, from a user over an item and another user to an item."""
+"""Random walks of three steps: from a user to an item of the history, to another user of it, to an item of that user."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.evaluate.baselines.scorers import ItemWeights, ones
-from kgrec.evaluate.baselines.similarity import largest
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.fitted import ItemWeights, ones
+from kgrec.evaluate.baselines.nearest_neighbors import largest
 from kgrec.metrics.topk import blocks
 from kgrec.rank.slim import no_weights
 
@@ -24,7 +24,7 @@ class RP3beta:
         s_{uj} = \sum_{i \in H_u} W_{ij}, \quad
         W_{ij} = \frac{1}{d_j^\beta} \sum_v \left(\frac{x_{vi}}{d_i}\right)^\alpha \left(\frac{x_{vj}}{d_v}\right)^\alpha
 
-    with d the numbers of interactions. Each item i keeps the largest of its weights to others. The first step of the walk,
+    d is the number of interactions of an item or user. Each item i keeps its largest weights only. The first step of the walk,
     :math:`1 / |H_u|^\alpha`, is the same for all items of a user and is left out. :math:`\beta = 0` is P3alpha (Cooper et
     al. 2014, "Random walks in recommender systems").
     """
@@ -40,8 +40,8 @@ class RP3beta:
     }
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> ItemWeights:
-        """Walk from each item."""
+    def fit(self, data: BaselineData) -> ItemWeights:
+        """Compute the weights of the walks from each item."""
         positives = ones(data.positives)
         from_item = _steps(positives.T.tocsr(), self.alpha)
         from_user = _steps(positives, self.alpha)
@@ -57,7 +57,7 @@ class RP3beta:
 
 @dataclass(frozen=True)
 class P3alpha:
-    """RP3beta without its re-ranking by popularity; see there."""
+    """P3alpha, random walks of three steps (Cooper et al. 2014): `RP3beta` with beta 0."""
 
     alpha: float = 1.0
     neighbors: int = 100
@@ -68,13 +68,13 @@ class P3alpha:
     }
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> ItemWeights:
-        """Walk from each item."""
+    def fit(self, data: BaselineData) -> ItemWeights:
+        """Compute the weights of the walks from each item."""
         return RP3beta(self.alpha, 0.0, self.neighbors).fit(data)
 
 
 def _steps(matrix: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
-    """Chances of a step from a row to each of its columns, to the power alpha."""
+    """Transition probabilities from a row to each of its columns, to the power alpha; shape of `matrix`, float32."""
     degree = np.diff(matrix.indptr)
     chance = np.repeat(1 / np.maximum(degree, 1), degree) ** alpha
     return sp.csr_matrix((chance.astype(np.float32), matrix.indices, matrix.indptr), matrix.shape)

@@ -1,4 +1,4 @@
-"""Factors of the matrix of interactions."""
+"""PureSVD: a truncated singular value decomposition of the matrix of interactions."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
 from kgrec.errors import ConfigError
-from kgrec.evaluate.baselines.scorers import ItemVectors, ones
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.fitted import ItemVectors, ones
 
 
 @dataclass(frozen=True)
 class PureSVD:
-    r"""PureSVD (Cremonesi et al. 2010, "Performance of recommender algorithms on top-N recommendation tasks", eq. 9).
+    r"""PureSVD, a truncated singular value decomposition (Cremonesi et al. 2010, "Performance of recommender algorithms on top-N recommendation tasks", eq. 9).
 
     .. math:: X \approx U \Sigma Q^\top, \quad s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} q_i^\top q_j
 
-    The paper's scores, less the factor that is the same for all items of a user.
+    These are the paper's scores divided by :math:`|H_u|`, which does not change the order of a user's items.
     """
 
-    #: singular values that are kept
+    #: number of singular values that are kept
     dim: int = 64
     seed: int = 0
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"dim": (16, 32, 64, 128, 256, 512)}
     INDUCTIVE: ClassVar[bool] = True
 
-    def fit(self, data: Data) -> ItemVectors:
-        """Factorise.
+    def fit(self, data: BaselineData) -> ItemVectors:
+        """Factorise the interactions.
 
         Raises:
-            ConfigError: There are fewer than one dimension.
+            ConfigError: dim is below 1.
         """
         if self.dim < 1:
             raise ConfigError(f"PureSVD's dim is {self.dim}.", "Give at least 1.")
@@ -43,7 +43,7 @@ class PureSVD:
 
 
 def _right_factors(matrix: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
-    """Right singular vectors of the largest singular values above zero; shape (n_columns, dim or fewer), float32."""
+    """Right singular vectors of the `dim` largest singular values above zero; shape (n_columns, dim or fewer), float32."""
     least = min(matrix.shape)
     if not matrix.nnz:
         return np.zeros((matrix.shape[1], 0), np.float32)

@@ -1,6 +1,6 @@
-"""The same small search for every baseline, on the same held-out interactions.
+"""The same small search of options for every baseline, on the same validation interactions.
 
-Enters: a baseline, what it may learn from, and what is held out. Leaves: `TuningResult`. Nothing is written.
+Enters: a baseline, its training data, and validation interactions. Leaves: `TuningResult`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,66 +15,66 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.errors import TrainingError
-from kgrec.evaluate.baselines.protocol import Baseline, Scorer
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.protocol import Baseline, FittedBaseline
 from kgrec.metrics.accuracy import ranking_quality
 from kgrec.metrics.topk import blocks, gains, some_of, top
 
 logger = logging.getLogger(__name__)
 
-#: who are validated, at most
-_USERS = 5_000
+#: users that a trial is validated on, at most
+_MAX_VALID_USERS = 5_000
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting of the options, and what it reached on the held-out part."""
+    """One setting of the options, and its metrics on the validation part."""
 
     baseline: Baseline
     ndcg: float
     recall: float
-    #: of CPU, for learning and for scoring
+    #: CPU seconds for training and scoring
     seconds: float
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What a search found. As a string: the baseline, its figures, and the budget."""
+    """What a search found. As a string: the best baseline, its metrics, and the budget."""
 
     trials: tuple[Trial, ...]
-    #: seconds of CPU that were allowed
+    #: CPU seconds that the search was allowed
     budget: float
-    #: length of the lists that the figures are of
+    #: length of the lists that NDCG and recall were measured on
     k: int
-    #: the searches for the baselines that this one is made of
+    #: the searches for options that are baselines themselves, as in a hybrid
     parts: tuple[TuningResult, ...] = ()
 
     @property
     def best(self) -> Trial:
-        """The trial with the highest NDCG, of equal ones the first."""
+        """The trial with the highest NDCG; the first of equal ones."""
         return max(self.trials, key=lambda trial: trial.ndcg)
 
     @property
     def seconds(self) -> float:
-        """Seconds of CPU that were spent."""
+        """CPU seconds that were spent."""
         return sum(trial.seconds for trial in self.trials) + sum(part.seconds for part in self.parts)
 
     @property
     def n_trials(self) -> int:
-        """Settings that were tried, those of the parts among them."""
+        """Number of settings that were tried, including those of the parts."""
         return len(self.trials) + sum(part.n_trials for part in self.parts)
 
     def __str__(self) -> str:
         best = self.best
         return (
-            f"{best.baseline}: NDCG@{self.k} {best.ndcg:.4f}, recall@{self.k} {best.recall:.4f} on held-out data; "
+            f"{best.baseline}: NDCG@{self.k} {best.ndcg:.4f}, recall@{self.k} {best.recall:.4f} on validation data; "
             f"{self.n_trials:,} trial{'s' * (self.n_trials > 1)}, {self.seconds:,.1f} of {self.budget:,.0f} CPU seconds"
         )
 
 
 def tune(
     baseline: Baseline,
-    data: Data,
+    data: BaselineData,
     valid: sp.csr_matrix,
     *,
     budget: float = 60.0,
@@ -82,89 +82,91 @@ def tune(
     seed: int = 0,
     clock: Callable[[], float] = time.process_time,
 ) -> TuningResult:
-    """Vary one option at a time over its grid, keeping what is best by NDCG, until nothing gets better.
+    """Vary one option at a time over its grid, keep the best value by NDCG, and repeat until nothing improves.
 
-    The first trial is that of `baseline` as it is, and is always made. Another begins only if, at the pace of those before,
-    it would end within the budget. Options that are baselines themselves, as a hybrid has, are tuned before, each in an even share of
-    the budget. A setting that cannot learn from the data, but for the first, is passed over.
+    The first trial is `baseline` itself, whatever it takes. A later trial starts only if, at the pace of the trials so far,
+    it would end within the budget. Options that are baselines themselves, as in a hybrid, are tuned first, each with an equal
+    share of the budget. Later settings that cannot learn from the data are skipped.
 
     Args:
-        baseline: where to start.
-        data: what is learned from.
-        valid: what is held out, of the shape of `data.positives`; nothing of it is in these.
-        budget: seconds of CPU.
-        k: length of the lists.
-        seed: draws 5,000 users where there are more.
-        clock: tells seconds of CPU.
+        baseline: Where the search starts.
+        data: Training data.
+        valid: Validation positives, none of which is in `data.positives`; same shape.
+        budget: CPU seconds.
+        k: Length of the lists.
+        seed: Draws 5,000 validation users if there are more.
+        clock: Returns CPU seconds.
 
     Raises:
-        TrainingError: Nothing is held out, or the baseline cannot learn from the data.
+        TrainingError: There are no validation interactions, or `baseline` cannot learn from the data.
     """
-    users = some_of(np.flatnonzero(np.diff(valid.indptr)), _USERS, seed)
+    users = some_of(np.flatnonzero(np.diff(valid.indptr)), _MAX_VALID_USERS, seed)
     if not len(users):
         raise TrainingError(
-            "No interactions are held out, so nothing can be tuned.", "Hold some out, or skip the search."
+            "There are no validation interactions to tune on.", "Hold some out, or skip the search."
         )
-    within = {option: part for option, part in vars(baseline).items() if hasattr(part, "GRID")}
-    share = budget / (len(within) + 1)
+    nested = {option: part for option, part in vars(baseline).items() if hasattr(part, "GRID")}
+    share = budget / (len(nested) + 1)
     parts = {
         option: tune(part, data, valid, budget=share, k=k, seed=seed, clock=clock)
-        for option, part in within.items()
+        for option, part in nested.items()
     }
     for option, part in parts.items():
         baseline = _varied(baseline, option, part.best.baseline)
-    left = budget - sum(part.seconds for part in parts.values())
-    made: dict[Baseline, Trial] = {}
-    refused = set[Baseline]()
 
-    def tried(setting: Baseline) -> Trial:
+    def attempt(setting: Baseline) -> Trial:
         began = clock()
         ndcg, recall = quality(setting.fit(data), data, valid, users, k)
-        made[setting] = Trial(setting, ndcg, recall, clock() - began)
         logger.info("%s: NDCG@%d %.4f", setting, k, ndcg)
-        return made[setting]
+        return Trial(setting, ndcg, recall, clock() - began)
 
-    def found() -> TuningResult:
-        tuned = TuningResult(tuple(made.values()), budget, k, tuple(parts.values()))
-        logger.info("%s", tuned)
-        return tuned
+    left = budget - sum(part.seconds for part in parts.values())
+    result = TuningResult(_search(baseline, attempt, left), budget, k, tuple(parts.values()))
+    logger.info("%s", result)
+    return result
 
-    best, before = tried(baseline), None
-    while best is not before:
-        before = best
+
+def _search(baseline: Baseline, attempt: Callable[[Baseline], Trial], budget: float) -> tuple[Trial, ...]:
+    """Coordinate search over the grid from `baseline`, until nothing improves or the next trial would pass the budget."""
+    trials = {baseline: attempt(baseline)}
+    failed = set[Baseline]()
+    best, previous = trials[baseline], None
+    while best is not previous:
+        previous = best
         for option, values in baseline.GRID.items():
             for setting in [_varied(best.baseline, option, value) for value in values]:
-                if setting not in made and setting not in refused:
-                    spent = sum(trial.seconds for trial in made.values())
-                    if spent + spent / len(made) > left:
-                        return found()
-                    try:
-                        trial = tried(setting)
-                    except TrainingError as error:
-                        logger.info("%s", error)
-                        refused.add(setting)
-                        continue
-                    best = trial if trial.ndcg > best.ndcg else best
-    return found()
+                if setting in trials or setting in failed:
+                    continue
+                spent = sum(trial.seconds for trial in trials.values())
+                if spent + spent / len(trials) > budget:
+                    return tuple(trials.values())
+                try:
+                    trials[setting] = attempt(setting)
+                except TrainingError as error:
+                    logger.info("%s", error)
+                    failed.add(setting)
+                    continue
+                best = trials[setting] if trials[setting].ndcg > best.ndcg else best
+    return tuple(trials.values())
 
 
 def quality(
-    scorer: Scorer, data: Data, truth: sp.csr_matrix, users: np.ndarray, k: int
+    fitted: FittedBaseline, data: BaselineData, truth: sp.csr_matrix, users: np.ndarray, k: int
 ) -> tuple[float, float]:
-    """Mean NDCG and recall of lists for training users, without what they met in training, liked or not.
+    """Mean NDCG and recall of the lists of some training users; items that they have seen are not ranked.
 
     Args:
-        scorer: has learned from `data`.
-        data: holds the histories.
-        truth: what was taken, of the shape of `data.positives`.
-        users: rows of both, who have something in `truth`; shape (n,).
-        k: length of the lists.
+        fitted: A baseline that has learned from `data`.
+        data: Holds the histories.
+        truth: Positives to find; shape of `data.positives`.
+        users: Rows of users with a positive in `truth`; shape (n,).
+        k: Length of the lists.
     """
-    found, seen = [], data.positives if data.seen is None else data.seen
+    hits, seen = [], data.positives if data.seen is None else data.seen
     for part in blocks(len(users), data.n_items):
         some = users[part]
-        found.append(gains(top(scorer.scores(data.positives[some], some), k, seen[some]), truth[some]))
-    return ranking_quality(np.concatenate(found), np.diff(truth.indptr)[users])
+        hits.append(gains(top(fitted.scores(data.positives[some], some), k, seen[some]), truth[some]))
+    return ranking_quality(np.concatenate(hits), np.diff(truth.indptr)[users])
 
 
 def _varied(baseline: Baseline, option: str, value: Any) -> Baseline:

@@ -1,4 +1,4 @@
-"""Items of those whose history is alike."""
+"""User-based nearest neighbours: items of users with a similar history."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.evaluate.baselines.scorers import dense, ones
-from kgrec.evaluate.baselines.similarity import Neighborhood
-from kgrec.evaluate.baselines.training_data import Data
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.fitted import dense, ones
+from kgrec.evaluate.baselines.nearest_neighbors import NearestNeighbors
 
 
 @dataclass(frozen=True)
-class UserKNN(Neighborhood):
+class UserKNN(NearestNeighbors):
     r"""User-based nearest neighbours (Resnick et al. 1994; Herlocker et al. 1999, for interactions without values).
 
     .. math:: s_{uj} = \sum_{v \in N(u),\; j \in H_v} \mathrm{sim}(u, v)
 
-    N(u) are the training users whose sets of items are most like the history; see `kgrec.evaluate.baselines.similarity`. A training
-    user is a neighbour of the own history, too, and adds only to what that history holds.
+    N(u) are the training users whose sets of items are most similar to the history; see
+    `kgrec.evaluate.baselines.nearest_neighbors`. A training user is a neighbour of itself, which adds to the scores of its
+    own items only.
     """
 
-    def fit(self, data: Data) -> LikeMinded:
-        """Keep the histories.
+    def fit(self, data: BaselineData) -> FittedUserKNN:
+        """Keep the training histories.
 
         Raises:
             ConfigError: An option is out of range.
         """
         self.check()
-        return LikeMinded(self, ones(data.positives))
+        return FittedUserKNN(self, ones(data.positives))
 
 
 @dataclass(frozen=True)
-class LikeMinded:
-    """Histories of training, to find those that are alike."""
+class FittedUserKNN:
+    """Training histories, in which the most similar ones are found."""
 
-    options: Neighborhood
+    options: NearestNeighbors
     #: shape (n_users, n_items), float32
     positives: sp.csr_matrix
 
     def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """See `Scorer`."""
+        """See `FittedBaseline`."""
         return dense(self.options.nearest(histories, self.positives) @ self.positives)

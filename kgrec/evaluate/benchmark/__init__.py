@@ -1,9 +1,9 @@
-"""Systems against one another on the same held-out data: kgrec, kgrec without a source, baselines, lists from elsewhere.
+"""A benchmark: several systems predict lists on the same folds, and are measured in the same way.
 
-task       what all systems of a fold are asked, and what they answer
-systems    what takes part
-run        each system on each fold, kept as it ends, so that a run that was cut off goes on
-results    figures, comparisons, examples: what is said of it all, and its files
+task               what a system gets for one fold, and the lists that it returns
+systems            kgrec, kgrec without a source, tuned baselines, lists made by another program
+run                every system on every fold; finished systems are kept for --resume
+benchmark_results  metrics, comparisons and example lists; metrics.json, per_user.parquet, report.html
 
 Nothing is imported here.
 """

@@ -1,6 +1,6 @@
-"""Each system on each fold, kept as it ends, so that a run that was cut off goes on.
+"""Run every system on every fold, and keep what is finished so that a benchmark that was interrupted can be resumed.
 
-Enters: a graph divided into folds, and systems. Leaves: `Entry`s. Writes, if it is told where, a folder of answers.
+Enters: `Task`s, one per fold, and systems. Leaves: `Entry`s. Writes a folder of predictions, if one is given.
 """
 
 from __future__ import annotations
@@ -23,118 +23,125 @@ from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError
 from kgrec.evaluate.benchmark.systems import System, SystemKind
 from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.evaluation import Evaluation, pooled
-from kgrec.evaluate.measure import measured
-from kgrec.storage import artifacts, atomic
+from kgrec.evaluate.measure import measure_lists
+from kgrec.storage import atomic, files
 
 logger = logging.getLogger(__name__)
 
-#: is told which system begins, how many are over, and how many there are
+#: called when a system starts, with its name, the number of systems that are finished, and the number of all systems
 OnSystem = Callable[[str, int, int], None]
-_RUN = "run.json"
+_KEPT_RUN = "run.json"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One system, and how it did over all folds."""
+    """One system, with its lists and metrics on all folds."""
 
     name: str
     kind: SystemKind
-    about: str
-    #: one a fold; none where it did not run
-    answers: tuple[Predictions, ...] = ()
-    #: over everything, without buckets; None where it did not run
+    description: str
+    #: one per fold; empty if the system failed
+    predictions: tuple[Predictions, ...] = ()
+    #: over all items, without buckets; None if the system failed
     evaluation: Evaluation | None = None
-    #: all figures with intervals, in buckets; see `Evaluation.frame`
-    figures: pd.DataFrame | None = None
-    #: why it did not run
-    problem: KgrecError | None = None
+    #: all metrics with intervals, in buckets; see `Evaluation.frame`; None if the system failed
+    metrics: pd.DataFrame | None = None
+    #: why the system failed
+    error: KgrecError | None = None
 
     @property
-    def seconds(self) -> dict[str, float]:
-        """Of CPU over all folds, by what was done."""
-        names = dict.fromkeys(name for answer in self.answers for name in answer.seconds)
-        return {name: sum(answer.seconds.get(name, 0) for answer in self.answers) for name in names}
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU seconds by stage, summed over the folds."""
+        stages = dict.fromkeys(stage for one in self.predictions for stage in one.cpu_seconds)
+        return {stage: sum(one.cpu_seconds.get(stage, 0) for one in self.predictions) for stage in stages}
 
 
 class KeptEntries:
-    """A folder of the answers of systems that are over; without a folder nothing is kept.
+    """A folder with the predictions of finished systems; without a folder nothing is kept.
 
     Args:
-        folder: Where; None keeps nothing.
-        of: What decides the answers; those of anything else do not count.
-        resume: Go on with what is there, rather than start anew.
+        folder: Where to keep them; None: nowhere.
+        run: What determines the predictions, in plain values; predictions of another run are refused.
+        resume: Use what the folder holds; otherwise it is emptied.
 
     Raises:
-        ArtifactError: What is there is of another run, or cannot be read.
+        ArtifactError: The folder holds another run, or cannot be read or written.
     """
 
-    def __init__(self, folder: Path | None, of: dict[str, Any], *, resume: bool = False) -> None:
+    def __init__(self, folder: Path | None, run: dict[str, Any], *, resume: bool = False) -> None:
         self.folder = folder
         if folder is None:
             return
-        run = folder / _RUN
-        if resume and run.is_file():
-            if artifacts.read_json(run) != json.loads(json.dumps(of)):
+        stored = folder / _KEPT_RUN
+        if resume and stored.is_file():
+            if files.read_json(stored) != json.loads(json.dumps(run)):
                 raise ArtifactError(
-                    f"{folder} is of another run: graph, protocol or options differ.",
-                    "Give the options of the run that was cut off, or run without --resume, which starts anew.",
+                    f"{folder} holds another run: graph, protocol or options differ.",
+                    "Give the options of the run that was interrupted, or run without --resume to start over.",
                 )
             return
         shutil.rmtree(folder, ignore_errors=True)
         try:
             folder.mkdir(parents=True)
-            artifacts.write_json(of, run)
+            files.write_json(run, stored)
         except OSError as error:
             raise ArtifactError(
                 f"{folder}: cannot be written ({error.strerror}).", "Choose another output folder."
             ) from None
 
     def get(self, system: System, fold: int) -> Predictions | None:
-        """What was kept of a system."""
+        """The predictions of a system for a fold; None if they are not kept.
+
+        Raises:
+            CorruptArtifact: A file is damaged.
+        """
         place = self._place(system, fold)
         if place is None or not place.with_suffix(".json").is_file():
             return None
-        said = artifacts.read_json(place.with_suffix(".json"))
+        values = files.read_json(place.with_suffix(".json"))
         try:
             with np.load(place.with_suffix(".npz"), allow_pickle=False) as arrays:
-                lists = {name: arrays[f"lists{n}"] for n, name in enumerate(said.pop("names"))}
-            return Predictions(lists.pop(""), lists, **said)
+                lists = {name: arrays[f"lists{n}"] for n, name in enumerate(values.pop("names"))}
+            return Predictions(lists.pop(""), lists, **values)
         except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise CorruptArtifact(
                 f"{place.with_suffix('.npz')} cannot be read ({error}).", "Run without --resume."
             ) from None
 
-    def put(self, system: System, fold: int, answer: Predictions) -> None:
-        """Keep an answer; the JSON file comes last, and vouches for the other."""
+    def put(self, system: System, fold: int, predictions: Predictions) -> None:
+        """Keep predictions. The JSON file is written last: where it exists, the arrays are complete."""
         place = self._place(system, fold)
         if place is None:
             return
-        lists = {"": answer.lists, **answer.among}
-        named: dict[str, Any] = {f"lists{n}": array for n, array in enumerate(lists.values())}
-        said = {name: value for name, value in vars(answer).items() if name not in ("lists", "among")}
+        lists = {"": predictions.lists, **predictions.by_subset}
+        arrays: dict[str, Any] = {f"lists{n}": array for n, array in enumerate(lists.values())}
+        values = {
+            name: value for name, value in vars(predictions).items() if name not in ("lists", "by_subset")
+        }
 
-        def write_lists(path: Path) -> None:
+        def write_arrays(path: Path) -> None:
             with path.open("wb") as file:
-                np.savez(file, **named)
+                np.savez(file, **arrays)
 
-        atomic.write_whole(place.with_suffix(".npz"), write_lists)
+        atomic.write_whole(place.with_suffix(".npz"), write_arrays)
         atomic.write_whole(
-            place.with_suffix(".json"), partial(artifacts.write_json, {"names": [*lists], **said})
+            place.with_suffix(".json"), partial(files.write_json, {"names": [*lists], **values})
         )
 
     def remove(self) -> None:
-        """When all is over."""
+        """Remove the folder, once the results are written."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _place(self, system: System, fold: int) -> Path | None:
+        """Path of the files, without a suffix; names of systems may hold any character, so they are hashed."""
         if self.folder is None:
             return None
         return self.folder / f"{fold}-{hashlib.sha256(system.name.encode()).hexdigest()[:16]}"
 
 
 def run_benchmark(
-    questions: Sequence[Task],
+    tasks: Sequence[Task],
     systems: Sequence[System],
     ks: Sequence[int],
     kept: KeptEntries | None = None,
@@ -142,53 +149,62 @@ def run_benchmark(
     *,
     resamples: int = 1000,
 ) -> list[Entry]:
-    """Ask every system about every fold, and measure.
+    """Let every system predict for every fold, and measure the lists.
 
-    A system that cannot learn from the data has an entry that says why; the others go on.
+    A system that raises a KgrecError gets an entry with the error; the others still run.
 
     Args:
-        questions: One a fold.
-        systems: Each with a name of its own.
-        ks: Lengths at which lists are measured.
-        kept: Where answers are kept meanwhile.
-        on_system: Is told of the progress.
-        resamples: Of the intervals.
+        tasks: One per fold.
+        systems: Their names must differ.
+        ks: Lengths at which lists are measured, each at most `Task.k`.
+        kept: Where predictions are kept until all systems are finished; None: nowhere.
+        on_system: Called when a system starts.
+        resamples: Number of bootstrap resamples for the intervals.
+
+    Returns:
+        One entry per system, in the order of `systems`.
 
     Raises:
-        UnknownId: A type of nodes by which lists are to be held against histories is not there.
-        CorruptArtifact: An answer that was kept cannot be read.
+        UnknownId: The graph has no node of a type in `Task.classes`.
+        CorruptArtifact: Kept predictions cannot be read.
     """
     kept = kept or KeptEntries(None, {})
-    for question in questions:
-        question.world  # noqa: B018  what is wrong with the question itself is no system's fault
+    for task in tasks:
+        task.ground_truth  # noqa: B018  an error in the task itself must not be blamed on a system
     entries = []
     for number, system in enumerate(systems):
         if on_system is not None:
             on_system(system.name, number, len(systems))
-        pairs = []
         try:
-            for question in questions:
-                answer = _answered(question, system, kept)
-                pairs.append((answer, measured(question.world, answer.lists, ks, answer.among)))
+            entries.append(_entry(tasks, system, ks, kept, resamples))
         except CorruptArtifact:
             raise
         except KgrecError as error:
-            logger.info("%s did not run: %s", system.name, error)
-            entries.append(Entry(system.name, system.kind, system.about, problem=error))
-            continue
-        answers, evaluations = zip(*pairs, strict=True)
-        whole = pooled(evaluations)
-        figures = whole.frame(resamples=resamples)
-        # buckets hold many times the memory of what is compared later
-        alone = Evaluation(whole.users, {"": whole.values[""]}, {"": whole.totals[""]}, whole.lists)
-        entries.append(Entry(system.name, system.kind, system.about, answers, alone, figures))
+            logger.info("%s failed: %s", system.name, error)
+            entries.append(Entry(system.name, system.kind, system.description, error=error))
     return entries
 
 
-def _answered(question: Task, system: System, kept: KeptEntries) -> Predictions:
-    """What was kept of an earlier run, or else what the system says now."""
-    answer = kept.get(system, question.fold.number)
-    if answer is None:
-        answer = system.answer(question)
-        kept.put(system, question.fold.number, answer)
-    return answer
+def _entry(
+    tasks: Sequence[Task], system: System, ks: Sequence[int], kept: KeptEntries, resamples: int
+) -> Entry:
+    """Predict and measure on all folds."""
+    predictions, evaluations = [], []
+    for task in tasks:
+        predictions.append(_predictions(task, system, kept))
+        lists, by_subset = predictions[-1].lists, predictions[-1].by_subset
+        evaluations.append(measure_lists(task.ground_truth, lists, ks, by_subset))
+    whole = pooled(evaluations)
+    metrics = whole.frame(resamples=resamples)
+    # comparisons need no buckets, which hold many times the memory
+    overall = Evaluation(whole.users, {"": whole.values[""]}, {"": whole.totals[""]}, whole.lists)
+    return Entry(system.name, system.kind, system.description, tuple(predictions), overall, metrics)
+
+
+def _predictions(task: Task, system: System, kept: KeptEntries) -> Predictions:
+    """Predictions kept from an interrupted run, or else new ones, which are kept."""
+    predictions = kept.get(system, task.fold.number)
+    if predictions is None:
+        predictions = system.predict(task)
+        kept.put(system, task.fold.number, predictions)
+    return predictions

@@ -1,13 +1,13 @@
-"""What takes part: kgrec, whole or without a source, the baselines, and lists that were made elsewhere.
+"""The systems of a benchmark: kgrec, kgrec without a source, tuned baselines, and lists made by another program.
 
-Enters: a `Task`. Leaves: an `Predictions`. Nothing is written.
+Enters: a `Task`. Leaves: `Predictions`. Nothing is written.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -22,14 +22,15 @@ from kgrec.evaluate.baselines.protocol import Baseline
 from kgrec.evaluate.baselines.tune import tune
 from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.measure import codes_of
+from kgrec.evaluate.measure import lists_as_rows
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics.topk import blocks, top
 from kgrec.recommend.recommender import Recommender
 from kgrec.train.progress import OnEpoch
 
 SystemKind = Literal["kgrec", "ablation", "baseline", "lists"]
 
-#: sources that can be left out, and what kgrec is called without them
+#: source that is left out -> name of the system
 ABLATION_NAMES = {
     "graph": "kgrec without graph",
     "text": "kgrec without text",
@@ -37,29 +38,41 @@ ABLATION_NAMES = {
     "co-occurrence": "kgrec without co-occurrence",
     "shuffle-graph": "kgrec with shuffled graph",
 }
-#: users who are answered at a time
-_USERS = 4096
-#: times the budget of a search that one training may take
-_PATIENCE = 10
+#: sources that `default_ablations` chooses from
+_DEFAULT_ABLATIONS = ("graph", "text", "shuffle-graph")
+_USERS_PER_REQUEST = 4096
+#: a single training may take this many times the budget of the search
+_MAX_TRAINING_BUDGETS = 10
+#: length of the lists that options are tuned on, at most
+_TUNING_K = 20
+#: hyperparameters of kgrec that the report shows
+_SHOWN_HYPERPARAMETERS = (
+    "temperature",
+    "learning_rate",
+    "epochs",
+    "whitening",
+    "penalty",
+    "cold_offset",
+)
 
 
 class System(Protocol):
-    """What takes part."""
+    """A participant of a benchmark."""
 
     @property
     def name(self) -> str:
-        """What it is called in the results."""
+        """Its name in the results."""
 
     @property
     def kind(self) -> SystemKind:
         """What it is."""
 
     @property
-    def about(self) -> str:
-        """A line on it."""
+    def description(self) -> str:
+        """One line for the report."""
 
-    def answer(self, question: Task) -> Predictions:
-        """Learn from the fold, and recommend.
+    def predict(self, task: Task) -> Predictions:
+        """Learn from the fold, and recommend lists for its test users.
 
         Raises:
             KgrecError: The system cannot learn from this data.
@@ -68,10 +81,10 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class Kgrec:
-    """kgrec as `kgrec train` makes it: it holds out its own validation part, and learns from everything in the end."""
+    """kgrec as `kgrec train` runs it: it holds out a validation part of its own, then trains on all training data."""
 
     config: Config
-    #: a source to leave out
+    #: a source to leave out; "": none
     ablate: str = ""
     text_encoder: TextEncoder | None = None
     on_text: TextProgress | None = None
@@ -88,113 +101,125 @@ class Kgrec:
         return "ablation" if self.ablate else "kgrec"
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """See `System`."""
         if self.ablate == "shuffle-graph":
-            return "kgrec, trained with each item's edges and numbers swapped for another's"
-        return f"kgrec, trained without {self.ablate}" if self.ablate else "kgrec, as kgrec train makes it"
+            return "kgrec, trained with the edges and numbers of each item swapped for those of another item"
+        return f"kgrec, trained without {self.ablate}" if self.ablate else "kgrec, as kgrec train runs it"
 
-    def answer(self, question: Task) -> Predictions:
+    def predict(self, task: Task) -> Predictions:
         """See `System`."""
-        fold, seconds = question.fold, dict[str, float]()
+        fold, seconds = task.fold, dict[str, float]()
         graph, config = ablated(fold.graph, self.config, [self.ablate] if self.ablate else [])
         recommender = Recommender(config, text_encoder=self.text_encoder)
-        with _timed(seconds, "learn"):
+        with _timed(seconds, "train"):
             recommender.fit(graph, on_text=self.on_text, on_epoch=self.on_epoch)
             if len(fold.hidden):
                 recommender.add_items(fold.later, on_text=self.on_text)
-        with _timed(seconds, "lists"):
-            lists = codes_of(fold, _tables(recommender, question, None), question.k)
-        among = {}
-        for name, mask in question.world.parts.items():
-            names = fold.source.item_ids.labels.take(pa.array(np.flatnonzero(mask))).to_pylist()
-            among[name] = codes_of(fold, _tables(recommender, question, names), question.k)
+        with _timed(seconds, "recommend"):
+            lists = lists_as_rows(fold, _recommended(recommender, task, None), task.k)
+        by_subset = {}
+        for name, mask in task.ground_truth.candidate_subsets.items():
+            items = fold.source.item_ids.labels.take(pa.array(np.flatnonzero(mask))).to_pylist()
+            by_subset[name] = lists_as_rows(fold, _recommended(recommender, task, items), task.k)
         metrics: dict[str, Any] = recommender.model.metrics
-        chosen = metrics["chosen"]
-        keys = ("temperature", "learning_rate", "epochs", "whitening", "weights", "cold_offset")
-        options = ", ".join(f"{key.replace('_', ' ')} {chosen[key]}" for key in keys if chosen.get(key))
-        return Predictions(lists, among, seconds, options, log=metrics["log"])
+        return Predictions(
+            lists, by_subset, seconds, _hyperparameters(metrics["chosen"]), training_log=metrics["log"]
+        )
 
 
 @dataclass(frozen=True)
 class TunedBaseline:
-    """A baseline, its options searched on the validation part, then fitted to everything."""
+    """A baseline whose options are searched on the validation part; then it learns from training and validation part."""
 
     name: str
     baseline: Baseline
-    #: seconds of CPU for the search
-    budget: float = 60.0
+    #: CPU seconds for the search
+    cpu_budget: float = 60.0
     seed: int = 0
 
     kind: SystemKind = "baseline"
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """See `System`."""
         line = (type(self.baseline).__doc__ or "").strip().split("\n")[0]
         return line.split(" (")[0].split(":")[0].rstrip(".")
 
-    def answer(self, question: Task) -> Predictions:
+    def predict(self, task: Task) -> Predictions:
         """See `System`."""
-        seconds, trials = dict[str, float](), 0
-        baseline = _limited(self.baseline, _PATIENCE * self.budget)
-        if question.valid.nnz and baseline.GRID:
-            with _timed(seconds, "search"):
-                found = tune(
-                    baseline,
-                    question.learned,
-                    question.valid,
-                    budget=self.budget,
-                    k=min(question.k, 20),
-                    seed=self.seed,
-                )
-            baseline, trials = _limited(found.best.baseline, math.inf), found.n_trials
-        with _timed(seconds, "learn"):
-            scorer = baseline.fit(question.everything)
-        parts = question.world.parts
-        shape = (len(question.rows), question.k)
-        lists = {name: np.full(shape, -1, np.int32) for name in ("", *parts)}
-        for rows in blocks(len(question.rows), question.everything.n_items):
-            with _timed(seconds, "lists"):
-                scores = scorer.scores(question.fold.known[rows], question.rows[rows])
-                found_here = top(scores.copy() if parts else scores, question.k, question.fold.seen[rows])
-            lists[""][rows] = found_here
-            for name, mask in parts.items():
-                lists[name][rows] = top(scores.copy(), question.k, question.fold.seen[rows], mask)
-        budget = self.budget if trials else None
+        seconds = dict[str, float]()
+        baseline, trials = self._tuned(task, seconds)
+        with _timed(seconds, "train"):
+            fitted = baseline.fit(task.full_data)
+        subsets = task.ground_truth.candidate_subsets
+        shape = (len(task.user_rows), task.k)
+        lists = {name: np.full(shape, -1, np.int32) for name in ("", *subsets)}
+        for users in blocks(len(task.user_rows), task.full_data.n_items):
+            known, seen = task.fold.known[users], task.fold.seen[users]
+            with _timed(seconds, "recommend"):
+                scores = fitted.scores(known, task.user_rows[users])
+                # `top` overwrites the scores
+                lists[""][users] = top(scores.copy() if subsets else scores, task.k, seen)
+            for name, mask in subsets.items():
+                lists[name][users] = top(scores.copy(), task.k, seen, mask)
+        budget = self.cpu_budget if trials else None
         return Predictions(lists.pop(""), lists, seconds, str(baseline), trials, budget)
+
+    def _tuned(self, task: Task, seconds: dict[str, float]) -> tuple[Any, int]:
+        """The baseline with the best options, and the number of trials; 0 if there is nothing to search."""
+        baseline = _limited(self.baseline, _MAX_TRAINING_BUDGETS * self.cpu_budget)
+        if not task.valid.nnz or not baseline.GRID:
+            return baseline, 0
+        with _timed(seconds, "tune"):
+            found = tune(
+                baseline,
+                task.train_data,
+                task.valid,
+                budget=self.cpu_budget,
+                k=min(task.k, _TUNING_K),
+                seed=self.seed,
+            )
+        return _limited(found.best.baseline, math.inf), found.n_trials
 
 
 @dataclass(frozen=True)
 class GivenLists:
-    """Lists from elsewhere, made without what is held back."""
+    """Lists that another program made, without the held-out part."""
 
     name: str
-    #: user_id, item_id, and rank or score
+    #: a frame with user_id, item_id, and rank or score
     lists: Any
 
     kind: SystemKind = "lists"
-    about: str = "lists that were given"
+    description: str = "lists from a file"
 
-    def answer(self, question: Task) -> Predictions:
+    def predict(self, task: Task) -> Predictions:
         """See `System`."""
-        return Predictions(codes_of(question.fold, self.lists, question.k))
+        return Predictions(lists_as_rows(task.fold, self.lists, task.k))
 
 
-def _tables(recommender: Recommender, question: Task, candidates: list[str] | None) -> pa.Table:
-    """Lists of all users of the fold, by training's histories, or by what is told with the question."""
-    names, known = question.fold.test.users.labels, question.rows >= 0
-    learned, told = np.flatnonzero(known), np.flatnonzero(~known)
+def default_ablations(graph: KnowledgeGraph, config: Config) -> list[str]:
+    """Of graph, text and shuffle-graph, the ablations that change something, given what the graph has."""
+    has_edges = bool(len(graph.triples))
+    has_texts = config.text.model != "none" and bool(len(graph.text))
+    present = {"graph": has_edges, "text": has_texts, "shuffle-graph": has_edges}
+    return [source for source in _DEFAULT_ABLATIONS if present[source]]
 
-    def of_users(rows: np.ndarray) -> pa.Table:
+
+def _recommended(recommender: Recommender, task: Task, candidates: list[str] | None) -> pa.Table:
+    """Lists of all test users: known users by id, the others by the history that the fold gives."""
+    names, known = task.fold.test.users.labels, task.user_rows >= 0
+
+    def for_users(rows: np.ndarray) -> pa.Table:
         users = names.take(pa.array(rows)).to_pylist()
-        return recommender.recommend(users, question.k, candidates=candidates, arrow=True)
+        return recommender.recommend(users, task.k, candidates=candidates, arrow=True)
 
-    def of_histories(rows: np.ndarray) -> pa.Table:
-        likes, dislikes = _histories(question.fold, rows)
+    def for_histories(rows: np.ndarray) -> pa.Table:
+        likes, dislikes = _likes_and_dislikes(task.fold, rows)
         return recommender.recommend_for_history(
             likes,
-            question.k,
+            task.k,
             dislikes=dislikes,
             users=names.take(pa.array(rows)).to_pylist(),
             candidates=candidates,
@@ -202,16 +227,19 @@ def _tables(recommender: Recommender, question: Task, candidates: list[str] | No
         )
 
     parts = [
-        ask(rows[start : start + _USERS])
-        for ask, rows in ((of_users, learned), (of_histories, told))
-        for start in range(0, len(rows), _USERS)
+        recommend(rows[start : start + _USERS_PER_REQUEST])
+        for recommend, rows in (
+            (for_users, np.flatnonzero(known)),
+            (for_histories, np.flatnonzero(~known)),
+        )
+        for start in range(0, len(rows), _USERS_PER_REQUEST)
     ]
     tables = [part.select(["user_id", "item_id", "rank"]) for part in parts]
     return pa.concat_tables(tables).unify_dictionaries()
 
 
-def _histories(fold: Fold, rows: np.ndarray) -> tuple[list[list[str]], list[list[str]]]:
-    """What some users liked, and what they did not, by names of items."""
+def _likes_and_dislikes(fold: Fold, rows: np.ndarray) -> tuple[list[list[str]], list[list[str]]]:
+    """Ids of the items that some test users liked, and of those that they met and did not like."""
     items, liked = fold.source.item_ids.labels, fold.known[rows]
     disliked = fold.seen[rows] - liked
     disliked.eliminate_zeros()
@@ -220,13 +248,23 @@ def _histories(fold: Fold, rows: np.ndarray) -> tuple[list[list[str]], list[list
     )
 
 
+def _hyperparameters(chosen: Mapping[str, Any]) -> str:
+    """What validation chose, in one line; weights of 0 and values of 0 are left out."""
+    values = [f"{key.replace('_', ' ')} {chosen[key]:g}" for key in _SHOWN_HYPERPARAMETERS if chosen.get(key)]
+    weights = [
+        f"{name.replace('_', '-')} {value:.3g}" for name, value in chosen.get("weights", {}).items() if value
+    ]
+    return "; ".join(filter(None, (", ".join(values), f"weights: {', '.join(weights)}" if weights else "")))
+
+
 @contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the CPU seconds of a block to those of a stage."""
     began = time.process_time()
     yield
-    seconds[name] = seconds.get(name, 0) + time.process_time() - began
+    seconds[stage] = seconds.get(stage, 0) + time.process_time() - began
 
 
 def _limited(baseline: Any, seconds: float) -> Any:
-    """A baseline that refuses to learn for longer, if it is one that can tell."""
+    """The baseline with a limit on its CPU seconds, if it has such an option."""
     return replace(baseline, limit=seconds) if hasattr(baseline, "limit") else baseline

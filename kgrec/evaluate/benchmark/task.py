@@ -1,6 +1,6 @@
-"""What all systems of a fold are asked, and what they answer.
+"""The task of a benchmark: recommend lists for the test users of one fold.
 
-Enters: a `Fold`. Leaves: a `Task`, with what its systems share; `Predictions`s. Nothing is written.
+Enters: a `Fold`. Leaves: a `Task`, which holds what all systems share; systems return `Predictions`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -14,99 +14,103 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from kgrec.encode.text import TextEncoder
-from kgrec.evaluate.baselines.training_data import Data, data_of, over
+from kgrec.evaluate.baselines.baseline_data import BaselineData, data_of, over_items_of
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.recommend.results import Embeddings
 
-#: a type of nodes by which lists are held against histories has at most so many
-_CLASSES = 100
+#: node types with more nodes than this are no classes for the metric `calibration`
+_MAX_CLASSES = 100
 
 
 @dataclass(frozen=True)
 class Task:
-    """Lists for the users of a fold's test part."""
+    """Recommend k items to each test user of a fold."""
 
     fold: Fold
     #: length of the lists
     k: int
-    #: node types by which lists are held against histories, such as "genre"
+    #: node types for the metric `calibration`, such as "genre"
     classes: tuple[str, ...] = ()
-    #: turns the texts of items into vectors, for baselines and for the diversity of lists; None: no texts
-    encoder: TextEncoder | None = None
+    #: turns texts of items into vectors, for baselines and for the metric `diversity`; None: no vectors
+    text_encoder: TextEncoder | None = None
 
     @cached_property
-    def learned(self) -> Data:
-        """What a search may learn from."""
-        return data_of(self.fold.source, self.fold.train, encoder=self.encoder, hidden=self.fold.hidden)
+    def train_data(self) -> BaselineData:
+        """What a baseline may learn from while its options are tuned: the training part."""
+        fold = self.fold
+        return data_of(fold.source, fold.train, text_encoder=self.text_encoder, hidden=fold.hidden)
 
     @cached_property
-    def everything(self) -> Data:
-        """What is learned from once the options are chosen: the validation part, too."""
+    def full_data(self) -> BaselineData:
+        """What a baseline learns from once its options are chosen: the training and the validation part."""
         if not len(self.fold.valid):
-            return self.learned
-        return self.learned.of(self.fold.source, self.fold.graph.interactions)
+            return self.train_data
+        return self.train_data.with_interactions(self.fold.source, self.fold.graph.interactions)
 
     @cached_property
     def valid(self) -> sp.csr_matrix:
-        """The validation part; shape of `learned.positives`."""
-        return over(self.fold.source, self.fold.valid).matrix()
+        """Positives of the validation part; shape of `train_data.positives`."""
+        return over_items_of(self.fold.source, self.fold.valid).matrix()
 
     @cached_property
-    def rows(self) -> np.ndarray:
-        """Row of each user in `everything.positives`, -1 for those whom training does not know; int64."""
-        users = self.fold.graph.interactions.users.ids(self.fold.test.users.labels)
-        told = self.fold.history.users.ids(self.fold.test.users.labels) >= 0
-        return np.where(told, -1, users)
+    def user_rows(self) -> np.ndarray:
+        """Row of each test user in `full_data.positives`, -1 for users that training does not know; int64."""
+        rows = self.fold.graph.interactions.users.ids(self.fold.test.users.labels)
+        has_history = self.fold.history.users.ids(self.fold.test.users.labels) >= 0
+        return np.where(has_history, -1, rows)
 
     @cached_property
-    def world(self) -> GroundTruth:
-        """What the lists are held against; diversity is by the vectors of the items' texts, the same for all systems."""
-        vectors = self.learned.vectors
+    def ground_truth(self) -> GroundTruth:
+        """What the lists are compared with. For all systems, `diversity` is measured on the same vectors: of texts."""
+        vectors = self.train_data.vectors
         texts = None if vectors is None else Embeddings(self.fold.source.item_ids, vectors)
         return ground_truth_of(self.fold, texts, self.classes)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a system gives, and what that took."""
+    """The lists of one system for one task, and what they cost."""
 
-    #: rows of the source's items, best first, -1 where there is none; shape (n_users, k), int32
+    #: rows of the source graph's items, best first, -1 past the end of a list; shape (n_users, k), int32
     lists: np.ndarray
-    #: the same of a part of the items, by its name in `GroundTruth.parts`
-    among: dict[str, np.ndarray] = field(default_factory=dict)
-    #: of CPU, by what was done: search, learn, lists
-    seconds: dict[str, float] = field(default_factory=dict)
-    #: as it was chosen
+    #: lists for which only some items were ranked, by a name in `GroundTruth.candidate_subsets`
+    by_subset: dict[str, np.ndarray] = field(default_factory=dict)
+    #: CPU seconds by stage: tune, train, recommend
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    #: the options that were used, for people
     options: str = ""
-    #: settings that the search tried, and seconds of CPU that it was allowed
+    #: settings that the search tried
     trials: int = 0
-    budget: float | None = None
-    #: lines of the training log
-    log: list[dict[str, Any]] = field(default_factory=list)
+    #: CPU seconds that the search was allowed; None: there was no search
+    cpu_budget: float | None = None
+    #: records of the training log, one per epoch
+    training_log: list[dict[str, Any]] = field(default_factory=list)
 
 
 def small_types(graph: KnowledgeGraph) -> tuple[str, ...]:
-    """Types of nodes that lists can be held against: 2 to 100 nodes, and half of the items have an edge with one.
+    """Node types that suit the metric `calibration`: 2 to 100 nodes, and half of the items have an edge with one.
 
     Returns:
-        At most three, those with the fewest nodes, sorted.
+        At most three, those with the fewest nodes, sorted by name.
     """
     types = graph.entities["type"]
     counts = {row["values"]: row["counts"] for row in pc.value_counts(types.cast("string")).to_pylist()}
     own = set(pc.unique(types.take(graph.item_entities).cast("string")).to_pylist())
-    links = graph.csr(direction="both")[graph.item_entities].tocsc()
+    edges = graph.csr(direction="both")[graph.item_entities].tocsc()
     names = np.array(types.to_pylist())
-    fit = [
+    suited = [
         name
         for name in sorted(counts, key=lambda name: (counts[name], name))
-        if 2 <= counts[name] <= _CLASSES and name not in own and _share(links, names == name) >= 0.5
+        if 2 <= counts[name] <= _MAX_CLASSES
+        and name not in own
+        and _share_of_items(edges, names == name) >= 0.5
     ]
-    return tuple(sorted(fit[:3]))
+    return tuple(sorted(suited[:3]))
 
 
-def _share(links: sp.csc_matrix, columns: np.ndarray) -> float:
-    """Share of the rows that have something in these columns."""
-    part = links[:, np.flatnonzero(columns)].tocsr()
+def _share_of_items(edges: sp.csc_matrix, nodes: np.ndarray) -> float:
+    """Share of the rows with an edge to one of some nodes; `nodes` is a mask of the columns."""
+    part = edges[:, np.flatnonzero(nodes)].tocsr()
     return float((np.diff(part.indptr) > 0).mean()) if part.shape[0] else 0.0

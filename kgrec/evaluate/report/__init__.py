@@ -1,5 +1,11 @@
-"""The page of an evaluation: one file of HTML that needs nothing beside it.
+"""The HTML page of a benchmark: one file that loads nothing from elsewhere.
 
-`report.formatting` writes numbers, `report.record` looks things up in the results, `report.wording` puts them into sentences and
-holds the glossary, `report.tables` makes tables, `report.plots` draws, and `report.page` sets the page, by the template page.html.
+formatting     numbers as text
+record         the content of metrics.json, by name
+wording        sentences, and the glossary of metrics
+report_tables  tables
+plots          figures as SVG
+page           the page, by the template page.html
+
+Nothing is imported here.
 """

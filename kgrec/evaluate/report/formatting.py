@@ -1,4 +1,4 @@
-"""Numbers as the page writes them; an en dash where there is none.
+"""Numbers as the page writes them; an en dash stands for a missing number.
 
 Enters: numbers. Leaves: text. Nothing is written.
 """
@@ -13,12 +13,12 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def finite(value: Any) -> float | None:
-    """A number, or None for what is none: null, nan, infinite."""
+    """A finite number as float; None for None, nan and infinity."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def number(value: Any) -> str:
-    """With four digits that count; thousands are set apart."""
+    """Four significant digits, with separators of thousands."""
     found = finite(value)
     if found is None:
         return NONE
@@ -32,19 +32,19 @@ def number(value: Any) -> str:
 
 
 def signed(value: Any) -> str:
-    """As `number`, with a plus before what is above 0."""
+    """As `number`, with a plus sign above 0."""
     found = finite(value)
     return f"+{number(found)}" if found is not None and found > 0 else number(found)
 
 
 def count(value: Any) -> str:
-    """A whole number."""
+    """A rounded number, with separators of thousands."""
     found = finite(value)
     return NONE if found is None else f"{found:,.0f}"
 
 
 def seconds(value: Any) -> str:
-    """Seconds, without a unit: three digits that count below 100."""
+    """Seconds without a unit, with three significant digits below 100."""
     found = finite(value)
     if found is None:
         return NONE
@@ -52,7 +52,7 @@ def seconds(value: Any) -> str:
 
 
 def probability(value: Any) -> str:
-    """A p value; small ones by their bound."""
+    """A p value; "< 0.001" below that."""
     found = finite(value)
     if found is None:
         return NONE
@@ -60,5 +60,5 @@ def probability(value: Any) -> str:
 
 
 def interval(low: Any, high: Any) -> str:
-    """Two ends, or nothing where there are none."""
+    """The two ends of an interval, or "" if one is missing."""
     return "" if finite(low) is None or finite(high) is None else f"{number(low)} to {number(high)}"

@@ -1,6 +1,6 @@
-"""One page of HTML with everything that an evaluation found.
+"""The report page of a benchmark.
 
-Enters: results in plain values, as metrics.json has them. Leaves: a document that needs no other file. Nothing is written.
+Enters: results in plain values, as metrics.json has them. Leaves: an HTML document that loads nothing. Nothing is written.
 Needs matplotlib and Jinja2 (`kgrec[report]`).
 """
 
@@ -14,24 +14,25 @@ from importlib.util import find_spec
 from typing import Any
 
 from kgrec.errors import ConfigError
-from kgrec.evaluate.report import formatting, plots, tables, wording
+from kgrec.evaluate.report import formatting, plots, report_tables, wording
 from kgrec.evaluate.report.formatting import finite
 from kgrec.evaluate.report.plots import Point
 from kgrec.evaluate.report.record import Record
 
 __all__ = ["check_installed", "page"]
 
-_NEEDED = {"matplotlib": "matplotlib", "jinja2": "Jinja2"}
-_POPULARITY = ("items: head", "items: middle", "items: tail")
+#: module -> name of the library
+_LIBRARIES = {"matplotlib": "matplotlib", "jinja2": "Jinja2"}
+_POPULARITY_BUCKETS = ("items: head", "items: middle", "items: tail")
 
 
 def check_installed() -> None:
-    """Make sure that a page can be made.
+    """Check that the libraries of the page are installed.
 
     Raises:
         ConfigError: A library of the extra `report` is not installed.
     """
-    for module, name in _NEEDED.items():
+    for module, name in _LIBRARIES.items():
         if find_spec(module) is None:
             raise ConfigError(
                 f"The report needs {name}, which is not installed.", "pip install 'kgrec[report]'"
@@ -39,10 +40,10 @@ def check_installed() -> None:
 
 
 def page(results: Mapping[str, Any]) -> str:
-    """Results as one HTML document, the same for the same results.
+    """Render results as an HTML document; equal results give equal documents.
 
     Args:
-        results: As metrics.json has them.
+        results: The content of metrics.json.
 
     Raises:
         ConfigError: A library of the extra `report` is not installed.
@@ -60,16 +61,16 @@ def page(results: Mapping[str, Any]) -> str:
         results=results,
         record=record,
         colours=plots.COLOURS,
-        said=_said(record),
+        text=_text(record),
         tables=_tables(record),
         plots=_plots(record),
     )
 
 
-def _said(record: Record) -> dict[str, Any]:
+def _text(record: Record) -> dict[str, Any]:
     metrics = [metric for metric in record.every_metric if wording.meaning(metric)]
     return {
-        "asked": wording.asked(record),
+        "setup": wording.setup(record),
         "verdict": wording.verdict(record),
         "knowledge": wording.knowledge(record),
         "glossary": {metric.replace("_", " "): wording.meaning(metric) for metric in metrics},
@@ -81,47 +82,49 @@ def _tables(record: Record) -> dict[str, Any]:
         return {}
     popularity, history = _buckets(record)
     return {
-        "main": tables.main(record),
-        "shorter": {k: tables.accuracy(record, k) for k in record.results["k"] if k != record.k},
-        "comparisons": {figure: tables.comparisons(record, figure) for figure in record.compared},
-        "ablations": tables.ablations(record),
-        "new": tables.new_and_known(record),
-        "popularity": tables.buckets(record, popularity),
-        "history": tables.buckets(record, history),
-        "beyond": tables.beyond_accuracy(record),
-        "tuning": tables.tuning(record),
+        "overview": report_tables.overview(record),
+        "shorter": {k: report_tables.accuracy(record, k) for k in record.results["k"] if k != record.k},
+        "comparisons": {metric: report_tables.comparisons(record, metric) for metric in record.compared},
+        "ablations": report_tables.ablations(record),
+        "new": report_tables.new_and_known(record),
+        "popularity": report_tables.buckets(record, popularity),
+        "history": report_tables.buckets(record, history),
+        "beyond": report_tables.beyond_accuracy(record),
+        "tuning": report_tables.tuning(record),
     }
 
 
 def _plots(record: Record) -> dict[str, Any]:
-    """SVG elements; "" where there is nothing to draw. What matplotlib writes is escaped by it."""
+    """SVG elements, "" where there is nothing to draw. Matplotlib escapes the text in them."""
     if not record.ran:
         return {}
     popularity, history = _buckets(record)
     new = record.buckets("among ", "recall", record.k)
-    lines = record.subject["curve"] if record.subject else []
+    curve = record.subject["learning_curve"] if record.subject else []
     return {
-        "main": plots.bars(_points(record), record.main),
+        "overview": plots.bars(_points(record), record.primary_metric),
         "new": _panels(record, new),
         "popularity": _panels(record, popularity),
         "history": _panels(record, history),
         "trade_offs": _trade_offs(record),
-        "curves": plots.curves(lines) if lines else "",
+        "curves": plots.curves(curve) if curve else "",
     }
 
 
 def _buckets(record: Record) -> tuple[list[str], list[str]]:
-    """Items by popularity, and users by length of history."""
+    """Buckets of items by popularity, and of users by length of history."""
     items = record.buckets("items: ", "recall", record.k)
-    return [name for name in items if name in _POPULARITY], record.buckets("history: ", "recall", record.k)
+    return [name for name in items if name in _POPULARITY_BUCKETS], record.buckets(
+        "history: ", "recall", record.k
+    )
 
 
 def _points(record: Record) -> list[Point]:
-    metric, k = record.parts(record.main)
-    figures = [(system, record.figure(system["name"], metric, k)) for system in record.ran]
+    metric, k = record.metric_and_k(record.primary_metric)
+    systems = [(system, record.metric_values(system["name"], metric, k)) for system in record.ran]
     return [
-        Point(s["name"], s["kind"], finite(f["value"]), finite(f["low"]), finite(f["high"]))
-        for s, f in figures
+        Point(system["name"], system["kind"], *(finite(values[name]) for name in ("value", "low", "high")))
+        for system, values in systems
     ]
 
 
@@ -137,12 +140,12 @@ def _panels(record: Record, buckets: Sequence[str]) -> str:
 
 
 def _trade_offs(record: Record) -> list[str]:
-    """The main figure against coverage, novelty and CPU seconds."""
+    """The primary metric against coverage, novelty and CPU seconds."""
     systems = {system["name"]: system for system in record.ran}
 
     def against(label: str, of: Callable[[str], float | None], *, log: bool = False) -> str:
         points = [replace(point, across=of(point.name)) for point in _points(record)]
-        return plots.trade_off(points, label, record.main, log=log)
+        return plots.trade_off(points, label, record.primary_metric, log=log)
 
     drawn = [
         against(f"{metric}@{record.k}", partial(record.value, metric=metric, k=record.k))

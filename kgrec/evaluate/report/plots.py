@@ -1,6 +1,6 @@
-"""Figures as SVG to stand in a page: text stays text, and lines take the colour of the text around them.
+"""Figures as SVG elements for a page: text stays text, and takes the colour of the text around the figure.
 
-Enters: names of systems, their kinds and values. Leaves: `<svg>` elements, the same for the same values. Nothing is written.
+Enters: names of systems, their kinds and values. Leaves: `<svg>` elements, equal for equal values. Nothing is written.
 Needs matplotlib (`kgrec[report]`).
 """
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: kind of a system -> colour, to be read on white and on black
+#: kind of a system -> colour, legible on white and on black
 COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "lists": "#d9822b"}
-#: stands for the colour of the text around
-_TEXT = "#010203"
+#: placeholder for the colour of the text around the figure
+_TEXT_COLOUR = "#010203"
 #: inches
-_WIDTH, _ROW = 8.0, 0.27
-#: characters of a name
-_NAME = 34
+_FIGURE_WIDTH, _ROW_HEIGHT = 8.0, 0.27
+#: characters of a name that are shown
+_NAME_LENGTH = 34
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 10,
-    "text.color": _TEXT,
-    "axes.labelcolor": _TEXT,
-    "axes.edgecolor": _TEXT,
+    "text.color": _TEXT_COLOUR,
+    "axes.labelcolor": _TEXT_COLOUR,
+    "axes.edgecolor": _TEXT_COLOUR,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
     "figure.facecolor": "none",
-    "grid.color": _TEXT,
+    "grid.color": _TEXT_COLOUR,
     "grid.alpha": 0.15,
-    "xtick.color": _TEXT,
-    "ytick.color": _TEXT,
+    "xtick.color": _TEXT_COLOUR,
+    "ytick.color": _TEXT_COLOUR,
     "legend.frameon": False,
     "savefig.facecolor": "none",
 }
@@ -51,19 +51,19 @@ _STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Point:
-    """What is drawn of a system; None where it has no such value."""
+    """The values of one system in a plot; None for a missing value."""
 
     name: str
     kind: str
     value: float | None
     low: float | None = None
     high: float | None = None
-    #: of plots with two axes
+    #: value on the horizontal axis, in plots with two axes
     across: float | None = None
 
 
 def bars(points: Sequence[Point], label: str) -> str:
-    """A bar for each system, with its interval; the first on top."""
+    """One bar per system, with its interval; the first on top."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -78,8 +78,8 @@ def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
     """Bars of the same systems in groups, side by side on one scale.
 
     Args:
-        groups: title -> points, the same systems in the same order.
-        label: Of the values.
+        groups: Title -> points, the same systems in the same order.
+        label: Label of the values.
     """
     names = [_short(point.name) for point in next(iter(groups.values()))]
 
@@ -96,13 +96,13 @@ def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
 
 
 def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = False) -> str:
-    """Points named in a column on the right.
+    """A scatter plot of systems, with their names in a column on the right.
 
     Args:
-        points: With both values; the others are left out.
-        across: Name of the horizontal axis.
-        label: Of the vertical one.
-        log: Whether the horizontal axis is logarithmic; what is not above 0 is left out then.
+        points: Systems; those without both values are left out.
+        across: Label of the horizontal axis.
+        label: Label of the vertical axis.
+        log: Whether the horizontal axis is logarithmic; values of 0 or less are left out then.
 
     Returns:
         "" with fewer than two points.
@@ -134,17 +134,17 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
     return _svg(f"trade-off {across} {label}", max(3.6, 0.2 * len(there) + 0.7), draw)
 
 
-def curves(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Loss by epoch, a line for each run of training, and the validation recall that each run reached.
+def curves(records: Sequence[Mapping[str, Any]]) -> str:
+    """Loss by epoch, one line per training run, and the best validation recall of each run.
 
     Args:
-        lines: stage, run, epoch, loss and recall; None where a line has no such figure.
+        records: Stage, run, epoch, loss and recall of each epoch; None for a missing value.
 
     Returns:
-        "" without any figure.
+        "" if there is nothing to draw.
     """
     parts = ((_losses, "loss"), (_recalls, "recall"))
-    shown = [(part, [x for x in lines if finite(x[key]) is not None]) for part, key in parts]
+    shown = [(part, [x for x in records if finite(x[key]) is not None]) for part, key in parts]
     shown = [(part, there) for part, there in shown if there]
 
     def draw(figure: Figure) -> None:
@@ -161,14 +161,14 @@ def _bars(axes: Axes, points: Sequence[Point], *, intervals: bool) -> None:
             continue
         axes.barh(row, point.value, height=0.72, color=_colour(point.kind))
         if intervals and point.low is not None and point.high is not None:
-            axes.plot([point.low, point.high], [row, row], color=_TEXT, linewidth=1.4)
+            axes.plot([point.low, point.high], [row, row], color=_TEXT_COLOUR, linewidth=1.4)
     axes.set_ylim(len(points) - 0.4, -0.6)
     axes.grid(True, axis="x")
     axes.set_axisbelow(True)
 
 
 def _name(axes: Axes, points: Sequence[Point]) -> None:
-    """Names in a column, in the order of their points, each with a line to it."""
+    """Write names in a column, in the order of their points, each with a line to its point."""
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, top)
     axes.set_xlim(*axes.get_xlim())
@@ -184,7 +184,7 @@ def _name(axes: Axes, points: Sequence[Point]) -> None:
             fontsize=9,
             arrowprops={
                 "arrowstyle": "-",
-                "color": _TEXT,
+                "color": _TEXT_COLOUR,
                 "alpha": 0.3,
                 "linewidth": 0.7,
                 "relpos": (0, 0.5),
@@ -194,7 +194,7 @@ def _name(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _apart(heights: list[float]) -> list[float]:
-    """Rising heights from 0 to 1, moved so that no two are too near."""
+    """Sorted heights from 0 to 1, moved so that no two labels overlap."""
     gap = min(0.07, 1 / max(len(heights), 1))
     moved: list[float] = []
     for height in heights:
@@ -202,20 +202,20 @@ def _apart(heights: list[float]) -> list[float]:
     return [min(height, 1 - gap * (len(moved) - 1 - n)) for n, height in enumerate(moved)]
 
 
-def _losses(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
-    runs = sorted({(int(line["run"]), line["stage"] == "refit") for line in lines})
+def _losses(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
+    runs = sorted({(int(record["run"]), record["stage"] == "refit") for record in records})
     for number, (run, refit) in enumerate(runs):
-        mine = [x for x in lines if x["run"] == run and (x["stage"] == "refit") == refit]
-        mine.sort(key=lambda line: int(line["epoch"]))
+        mine = [x for x in records if x["run"] == run and (x["stage"] == "refit") == refit]
+        mine.sort(key=lambda record: int(record["epoch"]))
         axes.plot(
-            [line["epoch"] for line in mine],
-            [line["loss"] for line in mine],
+            [record["epoch"] for record in mine],
+            [record["loss"] for record in mine],
             marker="o",
             markersize=3,
             linewidth=2.2 if refit else 1.3,
             color=COLOURS["lists"] if refit else COLOURS["kgrec"],
             alpha=1 if refit else 0.3 + 0.7 * (number + 1) / len(runs),
-            label="on everything" if refit else f"run {run}",
+            label="on all data" if refit else f"run {run}",
         )
     if 1 < len(runs) <= 8:
         axes.legend(fontsize=8)
@@ -225,11 +225,11 @@ def _losses(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
     axes.grid(True)
 
 
-def _recalls(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
+def _recalls(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
     best: dict[int, float] = {}
-    for line in lines:
-        run = int(line["run"])
-        best[run] = max(best.get(run, 0.0), line["recall"])
+    for record in records:
+        run = int(record["run"])
+        best[run] = max(best.get(run, 0.0), record["recall"])
     axes.plot(list(best), list(best.values()), marker="o", linestyle="none", color=COLOURS["kgrec"])
     axes.margins(0.15, 0.15)
     axes.locator_params(axis="x", nbins=8, integer=True)
@@ -243,11 +243,11 @@ def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
     from matplotlib.figure import Figure
 
     written = io.StringIO()
-    # identifiers are hashed with the name, so that two figures of a page share none
+    # the salt makes the ids of elements differ between the figures of a page
     style: Any = _STYLE | {"svg.hashsalt": name}
     with rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(_FIGURE_WIDTH, height), layout="constrained")
         draw(figure)
         empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(written, format="svg", metadata=empty)
@@ -255,17 +255,17 @@ def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
 
 
 def _inline(document: str) -> str:
-    """The element of an SVG document, as wide as its place, in the colour of the text around it."""
+    """The `<svg>` element of a document, without a fixed size, in the colour of the text around it."""
     element = document[document.index("<svg") :]
     head, tail = element.split(">", 1)
     head = re.sub(r' (width|height|xmlns|xmlns:xlink|version)="[^"]*"', "", head)
     tail = re.sub(r'<g id="[^"]*"', "<g", tail).replace("xlink:href=", "href=")
-    return f'{head} role="img">' + re.sub(rf"(fill|stroke): {_TEXT}", r"\1: currentColor", tail)
+    return f'{head} role="img">' + re.sub(rf"(fill|stroke): {_TEXT_COLOUR}", r"\1: currentColor", tail)
 
 
 def _short(name: str) -> str:
     plain = "".join(c if c.isprintable() else " " for c in name)
-    return plain if len(plain) <= _NAME else plain[: _NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return plain if len(plain) <= _NAME_LENGTH else plain[: _NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _colour(kind: str) -> str:
@@ -273,7 +273,7 @@ def _colour(kind: str) -> str:
 
 
 def _height(rows: int) -> float:
-    return 0.8 + _ROW * max(rows, 2)
+    return 0.8 + _ROW_HEIGHT * max(rows, 2)
 
 
 def _of(value: float | None) -> float:

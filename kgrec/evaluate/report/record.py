@@ -1,4 +1,4 @@
-"""What the results of an evaluation hold, found by name.
+"""The content of metrics.json, by name.
 
 Enters: results in plain values, as metrics.json has them. Leaves: a `Record`. Nothing is written.
 """
@@ -13,107 +13,116 @@ from typing import Any
 
 from kgrec.evaluate.report.formatting import finite
 
-FigureValues = Mapping[str, Any]
+#: a JSON object
+PlainValues = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two systems on one figure, seen from the first."""
+    """The comparison of two systems on one metric, from the view of the first."""
 
     model: str
     other: str
-    #: figure of `model` less that of `other`
+    #: value of `model` minus value of `other`
     difference: float | None
     low: float | None
     high: float | None
     effect: float | None
     p: float | None
     p_holm: float | None
-    #: which of the two is higher beyond the noise; "": neither
+    #: the system with the significantly higher value; "": neither
     higher: str
 
 
 @dataclass(frozen=True)
 class Record:
-    """Results, with systems in order of the main figure."""
+    """Results, with systems sorted by the primary metric."""
 
-    results: FigureValues
+    results: PlainValues
 
     @property
-    def main(self) -> str:
-        """The figure by which systems are put in order, such as "ndcg@20"."""
-        return str(self.results["main"])
+    def primary_metric(self) -> str:
+        """The metric that systems are sorted by, such as "ndcg@20"."""
+        return str(self.results["primary_metric"])
 
     @property
     def k(self) -> int:
-        """The length of the lists of the main figure."""
-        return int(self.main.rpartition("@")[2])
+        """The length of lists that the primary metric is measured at."""
+        return int(self.primary_metric.rpartition("@")[2])
 
     @cached_property
-    def ran(self) -> list[FigureValues]:
-        """Systems that have figures, the best first; those without the main figure last."""
-        there = [system for system in self.results["systems"] if system["figures"]]
-        return sorted(there, key=lambda s: -_or(self.value(s["name"], *self.parts(self.main)), -math.inf))
+    def ran(self) -> list[PlainValues]:
+        """Systems that did not fail, the best first; those without the primary metric last."""
+        there = [system for system in self.results["systems"] if system["metrics"]]
+        return sorted(
+            there,
+            key=lambda s: -_or(self.value(s["name"], *self.metric_and_k(self.primary_metric)), -math.inf),
+        )
 
     @cached_property
-    def absent(self) -> list[FigureValues]:
-        """Systems that did not run."""
-        return [s for s in self.results["systems"] if not s["figures"]]
+    def failed(self) -> list[PlainValues]:
+        """Systems that failed."""
+        return [s for s in self.results["systems"] if not s["metrics"]]
 
     @cached_property
-    def subject(self) -> FigureValues | None:
-        """The system that the others are held against: kgrec, or else the first that ran."""
-        there = [system for system in self.results["systems"] if system["figures"]]
+    def subject(self) -> PlainValues | None:
+        """The system that the others are compared with: kgrec, or else the first that did not fail."""
+        there = [system for system in self.results["systems"] if system["metrics"]]
         return next((s for s in there if s["kind"] == "kgrec"), next(iter(there), None))
 
     @cached_property
-    def _figures(self) -> dict[tuple[str, str, str, int], FigureValues]:
+    def _metric_values(self) -> dict[tuple[str, str, str, int], PlainValues]:
         return {
-            (system["name"], figure["bucket"], figure["metric"], int(figure["k"])): figure
+            (system["name"], one["bucket"], one["metric"], int(one["k"])): one
             for system in self.results["systems"]
-            for figure in system["figures"]
+            for one in system["metrics"]
         }
 
     @cached_property
-    def _comparisons(self) -> dict[tuple[str, str, str], FigureValues]:
+    def _comparisons(self) -> dict[tuple[str, str, str], PlainValues]:
         return {(row["metric"], row["model"], row["other"]): row for row in self.results["comparisons"]}
 
-    def parts(self, figure: str) -> tuple[str, int]:
-        """The metric and the length of "ndcg@20"."""
-        metric, _, k = figure.rpartition("@")
+    def metric_and_k(self, name: str) -> tuple[str, int]:
+        """The metric and the length of lists in a name such as "ndcg@20"."""
+        metric, _, k = name.rpartition("@")
         return metric, int(k)
 
-    def figure(self, system: str, metric: str, k: int, bucket: str = "") -> FigureValues:
-        """value, low, high, users; without any where it was not measured."""
-        return self._figures.get((system, bucket, metric, k), {"value": None, "low": None, "high": None})
+    def metric_values(self, system: str, metric: str, k: int, bucket: str = "") -> PlainValues:
+        """Values value, low, high and users of a metric; None for a metric that was not measured."""
+        return self._metric_values.get(
+            (system, bucket, metric, k), {"value": None, "low": None, "high": None}
+        )
 
     def value(self, system: str, metric: str, k: int, bucket: str = "") -> float | None:
-        """A figure; None where there is none."""
-        return finite(self.figure(system, metric, k, bucket)["value"])
+        """The value of a metric; None if there is none."""
+        return finite(self.metric_values(system, metric, k, bucket)["value"])
 
     def has(self, metric: str, k: int, bucket: str = "") -> bool:
-        """Whether any system has the figure."""
+        """Whether any system has a value for the metric."""
         return any(self.value(s["name"], metric, k, bucket) is not None for s in self.ran)
 
     def metrics(self, known: Sequence[str], k: int, bucket: str = "") -> list[str]:
-        """Those of `known` that any system has."""
+        """Those of `known` that any system has a value for."""
         return [metric for metric in known if self.has(metric, k, bucket)]
 
     @cached_property
     def every_metric(self) -> list[str]:
-        """All metrics, in the order in which they come."""
-        return list(dict.fromkeys(metric for _, _, metric, _ in self._figures))
+        """All metrics, in the order of the results."""
+        return list(dict.fromkeys(metric for _, _, metric, _ in self._metric_values))
 
     def buckets(self, prefix: str, metric: str, k: int) -> list[str]:
-        """Buckets that begin so and have the figure, in the order in which they come."""
-        names = dict.fromkeys(bucket for _, bucket, _, _ in self._figures if bucket.startswith(prefix))
+        """Buckets whose name starts with a prefix and that have the metric, in the order of the results."""
+        names = dict.fromkeys(bucket for _, bucket, _, _ in self._metric_values if bucket.startswith(prefix))
         return [bucket for bucket in names if self.has(metric, k, bucket)]
 
-    def comparison(self, figure: str, model: str, other: str) -> PairedComparison | None:
-        """Two systems on "ndcg@20", in whichever order they were compared; None where they were not."""
-        row, sign = self._comparisons.get((figure, model, other)), 1
+    def comparison(self, name: str, model: str, other: str) -> PairedComparison | None:
+        """The comparison of two systems on a metric such as "ndcg@20"; None if they were not compared.
+
+        The results may hold the pair in either order.
+        """
+        row, sign = self._comparisons.get((name, model, other)), 1
         if row is None:
-            row, sign = self._comparisons.get((figure, other, model)), -1
+            row, sign = self._comparisons.get((name, other, model)), -1
         if row is None:
             return None
         ends = [finite(row[end]) for end in ("low", "high")]
@@ -126,12 +135,12 @@ class Record:
 
     @cached_property
     def compared(self) -> list[str]:
-        """Figures on which systems were compared, such as "ndcg@20"."""
+        """Metrics on which systems were compared, such as "ndcg@20"."""
         return list(dict.fromkeys(row["metric"] for row in self.results["comparisons"]))
 
-    def seconds(self, system: FigureValues) -> float | None:
-        """CPU seconds of a system, all stages together."""
-        parts = [finite(value) for value in system["seconds"].values()]
+    def seconds(self, system: PlainValues) -> float | None:
+        """CPU seconds of a system, summed over all stages."""
+        parts = [finite(value) for value in system["cpu_seconds"].values()]
         there = [part for part in parts if part is not None]
         return sum(there) if there else None
 

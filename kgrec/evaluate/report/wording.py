@@ -1,4 +1,4 @@
-"""What the figures say, in sentences, and what each figure means.
+"""The results in sentences, and the glossary of metrics.
 
 Enters: a `Record`. Leaves: text. Nothing is written.
 """
@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kgrec.evaluate.report.formatting import count, finite, interval, number
-from kgrec.evaluate.report.record import FigureValues, PairedComparison, Record
+from kgrec.evaluate.report.record import PairedComparison, PlainValues, Record
 
-#: of users, the more the better
+#: what tables write for a difference that is not significant
+NOT_SIGNIFICANT = "not significant"
+#: metrics of accuracy in the order of the page; higher is better
 ACCURACY_TERMS = ("ndcg", "recall", "precision", "f1", "hit", "map", "mrr", "auc")
+#: metrics beyond accuracy in the order of the page
 BEYOND_TERMS = (
     "coverage",
     "gini",
@@ -24,50 +27,51 @@ BEYOND_TERMS = (
 )
 CALIBRATION = "calibration of "
 
-#: metric -> what it is, and its range; n is the length of a list
+#: metric -> definition and range
 GLOSSARY = {
-    "recall": "Share of what a user took that is in the list of k. 0 to 1.",
-    "precision": "Share of the k entries that the user took. 0 to 1.",
+    "recall": "Share of a user's test positives that are in the list. 0 to 1.",
+    "precision": "Share of the k entries that are test positives. 0 to 1.",
     "f1": "Harmonic mean of precision and recall. 0 to 1.",
     "hit": "Share of users with at least one hit in the list. 0 to 1.",
-    "ndcg": "Hits in the list, each worth less the lower it stands, over the most that could be reached. 0 to 1.",
-    "map": "Precision at each hit of the list, averaged. 0 to 1.",
-    "mrr": "1 over the rank of the first hit, 0 without one. 0 to 1.",
-    "auc": "Chance that an item that the user took is ranked before one that the user did not take. 0 to 1, chance 0.5.",
-    "coverage": "Share of all items that are in any list. 0 to 1.",
-    "gini": "How unevenly the places of all lists go to the items. 0 is even, 1 is one item only.",
-    "novelty": "Mean surprise of the entries, in bits: minus log2 of the share of users who took the item. From 0; more is rarer.",
-    "popularity_lift": "How much more popular the list is than the history: 0 as popular, 1 twice as popular. From -1.",
-    "serendipity": "Share of the entries that were taken and that a list of the most popular items would not have had. 0 to 1.",
-    "diversity": "Mean distance of two entries of a list, by their embeddings: 1 less the cosine. 0 to 2.",
-    "graph_diversity": "Mean distance of two entries of a list, by their neighbours in the graph. 0 alike, 1 nothing in common.",
+    "ndcg": "Hits, discounted by the logarithm of their rank, divided by the value of an ideal list. 0 to 1.",
+    "map": "Mean of the precision at the rank of each hit. 0 to 1.",
+    "mrr": "1 divided by the rank of the first hit; 0 without a hit. 0 to 1.",
+    "auc": "Probability that a random test positive is ranked before a random other item. 0 to 1; 0.5 for a random order.",
+    "coverage": "Share of all items that are in at least one list. 0 to 1.",
+    "gini": "How unequally the entries of all lists are spread over the items. 0: equally; near 1: on one item.",
+    "novelty": "Mean of minus log2 of the share of training users who took an entry, in bits. From 0; higher is rarer.",
+    "popularity_lift": "Mean popularity of the list divided by that of the history, minus 1. From -1; 0: as popular, 1: twice as popular.",
+    "serendipity": "Share of the entries that are hits and not among the k most popular items. 0 to 1.",
+    "diversity": "Mean distance of two entries of a list: 1 minus the cosine of their text vectors. 0 to 2.",
+    "graph_diversity": "Mean distance of two entries of a list, by neighbours in the graph. 0: the same neighbours, 1: none in common.",
 }
-_CALIBRATION = "How far the shares of each {} in the list are from those in the history, in nats. From 0; less is better."
+_CALIBRATION = "Kullback-Leibler divergence between the shares of each {} in the history and in the list, in nats. From 0; lower is better."
 
-#: ablation -> the first words of its sentence
+#: ablation -> first words of its sentence
 _ABLATION_OPENINGS = {
     "kgrec without graph": "Without the graph",
     "kgrec without text": "Without text",
-    "kgrec with shuffled graph": "With each item's edges swapped for another's",
+    "kgrec without id": "Without the residual vectors of items",
+    "kgrec without co-occurrence": "Without co-occurrence",
+    "kgrec with shuffled graph": "With edges shuffled between items",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the main figure says of one system against the others."""
+    """How one system compares with the others on the primary metric."""
 
-    #: one or two sentences
     summary: str
-    #: a sentence for each other system, the best first
+    #: one sentence per other system, the best first
     better: list[str]
-    unsure: list[str]
+    not_significant: list[str]
     worse: list[str]
 
 
 def verdict(record: Record) -> Verdict | None:
-    """Whether kgrec, or else the first system, is better than each other that is no ablation; None if none ran.
+    """Whether kgrec, or else the first system, is better than each baseline and each given list; None if no system ran.
 
-    A difference counts only where the comparison says which system is higher.
+    Only significant differences count.
     """
     subject = record.subject
     if subject is None:
@@ -76,8 +80,8 @@ def verdict(record: Record) -> Verdict | None:
     others = [system for system in others if system["name"] != name]
     found = Verdict(" ".join(_summary(record, subject, others)), [], [], [])
     for other in others:
-        compared = record.comparison(record.main, name, other["name"])
-        group = found.unsure
+        compared = record.comparison(record.primary_metric, name, other["name"])
+        group = found.not_significant
         if compared is not None and compared.higher:
             group = found.better if compared.higher == name else found.worse
         group.append(_against(record, name, other["name"], compared))
@@ -85,68 +89,67 @@ def verdict(record: Record) -> Verdict | None:
 
 
 def knowledge(record: Record) -> list[str]:
-    """A sentence for each ablation: how recall changes without a part of what kgrec knows."""
+    """One sentence per ablation: how recall changes without the source."""
     subject = record.subject
     if subject is None or subject["kind"] != "kgrec":
         return []
-    figure = f"recall@{record.k}"
+    metric = f"recall@{record.k}"
     sentences = (
-        _change(record, figure, subject["name"], s["name"]) for s in record.ran if s["kind"] == "ablation"
+        _change(record, metric, subject["name"], s["name"]) for s in record.ran if s["kind"] == "ablation"
     )
     return [sentence for sentence in sentences if sentence]
 
 
 def meaning(metric: str) -> str:
-    """The line of the glossary; "" for a figure that it does not have."""
+    """The definition of a metric; "" for one without."""
     if metric.startswith(CALIBRATION):
         return _CALIBRATION.format(metric.removeprefix(CALIBRATION))
     return GLOSSARY.get(metric, "")
 
 
 def beyond(record: Record) -> list[str]:
-    """Figures beyond accuracy that there are, in the order of the page."""
+    """Metrics beyond accuracy that the results have, in the order of the page."""
     extra = [metric for metric in record.every_metric if metric.startswith(CALIBRATION)]
     return record.metrics([*BEYOND_TERMS, *extra], record.k)
 
 
-def asked(record: Record) -> str:
-    """What was asked, in two sentences."""
+def setup(record: Record) -> str:
+    """The data and the task, in three sentences."""
     results, data = record.results, record.results["data"]
-    new = f"; {count(data['new_items'])} items are new, hidden in training" if data["new_items"] else ""
+    new = f"; {count(data['new_items'])} items are hidden in training" if data["new_items"] else ""
     folds = f", in {results['folds']} folds" if results["folds"] > 1 else ""
     systems = len(results["systems"])
     lengths = " and ".join(str(k) for k in results["k"])
     return (
-        f"{count(data['users'])} users, {count(data['items'])} items and {count(data['edges'])} edges of the graph; "
-        f"{count(data['train'])} interactions train, {count(data['valid'])} choose settings, "
-        f"{count(data['test'])} of {count(data['test_users'])} users test{new}. "
-        f"{systems} {'system was' if systems == 1 else 'systems were'} asked for lists of {lengths}"
-        f"{folds}."
+        f"The data has {count(data['users'])} users, {count(data['items'])} items and {count(data['edges'])} edges. "
+        f"Training uses {count(data['train'])} interactions, tuning {count(data['valid'])}, and testing "
+        f"{count(data['test'])} of {count(data['test_users'])} users{new}. "
+        f"{systems} {'system' if systems == 1 else 'systems'} recommended lists of {lengths} items{folds}."
     )
 
 
-def _summary(record: Record, subject: FigureValues, others: list[FigureValues]) -> Iterator[str]:
-    yield f"On {record.main}, {subject['name']} reaches {_figure(record, subject['name'])}."
+def _summary(record: Record, subject: PlainValues, others: list[PlainValues]) -> Iterator[str]:
+    yield f"{subject['name']} has {record.primary_metric} {_value(record, subject['name'])}."
     baselines = [system for system in others if system["kind"] == "baseline"]
     if not baselines:
         yield "No baseline ran."
         return
     best = baselines[0]["name"]
-    yield f"The best baseline is {best} with {_figure(record, best)}."
-    compared = record.comparison(record.main, subject["name"], best)
+    yield f"The best baseline, {best}, has {_value(record, best)}."
+    compared = record.comparison(record.primary_metric, subject["name"], best)
     if compared is None:
         yield "The two were not compared."
     elif not compared.higher:
-        yield "The difference between the two is inside the noise: neither can be called better."
+        yield "The difference is not significant."
     else:
         word = "better" if compared.higher == subject["name"] else "worse"
-        yield f"{subject['name']} is {word} than the best baseline, beyond the noise."
+        yield f"{subject['name']} is significantly {word} than the best baseline."
 
 
-def _figure(record: Record, system: str) -> str:
-    figure = record.figure(system, *record.parts(record.main))
-    ends = interval(figure["low"], figure["high"])
-    return number(figure["value"]) + (f" ({ends})" if ends else "")
+def _value(record: Record, system: str) -> str:
+    values = record.metric_values(system, *record.metric_and_k(record.primary_metric))
+    ends = interval(values["low"], values["high"])
+    return number(values["value"]) + (f" ({ends})" if ends else "")
 
 
 def _against(record: Record, name: str, other: str, compared: PairedComparison | None) -> str:
@@ -155,34 +158,34 @@ def _against(record: Record, name: str, other: str, compared: PairedComparison |
     ends = interval(compared.low, compared.high)
     within = f" ({ends})" if ends else ""
     if not compared.higher:
-        return f"The difference between {name} and {other} is inside the noise: {number(compared.difference)}{within}."
+        return f"{name} and {other} do not differ significantly: {number(compared.difference)}{within}."
     difference = finite(compared.difference) or 0.0
     if compared.higher != name:
         ends = interval(*(None if end is None else -end for end in (compared.high, compared.low)))
         within = f" ({ends})" if ends else ""
     word = "better" if compared.higher == name else "worse"
-    share = _share(record, other, difference)
-    return f"{name} is {word} than {other} by {number(abs(difference))}{within}{share}."
+    relative = _relative(record, other, difference)
+    return f"{name} is {word} than {other} by {number(abs(difference))}{within}{relative}."
 
 
-def _share(record: Record, other: str, difference: float) -> str:
-    base = record.value(other, *record.parts(record.main))
-    return f", {abs(difference) / base:.1%} of its figure" if base else ""
+def _relative(record: Record, other: str, difference: float) -> str:
+    base = record.value(other, *record.metric_and_k(record.primary_metric))
+    return f", or {abs(difference) / base:.1%}" if base else ""
 
 
-def _change(record: Record, figure: str, name: str, ablation: str) -> str:
-    before, after = (record.value(system, *record.parts(figure)) for system in (name, ablation))
+def _change(record: Record, metric: str, name: str, ablation: str) -> str:
+    before, after = (record.value(system, *record.metric_and_k(metric)) for system in (name, ablation))
     if before is None or after is None:
         return ""
     start = _ABLATION_OPENINGS.get(ablation, f"For {ablation}")
     if number(before) == number(after):
-        return f"{start}, {figure} stays at {number(before)}."
+        return f"{start}, {metric} stays at {number(before)}."
     moved = "falls" if after < before else "rises"
-    compared = record.comparison(figure, name, ablation)
+    compared = record.comparison(metric, name, ablation)
     if compared is None:
-        sure = ""
+        significance = ""
     elif compared.higher:
-        sure = ", beyond the noise"
+        significance = ", a significant difference"
     else:
-        sure = "; the difference is inside the noise"
-    return f"{start}, {figure} {moved} from {number(before)} to {number(after)}{sure}."
+        significance = "; the difference is not significant"
+    return f"{start}, {metric} {moved} from {number(before)} to {number(after)}{significance}."

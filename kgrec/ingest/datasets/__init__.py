@@ -29,7 +29,7 @@ from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.datasets.recbole import header_of, read_recbole
 from kgrec.ingest.datasets.triples import read_triples_table, triple_files
 from kgrec.ingest.mapping.schema import load_mapping
-from kgrec.storage.artifacts import digest
+from kgrec.storage.files import digest
 
 Files = dict[str, Path]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from kgrec.errors import ArtifactError, CorruptArtifact
-from kgrec.storage.artifacts import digest, read_json, write_json
 from kgrec.storage.atomic import put_in_place, temporary_beside
+from kgrec.storage.files import digest, read_json, write_json
 
 RECORD = "import.json"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_encoder import WORDS, tiny
+from text_encoders import WORDS, tiny
 
 import kgrec
 from kgrec.encode.text import SentenceEncoder, TextConfig

@@ -1,14 +1,14 @@
-"""Results of an evaluation, made by hand, as metrics.json has them."""
+"""Hand-made results of a benchmark, as metrics.json has them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def figure(metric: str, value: float | None, *, bucket: str = "", k: int = 20) -> dict[str, Any]:
+def metric(name: str, value: float | None, *, bucket: str = "", k: int = 20) -> dict[str, Any]:
     low, high = (None, None) if value is None else (value - 0.01, value + 0.01)
     return {
-        "bucket": bucket, "metric": metric, "k": k, "value": value, "low": low, "high": high, "users": 90,
+        "bucket": bucket, "metric": name, "k": k, "value": value, "low": low, "high": high, "users": 90,
     }  # fmt: skip
 
 
@@ -16,21 +16,21 @@ def system(name: str, kind: str, ndcg: float | None, recall: float | None, **cha
     found = {
         "name": name,
         "kind": kind,
-        "about": f"about {name}",
+        "description": f"description of {name}",
         "options": "",
         "trials": 0,
-        "budget": None,
-        "seconds": {"learn": 2.0, "lists": 0.5},
-        "problem": None,
-        "figures": [figure("ndcg", ndcg), figure("recall", recall)],
-        "curve": [],
+        "cpu_budget": None,
+        "cpu_seconds": {"train": 2.0, "recommend": 0.5},
+        "error": None,
+        "metrics": [metric("ndcg", ndcg), metric("recall", recall)],
+        "learning_curve": [],
     }
     return found | changes
 
 
-def comparison(other: str, difference: float, higher: str, *, metric: str = "ndcg@20") -> dict[str, Any]:
+def comparison(other: str, difference: float, higher: str, *, on: str = "ndcg@20") -> dict[str, Any]:
     return {
-        "metric": metric, "model": "kgrec", "other": other, "difference": difference, "low": difference - 0.01,
+        "metric": on, "model": "kgrec", "other": other, "difference": difference, "low": difference - 0.01,
         "high": difference + 0.01, "effect": 0.2, "users": 90, "p": 0.01, "p_holm": 0.02 if higher else 0.6,
         "higher": higher,
     }  # fmt: skip
@@ -39,16 +39,16 @@ def comparison(other: str, difference: float, higher: str, *, metric: str = "ndc
 def results(*systems: dict[str, Any], **changes: Any) -> dict[str, Any]:
     found = {
         "kgrec": "0.1.0",
-        "made": "2026-11-24T22:00:00+00:00",
-        "seconds": 512.3,
+        "created": "2026-11-24T22:00:00+00:00",
+        "cpu_seconds": 512.3,
         "graph": "graph/",
         "data": {
             "items": 1682, "users": 943, "edges": 12345, "train": 70000, "valid": 7000, "test": 9000,
             "test_users": 900, "new_items": 0,
         },
-        "protocol": {"kind": "random", "share": 0.2, "sentence": "A fifth is held back at random."},
+        "protocol": {"kind": "random", "share": 0.2, "sentence": "A fifth is held out at random."},
         "k": [20],
-        "main": "ndcg@20",
+        "primary_metric": "ndcg@20",
         "level": 0.95,
         "resamples": 1000, "permutations": 10_000,
         "folds": 1,

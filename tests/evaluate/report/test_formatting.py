@@ -1,4 +1,4 @@
-"""Numbers as they are read: three or four digits that count, thousands apart, a dash for none."""
+"""Numbers as text: three or four significant digits, separators of thousands, a dash for a missing number."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The page says what the results say: no more, no less, and nothing of theirs becomes markup."""
+"""The report page states what the results hold, and never interprets their text as markup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from results import comparison, figure, results, system
+from results import comparison, metric, results, system
 
 import kgrec.evaluate.report.page
 from kgrec.errors import ConfigError
@@ -79,12 +79,12 @@ def full(name: str = "ease", label: str = "Alien") -> dict[str, Any]:
 
     def more(n: int) -> list[dict[str, Any]]:
         beyond = [
-            figure("coverage", 0.1 + n / 10),
-            figure("novelty", 5.0 + n),
-            figure("calibration of genre", 0.3),
+            metric("coverage", 0.1 + n / 10),
+            metric("novelty", 5.0 + n),
+            metric("calibration of genre", 0.3),
         ]
-        parts = [figure("recall", 0.2 + n / 10, bucket=bucket) for bucket in buckets]
-        return [*beyond, *parts, figure("ndcg", 0.5 - n / 10, k=10)]
+        parts = [metric("recall", 0.2 + n / 10, bucket=bucket) for bucket in buckets]
+        return [*beyond, *parts, metric("ndcg", 0.5 - n / 10, k=10)]
 
     curve = [
         {"stage": "select", "run": 1, "epoch": 1, "loss": 3.0, "recall": None},
@@ -92,17 +92,20 @@ def full(name: str = "ease", label: str = "Alien") -> dict[str, Any]:
         {"stage": "valid", "run": 1, "epoch": 2, "loss": None, "recall": 0.2},
         {"stage": "refit", "run": 2, "epoch": 1, "loss": 2.5, "recall": None},
     ]
-    ours, theirs = system("kgrec", "kgrec", 0.31, 0.41, curve=curve), system(name, "baseline", 0.28, 0.38)
+    ours, theirs = (
+        system("kgrec", "kgrec", 0.31, 0.41, learning_curve=curve),
+        system(name, "baseline", 0.28, 0.38),
+    )
     shuffled = system("kgrec with shuffled graph", "ablation", 0.25, 0.22)
     for n, one in enumerate((ours, theirs, shuffled)):
-        one["figures"] += more(n)
-    theirs |= {"options": "Ease(penalty=200)", "trials": 5, "budget": 60.0}
+        one["metrics"] += more(n)
+    theirs |= {"options": "Ease(penalty=200)", "trials": 5, "cpu_budget": 60.0}
     item = {"id": "i1", "label": label}
     examples = [
         {
             "user": "u1",
             "history": [item],
-            "taken": [{"id": "i2", "label": "Brazil"}],
+            "held_out": [{"id": "i2", "label": "Brazil"}],
             "lists": {
                 "kgrec": [
                     item | {"hit": True, "new": False},
@@ -115,15 +118,15 @@ def full(name: str = "ease", label: str = "Alien") -> dict[str, Any]:
     compared = [
         comparison(name, 0.03, "kgrec"),
         comparison("kgrec with shuffled graph", 0.06, "kgrec"),
-        comparison("kgrec with shuffled graph", 0.19, "kgrec", metric="recall@20"),
+        comparison("kgrec with shuffled graph", 0.19, "kgrec", on="recall@20"),
     ]
-    absent = system("user-knn", "baseline", None, None, figures=[], problem="It needs 40 GB: not run.")
+    failed = system("user-knn", "baseline", None, None, metrics=[], error="It needs 40 GB: not run.")
     data = results()["data"] | {"new_items": 336}
     return results(
         ours,
         theirs,
         shuffled,
-        absent,
+        failed,
         k=[10, 20],
         folds=5,
         data=data,
@@ -135,7 +138,7 @@ def full(name: str = "ease", label: str = "Alien") -> dict[str, Any]:
 def test_all_sections_stand_in_their_order():
     assert list(Parsed(page(full())).sections) == [
         "verdict", "accuracy", "comparisons", "knowledge", "new", "popularity", "history", "beyond", "trade-offs",
-        "training", "examples", "absent", "tuning", "glossary", "method",
+        "training", "examples", "failed", "tuning", "glossary", "method",
     ]  # fmt: skip
 
 
@@ -143,45 +146,43 @@ def test_sections_without_data_are_left_out():
     found = Parsed(page(results(system("kgrec", "kgrec", 0.3, 0.4))))
     assert list(found.sections) == ["verdict", "accuracy", "tuning", "glossary", "method"]
     assert found.said("verdict").startswith(
-        "Verdict On ndcg@20, kgrec reaches 0.3000 (0.2900 to 0.3100). No baseline ran."
+        "Verdict kgrec has ndcg@20 0.3000 (0.2900 to 0.3100). No baseline ran."
     )
 
 
-def test_what_was_asked_is_said():
+def test_data_and_task_are_described():
     text = " ".join(page(full()).split())
-    assert "A fifth is held back at random. 943 users, 1,682 items and 12,345 edges of the graph;" in text
-    assert "9,000 of 900 users test; 336 items are new, hidden in training." in text
-    assert "4 systems were asked for lists of 10 and 20, in 5 folds." in text
+    assert "A fifth is held out at random. The data has 943 users, 1,682 items and 12,345 edges." in text
+    assert "Training uses 70,000 interactions, tuning 7,000, and testing 9,000 of 900 users;" in text
+    assert (
+        "336 items are hidden in training. 4 systems recommended lists of 10 and 20 items, in 5 folds."
+        in text
+    )
 
 
 def test_the_winner_is_named_with_its_lead():
     said = Parsed(page(full())).said("verdict")
-    assert "The best baseline is ease with 0.2800 (0.2700 to 0.2900)." in said
-    assert "kgrec is better than the best baseline, beyond the noise." in said
-    assert "kgrec is better than ease by 0.0300 (0.0200 to 0.0400), 10.7% of its figure." in said
+    assert "The best baseline, ease, has 0.2800 (0.2700 to 0.2900)." in said
+    assert "kgrec is significantly better than the best baseline." in said
+    assert "kgrec is better than ease by 0.0300 (0.0200 to 0.0400), or 10.7%." in said
     assert "shuffled" not in said
 
 
-def test_inside_the_noise_nobody_wins():
+def test_without_a_significant_difference_nobody_wins():
     systems = system("kgrec", "kgrec", 0.31, 0.41), system("ease", "baseline", 0.305, 0.4)
     found = Parsed(page(results(*systems, comparisons=[comparison("ease", 0.005, "")])))
     said = found.said("verdict")
-    assert "The difference between the two is inside the noise: neither can be called better." in said
-    assert (
-        "The difference between kgrec and ease is inside the noise: 0.0050 (\N{MINUS SIGN}0.0050 to 0.0150)."
-        in said
-    )
-    assert not re.search(r"\bis (better|worse)\b", said)
-    assert found.row("ease")[1] == "inside the noise"
+    assert "The difference is not significant." in said
+    assert "kgrec and ease do not differ significantly: 0.0050 (\N{MINUS SIGN}0.0050 to 0.0150)." in said
+    assert not re.search(r"\bis (significantly )?(better|worse)\b", said)
+    assert found.row("ease")[1] == "not significant"
 
 
 def test_a_baseline_that_is_better_is_said_to_be():
     systems = system("kgrec", "kgrec", 0.25, 0.35), system("ease", "baseline", 0.3, 0.4)
     found = Parsed(page(results(*systems, comparisons=[comparison("ease", -0.05, "ease")])))
-    assert "kgrec is worse than the best baseline, beyond the noise." in found.said("verdict")
-    assert "kgrec is worse than ease by 0.0500 (0.0400 to 0.0600), 16.7% of its figure." in found.said(
-        "verdict"
-    )
+    assert "kgrec is significantly worse than the best baseline." in found.said("verdict")
+    assert "kgrec is worse than ease by 0.0500 (0.0400 to 0.0600), or 16.7%." in found.said("verdict")
     assert found.row("ease")[1] == "higher"
 
 
@@ -192,7 +193,7 @@ def test_a_comparison_that_was_not_made_is_no_win():
     assert not re.search(r"\bis (better|worse)\b", said)
 
 
-def test_comparisons_are_read_from_kgrec_whoever_stands_first():
+def test_comparisons_are_read_from_the_view_of_kgrec_in_either_order():
     row = comparison("kgrec", 0.05, "ease") | {"model": "ease"}
     systems = system("ease", "baseline", 0.3, 0.4), system("kgrec", "kgrec", 0.25, 0.35)
     said = Parsed(page(results(*systems, comparisons=[row]))).said("comparisons")
@@ -202,7 +203,7 @@ def test_comparisons_are_read_from_kgrec_whoever_stands_first():
     )
 
 
-def test_systems_stand_by_the_main_figure():
+def test_systems_are_sorted_by_the_primary_metric():
     systems = (
         system("b", "baseline", 0.2, 0.9),
         system("kgrec", "kgrec", 0.3, 0.1),
@@ -214,51 +215,51 @@ def test_systems_stand_by_the_main_figure():
     assert found.row("kgrec")[2] == "2.50"
 
 
-def test_a_shuffled_graph_is_put_in_words():
+def test_an_ablation_is_a_sentence():
     said = Parsed(page(full())).said("knowledge")
     assert (
-        "With each item's edges swapped for another's, recall@20 falls from 0.4100 to 0.2200, beyond the noise."
+        "With edges shuffled between items, recall@20 falls from 0.4100 to 0.2200, a significant difference."
         in said
     )
 
 
-def test_a_figure_that_is_nan_or_infinite_is_a_dash():
+def test_nan_and_infinity_are_a_dash():
     one = system("kgrec", "kgrec", 0.3, None)
-    one["figures"] += [figure("coverage", math.nan), figure("novelty", math.inf), figure("gini", 0.5)]
-    document = page(results(one, comparisons=[], seconds=math.nan))
+    one["metrics"] += [metric("coverage", math.nan), metric("novelty", math.inf), metric("gini", 0.5)]
+    document = page(results(one, comparisons=[], cpu_seconds=math.nan))
     found = Parsed(document)
     assert not re.search(r"\b(nan|inf|None|null)\b", document.partition("<body>")[2])
     assert "\N{EN DASH} CPU seconds" in document
     assert "coverage" not in found.said("beyond") and "gini" in found.said("beyond")
 
 
-def test_a_system_that_did_not_run_has_its_reason_and_no_row():
+def test_a_failed_system_has_its_error_and_no_row():
     found = Parsed(page(full()))
-    assert found.said("absent") == "Did not run user-knn: It needs 40 GB: not run."
+    assert found.said("failed") == "Systems that failed user-knn: It needs 40 GB: not run."
     assert "user-knn" not in [row[0] for row in found.rows]
 
 
 def test_a_page_without_any_system_that_ran():
-    absent = system("kgrec", "kgrec", None, None, figures=[], problem="No interactions.")
-    found = Parsed(page(results(absent)))
-    assert found.said("verdict") == "Verdict No system ran."
-    assert found.said("absent") == "Did not run kgrec: No interactions."
+    failed = system("kgrec", "kgrec", None, None, metrics=[], error="No interactions.")
+    found = Parsed(page(results(failed)))
+    assert found.said("verdict") == "Verdict All systems failed."
+    assert found.said("failed") == "Systems that failed kgrec: No interactions."
 
 
 def test_hits_and_new_items_are_marked():
     said = Parsed(page(full())).said("examples")
-    assert "History Alien Held back Brazil kgrec Alien taken Cube new ease" in said
+    assert "History Alien Held out Brazil kgrec Alien hit Cube new ease" in said
 
 
-def test_tuning_is_told():
+def test_tuning_is_a_table():
     found = Parsed(page(full()))
     row = [row for row in found.rows if row[0] == "ease"][-1]
-    assert row == ["ease", "about ease", "Ease(penalty=200)", "5", "60.0", "2.00", "0.50"]
+    assert row == ["ease", "description of ease", "Ease(penalty=200)", "5", "60.0", "2.00", "0.50"]
 
 
-def test_the_glossary_has_what_is_there():
+def test_the_glossary_has_the_metrics_of_the_results():
     said = Parsed(page(full())).said("glossary")
-    assert "calibration of genre How far the shares of each genre in the list" in said
+    assert "calibration of genre Kullback-Leibler divergence between the shares of each genre" in said
     assert "ndcg" in said and "serendipity" not in said
 
 
@@ -326,6 +327,9 @@ def test_a_name_in_any_script_is_drawn():
     assert f">{names[0]}</text>" in drawn and ">a b</text>" in drawn
 
 
-def test_a_training_log_without_figures_is_no_plot():
+def test_a_training_log_without_values_is_no_plot():
     curve = [{"stage": "select", "run": 1, "epoch": 1, "loss": None, "recall": None}]
-    assert "training" not in Parsed(page(results(system("kgrec", "kgrec", 0.3, 0.4, curve=curve)))).sections
+    assert (
+        "training"
+        not in Parsed(page(results(system("kgrec", "kgrec", 0.3, 0.4, learning_curve=curve)))).sections
+    )

@@ -1,0 +1,210 @@
+"""The tables of the report page.
+
+Enters: a `Record`. Leaves: `ReportTable`s of text. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kgrec.evaluate.report.formatting import NONE, count, interval, number, probability, seconds, signed
+from kgrec.evaluate.report.record import PlainValues, Record
+from kgrec.evaluate.report.wording import ACCURACY_TERMS, NOT_SIGNIFICANT, beyond
+
+#: buckets that tell new items from known ones
+NEW_AND_KNOWN_BUCKETS = ("among new items", "among known items", "items: new", "items: known")
+
+#: stages of a system, in the order in which it runs them
+_STAGES = ("tune", "train", "recommend")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text, with smaller text below it."""
+
+    text: str
+    small: str = ""
+    #: "best" for the best value of a column, "word" for text that is no number, or ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One system, with a cell per column."""
+
+    name: str
+    kind: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """Rows, and a heading per column; the first column has the names of the systems."""
+
+    head: list[str]
+    rows: list[ReportRow]
+
+
+def overview(record: Record) -> ReportTable:
+    """Accuracy of all systems, the best first, and whether each differs significantly from kgrec, or else the first."""
+    assert record.subject is not None
+    subject = record.subject["name"]
+    metrics = record.metrics(ACCURACY_TERMS, record.k)
+    names = [
+        f"{metric}@{record.k}" for metric in _first(metrics, record.metric_and_k(record.primary_metric)[0])
+    ]
+    rows = [
+        ReportRow(
+            system["name"],
+            system["kind"],
+            [
+                Cell(_standing(record, subject, system["name"]), mark="word"),
+                Cell(seconds(record.seconds(system))),
+                *_metric_cells(record, system, [(name, "") for name in names]),
+            ],
+        )
+        for system in record.ran
+    ]
+    return ReportTable(["system", f"against {subject}", "CPU seconds", *names], rows)
+
+
+def accuracy(record: Record, k: int) -> ReportTable:
+    """Accuracy of all systems for another length of lists."""
+    columns = [(f"{metric}@{k}", "") for metric in record.metrics(ACCURACY_TERMS, k)]
+    return _metric_table(record, record.ran, columns, [name for name, _ in columns])
+
+
+def comparisons(record: Record, metric: str) -> ReportTable:
+    """kgrec, or else the first system, against each other system on one metric."""
+    subject = record.subject
+    assert subject is not None
+    name = subject["name"]
+    head = [
+        f"{name} minus",
+        f"difference of {metric}",
+        f"{record.results['level']:.0%} interval",
+        "effect",
+        "p, Holm",
+        "higher",
+    ]
+    rows = []
+    for system in record.ran:
+        found = record.comparison(metric, name, system["name"])
+        if found is not None and system["name"] != name:
+            cells = [
+                Cell(signed(found.difference)),
+                Cell(interval(found.low, found.high) or NONE),
+                Cell(signed(found.effect)),
+                Cell(probability(found.p_holm)),
+                Cell(found.higher or NOT_SIGNIFICANT, mark="word"),
+            ]
+            rows.append(ReportRow(system["name"], system["kind"], cells))
+    return ReportTable(head, rows)
+
+
+def ablations(record: Record) -> ReportTable | None:
+    """kgrec, and kgrec without some source; None without ablations."""
+    systems = [s for s in record.ran if s["kind"] in ("kgrec", "ablation")]
+    if not any(s["kind"] == "ablation" for s in systems):
+        return None
+    recall = f"recall@{record.k}"
+    places = [(record.primary_metric, ""), (recall, "")]
+    places += [(recall, bucket) for bucket in NEW_AND_KNOWN_BUCKETS if record.has("recall", record.k, bucket)]
+    return _metric_table(record, systems, places, [f"{name} {bucket}".strip() for name, bucket in places])
+
+
+def new_and_known(record: Record) -> ReportTable | None:
+    """The primary metric and recall for new and for known items; None without new items."""
+    recall = f"recall@{record.k}"
+    buckets = [bucket for bucket in NEW_AND_KNOWN_BUCKETS if record.has("recall", record.k, bucket)]
+    if not any(bucket.endswith(("new items", ": new")) for bucket in buckets):
+        return None
+    places = [
+        (name, bucket)
+        for bucket in buckets
+        for name in dict.fromkeys(
+            (record.primary_metric, recall) if bucket.startswith("among ") else (recall,)
+        )
+        if record.has(*record.metric_and_k(name), bucket)
+    ]
+    return _metric_table(record, record.ran, places, [f"{name} {bucket}" for name, bucket in places])
+
+
+def buckets(record: Record, names: Sequence[str]) -> ReportTable:
+    """Recall of all systems in some buckets."""
+    recall = f"recall@{record.k}"
+    return _metric_table(record, record.ran, [(recall, name) for name in names], [*names])
+
+
+def beyond_accuracy(record: Record) -> ReportTable | None:
+    """Metrics of lists beyond accuracy; None if there are none."""
+    metrics = beyond(record)
+    if not metrics:
+        return None
+    rows = [
+        ReportRow(s["name"], s["kind"], [Cell(number(record.value(s["name"], m, record.k))) for m in metrics])
+        for s in record.ran
+    ]
+    return ReportTable(["system", *(metric.replace("_", " ") for metric in metrics)], rows)
+
+
+def tuning(record: Record) -> ReportTable:
+    """What each system is, its options, how they were searched, and its CPU seconds."""
+    used = {stage for system in record.ran for stage in system["cpu_seconds"]}
+    stages = [stage for stage in _STAGES if stage in used]
+    rows = [
+        ReportRow(
+            system["name"],
+            system["kind"],
+            [
+                Cell(system["description"] or NONE, mark="word"),
+                Cell(system["options"] or NONE, mark="word"),
+                Cell(count(system["trials"] or None)),
+                Cell(seconds(system["cpu_budget"] or None)),
+                *(Cell(seconds(system["cpu_seconds"].get(stage))) for stage in stages),
+            ],
+        )
+        for system in record.ran
+    ]
+    head = ["system", "description", "options", "trials", "budget, s", *(f"{stage}, s" for stage in stages)]
+    return ReportTable(head, rows)
+
+
+def _metric_table(
+    record: Record, systems: Sequence[PlainValues], places: Sequence[tuple[str, str]], head: list[str]
+) -> ReportTable:
+    rows = [ReportRow(s["name"], s["kind"], list(_metric_cells(record, s, places))) for s in systems]
+    return ReportTable(["system", *head], rows)
+
+
+def _metric_cells(record: Record, system: PlainValues, places: Sequence[tuple[str, str]]) -> Iterator[Cell]:
+    for name, bucket in places:
+        values = record.metric_values(system["name"], *record.metric_and_k(name), bucket)
+        best = _best(record, name, bucket) if values["value"] is not None else None
+        mark = (
+            "best"
+            if best is not None and record.value(system["name"], *record.metric_and_k(name), bucket) == best
+            else ""
+        )
+        yield Cell(number(values["value"]), interval(values["low"], values["high"]), mark)
+
+
+def _best(record: Record, name: str, bucket: str) -> float | None:
+    """The highest value of all systems."""
+    values = [record.value(system["name"], *record.metric_and_k(name), bucket) for system in record.ran]
+    return max((value for value in values if value is not None), default=None)
+
+
+def _standing(record: Record, subject: str, system: str) -> str:
+    """Whether a system is significantly higher or lower than the subject on the primary metric."""
+    found = record.comparison(record.primary_metric, subject, system) if system != subject else None
+    if found is None:
+        return NONE
+    if not found.higher:
+        return NOT_SIGNIFICANT
+    return "higher" if found.higher == system else "lower"
+
+
+def _first(metrics: Sequence[str], first: str) -> list[str]:
+    return [first, *(metric for metric in metrics if metric != first)]

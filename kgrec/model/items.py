@@ -1,0 +1,115 @@
+"""The items of a model: names, labels, vectors, state.
+
+Enters: what training or an addition says of items. Leaves: rows of items, and another store. Nothing is written.
+
+Columns stand in a base, which may be mapped from disk, and a delta, so an addition costs what it adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from kgrec.encode.user_encoder import units
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.storage.segments import Rows
+
+
+@dataclass(frozen=True)
+class ItemStore:
+    """Items, one row each, in the order of `ids`: those of the training first, then added ones in their order."""
+
+    ids: Vocabulary
+    #: "" where there is none; shape (n_items,), object
+    labels: Rows[np.ndarray]
+    #: id of each item in the graph; shape (n_items,), int64
+    entities: Rows[np.ndarray]
+    #: unit length; shape (n_items, dim), float32
+    vectors: Rows[np.ndarray]
+    #: length of each vector before it was made a unit; shape (n_items,), float32
+    lengths: Rows[np.ndarray]
+    #: whether training knew the item; shape (n_items,), bool
+    trained: Rows[np.ndarray]
+    #: rows of items that are no longer recommended: they stay for the histories that hold them; increasing, int64
+    removed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    #: other names of items, which `same_as` merged away -> row
+    aliases: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def offered(self) -> np.ndarray | None:
+        """Rows of the items that may be recommended, increasing; None for all."""
+        return np.delete(np.arange(len(self)), self.removed) if len(self.removed) else None
+
+    @cached_property
+    def n_trained(self) -> int:
+        """How many items training knew."""
+        return int(
+            np.count_nonzero(self.trained.base) if not len(self.trained.at) else self.trained.whole.sum()
+        )
+
+    def rows(self, names: list[str]) -> np.ndarray:
+        """Row of each item, also by a name that was merged away; -1 where it is unknown; shape (len(names),), int64."""
+        rows = self.ids.ids(names)
+        for at in np.flatnonzero(rows < 0).tolist() if self.aliases else ():
+            rows[at] = self.aliases.get(names[at], -1)
+        return rows
+
+    def label(self, row: int) -> str:
+        """Label of an item, "" if it has none."""
+        return str(self.labels[row])
+
+    def without(self, rows: np.ndarray) -> ItemStore:
+        """With these items no longer recommended."""
+        return replace(self, removed=np.union1d(self.removed, rows))
+
+    def with_vectors(self, at: np.ndarray, raw: np.ndarray) -> ItemStore:
+        """With other vectors of known items.
+
+        Args:
+            at: their rows; shape (n,).
+            raw: before normalisation; shape (n, dim).
+        """
+        vectors, lengths = units(raw)
+        return replace(
+            self,
+            vectors=self.vectors.with_rows(at, vectors),
+            lengths=self.lengths.with_rows(at, lengths),
+        )
+
+    def with_items(
+        self,
+        at: np.ndarray,
+        names: list[str],
+        labels: list[str],
+        entities: np.ndarray,
+        raw: np.ndarray,
+    ) -> ItemStore:
+        """With items in some rows, offered again if they were removed.
+
+        Args:
+            at: rows; those that are appended follow the last one without a gap, in their order; shape (n,).
+            names: of the appended ones.
+            labels: n of them.
+            entities: ids in the graph; shape (n,).
+            raw: vectors before normalisation; shape (n, dim).
+        """
+        appended = at[at >= len(self)]
+        return replace(
+            self.with_vectors(at, raw),
+            ids=self.ids.extended(names),
+            labels=self.labels.with_rows(at, np.array(labels, dtype=object)),
+            entities=self.entities.with_rows(at, entities),
+            trained=self.trained.with_rows(appended, np.zeros(len(appended), bool)),
+            removed=np.setdiff1d(self.removed, at),
+        )
+
+    def merged(self) -> ItemStore:
+        """The same items, all in the base."""
+        columns = ("labels", "entities", "vectors", "lengths", "trained")
+        merged = {name: getattr(self, name).merged() for name in columns}
+        return replace(self, ids=Vocabulary(self.ids.labels), **merged)

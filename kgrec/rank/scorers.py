@@ -1,0 +1,269 @@
+r"""Scorers: how well items fit users, each by one kind of evidence.
+
+Enters: histories, and rows of items. Leaves: scores, and the share of each history item in one. Nothing is written.
+
+.. math::
+    \mathrm{embedding} = u \cdot z_i \qquad
+    \mathrm{graph} = \cos\Big(\sum_j h_j a_j,\, a_i\Big) \qquad
+    \mathrm{text} = \cos\Big(\sum_j h_j t_j,\, t_i\Big) \qquad
+    \mathrm{co\_occurrence} = \sum_j \frac{C_{ij}}{\sqrt{|H(u)|}}
+    \qquad j \in H(u)
+
+`z` are the embeddings, `a` the weighted neighbours in the graph as one sparse vector, `t` the text vectors, `C` the weights of
+:mod:`kgrec.rank.slim`, `h` what an item counts for in a history. Each score is a sum over the history, so it can be explained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.encode.featurizer import Featurizer, ItemFeatures
+from kgrec.storage.segments import Rows
+
+
+@dataclass(frozen=True)
+class UserProfiles:
+    """Users as scorers read them."""
+
+    #: below 0 what is disliked; shape (n_users, n_items), float32
+    histories: sp.csr_matrix
+    #: what each item counts for in a history; shape (n_items,), float32
+    history_weight: np.ndarray | Rows[np.ndarray]
+
+    def __getitem__(self, users: slice) -> UserProfiles:
+        """Some of the users."""
+        return UserProfiles(self.histories[users], self.history_weight)
+
+    @cached_property
+    def weighted(self) -> sp.csr_matrix:
+        """The histories with what each item counts for; shape (n_users, n_items), float32."""
+        histories = self.histories
+        data = (histories.data * self.history_weight[histories.indices]).astype(np.float32)
+        return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Items that each user likes, old ones counted for what they weigh, at least 1; shape (n_users,)."""
+        return np.maximum(np.asarray(self.histories.maximum(0).sum(axis=1)).ravel(), 1)
+
+
+class Scorer(Protocol):
+    """One kind of evidence. A scorer is immutable; `with_rows` gives another one."""
+
+    def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
+        """Scores of all `items`, given as rows, for all users; shape (n_users, len(items)), float32."""
+
+    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+        """The share of each history item in the score of one item for one user; they sum to the score; shape (nnz,)."""
+
+    def with_rows(self, at: np.ndarray, rows: Any) -> Scorer:
+        """With other or more items.
+
+        Args:
+            at: their rows; those that are appended follow the last one without a gap; shape (n,), int64.
+            rows: what the scorer keeps of them, n rows.
+        """
+
+    def merged(self) -> Scorer:
+        """The same with all rows in the base."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Plain arrays by name, which `scorers_of_arrays` reads."""
+
+
+@dataclass(frozen=True)
+class GraphScorer:
+    """Cosine of the neighbours in the graph of a history and of an item."""
+
+    #: unit rows, or zero; shape (n_items, n_columns), float32
+    neighbors: Rows[sp.csr_matrix]
+    #: `Featurizer.codes` of the relation and node of each column, increasing; shape (n_columns,), int64
+    columns: np.ndarray
+
+    def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
+        """See `Scorer`."""
+        profiles = unit_rows(_summed(users.weighted, self.neighbors))
+        return np.asarray((profiles @ self.neighbors[items].T).toarray(), np.float32)
+
+    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+        """See `Scorer`."""
+        weight, history = user.weighted.data, self.neighbors[user.histories.indices]
+        length = _length(sp.csr_matrix(weight[None]) @ history)
+        shares: np.ndarray = (
+            weight * (history @ self.neighbors[np.array([item])].T).toarray().ravel() / length
+        )
+        return shares
+
+    def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> GraphScorer:
+        """See `Scorer`; `rows` as `rows_of` gives them."""
+        return replace(self, neighbors=self.neighbors.with_rows(at, rows))
+
+    def rows_of(self, features: ItemFeatures, featurizer: Featurizer) -> sp.csr_matrix:
+        """Unit rows of items with these features; shape (len(features), n_columns). Neighbours of no known item are left out."""
+        codes = featurizer.codes(features.relation, features.entity)
+        place = np.searchsorted(self.columns, codes)
+        there = np.flatnonzero(place < len(self.columns))
+        there = there[self.columns[place[there]] == codes[there]]
+        ones = np.ones(len(there), np.float32)
+        moved = sp.csr_matrix((ones, (there, place[there])), (len(codes), len(self.columns)))
+        return unit_rows((features.neighbors @ moved).tocsr())
+
+    def merged(self) -> GraphScorer:
+        """See `Scorer`."""
+        return replace(self, neighbors=self.neighbors.merged())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Scorer`."""
+        return {"columns": self.columns, **_arrays_of("graph", self.neighbors.whole)}
+
+
+@dataclass(frozen=True)
+class TextScorer:
+    """Cosine of the texts and vectors of a history and of an item."""
+
+    #: unit rows, or zero; shape (n_items, dense_dim), float16
+    vectors: Rows[np.ndarray]
+
+    def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
+        """See `Scorer`."""
+        profiles = _summed(users.weighted, self.vectors)
+        lengths = np.maximum(np.linalg.norm(profiles, axis=1, keepdims=True), 1e-12)
+        return np.asarray((profiles / lengths) @ self.vectors[items].astype(np.float32).T, np.float32)
+
+    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+        """See `Scorer`."""
+        weight = user.weighted.data
+        history = self.vectors[user.histories.indices].astype(np.float32)
+        length = max(float(np.linalg.norm(weight @ history)), 1e-12)
+        shares: np.ndarray = weight * (history @ self.vectors[item].astype(np.float32)) / length
+        return shares
+
+    def with_rows(self, at: np.ndarray, rows: np.ndarray) -> TextScorer:
+        """See `Scorer`; `rows` are unit or zero, shape (n, dense_dim)."""
+        return TextScorer(self.vectors.with_rows(at, rows.astype(np.float16)))
+
+    def merged(self) -> TextScorer:
+        """See `Scorer`."""
+        return TextScorer(self.vectors.merged())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Scorer`."""
+        return {"text": self.vectors.whole}
+
+
+@dataclass(frozen=True)
+class CoOccurrenceScorer:
+    """How often an item is in a history with the items of this one, each other one taken into account."""
+
+    #: weight of each history item for an item; shape (n_items, at most n_items), float32
+    weights: Rows[sp.csr_matrix]
+
+    def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
+        """See `Scorer`."""
+        weights = widened(self.weights[items], users.histories.shape[1])
+        return np.asarray(
+            (sp.diags(1 / np.sqrt(users.lengths)) @ users.histories @ weights.T).toarray(), np.float32
+        )
+
+    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+        """See `Scorer`."""
+        history = user.histories
+        weights = widened(self.weights[np.array([item])], history.shape[1]).toarray().ravel()
+        shares: np.ndarray = history.data * weights[history.indices] / np.sqrt(user.lengths)
+        return shares
+
+    def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> CoOccurrenceScorer:
+        """See `Scorer`; `rows` name items that are there already, shape (n, at most n_items)."""
+        return CoOccurrenceScorer(self.weights.with_rows(at, widened(rows, self.weights.shape[1])))
+
+    def merged(self) -> CoOccurrenceScorer:
+        """See `Scorer`."""
+        whole = self.weights.whole
+        return CoOccurrenceScorer(Rows.of(widened(whole, whole.shape[0])))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Scorer`."""
+        return _arrays_of("co_occurrence", self.weights.whole)
+
+
+def content_scorers(features: ItemFeatures, featurizer: Featurizer) -> dict[str, Scorer]:
+    """The scorers that need no interactions, by name."""
+    columns = featurizer.codes(features.relation, features.entity)
+    return {
+        "graph": GraphScorer(Rows.of(unit_rows(features.neighbors)), columns),
+        "text": TextScorer(Rows.of(features.dense.astype(np.float16))),
+    }
+
+
+def scorers_of_arrays(arrays: Mapping[str, np.ndarray], n_items: int) -> dict[str, Scorer]:
+    """Read what the `arrays` of all scorers gave.
+
+    Raises:
+        ValueError: Arrays are missing, or do not fit each other.
+    """
+    missing = [name for name in ("columns", "text") if name not in arrays]
+    if missing:
+        raise ValueError(f"has no array '{missing[0]}'")
+    if len(arrays["text"]) != n_items:
+        raise ValueError(f"is not of {n_items:,} items")
+    columns = arrays["columns"]
+    return {
+        "graph": GraphScorer(Rows.of(_csr(arrays, "graph", (n_items, len(columns)))), columns),
+        "text": TextScorer(Rows.of(arrays["text"])),
+        "co_occurrence": CoOccurrenceScorer(Rows.of(_csr(arrays, "co_occurrence", (n_items, n_items)))),
+    }
+
+
+def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Rows made unit length; a zero row stays zero."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    unit: sp.csr_matrix = (sp.diags(1 / np.maximum(lengths, 1e-12)) @ matrix).tocsr().astype(np.float32)
+    return unit
+
+
+def widened(matrix: sp.csr_matrix, n_columns: int) -> sp.csr_matrix:
+    """The same rows with more columns, which are empty."""
+    return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], n_columns))
+
+
+def _summed(weighted: sp.csr_matrix, rows: Rows[Any]) -> Any:
+    """For each user the weighted sum of the rows of the history."""
+    if sp.issparse(rows.base) and not len(rows.at):
+        base: Any = rows.base
+        return weighted @ base
+    # of a dense array the rows of the histories alone: as float32 it would take twice the memory
+    taken, place = np.unique(weighted.indices, return_inverse=True)
+    local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(taken)))
+    some: Any = rows[taken]
+    return local @ some.astype(np.float32)
+
+
+def _length(row: Any) -> float:
+    return max(float(np.sqrt(row.multiply(row).sum())), 1e-12)
+
+
+def _arrays_of(name: str, matrix: sp.csr_matrix) -> dict[str, np.ndarray]:
+    return {
+        f"{name}.data": matrix.data,
+        f"{name}.indices": matrix.indices.astype(np.int32),
+        f"{name}.indptr": matrix.indptr.astype(np.int64),
+    }
+
+
+def _csr(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, int]) -> sp.csr_matrix:
+    missing = [part for part in ("data", "indices", "indptr") if f"{name}.{part}" not in arrays]
+    if missing:
+        raise ValueError(f"has no array '{name}.{missing[0]}'")
+    data, indices, indptr = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    fits = len(indptr) == shape[0] + 1 and indptr[0] == 0 and indptr[-1] == len(data) == len(indices)
+    if not fits or (np.diff(indptr) < 0).any():
+        raise ValueError(f"has rows of '{name}' that do not fit")
+    if len(indices) and (indices.min() < 0 or indices.max() >= shape[1]):
+        raise ValueError(f"has columns of '{name}' that do not fit")
+    return sp.csr_matrix((data, indices, indptr), shape)

@@ -1,0 +1,104 @@
+"""An index whose items change: a vector index over a base, and a delta of rows that is compared exactly.
+
+Enters: an index, then vectors of items that changed or came later. Leaves: the best rows and their scores. Nothing is written
+until the delta is merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgrec.retrieve.recall import Built
+from kgrec.retrieve.vector_index import VectorIndex
+from kgrec.storage.segments import Rows
+
+
+@dataclass(frozen=True)
+class SegmentedIndex:
+    """The items of a model, to be searched by inner product."""
+
+    #: over the base of the vectors
+    base: VectorIndex
+    #: the vectors of all items; shape (n_items, dim)
+    vectors: Rows[np.ndarray]
+
+    @classmethod
+    def of(cls, index: VectorIndex, vectors: np.ndarray) -> SegmentedIndex:
+        """An index of `vectors` without a delta."""
+        return cls(index, Rows.of(vectors))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def built(self) -> Built:
+        """The kind of the base's index, and what was measured when it was built."""
+        return self.base.built
+
+    def with_threads(self, count: int | None) -> SegmentedIndex:
+        """The same index, searched with another number of threads; as `IndexConfig.threads`."""
+        return SegmentedIndex(self.base.with_threads(count), self.vectors)
+
+    def with_vectors(self, vectors: Rows[np.ndarray]) -> SegmentedIndex:
+        """With a delta; `vectors` has the same base."""
+        assert vectors.base is self.vectors.base
+        return SegmentedIndex(self.base, vectors)
+
+    def search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        exclude: Sequence[np.ndarray] | None = None,
+        only: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best `k` rows of each query, best first; equal scores in the order of the rows.
+
+        Args:
+            queries: shape (n_queries, dim), float32.
+            k: How many; where fewer rows are allowed, the rest is -1.
+            exclude: For each query, rows that may not be returned.
+            only: The rows that may be returned to any query; None: all.
+
+        Returns:
+            rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
+        """
+        if not len(self.vectors.at):
+            return self.base.search(queries, k, exclude=exclude, only=only)
+        both = (self._in_base(queries, k, exclude, only), self._in_delta(queries, exclude, only))
+        rows, scores = (np.concatenate(part, axis=1) for part in zip(*both, strict=True))
+        order = np.lexsort((rows, -scores), axis=1)[:, :k]
+        return np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)
+
+    def _in_base(
+        self, queries: np.ndarray, k: int, exclude: Sequence[np.ndarray] | None, only: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best rows of the base, those apart of which the delta has another vector."""
+        n_base = len(self.base)
+        changed = self.vectors.at[self.vectors.at < n_base]
+        if only is not None:
+            only = np.setdiff1d(only[only < n_base], changed)
+            changed = changed[:0]
+        if exclude is not None:
+            exclude = [np.concatenate([rows[rows < n_base], changed]) for rows in exclude]
+        elif len(changed):
+            exclude = [changed] * len(queries)
+        return self.base.search(queries, k, exclude=exclude, only=only)
+
+    def _in_delta(
+        self, queries: np.ndarray, exclude: Sequence[np.ndarray] | None, only: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """All rows of the delta, -1 and -inf where a query may not get one."""
+        at = self.vectors.at
+        scores = np.asarray(queries, np.float32) @ self.vectors.delta.T
+        allowed = np.ones(scores.shape, bool)
+        if only is not None:
+            allowed &= np.isin(at, only)
+        for query, rows in enumerate(exclude or ()):
+            later = rows[rows >= at[0]]
+            if len(later):
+                allowed[query] &= ~np.isin(at, later)
+        return np.where(allowed, at, -1), np.where(allowed, scores, np.float32(-np.inf))

@@ -1,0 +1,177 @@
+"""Embeddings of items and users, into a file or as a stream of Arrow tables.
+
+Enters: a model folder or a `Recommender`, and which embeddings. Leaves: tables with columns id, type and vector, items before
+users. Writes a Parquet or JSONL file; or a .npy file, and beside it the ids of its rows in .ids.parquet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.lib.format import write_array_header_1_0
+
+from kgrec.errors import ConfigError
+from kgrec.recommend.queries import Queries
+from kgrec.recommend.recommender import Recommender
+from kgrec.serve.options import BatchOptions, RunWatcher
+from kgrec.serve.requests import all_users
+from kgrec.serve.result_files import check_result, metadata_of, result_file, whole_file
+from kgrec.serve.run import ModelSource, for_stream, opened, stored_version, tables, without_numbers
+
+EmbeddedType = Literal["item", "user"]
+SUFFIXES = (".parquet", ".jsonl", ".npy")
+
+
+@dataclass(frozen=True)
+class EmbeddingSummary:
+    """What `write_embeddings` wrote."""
+
+    output: Path
+    count: int
+    dim: int
+
+
+def write_embeddings(
+    model: ModelSource,
+    output: str | Path,
+    types: Sequence[EmbeddedType] = ("item",),
+    *,
+    options: BatchOptions | None = None,
+    watcher: RunWatcher | None = None,
+) -> EmbeddingSummary:
+    """Write the embeddings of all items, of all users, or of both.
+
+    Args:
+        model: A model folder, or a recommender.
+        output: A file that ends in .parquet or .jsonl; or in .npy, for an array of shape (n, dim), float32, beside which
+            `NAME.ids.parquet` has id and type of each row.
+        types: "item", "user", or both.
+        options: Parts, executor and workers.
+        watcher: Receives progress.
+
+    Raises:
+        ConfigError: A type is unknown, or as `write_recommendations`.
+        ArtifactError: The file cannot be written.
+        UnknownId: The model has no users.
+        WorkerError: A worker process died.
+    """
+    output, watcher = Path(output), watcher or RunWatcher()
+    if output.suffix == ".csv":
+        raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet, .jsonl or .npy.")
+    check_result(output, SUFFIXES)
+    recommender = opened(model)
+    count, dim = _count(recommender, types), recommender.model.items.vectors.shape[1]
+    computed = stream_embeddings(recommender, types, options=options)
+    reported = _reported(computed, count, watcher.progress)
+    metadata = metadata_of(stored_version(recommender), datetime.now(UTC))
+    write = _write_array if output.suffix == ".npy" else _write_tables
+    write(output, reported, (count, dim), metadata)
+    return EmbeddingSummary(output, count, dim)
+
+
+def stream_embeddings(
+    model: ModelSource,
+    types: Sequence[EmbeddedType] = ("item",),
+    *,
+    options: BatchOptions | None = None,
+) -> Iterator[pa.Table]:
+    """Embeddings, one Arrow table per part of items or users.
+
+    Args:
+        model: A model folder, or a recommender.
+        types: "item", "user", or both.
+        options: Parts, executor and workers.
+
+    Returns:
+        Tables with columns id, type ("item" or "user") and vector (a list of fixed size, float32, unit length).
+
+    Raises:
+        KgrecError: As `write_embeddings`.
+    """
+    options, recommender = for_stream(options), opened(model)
+    parts = list(_parts(recommender, types, options.batch))
+    return without_numbers(tables(recommender, embeddings_of, parts, options.new_executor()))
+
+
+def embeddings_of(queries: Queries, part: tuple[EmbeddedType, int, int]) -> pa.Table:
+    """Embeddings of one type, from a row of the model up to another."""
+    kind, start, stop = part
+    model, rows = queries.model, slice(start, stop)
+    known = model.items.ids if kind == "item" else model.users
+    vectors = (
+        model.items.vectors[rows]
+        if kind == "item"
+        else model.user_vectors(model.histories.take(np.arange(start, min(stop, len(known)))))
+    )
+    ids = known.labels.slice(start, len(vectors))
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
+    vector = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    return pa.table({"id": ids, "type": pa.repeat(kind, len(ids)), "vector": vector})
+
+
+def _parts(
+    recommender: Recommender, types: Sequence[EmbeddedType], size: int
+) -> Iterator[tuple[EmbeddedType, int, int]]:
+    for kind in types:
+        for start in range(0, _count(recommender, [kind]), size):
+            yield kind, start, start + size
+
+
+def _count(recommender: Recommender, types: Sequence[EmbeddedType]) -> int:
+    unknown = [kind for kind in types if kind not in ("item", "user")]
+    if unknown:
+        raise ConfigError(
+            f"There are no embeddings of type '{unknown[0]}'.", "Choose 'item', 'user' or both."
+        )
+    counts = {"item": len(recommender.model.items)}
+    if "user" in types:
+        counts["user"] = len(all_users(recommender, "Leave out users, for the embeddings of items alone."))
+    return sum(counts[kind] for kind in types)
+
+
+def _reported(
+    computed: Iterator[pa.Table], total: int, progress: Callable[[str, int, int], None]
+) -> Iterator[pa.Table]:
+    """The tables; progress is reported after each."""
+    done = 0
+    for table in computed:
+        yield table
+        progress("writing vectors", done := done + len(table), total)
+
+
+def _write_tables(
+    output: Path, computed: Iterator[pa.Table], _: tuple[int, int], metadata: dict[str, str]
+) -> None:
+    with result_file(output, metadata) as file:
+        for table in computed:
+            file.write(table)
+
+
+def _write_array(
+    output: Path, computed: Iterator[pa.Table], shape: tuple[int, int], metadata: dict[str, str]
+) -> None:
+    # The ids are renamed first: a reader that finds the vectors finds them too.
+    with (
+        whole_file(output) as place,
+        place.open("wb") as stream,
+        result_file(output.with_suffix(".ids.parquet"), metadata) as ids,
+    ):
+        _write_header(stream, shape)
+        for table in computed:
+            ids.write(table.drop(["vector"]))
+            stream.write(_values(table).tobytes())
+
+
+def _values(table: pa.Table) -> np.ndarray:
+    """Numbers of all vectors, one after the other; shape (rows * dim,), float32."""
+    return np.asarray(table["vector"].combine_chunks().flatten(), np.float32)
+
+
+def _write_header(stream: Any, shape: tuple[int, int]) -> None:
+    write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})

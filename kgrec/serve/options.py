@@ -1,0 +1,96 @@
+"""Options of a batch run, its callbacks, and its summary.
+
+Enters: plain values. Leaves: the same, checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kgrec.errors import ConfigError
+from kgrec.parallel import Executor, executor_for
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a batch run is divided and computed. Executor, workers and resume do not change its results.
+
+    Raises:
+        ConfigError: A value is out of range, or options do not go together.
+    """
+
+    batch: int = 4096
+    """Names per part: a row group of Parquet, and the unit that is kept for `resume`."""
+    executor: str | None = None
+    """"local" (this process) or "processes"; None: local for one worker, processes for more."""
+    workers: int = 1
+    """Number of processes; each loads the model from its folder and uses one thread."""
+    resume: bool = False
+    """Continue with the finished parts of an interrupted run that wrote to the same file."""
+    shard: int | None = None
+    """Which of the shards this run writes, from 0: the names at positions shard, shard + shards, ..."""
+    shards: int | None = None
+    """Number of runs that divide the names among them; each writes a file of its own."""
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"batch is {self.batch}.", "It must be 1 or more.")
+        self.new_executor()
+        if (self.shards is None) != (self.shard is None):
+            raise ConfigError(
+                "shards and shard belong together.", "Give the number of shards, and which one this is."
+            )
+        if self.shards is not None and self.shards < 1:
+            raise ConfigError(f"shards is {self.shards}.", "It must be 1 or more.")
+        if self.shards is not None and not 0 <= (self.shard or 0) < self.shards:
+            raise ConfigError(
+                f"There is no shard {self.shard} of {self.shards}.", f"Give 0 to {self.shards - 1}."
+            )
+
+    def new_executor(self) -> Executor:
+        """The executor of this name, with so many workers."""
+        return executor_for(self.executor, self.workers)
+
+    def file(self, output: Path) -> Path:
+        """`output`, or with shards `NAME-00003-of-00016.SUFFIX`."""
+        if self.shards is None:
+            return output
+        return output.with_name(f"{output.stem}-{self.shard:05}-of-{self.shards:05}{output.suffix}")
+
+
+def _ignore(*_: object) -> None:
+    """A callback that does nothing."""
+
+
+@dataclass(frozen=True)
+class RunWatcher:
+    """Callbacks of a batch run."""
+
+    #: called with the name of the step, the number of finished names, and their total
+    progress: Callable[[str, int, int], None] = _ignore
+    #: called with a remark, such as which ids were skipped
+    note: Callable[[str], None] = _ignore
+    #: called with a warning, such as where the finished parts of an interrupted run are
+    warn: Callable[[str], None] = _ignore
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a batch run wrote."""
+
+    output: Path
+    #: plural noun of the names: "users", "items" or "texts"
+    noun: str
+    #: names that lists were computed for
+    queries: int
+    rows: int
+    #: names with at least one row
+    lists: int
+    #: names whose lists an interrupted run had computed
+    resumed: int
+    #: wall-clock time
+    seconds: float
+    #: plural noun -> ids that were skipped, since the model does not know them
+    skipped: dict[str, list[str]] = field(default_factory=dict)

@@ -1,0 +1,165 @@
+"""A request: what it refuses, its JSON, and the rows of a model that it leaves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kgrec
+from kgrec.errors import ConfigError, UnknownId
+from kgrec.recommend.request import Request, merged
+
+DEFAULTS = {
+    "k": 10,
+    "candidates": None,
+    "deny": None,
+    "where": None,
+    "min_score": None,
+    "exclude_seen": True,
+    "new_item_boost": 0.0,
+    "on_unknown": "raise",
+}
+
+
+def test_the_defaults():
+    assert Request().to_dict() == DEFAULTS
+    assert Request.from_dict({}) == Request()
+
+
+@pytest.mark.parametrize(
+    ("values", "problem", "remedy"),
+    [
+        ({"k": 0}, "k is 0.", "It must be a whole number, 1 or more."),
+        ({"k": "5"}, "k is '5'.", "It must be a whole number, 1 or more."),
+        ({"k": 2.5}, "k is 2.5.", "It must be a whole number, 1 or more."),
+        ({"k": True}, "k is True.", "It must be a whole number, 1 or more."),
+        ({"candidates": 3}, "candidates is 3.", "Give a list of item ids."),
+        ({"deny": False}, "deny is False.", "Give a list of item ids."),
+        ({"where": 1990}, "where is 1990.", "Give a condition as text, such as: year >= 1990."),
+        ({"min_score": "high"}, "min_score is 'high'.", "It must be a finite number, such as 0.01."),
+        ({"min_score": float("nan")}, "min_score is nan.", "It must be a finite number, such as 0.01."),
+        (
+            {"new_item_boost": float("inf")},
+            "new_item_boost is inf.",
+            "It must be a finite number, such as 0.01.",
+        ),
+        ({"new_item_boost": None}, "new_item_boost is None.", "It must be a finite number, such as 0.01."),
+        ({"exclude_seen": "false"}, "exclude_seen is 'false'.", "It must be true or false."),
+        ({"on_unknown": "ignore"}, "on_unknown is 'ignore'.", "Choose one of raise, skip."),
+        ({"kk": 5}, "A request has no option 'kk'.", "Did you mean 'k'?"),
+    ],
+)
+def test_what_is_refused(values: dict[str, Any], problem: str, remedy: str):
+    with pytest.raises(ConfigError) as caught:
+        Request.from_dict(values)
+    assert (caught.value.problem, caught.value.remedy) == (problem, remedy)
+
+
+def test_a_condition_is_parsed_at_once():
+    with pytest.raises(ConfigError, match=r"^where, character 9:"):
+        Request(where="genres =")
+
+
+def test_ids_are_kept_as_strings_whatever_holds_them():
+    assert Request(candidates=iter(["f1", "f2"])).candidates == ("f1", "f2")
+    assert Request(deny="f1").deny == ("f1",)
+    assert Request(candidates=np.array([7, 8])).candidates == ("7", "8")
+    assert Request(deny=[]).deny == ()
+
+
+def test_numbers_of_numpy_are_plain():
+    request = Request(np.int64(3), min_score=np.float32(0.5), exclude_seen=np.bool_(False))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(request.to_dict())) == DEFAULTS | {
+        "k": 3,
+        "min_score": 0.5,
+        "exclude_seen": False,
+    }
+
+
+IDS = st.none() | st.lists(st.text(max_size=3), max_size=3)
+REQUESTS = st.builds(
+    Request,
+    k=st.integers(1, 99),
+    candidates=IDS,
+    deny=IDS,
+    where=st.sampled_from([None, "year >= 1990"]),
+    min_score=st.none() | st.floats(-2, 2),
+    exclude_seen=st.booleans(),
+    new_item_boost=st.floats(-1, 1),
+    on_unknown=st.sampled_from(["raise", "skip"]),
+)
+
+
+@given(REQUESTS)
+def test_json_brings_it_back(request_: Request):
+    again = Request.from_dict(json.loads(json.dumps(request_.to_dict())))
+    assert again == request_ and hash(again) == hash(request_)
+
+
+def test_keywords_and_a_request_are_not_mixed():
+    request = Request(k=3)
+    assert merged(None, Request(k=5)) == Request(k=5)
+    assert merged(request, Request()) is request
+    with pytest.raises(ConfigError) as caught:
+        merged(request, Request(k=5))
+    assert caught.value.problem == "Options are given both in the request and beside it."
+
+
+def test_options_without_a_meaning_are_refused():
+    Request(k=3, exclude_seen=False).refuse(["deny", "where"], "similar users")
+    with pytest.raises(ConfigError) as one:
+        Request(deny=["f1"]).refuse(["deny", "where"], "similar users")
+    assert (one.value.problem, one.value.remedy) == ("deny does not apply to similar users.", "Leave it out.")
+    with pytest.raises(ConfigError, match=r"^deny and where do not apply to texts\.\n  Leave them out\.$"):
+        Request(deny=["f1"], where="year > 3").refuse(["deny", "where"], "texts")
+
+
+# rows of a model
+
+
+@pytest.fixture(scope="module")
+def model(shared_catalogue):
+    config = kgrec.Config.read(settings=["text.model=none", "epochs=1", "train.threads=1"])
+    graph = kgrec.build_graph(shared_catalogue / "kgrec.yaml")
+    return kgrec.Recommender(config).fit(graph).model
+
+
+def rows(request: Request, model: Any) -> list[int] | None:
+    found = request.rows(model)
+    return None if found is None else found.tolist()
+
+
+def test_rows_that_may_be_ranked(model):
+    """f1, f2 and f3 are science fiction; their rows are 0, 1 and 2."""
+    assert rows(Request(), model) is None
+    assert rows(Request(candidates=["f5", "f2"]), model) == [1, 4]
+    assert rows(Request(deny=["f5", "f2"]), model) == [0, 2, 3, 5]
+    assert rows(Request(candidates=["f5", "f2"], deny=["f2"]), model) == [4]
+    space = "genres = 'Science fiction'"
+    assert rows(Request(where=space), model) == [0, 1, 2]
+    assert rows(Request(where=space, deny=["f1"], candidates=["f1", "f3", "f6"]), model) == [2]
+    assert rows(Request(candidates=[]), model) == []
+
+
+def test_removed_items_may_not(model):
+    without = model.without(np.array([1, 4]))
+    assert rows(Request(), without) == [0, 2, 3, 5]
+    assert rows(Request(candidates=["f1", "f2"]), without) == [0]
+    assert rows(Request(deny=["f1"]), without) == [2, 3, 5]
+
+
+def test_unknown_items_are_refused_or_skipped(model):
+    with pytest.raises(UnknownId, match="There is no item 'f9' in the model"):
+        Request(deny=["f9"]).rows(model)
+    assert rows(Request(deny=["f9", "f1"], on_unknown="skip"), model) == [1, 2, 3, 4, 5]
+    assert rows(Request(candidates=["f9"], on_unknown="skip"), model) == []
+    assert rows(Request(where="genres = Western", on_unknown="skip"), model) == []
+
+
+def test_a_list_is_no_longer_than_the_items_are_many():
+    assert [Request(k=5).length(available) for available in (3, 5, 9)] == [3, 5, 5]

@@ -1,0 +1,84 @@
+"""Tables and lists of ids that users bring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import kgrec
+from kgrec.errors import SourceError
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.ingest.mapping.schema import InteractionTable
+from kgrec.serve.input_files import has_columns, read_ids, read_interactions, read_lists, read_pairs
+
+#: columns as in the mapping of a graph
+MAPPED = InteractionTable(file=("log.csv",), user="who", item="what")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "table.csv"
+
+
+def test_ids_are_lines(path: Path):
+    path.write_text("\ufefff2\n\n f6 \nf2\n", encoding="utf-8")
+    assert read_ids(path) == ["f2", "f6", "f2"]
+
+
+def test_a_list_of_ids_may_be_empty_where_that_means_something(path: Path):
+    path.write_text("\n \n")
+    assert read_ids(path, may_be_empty=True) == []
+    with pytest.raises(SourceError) as caught:
+        read_ids(path)
+    assert (caught.value.problem, caught.value.remedy) == (
+        f"{path} is empty.",
+        "Give a file with one id per line.",
+    )
+
+
+@pytest.mark.parametrize("header", ["who,stars,what", "user_id,stars,item_id"])
+def test_pairs_by_either_name_of_a_column(header: str, path: Path):
+    path.write_text(f"{header}\nu1,5,f1\nu2,3,f2\n")
+    assert read_pairs(path, MAPPED, "stars").to_pylist() == [
+        {"user_id": "u1", "item_id": "f1", "value": "5"},
+        {"user_id": "u2", "item_id": "f2", "value": "3"},
+    ]
+    assert read_pairs(path, MAPPED).column_names == ["user_id", "item_id"]
+    assert has_columns(path, ["stars"]) and not has_columns(path, ["stars", "time"])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("user_id,stars\nu1,5\n", "{path} has no column 'item_id'."),
+        ("user_id,item_id\nu1,f1\n,f2\n", "{path}:3: 'user_id' is empty."),
+        ("user_id,item_id\nu1,f1,9\n", "{path}:2: the row cannot be split into columns."),
+        ("user_id,item_id\nu1,f1\nu1,f3\n", "{path}:3: there is no item 'f3' in the graph."),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(text: str, problem: str, path: Path):
+    path.write_text(text)
+    with pytest.raises(SourceError) as caught:
+        read_pairs(path, None, items=Vocabulary(["f1", "f2"]))
+    assert caught.value.problem == problem.format(path=path)
+
+
+def test_interactions_are_positive_as_the_mapping_says(path: Path, shared_catalogue: Path):
+    graph = kgrec.build_graph(shared_catalogue / "kgrec.yaml")
+    path.write_text("user,film,stars\nu1,f1,5\nu1,f2,3\n")
+    found = read_interactions(path, graph)
+    assert (found.users.tolist(), found.positive.tolist()) == (["u1"], [True, False])
+    path.write_text("user_id,item_id\nu1,f1\nu1,f2\n")
+    assert read_interactions(path, graph).positive.tolist() == [True, True]
+
+
+def test_lists_of_another_system_have_ranks_or_scores(path: Path):
+    path.write_text("user_id,item_id,rank,score\nu1,f1,2,0.5\n")
+    assert read_lists(path).to_pylist() == [{"user_id": "u1", "item_id": "f1", "rank": 2.0}]
+    path.write_text("user_id,item_id,score\nu1,f1,0.5\n")
+    assert read_lists(path).to_pylist() == [{"user_id": "u1", "item_id": "f1", "score": 0.5}]
+    path.write_text("user_id,item_id,score\nu1,f1,0.5\nu1,f2,high\n")
+    with pytest.raises(SourceError) as caught:
+        read_lists(path)
+    assert caught.value.problem == f"{path}:3: 'score' is not a number."

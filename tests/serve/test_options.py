@@ -1,0 +1,69 @@
+"""Options of a batch run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kgrec.errors import ConfigError
+from kgrec.parallel import LocalExecutor, ProcessExecutor
+from kgrec.serve.options import BatchOptions, RunWatcher
+
+
+@pytest.mark.parametrize(
+    ("values", "problem", "remedy"),
+    [
+        ({"batch": 0}, "batch is 0.", "It must be 1 or more."),
+        ({"workers": 0}, "workers is 0.", "It must be 1 or more."),
+        (
+            {"executor": "local", "workers": 2},
+            "The executor 'local' has one worker, not 2.",
+            "Choose the executor 'processes'.",
+        ),
+        (
+            {"executor": "ray"},
+            "There is no executor 'ray'.",
+            "There are 'local' and 'processes'.",
+        ),
+        (
+            {"shards": 2},
+            "shards and shard belong together.",
+            "Give the number of shards, and which one this is.",
+        ),
+        (
+            {"shard": 0},
+            "shards and shard belong together.",
+            "Give the number of shards, and which one this is.",
+        ),
+        ({"shards": 2, "shard": 2}, "There is no shard 2 of 2.", "Give 0 to 1."),
+        ({"shards": 2, "shard": -1}, "There is no shard -1 of 2.", "Give 0 to 1."),
+        ({"shards": 0, "shard": 0}, "shards is 0.", "It must be 1 or more."),
+    ],
+)
+def test_what_is_refused(values: dict[str, Any], problem: str, remedy: str):
+    with pytest.raises(ConfigError) as caught:
+        BatchOptions(**values)
+    assert (caught.value.problem, caught.value.remedy) == (problem, remedy)
+
+
+def test_several_workers_are_processes():
+    assert isinstance(BatchOptions().new_executor(), LocalExecutor)
+    three = BatchOptions(workers=3).new_executor()
+    assert isinstance(three, ProcessExecutor) and three.workers == 3
+    assert isinstance(BatchOptions(executor="processes").new_executor(), ProcessExecutor)
+
+
+def test_a_shard_names_its_file():
+    output = Path("there/recs.csv")
+    assert BatchOptions().file(output) == output
+    third = BatchOptions(shard=3, shards=16)
+    assert third.file(output) == Path("there/recs-00003-of-00016.csv")
+
+
+def test_callbacks_may_be_left_out():
+    watcher = RunWatcher()
+    watcher.progress("writing", 1, 2)
+    watcher.note("a remark")
+    watcher.warn("a warning")
