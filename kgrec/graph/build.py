@@ -102,8 +102,8 @@ def read_addition(
     read_frames(reading, frames or {})
     _mark_known(reading, known)
     assembled = assemble(reading.statements, mapping, reading.report)
-    brought = np.concatenate(reading.brought) if reading.brought else np.empty(0, dtype=np.int64)
-    tabled = np.unique(assembled.entity_of[brought])
+    nodes = np.concatenate(reading.tabled) if reading.tabled else np.empty(0, dtype=np.int64)
+    tabled = np.unique(assembled.entity_of[nodes])
     only = np.union1d(tabled, assembled.rdf_items)
     items = items_of(assembled.entities, mapping.item_types, only)[0]
     graph = graph_of(assembled, Interactions.none(items), mapping, reading.report, reading.inputs)
