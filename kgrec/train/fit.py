@@ -26,7 +26,6 @@ from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters, aliases, sample_of_users
-from kgrec.parallel import threads
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
 from kgrec.rank.fusion_weights import USUAL
@@ -42,6 +41,7 @@ from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.hyperparameters import Choice, default_hyperparameters, search_hyperparameters
 from kgrec.train.learner import content_encoder, learn
 from kgrec.train.progress import EpochLog, OnEpoch, TrainingWatcher
+from kgrec.train.threads import threads
 from kgrec.train.validation import ValidationSplit
 
 logger = logging.getLogger(__name__)

@@ -15,11 +15,11 @@ from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import TrainingError
-from kgrec.parallel import idle_cores
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
 from kgrec.train.learner import Learner, _Batch, fresh_encoder
+from kgrec.train.threads import idle_cores
 from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS = 60, 4
