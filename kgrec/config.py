@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.text import TextConfig
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.rank.config import RescoreConfig
 from kgrec.retrieve import IndexConfig
+
+
+def _checked_threads(value: object) -> object:
+    """Of a union pydantic would report one problem per type."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_count or value is None or value == "idle":
+        return value
+    raise PydanticCustomError("threads", "Input should be a whole number, 1 or more, 'idle' or null")
 
 
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
@@ -50,7 +59,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where training runs; auto: on a GPU where torch finds one."""
-    threads: Annotated[int, Field(ge=1)] | Literal["idle"] | None = None
+    threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None
     """CPU threads of training. None: `OMP_NUM_THREADS` where it is set, otherwise all cores that this process may use, by
     its affinity and the CPU quota of its container. "idle": of these, the cores that other processes leave free when training
     begins. On a machine with one free core two threads are many times slower than one: choose "idle" or a number where other
@@ -140,20 +149,13 @@ def _located(name: str) -> tuple[str, str]:
 
 def _config_error(error: ValidationError, where: str) -> ConfigError:
     first = error.errors()[0]
-    name = _option(first["loc"])
+    name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         section = _SECTIONS.get(str(first["loc"][0]), _SECTIONS) if len(first["loc"]) > 1 else _SECTIONS
         return ConfigError(
             f"{where}: there is no option '{name}'.", did_you_mean(str(first["loc"][-1]), list(section))
         )
-    # an option of several types has a message per type
-    said = ", or ".join(found["msg"].lower() for found in error.errors() if _option(found["loc"]) == name)
-    return ConfigError(f"{where}: {name} is {first['input']!r}: {said}.", "Change the value.")
-
-
-def _option(place: tuple[str | int, ...]) -> str:
-    """Full name of an option, with the places in its lists; pydantic adds the type that it tried."""
-    return ".".join(str(part) for at, part in enumerate(place) if at < 2 or isinstance(part, int))
+    return ConfigError(f"{where}: {name} is {first['input']!r}: {first['msg'].lower()}.", "Change the value.")
 
 
 _SECTIONS: dict[str, list[str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 
 from kgrec.config import Config
 from kgrec.encode.user_encoder import MeanUserEncoder
+from kgrec.graph.histories import Histories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model
@@ -67,6 +69,16 @@ def rescorer(
     return Rescorer(proportions(given), scorers, Rows.of(np.zeros(n, np.float32)))
 
 
+def histories_of(liked: sp.csr_matrix, seen: sp.csr_matrix | None = None) -> Histories:
+    """Histories of liked items, and of others that were seen; without times."""
+    bags = Histories.of_matrix(liked)
+    if seen is None:
+        return bags
+    everything = Histories.of_matrix((liked + seen).tocsr())
+    weights = np.asarray(liked[everything._users(), everything.item], np.float32).ravel()
+    return replace(everything, positive=weights != 0, weight=weights)
+
+
 def model(
     store: ItemStore,
     histories: sp.csr_matrix,
@@ -85,8 +97,7 @@ def model(
         config=config or Config(),
         items=store,
         users=Vocabulary([f"u{row}" for row in range(histories.shape[0])] if users is None else users),
-        histories=histories,
-        seen=histories if seen is None else seen,
+        histories=histories_of(histories, seen),
         user_encoder=MeanUserEncoder(
             Rows.of(np.ones(n, np.float32) if history_weight is None else history_weight)
         ),
@@ -100,8 +111,6 @@ def model(
 
 def with_vectors(model: Model, vectors: np.ndarray, **columns: np.ndarray) -> Model:
     """The model with other vectors of all its items, and an index of them."""
-    from dataclasses import replace
-
     store = replace(
         model.items,
         vectors=Rows.of(vectors),

@@ -91,14 +91,14 @@ def test_a_name_of_two_sections_is_ambiguous():
         ("learning_rate=0", "train.learning_rate is 0: input should be greater than 0."),
         ("history_dropout=1", "train.history_dropout is 1: input should be less than 1."),
         ("valid_by=user", "train.valid_by is 'user': input should be 'auto', 'random' or 'time'."),
-        (
-            "train.threads=0",
-            "train.threads is 0: input should be greater than or equal to 1, or input should be 'idle'.",
-        ),
+        ("train.threads=0", "train.threads is 0: input should be a whole number, 1 or more, 'idle' or null."),
         (
             "train.threads=busy",
-            "train.threads is 'busy': input should be a valid integer, unable to parse string as an integer, "
-            "or input should be 'idle'.",
+            "train.threads is 'busy': input should be a whole number, 1 or more, 'idle' or null.",
+        ),
+        (
+            "train.threads=true",
+            "train.threads is True: input should be a whole number, 1 or more, 'idle' or null.",
         ),
         ("seed=-1", "train.seed is -1: input should be greater than or equal to 0."),
         (
@@ -169,3 +169,13 @@ def test_a_configuration_is_frozen_and_accepts_nothing_unknown():
         Config().encoder.dim = 3
     with pytest.raises(ValidationError):
         TrainConfig(epoch=3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "threads"), [("null", None), ("idle", "idle"), ("3", 3)], ids=["all", "idle", "three"]
+)
+def test_threads_of_training_are_a_number_or_a_rule(setting, threads):
+    config = Config.read(settings=[f"train.threads={setting}"])
+    assert config.train.threads == threads
+    # as a model's folder keeps it
+    assert Config.model_validate(config.model_dump()).train.threads == threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,12 +59,12 @@ def content(value: Any) -> Any:
         return [value.index.tolist(), *((name, value[name].tolist()) for name in value)]
     if isinstance(value, pa.Table):
         return value.to_pylist()
-    if isinstance(value, kgrec.Interactions):
-        return [content(part) for part in (value.user, value.item, value.positive, value.value, value.time)]
     if isinstance(value, dict | list | tuple):
         return [content(part) for part in (value.items() if isinstance(value, dict) else value)]
-    if isinstance(value, BaselineData):
-        return content(vars(value))
+    if isinstance(value, kgrec.Vocabulary):
+        return value.tolist()
+    if dataclasses.is_dataclass(value):
+        return [content(getattr(value, field.name)) for field in dataclasses.fields(value)]
     return repr(value)
 
 
@@ -138,7 +139,9 @@ def test_training(graph: kgrec.KnowledgeGraph):
 
 def test_queries(rec: kgrec.Recommender):
     histories, dislikes, users = [["f3", "f1"], []], [["f6"], []], ["u2", "new"]
-    before = content([histories, dislikes, users, rec.model.vectors, rec.model.histories, rec.model.seen])
+    model = rec.model
+    values = [histories, dislikes, users, model.items, model.histories, model.seen, model.rescorer]
+    before = content(values)
     rec.recommend(users, where="genres = Romance", on_unknown="skip", new_item_boost=0.1)
     rec.recommend_for_history(histories, dislikes=dislikes, users=users)
     rec.recommend_for_text(["love in rome"])
@@ -146,16 +149,13 @@ def test_queries(rec: kgrec.Recommender):
     rec.similar_users(["u1"])
     rec.explain("u1", "f4")
     rec.embed_histories(histories)
-    assert (
-        content([histories, dislikes, users, rec.model.vectors, rec.model.histories, rec.model.seen])
-        == before
-    )
+    assert content(values) == before
 
 
 def test_changes(rec: kgrec.Recommender, tmp_path: Path):
     new, update = new_film(), new_film().assign(id="f2")
     model = rec.model
-    values = [model.vectors, model.histories, model.rescorer.graph, model.rescorer.co_occurrence]
+    values = [model.items, model.histories, model.seen, model.rescorer]
     before = content([new, update, values])
     rec.embed_items(new)
     rec.add_items(new)

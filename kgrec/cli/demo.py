@@ -76,7 +76,7 @@ def _example_users(recommender: Recommender) -> list[str]:
     """Three users with a history that is short enough to print."""
     import numpy as np
 
-    lengths = np.diff(recommender.model.histories.indptr)
+    lengths = np.diff(recommender.model.liked.indptr)
     fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
     return [recommender.model.users[row] for row in fitting[:3].tolist()]
 
@@ -84,7 +84,7 @@ def _example_users(recommender: Recommender) -> list[str]:
 def _shown(recommender: Recommender, user: str, k: int, out: Console) -> list[dict[str, Any]]:
     model = recommender.model
     row = model.users.ids([user])[0]
-    out.say(f"{user} liked: {', '.join(model.items.ids[i] for i in model.histories[[row]].indices.tolist())}")
+    out.say(f"{user} liked: {', '.join(model.items.ids[i] for i in model.liked[[row]].indices.tolist())}")
     found = recommender.recommend([user], k).to_dict("records")
     for one in found:
         one["label"] = recommender.label(one["item_id"])

@@ -158,7 +158,7 @@ def _data_sentence(recommender: Recommender) -> str:
     counts = (
         (len(model.items), "item"),
         (len(model.users), "user"),
-        (model.histories.nnz, "positive interaction"),
+        (model.liked.nnz, "positive interaction"),
     )
     sentence = f"Trained on {', '.join(counted(count, name) for count, name in counts)}"
     without = len(model.items) - model.items.n_trained

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 
 
@@ -24,21 +25,22 @@ class UserEncoder(Protocol):
     def history_weight(self) -> Rows[np.ndarray]:
         """What an item counts for in a history; shape (n_items,), float32."""
 
-    def encode(self, histories: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
+    def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
         """Unit vectors of users; zero for an empty history; shape (n_users, dim), float32.
 
         Args:
-            histories: below 0 what is disliked; shape (n_users, n_items).
+            histories: n_users of them; weights below 0 are of disliked items.
             vectors: of the items; shape (n_items, dim).
         """
 
-    def shares(self, history: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray | None:
-        """What each history item's vector is multiplied by in the user's vector, which is their sum; shape (nnz,).
+    def shares(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray | None:
+        """What each positive item's vector is multiplied by in the user's vector, which is their sum; shape (n,), float32.
 
-        None where the encoder is not linear: then no exact explanation by history item exists.
+        In the order of the items, as in `Histories.matrix`. None where the encoder is not linear: then no exact explanation by
+        history item exists.
 
         Args:
-            history: shape (1, n_items).
+            history: of one user.
             vectors: of the items; shape (n_items, dim).
         """
 
@@ -59,17 +61,19 @@ class MeanUserEncoder:
     #: `d ** -alpha`; shape (n_items,), float32
     history_weight: Rows[np.ndarray]
 
-    def encode(self, histories: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
-        """See `UserEncoder`."""
+    def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
+        """See `UserEncoder`; the order of a history plays no part."""
+        bags = histories.matrix()
         # the weights go to the histories, which are few, not to the catalogue
-        weights = histories.data * self.history_weight[histories.indices]
-        weighted = sp.csr_matrix((weights, histories.indices, histories.indptr), histories.shape)
+        weights = bags.data * self.history_weight[bags.indices]
+        weighted = sp.csr_matrix((weights, bags.indices, bags.indptr), bags.shape)
         return units(np.asarray(_product(weighted, vectors), np.float32))[0]
 
-    def shares(self, history: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
+    def shares(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
         """See `UserEncoder`."""
-        rows = history.indices
-        weights = history.data * self.history_weight[rows]
+        bag = history.matrix()
+        rows = bag.indices
+        weights = bag.data * self.history_weight[rows]
         length = np.linalg.norm(weights @ vectors[rows]) if len(rows) else 0.0
         return np.asarray(weights / max(float(length), 1e-12), np.float32)
 

@@ -186,7 +186,7 @@ def fold_of(
     graph = concealed(source, hidden)
     _check_names(source, graph, hidden)
     test_users, given_users = _names(test), _names(history)
-    # a test user without a training row is a user of training all the same, unless a history is given
+    # test users without a given history are users of the training graph, even if they have no interaction there
     train_users = np.concatenate([_names(train), _names(valid), np.setdiff1d(test_users, given_users)])
     kept = np.setdiff1d(np.arange(len(source.item_ids)), hidden)
     train, valid = (

@@ -5,7 +5,8 @@ Enters: `Interactions`, a sparse matrix, or a stored table. Leaves: `Histories`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -125,12 +126,28 @@ class Histories:
         Args:
             positive_only: Whether to return the weights of positive rows; otherwise 1 for each row.
         """
-        user, item = self._users(), self.item
-        weight = np.ones(len(item), np.float32)
-        if positive_only:
-            rows = np.flatnonzero(self.positive)
-            user, item, weight = user[rows], item[rows], self.weight[rows]
-        return csr_matrix((weight, (user, item)), shape=(len(self), self.n_items))
+        return self._weights if positive_only else self._ones
+
+    @cached_property
+    def _weights(self) -> csr_matrix:
+        rows = np.flatnonzero(self.positive)
+        places = (self._users()[rows], self.item[rows])
+        return csr_matrix((self.weight[rows], places), shape=(len(self), self.n_items))
+
+    @cached_property
+    def _ones(self) -> csr_matrix:
+        ones = np.ones(len(self.item), np.float32)
+        return csr_matrix((ones, (self._users(), self.item)), shape=(len(self), self.n_items))
+
+    def with_items(self, n_items: int) -> Histories:
+        """The same histories of a longer list of items."""
+        longer = replace(self, n_items=n_items)
+        for name in ("_weights", "_ones"):
+            if name in self.__dict__:  # its arrays serve on
+                known = self.__dict__[name]
+                shape = (len(self), n_items)
+                longer.__dict__[name] = csr_matrix((known.data, known.indices, known.indptr), shape)
+        return longer
 
     def take(self, users: np.ndarray) -> Histories:
         """The histories of some users.

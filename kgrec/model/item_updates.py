@@ -33,7 +33,7 @@ from kgrec.model.model import Model, Parameters, aliases
 from kgrec.model.propagation import Propagation, propagated
 from kgrec.rank.cold_transfer import transfer_shares, transferred
 from kgrec.rank.rescorer import Rescorer
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, widened
+from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer
 from kgrec.rank.slim import no_weights
 
 
@@ -145,8 +145,7 @@ def with_updates(model: Model, new: ItemUpdates) -> Model:
     return replace(
         model,
         items=replace(items, aliases=aliases(new.graph, items.entities.whole)),
-        histories=widened(model.histories, n_items),
-        seen=widened(model.seen, n_items),
+        histories=model.histories.with_items(n_items),
         user_encoder=model.user_encoder.with_items(n_items),
         index=model.index.with_vectors(items.vectors),
         rescorer=_rescorer(model, items, new.features, at),

@@ -18,6 +18,7 @@ from kgrec.config import Config
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.user_encoder import UserEncoder, units
 from kgrec.errors import ArtifactError
+from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
@@ -61,10 +62,8 @@ class Model:
     config: Config
     items: ItemStore
     users: Vocabulary
-    #: positive interactions, each 1 or, with a half-life, less for old ones; shape (n_users, n_items)
-    histories: sp.csr_matrix
-    #: all interactions; shape (n_users, n_items)
-    seen: sp.csr_matrix
+    #: of `users`, over `items`
+    histories: Histories
     user_encoder: UserEncoder
     index: SegmentedIndex
     rescorer: Rescorer
@@ -121,13 +120,20 @@ class Model:
         users = self.user_encoder.encode(sample_of_users(self.histories), items.vectors)
         return VectorIndex.build(items.vectors.base, self.config.index, users)
 
-    def user_vectors(self, histories: sp.csr_matrix) -> np.ndarray:
+    @property
+    def liked(self) -> sp.csr_matrix:
+        """Positive interactions, each 1 or, with a half-life, less for old ones; shape (n_users, n_items)."""
+        return self.histories.matrix()
+
+    @property
+    def seen(self) -> sp.csr_matrix:
+        """All interactions, a one for each; shape (n_users, n_items)."""
+        return self.histories.matrix(positive_only=False)
+
+    def user_vectors(self, histories: Histories) -> np.ndarray:
         """Unit vectors of users with these histories; shape (n_users, dim), float32.
 
         An empty history gets the mean of all users' vectors: what most people take.
-
-        Args:
-            histories: shape (n_users, n_items).
         """
         vectors = self.user_encoder.encode(histories, self.items.vectors)
         empty = ~vectors.any(axis=1)
@@ -137,7 +143,7 @@ class Model:
 
     def ranked(
         self,
-        histories: sp.csr_matrix,
+        histories: Histories,
         k: int,
         exclude: list[np.ndarray] | None = None,
         only: np.ndarray | None = None,
@@ -146,7 +152,7 @@ class Model:
         """The best items for users with these histories, as `SegmentedIndex.search` gives them.
 
         Args:
-            histories: shape (n_users, n_items).
+            histories: One per user.
             k: Items per user.
             exclude: Rows that each user is not to get.
             only: The only rows to rank.
@@ -159,7 +165,7 @@ class Model:
 
     def candidates(
         self,
-        histories: sp.csr_matrix,
+        histories: Histories,
         k: int,
         exclude: list[np.ndarray] | None = None,
         only: np.ndarray | None = None,
@@ -187,9 +193,9 @@ class Model:
         """The features that the reranker reads: to sort the others would be in vain."""
         return {name: part for name, part in features.items() if name in self.reranker.reads}
 
-    def profiles(self, histories: sp.csr_matrix) -> UserProfiles:
+    def profiles(self, histories: Histories) -> UserProfiles:
         """Users with these histories, as scorers read them."""
-        return UserProfiles(histories, self.user_encoder.history_weight)
+        return UserProfiles(histories.matrix(), self.user_encoder.history_weight)
 
     def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
         """Rows of known and of new items, less what `only` leaves out."""
@@ -212,8 +218,8 @@ class Model:
 
         Users without a positive interaction are near to nobody.
         """
-        with_history = np.flatnonzero(np.diff(self.histories.indptr))
-        vectors = self.user_vectors(self.histories[rows])
+        with_history = np.flatnonzero(np.diff(self.liked.indptr))
+        vectors = self.user_vectors(self.histories.take(rows))
         return self._user_index.search(vectors, k, exclude=[row[None] for row in rows], only=with_history)
 
     @cached_property
@@ -240,23 +246,21 @@ class Model:
     @cached_property
     def _typical(self) -> np.ndarray:
         """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,)."""
-        parts = range(0, self.histories.shape[0], _USERS)
+        n_users = len(self.histories)
+        parts = (np.arange(start, min(start + _USERS, n_users)) for start in range(0, n_users, _USERS))
         vectors = self.items.vectors
         total = sum(
-            (
-                self.user_encoder.encode(self.histories[start : start + _USERS], vectors).sum(axis=0)
-                for start in parts
-            ),
+            (self.user_encoder.encode(self.histories.take(some), vectors).sum(axis=0) for some in parts),
             np.zeros(vectors.shape[1], np.float32),
         )
         typical: np.ndarray = units((total if total.any() else vectors.whole.sum(axis=0))[None])[0][0]
         return typical
 
 
-def sample_of_users(positives: sp.csr_matrix) -> sp.csr_matrix:
-    """Histories of some users who have one, spread over all."""
-    users = np.flatnonzero(np.diff(positives.indptr))
-    return positives[users[:: max(1, -(-len(users) // SAMPLE))]]
+def sample_of_users(histories: Histories) -> Histories:
+    """Histories of some users who have a positive interaction, spread over all."""
+    users = np.flatnonzero(np.diff(histories.matrix().indptr))
+    return histories.take(users[:: max(1, -(-len(users) // SAMPLE))])
 
 
 def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import scipy.sparse as sp
 from pydantic import BaseModel, ValidationError
 
 from kgrec.config import Config
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.user_encoder import MeanUserEncoder
 from kgrec.errors import ArtifactError
+from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
@@ -97,7 +97,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
         n_users=len(model.users),
         dim=dim,
         index=model.index.built,
-        ordered=False,
+        ordered=model.histories.ordered,
     )
     files.write_json(stored.model_dump(), place / "config.json")
     files.write_tensors({**parameters.arrays, **parameters.featurizer.arrays()}, place / _PARAMETERS)
@@ -105,7 +105,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     files.write_table(_items_table(model), place / "items.parquet")
     files.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
     files.write_array(model.items.vectors.base, place / "item_embeddings.npy")
-    files.write_table(_history_table(model), place / "history.parquet")
+    files.write_table(model.histories.to_arrow(), place / "history.parquet")
     model.index.base.save(place)
     files.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
     files.write_json(model.metrics, place / "metrics.json")
@@ -117,11 +117,8 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
     """Read a model from `folder`; its late parts are looked up under `named`, the folder's name while no writer renames it."""
     parts = _parts(folder, manifest.format_version)
     stored = _configuration(folder / "config.json", parts.config)
-    items, history = parts.items, parts.history
-    shape = (stored.n_users, stored.n_items)
+    items = parts.items
     vectors = files.map_array(folder / "item_embeddings.npy", (stored.n_items, stored.dim))
-    positive = history["positive"].to_numpy()
-    user, item, weight = (history[name].to_numpy() for name in ("user", "item", "weight"))
     graph = _once(lambda: _graph(named, manifest))
     index = VectorIndex.load(folder, vectors, stored.index, stored.config.index)
     return Model(
@@ -129,8 +126,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         own_text_encoder=stored.own_text_encoder,
         items=_items(items, vectors),
         users=_users(folder / "users.parquet"),
-        histories=sp.csr_matrix((weight[positive], (user[positive], item[positive])), shape),
-        seen=sp.csr_matrix((np.ones(len(user), np.float32), (user, item)), shape),
+        histories=_histories(folder / "history.parquet", parts.history, stored),
         user_encoder=MeanUserEncoder(Rows.of(items["history_weight"].to_numpy())),
         index=SegmentedIndex.of(index, vectors),
         rescorer=_rescorer(folder / "rescore.safetensors", parts.rescore, stored.n_items),
@@ -140,6 +136,13 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         inputs=manifest.inputs,
         origin=(named.resolve(), manifest),
     )
+
+
+def _histories(path: Path, table: pa.Table, stored: _Stored) -> Histories:
+    try:
+        return Histories.from_arrow(table, stored.n_users, stored.n_items, stored.ordered)
+    except ValueError as error:
+        raise files.corrupt(path, f"does not fit the model ({error})") from None
 
 
 def _items(table: pa.Table, vectors: np.ndarray) -> ItemStore:
@@ -279,36 +282,13 @@ def _aliases(items: pa.Table) -> dict[str, int]:
     return dict(zip(pc.list_flatten(column).to_pylist(), rows, strict=True))
 
 
-def _history_table(model: Model) -> pa.Table:
-    """A row for each pair of user and item; the weight of an interaction that is not positive is not used."""
-    seen = model.seen.tocoo()
-    positive = np.isin(_pairs(seen), _pairs(model.histories.tocoo()))
-    weight = np.ones(len(positive), np.float32)
-    if (model.histories.data != 1).any():  # looking up each pair is slow
-        weight[positive] = np.asarray(model.histories[seen.row[positive], seen.col[positive]]).ravel()
-    return pa.table(
-        {
-            "user": seen.row.astype(np.int32),
-            "item": seen.col.astype(np.int32),
-            "positive": positive,
-            "weight": weight,
-            "count": np.ones(len(positive), np.int32),
-        }
-    )
-
-
-def _pairs(matrix: sp.coo_matrix) -> np.ndarray:
-    """Row and column of each entry as one number."""
-    return np.asarray(matrix.row.astype(np.int64) * matrix.shape[1] + matrix.col)
-
-
 def _card(model: Model) -> str:
     chosen = model.metrics.get("chosen", {})
     figures = "".join(f"- {name}: {value}\n" for name, value in chosen.items())
     return (
         "# Model card\n\n"
         f"A knowledge-graph recommender over {len(model.items):,} items ({model.items.n_trained:,} known to "
-        f"training, {len(model.items.removed):,} no longer recommended) and {len(model.users):,} users with {model.histories.nnz:,} positive interactions.\n\n"
+        f"training, {len(model.items.removed):,} no longer recommended) and {len(model.users):,} users with {model.liked.nnz:,} positive interactions.\n\n"
         f"## Chosen on held-out data\n\n{figures or '- nothing: there was no validation'}\n\n"
         "## Use\n\n`kgrec recommend`, `similar`, `add`, `update`, `remove`, `embed` and `explain` read this folder. An item's embedding is "
         "made from its text and its neighbours in the graph, and for items known to training from a learned residual; "

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from kgrec.encode.featurizer import ItemFeatures, item_numbers
 from kgrec.encode.label_tokens import LABEL_TOKEN
 from kgrec.encode.neighborhoods import HOP, INVERSE
+from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
 from kgrec.rank.scorers import GraphScorer
@@ -60,13 +61,13 @@ class Explanation:
 
 
 def explain(
-    model: Model, history: sp.csr_matrix, item: int, user: str = "", new_item_boost: float = 0.0
+    model: Model, history: Histories, item: int, user: str = "", new_item_boost: float = 0.0
 ) -> Explanation:
     """Split the score of an item for a history.
 
     Args:
         model: Holds the item.
-        history: shape (1, n_items); below 0 what is disliked.
+        history: Of one user; weights below 0 are of disliked items.
         item: Row of the item.
         user: Name of the user, for the result.
         new_item_boost: Is added to the score if training did not know the item.
@@ -91,11 +92,11 @@ def explain(
     )
 
 
-def _history_shares(model: Model, history: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+def _history_shares(model: Model, history: Histories) -> tuple[np.ndarray, np.ndarray]:
     """Items of a history and what each one's unit vector is multiplied by in the user's vector."""
     shares = model.user_encoder.shares(history, model.items.vectors)
     assert shares is not None, "every user encoder is linear today"
-    return history.indices.astype(np.int64), shares
+    return history.matrix().indices.astype(np.int64), shares
 
 
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def with_stored(
     known = np.flatnonzero(rows >= 0)
     shape = (len(rows), len(model.users))
     chosen = sp.csr_matrix((np.ones(len(known), np.float32), (known, rows[known])), shape)
-    both = liked.maximum(chosen @ model.histories)
+    both = liked.maximum(chosen @ model.liked)
     both = (both - both.multiply(disliked)).tocsr()
     both.eliminate_zeros()
     return both, (chosen @ model.seen).tocsr()

@@ -15,6 +15,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from kgrec.encode.text import TextEncoder
+from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
 from kgrec.recommend.feedback import (
     KnownUserPolicy,
@@ -93,7 +94,7 @@ class Queries(ABC):
         known = user_rows(model, users, request.on_unknown)
         names = model.users.labels.take(pa.array(known))
         seen = model.seen[known] if request.exclude_seen else None
-        return _ranked(model, model.histories[known], seen, names, request, arrow)
+        return _ranked(model, model.histories.take(known), seen, names, request, arrow)
 
     def recommend_for_history(
         self,
@@ -153,7 +154,9 @@ class Queries(ABC):
             liked, stored = with_stored(model, names, liked, disliked)
             seen = (seen + stored).tocsr() if request.exclude_seen else disliked
         profile = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _ranked(model, profile, seen, pa.array(names, pa.large_string()), request, arrow)
+        return _ranked(
+            model, Histories.of_matrix(profile), seen, pa.array(names, pa.large_string()), request, arrow
+        )
 
     def recommend_for_text(
         self,
@@ -304,7 +307,7 @@ class Queries(ABC):
 
 def _ranked(
     model: Model,
-    histories: sp.csr_matrix,
+    histories: Histories,
     seen: sp.csr_matrix | None,
     names: pa.Array,
     request: Request,

@@ -12,6 +12,7 @@ import logging
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,17 +21,19 @@ import numpy as np
 from kgrec.config import Config
 from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress
 from kgrec.encode.user_encoder import units
-from kgrec.errors import ArtifactError, ConfigError, EncoderNotFound, TrainingError
+from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
-from kgrec.model.model import HOW_TO_SEND, Model
+from kgrec.model.model import Model
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import checked_boost
 from kgrec.recommend.results import Added, Embeddings, Removed, Updated
+from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
 
@@ -162,7 +165,7 @@ class Recommender(Queries):
     ) -> np.ndarray:
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
         model = self.model
-        return model.user_vectors(history_matrix(model, histories, on_unknown))
+        return model.user_vectors(Histories.of_matrix(history_matrix(model, histories, on_unknown)))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -260,7 +263,7 @@ class Recommender(Queries):
         """
         model = self.model
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories[[row]], item, user, new_item_boost)
+        return _explained(model, model.histories.take(np.array([row])), item, user, new_item_boost)
 
     def explain_history(
         self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
@@ -274,7 +277,7 @@ class Recommender(Queries):
         model = self.model
         liked, disliked = feedback_matrices(model, [history], [dislikes])
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _explained(model, history_of_both, item, "", new_item_boost)
+        return _explained(model, Histories.of_matrix(history_of_both), item, "", new_item_boost)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -331,28 +334,14 @@ class Recommender(Queries):
         return recommender
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """The path of the folder, where that holds this very model.
-
-        Raises:
-            ArtifactError: It does not.
-        """
-        fitted, stored = self._fitted, self._stored
-        if self._text_encoder is not None:
-            with_encoder = HOW_TO_SEND.replace("(folder)", "(folder, text_encoder=...)")
-            raise ArtifactError(
-                "This recommender has a text encoder of your own, so it cannot be pickled.", with_encoder
-            )
+        """Its folder; ArtifactError where no folder holds this very model."""
+        fitted, stored, encoder = self._fitted, self._stored, self._text_encoder
         if fitted is None:
-            return type(self), (self.config,)
-        if stored is None or fitted.origin is None:
-            raise ArtifactError("This recommender has no folder, so it cannot be pickled.", HOW_TO_SEND)
-        if stored[1]() is not fitted:
-            raise ArtifactError(
-                "This recommender has changes that are not saved, so it cannot be pickled.", HOW_TO_SEND
-            )
-        folder, seal = stored[0], fitted.origin[1].seal
-        _check_same(folder, artifacts.current(folder, "model").seal, seal)
-        return _unpickled, (type(self), str(folder), seal)
+            return partial(type(self), self.config, text_encoder=encoder), ()
+        folder = stored[0] if stored is not None else None
+        saved = stored is not None and stored[1]() is fitted
+        place = folder_to_send(fitted, folder, saved=saved, own_text_encoder=encoder is not None)
+        return _received, (type(self), *place)
 
     def __copy__(self) -> Self:
         other = object.__new__(type(self))
@@ -392,7 +381,7 @@ class Recommender(Queries):
         return kept[1]
 
 
-def _explained(model: Model, history: Any, item: str, user: str, new_item_boost: float) -> Explanation:
+def _explained(model: Model, history: Histories, item: str, user: str, new_item_boost: float) -> Explanation:
     from kgrec.recommend.explain import explain
 
     row = int(item_rows(model, [item])[0])
@@ -403,17 +392,8 @@ def _configured(config: TextConfig) -> TextEncoder | None:
     return None if config.model == "none" else SentenceEncoder(config)
 
 
-def _unpickled(kind: type[Recommender], folder: str, seal: str) -> Recommender:
+def _received(kind: type[Recommender], folder: str, seal: str) -> Recommender:
     recommender = kind.load(folder)
-    origin = recommender.model.origin
-    _check_same(Path(folder), "" if origin is None else origin[1].seal, seal)
+    assert recommender.model.origin is not None
+    check_seal(Path(folder), recommender.model.origin[1], seal)
     return recommender
-
-
-def _check_same(folder: Path, found: str, seal: str) -> None:
-    """Refuse a folder whose manifest has another seal."""
-    if found != seal:
-        raise ArtifactError(
-            f"{folder} was replaced after this recommender was loaded from it or saved to it.",
-            "Reload the recommender, or load the folder again, and pickle it then.",
-        )

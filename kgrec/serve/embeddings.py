@@ -104,7 +104,11 @@ def embeddings_of(queries: Queries, part: tuple[EmbeddedType, int, int]) -> pa.T
     kind, start, stop = part
     model, rows = queries.model, slice(start, stop)
     known = model.items.ids if kind == "item" else model.users
-    vectors = model.items.vectors[rows] if kind == "item" else model.user_vectors(model.histories[rows])
+    vectors = (
+        model.items.vectors[rows]
+        if kind == "item"
+        else model.user_vectors(model.histories.take(np.arange(start, min(stop, len(known)))))
+    )
     ids = known.labels.slice(start, len(vectors))
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     vector = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])

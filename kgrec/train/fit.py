@@ -21,6 +21,7 @@ from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
 from kgrec.encode.user_encoder import MeanUserEncoder, units
 from kgrec.errors import TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.model.items import ItemStore
@@ -216,14 +217,14 @@ def _assembled(
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     items = _items(graph, raw, data.known(positives))
     user_encoder = MeanUserEncoder(Rows.of(weight))
-    users = user_encoder.encode(sample_of_users(positives), items.vectors)
+    histories = Histories.of(interactions, config.encoder.half_life)
+    users = user_encoder.encode(sample_of_users(histories), items.vectors)
     index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, users), items.vectors.base)
     return Model(
         config=config,
         items=items,
         users=interactions.users,
-        histories=positives,
-        seen=interactions.matrix(positive_only=False),
+        histories=histories,
         user_encoder=user_encoder,
         index=index,
         rescorer=_rescorer(data, positives, trained.choice, config, index),

@@ -44,7 +44,7 @@ def test_build_reports_on_every_file(run: Run, catalogue: Path, tmp_path: Path):
     assert len(KnowledgeGraph.load(output).item_ids) == 6
 
 
-def test_build_for_machines(run: Run, catalogue: Path, tmp_path: Path):
+def test_build_as_json(run: Run, catalogue: Path, tmp_path: Path):
     said = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph", "--json").json
     assert said["graph"] == str(tmp_path / "graph")
     assert said["stats"]["nodes"] == {"film": 6, "genre": 4, "person": 4}
@@ -52,7 +52,7 @@ def test_build_for_machines(run: Run, catalogue: Path, tmp_path: Path):
     assert said["report"] == json.loads((tmp_path / "graph" / "report.json").read_text())
 
 
-def test_build_in_silence(run: Run, catalogue: Path, tmp_path: Path):
+def test_build_quietly(run: Run, catalogue: Path, tmp_path: Path):
     answer = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph", "--quiet")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
 
@@ -86,7 +86,7 @@ def test_files_outside_of_the_folder_are_read_when_that_is_allowed(run: Run, cat
     assert run("build", mapping, "-o", tmp_path / "graph", "--allow-outside").code == 0
 
 
-def test_inspect_shows_the_whole(run: Run, graph: Path):
+def test_inspect_shows_statistics(run: Run, graph: Path):
     answer = run("inspect", graph)
     assert (answer.code, answer.out) == (0, STATS + MORE)
     assert run("inspect", graph, "--quiet").out == STATS + MORE
@@ -148,7 +148,7 @@ SHAPES = """\
 """
 
 
-def test_inspect_holds_a_graph_against_shapes(run: Run, graph: Path, tmp_path: Path):
+def test_inspect_validates_a_graph_with_shapes(run: Run, graph: Path, tmp_path: Path):
     (tmp_path / "shapes.ttl").write_text(SHAPES.replace("MANY", "2"))
     answer = run("inspect", graph, "--shapes", tmp_path / "shapes.ttl")
     assert (answer.code, answer.out) == (0, "violations: 0, warnings: 0, infos: 0\n")

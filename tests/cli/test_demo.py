@@ -19,7 +19,7 @@ def quick() -> Config:
     return Config.read(settings=["text.model=none", "epochs=1", "temperature=0.1", "train.threads=1"])
 
 
-def test_the_demo_goes_all_the_way(
+def test_the_demo_runs_every_step(
     quick: Config, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     record = tour(tmp_path, 5, quick, Console(as_json=False, quiet=False))

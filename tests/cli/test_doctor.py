@@ -28,7 +28,7 @@ def test_all_is_well(run: Run):
     assert run("doctor", "--json").json["text encoder"] == "minilm: works"
 
 
-def test_an_encoder_that_is_not_there(run: Run, tmp_path: Path):
+def test_a_missing_encoder_is_an_error(run: Run, tmp_path: Path):
     answer = run("doctor", "--encoder", tmp_path)
     code, problem, remedy = answer.error
     assert code == 2
@@ -40,7 +40,7 @@ def test_an_encoder_that_is_not_there(run: Run, tmp_path: Path):
     assert json.loads(answer.err)["error"] == "EncoderNotFound"
 
 
-def test_a_package_that_is_missing_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_missing_package_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     answer = run("doctor", "--encoder", tmp_path)

@@ -59,7 +59,7 @@ def test_evaluate_compares_systems_and_writes_a_report(
     assert not (tmp_path / "report.parts").exists()
 
 
-def test_evaluate_for_machines(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_evaluate_as_json(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     output = tmp_path / "report"
     said = run("evaluate", graph, "-o", output, "--test", test_part, *SHORT, "--json").json
     assert said.pop("report") == str(output)
@@ -67,7 +67,7 @@ def test_evaluate_for_machines(run: Run, graph: Path, test_part: Path, tmp_path:
     assert said["primary_metric"] == "ndcg@20"
 
 
-def test_evaluate_in_silence(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_evaluate_quietly(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     answer = run("evaluate", graph, "-o", tmp_path / "report", "--test", test_part, *SHORT, "-q")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
 
@@ -84,7 +84,7 @@ def test_default_ablations_are_the_sources_of_the_graph(
     assert [system["name"] for system in said["systems"]] == ["kgrec", "kgrec without id"]
 
 
-def test_baselines_are_named_at_once_or_one_by_one(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_baselines_in_one_option_or_in_several(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     words = ("--test", test_part, "--ablate", "none", "--budget", 0, *QUICK, "--json")
     for number, named in enumerate((["ease,popularity"], ["ease", "popularity", "none", "ease"])):
         options = [word for name in named for word in ("--baselines", name)]
@@ -168,7 +168,7 @@ def test_wrong_usage(run: Run, graph: Path, tmp_path: Path, words: list[str], pr
     assert not (tmp_path / "report").exists()
 
 
-def test_bad_lists_are_named_by_their_line(run: Run, graph: Path, test_part: Path, tmp_path: Path):
+def test_bad_lists_are_reported_with_their_line(run: Run, graph: Path, test_part: Path, tmp_path: Path):
     lists = tmp_path / "today.csv"
     words = (
         "evaluate",

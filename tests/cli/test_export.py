@@ -22,7 +22,7 @@ def test_each_format_is_written(run: Run, graph: Path, tmp_path: Path, format: s
     assert len(written) == (4 if format == "recbole" else 1) and all(path.stat().st_size for path in written)
 
 
-def test_what_is_left_out_is_said_on_stderr(run: Run, graph: Path, tmp_path: Path):
+def test_what_the_format_cannot_hold_is_reported_on_stderr(run: Run, graph: Path, tmp_path: Path):
     answer = run("export", graph, "-o", tmp_path / "graph.nt")
     size = (tmp_path / "graph.nt").stat().st_size
     assert (answer.out, answer.err) == (f"Wrote {tmp_path / 'graph.nt'}, {size:,} bytes.\n", NOTE)

@@ -50,7 +50,7 @@ def test_import_in_json(run: Run, tmp_path: Path, source: Path):
     assert value["written"] == {"interactions.csv": 48, "movies.csv": 8}
 
 
-def test_quiet_says_nothing(run: Run, tmp_path: Path, source: Path):
+def test_import_quietly(run: Run, tmp_path: Path, source: Path):
     assert run("import", source, "-o", tmp_path / "out", "--quiet").out == ""
 
 
@@ -69,7 +69,7 @@ def test_errors_have_two_lines(run: Run, tmp_path: Path, source: Path):
     assert run("import", source, "-o", tmp_path / "mine", "--force").code == 0
 
 
-def test_what_a_killed_import_left_is_removed_by_the_next(run: Run, tmp_path: Path):
+def test_leftovers_of_a_killed_import_are_removed_by_the_next(run: Run, tmp_path: Path):
     triples = tmp_path / "kg.tsv"
     triples.write_text("a\tlikes\tb\nb\tlikes\tc\n")
     (tmp_path / "items.txt").write_text("a\nb\n")

@@ -45,7 +45,7 @@ def test_a_draft_of_the_catalogue(run: Run, catalogue: Path, tmp_path: Path):
     assert run("recommend", model, "-u", "u1").code == 0
 
 
-def test_a_draft_for_machines_and_in_silence(run: Run, catalogue: Path):
+def test_a_draft_as_json_and_quietly(run: Run, catalogue: Path):
     output = catalogue / "draft.yaml"
     said = run("init", catalogue / "films.csv", "-o", output, "--json").json
     assert said["mapping"] == str(output)
@@ -55,7 +55,7 @@ def test_a_draft_for_machines_and_in_silence(run: Run, catalogue: Path):
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_draft_names_files_as_seen_from_where_it_stands(
+def test_a_draft_names_files_relative_to_its_folder(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -70,7 +70,7 @@ def test_a_draft_names_files_as_seen_from_where_it_stands(
     assert run("build", "maps/kgrec.yaml", "-o", "other", "--allow-outside").code == 0
 
 
-def test_a_second_log_is_said_to_be_left_out(run: Run, catalogue: Path):
+def test_a_second_table_of_interactions_is_left_out(run: Run, catalogue: Path):
     (catalogue / "more.csv").write_text((catalogue / "log.csv").read_text())
     answer = run("init", *(catalogue / name for name in ("films.csv", "log.csv", "more.csv", "kgrec.yaml")))
     assert answer.code == 2

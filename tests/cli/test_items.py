@@ -72,7 +72,7 @@ def test_into_another_folder(run: Run, own: Path, shared_catalogue: Path, tmp_pa
     assert {"n1", "n2"} <= everything(run, tmp_path / "larger")
 
 
-def test_items_that_are_known_change_nothing(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+def test_known_items_change_nothing(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
     run("add", own, shared_catalogue / "new")
     before = content(own)
     answer = run("add", own, shared_catalogue / "new")
@@ -98,7 +98,7 @@ def test_known_and_new_together(run: Run, own: Path, tmp_path: Path):
     assert run("similar", own, "-i", "f1").out.startswith("f1  Alien Dawn\n")
 
 
-def test_an_item_that_nothing_places(run: Run, own: Path, tmp_path: Path):
+def test_an_item_without_content_is_a_warning(run: Run, own: Path, tmp_path: Path):
     table = tmp_path / "bare.csv"
     table.write_text("id,title,plot,genres,director\nn9,,,,Nobody\n")
     lines = run("add", own, "--items", table).out.splitlines()
@@ -109,7 +109,7 @@ def test_an_item_that_nothing_places(run: Run, own: Path, tmp_path: Path):
     assert run("recommend", own, "-u", "u1", "--json").code == 0
 
 
-def test_rows_that_are_left_out_are_reported(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+def test_dropped_rows_are_reported(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
     table = tmp_path / "twice.csv"
     table.write_text((shared_catalogue / "new" / "films.csv").read_text())
     with table.open("a") as file:
@@ -142,7 +142,7 @@ def test_a_bad_row_is_reported_and_the_others_are_added(run: Run, model: Path, t
 CHANGED = "id,title,plot,genres,director\nf1,Dawn of Love,a waltz,Comedy|Romance,Cy\nf2,Star Drift,a crew lost in space,Science fiction,Ada\nx,New,,,\n"
 
 
-def test_rows_that_changed(run: Run, own: Path, tmp_path: Path):
+def test_changed_rows_update_items(run: Run, own: Path, tmp_path: Path):
     table = tmp_path / "films.csv"
     table.write_text(CHANGED)
     answer = run("update", own, "--items", table)
@@ -162,7 +162,7 @@ def test_rows_that_changed(run: Run, own: Path, tmp_path: Path):
     assert "There is nothing to update.\n" in run("update", own, tmp_path).out
 
 
-def test_items_that_are_no_longer_recommended(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+def test_removed_items_are_no_longer_recommended(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
     (tmp_path / "gone.txt").write_text("f2\nf9\nf3\n")
     before = content(own)
     code, problem, _ = run("remove", own, "--items-file", tmp_path / "gone.txt").error
@@ -193,11 +193,11 @@ def test_items_that_are_no_longer_recommended(run: Run, own: Path, shared_catalo
         (["add", "new", "--items", "x.csv"], "It is not clear what to add."),
     ],
 )
-def test_what_is_not_clear(run: Run, own: Path, words: list[str], problem: str):
+def test_ambiguous_options_are_refused(run: Run, own: Path, words: list[str], problem: str):
     assert run(words[0], own, *words[1:]).error[:2] == (2, problem)
 
 
-def test_new_items_may_be_raised(run: Run, own: Path, shared_catalogue: Path):
+def test_new_items_can_be_boosted(run: Run, own: Path, shared_catalogue: Path):
     run("add", own, shared_catalogue / "new")
     boost = ("--new-item-boost", "3", "--json")
     best = run("recommend", own, "-u", "u1", "-k", 2, *boost).json["results"]

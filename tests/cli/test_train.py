@@ -21,7 +21,7 @@ On validation data: recall@20 \d\.\d{3}, NDCG@20 \d\.\d{3}( with the embedding s
 """
 
 
-def test_train_says_what_it_chose(run: Run, graph: Path, tmp_path: Path):
+def test_train_reports_what_validation_chose(run: Run, graph: Path, tmp_path: Path):
     output = tmp_path / "model"
     answer = run("train", graph, "-o", output, *QUICK)
     assert (answer.code, answer.err) == (0, "")
@@ -30,7 +30,7 @@ def test_train_says_what_it_chose(run: Run, graph: Path, tmp_path: Path):
     assert (output / "README.md").read_text().startswith("# Model card\n")
 
 
-def test_train_for_machines(run: Run, graph: Path, tmp_path: Path):
+def test_train_as_json(run: Run, graph: Path, tmp_path: Path):
     said = run("train", graph, "-o", tmp_path / "model", *QUICK, "--json").json
     assert said["model"] == str(tmp_path / "model")
     assert said["chosen"]["temperature"] in (0.1, 0.15, 0.2)
@@ -38,7 +38,7 @@ def test_train_for_machines(run: Run, graph: Path, tmp_path: Path):
     assert json.loads((tmp_path / "model" / "metrics.json").read_text())["log"] == said["log"]
 
 
-def test_train_in_silence(run: Run, graph: Path, tmp_path: Path):
+def test_train_quietly(run: Run, graph: Path, tmp_path: Path):
     answer = run("train", graph, "-o", tmp_path / "model", *QUICK, "-q")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
 
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_model(run: Run, graph: Path, model: Path, 
     assert not np.array_equal(first, other)
 
 
-def test_held_out_data_may_be_named_as_ours_or_as_in_the_mapping(run: Run, graph: Path, tmp_path: Path):
+def test_columns_of_validation_data_are_ours_or_those_of_the_mapping(run: Run, graph: Path, tmp_path: Path):
     chosen = []
     for header in ("user_id,item_id", "user,film"):
         (tmp_path / "valid.csv").write_text(f"{header}\nu1,f4\nu3,f1\n")
@@ -94,7 +94,7 @@ def test_a_model_needs_neither_graph_nor_sources(run: Run, catalogue: Path, tmp_
     assert run("explain", model, "-u", "u1", "-i", "f4").code == 0
 
 
-def test_held_out_pairs_are_checked(run: Run, catalogue: Path, tmp_path: Path):
+def test_validation_interactions_are_checked(run: Run, catalogue: Path, tmp_path: Path):
     graph = tmp_path / "graph"
     run("build", catalogue / "kgrec.yaml", "-o", graph)
     valid = catalogue / "valid.csv"
@@ -112,7 +112,7 @@ def test_held_out_pairs_are_checked(run: Run, catalogue: Path, tmp_path: Path):
     )
 
 
-def test_a_log_for_other_tools(run: Run, graph: Path, tmp_path: Path):
+def test_the_training_log_as_csv_and_json_lines(run: Run, graph: Path, tmp_path: Path):
     for name in ("log.csv", "log.jsonl"):
         assert run("train", graph, "-o", tmp_path / "model", *QUICK, "--log", tmp_path / name).code == 0
     kept = json.loads((tmp_path / "model" / "metrics.json").read_text())["log"]
@@ -174,7 +174,7 @@ def test_an_unknown_source_is_refused_before_training(run: Run, graph: Path, tmp
     assert not (tmp_path / "m").exists()
 
 
-def test_a_training_that_was_killed_is_resumed(
+def test_a_killed_training_is_resumed(
     run: Run, graph: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from kgrec.train import checkpoint

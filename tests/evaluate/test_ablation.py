@@ -1,3 +1,5 @@
+"""Ablation of sources, and the control with a shuffled graph."""
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def edges(graph: kgrec.KnowledgeGraph) -> set[tuple[int, int, int]]:
     return set(zip(*columns, strict=True))
 
 
-def test_each_source_leaves_its_own_place(graph):
+def test_each_source_is_left_out_of_graph_or_configuration(graph):
     bare, config = ablated(graph, CONFIG, ["graph"])
     assert len(bare.triples) == len(bare.numbers) == 0 and config == CONFIG
     assert bare.text.equals(graph.text) and len(graph.triples) == 15
@@ -37,7 +39,7 @@ def test_several_sources_at_once(graph):
     assert len(bare.triples) == 0 and not config.encoder.identity and config.text == CONFIG.text
 
 
-def test_shuffled_items_have_each_other_s_edges(graph):
+def test_shuffled_items_swap_their_edges(graph):
     shuffled, config = ablated(graph, CONFIG, ["shuffle-graph"])
     assert config == CONFIG and edges(shuffled) != edges(graph)
     items = set(graph.item_entities.tolist())
@@ -56,7 +58,7 @@ def test_shuffled_items_have_each_other_s_edges(graph):
     assert (np.lexsort(order.T[::-1]) == np.arange(len(order))).all(), "sorted, as every graph's triples are"
 
 
-def test_an_unknown_source_is_answered_with_the_nearest(graph):
+def test_an_unknown_source_is_an_error_with_a_suggestion(graph):
     with pytest.raises(ConfigError) as raised:
         ablated(graph, CONFIG, ["shuffle_graph"])
     assert raised.value.problem == "There is no source 'shuffle_graph' to leave out."

@@ -1,4 +1,4 @@
-"""Figures of a model on a fold: six films, three users, every number written out."""
+"""Metrics of lists on a fold: six films, three users, every value computed by hand."""
 
 import math
 
@@ -10,7 +10,6 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import ConfigError, SourceError, UnknownId
-from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, class_membership, ground_truth_of, neighbor_vectors
 from kgrec.evaluate.measure import evaluate_lists, measure_lists
@@ -48,7 +47,7 @@ def fold(graph) -> Fold:
     return given_split(graph, frame(TRAIN), frame(TEST))
 
 
-def test_figures_by_hand(fold):
+def test_metrics_by_hand(fold):
     """d has no history and no list."""
     found = evaluate_lists(fold, frame(LISTS, "rank"), [1, 2])
     assert found.users.tolist() == ["a", "b", "c", "d"]
@@ -75,7 +74,7 @@ def test_figures_by_hand(fold):
     assert found["coverage@2"] == pytest.approx(5 / 6) and found["coverage@1"] == pytest.approx(3 / 6)
 
 
-def test_the_truth_in_other_rows_counts_the_same(fold):
+def test_order_and_format_of_the_lists_do_not_matter(fold):
     """Rank or score, any order, as pandas, polars or Arrow, other columns and other users among them."""
     ranks = frame(LISTS, "rank")
     scores = ranks.assign(score=-ranks["rank"] / 7).drop(columns="rank").sample(frac=1, random_state=0)
@@ -146,14 +145,14 @@ def test_diversity_and_calibration_come_from_graph_and_embeddings(fold, graph):
     assert found.of("calibration of genre@2")[0] == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_neighborhoods_are_unit_rows(graph):
+def test_neighbor_vectors_are_unit_rows(graph):
     links = neighbor_vectors(graph)
     assert links.shape == (6, len(graph))
     np.testing.assert_allclose(links.power(2).sum(axis=1), 1, atol=1e-6)
     assert set(np.diff(links.indptr).tolist()) == {2, 3}
 
 
-def test_the_frame_has_intervals_and_how_many_users(fold):
+def test_the_frame_has_intervals_and_numbers_of_users(fold):
     found = evaluate_lists(fold, frame(LISTS, "rank"), [2]).frame(resamples=500)
     assert list(found.columns) == ["bucket", "metric", "k", "value", "low", "high", "users"]
     rows = found.set_index(["bucket", "metric", "k"])
@@ -167,15 +166,15 @@ def test_the_frame_has_intervals_and_how_many_users(fold):
     assert bare["low"].isna().all() and bare["value"].equals(found["value"])
 
 
-def test_figures_of_each_user_are_a_table(fold):
+def test_values_per_user_are_a_table(fold):
     table = evaluate_lists(fold, frame(LISTS, "rank"), [1, 2]).per_user()
     assert table["user_id"].to_pylist() == ["a", "b", "c", "d"]
     assert table["recall@2"].to_pylist() == [0.5, 1, 0.5, 0]
     assert {"ndcg@1", "auc@2", "serendipity@1"} <= set(table.column_names)
 
 
-def test_a_world_without_graph_or_history():
-    """Nothing is known of anybody: figures of accuracy are there, the others are nan or absent."""
+def test_a_ground_truth_without_graph_or_history():
+    """Metrics of accuracy are defined, the others are nan or absent."""
     none, truth = csr_matrix((2, 3)), csr_matrix(np.eye(3)[:2])
     ground_truth = GroundTruth(Vocabulary(["a", "b"]), truth, none, none, np.zeros(3, int), 0)
     found = measure_lists(ground_truth, np.array([[0, 1], [2, -1]], np.int32), [2])
@@ -184,7 +183,7 @@ def test_a_world_without_graph_or_history():
     assert set(found.values) == {"", "items: new", "history: 0"}
 
 
-def test_what_cannot_be_measured_is_refused(fold):
+def test_invalid_lists_are_refused(fold):
     lists = frame(LISTS, "rank")
     with pytest.raises(SourceError, match="no column 'item_id'"):
         evaluate_lists(fold, lists.drop(columns="item_id"))
@@ -205,7 +204,7 @@ def test_what_cannot_be_measured_is_refused(fold):
         evaluate_lists(fold, lists, [2])["recall@9"]
 
 
-def test_lists_of_new_items_alone_by_hand(fold):
+def test_lists_of_new_items_only_by_hand(fold):
     """f3, f5 and f6 are new: a took f3, b f5, c f6 and nothing else that is new, d nothing."""
     ground_truth = ground_truth_of(fold)
     assert {name: mask.tolist() for name, mask in ground_truth.candidate_subsets.items()} == {
@@ -239,28 +238,8 @@ def test_lists_of_new_items_alone_by_hand(fold):
     assert found["recall@2"] == 0
 
 
-def test_without_positives_with_new_items_there_are_no_parts(graph):
+def test_without_new_test_positives_there_are_no_candidate_subsets(graph):
     known_only = given_split(graph, frame(TRAIN), frame([("c", "f2")]))
     assert ground_truth_of(known_only).candidate_subsets == {}
     new_only = given_split(graph, frame(TRAIN), frame([("c", "f6")]))
     assert list(ground_truth_of(new_only).candidate_subsets) == ["among new items"]
-
-
-def test_figures_of_folds_are_means_of_those_that_ask():
-    one = Evaluation(
-        Vocabulary(["a", "b"]),
-        {"": {"hit@1": np.array([1.0, math.nan])}, "items: new": {"hit@1": np.array([0.0, 1.0])}},
-        {"": {"gini@1": 0.25}, "items: new": {"gini@1": 0.5}},
-        {"": 2, "items: new": 2},
-    )
-    other = Evaluation(
-        Vocabulary(["b", "c"]), {"": {"hit@1": np.array([1.0, 0.0])}}, {"": {"gini@1": 0.75}}, {"": 2}
-    )
-    again = Evaluation(
-        Vocabulary(["a", "c"]), {"": {"hit@1": np.array([0.0, 0.0])}}, {"": {"gini@1": 0.5}}, {"": 2}
-    )
-    whole = pooled([one, other, again])
-    assert whole.users.tolist() == ["a", "b", "c"]
-    np.testing.assert_array_equal(whole.of("hit@1"), [0.5, 1, 0])
-    assert list(whole.values) == [""] and whole.totals == {"": {"gini@1": 0.5}} and whole.lists == {"": 6}
-    assert pooled([one]) is one

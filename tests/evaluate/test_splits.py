@@ -1,4 +1,4 @@
-"""What is held back stays back: six films, edges between films, and a log with times."""
+"""Training never sees held-out data: six films, edges between films, and interactions with times."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +107,7 @@ def facts(graph: KnowledgeGraph) -> dict[str, list[tuple]]:
 
 
 @pytest.mark.parametrize("protocol", EVERY, ids=lambda protocol: protocol.kind)
-def test_every_protocol_parts_what_there_is(graph, protocol):
+def test_the_parts_of_every_protocol_are_disjoint(graph, protocol):
     folds = split_graph(graph, protocol)
     positives = pairs(graph.interactions.rows(graph.interactions.positive))
     for fold in folds:
@@ -125,7 +125,7 @@ def test_every_protocol_parts_what_there_is(graph, protocol):
 
 
 @pytest.mark.parametrize("protocol", EVERY, ids=lambda protocol: protocol.kind)
-def test_a_seed_decides_and_files_keep_it(graph, protocol, tmp_path: Path):
+def test_a_split_is_determined_by_its_seed_and_survives_a_round_trip(graph, protocol, tmp_path: Path):
     folds, again = split_graph(graph, protocol), split_graph(graph, protocol)
     save_folds(folds, tmp_path / "split", protocol)
     read = load_folds(graph, tmp_path / "split")
@@ -139,7 +139,7 @@ def test_a_seed_decides_and_files_keep_it(graph, protocol, tmp_path: Path):
             assert one.graph.interactions.to_arrow().equals(other.graph.interactions.to_arrow())
 
 
-def test_by_time_what_comes_later_is_not_known_before(graph):
+def test_by_time_training_sees_nothing_of_later_items(graph):
     fold = split_graph(graph, Protocol(kind="time", share=0.25, valid_share=0))[0]
     assert fold.cut == 40 and fold.train.time.max() == 32
     assert pairs(fold.test) == {("u2", "f6"), ("u3", "f6"), ("u4", "f6")}
@@ -159,7 +159,7 @@ def test_the_last_of_each_user_are_held_out(graph):
     assert pairs(fold.train) == {("u1", "f1"), ("u2", "f1"), ("u2", "f3"), ("u3", "f4"), ("u4", "f5")}
 
 
-def test_each_positive_is_asked_for_once_in_a_cross_validation(graph):
+def test_a_cross_validation_tests_each_positive_once(graph):
     folds = split_graph(graph, Protocol(kind="folds", folds=3))
     asked = [pair for fold in folds for pair in pairs(fold.test)]
     assert sorted(asked) == sorted(pairs(graph.interactions.rows(graph.interactions.positive)))
@@ -179,7 +179,7 @@ def test_a_cold_item_is_unknown_until_it_is_added(graph):
     assert not len(later.interactions)
 
 
-def test_cold_users_are_told_of_with_the_question(graph):
+def test_cold_users_have_half_of_their_positives_as_history(graph):
     fold = split_graph(graph, Protocol(kind="cold-users", share=0.5, valid_share=0))[0]
     cold = set(fold.test.users)
     assert len(cold) == 2 and not cold & set(fold.train.users)
@@ -192,7 +192,7 @@ def test_cold_users_are_told_of_with_the_question(graph):
 
 
 @pytest.mark.parametrize("given_valid", [False, True])
-def test_a_model_trains_without_the_hidden_and_takes_them_later(graph, bag_of_words, given_valid):
+def test_a_model_trains_without_hidden_items_and_adds_them_later(graph, bag_of_words, given_valid):
     fold = split_graph(graph, Protocol(kind="cold-items", share=0.2, valid_share=0.2))[0]
     config = Config(train=TrainConfig(epochs=2, threads=1))
     parts = {"interactions": fold.train, "valid": fold.valid} if given_valid else {}
@@ -220,7 +220,7 @@ def cold(graph):
     return fold_of(graph, train, valid, test, hidden=hidden)
 
 
-def test_the_whole_graph_in_place_of_the_smaller_is_a_leak(graph, cold):
+def test_training_on_the_whole_graph_is_a_leak(graph, cold):
     whole = replace(graph, interactions=Interactions.none(graph.item_ids))
     with pytest.raises(SourceError, match="leaks: film/f1 is hidden, and in the graph"):
         replace(cold, graph=whole).check()
@@ -239,7 +239,7 @@ def test_an_edge_to_a_hidden_item_is_a_leak(graph, cold):
         planted.check()
 
 
-def test_an_interaction_that_is_asked_for_is_a_leak(graph):
+def test_a_test_interaction_in_training_is_a_leak(graph):
     log = graph.interactions
     with pytest.raises(SourceError, match=r"user 'u1' with item 'f1' in train and in test"):
         fold_of(graph, log, log.rows(log.user < 0), log.rows(np.arange(len(log)) < 1))
@@ -277,7 +277,7 @@ def frame(*rows: tuple[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "item_id"])
 
 
-def test_given_parts_are_taken_as_they_are(graph):
+def test_given_parts_are_kept(graph):
     fold = given_split(graph, frame(("a", "f1"), ("b", "f2")), frame(("a", "f6"), ("c", "f1")))
     assert pairs(fold.train) == {("a", "f1"), ("b", "f2")} and not len(fold.valid)
     assert pairs(fold.test) == {("a", "f6"), ("c", "f1")} and not len(fold.hidden)

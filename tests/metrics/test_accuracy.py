@@ -1,4 +1,4 @@
-"""Figures of ranked lists: by hand, as plain Python counts them, and as PyG and scipy do."""
+"""Metrics of ranked lists, compared with values computed by hand, plain Python, PyG and scipy."""
 
 import math
 
@@ -84,7 +84,7 @@ def test_auc_by_hand():
 
 @pytest.mark.parametrize("k", [1, 5, 20, N_ITEMS])
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_what_pyg_counts(k: int, seed: int):
+def test_metrics_equal_pyg_s(k: int, seed: int):
     _, truth, lists = drawn(seed)
     gains, positives = gains_of(lists, truth, k)
     # PyG has no short lists: what is missing is an item that nobody took
@@ -105,7 +105,7 @@ def test_it_is_what_pyg_counts(k: int, seed: int):
 
 @pytest.mark.parametrize("k", [1, 5, 20])
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_what_plain_python_counts(k: int, seed: int):
+def test_metrics_equal_plain_python(k: int, seed: int):
     _, truth, lists = drawn(seed)
     gains, positives = gains_of(lists, truth, k)
     found = {name: getattr(accuracy, name)(gains, positives) for name in NAMES}
@@ -131,7 +131,7 @@ def test_it_is_what_plain_python_counts(k: int, seed: int):
 
 
 @pytest.mark.parametrize("k", [3, N_ITEMS])
-def test_auc_is_what_the_rank_sum_test_counts(k: int):
+def test_auc_equals_the_rank_sum_statistic(k: int):
     """Scores by place in the list, and one score for all that is not in it."""
     _, truth, lists = drawn(0)
     gains, positives = gains_of(lists, truth, k)
@@ -150,7 +150,7 @@ def test_auc_is_what_the_rank_sum_test_counts(k: int):
 
 
 @given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 1000))
-def test_the_truth_first_is_best_and_nothing_is_more_than_one(n_users, n_items, seed):
+def test_a_list_of_positives_first_is_best_and_no_metric_exceeds_one(n_users, n_items, seed):
     rng = np.random.default_rng(seed)
     truth = rng.random((n_users, n_items)) < 0.5
     truth[:, 0] = True
@@ -164,7 +164,7 @@ def test_the_truth_first_is_best_and_nothing_is_more_than_one(n_users, n_items, 
         assert ((values >= 0) & (values <= 1 + 1e-9)).all()
 
 
-def test_lists_of_nobody_and_lists_of_nothing():
+def test_no_users_and_empty_lists():
     for name in NAMES:
         assert getattr(accuracy, name)(np.zeros((0, 5), bool), np.zeros(0, int)).shape == (0,)
         nothing = getattr(accuracy, name)(np.zeros((2, 0), bool), np.array([1, 0]))

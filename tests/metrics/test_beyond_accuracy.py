@@ -1,4 +1,4 @@
-"""What lists are beyond accuracy: by hand, and as the formulas say, pair by pair."""
+"""Metrics beyond accuracy, compared with values computed by hand and by the formulas, pair by pair."""
 
 import itertools
 import math
@@ -93,7 +93,7 @@ def test_distance_in_the_graph_by_hand():
 
 
 @pytest.mark.parametrize("k", [2, 5])
-def test_coverage_and_diversity_are_what_pyg_counts(k: int):
+def test_coverage_and_diversity_equal_pyg_s(k: int):
     """Its diversity is of categories: vectors with a one each."""
     rng = np.random.default_rng(k)
     lists = np.stack([rng.permutation(20)[:k] for _ in range(12)])
@@ -117,7 +117,7 @@ def test_coverage_and_diversity_are_what_pyg_counts(k: int):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_serendipity_is_what_the_most_popular_would_not_give(seed: int):
+def test_serendipity_counts_hits_that_are_not_the_most_popular(seed: int):
     lists, rng = drawn(seed)
     counts = rng.integers(0, 4, 20)
     seen = sp.csr_matrix(rng.random((12, 20)) < rng.choice([0, 0.3, 0.8], (12, 1)))

@@ -1,4 +1,4 @@
-"""Lists are what a stable sort of everything gives, whatever is tied."""
+"""Lists equal those of a stable sort of all items, ties included."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from kgrec.metrics.topk import gains, ranked, top
 
 
-def by_sorting(scores: np.ndarray, k: int, barred: np.ndarray) -> list[list[int]]:
+def by_sorting(scores: np.ndarray, k: int, excluded: np.ndarray) -> list[list[int]]:
     lists = []
-    for row, out in zip(scores, barred, strict=True):
+    for row, out in zip(scores, excluded, strict=True):
         order = [
             item for item in np.argsort(-row, kind="stable").tolist() if not out[item] and row[item] > -np.inf
         ]
@@ -25,7 +25,7 @@ def by_sorting(scores: np.ndarray, k: int, barred: np.ndarray) -> list[list[int]
     levels=st.sampled_from([1, 2, 5, 10_000]),
     seed=st.integers(0, 10_000),
 )
-def test_it_is_a_stable_sort(n_users, n_items, k, levels, seed):
+def test_lists_equal_a_stable_sort(n_users, n_items, k, levels, seed):
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, levels, (n_users, n_items)).astype(np.float32)
     scores[rng.random(scores.shape) < 0.05] = -np.inf
@@ -44,7 +44,14 @@ def test_vectors_in_several_blocks():
     assert ranked(users[:0], items, 4).shape == (0, 4)
 
 
-def test_gains_are_where_the_truth_is():
+def test_gains_mark_positives():
     truth = sp.csr_matrix(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 1]]))
     lists = np.array([[2, 1, -1], [0, 1, 2], [-1, -1, -1]], np.int32)
     assert gains(lists, truth).tolist() == [[True, False, False], [False] * 3, [False] * 3]
+
+
+def test_items_with_equal_scores_are_listed_in_their_order():
+    scores = np.array([[1, 2, 2, 2, 0], [0, 0, 0, 0, 0], [5, 1, 7, 1, 1]], np.float32)
+    assert top(scores, 3).tolist() == [[1, 2, 3], [0, 1, 2], [2, 0, 1]]
+    assert top(scores, 9)[:, :5].tolist() == np.argsort(-scores, axis=1, kind="stable").tolist()
+    assert (top(scores, 9)[:, 5:] == -1).all()

@@ -159,7 +159,7 @@ def test_an_item_added_again_is_what_its_new_row_says(rec):
 
 def test_an_update_changes_content_and_keeps_the_row_and_the_residual(rec):
     before, old = everything(rec), rec.item_embeddings.vectors
-    histories = rec.model.histories
+    histories = rec.model.liked
     changed = ("f1", "Dawn of Love", "a couple falls in love in spring", "Romance|Comedy", "Cy")
     updated = rec.update_items(rows(changed))
     assert (updated.ids, updated.labels, updated.linked, updated.words) == (
@@ -179,7 +179,7 @@ def test_an_update_changes_content_and_keeps_the_row_and_the_residual(rec):
     content = rec.model.items.vectors[6] * rec.model.items.lengths[6]
     residual = model.parameters().arrays["identity"][0]
     np.testing.assert_allclose(model.items.vectors[0] * model.items.lengths[0], content + residual, atol=1e-5)
-    assert (rec.model.histories[:, :6] != histories).nnz == 0
+    assert (rec.model.liked[:, :6] != histories).nnz == 0
     for item in ("f1", "f2"):
         found = rec.explain("u1", item)
         assert found.score == pytest.approx(everything(rec)[item], abs=1e-5)

@@ -14,6 +14,7 @@ import kgrec
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import ArtifactError, CorruptArtifact, VersionMismatch
+from kgrec.graph.histories import Histories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.model import Model
@@ -36,7 +37,9 @@ def small(histories: list[list[float]]) -> Model:
 
 def test_a_user_is_the_weighted_sum_of_the_history():
     there = small([])
-    users = there.user_vectors(sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]], np.float32)))
+    users = there.user_vectors(
+        Histories.of_matrix(sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]], np.float32)))
+    )
     # a + b/2 = (1, .5); b alone; b/2 + c = (.6, 1.3)
     expected = [np.array(v) / np.hypot(*v) for v in ([1, 0.5], [0, 1], [0.6, 1.3])]
     np.testing.assert_allclose(users, expected, rtol=1e-6)
@@ -47,13 +50,15 @@ def test_without_a_history_a_user_is_the_mean_of_all_users():
     there = small([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
     half = np.sqrt(0.5)
     np.testing.assert_allclose(
-        there.user_vectors(sp.csr_matrix((1, 3), dtype=np.float32)), [[half, half]], rtol=1e-6
+        there.user_vectors(Histories.of_matrix(sp.csr_matrix((1, 3), dtype=np.float32))),
+        [[half, half]],
+        rtol=1e-6,
     )
 
 
 def test_without_any_user_it_is_the_mean_of_all_items():
     total = VECTORS.sum(axis=0)
-    typical = small([]).user_vectors(sp.csr_matrix((2, 3), dtype=np.float32))
+    typical = small([]).user_vectors(Histories.of_matrix(sp.csr_matrix((2, 3), dtype=np.float32)))
     np.testing.assert_allclose(typical, [total / np.linalg.norm(total)] * 2, rtol=1e-6)
 
 
@@ -114,10 +119,10 @@ def test_every_value_survives_the_disk(rec, folder):
     for one, other in columns:
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
-    for name in ("histories", "seen"):
+    for name in ("liked", "seen"):
         assert (getattr(loaded, name) != getattr(saved, name)).nnz == 0
     # u2 saw f4 without liking it
-    assert loaded.seen.nnz == loaded.histories.nnz + 1
+    assert loaded.seen.nnz == loaded.liked.nnz + 1
     assert loaded.parameters().featurizer.relations == saved.parameters().featurizer.relations
     assert loaded.parameters().featurizer.entities == saved.parameters().featurizer.entities
     for name, array in saved.parameters().arrays.items():
@@ -315,7 +320,7 @@ def test_an_approximate_index_is_kept_with_what_was_measured(catalogue, bag_of_w
     rec.fit(kgrec.build_graph(catalogue / "kgrec.yaml")).save(tmp_path / "model")
     built = rec.model.index.built
     assert (built.kind, (tmp_path / "model" / "index.faiss").exists()) == (kind, True)
-    assert built.recall > 0.95 and built.sample == np.count_nonzero(np.diff(rec.model.histories.indptr))
+    assert built.recall > 0.95 and built.sample == np.count_nonzero(np.diff(rec.model.liked.indptr))
     assert artifacts.current(tmp_path / "model", "model").config["built"] == built.model_dump(mode="json")
     loaded = storage.load(tmp_path / "model")
     assert loaded.index.built == built

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import kgrec
 from kgrec import Config, Recommender, build_graph
 from kgrec.errors import CorruptArtifact
 from kgrec.model import storage
@@ -119,7 +120,7 @@ def test_a_history_weighs_one_without_a_half_life_and_has_no_order(folder: Path)
     assert history["user"] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5]
     assert history["item"] == [0, 1, 2, 0, 2, 3, 3, 4, 5, 4, 5, 1, 2, 3, 4]
     assert history["positive"] == [True] * 5 + [False] + [True] * 9
-    assert history["weight"] == [1.0] * 15 and history["count"] == [1] * 15
+    assert history["weight"] == [1.0] * 5 + [0.0] + [1.0] * 9 and history["count"] == [1] * 15
     assert read_json(folder / "config.json")["ordered"] is False
 
 
@@ -134,3 +135,26 @@ def test_a_model_without_label_tokens_has_an_empty_array_of_them(folder: Path):
     token_idf = load_file(folder / "model.safetensors")["featurizer.token_idf"]
     assert token_idf.dtype == np.float32 and len(token_idf) == 0
     assert storage.load(folder).parameters().featurizer.label_tokens == ()
+
+
+def test_histories_are_kept_in_the_order_of_time_with_counts(tmp_path: Path, catalogue: Path):
+    """u1 met f3 first and f1 last, and f1 twice."""
+    log = "user,film,time\nu1,f1,2020-01-02\nu1,f3,2020-01-01\nu1,f2,2020-01-02\nu1,f1,2020-01-04\nu2,f2,2020-01-03\n"
+    (catalogue / "log.csv").write_text(log, encoding="utf-8")
+    mapping = (catalogue / "kgrec.yaml").read_text(encoding="utf-8")
+    head, _, _ = mapping.partition("interactions:")
+    timed = "interactions: {file: log.csv, user: user, item: film, time: time, time_format: '%Y-%m-%d'}\n"
+    (catalogue / "kgrec.yaml").write_text(head + timed, encoding="utf-8")
+    config = kgrec.Config.read(settings=["text.model=none", "dim=4", "epochs=1", "train.threads=1"])
+    rec = kgrec.Recommender(config).fit(kgrec.build_graph(catalogue / "kgrec.yaml"))
+    rec.save(tmp_path / "model")
+    loaded = storage.load(tmp_path / "model")
+    for histories in (rec.model.histories, loaded.histories):
+        own = histories.rows(0)
+        assert histories.ordered
+        assert [loaded.items.ids[row] for row in histories.item[own]] == ["f3", "f2", "f1"]
+        assert histories.count[own].tolist() == [1, 1, 2]
+        assert np.diff(histories.time[own]).tolist() == [86_400, 2 * 86_400]
+    assert read_json(tmp_path / "model" / "config.json")["ordered"] is True
+    lists = [one.recommend(["u1", "u2"], k=6) for one in (rec, kgrec.Recommender.load(tmp_path / "model"))]
+    assert lists[0].equals(lists[1])

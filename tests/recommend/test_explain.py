@@ -11,7 +11,8 @@ import kgrec
 from kgrec.encode.dense_features import TEXT
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.user_encoder import MeanUserEncoder
-from kgrec.model.model import Parameters
+from kgrec.graph.histories import Histories
+from kgrec.model.model import Model, Parameters
 from kgrec.rank.config import SCORERS, RescoreConfig
 from kgrec.rank.rescorer import proportions
 from kgrec.rank.scorers import CoOccurrenceScorer
@@ -79,12 +80,16 @@ def tiny(tmp_path):
     )
 
 
+def history_of(model: Model, *rows: int) -> Histories:
+    return Histories.of_matrix(model.history_matrix([np.array(rows)]))
+
+
 def test_the_tiny_model_by_hand(tiny):
     """u = (b + c / 2) / length, with b = (h, h), c = (0, 1), h = sqrt 1/2."""
     h = math.sqrt(0.5)
     length = math.hypot(h, h + 0.5)
     u = (h / length, (h + 0.5) / length)
-    found = explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")
+    found = explain(tiny, history_of(tiny, 1, 2), 0, "me")
     assert (found.user, found.item, found.label) == ("me", "a", "Ape")
     assert found.score == pytest.approx(h * (u[0] + u[1]), abs=1e-6)
     # what b and c carry: share times cosine with a
@@ -119,7 +124,7 @@ def test_a_score_of_all_parts_by_hand(tiny):
     scored = scored.with_scorer("co_occurrence", CoOccurrenceScorer(Rows.of(together)))
     fused = replace(tiny, rescorer=scored)
     assert fused.rescorer.scorers["graph"].neighbors.shape == (3, 2)
-    history = tiny.history_matrix([np.array([1, 2])])
+    history = history_of(tiny, 1, 2)
     alone, found = explain(tiny, history, 0), explain(fused, history, 0)
     graph, taken = h * 1.5 / root, 1 / math.sqrt(2)
     assert found.score == pytest.approx(alone.score / 2 + graph / 4 + taken / 4, abs=1e-6)
@@ -150,7 +155,7 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
     scored = scored.with_scorer("co_occurrence", CoOccurrenceScorer(Rows.of(together)))
     fused = replace(tiny, rescorer=scored)
     rows = (tiny.history_matrix([np.array([row])]) for row in (1, 2))
-    history = relevance_profile(*rows, tiny.user_encoder.history_weight.whole)
+    history = Histories.of_matrix(relevance_profile(*rows, tiny.user_encoder.history_weight.whole))
     found = explain(fused, history, 0)
     # z_b is (h, h) and z_c is (0, 1): u is (h, h - .2), of length `length`, and z_a is (h, h)
     length = math.hypot(h, h - 0.2)
@@ -172,7 +177,7 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
 
 def test_a_residual_is_a_source_of_its_own(tiny):
     h = math.sqrt(0.5)
-    found = explain(tiny, tiny.history_matrix([np.array([2])]), 1)
+    found = explain(tiny, history_of(tiny, 2), 1)
     assert found.score == pytest.approx(h)
     # u = c = (0, 1): all of b's cosine comes from 2y of its residual, nothing from 2x
     parts = found.sources.set_index("source")["contribution"]
@@ -181,7 +186,7 @@ def test_a_residual_is_a_source_of_its_own(tiny):
 
 
 def test_the_words_of_an_explanation(tiny):
-    lines = str(explain(tiny, tiny.history_matrix([np.array([1, 2])]), 0, "me")).splitlines()
+    lines = str(explain(tiny, history_of(tiny, 1, 2), 0, "me")).splitlines()
     assert lines == [
         "Ape for me: score 0.968",
         "  carried by the history (these parts sum to the score):",
@@ -282,7 +287,7 @@ def test_a_history_that_fades_is_scored_explained_and_kept(catalogue, bag_of_wor
     rec = kgrec.Recommender(config, text_encoder=bag_of_words).fit(graph, interactions)
     rec.save(tmp_path / "model")
     again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
-    assert again.model.histories[[0]].toarray().tolist() == [[0.25, 0.5, 0, 1, 0, 0]]
+    assert again.model.liked[[0]].toarray().tolist() == [[0.25, 0.5, 0, 1, 0, 0]]
     lists = rec.recommend(["u1"], 9)
     pd.testing.assert_frame_equal(lists, again.recommend(["u1"], 9))
     # the same items all at once are another history

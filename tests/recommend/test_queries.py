@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from models import items, model, rescorer
+from models import histories_of, items, model, rescorer
 
 import kgrec
 from kgrec.errors import ConfigError, KgrecError, UnknownId
@@ -276,7 +276,7 @@ def test_what_is_disliked_now_is_liked_no_longer(rec):
 
 def test_what_is_stored_weighs_as_at_the_training_and_what_is_given_in_full(rec):
     # u2 took f1 and f2 long ago
-    model = replace(rec.model, histories=0.25 * rec.model.histories)
+    model = replace(rec.model, histories=histories_of(0.25 * rec.model.liked))
     liked, seen = with_stored(model, ["u2", "x"], matrix([2, 4], [4]), matrix([], []))
     assert liked.toarray().tolist() == [[0.25, 1, 0, 1, 0, 0], [0, 0, 0, 1, 0, 0]]
     assert seen.toarray().tolist() == [[1, 1, 0, 0, 0, 0], [0] * 6]
@@ -365,7 +365,7 @@ def test_similar_users_of_nobody_known(rec):
     assert error(ConfigError, rec.similar_users, ["u1"], 0)[0] == "k is 0."
     for users in (rec.similar_users([]), rec.similar_users(["u9"], on_unknown="skip")):
         assert [*users.columns] == ["user_id", "similar_id", "score", "rank"] and users.empty
-    rec._fitted = replace(rec.model, users=Vocabulary([]), histories=matrix(), seen=matrix())
+    rec._fitted = replace(rec.model, users=Vocabulary([]), histories=histories_of(matrix()))
     assert rec.similar_users([]).empty
 
 
@@ -421,7 +421,7 @@ def test_filtered_lists_are_the_best_that_are_left(
     frame = rec.recommend(
         [f"u{user}"], k, exclude_seen=exclude_seen, candidates=candidates, deny=deny, where=where
     )
-    scores = model.items.vectors @ model.user_vectors(model.histories[[user - 1]])[0]
+    scores = model.items.vectors @ model.user_vectors(model.histories.take(np.array([user - 1])))[0]
     left = []
     for row, (name, fact) in enumerate(facts.iterrows()):
         allowed = fact["year"] >= year

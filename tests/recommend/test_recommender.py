@@ -113,7 +113,7 @@ def test_a_long_list_holds_every_item_once(rec):
 
 @pytest.mark.parametrize("k", [0, -3])
 def test_an_empty_list_is_no_request(rec, k):
-    expected = (f"k is {k}.", "It must be at least 1.")
+    expected = (f"k is {k}.", "It must be a whole number, 1 or more.")
     assert error(ConfigError, rec.recommend, ["u1"], k) == expected
     assert error(ConfigError, rec.recommend_for_history, [["f1"]], k) == expected
     assert error(ConfigError, rec.similar_items, ["f1"], k) == expected
@@ -277,7 +277,7 @@ def test_a_validation_frame_chooses_and_is_not_learned_from(graph, bag_of_words)
             "valid_fused_recall",
         ),
     }
-    assert rec.model.histories.nnz == 14 and "stranger" not in rec.model.users.tolist()
+    assert rec.model.liked.nnz == 14 and "stranger" not in rec.model.users.tolist()
 
 
 # adding

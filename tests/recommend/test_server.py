@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from text_encoders import tiny
+from text_encoders import BagOfWords, tiny
 
 import kgrec
 from kgrec.encode.text import TextProgress
@@ -301,6 +301,8 @@ def test_a_recommender_with_a_text_encoder_of_its_own_is_not_pickled(
 
 def test_an_untrained_recommender_is_pickled_with_its_options():
     assert pickle.loads(pickle.dumps(kgrec.Recommender(CONFIG))).config == CONFIG
+    with_encoder = pickle.loads(pickle.dumps(kgrec.Recommender(text_encoder=BagOfWords())))
+    assert with_encoder.config == kgrec.Config() and isinstance(with_encoder._text_encoder, BagOfWords)
 
 
 def test_a_model_says_how_to_send_it(rec: kgrec.Recommender):

@@ -1,0 +1,60 @@
+"""Small interactions with content of all kinds, and small options, for tests of baselines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.evaluate.baselines.protocol import Baseline
+from kgrec.evaluate.baselines.registry import BASELINES
+
+#: user, item: three users have item 0, two of these item 1 too, one has item 1 alone; nobody item 3
+TAKEN = [[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def matrix(rows: list[list[int]] | np.ndarray) -> sp.csr_matrix:
+    return sp.csr_matrix(np.asarray(rows, np.float32))
+
+
+def triples_of(neighbors: sp.csr_matrix) -> np.ndarray:
+    """Each neighbour by one of two relations."""
+    item, entity = neighbors.nonzero()
+    return np.column_stack([item, entity % 2, neighbors.shape[0] + entity])
+
+
+def example_data(seed: int = 0, n_users: int = 40, n_items: int = 12) -> BaselineData:
+    """Interactions at random, nobody takes the last item, the first user takes nothing; content of all kinds."""
+    rng = np.random.default_rng(seed)
+    dense = (rng.random((n_users, n_items)) < 0.3).astype(np.float32)
+    dense[:, :2] = rng.permuted(np.tile([1, 0], (n_users, 1)), axis=1)
+    dense[:, -1] = 0
+    dense[0] = 0
+    positives = matrix(dense)
+    words = np.array(["space", "love", "crew", "rome", "war", "song"])
+    neighbors = matrix(rng.random((n_items, 5)) < 0.4)
+    return BaselineData(
+        positives,
+        sp.csr_matrix((rng.random(positives.nnz) * 400, positives.indices, positives.indptr), dense.shape),
+        [" ".join(words[rng.random(6) < 0.5]) for _ in range(n_items)],
+        neighbors,
+        triples_of(neighbors),
+        rng.normal(size=(n_items, 4)).astype(np.float32),
+    )
+
+
+#: small, so that a test is quick
+SMALL = {
+    "ials": {"dim": 4},
+    "bpr": {"dim": 4, "iterations": 5},
+    "pure-svd": {"dim": 4},
+    "lightgcn": {"dim": 4, "epochs": 3},
+}
+
+
+def small(name: str) -> Baseline:
+    return BASELINES[name](**SMALL.get(name, {}))
+
+
+every = pytest.mark.parametrize("name", BASELINES)
