@@ -1,13 +1,15 @@
 """Nearest items by inner product, through FAISS.
 
-Enters: unit vectors, and vectors of users to measure on. Leaves: for each query the best rows and their scores.
-Writes: `index.faiss`, unless every row is compared.
+Enters: unit vectors, and vectors of users to measure recall. Leaves: the best rows and their scores per query.
+Writes: `index.faiss`, unless search is exact.
 
-- `config`: the options, and which kind of index `auto` takes.
-- `exact`: comparing with every row, or with every allowed one.
+- `config`: the options, and the kind of index that `auto` takes.
+- `exact`: exhaustive search, over all rows or the allowed ones.
 - `approximate`: HNSW, inverted lists, inverted lists of codes.
-- `recall`: how much of the exact answer an approximate index finds, and the effort that this takes.
-- `vector_index`: `VectorIndex`: filters, ties, and when to be exact.
+- `recall`: recall of an approximate index, and the effort that reaches it.
+- `openmp`: how many threads FAISS computes with.
+- `vector_index`: `VectorIndex`: filters, ties, and the choice between approximate and exact search.
+- `segmented_index`: a `VectorIndex`, and rows that changed since it was built.
 """
 
 from kgrec.retrieve.config import IndexConfig

@@ -1,6 +1,6 @@
-"""Finding most of the best rows without comparing with every one.
+"""Approximate search: most of the best rows, without comparing with every row.
 
-Enters: vectors. Leaves: rows that are likely to be the best, and their scores, which are exact.
+Enters: vectors. Leaves: rows that are likely to be the best, and their exact scores.
 Writes and reads `index.faiss`.
 
 - HNSW: Malkov and Yashunin 2020, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
@@ -22,15 +22,15 @@ from kgrec.retrieve.exact import Exact, in_order
 
 #: length of the lists that an effort is chosen for
 DEPTH = 100
-#: numbers that could be compared while one row more is kept in a list, and looked at: 8 to 10 rows of 256 were measured
+#: cost of one more row in a list, in numbers that could be compared in that time: 8 to 10 rows of 256 were measured
 _KEPT = 2300
-#: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
+#: neighbours of an item in a layer of hnsw's graph; the lowest layer has twice as many
 HNSW_LINKS = 32
-#: rows added at a time
+#: rows per call when rows are added
 _ROWS = 65_536
-#: rows that centres are trained on, for each
+#: training rows per centroid
 _TRAINING = 40
-#: ivfpq compares at least so many candidates exactly, for each row that is asked for
+#: candidates that ivfpq compares exactly, at least, per row of the list
 _REFINED = 4
 
 
@@ -38,11 +38,11 @@ class Approximate(ABC):
     """An index beside the vectors.
 
     Args:
-        stored: What is written: a FAISS index without the vectors, where it can do without.
+        stored: The FAISS index to write; without the vectors where it does not need them.
         exact: The vectors.
     """
 
-    #: FAISS's class of what is stored
+    #: FAISS's class of `stored`
     faiss_class: ClassVar[str]
 
     def __init__(self, stored: Any, exact: Exact) -> None:
@@ -51,11 +51,11 @@ class Approximate(ABC):
 
     @classmethod
     def build(cls, exact: Exact) -> Self:
-        """Made from the vectors alone."""
+        """An index of the vectors."""
         return cls(cls._grown(cls._empty(exact.vectors), exact.vectors), exact)
 
     def extended(self, exact: Exact) -> Self:
-        """With the rows that come after the known ones; this index stays as it is."""
+        """An index of the known rows and those after them; this index does not change."""
         return type(self)(self._grown(_copied(self.stored), exact.vectors), exact)
 
     def best(self, queries: np.ndarray, k: int, effort: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,30 +63,30 @@ class Approximate(ABC):
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: How many, not more than there are.
-            effort: That lists of this length take, or those of DEPTH if that is more.
+            k: Rows per query, at most `n_rows`.
+            effort: For lists of this length, or of DEPTH if that is longer.
 
         Returns:
             rows, int64, -1 where none was found, and scores, float32, -inf there; both of shape (n_queries, k).
         """
-        # What was measured at DEPTH holds for shorter lists if they are the beginnings of such.
+        # Recall measured at DEPTH holds for shorter lists only if they are cut from lists of DEPTH.
         depth = min(max(k, DEPTH), len(self._exact))
         scores, found = self._searched.search(queries, depth, params=self._parameters(effort))
         found, scores = in_order(found, np.where(found < 0, -np.inf, scores).astype(np.float32))
         return found[:, :k], scores[:, :k]
 
     def cost(self, k: int, effort: int) -> float:
-        """What a query costs, in rows that could be compared one by one in that time."""
+        """Cost of a query, in rows that could be compared one by one in that time."""
         return self._cost(effort) + _KEPT * k / int(self._exact.vectors.shape[1])
 
     @property
     def n_rows(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return len(self._exact)
 
     @property
     def efforts(self) -> tuple[int, int]:
-        """The least and the greatest that are tried."""
+        """The smallest and the largest effort."""
         return self._efforts()
 
     def save(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Approximate(ABC):
         """Map a file into memory.
 
         Raises:
-            ValueError: It is no such index, or of other vectors.
+            ValueError: It is not an index of this class, or of other vectors.
         """
         import faiss
 
@@ -122,7 +122,7 @@ class Approximate(ABC):
     @classmethod
     @abstractmethod
     def _empty(cls, vectors: np.ndarray) -> Any:
-        """A FAISS index, trained where it must be."""
+        """A FAISS index without rows, trained if its kind needs training."""
 
     @classmethod
     def _grown(cls, index: Any, vectors: np.ndarray) -> Any:
@@ -132,7 +132,7 @@ class Approximate(ABC):
         return index
 
     def _with_vectors(self) -> Any:
-        """What is searched."""
+        """The FAISS index to search, made once: searches change nothing."""
         return self.stored
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Approximate(ABC):
 
 
 class Hnsw(Approximate):
-    """A graph of neighbours; effort: the candidates that a walk through it keeps."""
+    """A graph of neighbours; effort: candidates that a walk through it keeps."""
 
     faiss_class = "IndexHNSWFlat"
 
@@ -158,7 +158,7 @@ class Hnsw(Approximate):
         import faiss
 
         index: Any = faiss.IndexHNSWFlat(vectors.shape[1], HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
-        # its place for vectors is never used: they stay where they are
+        # FAISS's own place for vectors stays empty: `_with_vectors` gives it the ones in place
         index.storage.thisown, index.own_fields = True, False
         return index
 
@@ -187,7 +187,7 @@ class Hnsw(Approximate):
 
 
 class Ivf(Approximate):
-    """Lists of the vectors that are nearest to each of some centres; effort: the lists that are looked into."""
+    """Inverted lists: vectors by their nearest centroid; effort: lists that are searched."""
 
     faiss_class = "IndexIVFFlat"
 
@@ -199,18 +199,18 @@ class Ivf(Approximate):
         import faiss
 
         n, dim = vectors.shape
-        centres = faiss.IndexFlatIP(dim)
-        index = cls._lists(centres, dim, max(1, min(n, int(4 * np.sqrt(n)))))
-        index.referenced_objects = [centres]
+        centroids = faiss.IndexFlatIP(dim)
+        index = cls._lists(centroids, dim, max(1, min(n, int(4 * np.sqrt(n)))))
+        index.referenced_objects = [centroids]
         index.cp.min_points_per_centroid = 1
         index.train(_training_rows(vectors, _TRAINING * max(index.nlist, 16)))
         return index
 
     @classmethod
-    def _lists(cls, centres: Any, dim: int, n_lists: int) -> Any:
+    def _lists(cls, centroids: Any, dim: int, n_lists: int) -> Any:
         import faiss
 
-        return faiss.IndexIVFFlat(centres, dim, n_lists, faiss.METRIC_INNER_PRODUCT)
+        return faiss.IndexIVFFlat(centroids, dim, n_lists, faiss.METRIC_INNER_PRODUCT)
 
     def _parameters(self, effort: int) -> Any:
         import faiss
@@ -223,17 +223,17 @@ class Ivf(Approximate):
 
 
 class IvfPq(Ivf):
-    """Lists of codes, the best of which are compared exactly; effort: the lists that are looked into."""
+    """Inverted lists of codes, the best of which are compared exactly; effort: lists that are searched."""
 
     faiss_class = "IndexIVFPQFastScan"
 
     @classmethod
-    def _lists(cls, centres: Any, dim: int, n_lists: int) -> Any:
+    def _lists(cls, centroids: Any, dim: int, n_lists: int) -> Any:
         import faiss
 
-        # four numbers of a vector become four bits
+        # four numbers of a vector become a code of four bits
         parts = next(parts for parts in range(max(1, dim // 4), 0, -1) if dim % parts == 0)
-        index = faiss.IndexIVFPQFastScan(centres, dim, n_lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFPQFastScan(centroids, dim, n_lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
         index.pq.cp.min_points_per_centroid = 1
         return index
 
@@ -257,17 +257,17 @@ KINDS: dict[str, type[Approximate]] = {"hnsw": Hnsw, "ivf": Ivf, "ivfpq": IvfPq}
 
 
 def _training_rows(vectors: np.ndarray, count: int) -> np.ndarray:
-    """About `count` rows, spread over all; some repeated where there are fewer."""
+    """About `count` rows, spread evenly; repeated where there are fewer than 16."""
     if len(vectors) > count:
         return vectors[np.linspace(0, len(vectors) - 1, count).astype(np.int64)]
     return np.resize(vectors, (max(len(vectors), 16), vectors.shape[1]))
 
 
 def _copied(index: Any) -> Any:
-    """In memory, where rows can be added: to an index of a mapped file they cannot."""
+    """A copy in memory, to which rows can be added; to an index of a mapped file they cannot."""
     import faiss
 
-    source: Any = faiss  # its types lack readers and writers of Python streams
+    source: Any = faiss  # faiss's type stubs lack readers and writers of Python streams
     with tempfile.TemporaryFile() as stream:
         faiss.write_index(index, source.PyCallbackIOWriter(stream.write), faiss.IO_FLAG_SKIP_STORAGE)
         stream.seek(0)

@@ -1,4 +1,4 @@
-"""Comparing a query with every row, or with every allowed one.
+"""Exhaustive search: a query is compared with every row, or with every allowed one.
 
 Enters: vectors, which may be a memory-mapped file. Leaves: the best rows and their scores. Writes nothing.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-#: FAISS compares fewer queries than this one by one, and then reads the allowed rows alone
+#: FAISS compares fewer queries than this one by one, and reads only the allowed rows then
 _FEW = 20
 
 
@@ -18,9 +18,9 @@ class Exact:
     """Inner products of queries with some vectors.
 
     Args:
-        vectors: shape (n, dim), float32; not copied, and not to be changed.
+        vectors: shape (n, dim), float32; not copied, and must not change.
         only: The allowed rows, increasing; None: all.
-        n_queries: How many are likely to come; decides how rows that are not allowed are passed over.
+        n_queries: Expected number of queries; decides whether allowed rows are gathered or others are skipped.
     """
 
     def __init__(self, vectors: np.ndarray, only: np.ndarray | None = None, n_queries: int = 1) -> None:
@@ -46,7 +46,7 @@ class Exact:
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
         scores, found = self.flat.search(queries, min(width + 1, len(self)), params=self._allowed)
         found, scores = in_order(found, scores)
-        # Of rows that are equal at the cut FAISS keeps any; the first are wanted.
+        # Of rows with equal scores at the cut FAISS keeps any; this takes the first ones.
         for query in np.flatnonzero(scores[:, width - 1] == scores[:, -1]) if width < len(self) else ():
             rows, values = self._not_below(queries[[query]], scores[query, -1])
             if len(rows) >= width:
@@ -71,7 +71,7 @@ class Exact:
         return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def _not_below(self, query: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """All rows that score at least `floor`, and a rounding error less, best first."""
+        """All rows that score at least `floor`, less a rounding error; best first."""
         radius = float(floor) - 1e-6 * max(1.0, abs(float(floor)))
         _, scores, found = self.flat.range_search(query, radius, params=self._allowed)
         order = np.lexsort((found, -scores))
@@ -79,9 +79,9 @@ class Exact:
 
 
 def over(vectors: np.ndarray) -> Any:
-    """A FAISS index that reads `vectors` where they are, in memory or in a mapped file; nothing can be added to it.
+    """A FAISS index that reads `vectors` in place, in memory or in a mapped file; nothing can be added to it.
 
-    With a FAISS that stores vectors in another way they are copied.
+    A FAISS that stores vectors in another way gets a copy.
     """
     import faiss
 
@@ -101,7 +101,7 @@ def over(vectors: np.ndarray) -> Any:
 
 
 def in_order(found: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best first, equal scores in the order of the rows, of what comes with its best first."""
+    """Rows and scores that are best first already, with equal scores in the order of the rows."""
     for query in np.flatnonzero((scores[:, 1:] >= scores[:, :-1]).any(axis=1)):
         order = np.lexsort((found[query], -scores[query]))
         found[query], scores[query] = found[query, order], scores[query, order]

@@ -1,6 +1,6 @@
-"""How much of the exact answer an approximate index finds, and the effort that this takes.
+"""Recall of an approximate index, and the effort that reaches it.
 
-Enters: an index and vectors of users. Leaves: what was built and measured. Writes nothing.
+Enters: an index and vectors of users. Leaves: the kind of index and its measured recall. Writes nothing.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from kgrec.retrieve.approximate import DEPTH, Approximate
 from kgrec.retrieve.config import IndexConfig, IndexKind
 from kgrec.retrieve.exact import Exact
 
-#: queries that recall is measured on, at most
+#: queries to measure recall, at most
 SAMPLE = 1000
-#: lists are measured from DEPTH on, each twice as long as the one before: a filter or a second look takes long ones
+#: recall is measured in lists of DEPTH, then doubled lengths: filters and rescoring need long lists
 DOUBLINGS = 4
 
 
-class Held(BaseModel, frozen=True, extra="forbid"):
-    """A length of lists, and what they take."""
+class MeasuredEffort(BaseModel, frozen=True, extra="forbid"):
+    """Effort for lists of one length, and its recall."""
 
     k: int
     effort: int
@@ -29,36 +29,36 @@ class Held(BaseModel, frozen=True, extra="forbid"):
 
 
 class Built(BaseModel, frozen=True, extra="forbid"):
-    """What kind of index was built, and what was measured then."""
+    """The kind of index, and its recall when it was built."""
 
     kind: IndexKind = "flat"
     """Never "auto"."""
     effort: int | None = None
-    """Of a search; None: it compares with every item."""
+    """Of a search; None: search is exact."""
     recall: float | None = None
-    """Share of the exact best that is found, in lists of `k`."""
+    """Share of the exact best rows that are found, in lists of `k`."""
     min_recall: float | None = None
-    """What was asked for."""
+    """The recall that the options require."""
     k: int | None = None
     """Length of the lists."""
     sample: int | None = None
     """Users whose lists were compared."""
-    longer: tuple[Held, ...] = ()
-    """Longer lists whose recall is as asked for at less cost than comparing with every item, by length."""
+    longer: tuple[MeasuredEffort, ...] = ()
+    """Longer lists that reach `min_recall` at a lower cost than exact search, by length."""
 
     @property
     def holds(self) -> bool:
-        """Whether recall is as asked for."""
+        """Whether `min_recall` is reached."""
         return self.recall is None or self.recall >= (self.min_recall or 0)
 
     def effort_for(self, k: int) -> int | None:
-        """What a list of `k` rows takes: between two lengths that were measured, what lies between; None beyond the last."""
+        """Effort for a list of `k` rows, interpolated between measured lengths; None beyond the longest."""
         effort = self.effort or 1
         if self.k is None or k <= self.k:
             return effort
         lengths, efforts = (
-            [self.k, *(held.k for held in self.longer)],
-            [effort, *(h.effort for h in self.longer)],
+            [self.k, *(longer.k for longer in self.longer)],
+            [effort, *(longer.effort for longer in self.longer)],
         )
         if k > lengths[-1]:
             return None
@@ -68,8 +68,8 @@ class Built(BaseModel, frozen=True, extra="forbid"):
         if self.effort is None:
             return f"Index: {self.kind}, exact."
         text = f"Index: {self.kind}, recall@{self.k} {self.recall:.3f} for {self.sample:,} users at effort {self.effort:,}"
-        for held in self.longer[-1:]:
-            text += f", recall@{held.k} {held.recall:.3f} at {held.effort:,}"
+        for longest in self.longer[-1:]:
+            text += f", recall@{longest.k} {longest.recall:.3f} at {longest.effort:,}"
         if self.holds:
             return f"{text}."
         return (
@@ -86,38 +86,38 @@ def measured(
     config: IndexConfig,
     pays: Callable[[int, int], bool],
 ) -> Built:
-    """The least effort that finds enough, for lists of DEPTH and for longer ones, as long as that pays.
+    """The least effort that reaches `min_recall`, for lists of DEPTH, and for longer ones while approximate search pays.
 
     Args:
         kind: Of the index.
-        index: Is searched.
-        exact: Gives the answers.
-        sample: Vectors of users, shape (n, dim); the first of them count.
+        index: The index to measure.
+        exact: Search for the true lists.
+        sample: Vectors of users, shape (n, dim); the first SAMPLE of them are used.
         config: `effort` and `min_recall`.
-        pays: Whether a list of some length at some effort costs less than comparing with every item.
+        pays: Whether a list of a length at an effort costs less than exact search.
     """
     queries = np.ascontiguousarray(sample[:SAMPLE], np.float32)
     first, *more = (k for k in (DEPTH << n for n in range(DOUBLINGS + 1)) if k <= len(exact) or k == DEPTH)
     first = min(first, len(exact))
     answers = exact.best(queries, max([first, *more]))[1]
 
-    def enough(k: int, config: IndexConfig, least: int) -> Held:
+    def enough(k: int, config: IndexConfig, least: int) -> MeasuredEffort:
         floor = answers[:, k - 1 : k]
 
         def recall(effort: int) -> float:
             scores = index.best(queries, k, effort)[1]
-            # of rows that are equal at the cut any is right; and products differ by a rounding error
+            # any of the rows with equal scores at the cut is right, and scores differ by a rounding error
             return float((scores[:, :k] >= floor - 1e-6).mean())
 
         effort, found = least_effort(recall, (least, index.efforts[1]), config)
-        return Held(k=k, effort=effort, recall=round(found, 6))
+        return MeasuredEffort(k=k, effort=effort, recall=round(found, 6))
 
     lists = [enough(first, config, index.efforts[0])]
     for k in more:
-        held = enough(k, config.model_copy(update={"effort": None}), lists[-1].effort)
-        if held.recall < config.min_recall or not pays(k, held.effort):
+        found = enough(k, config.model_copy(update={"effort": None}), lists[-1].effort)
+        if found.recall < config.min_recall or not pays(k, found.effort):
             break
-        lists.append(held)
+        lists.append(found)
     return Built(
         kind=kind,
         min_recall=config.min_recall,
@@ -130,12 +130,12 @@ def measured(
 def least_effort(
     recall: Callable[[int], float], efforts: tuple[int, int], config: IndexConfig
 ) -> tuple[int, float]:
-    """The first of doubling efforts whose recall is enough, or the greatest; and its recall.
+    """The first of doubling efforts that reaches `min_recall`, or the largest; and its recall.
 
     Args:
-        recall: Measures at an effort.
-        efforts: The least and the greatest.
-        config: `min_recall`; an `effort` given there is taken as it is.
+        recall: Recall at an effort.
+        efforts: The smallest and the largest.
+        config: `min_recall`; an `effort` that is set there is used as it is.
     """
     effort, last = efforts if config.effort is None else (config.effort, config.effort)
     while (found := recall(effort)) < config.min_recall and effort < last:

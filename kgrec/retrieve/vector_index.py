@@ -1,12 +1,11 @@
-"""The rows of a model's items that are nearest to a query.
+"""The items of a model that are nearest to a query.
 
-Enters: unit vectors, then queries with what they may not or may only get. Leaves: the best rows and their scores.
-Writes: `index.faiss`, unless every row is compared.
+Enters: unit vectors, then queries with excluded rows and allowed rows. Leaves: the best rows and their scores.
+Writes: `index.faiss`, unless search is exact.
 
-An approximate index is asked for more than is wanted, so that enough is left when what is not allowed is taken out. Where
-that would cost more than comparing with every allowed row, where lists so long were not measured to have the recall that is
-asked for, or where too little is left, every allowed row is compared: so a filter never shortens a list, takes nothing from
-the recall of the longer lists that were measured, and never costs more than the rows that it lets through.
+Filters are applied after an approximate search, which therefore finds more rows than the list needs. Search is exact, over the
+allowed rows, where that costs less, where the recall of so long a list was not measured, or where too few rows are left. So a filter
+never shortens a list, never lowers recall, and never costs more than comparing with every allowed row.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from kgrec.retrieve.recall import SAMPLE, Built, measured
 FILE = "index.faiss"
 
 _QUERIES = 1024
-#: FAISS compares a batch of queries with every row about so many times as fast as one by one
+#: exact search of a batch of queries is faster than one by one, about so many times
 _BATCHED = 2
 
 
@@ -38,7 +37,7 @@ class VectorIndex:
         self, exact: Exact, approximate: Approximate | None, built: Built, config: IndexConfig
     ) -> None:
         self._exact, self._approximate, self._config = exact, approximate, config
-        #: the kind of index, and what was measured when it was built
+        #: the kind of index, and its recall when it was built
         self.built = built
 
     @classmethod
@@ -48,10 +47,10 @@ class VectorIndex:
         """An index of some vectors.
 
         Args:
-            vectors: unit length or zero, shape (n, dim), float32; not copied, and not to be changed.
-            config: The kind of index.
-            sample: Vectors of users that the recall of an approximate index is measured on, shape (m, dim); None or
-                empty: of some of the rows.
+            vectors: unit length or zero, shape (n, dim), float32; not copied, and must not change.
+            config: The kind of index, its recall or effort, and threads.
+            sample: Vectors of users to measure the recall of an approximate index, shape (m, dim); None or empty: some of
+                the rows.
         """
         config = config or IndexConfig()
         exact, kind = Exact(vectors), config.kind_for(*vectors.shape)
@@ -63,7 +62,7 @@ class VectorIndex:
         return cls(exact, approximate, built, config)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
-        """With the rows of `vectors` that come after the known ones; this index stays as it is.
+        """An index of the known rows and those of `vectors` after them; this index does not change.
 
         Nothing is trained or measured again.
         """
@@ -92,9 +91,9 @@ class VectorIndex:
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: How many; where fewer rows are allowed, the rest is -1.
-            exclude: For each query, rows that may not be returned.
-            only: The rows that may be returned to any query; None: all.
+            k: Rows per query; where fewer rows are allowed, the rest is -1.
+            exclude: Rows that are not returned, per query.
+            only: The only rows that are returned; None: all.
 
         Returns:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
@@ -105,8 +104,8 @@ class VectorIndex:
         scores = np.full((len(queries), k), -np.inf, np.float32)
 
         def search() -> None:
-            for some, out in _batches(len(queries), k, exclude):
-                found[some], scores[some] = self._search(queries[some], k, _Filter(exact, out))
+            for batch, excluded in _batches(len(queries), k, exclude):
+                found[batch], scores[batch] = self._search(queries[batch], k, _Filter(exact, excluded))
 
         with_threads(self._config.threads, search)
         return found, scores
@@ -116,11 +115,11 @@ class VectorIndex:
         scores = np.full((len(queries), k), -np.inf, np.float32)
         left = np.arange(len(queries))
         width = allowed.width(k)
-        effort = self.built.effort_for(width - 1)  # one more than is wanted
+        effort = self.built.effort_for(width - 1)  # `width` counts one row more than the list
         if self._approximate and effort and _pays(self._approximate, len(allowed.exact), width, effort):
             rows, values = self._approximate.best(queries, width, effort)
             rows, values = _behind(rows, values, allowed.barred(rows) | allowed.excluded(rows, left))
-            # One more than is wanted shows that none of the rows that are equal at the cut was left out.
+            # A lower score in place k + 1 shows that no row with an equal score was cut off.
             sure = (values[:, k] > -np.inf) & (values[:, k] < values[:, k - 1])
             found[sure], scores[sure] = rows[sure, :k], values[sure, :k]
             left = np.flatnonzero(~sure)
@@ -132,7 +131,7 @@ class VectorIndex:
         return found, scores
 
     def save(self, folder: Path) -> None:
-        """Write `index.faiss` into a folder, or nothing where every row is compared: the vectors are the index then."""
+        """Write `index.faiss` into a folder; nothing where search is exact, since the vectors are the index then."""
         if self._approximate is not None:
             self._approximate.save(folder / FILE)
 
@@ -144,12 +143,12 @@ class VectorIndex:
 
         Args:
             folder: Has the file.
-            vectors: As they were when it was written.
-            built: What the index said of itself then.
-            config: `threads` counts.
+            vectors: The same as when it was written.
+            built: The index's `built` when it was written.
+            config: `threads`; other options have no effect.
 
         Raises:
-            CorruptArtifact: It is no such index, or of other vectors.
+            CorruptArtifact: The file is not such an index, or of other vectors.
         """
         exact, kind = Exact(vectors), KINDS.get(built.kind)
         try:
@@ -162,11 +161,11 @@ class VectorIndex:
 
 
 class _Filter:
-    """What some queries may get.
+    """The rows that some queries may return.
 
     Args:
-        exact: Over the rows that any query may get.
-        exclude: For each query, rows that it may not.
+        exact: Exact search over the rows that any query may return.
+        exclude: Excluded rows, per query.
     """
 
     def __init__(self, exact: Exact, exclude: Sequence[np.ndarray]) -> None:
@@ -174,15 +173,15 @@ class _Filter:
         self.surplus = max((len(rows) for rows in exclude), default=0)
 
     def width(self, k: int) -> int:
-        """How many of all rows are likely to hold `k` and one more that are allowed."""
+        """Rows to search for, so that `k` + 1 of them are likely to be allowed."""
         share = len(self.exact) / max(1, len(self.exact.vectors))
         if share == 1:
             return k + 1 + self.surplus
-        # three standard deviations more, were the allowed rows spread evenly
+        # plus three standard deviations, if allowed rows are spread evenly
         return int((k + 1 + 3 * np.sqrt(k)) / max(share, 1e-9)) + self.surplus
 
     def barred(self, found: np.ndarray) -> np.ndarray:
-        """Which of some rows no query may get; -1, for none, is not among them; shape of `found`, bool."""
+        """Whether no query may return a row; False for -1, which is no row; shape of `found`, bool."""
         if self.exact.only is None:
             return np.zeros(found.shape, bool)
         # one place more, for -1
@@ -192,11 +191,11 @@ class _Filter:
         return mask
 
     def excluded(self, found: np.ndarray, queries: np.ndarray) -> np.ndarray:
-        """Which rows its query may not get.
+        """Whether a row is excluded for its query.
 
         Args:
             found: shape (n, width).
-            queries: which query each row of `found` belongs to, shape (n,).
+            queries: query of each row of `found`, shape (n,).
         """
         out = np.zeros(found.shape, bool)
         if self._exclude:
@@ -218,17 +217,17 @@ def _built(
 
 
 def _pays(approximate: Approximate, n_allowed: int, k: int, effort: int) -> bool:
-    """Whether a search for `k` of all rows costs less than comparing with every allowed one."""
+    """Whether an approximate search for `k` rows costs less than comparing with every allowed row."""
     return k <= approximate.n_rows and _BATCHED * approximate.cost(k, effort) < n_allowed
 
 
 def _increasing(rows: np.ndarray) -> np.ndarray:
-    """The rows in order, each once; they mostly come so, and to see that takes far less time than to sort."""
+    """The rows in order, each once. Mostly they are so already, and a check is far faster than a sort."""
     return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
 
 
 def _behind(found: np.ndarray, scores: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is `out` behind the rest of its row, marked as none."""
+    """Rows and scores with those that are `out` moved to the end and marked as none."""
     if not out.any():
         return found, scores
     order = np.argsort(out, axis=1, kind="stable")
@@ -239,9 +238,9 @@ def _behind(found: np.ndarray, scores: np.ndarray, out: np.ndarray) -> tuple[np.
 def _batches(
     n_queries: int, k: int, exclude: Sequence[np.ndarray] | None
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Queries to be searched together, and what each of them excludes.
+    """Queries to search together, and the excluded rows of each.
 
-    A few that exclude much would make all of a batch cost much, so they are searched apart.
+    Queries with many excluded rows make a whole batch search long lists, so they get batches of their own.
     """
     counts = np.zeros(n_queries) if exclude is None else np.array([len(rows) for rows in exclude[:n_queries]])
     level = np.ceil(np.log2(np.maximum(counts / max(k, 1), 1)))

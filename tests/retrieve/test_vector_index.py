@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kgrec.errors import CorruptArtifact
 from kgrec.retrieve import Built, IndexConfig, VectorIndex
 from kgrec.retrieve.exact import Exact
-from kgrec.retrieve.recall import Held, least_effort, measured
+from kgrec.retrieve.recall import MeasuredEffort, least_effort, measured
 from kgrec.storage import artifacts, files
 
 #: cosines with (1, 0): 1, 0, -1, .6, 1
@@ -232,7 +232,7 @@ MEASURED = Built(
     recall=0.99,
     min_recall=0.98,
     sample=3,
-    longer=(Held(k=200, effort=16, recall=0.985), Held(k=400, effort=64, recall=0.981)),
+    longer=(MeasuredEffort(k=200, effort=16, recall=0.985), MeasuredEffort(k=400, effort=64, recall=0.981)),
 )
 
 
@@ -247,7 +247,7 @@ def test_lists_take_the_effort_that_was_measured():
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(1, 5000))
 def test_a_longer_list_never_takes_less_effort(doublings, k):
     efforts = 8 << np.cumsum(doublings)
-    longer = tuple(Held(k=200 << n, effort=int(e), recall=1) for n, e in enumerate(efforts))
+    longer = tuple(MeasuredEffort(k=200 << n, effort=int(e), recall=1) for n, e in enumerate(efforts))
     built = Built(kind="hnsw", effort=8, k=100, longer=longer)
     effort, more = built.effort_for(k), built.effort_for(k + 1)
     assert (effort is None) == (k > longer[-1].k)
