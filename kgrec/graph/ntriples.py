@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.graph.tables import GraphTables
-from kgrec.ingest.mapping.prefixes import IRI, PREFIXES
+from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES
 from kgrec.ingest.statements import node_iri
 
 _LABEL = PREFIXES["rdfs"] + "label"
@@ -68,7 +68,7 @@ def predicate_iri(graph: GraphTables, name: str) -> str:
                 return iri
     prefix, colon, local = name.partition(":")
     full = mapping.all_prefixes[prefix] + local if colon and prefix in mapping.all_prefixes else name
-    return full if "://" in full and IRI.fullmatch(full) else node_iri(mapping.base, "relation", name)
+    return full if "://" in full and IRI_PATTERN.fullmatch(full) else node_iri(mapping.base, "relation", name)
 
 
 def class_iri(graph: GraphTables, type_: str) -> str:

@@ -1,7 +1,7 @@
-"""Statements into the graph's tables.
+"""From statements to the tables of a graph.
 
-Enters: `Statements`. Leaves: `Assembled`, tables in which nodes that are one have been merged and everything is sorted,
-so that the order of rows in the sources leaves no trace.
+Enters: `Statements`. Leaves: `Assembled`: tables of merged nodes, sorted, so that the order of rows in the sources has no
+effect.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Places, Report
 from kgrec.ingest.deduplicate import in_order, ties, unique_rows, unique_triples
-from kgrec.ingest.entity_resolution import Identities
+from kgrec.ingest.entity_resolution import EntityResolution
 from kgrec.ingest.mapping.schema import Mapping
-from kgrec.ingest.shared_iris import Shared
+from kgrec.ingest.shared_iris import SharedIris
 from kgrec.ingest.statements import LAST, Edges, Statements, Values
 
 TEXT_SCHEMA = pa.schema(
@@ -31,7 +31,7 @@ VECTOR_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Assembled:
-    """The tables of a graph, as `KnowledgeGraph` has them, and what else the build needs."""
+    """The tables of a graph, as in `GraphTables`, and where provisional nodes went."""
 
     entities: pa.Table
     relations: pa.Table
@@ -41,42 +41,47 @@ class Assembled:
     vectors: pa.Table
     #: provisional node -> entity, -1 if the node is not in the graph; shape (len(nodes),), int64
     entity_of: np.ndarray
-    #: id, type, key, iri: other names of entities, those of nodes that were merged into them
+    #: id, type, key, iri: names of nodes that were merged into an entity
     aliases: pa.Table
-    #: entities that RDF itself makes items; int64
+    #: entities that RDF sources make items; int64
     rdf_items: np.ndarray
 
 
 def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assembled:
-    """Merge, sort, and number everything.
+    """Merge nodes, then sort and number entities, relations and values.
 
     Raises:
-        SourceError: A reference is missing, and `errors.missing_ref` is `fail`.
+        SourceError: A reference has no node, and `errors.missing_ref` is `fail`; or rows share an IRI, and
+            `errors.shared_identity` is `fail`.
     """
-    nodes = Identities(statements, mapping)
-    if nodes.spread:
-        statements = Shared.of(nodes.spread, len(statements.nodes)).spread(statements)
-    order = nodes.sorted_roots()
+    resolution = EntityResolution(statements, mapping)
+    if resolution.spread:
+        statements = SharedIris.of(resolution.spread, len(statements.nodes)).spread(statements)
+    order = resolution.sorted_roots()
     entity_of = np.full(len(statements.nodes), -1, dtype=np.int64)
     entity_of[order] = np.arange(len(order))
-    entity_of = entity_of[nodes.root]
+    entity_of = entity_of[resolution.root]
     labels, other_names = _labels(statements, entity_of, len(order))
-    relations, triples = _triples(statements, nodes, entity_of, mapping, report)
+    relations, triples = _triples(statements, resolution, entity_of, mapping, report)
     return Assembled(
-        entities=nodes.table(order, labels),
+        entities=resolution.table(order, labels),
         relations=relations,
         triples=triples,
         text=_text(statements, entity_of, other_names),
         numbers=_numbers(statements, entity_of),
         vectors=_vectors(statements, entity_of),
         entity_of=entity_of,
-        aliases=nodes.aliases(entity_of, report),
-        rdf_items=np.unique(entity_of[: len(nodes.brought)][nodes.brought]),
+        aliases=resolution.aliases(entity_of, report),
+        rdf_items=np.unique(entity_of[: len(resolution.from_rdf)][resolution.from_rdf]),
     )
 
 
 def _triples(
-    statements: Statements, nodes: Identities, entity_of: np.ndarray, mapping: Mapping, report: Report
+    statements: Statements,
+    resolution: EntityResolution,
+    entity_of: np.ndarray,
+    mapping: Mapping,
+    report: Report,
 ) -> tuple[pa.Table, pa.Table]:
     names = sorted(name for name, (code, _) in statements.relations.items() if _used(statements, code))
     rank = np.full(len(statements.relations), -1, dtype=np.int32)
@@ -85,7 +90,7 @@ def _triples(
     present = (columns[0] >= 0) & (columns[2] >= 0)
     if not present.all():
         for edges in statements.edges:
-            _report_missing(edges, statements, nodes, entity_of, mapping, report)
+            _report_missing(edges, statements, resolution, entity_of, mapping, report)
         columns = [column[present] for column in columns]
     triples = unique_triples(*columns)
     iris = [statements.relations[name][1] for name in names]
@@ -121,7 +126,7 @@ def _columns(edges: list[Edges], rank: np.ndarray, entity_of: np.ndarray) -> lis
 def _report_missing(
     edges: Edges,
     statements: Statements,
-    nodes: Identities,
+    resolution: EntityResolution,
     entity_of: np.ndarray,
     mapping: Mapping,
     report: Report,
@@ -129,27 +134,27 @@ def _report_missing(
     for ends in (edges.heads, edges.tails):
         rows = np.flatnonzero(entity_of[ends] < 0)
         if len(rows):
-            _count_missing(edges, statements, nodes, ends, rows, mapping, report)
+            _count_missing(edges, statements, resolution, ends, rows, mapping, report)
 
 
 def _count_missing(
     edges: Edges,
     statements: Statements,
-    nodes: Identities,
+    resolution: EntityResolution,
     ends: np.ndarray,
     rows: np.ndarray,
     mapping: Mapping,
     report: Report,
 ) -> None:
     relation = next(name for name, (code, _) in statements.relations.items() if code == edges.relation)
-    codes = nodes.type_codes[ends[rows]]
+    codes = resolution.type_codes[ends[rows]]
     for code in np.unique(codes):
         of_type = rows[codes == code]
-        places = [_missing_place(edges, row, nodes.nodes.keys[ends[row]]) for row in of_type[:10]]
-        type_ = nodes.nodes.types[code]
+        places = [_missing_place(edges, row, statements.nodes.keys[ends[row]]) for row in of_type[:10]]
+        type_ = statements.nodes.types[code]
         if mapping.errors.missing_ref == "fail":
             raise SourceError(
-                f"{places[0]} is no {type_} that any source has.",
+                f"{places[0]} is not a {type_} in any source.",
                 f"Add that {type_}, or set `errors: {{missing_ref: report}}`.",
             )
         report.missing.setdefault(f"{relation} -> {type_}", Places()).add(len(of_type), places)
@@ -166,7 +171,7 @@ def _missing_place(edges: Edges, row: int, key: str) -> str:
 def _gathered(
     parts: list[Values], entity_of: np.ndarray, kind: pa.DataType
 ) -> tuple[dict[str, np.ndarray], pa.Array]:
-    """Columns entity, predicate, lang, rank, source of all parts whose node is in the graph, and their values."""
+    """Columns entity, predicate, lang, rank and source, and the values, of rows whose node is in the graph."""
     columns: dict[str, list[np.ndarray]] = {
         name: [] for name in ("entity", "predicate", "lang", "rank", "source")
     }
@@ -189,7 +194,7 @@ def _gathered(
 
 
 def _preferred(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Rows in the most preferred language that the node has for the predicate in that source."""
+    """Rows in the most preferred language among those of the same node, predicate and source."""
     if not columns["rank"].any():
         return np.arange(len(columns["rank"]))
     order = np.lexsort([columns[name] for name in ("rank", "source", "predicate", "entity")])
@@ -202,7 +207,7 @@ def _preferred(columns: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _labels(statements: Statements, entity_of: np.ndarray, size: int) -> tuple[pa.Array, pa.Table]:
-    """Label of each entity, and as text the names that others are preferred to."""
+    """Label of each entity, and its other names as text."""
     columns, values = _gathered(statements.labels, entity_of, pa.large_string())
     rows = _preferred(columns)
     by_source = columns["entity"][rows] * (LAST + 1) + columns["source"][rows]
@@ -246,7 +251,7 @@ def _vectors(statements: Statements, entity_of: np.ndarray) -> pa.Table:
     rank = np.array([names.index(name) for name in statements.predicates], dtype=np.int64)
     numbers = columns["entity"] * max(len(names), 1) + rank[columns["predicate"]]
     order = np.argsort(numbers)
-    # lists cannot be sorted in Arrow; of an entity and a predicate there is mostly one
+    # Arrow cannot sort lists; most entities have one vector per predicate, so few rows are sorted in Python
     tied = ties(numbers[order])
     few = table.take(pa.array(order[tied])).to_pylist()
     order[tied] = order[tied][sorted(range(len(few)), key=lambda i: tuple(few[i].values()))]

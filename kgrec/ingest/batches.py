@@ -1,6 +1,7 @@
-"""What every reader of tables gives: batches of columns, and the errors that they share.
+"""Batches of text columns: the common form of all tables, and errors that their readers share.
 
-Enters: nothing by itself. Leaves: `Table` and `Batch`, which tables.py and jsonl.py make and rows.py and log.py read.
+Enters: nothing. Leaves: `Table` and `Batch`, which tables.py and jsonl.py make, and table_statements.py and
+interaction_rows.py read.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ _PIECE = 1 << 20
 class Batch:
     """Some rows of a table."""
 
-    #: column -> text, "" where there is nothing, or lists; all of one length
+    #: column -> text ("" where a cell is empty) or lists; all of the same length
     columns: dict[str, pa.Array]
     name: str
-    #: gives each row's line in the file, shape (rows,), int64
+    #: returns the line of each row, shape (rows,), int64
     count_lines: Callable[[], np.ndarray]
-    #: texts of the rows that were left out because they cannot be split into columns, with their lines
+    #: (line, text) of rows that are left out since they cannot be split into columns
     broken: tuple[tuple[int, str], ...] = ()
-    #: parts of lists that stand for nothing; such cells are "" already
+    #: marks of missing values: parts of lists with these texts are skipped; such cells are "" already
     nulls: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -46,20 +47,20 @@ class Batch:
         return self.count_lines()
 
     def plain(self, column: str) -> pa.Array:
-        """A column that has to be text.
+        """A column of text.
 
         Raises:
-            SourceError: It holds lists.
+            SourceError: The column holds lists.
         """
         if is_list(self.columns[column]):
             raise SourceError(
                 f"{self.name}: '{column}' holds lists where one value is needed.",
-                "Give the column the role node, ref or vector, or write one value a row.",
+                "Give the column the role node, ref or vector, or write one value per row.",
             )
         return self.columns[column]
 
     def places(self, rows: np.ndarray) -> Iterator[str]:
-        """file:line of some rows."""
+        """file:line of the first ten of some rows."""
         return (f"{self.name}:{line}" for line in self.lines[rows[:10]])
 
 
@@ -69,14 +70,14 @@ class Table:
 
     name: str
     columns: list[str]
-    #: gives the batches, for the columns asked for
+    #: returns batches of the given columns
     read: Callable[[Sequence[str]], Iterator[Batch]]
 
     def require(self, names: Sequence[str]) -> None:
-        """Check that the columns `names` are there.
+        """Check that the columns `names` exist.
 
         Raises:
-            SourceError: It names the first that is not, and the nearest that are.
+            SourceError: One is missing; the error names it, and similar columns.
         """
         for name in names:
             if name not in self.columns:
@@ -84,7 +85,7 @@ class Table:
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
 
     def without(self, nulls: tuple[str, ...]) -> Table:
-        """The same table, in which the cells that are one of `nulls` are empty."""
+        """The same table with the cells in `nulls` emptied."""
         if not nulls:
             return self
         return replace(self, read=lambda names: (_emptied(batch, nulls) for batch in self.read(names)))
@@ -101,7 +102,7 @@ def open_bytes(path: Path) -> Any:
 
 
 class Utf8:
-    """A stream of bytes that are UTF-8, for Arrow, which would look at them too late, and trip over a broken row."""
+    """A byte stream that checks UTF-8 as it is read: Arrow checks later, and fails on rows that it cannot split."""
 
     closed = False
 
@@ -109,7 +110,7 @@ class Utf8:
         self.stream, self.decoder = stream, codecs.getincrementaldecoder("utf-8")()
 
     def read(self, size: int = -1) -> bytes:
-        """Read on.
+        """Read the next bytes.
 
         Raises:
             UnicodeError: The bytes are not UTF-8.
@@ -120,14 +121,14 @@ class Utf8:
 
 
 def unreadable(source: Source, message: str) -> SourceError:
-    """The error for a file that cannot be read at all."""
+    """The error for a file that cannot be read."""
     return SourceError(
-        f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is whole."
+        f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is complete."
     )
 
 
 def line_not_in(source: Source, encoding: str, within: int | None = None) -> int:
-    """The first line that is not in `encoding`, of those within so many bytes, if given; 0 if there is none."""
+    """The first line that is not in `encoding`, within the first `within` bytes if given; 0 if there is none."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, done = 1, 0
     with open_bytes(source.path) as stream:
@@ -146,25 +147,25 @@ def line_not_in(source: Source, encoding: str, within: int | None = None) -> int
 
 
 def wrong_encoding(source: Source, encoding: str) -> SourceError:
-    """The error for a file that is not in `encoding`, with the first line that shows it."""
+    """The error for a file that is not in `encoding`, with the first such line."""
     return SourceError(
-        f"{source.name}:{line_not_in(source, encoding) or 1}: not in {encoding}.",
+        f"{source.name}:{line_not_in(source, encoding) or 1}: not encoded in {encoding}.",
         "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
     )
 
 
 def as_text(array: pa.Array, what: str) -> pa.Array:
-    """Any column as text, a whole number without ".0", an absent value as ""; lists stay lists.
+    """Any column as text, whole numbers without ".0", nulls as ""; lists stay lists.
 
     Raises:
-        SourceError: The column holds what has no plain text form, such as structs, or is damaged.
+        SourceError: The column has a type without a text form, such as structs, or is damaged.
     """
     kind = array.type
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
         raise SourceError(
-            f"{what} cannot be read: {str(error).splitlines()[0]}", "Check that the file is whole."
+            f"{what} cannot be read: {str(error).splitlines()[0]}", "Check that the file is complete."
         ) from None
     if is_list(array) and _is_plain(kind.value_type):
         return array
@@ -176,12 +177,13 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
         return pc.fill_null(pc.cast(array, pa.string()), "")
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise SourceError(
-            f"{what} is of type {kind}, which is no text.", "Ignore it, or write it as text."
+            f"{what} is of type {kind}, which has no text form.",
+            "Give the column the role ignore, or write it as text.",
         ) from None
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether any value of the type has a text form; of bytes it depends."""
+    """Whether all values of the type have a text form; bytes may have none."""
     try:
         pc.cast(pa.array([], kind), pa.string())
     except pa.ArrowNotImplementedError:

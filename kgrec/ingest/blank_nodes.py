@@ -1,9 +1,9 @@
-"""Names for blank nodes that depend on what is said about them, not on the order in which it is said.
+"""Numbers for blank nodes that depend on their triples, not on the order of the triples.
 
 Enters: triples with blank nodes, as columns. Leaves: a number for each blank node. The method is colour refinement with
-individualisation (McKay and Piperno 2014): nodes are told apart by their neighbours, these by theirs, and so on; of nodes
-that cannot be told apart one is singled out, and refining goes on. The work is bounded: a graph made so that all its nodes
-look alike may get names by the order in its file.
+individualisation (McKay and Piperno 2014): nodes get different colours if their neighbours have different colours, until
+nothing changes; then one of the nodes with equal colours gets a new colour, and refinement is repeated. The work is
+bounded: in a graph built to make all nodes look alike, numbers may depend on the order of lines.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import pyarrow as pa
 from kgrec.ingest import cells
 from kgrec.ingest.rdf_terms import BLANK, Triples
 
-#: colours computed at most; some seconds
+#: bound on the number of colours computed; takes some seconds
 _WORK = 10_000_000
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def blank_numbers(triples: Triples) -> dict[str, int]:
-    """Number of each blank node by its label: 0, 1, ... in an order that its surroundings decide."""
+    """Label of each blank node -> its number: 0, 1, ... in the order of the final colours."""
     subject, object_ = triples.subject_kinds == BLANK, triples.object_kinds == BLANK
     labels = pa.concat_arrays(
         [triples.subjects.filter(pa.array(subject)), triples.objects.filter(pa.array(object_))]
@@ -32,7 +32,7 @@ def blank_numbers(triples: Triples) -> dict[str, int]:
 
 
 class _Graph:
-    """Ends of triples at blank nodes: where, with what predicate and direction, and what stands at the other end."""
+    """Ends of triples at blank nodes: the node, a hash of predicate and direction, and the other end."""
 
     def __init__(
         self, triples: Triples, subject: np.ndarray, object_: np.ndarray, codes: np.ndarray, size: int
@@ -40,18 +40,18 @@ class _Graph:
         node = {"s": np.full(len(triples), -1), "o": np.full(len(triples), -1)}
         node["s"][subject], node["o"][object_] = codes[: subject.sum()], codes[subject.sum() :]
         tags = np.array(triples.languages, dtype=object)[triples.langs]
-        said = _mixed(_hashed(triples.objects), _hash_array(tags), triples.object_kinds.astype(np.uint64))
+        hashes = _mixed(_hashed(triples.objects), _hash_array(tags), triples.object_kinds.astype(np.uint64))
         predicate = _hashed(triples.predicates)
         out, into = np.flatnonzero(subject), np.flatnonzero(object_)
         self.at = np.concatenate([node["s"][out], node["o"][into]])
         self.other = np.concatenate([node["o"][out], node["s"][into]])
-        ground = np.concatenate([said[out], _hashed(triples.subjects)[into]])
+        ground = np.concatenate([hashes[out], _hashed(triples.subjects)[into]])
         marks = np.concatenate([predicate[out] * np.uint64(3), predicate[into] * np.uint64(5)])
         self.marks, self.ground = marks, np.where(self.other >= 0, np.uint64(0), ground)
         self.size, self.work = size, 0
 
     def ranks(self) -> np.ndarray:
-        """Place of each node in the order of its colour, shape (size,), int64."""
+        """Rank of each node by its colour, shape (size,), int64."""
         colours = self.refined(np.zeros(self.size, dtype=np.uint64))
         while self.work < _WORK:
             entangled = self._entangled(colours)
@@ -63,13 +63,13 @@ class _Graph:
         return np.asarray(np.argsort(np.argsort(colours, kind="stable"), kind="stable"))
 
     def _entangled(self, colours: np.ndarray) -> np.ndarray:
-        """Nodes that share their colour and have a neighbour that does; of the others it does not matter which is which."""
+        """Nodes that share their colour, with a neighbour that shares its own; the order of other ties has no effect."""
         _, inverse, counts = np.unique(colours, return_inverse=True, return_counts=True)
         tied = counts[inverse] > 1
         return cells.distinct(self.at[tied[self.at] & (self.other >= 0) & tied[self.other]])
 
     def refined(self, colours: np.ndarray) -> np.ndarray:
-        """Colours in which nodes differ whose neighbours do."""
+        """Colours refined until nodes with different neighbours have different colours."""
         classes = len(cells.distinct(colours))
         while self.work < _WORK:
             self.work += len(self.at) + self.size + 1000

@@ -1,6 +1,6 @@
-"""What a build read, dropped, merged and missed, and where.
+"""Counts of rows read, dropped, merged and missing, with places.
 
-Enters: counts with places (file:line) from every stage of ingest. Leaves: a `Report`, as text, or as report.json.
+Enters: counts with places (file:line) from every stage of ingest. Leaves: a `Report`, as text or as report.json.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ _PLACES = 10
 
 @dataclass
 class Places:
-    """How often something happened, and where the first ten times."""
+    """A count, and the places of the first ten."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
 
     def add(self, count: int, places: Iterable[str] = ()) -> None:
-        """Count `count` more; of `places`, only as many are drawn as there is room for."""
+        """Count `count` more, and keep places as long as there is room."""
         self.count += count
         self.first.extend(islice(places, max(0, _PLACES - len(self.first))))
 
 
 @dataclass
 class FileReport:
-    """One source file: `rows` are records or triples; a dropped row is not used at all."""
+    """Counts for one source file: `rows` are records or triples; a dropped row is not used at all."""
 
     rows: int = 0
     used: int = 0
     #: reason -> rows not used
     dropped: dict[str, Places] = field(default_factory=dict)
-    #: column or predicate -> cells that could not be read; their rows are used without them
+    #: column or predicate -> unreadable cells; their rows are used without them
     failed: dict[str, Places] = field(default_factory=dict)
-    #: rows used, though some of their cells could not be read
+    #: rows used without some unreadable cells
     spoiled: int = 0
-    #: columns or predicates that the mapping leaves out
+    #: columns or predicates that the mapping does not read
     unread: list[str] = field(default_factory=list)
 
     @property
     def bad(self) -> int:
-        """Rows dropped for a fault of theirs, and rows with cells that could not be read."""
+        """Rows dropped as faulty, and rows with unreadable cells."""
         return self.spoiled + sum(p.count for reason, p in self.dropped.items() if reason not in HARMLESS)
 
 
-#: reasons to drop a row that say nothing against the file
+#: reasons to drop a row that do not count as a fault of the file
 HARMLESS = frozenset(
     {"identical to an earlier row", "names an unknown item", "has a blank node, which the mapping drops"}
 )
@@ -58,26 +58,26 @@ HARMLESS = frozenset(
 
 @dataclass
 class Report:
-    """What a build did with its sources."""
+    """Counts of one build."""
 
     files: dict[str, FileReport] = field(default_factory=dict)
-    #: "relation -> type" -> references to nodes that no source has
+    #: "relation -> type" -> references to nodes that are in no source
     missing: dict[str, Places] = field(default_factory=dict)
-    #: nodes that were found to be one with another
+    #: nodes merged into others
     merged: int = 0
     merged_items: Places = field(default_factory=Places)
-    #: IRIs that several rows claim, which are not merged for it
+    #: IRIs shared by several rows, which are not merged
     shared: Places = field(default_factory=Places)
-    #: predicates met, and left out -> triples
+    #: predicate without a role -> triples left out
     unmapped: dict[str, int] = field(default_factory=dict)
-    #: languages that the mapping does not ask for -> literals left out; "none" is no language
+    #: language that the mapping does not read -> literals left out; "none": literals without a language
     languages: dict[str, int] = field(default_factory=dict)
     unknown_items: Places = field(default_factory=Places)
-    #: interactions of a user with an item of which a later one was kept
+    #: interactions of a pair of user and item of which a later one was kept
     repeated_pairs: int = 0
 
     def file(self, name: str) -> FileReport:
-        """The part about the file `name`, begun if need be."""
+        """Counts for the file `name`, created on first use."""
         return self.files.setdefault(name, FileReport())
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Report:
-        """Read back what `to_dict` gave."""
+        """Read back what `to_dict` returned."""
         files = {name: _file(part) for name, part in values["files"].items()}
         return cls(
             files=files,
@@ -112,22 +112,22 @@ class Report:
         for relation, places in self.missing.items():
             yield _line(f"missing: {relation}", places)
         if self.merged:
-            yield f"{self.merged:,} other names of nodes, joined to them by same_as"
+            yield f"{self.merged:,} other names of nodes, merged by same_as"
         if self.merged_items.count:
             yield _line("items merged", self.merged_items)
         if self.shared.count:
-            yield _line("kept apart, though they name the same thing", self.shared)
+            yield _line("kept apart, though they share an IRI", self.shared)
         if self.unknown_items.count:
             yield _line("INTERACTIONS THAT NAME AN UNKNOWN ITEM", self.unknown_items)
         if self.repeated_pairs:
-            yield f"{self.repeated_pairs:,} interactions repeat a pair of user and item; the last is kept"
+            yield f"{self.repeated_pairs:,} interactions repeat a pair of user and item; the latest is kept"
         yield from _most("predicates not mapped", self.unmapped)
         yield from _most("languages left out", self.languages)
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts for one file, under the mapping's policy for bad rows."""
+    """Adds to the counts for one file, under the mapping's policy for bad rows."""
 
     name: str
     report: FileReport
@@ -137,7 +137,7 @@ class Tally:
         """Count rows that are not used.
 
         Raises:
-            SourceError: The policy is to fail at the first bad row.
+            SourceError: The policy is to stop at the first bad row.
         """
         if not count:
             return
@@ -153,7 +153,7 @@ class Tally:
         """Count cells that cannot be read, given the first of them as (place, value).
 
         Raises:
-            SourceError: The policy is to fail at the first bad row.
+            SourceError: The policy is to stop at the first bad row.
         """
         if not count:
             return
@@ -164,10 +164,10 @@ class Tally:
             raise SourceError(f"{place}: '{column}' is {shown(value)}, which {why}.", remedy)
 
     def close(self) -> None:
-        """Check the share of bad rows, once the file is read.
+        """Check the share of bad rows after the file is read.
 
         Raises:
-            TooManyBadRows: It is above `errors.stop_above`.
+            TooManyBadRows: The share is above `errors.stop_above`.
         """
         rows, bad = self.report.rows, self.report.bad
         if bad <= self.policy.stop_above * rows:

@@ -1,7 +1,7 @@
 """Columns of text as numbers, dates, lists and vectors.
 
-Enters: an Arrow array of text ("" if absent) or of lists. Leaves: arrays with the rows that they belong to, and the rows
-whose cells cannot be read. Work is done a column at a time; Python sees each distinct value at most once.
+Enters: an Arrow array of text ("" if empty) or of lists. Leaves: values with their rows, and the rows of unreadable
+cells. Columns are processed as arrays; Python loops only over distinct values.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: no file can hold it, so no text may
+#: half of a surrogate pair, which cannot be encoded
 _HALF = re.compile("[\ud800-\udfff]")
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 
 
 def encode(values: pa.Array) -> tuple[np.ndarray, list[str]]:
-    """Codes, shape (len(values),), int64, and the distinct values that they stand for."""
+    """Code of each value, shape (len(values),), int64, and the distinct values by code."""
     encoded = pc.dictionary_encode(values)
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
@@ -31,7 +31,7 @@ def encode(values: pa.Array) -> tuple[np.ndarray, list[str]]:
 
 
 def distinct(numbers: np.ndarray) -> np.ndarray:
-    """The numbers, sorted, each once. NumPy's own function hashes them first, which takes ten times as long."""
+    """The distinct numbers, sorted. `np.unique` hashes them first, which takes ten times as long."""
     numbers = np.sort(numbers, axis=None)
     return np.asarray(numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]])
 
@@ -48,14 +48,14 @@ def is_list(array: pa.Array) -> bool:
 
 
 def emptied(cells: pa.Array, nulls: Sequence[str]) -> pa.Array:
-    """The cells, "" where they are one of `nulls`; lists stay as they are, and `split` leaves such parts out."""
+    """The cells, "" where they are in `nulls`; lists are unchanged, since `split` skips such parts."""
     return cells if is_list(cells) else pc.if_else(_is_null(cells, nulls), "", cells)
 
 
 def split(cells: pa.Array, separator: str | None, nulls: Sequence[str] = ()) -> tuple[np.ndarray, pa.Array]:
-    """Rows (int64) and values of the parts of all cells: trimmed, without empty ones and those that are one of `nulls`.
+    """Rows (int64) and values of the parts of all cells: trimmed, without empty parts and parts in `nulls`.
 
-    A cell that is a JSON array is split as such, any other at `separator`.
+    JSON arrays are split as JSON, other cells at `separator`.
     """
     rows, values = _split(cells, separator)
     values = pc.utf8_trim_whitespace(values)
@@ -82,9 +82,9 @@ def _split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array
 
 
 def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and values (float64) of the cells that are numbers, and the rows of those that are not; "" is neither.
+    """Rows and values (float64) of the cells that are numbers, and the rows of cells that are not; empty cells are skipped.
 
-    `unit` may stand after a number.
+    `unit` may follow a number.
     """
     cells = pc.utf8_trim_whitespace(cells)
     full = mask(pc.not_equal(cells, ""))
@@ -94,16 +94,16 @@ def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.nd
     good = mask(pc.match_substring_regex(cells, _NUMBER))
     bad = ~good & full
     rows = np.flatnonzero(good)
-    # a sign "+" is no part of a number to Arrow
+    # Arrow does not parse a leading "+"
     text = pc.utf8_ltrim(cells.filter(pa.array(good)), "+")
-    # and "-0" is 0: of equal numbers none may look different
+    # adding 0.0 turns -0.0 into 0.0: equal numbers have equal bits
     values = pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False) + 0.0
     finite = np.isfinite(values)
     return rows[finite], values[finite], np.sort(np.concatenate([np.flatnonzero(bad), rows[~finite]]))
 
 
 def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `numbers`, for dates: seconds since 1970 in UTC; a date without a zone is taken as UTC."""
+    """As `numbers`, for dates: seconds since 1970 in UTC; dates without a zone are in UTC."""
     codes, distinct = encode(pc.utf8_trim_whitespace(cells))
     parsed = [_seconds(text, form) for text in distinct]
     seconds = np.array([np.nan if value is None else value for value in parsed], dtype=np.float64)[codes]
@@ -113,11 +113,11 @@ def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text, numbers as they are written; half of a surrogate pair becomes U+FFFD.
+    """The value of a JSON text, with numbers as text; half of a surrogate pair becomes U+FFFD.
 
     Raises:
-        ValueError: It is no JSON.
-        RecursionError: It is nested too deeply.
+        ValueError: The text is not JSON.
+        RecursionError: The text is nested too deeply.
     """
     value = json.loads(text, parse_int=str, parse_float=str)
     if "\\ud" in text or "\\uD" in text:
@@ -126,7 +126,7 @@ def parse_json(text: str) -> Any:
 
 
 def vectors(cells: pa.Array) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """As `numbers`, for vectors of float32; one with a value that is not finite cannot be read."""
+    """As `numbers`, for vectors of float32; a vector with a value that is not finite is unreadable."""
     rows, values, bad = [], [], []
     for row, cell in enumerate(cells.to_pylist()):
         if cell is None or cell == "":
@@ -159,7 +159,7 @@ def _json_rows(cells: pa.Array, as_json: np.ndarray, separator: str | None) -> t
 
 
 def split_plain(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
-    """As `split`, without a look at JSON and without trimming."""
+    """As `split`, without JSON and without trimming."""
     if separator is None:
         return np.arange(len(cells), dtype=np.int64), cells
     return _flattened(pc.split_pattern(cells, separator))
@@ -175,7 +175,7 @@ def _json_parts(cell: str) -> list[str] | None:
     return [part or "" for part in parts]
 
 
-# a file has far more dates than there are days
+# cached, since a file repeats its dates
 @lru_cache(maxsize=1 << 16)
 def _seconds(text: str, form: str | None) -> float | None:
     try:
@@ -187,7 +187,7 @@ def _seconds(text: str, form: str | None) -> float | None:
 
 
 def _iso(text: str) -> datetime:
-    """ISO 8601, or a year, or a year and a month, as xsd:gYear and xsd:gYearMonth have them."""
+    """ISO 8601, or a year, or a year and a month, as in xsd:gYear and xsd:gYearMonth."""
     if len(text) == 4 and text.isdecimal():
         text = f"{text}-01-01"
     elif len(text) == 7 and text[4] == "-":

@@ -1,7 +1,7 @@
-"""Rows sorted, each once.
+"""Sorted, distinct rows.
 
-Enters: tables of a graph in any order. Leaves: the same rows in the one order that does not depend on it. Strings take
-long to sort, numbers do not: what the ids of entities and the like decide is sorted by these, and few rows by the rest.
+Enters: tables of a graph in any order. Leaves: the same rows, distinct, in an order that depends on their content alone.
+Sorting numbers is faster than sorting strings: rows are sorted by ids first, and only ties by their other columns.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRIPLE_SCHEMA = pa.schema(
 def unique_triples(
     heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray
 ) -> pa.Table:
-    """Triples sorted by relation, head, tail, each once; of several weights the largest is kept."""
+    """Distinct triples, sorted by relation, head, tail; of several weights the largest is kept."""
     order = _order(heads, relations, tails, weights)
     columns = [column[order] for column in (heads, relations, tails, weights)]
     first = np.ones(len(order), dtype=bool)
@@ -33,7 +33,7 @@ def unique_triples(
 
 
 def unique_rows(table: pa.Table) -> pa.Table:
-    """Each row once, sorted by all columns from left to right: the ids of entities, strings of which few differ, others."""
+    """Distinct rows, sorted by all columns from left to right: ids of entities, strings with few distinct values, others."""
     codes, names = cells.encode(table.column(1).combine_chunks())
     rank = np.argsort(np.argsort(np.array(names, dtype=object))) if names else np.empty(0, dtype=np.int64)
     numbers = table.column(0).to_numpy().astype(np.int64) * max(len(names), 1) + rank[codes]
@@ -42,7 +42,7 @@ def unique_rows(table: pa.Table) -> pa.Table:
 
 
 def in_order(numbers: np.ndarray, rest: pa.Table, *, once: bool = False) -> np.ndarray:
-    """Order by numbers, and where these are the same by the columns of `rest`; with `once`, equal rows but once."""
+    """Order of rows by `numbers`, and of ties by the columns of `rest`; with `once`, the first of equal rows only."""
     order = np.argsort(numbers)
     tied = ties(numbers[order])
     few = rest.take(pa.array(order[tied])).add_column(0, "", pa.array(numbers[order[tied]]))
@@ -56,13 +56,13 @@ def in_order(numbers: np.ndarray, rest: pa.Table, *, once: bool = False) -> np.n
 
 
 def ties(numbers: np.ndarray) -> np.ndarray:
-    """Places of the numbers, which are sorted, that are equal to a neighbour."""
+    """Positions of the sorted numbers that equal a neighbour."""
     again = np.diff(numbers) == 0
     return np.flatnonzero(np.append(again, False) | np.append(False, again))
 
 
 def _order(heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Order by relation, head, tail, and the largest weight first."""
+    """Order by relation, head, tail, and descending weight."""
     size = 1 + max((int(ends.max()) for ends in (heads, tails) if len(ends)), default=0)
     kinds = 1 + int(relations.max()) if len(relations) else 1
     if kinds * size**2 >= 2**63:

@@ -1,7 +1,7 @@
-"""Which nodes of the sources are one, and what the one is called.
+"""Nodes of the sources merged into entities.
 
-Enters: the nodes of `Statements`, their types, and the pairs that are one. Leaves: `Identities`: the entities in their
-order, with type, key and IRI, and the other names that they have.
+Enters: the nodes of `Statements`, their types, and pairs of equal nodes. Leaves: `EntityResolution`: the entities in
+order, with type, key and IRI, and the names of the nodes that were merged into them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
-from kgrec.ingest.shared_iris import Group, components, told_apart
+from kgrec.ingest.shared_iris import Group, components, separated
 from kgrec.ingest.statements import RESOURCE, Statements, node_iri, quoted
 
 ALIAS_SCHEMA = pa.schema(
@@ -25,8 +25,8 @@ ALIAS_SCHEMA = pa.schema(
 )
 
 
-class Identities:
-    """Which provisional nodes are one, and which type and key the one has."""
+class EntityResolution:
+    """Merges provisional nodes, and gives each entity type, key and IRI."""
 
     def __init__(self, statements: Statements, mapping: Mapping) -> None:
         self.nodes, self.mapping = statements.nodes, mapping
@@ -35,13 +35,13 @@ class Identities:
         self.tabled = np.array(self.nodes.row_hashes, dtype=np.uint64) != 0
         self.root = np.arange(len(self.nodes), dtype=np.int64)
         self.exists = np.array(self.nodes.exists, dtype=bool)
-        #: root -> its members, where there is more than one
+        #: root -> all nodes merged into it, if there are others
         self.members: dict[int, list[int]] = {}
-        #: rows that claim the same IRI, and are not merged for it
+        #: rows that share IRIs, and are not merged
         self.groups: list[Group] = []
         pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *statements.same, *self._typed_twins()])
         if len(pairs) and mapping.errors.shared_identity != "merge":
-            pairs, groups = told_apart(pairs, self.tabled)
+            pairs, groups = separated(pairs, self.tabled)
             self.groups = sorted(groups, key=self._shown)
             self._refuse_shared()
         if len(pairs):
@@ -51,31 +51,32 @@ class Identities:
 
     @property
     def spread(self) -> list[Group]:
-        """The groups whose rows stand for the nodes that they claim."""
+        """The groups whose rows all get the statements about their shared nodes."""
         return [group for group in self.groups if group.spreads]
 
     def _type_iris(self, statements: Statements) -> None:
-        """Give IRIs their types; `brought` are those that RDF itself makes items."""
+        """Set the types of IRIs; `from_rdf` marks those that RDF sources make items."""
         codes = np.array(self.nodes.type_codes, dtype=np.int32)
         self.is_iri = codes == -1
-        self.brought = np.zeros(len(self.nodes), dtype=bool)
+        self.from_rdf = np.zeros(len(self.nodes), dtype=bool)
         by_rdf = {name for source in self.mapping.rdf for name in source.items}
-        for name, found in self._types_said(statements):
+        for name, found in self._types_found(statements):
             nodes = np.concatenate(found)
             nodes = nodes[self.is_iri[nodes]]
             codes[nodes] = self._code(name)
-            self.brought[nodes] = name in by_rdf
+            self.from_rdf[nodes] = name in by_rdf
         codes[codes == -1] = self._code(RESOURCE)
         self.nodes.type_codes[:] = array("i", codes.tobytes())
 
-    def _types_said(self, statements: Statements) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Types, and lists of the nodes that have them; the later prevails.
+    def _types_found(self, statements: Statements) -> Iterator[tuple[str, list[np.ndarray]]]:
+        """Types with lists of their nodes; the last type of a node counts.
 
-        A class does over the beginning of an IRI, a long beginning over a short one, what the mapping has first over the rest.
+        Order of precedence: the class before the beginning of the IRI, a long beginning before a short one, an earlier
+        type of the mapping before a later one.
         """
-        begun = [pair for source in self.mapping.rdf for pair in source.beginnings.items()]
-        begun.sort(key=lambda pair: -len(pair[0]))
-        for pair in reversed(begun):
+        prefixes = [pair for source in self.mapping.rdf for pair in source.beginnings.items()]
+        prefixes.sort(key=lambda pair: -len(pair[0]))
+        for pair in reversed(prefixes):
             if pair in statements.beginning:
                 yield pair[1], statements.beginning[pair]
         for name in reversed([name for source in self.mapping.rdf for name in source.types]):
@@ -86,7 +87,7 @@ class Identities:
         return self.nodes.code(name)
 
     def _typed_twins(self) -> Iterable[np.ndarray]:
-        """IRIs that some table has as a key of the same type."""
+        """Pairs of an IRI and a node of the same type that has this IRI as its key."""
         for code in np.unique(self.type_codes[self.is_iri]):
             numbers = np.flatnonzero(self.is_iri & (self.type_codes == code))
             keys = [self.nodes.keys[number] for number in numbers.tolist()]
@@ -110,7 +111,7 @@ class Identities:
         return (not self.tabled[node], type_ == RESOURCE, type_, self.nodes.keys[node])
 
     def sorted_roots(self) -> np.ndarray:
-        """The nodes that become entities, by type and key."""
+        """The nodes that become entities, sorted by type and key."""
         self._demote_strays()
         roots = np.flatnonzero(self.exists & (self.root == np.arange(len(self.root))))
         types = pa.array(self.nodes.types, pa.string()).take(pa.array(self.type_codes[roots]))
@@ -120,10 +121,10 @@ class Identities:
         return np.asarray(roots[order.to_numpy()], dtype=np.int64)
 
     def _demote_strays(self) -> None:
-        """IRIs that rdf:type makes of an item type whose items only a table brings: knowledge, not to be recommended."""
+        """Make IRIs resources if rdf:type gives them an item type whose items come from a table only: they are no items."""
         only_tables = [name for name, table in self.mapping.nodes.items() if table.item]
         codes = [self._code(name) for name in only_tables]
-        stray = self.is_iri & ~self.brought & np.isin(self.type_codes, codes)
+        stray = self.is_iri & ~self.from_rdf & np.isin(self.type_codes, codes)
         self.type_codes[stray] = self._code(RESOURCE)
 
     def table(self, order: np.ndarray, labels: pa.Array) -> pa.Table:
@@ -141,7 +142,7 @@ class Identities:
         )
 
     def _iris(self, order: np.ndarray, keys: pa.Array) -> pa.Array:
-        """The IRI that a source gives a node, the smallest if several do; else one below the base."""
+        """IRI of each entity: the smallest that a source has for it, or else type and key below the base."""
         begin = pa.array([node_iri(self.mapping.base, type_, "") for type_ in self.nodes.types], keys.type)
         named = np.flatnonzero(np.isin(order, np.array(list(self.members), dtype=np.int64)))
         members = [[m for m in self.members[root] if self.is_iri[m]] for root in order[named].tolist()]
@@ -159,12 +160,12 @@ class Identities:
     def _refuse_shared(self) -> None:
         if self.groups and self.mapping.errors.shared_identity == "fail":
             raise SourceError(
-                f"Several rows name one thing: {self._shown(self.groups[0])}.",
-                "Mend what says so, or set `errors: {shared_identity: apart}`.",
+                f"Several rows share an IRI: {self._shown(self.groups[0])}.",
+                "Correct the rows, or set `errors: {shared_identity: apart}`.",
             )
 
     def _shown(self, group: Group) -> str:
-        """Rows that claim the same, and what: `movie/a, movie/b: http://ex.org/Q1`."""
+        """Rows and the IRI that they share: `movie/a, movie/b: http://ex.org/Q1`."""
         rows = self._rows_of(group)
         more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
         iris = min((self._own_iri(node) for node in group.nodes.tolist()), default="each other")
@@ -174,13 +175,13 @@ class Identities:
         return sorted("/".join(self._named(row)) for row in group.rows.tolist())
 
     def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
-        """The names of nodes that were merged into others; the report counts them, and names items among them."""
+        """The names of merged nodes; the report counts them, and names the items among them."""
         report.shared.add(len(self.groups), map(self._shown, self.groups))
         found: list[tuple[int, str, str, str]] = []
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
             if entity_of[root] < 0:
                 continue
-            # an IRI that is the key of a row, say, is no other name
+            # a node with the same name as its root is no alias, such as an IRI that is the key of a row
             others = [node for node in self.members[root] if self._named(node) != self._named(root)]
             names = sorted((*self._named(node), self._own_iri(node)) for node in others)
             found.extend((int(entity_of[root]), *name) for name in names)
@@ -194,7 +195,7 @@ class Identities:
         return pa.Table.from_arrays(arrays, schema=ALIAS_SCHEMA)
 
     def _names_of_several(self, entity_of: np.ndarray, report: Report) -> Iterator[tuple[int, str, str, str]]:
-        """Names of the nodes that several rows stand for, once for each of these."""
+        """Names of the nodes that several rows share, once per row."""
         for group in self.spread:
             nodes = [node for node in group.nodes.tolist() if not self._is_named_as_row(node)]
             items = sorted("/".join(self._named(node)) for node in nodes if self._is_item(node))
@@ -217,12 +218,12 @@ class Identities:
         return self.nodes.types[self.type_codes[node]], self.nodes.keys[node]
 
     def _is_item(self, node: int) -> bool:
-        brought = bool(self.tabled[node] or self.brought[node])
-        return brought and self._named(node)[0] in self.mapping.item_types
+        from_source = bool(self.tabled[node] or self.from_rdf[node])
+        return from_source and self._named(node)[0] in self.mapping.item_types
 
 
 def _quoted(keys: pa.Array, wanted: np.ndarray) -> pa.Array:
-    """The keys, percent-encoded where it is wanted; most are as they are."""
+    """The keys, percent-encoded where `wanted` is True; most need no encoding."""
     rest = wanted & ~cells.mask(pc.ascii_is_alnum(keys))
     coded = [quoted(key) for key in keys.filter(pa.array(rest)).to_pylist()]
     return pc.replace_with_mask(keys, pa.array(rest), pa.array(coded, keys.type))

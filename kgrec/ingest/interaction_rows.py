@@ -1,7 +1,7 @@
-"""Tables of interactions, read into columns of codes.
+"""Tables of interactions as columns of codes.
 
 Enters: a `Table` and its part of the mapping. Leaves: `InteractionRows`. Rows never become Python objects: each batch is
-dictionary-encoded, and only its distinct users and items are looked up.
+dictionary-encoded, and only distinct users and items are looked up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kgrec.ingest.build_report import Report, Tally
 from kgrec.ingest.mapping.schema import InteractionTable
 from kgrec.ingest.table_statements import count_broken, filled
 
-#: rows of which the users are numbered together
+#: rows of several batches whose users are encoded together
 _WAITING = 2_000_000
 UNKNOWN_ITEM = "names an unknown item"
 NO_USER = "has an empty user or item"
@@ -38,13 +38,13 @@ _COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 class InteractionRows:
     """Interactions in the order of their files, by codes of users and items."""
 
-    #: users of each batch, each once there; `user` counts through all of these
+    #: distinct users of each group of batches; `user` is an index into their concatenation, in which users may repeat
     users: list[pa.Array] = field(default_factory=list)
     user: list[np.ndarray] = field(default_factory=list)
     item: list[np.ndarray] = field(default_factory=list)
     value: list[np.ndarray] = field(default_factory=list)
     time: list[np.ndarray] = field(default_factory=list)
-    #: users of the last batches, which have no codes yet
+    #: users of the last batches, not encoded yet
     waiting: list[pa.Array] = field(default_factory=list)
 
 
@@ -56,10 +56,10 @@ def read_log(
     report: Report,
     item_ids: Callable[[pa.Array], np.ndarray],
 ) -> None:
-    """Read a table with an interaction a row.
+    """Read a table with one interaction per row.
 
     Args:
-        log: What is added to.
+        log: The rows are appended to it.
         table: The source.
         mapped: Its part of the mapping.
         tally: Counts for this file.
@@ -67,7 +67,7 @@ def read_log(
         item_ids: Codes of items by their keys, -1 where unknown.
 
     Raises:
-        SourceError: A column that the mapping names is not there.
+        SourceError: A column that the mapping names is missing.
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     table.require(mapped.columns_read)
@@ -126,14 +126,14 @@ def _report_unknown(batch: Batch, column: str, rows: np.ndarray, tally: Tally, r
 
 
 def _item_codes(column: pa.Array, item_ids: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
-    """Code of each row's item, -1 where it is unknown; each distinct name is looked up once."""
+    """Code of the item of each row, -1 where it is unknown; distinct names are looked up once."""
     encoded = pc.dictionary_encode(column)
     codes = np.append(item_ids(encoded.dictionary), -1) if len(column) else np.full(1, -1)
     return np.asarray(codes[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
 
 
 def _encode_users(log: InteractionRows) -> None:
-    """Number the users of the batches that wait: of many together, since most users are in several."""
+    """Encode the users of the waiting batches together, since most users are in several batches."""
     if not log.waiting:
         return
     encoded = pc.dictionary_encode(pa.chunked_array(log.waiting, pa.string())).combine_chunks()
@@ -150,7 +150,7 @@ def _at(column: pa.Array, rows: np.ndarray) -> pa.Array:
 def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
     at, values, bad = cells.numbers(_at(batch.plain(column), rows))
     spoiled[rows[bad]] = True
-    _failed(batch, column, rows[bad], tally, "is no number")
+    _failed(batch, column, rows[bad], tally, "is not a number")
     column_values = np.full(len(rows), np.nan, dtype=np.float32)
     column_values[at] = values
     return column_values
@@ -159,7 +159,7 @@ def _values(batch: Batch, column: str, rows: np.ndarray, tally: Tally, spoiled: 
 def _times(
     batch: Batch, column: str, form: str | None, rows: np.ndarray, tally: Tally, spoiled: np.ndarray
 ) -> np.ndarray:
-    """Seconds since 1970; 0 where there is no time."""
+    """Seconds since 1970, 0 where there is no time; shape (len(rows),), int64."""
     texts = _at(batch.plain(column), rows)
     times = np.zeros(len(rows), dtype=np.int64)
     rest = np.arange(len(rows))

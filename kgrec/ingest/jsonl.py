@@ -1,7 +1,7 @@
 """JSON Lines as batches of text columns.
 
-Enters: a file with one JSON object a line. Leaves: `Batch`es; numbers keep the digits they are written with, arrays
-and objects are JSON text, null is "". Pure Python by need: Arrow's reader guesses types, and turns "007" and 7 into one.
+Enters: a file with one JSON object per line. Leaves: `Batch`es; numbers keep their digits as written, arrays and objects
+are JSON text, null is "". It is pure Python because Arrow's reader guesses types, and reads "007" and 7 as equal.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROWS = 10_000
 
 
 def open_jsonl(source: Source, form: TableFormat) -> Table:
-    """Look at the keys of the first ten thousand lines; the rows are read later.
+    """Read the keys of the first ten thousand lines as columns; rows are read later.
 
     Raises:
         SourceError: The file is in another encoding, or has no object in these lines.
@@ -33,7 +33,9 @@ def open_jsonl(source: Source, form: TableFormat) -> Table:
     parsed = [row for _, _, row in islice(_lines(source, form), _ROWS) if row is not None]
     columns = list(dict.fromkeys(key for row in parsed for key in row))
     if not columns:
-        raise SourceError(f"{source.name} has no JSON object in its first lines.", "Write one object a line.")
+        raise SourceError(
+            f"{source.name} has no JSON object in its first lines.", "Write one object per line."
+        )
     return Table(source.name, columns, lambda names: _batches(source, form, names))
 
 
@@ -48,7 +50,7 @@ def _batches(source: Source, form: TableFormat, columns: Sequence[str]) -> Itera
 
 
 def _lines(source: Source, form: TableFormat) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
-    """Line, text, and the object or None if there is none on it; blank lines are passed over."""
+    """Line number, text, and the object (None if the line has none) of each line that is not blank."""
     encoding = "utf-8-sig" if form.encoding.lower() in ("utf-8", "utf8") else form.encoding
     try:
         with io.TextIOWrapper(open_bytes(source.path), encoding=encoding, newline="\n") as text:

@@ -1,7 +1,7 @@
 """RDF files as streams of triples.
 
-Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed. Leaves: the triples that can be used,
-in columns, blank nodes with stable labels; what is malformed is counted, or an error where the format cannot go on.
+Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed. Leaves: usable triples as columns, with
+stable labels of blank nodes. Malformed lines are counted where the format has lines; elsewhere they are an error.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from kgrec.ingest.batches import open_bytes
 from kgrec.ingest.blank_nodes import blank_numbers
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.mapping.schema import RdfSource
-from kgrec.ingest.rdf_terms import BLANK as BLANK_NODE
-from kgrec.ingest.rdf_terms import TRIPLE, Triples, cut
+from kgrec.ingest.rdf_terms import BLANK, TRIPLE, Triples, cut
 from kgrec.ingest.sources import Source
 
 _FORMATS = {
@@ -49,41 +48,41 @@ _SUFFIXES = {
 }
 _BY_LINE = ("ntriples", "nquads")
 _WITH_GRAPHS = ("nquads", "trig", "jsonld")
-#: bytes of triples that are held at a time; they are drawn in pieces that stay in the cache
+#: bytes of triples per batch; they are parsed in smaller pieces that stay in the cache
 _BYTES = 16 << 20
-#: bytes that are read at a time where lines can be told apart, and triples where not
+#: bytes per piece of formats with lines, and triples per piece of other formats
 _BLOCK, _PIECE = 1 << 20, 2_000
 _LONGEST_LINE, _NEWLINE = 64 << 20, 10
 MALFORMED = "is malformed"
-BLANK = "has a blank node, which the mapping drops"
-QUOTED = "is about a triple"
+HAS_BLANK_NODE = "has a blank node, which the mapping drops"
+HAS_QUOTED_TRIPLE = "is about a triple"
 
 
 def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> Iterator[Triples]:
-    """Triples that can be used, in batches, those with blank nodes last; the others are counted."""
+    """Batches of usable triples, those with blank nodes last; unusable ones are counted."""
     kind = mapped.format or _format(source)
     waiting: list[Triples] = []
     for text in _parsed(source, kind, base, tally):
         triples = cut(text)
         tally.report.rows += len(triples)
         quoted = triples.object_kinds == TRIPLE
-        _drop(triples, quoted, QUOTED, source, tally)
+        _drop(triples, quoted, HAS_QUOTED_TRIPLE, source, tally)
         blank = _has_blank(triples) & ~quoted
         if mapped.blank_nodes == "drop":
-            _drop(triples, blank, BLANK, source, tally)
+            _drop(triples, blank, HAS_BLANK_NODE, source, tally)
         elif kind in _BY_LINE:
             blank[:] = False
         elif blank.any():
             waiting.append(triples.take(np.flatnonzero(blank)))
         kept = ~(quoted | blank)
         yield triples if kept.all() else triples.take(np.flatnonzero(kept))
-    # labels in these formats are chosen by the parser; those given here depend on the content alone
+    # outside N-Triples and N-Quads the parser chooses labels at random: new ones depend on the content alone
     if waiting:
         yield _relabelled(concatenated(waiting))
 
 
 def _has_blank(triples: Triples) -> np.ndarray:
-    return np.asarray((triples.subject_kinds == BLANK_NODE) | (triples.object_kinds == BLANK_NODE))
+    return np.asarray((triples.subject_kinds == BLANK) | (triples.object_kinds == BLANK))
 
 
 def _drop(triples: Triples, rows: np.ndarray, reason: str, source: Source, tally: Tally) -> None:
@@ -93,7 +92,7 @@ def _drop(triples: Triples, rows: np.ndarray, reason: str, source: Source, tally
 
 
 def concatenated(parts: list[Triples]) -> Triples:
-    """One after the other, at least one."""
+    """The concatenation of at least one batch."""
     languages = sorted({tag for part in parts for tag in part.languages})
     code = {tag: i for i, tag in enumerate(languages)}
     langs = [np.array([code[tag] for tag in part.languages], dtype=np.int32)[part.langs] for part in parts]
@@ -109,12 +108,12 @@ def concatenated(parts: list[Triples]) -> Triples:
 
 
 def _relabelled(triples: Triples) -> Triples:
-    """The same, with labels of blank nodes that depend on the content alone."""
+    """The triples, with labels of blank nodes that depend on the content alone."""
     numbers = blank_numbers(triples)
     return replace(
         triples,
-        subjects=_renamed(triples.subjects, triples.subject_kinds == BLANK_NODE, numbers),
-        objects=_renamed(triples.objects, triples.object_kinds == BLANK_NODE, numbers),
+        subjects=_renamed(triples.subjects, triples.subject_kinds == BLANK, numbers),
+        objects=_renamed(triples.objects, triples.object_kinds == BLANK, numbers),
     )
 
 
@@ -125,7 +124,7 @@ def _renamed(terms: pa.Array, blank: np.ndarray, numbers: dict[str, int]) -> pa.
 
 
 def rdf_by_suffix(source: Source) -> str | None:
-    """The format of RDF that the suffix names; None if it names none."""
+    """The RDF format by suffix; None if the suffix is not one of RDF."""
     return _SUFFIXES.get(source.suffix)
 
 
@@ -133,21 +132,21 @@ def _format(source: Source) -> str:
     kind = rdf_by_suffix(source)
     if kind is None:
         raise SourceError(
-            f"{source.name}: the suffix does not say what RDF format it is.",
+            f"{source.name}: the suffix does not tell the RDF format.",
             f"Give `format:` beside `file:` in the mapping: {', '.join(_FORMATS)}.",
         )
     return kind
 
 
 def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[bytes]:
-    """The file's triples as canonical N-Triples, some hundred thousand at a time."""
+    """The triples as canonical N-Triples, some hundred thousand per piece."""
     if source.path.stat().st_size == 0:
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
     with open_bytes(source.path) as stream:
         if kind == "rdfxml":
             stream = _NoEntities(stream, source.name)
         guarded: Any = _Shallow(stream, source.name, kind)
-        faults = _Faults(source.name, tally, goes_on=kind in _BY_LINE)
+        faults = _Faults(source.name, tally, continues=kind in _BY_LINE)
         pieces = _by_line(guarded, kind, faults) if kind in _BY_LINE else _by_count(guarded, kind, base)
         try:
             yield from _texts(pieces, faults)
@@ -155,30 +154,32 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
             faults.add(error)
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"{source.name} cannot be read: {error}", "Check that the file is whole."
+                f"{source.name} cannot be read: {error}", "Check that the file is complete."
             ) from None
 
 
 def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]:
-    """Triples of about a megabyte of lines at a time; from a stream the parser would ask for two kilobytes."""
-    begun: list[bytes] = []
+    """Triples of about a megabyte of lines per piece; from a stream the parser reads only two kilobytes at a time."""
+    partial: list[bytes] = []
     while data := stream.read(_BLOCK):
         end = data.rfind(b"\n") + 1
         if end:
-            block = b"".join([*begun, data[:end]])
+            block = b"".join([*partial, data[:end]])
             yield _parse(block, kind, None)
             faults.lines += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE))
-            begun = [data[end:]]
-        elif len(begun) * _BLOCK >= _LONGEST_LINE:
+            partial = [data[end:]]
+        elif len(partial) * _BLOCK >= _LONGEST_LINE:
             longest = f"{_LONGEST_LINE >> 20} MB"
-            raise SourceError(f"{faults.name} has a line of more than {longest}.", "Is this N-Triples?")
+            raise SourceError(
+                f"{faults.name} has a line of more than {longest}.", "Check that the file is N-Triples."
+            )
         else:
-            begun.append(data)
-    yield _parse(b"".join(begun), kind, None)
+            partial.append(data)
+    yield _parse(b"".join(partial), kind, None)
 
 
 def _by_count(stream: Any, kind: str, base: str) -> Iterator[Iterator[Any]]:
-    """So many triples at a time."""
+    """Pieces of `_PIECE` triples."""
     triples = _parse(stream, kind, base)
     for first in triples:
         yield chain([first], islice(triples, _PIECE - 1))
@@ -190,7 +191,7 @@ def _parse(source: Any, kind: str, base: str | None) -> Iterator[Any]:
 
 
 def _texts(pieces: Iterator[Iterator[Any]], faults: _Faults) -> Iterator[bytes]:
-    """The triples as N-Triples, some megabytes at a time."""
+    """The triples as N-Triples, some megabytes per piece."""
     text = io.BytesIO()
     for piece in pieces:
         _write(piece, text, faults)
@@ -201,7 +202,7 @@ def _texts(pieces: Iterator[Iterator[Any]], faults: _Faults) -> Iterator[bytes]:
 
 
 def _write(triples: Iterator[Any], text: io.BytesIO, faults: _Faults) -> None:
-    """The serializer draws the triples from the parser itself. On a fault it keeps those before, and can draw on."""
+    """Serialize all triples. After an error the serializer has written the triples before it, and can continue."""
     while True:
         try:
             ox.serialize(triples, text, format=ox.RdfFormat.N_TRIPLES)
@@ -211,29 +212,32 @@ def _write(triples: Iterator[Any], text: io.BytesIO, faults: _Faults) -> None:
 
 
 class _Faults:
-    """Malformed lines: each counted once, however many errors it has, or the end where the format cannot go on."""
+    """Counts malformed lines once, however many errors they have; raises where the parser cannot continue."""
 
-    def __init__(self, name: str, tally: Tally, *, goes_on: bool) -> None:
-        self.name, self.tally, self.goes_on, self.last, self.repeated = name, tally, goes_on, 0, 0
+    def __init__(self, name: str, tally: Tally, *, continues: bool) -> None:
+        self.name, self.tally, self.continues, self.last, self.repeated = name, tally, continues, 0, 0
         #: lines before those that the parser counts
         self.lines = 0
 
     def add(self, error: SyntaxError) -> None:
-        """Count one.
+        """Count the line of an error.
 
         Raises:
-            SourceError: The format cannot go on, or the parser does not get on.
+            SourceError: The parser cannot continue in this format, or makes no progress.
         """
         line = self.lines + (error.lineno or 0)
-        if not self.goes_on:
+        if not self.continues:
             where = f":{line}" if line else ""
             raise SourceError(
-                f"{self.name}{where}: {_reason(error)}.", "Mend the file; N-Triples would go on."
+                f"{self.name}{where}: {_reason(error)}.",
+                "Mend the file, or convert it to N-Triples, in which bad lines are counted and skipped.",
             ) from None
         self.repeated = self.repeated + 1 if line == self.last else 0
         if self.repeated > 1000:
-            raise SourceError(f"{self.name}:{line}: {_reason(error)}.", "Is this N-Triples?") from None
-        # a line that breaks off is reported once more, at the end of the file
+            raise SourceError(
+                f"{self.name}:{line}: {_reason(error)}.", "Check that the file is N-Triples."
+            ) from None
+        # the parser reports an incomplete last line again at the end of the file
         again = line == self.last or (line == self.last + 1 and "Unexpected end" in str(error.msg))
         self.last = line
         if not again:
@@ -245,7 +249,7 @@ def _reason(error: SyntaxError) -> str:
     return re.sub(r"^Parser error at line \d+ (between columns \d+ and \d+|column \d+): ", "", str(error.msg))
 
 
-#: what opens, what closes, and what begins anew; elements of RDF/XML, triples about triples elsewhere
+#: marks that open, close or reset a level, and those that open one: elements of RDF/XML; quoted triples elsewhere
 _NESTING = {
     "rdfxml": (re.compile(rb"<(?=[^\s/!?>])|</|/>"), re.compile(b"<")),
     "other": (re.compile(rb'<<|>>|"'), re.compile(b"<<")),
@@ -254,20 +258,24 @@ _DEEPEST = 1000
 
 
 class _Shallow:
-    """A stream of RDF that is not nested so deeply that its parser would take forever, or all of the stack."""
+    """A byte stream that refuses deeply nested RDF, on which parsers take forever or overflow the stack."""
 
     def __init__(self, stream: Any, name: str, kind: str) -> None:
         self.stream, self.name, self.depth, self.tail = stream, name, 0, b""
         self.marks, self.opening = _NESTING.get(kind, _NESTING["other"])
-        # the parser of JSON-LD has a bound of its own
+        # the JSON-LD parser has its own bound
         self.checked = kind != "jsonld"
 
     def read(self, size: int = -1) -> bytes:
-        """Read on, refusing what is nested too deeply."""
+        """Read the next bytes.
+
+        Raises:
+            SourceError: They are nested too deeply.
+        """
         data = bytes(self.stream.read(size if size > 0 else 1 << 16))
         if self.checked and (self.depth or self.opening.search(self.tail + data)):
             self._follow(self.tail + data)
-        # a mark of two bytes may stand across two pieces
+        # a mark of two bytes may be split between two reads
         self.tail = data[-1:] if data[-1:] in (b"<", b">", b"/") else b""
         return data
 
@@ -281,8 +289,8 @@ class _Shallow:
                 self.depth = max(0, self.depth - 1)
             if self.depth > _DEEPEST:
                 raise SourceError(
-                    f"{self.name} is nested more than {_DEEPEST:,} deep.",
-                    "Write it flat, or convert the file to N-Triples.",
+                    f"{self.name} is nested more than {_DEEPEST:,} levels deep.",
+                    "Flatten it, or convert the file to N-Triples.",
                 )
 
 
@@ -292,16 +300,20 @@ _ENTITY = re.compile(rb"""<!ENTITY\s+[^\s%]+\s+("[^"&%<]{0,256}"|'[^'&%<]{0,256}
 
 
 class _NoEntities:
-    """A stream of RDF/XML that may declare short names for namespaces, no more: nested entities fill any memory."""
+    """A byte stream of RDF/XML that allows short plain entities only: nested entities can expand without bound."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self.stream, self.name, self.tail = stream, name, b""
 
     def read(self, size: int = -1) -> bytes:
-        """Read on, refusing declarations that are not plain."""
+        """Read the next bytes.
+
+        Raises:
+            SourceError: They declare an entity that is not short and plain.
+        """
         data = bytes(self.stream.read(size if size > 0 else 1 << 16))
         seen = self.tail + data
-        # what may be the beginning of a declaration waits for the next piece
+        # the beginning of a declaration may be at the end of this read
         self.tail = seen[1 - len(_DECLARES) :]
         start = seen.find(_DECLARES)
         while start >= 0:
@@ -317,5 +329,5 @@ class _NoEntities:
         if not _ENTITY.fullmatch(text):
             raise SourceError(
                 f"{self.name} declares an XML entity that is not a plain short text.",
-                "Write such entities out, or convert the file to Turtle.",
+                "Expand such entities, or convert the file to Turtle.",
             )

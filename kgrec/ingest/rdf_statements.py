@@ -1,7 +1,7 @@
-"""RDF, read into statements.
+"""RDF files as statements.
 
 Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed, and its part of the mapping. Leaves:
-additions to `Statements`, and counts in the report. Some 200,000 triples are held at a time, in columns.
+additions to `Statements`, and counts in the report. Triples are processed as columns, some 200,000 per batch.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Part:
         return len(self.heads)
 
     def rows(self, chosen: np.ndarray) -> _Part:
-        """Some of them, by a mask."""
+        """The rows chosen by a mask."""
         if chosen.all():
             return self
         objects = self.objects.filter(pa.array(chosen))
@@ -96,7 +96,7 @@ class _Part:
 
 
 class _Reader:
-    """Reads triples, those of one predicate at a time."""
+    """Reads batches of triples, predicate by predicate."""
 
     def __init__(
         self, statements: Statements, source: Source, mapped: RdfSource, mapping: Mapping, tally: Tally
@@ -111,7 +111,7 @@ class _Reader:
         self.unmapped: Counter[str] = Counter()
         self.dropped_languages: Counter[str] = Counter()
         self.types, self.beginnings = mapped.classes, mapped.beginnings
-        #: nodes that IRIs stood for, where these can give the type
+        #: nodes of IRIs, kept if the beginnings of IRIs determine types
         self.met: list[np.ndarray] = []
         self.with_table = {name for name in mapping.nodes if name not in mapped.types}
         self.blank = f"{mapping.base}.well-known/genid/{quote(source.name, safe='')}/"
@@ -120,14 +120,14 @@ class _Reader:
         self.shorts: dict[str, str] = {}
 
     def take(self, triples: Triples) -> None:
-        """Take in some triples."""
+        """Read a batch of triples."""
         codes, predicates = cells.encode(triples.predicates)
         counts = np.bincount(codes, minlength=len(predicates))
         left = np.array([self._is_left(predicate) for predicate in predicates], dtype=bool)
         for predicate, count in zip(predicates, counts.tolist(), strict=True):
             if self._is_left(predicate):
                 self._leave(self._short(predicate), count)
-        # numbers of two bytes are sorted in linear time
+        # NumPy sorts two-byte numbers in linear time
         order = np.argsort(codes.astype(np.uint16) if len(predicates) < 1 << 16 else codes, kind="stable")
         order = order[~left[codes[order]]]
         heads = self._numbers(triples.subjects.take(pa.array(order)), triples.subject_kinds[order])
@@ -140,7 +140,7 @@ class _Reader:
             self._take(predicates[code], part)
 
     def close(self) -> None:
-        """Give nodes the types that the beginnings of their IRIs have, once each of them is known."""
+        """Note the types that follow from the beginnings of IRIs, after all triples are read."""
         if not self.met:
             return
         nodes = cells.distinct(np.concatenate(self.met))
@@ -154,7 +154,7 @@ class _Reader:
         return not read and isinstance(self._role(predicate), Ignore)
 
     def _numbers(self, terms: pa.Array, kinds: np.ndarray) -> np.ndarray:
-        """Nodes that IRIs and blank nodes stand for."""
+        """Node number of each IRI and blank node."""
         is_iri = kinds == IRI
         if is_iri.all():
             return self._iris(terms)
@@ -165,7 +165,7 @@ class _Reader:
         return numbers
 
     def _iris(self, terms: pa.Array) -> np.ndarray:
-        """Nodes that IRIs stand for."""
+        """Node number of each IRI."""
         codes, names = cells.encode(terms)
         nodes = self.statements.nodes.iris(names)
         if self.beginnings:
@@ -201,7 +201,7 @@ class _Reader:
             self.unmapped[name] += count
 
     def _typed(self, part: _Part) -> _Part:
-        """Give nodes the types that the mapping has; the triples that name other classes are left."""
+        """Note the types that classes in the mapping give to nodes; returns the triples with other classes."""
         codes, classes = cells.encode(part.objects)
         named = [self.types.get(name, "") for name in classes]
         for type_ in sorted(set(named) - {""}):
@@ -219,7 +219,7 @@ class _Reader:
         self.statements.same.append(np.stack([part.heads, self._tails(part)], axis=1))
 
     def _tails(self, part: _Part) -> np.ndarray:
-        """Nodes of the objects, none of which is a literal."""
+        """Node number of each object, none of which is a literal."""
         return self._numbers(part.objects, part.kinds)
 
     def _link(self, predicate: str, edge: str | None, part: _Part) -> None:
@@ -229,7 +229,7 @@ class _Reader:
         self._add_edges(predicate, edge, part.heads, self._tails(part))
 
     def _link_literals(self, predicate: str, role: Ref, part: _Part) -> None:
-        """Literals that are IRIs are links too, where the mapping names the predicate; the others are left."""
+        """Link literals that are IRIs, if the mapping names the predicate; count other literals as not mapped."""
         if predicate not in self.mapped.predicates:
             self._leave(f"{self._short(predicate)} (literals)", len(part))
             return
@@ -250,7 +250,7 @@ class _Reader:
         self.statements.edges.append(Edges(relation, heads, tails, None, self.source.name, None))
 
     def _read_nodes(self, predicate: str, role: AnyRole, part: _Part) -> None:
-        """Objects that are nodes, of a predicate whose role is made for literals."""
+        """Read objects that are nodes, of a predicate whose role is for literals."""
         if isinstance(role, NodeValue | Category):
             self._link(predicate, role.edge, part)
         else:
@@ -264,7 +264,7 @@ class _Reader:
         return self.statements.relation(name, predicate)
 
     def _mark(self, nodes: np.ndarray) -> None:
-        """Note that these nodes are there, save those of a type that only its table brings."""
+        """Mark nodes as existing, except those of a type whose nodes come from its table only."""
         known = self.statements.nodes
         of_table = [code for code, name in enumerate(known.types) if name in self.with_table]
         codes = np.frombuffer(known.type_codes, dtype=np.int32)[nodes]
@@ -283,7 +283,7 @@ class _Reader:
             self._add_numbers(predicate, role, nodes, values)
 
     def _add_texts(self, predicate: str, role: Label | Text, part: _Part) -> None:
-        """Literals in the languages that are wanted; the others are counted by language."""
+        """Add literals in the languages of the role; count the others by language."""
         tags = part.languages
         ranks = _ranks(tags, role.lang)[part.langs]
         for code, count in enumerate(np.bincount(part.langs[ranks < 0], minlength=len(tags)).tolist()):
@@ -298,7 +298,7 @@ class _Reader:
         for code in np.unique(part.langs):
             codes[code] = self.statements.language(tags[code])
         predicate_code = self.statements.predicate(self._short(predicate))
-        # the objects of one predicate are a part of the batch's, all of which would be held
+        # copied: a slice would keep the objects of the whole batch in memory
         values, langs = pa.concat_arrays([part.objects]), codes[part.langs]
         gathered = Values(predicate_code, nodes, values, langs, ranks[wanted], self.statements.sources)
         (self.statements.labels if isinstance(role, Label) else self.statements.texts).append(gathered)
@@ -322,7 +322,7 @@ class _Reader:
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]
         what = "date" if isinstance(role, Date) else "number"
         self.tally.fail(
-            name, shown, len(bad), f"is no {what}", "Mend the literal, or give the predicate another role."
+            name, shown, len(bad), f"is not a {what}", "Mend the literal, or give the predicate another role."
         )
         self.tally.report.spoiled += len(bad)
         self.statements.numbers.append(Values(self.statements.predicate(name), nodes[rows], pa.array(found)))
@@ -332,14 +332,14 @@ class _Reader:
 
 
 def _local(name: str) -> str:
-    """What can name a type in a prefixed name or an IRI: its last part."""
+    """The last part of a prefixed name or an IRI, which names a type."""
     return re.split(r"[:/#]", name.rstrip("/#"))[-1]
 
 
 def _ranks(tags: Sequence[str], preferred: tuple[str, ...]) -> np.ndarray:
-    """Place of each tag in the list of preferred ones, -1 if it is not wanted; 0 if no list was given.
+    """Rank of each tag among the preferred ones, -1 if it is not among them; 0 if no tag is preferred.
 
-    A tag stands for its variants too, "en" for "en-GB".
+    A preferred tag includes its variants: "en" includes "en-GB".
     """
     wanted = [tag.lower() for tag in preferred]
     ranks = [

@@ -1,8 +1,8 @@
 """Triples as columns.
 
-Enters: N-Triples as pyoxigraph's serializer writes them: one triple a line, one space between terms, line breaks and
-quotes escaped. Leaves: `Triples`. The library reads and writes RDF; here its lines are cut at known bytes, a column at a
-time, so that a triple costs no Python object. Literals with escapes go through the library's parser once more.
+Enters: canonical N-Triples as pyoxigraph writes them: one triple per line, one space between terms, line breaks and
+quotes escaped. Leaves: `Triples`. Lines are cut at known bytes, column by column, so that no triple becomes a Python
+object. Literals with escapes are parsed by pyoxigraph again.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Triples:
     objects: pa.Array
     #: IRI, BLANK, LITERAL or TRIPLE, uint8
     object_kinds: np.ndarray
-    #: index into `languages`, int32
+    #: language tag of each object, an index into `languages`; int32
     langs: np.ndarray
-    #: tags in lower case; the first is "", no language
+    #: tags in lower case; the first is "" for no language
     languages: Sequence[str]
 
     def __len__(self) -> int:
@@ -57,9 +57,9 @@ class Triples:
 
 
 def cut(data: bytes) -> Triples:
-    """The columns of some lines of canonical N-Triples."""
+    """Cut lines of canonical N-Triples into columns."""
     text = np.frombuffer(data, dtype=np.uint8)
-    # line ends, spaces, quotes, and what else stands in literals alone
+    # ends of lines, spaces, quotes, and other control characters, which occur in literals only
     low = np.flatnonzero(text <= _QUOTE)
     low = low[text[low] != _EXCLAMATION]
     last = np.flatnonzero(text[low] == _NEWLINE)
@@ -70,7 +70,7 @@ def cut(data: bytes) -> Triples:
     object_kinds = _kinds(text, begin)
     closing = end.copy()
     literal = np.flatnonzero(object_kinds == LITERAL)
-    # after the closing quote there is but one space
+    # after the closing quote of a literal there is one more space, before the final dot
     closing[literal] = low[last[literal] - 2]
     subject_kinds = _kinds(text, starts)
     langs, languages = _languages(data, text, closing, end, literal)
@@ -95,11 +95,11 @@ def _kinds(text: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _pieces(data: bytes, begins: np.ndarray, ends: np.ndarray) -> pa.Array:
-    """The text between each begin and end."""
+    """The text from each begin to its end."""
     offsets = np.empty(2 * len(begins) + 1, dtype=np.int64)
     offsets[:-1:2], offsets[1::2], offsets[-1:] = begins, ends, ends[-1:] if len(ends) else 0
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    # every second piece is what stands between two of those that are meant
+    # every second piece is the text between two wanted pieces
     pieces = pa.LargeStringArray.from_buffers(2 * len(begins), buffers[1], buffers[2])
     return pieces.take(pa.array(np.arange(0, 2 * len(begins), 2)))
 
@@ -111,7 +111,7 @@ def _languages(
     tagged = literal[text[closing[literal] + 1] == _AT]
     codes, tags = cells.encode(_pieces(data, closing[tagged] + 2, end[tagged]))
     langs[tagged] = codes + 1
-    # a tag may end in a direction of writing, as in ar--rtl
+    # a tag may have a base direction, as in ar--rtl
     return langs, ["", *(tag.partition("--")[0] for tag in tags)]
 
 

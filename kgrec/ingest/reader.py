@@ -1,6 +1,7 @@
-"""All sources of a mapping, read into statements.
+"""All sources of a mapping as statements.
 
-Enters: a `Mapping` and where its files are. Leaves: `Reading`: statements, the report so far, and hashes of the files.
+Enters: a `Mapping`, and a function that finds its files. Leaves: `Reading`: statements, the report so far, and hashes of
+the files.
 """
 
 from __future__ import annotations
@@ -24,25 +25,26 @@ from kgrec.ingest.table_statements import read_edges, read_nodes
 from kgrec.ingest.tables import frame_table, open_table
 from kgrec.storage.files import digest
 
-#: finds the files that `file:` of a part of the mapping stands for
+#: the files that `file:` of a part of the mapping names
 SourceFinder = Callable[[tuple[str, ...]], list[Source]]
+#: called with the name of a source, the number of sources read, and the number of all sources
 SourceProgress = Callable[[str, int, int], None]
 
 
 @dataclass
 class Reading:
-    """What was read from the sources of a mapping."""
+    """Statements and counts of the sources read so far."""
 
     mapping: Mapping
     statements: Statements
     report: Report = field(default_factory=Report)
     #: name of each source -> SHA-256
     inputs: dict[str, str] = field(default_factory=dict)
-    #: nodes that tables brought
-    brought: list[np.ndarray] = field(default_factory=list)
+    #: nodes with a row in a node table, per source
+    tabled: list[np.ndarray] = field(default_factory=list)
 
     def tally(self, name: str) -> Tally:
-        """Counts for one source."""
+        """The tally for one source."""
         return Tally(name, self.report.file(name), self.mapping.errors)
 
     def note(self, source: Source) -> None:
@@ -52,12 +54,12 @@ class Reading:
 
 
 def begin(mapping: Mapping) -> Reading:
-    """Nothing read yet."""
+    """A reading without any source."""
     return Reading(mapping, Statements(Nodes(mapping.base)))
 
 
 def read_files(reading: Reading, find: SourceFinder, progress: SourceProgress | None = None) -> None:
-    """Read the tables of nodes, then of edges, then RDF; interactions come when the items are known.
+    """Read the tables of nodes, then of edges, then RDF; interactions are read later, when the items are known.
 
     Raises:
         SourceError: A file is absent or cannot be read.
@@ -74,7 +76,7 @@ def read_files(reading: Reading, find: SourceFinder, progress: SourceProgress | 
 
 
 def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
-    """Read frames laid out as the tables of the node types that they are named by.
+    """Read frames, by node type, with the columns of that type's table.
 
     Raises:
         SourceError: The mapping has no table of that type.
@@ -87,7 +89,7 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
                 f"There is no node table '{type_}' in the mapping.", f"Its node tables are: {known}."
             )
         table = frame_table(frame, type_).without(mapped.nulls)
-        reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
+        reading.tabled.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
 
 
 def read_interactions(
@@ -124,7 +126,7 @@ def _steps(reading: Reading, find: SourceFinder) -> Iterator[tuple[Source, Calla
 def _nodes(reading: Reading, source: Source, type_: str) -> None:
     mapped = reading.mapping.nodes[type_]
     table = open_table(source, mapped)
-    reading.brought.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(source.name)))
+    reading.tabled.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(source.name)))
 
 
 def _edges(reading: Reading, source: Source, relation: str) -> None:

@@ -1,8 +1,8 @@
-"""IRIs that several rows claim, and what is said of them.
+"""IRIs that several rows share.
 
-Enters: pairs of nodes that are one, and which nodes are rows of tables. Leaves: the pairs that merge, and `Shared`, the
-rows that stand for an IRI together. Rows with different keys are never one, for their table says so; what is said of an
-IRI that they share counts for each of them.
+Enters: pairs of equal nodes, and which nodes are rows of tables. Leaves: the pairs to merge, and `SharedIris`. Rows with
+different keys are never merged, since their table tells them apart; statements about an IRI that they share are copied
+to each of them.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from scipy.sparse import coo_matrix
 from kgrec.ingest import cells
 from kgrec.ingest.statements import Edges, Statements, Values
 
-#: rows that may share an IRI; what more claim names nothing, and to copy what is said of it may fill any memory
+#: rows that may share an IRI: statements about IRIs with more rows are not copied, which bounds memory
 MOST = 100
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that claim the same nodes; two rows that claim each other have no nodes between them."""
+    """Rows that share nodes; two rows that name each other directly share none."""
 
     nodes: np.ndarray
     rows: np.ndarray
 
     @property
     def spreads(self) -> bool:
-        """Whether the rows stand for the nodes."""
+        """Whether statements about the nodes are copied to the rows."""
         return len(self.nodes) > 0 and len(self.rows) <= MOST
 
 
 def components(pairs: np.ndarray, size: int) -> np.ndarray:
-    """Number of the connected component of each of `size` nodes, int."""
+    """Connected component of each of `size` nodes; shape (size,), int."""
     from scipy.sparse.csgraph import connected_components
 
     ones = np.ones(len(pairs), dtype=np.int8)
@@ -43,11 +43,11 @@ def components(pairs: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(connected_components(links, directed=False)[1])
 
 
-def told_apart(pairs: np.ndarray, tabled: np.ndarray) -> tuple[np.ndarray, list[Group]]:
-    """The pairs that merge no two rows, and the groups of rows that the others would have merged.
+def separated(pairs: np.ndarray, tabled: np.ndarray) -> tuple[np.ndarray, list[Group]]:
+    """The pairs that merge no two rows, and the groups of rows that the other pairs would merge.
 
     Args:
-        pairs: Nodes that are one, shape (n, 2).
+        pairs: Equal nodes, shape (n, 2).
         tabled: Whether each node is a row, shape (nodes,).
     """
     rows = tabled[pairs].sum(axis=1)
@@ -68,17 +68,17 @@ def told_apart(pairs: np.ndarray, tabled: np.ndarray) -> tuple[np.ndarray, list[
 
 
 @dataclass(frozen=True)
-class Shared:
-    """Rows that stand for nodes, in lists one after the other."""
+class SharedIris:
+    """The rows that share each node, as concatenated lists."""
 
-    #: of each node, how many rows stand for it, and where their list begins; shape (nodes,), int64
+    #: number of rows that share each node, and the start of their list in `rows`; shape (nodes,), int64
     counts: np.ndarray
     begins: np.ndarray
     rows: np.ndarray
 
     @classmethod
-    def of(cls, groups: Sequence[Group], size: int) -> Shared:
-        """What the groups say of `size` nodes."""
+    def of(cls, groups: Sequence[Group], size: int) -> SharedIris:
+        """The lists of the groups, for `size` nodes."""
         counts, begins, begin = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), 0
         for group in groups:
             counts[group.nodes], begins[group.nodes] = len(group.rows), begin
@@ -87,7 +87,7 @@ class Shared:
         return cls(counts, begins, np.concatenate([nothing, *(group.rows for group in groups)]))
 
     def spread(self, statements: Statements) -> Statements:
-        """The statements, in which rows stand for the nodes that they share; one about such a node becomes several."""
+        """The statements, with each statement about a shared node copied to all rows that share it."""
         return replace(
             statements,
             edges=[self._edges(part) for part in statements.edges],
@@ -96,8 +96,8 @@ class Shared:
             numbers=[self._values(part) for part in statements.numbers],
         )
 
-    def _stand_ins(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """For each stand-in the place of its node in `nodes`, and itself; None if there are none."""
+    def _copies(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Index into `nodes` and node of each copy; None if no node is shared."""
         shared = self.counts[nodes]
         if not shared.any():
             return None
@@ -110,18 +110,18 @@ class Shared:
         return at, found
 
     def _edges(self, part: Edges) -> Edges:
-        spread = self._stand_ins(part.heads)
+        spread = self._copies(part.heads)
         if spread is not None:
             at, heads = spread
             part = replace(_taken(part, at), heads=heads)
-        spread = self._stand_ins(part.tails)
+        spread = self._copies(part.tails)
         if spread is not None:
             at, tails = spread
             part = replace(_taken(part, at), tails=tails)
         return part
 
     def _values(self, part: Values) -> Values:
-        spread = self._stand_ins(part.nodes)
+        spread = self._copies(part.nodes)
         if spread is None:
             return part
         at, found = spread

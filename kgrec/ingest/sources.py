@@ -1,4 +1,4 @@
-"""Which files a mapping names.
+"""The files that a mapping names.
 
 Enters: names and globs relative to a folder. Leaves: existing files, sorted, inside that folder.
 """
@@ -17,30 +17,30 @@ COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
 
 @dataclass(frozen=True)
 class Source:
-    """One file; `name` is relative to the mapping's folder, as reports have it."""
+    """One file; `name` is its path relative to the mapping's folder, as used in reports."""
 
     path: Path
     name: str
 
     @property
     def suffix(self) -> str:
-        """What the suffix says of the content, in lower case: that of a compression does not; "" if there is none."""
+        """The suffix in lower case, after removing those of compression; "" if there is none."""
         suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() not in COMPRESSION]
         return suffixes[-1] if suffixes else ""
 
 
 def find_files(folder: Path, names: Sequence[str], *, allow_outside: bool) -> list[Source]:
-    """The files that `names` stand for, each once, sorted by name.
+    """The distinct files that match `names`, sorted by name.
 
     Raises:
-        SourceError: A name has no file, or leads out of `folder`, be it through a symbolic link.
+        SourceError: A name matches no file, or a file outside `folder`, also through a symbolic link.
     """
     found = {path: None for name in names for path in _matches(folder, name)}
     for path in found:
         if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
             raise SourceError(
-                f"{path} leads out of the mapping's folder, {folder}.",
-                "Move the file into it, or give --allow-outside (allow_outside=True) if you trust the mapping.",
+                f"{path} is outside the mapping's folder, {folder}.",
+                "Move the file into the folder, or give --allow-outside (allow_outside=True) if you trust the mapping.",
             )
     return [Source(path, _name(path, folder)) for path in sorted(found)]
 
@@ -49,12 +49,12 @@ def _matches(folder: Path, name: str) -> list[Path]:
     path = folder / name
     if path.is_file():
         return [path]
-    # names may be absolute or begin with "..", which Path.glob refuses
+    # unlike Path.glob, glob.glob takes names that are absolute or begin with ".."
     matches = glob.glob(str(path), recursive=True) if glob.has_magic(name) else []  # noqa: PTH207
     files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
         there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
-        what = "is a folder" if path.is_dir() else "is not there"
+        what = "is a folder" if path.is_dir() else "does not exist"
         raise SourceError(f"{path} {what}.", f"Mend `file:` in the mapping. {did_you_mean(path.name, there)}")
     return files
 

@@ -1,7 +1,8 @@
-"""What the sources said, by provisional node numbers.
+"""Statements of the sources, by provisional node numbers.
 
-Enters: columns of keys, IRIs and values from rows.py and rdf.py. Leaves: `Statements`, which assemble.py turns into the
-graph's tables. Nodes are interned, one dict entry a node; all else is kept in columns, never one Python object a row.
+Enters: columns of keys, IRIs and values from table_statements.py and rdf_statements.py. Leaves: `Statements`, which
+assemble.py turns into the tables of the graph. Nodes are interned, with one dict entry per node; everything else is in
+columns, without a Python object per row.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import pyarrow as pa
 from kgrec.ingest.mapping.roles import is_type_name
 
 RESOURCE = "resource"
-#: as the number of a source: a label that is only the value by which a node was named
+#: number of a source for labels that are only the value that a node was made of: any other label comes first
 LAST = 1 << 20
 
 
 def node_iri(base: str, type_: str, key: str) -> str:
-    """The IRI of a node that has none of its own: base + type + "/" + percent-encoded key."""
+    """The IRI of a node without one in the sources: base + type + "/" + percent-encoded key."""
     return f"{base}{quote(type_, safe='')}/{quoted(key)}"
 
 
@@ -49,9 +50,9 @@ class Nodes:
         self.types: list[str] = []
         self.keys: list[str] = []
         self.type_codes = array("i")
-        #: whether some source brings the node, rather than only refers to it
+        #: whether a source has the node, rather than only refers to it
         self.exists = bytearray()
-        #: hash of the row that a table has for it, 0 if none has
+        #: hash of its row in a node table, 0 if there is none
         self.row_hashes = array("Q")
         self._by_type: dict[str, tuple[int, dict[str, int]]] = {}
         self._by_iri: dict[str, int] = {}
@@ -77,7 +78,7 @@ class Nodes:
         return _looked_up(known, keys)
 
     def iris(self, iris: Sequence[str]) -> np.ndarray:
-        """Numbers of the nodes that `iris` name, shape (len(iris),), int64; new ones are added."""
+        """Numbers of the nodes with these IRIs, shape (len(iris),), int64; new ones are added."""
         numbers = _looked_up(self._by_iri, iris)
         new = np.flatnonzero(numbers < 0)
         if len(new):
@@ -91,14 +92,14 @@ class Nodes:
         return numbers
 
     def _add_own(self, iri: str) -> bool:
-        """Whether `iri` is below the base, and so says type and key; if so it is added."""
+        """Whether `iri` is below the base, and so made of type and key; if so the node is added."""
         parsed = parse_iri(self.base, iri)
         if parsed is not None:
             self._by_iri[iri] = int(self.intern(parsed[0], [parsed[1]])[0])
         return parsed is not None
 
     def mark(self, numbers: np.ndarray) -> None:
-        """Note that a source brings these nodes."""
+        """Mark nodes as existing in a source."""
         np.frombuffer(self.exists, dtype=np.uint8)[numbers] = 1
 
     def code(self, type_: str) -> int:
@@ -112,7 +113,7 @@ class Nodes:
         return self._by_type[type_]
 
     def _add(self, known: dict[str, int], code: int, keys: Sequence[str]) -> np.ndarray:
-        """Numbers of some nodes that are new."""
+        """Add new nodes; returns their numbers."""
         new, first = list(dict.fromkeys(keys)), len(self.keys)
         known.update(zip(new, count(first), strict=False))
         self.keys.extend(new)
@@ -135,28 +136,28 @@ class Edges:
     tails: np.ndarray
     weights: np.ndarray | None
     source: str
-    #: line of each edge; None where the format has none
+    #: line of each edge; None if the format has no lines
     lines: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Values:
-    """Text, labels, numbers or vectors of one predicate from one batch, for the nodes `nodes`."""
+    """Text, labels, numbers or vectors of one predicate from one batch; `values[i]` belongs to `nodes[i]`."""
 
     predicate: int
     nodes: np.ndarray
     values: pa.Array
-    #: index into `Statements.languages`, one for all or one each
+    #: index into `Statements.languages`, for each value or for all
     langs: np.ndarray | int = 0
-    #: the smaller, the more preferred is the language
+    #: rank of the language, 0 is preferred
     ranks: np.ndarray | int = 0
-    #: number of the source: only within one do languages compete, and earlier ones have the label
+    #: number of the source: languages are ranked within a source, and earlier sources win as labels
     source: int = 0
 
 
 @dataclass
 class Statements:
-    """All that the sources said so far."""
+    """All statements of the sources so far."""
 
     nodes: Nodes
     #: name -> (code, IRI)
@@ -168,22 +169,22 @@ class Statements:
     texts: list[Values] = field(default_factory=list)
     numbers: list[Values] = field(default_factory=list)
     vectors: list[Values] = field(default_factory=list)
-    #: pairs of nodes that are one, shape (n, 2)
+    #: pairs of equal nodes, shape (n, 2)
     same: list[np.ndarray] = field(default_factory=list)
-    #: type name -> nodes whose rdf:type makes them of that type
+    #: type name -> nodes that have it by rdf:type
     typed: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    #: (beginning, type name) -> nodes whose IRI begins so, which makes them of that type unless rdf:type does otherwise
+    #: (beginning, type name) -> nodes whose IRI begins like this: they have the type unless rdf:type gives another
     beginning: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
     sources: int = 0
 
     def relation(self, name: str, iri: str) -> int:
-        """Code of the relation `name`; of several IRIs it has the smallest."""
+        """Code of the relation `name`; the smallest of its IRIs is kept."""
         code, known = self.relations.get(name, (len(self.relations), iri))
         self.relations[name] = (code, min(known, iri))
         return code
 
     def own_relation(self, name: str) -> int:
-        """Code of a relation that has no IRI but the mapping's: base + "relation/" + name."""
+        """Code of a relation whose IRI is below the base: base + "relation/" + name."""
         return self.relation(name, node_iri(self.nodes.base, "relation", name))
 
     def predicate(self, name: str) -> int:

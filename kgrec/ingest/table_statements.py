@@ -1,4 +1,4 @@
-"""Tables of nodes and of edges, read into statements.
+"""Tables of nodes and of edges as statements.
 
 Enters: a `Table` and its part of the mapping. Leaves: additions to `Statements`, and counts in the report.
 """
@@ -18,7 +18,7 @@ from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.build_report import Tally
-from kgrec.ingest.mapping.prefixes import IRI
+from kgrec.ingest.mapping.prefixes import IRI_PATTERN
 from kgrec.ingest.mapping.roles import (
     AnyRole,
     Category,
@@ -42,7 +42,7 @@ BROKEN = "cannot be split into columns"
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one batch, and the nodes that they are about."""
+    """Rows of one batch, and their nodes."""
 
     statements: Statements
     tally: Tally
@@ -51,22 +51,22 @@ class _Rows:
     rows: np.ndarray
     nodes: np.ndarray
     source: int
-    #: which rows have a cell that could not be read, shape (len(rows),), bool
+    #: whether each row has an unreadable cell; shape (len(rows),), bool
     spoiled: np.ndarray
 
     def cells(self, column: str) -> pa.Array:
         return self.batch.columns[column].take(pa.array(self.rows))
 
     def plain(self, column: str) -> pa.Array:
-        """As `cells`, for a role that reads no lists."""
+        """As `cells`, for a role that cannot read lists."""
         return self.batch.plain(column).take(pa.array(self.rows))
 
     def split(self, column: str, separator: str | None) -> tuple[np.ndarray, pa.Array]:
-        """Rows, counted among `self.rows`, and values of the parts of the cells."""
+        """Parts of the cells: the index into `self.rows` and the value of each."""
         return cells.split(self.cells(column), separator, self.batch.nulls)
 
     def failed(self, column: str, bad: np.ndarray, why: str, remedy: str) -> None:
-        """Report the cells of `column` in the rows `bad`, counted among `self.rows`."""
+        """Report unreadable cells of `column`; `bad` are indices into `self.rows`."""
         self.spoiled[bad] = True
         rows = self.rows[bad]
         values = self.batch.columns[column].take(pa.array(rows[:10])).to_pylist()
@@ -77,17 +77,17 @@ class _Rows:
 def read_nodes(
     statements: Statements, table: Table, type_: str, mapped: NodeTable, tally: Tally
 ) -> np.ndarray:
-    """Read a table with a node a row; the nodes that it brings, shape (rows used,), int64.
+    """Read a table with one node per row; returns the nodes, shape (rows used,), int64.
 
     Raises:
-        SourceError: A column that the mapping names is not there.
-        MappingError: A column is there that the mapping does not name.
+        SourceError: A column that the mapping names is missing.
+        MappingError: The table has a column that the mapping does not name.
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     roles = _roles(table, type_, mapped, tally)
     columns = list(dict.fromkeys([mapped.key, *roles]))
     statements.sources += 1
-    brought = []
+    read = []
     for batch in table.read(columns):
         count_broken(batch, tally)
         rows, nodes = _new_rows(statements, batch, type_, mapped.key, tally)
@@ -97,9 +97,9 @@ def read_nodes(
         for column, role in roles.items():
             _READERS[type(role)](part, column, role)
         tally.report.spoiled += int(part.spoiled.sum())
-        brought.append(nodes)
+        read.append(nodes)
     tally.close()
-    return np.concatenate(brought) if brought else np.empty(0, dtype=np.int64)
+    return np.concatenate(read) if read else np.empty(0, dtype=np.int64)
 
 
 def read_edges(
@@ -110,10 +110,10 @@ def read_edges(
     tally: Tally,
     with_table: Sequence[str],
 ) -> None:
-    """Read a table with an edge a row; nodes are made where their type has no table of its own.
+    """Read a table with one edge per row; nodes are created if their type has no table.
 
     Raises:
-        SourceError: A column that the mapping names is not there.
+        SourceError: A column that the mapping names is missing.
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     table.require(mapped.columns_read)
@@ -126,13 +126,13 @@ def read_edges(
 
 
 def count_broken(batch: Batch, tally: Tally) -> None:
-    """Count a batch's rows, those that could not be split into columns among them."""
+    """Count the rows of a batch, among them those that could not be split into columns."""
     tally.report.rows += len(batch) + len(batch.broken)
     tally.drop(BROKEN, len(batch.broken), (f"{batch.name}:{line}" for line, _ in batch.broken))
 
 
 def filled(batch: Batch, column: str) -> np.ndarray:
-    """Whether each row has something but blanks in `column`."""
+    """Whether each cell of `column` has more than white space; shape (len(batch),), bool."""
     return cells.mask(pc.not_equal(pc.utf8_trim_whitespace(batch.plain(column)), ""))
 
 
@@ -156,7 +156,7 @@ def _roles(table: Table, type_: str, mapped: NodeTable, tally: Tally) -> dict[st
 def _new_rows(
     statements: Statements, batch: Batch, type_: str, key: str, tally: Tally
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the batch that bring a node, and these nodes; empty and repeated keys are counted and left out."""
+    """The rows with a new key, and their nodes; rows with empty and repeated keys are counted."""
     has_key = filled(batch, key)
     tally.drop(EMPTY_KEY, int((~has_key).sum()), batch.places(np.flatnonzero(~has_key)))
     rows = np.flatnonzero(has_key)
@@ -190,7 +190,7 @@ def _first_with_key(
 
 
 def _hashes(batch: Batch) -> np.ndarray:
-    """A hash of each row, never 0, shape (rows,), uint64; only compared within this process."""
+    """A hash of each row, never 0, shape (rows,), uint64; it is not stored."""
     total = np.zeros(len(batch), dtype=np.uint64)
     for array in batch.columns.values():
         texts = array.cast(pa.string()) if not cells.is_list(array) else pa.array(map(str, array.to_pylist()))
@@ -199,7 +199,7 @@ def _hashes(batch: Batch) -> np.ndarray:
     return np.asarray(total | np.uint64(1), dtype=np.uint64)
 
 
-# one reader a role
+# one reader per role
 
 
 def _read_label(part: _Rows, column: str, role: AnyRole) -> None:
@@ -238,7 +238,7 @@ def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
     part.failed(
         column,
         bad,
-        "is no number",
+        "is not a number",
         "Mend the row, name such cells in `nulls:`, or give the column another role.",
     )
     _keep_numbers(part, column, rows, values)
@@ -247,7 +247,7 @@ def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
 def _read_date(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Date)
     rows, values, bad = cells.dates(part.plain(column), role.format)
-    why = f'does not match "{role.format}"' if role.format else "is no ISO 8601 date"
+    why = f'does not match "{role.format}"' if role.format else "is not an ISO 8601 date"
     part.failed(column, bad, why, "Mend the row, or set `format:` of the column in kgrec.yaml.")
     _keep_numbers(part, column, rows, values)
 
@@ -260,7 +260,7 @@ def _keep_numbers(part: _Rows, column: str, rows: np.ndarray, values: np.ndarray
 def _read_vector(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Vector)
     rows, vectors, bad = cells.vectors(part.cells(column))
-    part.failed(column, bad, "is no list of numbers", "Write it as a JSON array such as [0.1, 0.2].")
+    part.failed(column, bad, "is not a list of numbers", "Write it as a JSON array such as [0.1, 0.2].")
     values = pa.array([vector.tolist() for vector in vectors], pa.list_(pa.float32()))
     part.statements.vectors.append(Values(part.statements.predicate(column), part.nodes[rows], values))
 
@@ -269,10 +269,13 @@ def _read_same_as(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, SameAs)
     rows, values = part.split(column, role.split)
     codes, iris = cells.encode(values)
-    known = [IRI.fullmatch(iri) is not None for iri in iris]
+    known = [IRI_PATTERN.fullmatch(iri) is not None for iri in iris]
     good = np.array(known, dtype=bool)[codes]
     part.failed(
-        column, rows[~good], "is no IRI", "Write it in full, such as http://www.wikidata.org/entity/Q83495."
+        column,
+        rows[~good],
+        "is not an IRI",
+        "Write it in full, such as http://www.wikidata.org/entity/Q83495.",
     )
     others = np.full(len(iris), -1, dtype=np.int64)
     others[known] = part.statements.nodes.iris(
@@ -309,7 +312,7 @@ def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | N
 
 
 def name_nodes(statements: Statements, nodes: np.ndarray, keys: Sequence[str]) -> None:
-    """Make nodes of values: such a value is the node's label, unless a source has another one for it."""
+    """Create nodes from values; the value is the node's label unless a source has another one."""
     statements.nodes.mark(nodes)
     values = pa.array(keys, pa.large_string())
     statements.labels.append(Values(statements.predicate("name"), nodes, values, source=LAST))
@@ -358,7 +361,7 @@ def _weights(
     at, values, bad = cells.numbers(part.plain(column))
     huge = ~np.isfinite(values.astype(np.float32))
     at, values, bad = at[~huge], values[~huge], np.union1d(bad, at[huge])
-    part.failed(column, bad, "is no number", "Mend the row, or take `weight:` out of the mapping.")
+    part.failed(column, bad, "is not a number", "Mend the row, or take `weight:` out of the mapping.")
     tally.report.spoiled += len(bad)
     weights = np.ones(len(rows), dtype=np.float32)
     weights[at] = values

@@ -1,7 +1,7 @@
 """CSV, TSV, JSONL, Parquet and frames, as batches of columns.
 
-Enters: a file, plain or compressed (.gz, .zst), or a frame. Leaves: `Batch`es of at most some ten thousand rows, whose
-cells are text ("" if absent) or lists; every row knows its line. A file is never held whole.
+Enters: a file, plain or compressed (.gz, .zst), or a frame. Leaves: `Batch`es of some ten thousand rows, whose cells are
+text ("" if empty) or lists, with the line of every row. Files are never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FORMATS = {
 
 
 def open_table(source: Source, form: TableFormat) -> Table:
-    """Look at a file's header; its rows are read later.
+    """Read the header of a file; rows are read later.
 
     Raises:
         SourceError: The file is empty, in another encoding, or of an unknown format, or `header:` does not fit it.
@@ -80,7 +80,7 @@ def frame_table(frame: Any, name: str) -> Table:
     """A pandas, polars or Arrow frame as a table.
 
     Raises:
-        SourceError: It is none of these.
+        SourceError: The frame is none of these.
     """
     if not isinstance(frame, pa.Table):
         frame = _as_arrow(frame, name)
@@ -90,7 +90,7 @@ def frame_table(frame: Any, name: str) -> Table:
 
 
 def _as_arrow(frame: Any, name: str) -> pa.Table:
-    # Before the Arrow interface, through which pandas hands over its index as a column.
+    # before the Arrow interface, which turns the index of a pandas frame into a column
     if type(frame).__module__.startswith("pandas"):
         return pa.Table.from_pandas(frame, preserve_index=False)
     if hasattr(frame, "__arrow_c_stream__"):
@@ -101,7 +101,7 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
 
 
 def format_by_suffix(source: Source) -> str | None:
-    """The format that the suffix names; None if it names none."""
+    """The format by suffix; None if the suffix is unknown."""
     return _FORMATS.get(source.suffix)
 
 
@@ -109,7 +109,7 @@ def _format(source: Source) -> str:
     kind = format_by_suffix(source)
     if kind is None:
         raise SourceError(
-            f"{source.name}: the suffix does not say what format it is.",
+            f"{source.name}: the suffix does not tell the format.",
             "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         )
     return kind
@@ -159,18 +159,18 @@ class _CsvOptions:
     form: TableFormat
     delimiter: str
     header: list[str]
-    #: lines that the header takes; 0 if the mapping names the columns
+    #: number of lines of the header; 0 if the mapping names the columns
     header_lines: int
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Read the file; all columns are read since line numbers need the line breaks in every cell."""
+        """Read the file; line numbers need the line breaks in all cells, so all columns are read."""
         broken: list[tuple[int, str]] = []
         state = _CsvState(self.source.name, self.header_lines)
         try:
             for record in self._records(broken):
                 yield state.batch(record, broken, columns)
             if len(broken) > state.seen:
-                # no block follows the last of them
+                # broken rows at the end of the file, after the last block
                 yield state.batch(self._no_rows(), broken, columns)
         except pa.ArrowInvalid as error:
             raise unreadable(self.source, str(error)) from None
@@ -215,19 +215,19 @@ class _CsvOptions:
 
 
 class _CsvState:
-    """Where in the file the next batch begins."""
+    """Position in the file of the next batch."""
 
     def __init__(self, name: str, header_lines: int) -> None:
         self.name, self.rows, self.line, self.seen = name, 0, header_lines + 1, 0
-        #: number that the parser gives to the first row: the header has one, too
+        #: number of the first row in the parser, which counts the header
         self.first = 2 if header_lines else 1
         self.last: tuple[str, int] = ("", 0)
 
     def batch(self, record: pa.RecordBatch, broken: list[tuple[int, str]], columns: Sequence[str]) -> Batch:
-        """Lines: each row has one, and one more a line break in its cells; so have the broken rows between."""
+        """A batch with the line of each row: a row, also a broken one, has one line and one more per line break in it."""
         rows, first = len(record), self.rows
         new = broken[self.seen :]
-        # a broken row's number counts the rows before it and the broken rows before it
+        # the number of a broken row counts the rows and the broken rows before it
         before = np.array(
             [number - self.first - self.seen - i - first for i, (number, _) in enumerate(new)], dtype=np.int64
         )
@@ -240,7 +240,7 @@ class _CsvState:
         np.add.at(extra, before, [1 + text.count("\n") for _, text in new])
         lines = self.line + np.cumsum(heights) - heights + np.cumsum(extra)
         broken_heights = np.array([1 + text.count("\n") for _, text in new], dtype=np.int64)
-        # adjacent broken rows stand one after the other before the same row
+        # adjacent broken rows are before the same row, one after the other
         ends = np.cumsum(broken_heights) + (self.line + np.cumsum(heights) - heights)[before]
         places = tuple(
             (int(end - height), text)
@@ -257,12 +257,12 @@ class _CsvState:
         return Batch(chosen, self.name, lambda: lines[kept], places)
 
     def check_quotes(self, header: list[str]) -> None:
-        """An open quote swallows the rest of the file, whose last line break then ends the last cell."""
+        """Refuse a quote that is never closed: the last cell then has the rest of the file, with its last line break."""
         cell, line = self.last
         if cell.endswith("\n"):
             raise SourceError(
                 f"{self.name}:{line}: a quote in '{header[-1]}' is never closed.",
-                'Close it, or give `quote: ""` beside `file:` if quotes mean nothing in this file.',
+                'Close it, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.',
             )
 
 
@@ -276,7 +276,7 @@ def _breaks(record: pa.RecordBatch) -> np.ndarray:
 
 
 def _not_blank(record: pa.RecordBatch) -> np.ndarray | None:
-    """Rows that have any cell; None if all have."""
+    """Rows with a cell that is not empty; None if all rows have one."""
     blank = np.ones(len(record), dtype=bool)
     for column in record.columns:
         blank &= pc.equal(column, "").to_numpy(zero_copy_only=False)

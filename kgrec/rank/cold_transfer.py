@@ -20,6 +20,8 @@ from kgrec.storage.segments import Rows
 
 #: known items that are compared with a new one, and donors, the most similar of them, that give it their weights
 _NEAR, _DONORS = 100, 20
+#: so many items can be passed over one by one: to allow only the others would look at the whole catalogue
+_FEW = 1000
 #: weight of a donor itself for the new item
 _ITSELF = 0.5
 
@@ -30,6 +32,7 @@ def transfer_shares(
     neighbors: sp.csr_matrix,
     known: np.ndarray,
     known_neighbors: sp.csr_matrix | Rows[sp.csr_matrix],
+    unknown: np.ndarray | None = None,
 ) -> sp.csr_matrix:
     """Shares of known items in new ones, by the similarity of embeddings and of neighbours to the fourth power.
 
@@ -39,6 +42,7 @@ def transfer_shares(
         neighbors: of new items, unit rows; shape (n_new, n_columns).
         known: rows of items that training knew; increasing.
         known_neighbors: of the items in the index, unit rows; shape (n_items, n_columns).
+        unknown: rows of all other items, which are passed over one by one where they are few.
 
     Returns:
         shape (n_new, n_items), float32; rows sum to 1, or to 0 where no known item is like the new one.
@@ -46,8 +50,10 @@ def transfer_shares(
     size = (len(vectors), known_neighbors.shape[0])
     if not len(known) or not len(vectors):
         return no_weights(*size)
-    only = None if len(known) == size[1] else known
-    found, cosines = index.search(vectors, min(_NEAR, len(known)), only=only)
+    only, exclude = None if len(known) == size[1] else known, None
+    if only is not None and unknown is not None and len(unknown) <= _FEW:
+        only, exclude = None, [unknown] * len(vectors)
+    found, cosines = index.search(vectors, min(_NEAR, len(known)), only=only, exclude=exclude)
     row = np.repeat(np.arange(len(vectors)), found.shape[1])
     shared = np.asarray(neighbors[row].multiply(known_neighbors[found.ravel()]).sum(axis=1))
     near = np.maximum(cosines + shared.reshape(found.shape), 0) ** 4

@@ -49,17 +49,17 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "mapping with an unknown key": (
         lambda c: edit(c / "kgrec.yaml", "interactions:", "interaction:"),
-        "kgrec.yaml:13: interaction is no key of the mapping.",
+        "kgrec.yaml:13: interaction is not a key of the mapping.",
         "Did you mean 'interactions'",
     ),
     "file missing": (
         lambda c: (c / "films.csv").rename(c / "film.csv"),
-        "{c}/films.csv is not there.",
+        "{c}/films.csv does not exist.",
         "Mend `file:` in the mapping. Did you mean 'film.csv' or 'log.csv'?",
     ),
     "log missing": (
         lambda c: (c / "log.csv").unlink(),
-        "{c}/log.csv is not there.",
+        "{c}/log.csv does not exist.",
         "Mend `file:` in the mapping.",
     ),
     "file empty": (
@@ -71,7 +71,7 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda c: (c / "films.csv").write_bytes(
             (c / "films.csv").read_text().replace("Paris", "Orléans").encode("latin-1")
         ),
-        "films.csv:5: not in utf-8.",
+        "films.csv:5: not encoded in utf-8.",
         "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
     ),
     "a column that is not there": (
@@ -99,8 +99,8 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
             edit(c / "kgrec.yaml", "file: films.csv", f"file: {c.parent / 'films.csv'}")
             or shutil.copy(c / "films.csv", c.parent)
         ),
-        "{c.parent}/films.csv leads out of the mapping's folder, {c}.",
-        "Move the file into it, or give --allow-outside (allow_outside=True) if you trust the mapping.",
+        "{c.parent}/films.csv is outside the mapping's folder, {c}.",
+        "Move the file into the folder, or give --allow-outside (allow_outside=True) if you trust the mapping.",
     ),
 }
 
@@ -266,7 +266,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "{c}/films.csv: must hold sections of options.",
         "Sections are text, encoder, train, index, rescore.",
     ),
-    "a seed that is no number": (
+    "a seed that is not a number": (
         "train {graph} -o {t}/m --seed x",
         "Invalid value for '--seed': ",
         "See ",
@@ -400,7 +400,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "Write conditions such as: ",
     ),
     "k of zero": ("recommend {model} -u u1 -k 0", "Invalid value for '-k': ", "See "),
-    "k that is no number": ("similar {model} -i f1 -k many", "Invalid value for '-k': ", "See "),
+    "k that is not a number": ("similar {model} -i f1 -k many", "Invalid value for '-k': ", "See "),
     "an output without a suffix": (
         "recommend {model} -u u1 -o {t}/recs",
         "{t}/recs has no suffix that names a format.",
@@ -534,13 +534,13 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a draft of nothing": ("init", "Missing argument 'files'", "See "),
     "a draft of a missing file": (
         "init {t}/none.csv -o {t}/k.yaml",
-        "{t}/none.csv is not there.",
+        "{t}/none.csv does not exist.",
         "Name files that exist: CSV, TSV, JSONL, Parquet or RDF.",
     ),
     "a draft of another format": (
         "init {t}/prose.txt -o {t}/k.yaml",
-        "prose.txt: nothing splits its lines evenly into columns.",
-        "Write it as CSV; a dataset in a published format is read by kgrec import FOLDER.",
+        "prose.txt: no delimiter splits its lines evenly into columns.",
+        "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
     ),
     "a draft over a mapping": (
         "init {c}/films.csv -o {c}/kgrec.yaml",

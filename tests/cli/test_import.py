@@ -56,10 +56,10 @@ def test_import_quietly(run: Run, tmp_path: Path, source: Path):
 
 def test_errors_have_two_lines(run: Run, tmp_path: Path, source: Path):
     code, problem, remedy = run("import", source, "-o", tmp_path / "out", "--format", "ml-1m").error
-    assert (code, problem) == (2, "There is no ratings.dat, which the format ml-1m has.")
+    assert (code, problem) == (2, "There is no ratings.dat, which the format ml-1m needs.")
     assert remedy == "Found u.data, u.item."
-    assert run("import", source, "-o", source).error[1].endswith("holds what is to be imported.")
-    assert run("import", tmp_path / "gone", "-o", tmp_path / "out").error[1].endswith("is not there.")
+    assert run("import", source, "-o", source).error[1].endswith("holds a source of the import.")
+    assert run("import", tmp_path / "gone", "-o", tmp_path / "out").error[1].endswith("does not exist.")
     items = tmp_path / "items.txt"
     items.write_text("1")
     assert "Give --items" in run("import", source, "-o", tmp_path / "out", "--items", items).error[2]

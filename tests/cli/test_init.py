@@ -109,7 +109,7 @@ def test_what_cannot_be_drafted_is_an_error_in_two_lines(run: Run, tmp_path: Pat
     (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00cut")
     output = tmp_path / "kgrec.yaml"
     for name, problem in {
-        "a.ttl": "a.ttl names no classes (rdf:type)",
+        "a.ttl": "a.ttl has no classes (rdf:type)",
         "ratings.dat": "ratings.dat:1: columns are separated by '::'",
         "cut.csv.gz": "cut.csv.gz cannot be read: ",
     }.items():

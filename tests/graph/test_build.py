@@ -179,7 +179,7 @@ def test_a_file_of_which_all_rows_are_broken_stops_the_build(tmp_path: Path):
         build_graph(write(tmp_path, files, HEADERLESS.replace("stop_above: 1", "stop_above: 0.5")))
 
 
-def test_repeated_keys_are_told_apart(tmp_path: Path):
+def test_repeated_keys_are_counted_by_kind(tmp_path: Path):
     files = {**FILES, "studios.csv": ["id,name", "s1,Studio", "s1,Studio", "s1,Other", "s2,B", ",C"]}
     report = build_graph(write(tmp_path, files)).report.files["studios.csv"]
     assert (report.rows, report.used) == (5, 2)
@@ -212,7 +212,7 @@ def test_bad_values_are_counted_or_stop_the_build(tmp_path: Path):
 
 
 def test_missing_references_can_stop_the_build(tmp_path: Path):
-    with pytest.raises(SourceError, match=r'^movies.csv:3: "s9" is no studio that any source has'):
+    with pytest.raises(SourceError, match=r'^movies.csv:3: "s9" is not a studio in any source'):
         build_graph(write(tmp_path, mapping=MAPPING.replace("stop_above: 0.9", "missing_ref: fail")))
 
 

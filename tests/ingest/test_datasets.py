@@ -100,7 +100,7 @@ def test_bad_lines_of_ml_100k_are_named(tmp_path: Path):
     out, done = imported(tmp_path, files)
     assert dropped(done, "u.data") == {
         "cannot be split into columns": (1, ["u.data:4"]),
-        "has a rating that is no number": (1, ['u.data:6: "five"']),
+        "has a rating that is not a number": (1, ['u.data:6: "five"']),
     }
     assert dropped(done, "u.item") == {
         "cannot be split into columns": (1, ["u.item:3"]),
@@ -112,7 +112,7 @@ def test_bad_lines_of_ml_100k_are_named(tmp_path: Path):
         "2,Misérables, Les,1998,1998-02-04,g8",
         "9,,,,",
     ]
-    assert any("Movies in the log that u.item lacks: 1, such as 9" in remark for remark in done.remarks)
+    assert any("Movies in the log that are not in u.item: 1, such as 9" in remark for remark in done.remarks)
 
 
 def test_ml_1m(tmp_path: Path):
@@ -229,7 +229,7 @@ def test_recbole_split_in_three(tmp_path: Path):
     assert text(out, "valid.csv") == "user_id,item_id\nu1,i2\n"
     assert text(out, "test.csv") == "user_id,item_id\nu1,i3\n"
     assert text(out, "items.csv") == "item_id\ni1\ni2\ni3\n"
-    assert "Held out, so not named in kgrec.yaml: valid.csv, test.csv." in done.remarks
+    assert "Held out, and so not in kgrec.yaml: valid.csv, test.csv." in done.remarks
     assert dropped(done, "toy.test.inter") == {"has an empty user or item": (1, ["toy.test.inter:3"])}
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["items"] == 3
 
@@ -250,7 +250,7 @@ def test_recbole_refuses_two_datasets_and_untyped_columns(tmp_path: Path):
     head = "user_id:token\titem_id:token\nu1\ti1\n"
     with pytest.raises(SourceError, match=r"several datasets: a.inter, b.inter"):
         imported(tmp_path / "two", {"a.inter": head, "b.inter": head})
-    with pytest.raises(SourceError, match="'item' has no type"):
+    with pytest.raises(SourceError, match="'item' has no RecBole type"):
         imported(tmp_path / "odd", {"a.inter": "user_id:token\titem\nu\ti\n"}, format="recbole")
     with pytest.raises(SourceError, match="no column 'item_id:token'"):
         imported(tmp_path / "seq", {"a.inter": "user_id:token\titem_id:token_seq\nu\ti j\n"})
@@ -303,9 +303,9 @@ def test_kgat(tmp_path: Path):
         "names an unknown relation": (1, ['kg_final.txt:3: "5"']),
         "names an unknown entity": (1, ['kg_final.txt:4: "8"']),
     }
-    assert dropped(done, "train.txt") == {"has a user and no item": (1, ["train.txt:3"])}
-    assert dropped(done, "test.txt") == {"names an item that item_list.txt lacks": (1, ["test.txt:2: 9"])}
-    warning = "WARNING: 1 of 2 pairs of test.txt (50.0%) are in train.txt too"
+    assert dropped(done, "train.txt") == {"has a user without items": (1, ["train.txt:3"])}
+    assert dropped(done, "test.txt") == {"names an item that is not in item_list.txt": (1, ["test.txt:2: 9"])}
+    warning = "WARNING: 1 of 2 pairs of test.txt (50.0%) are also in train.txt"
     assert any(remark.startswith(warning) for remark in done.remarks)
     graph = kgrec.build_graph(out / "kgrec.yaml")
     assert graph.stats()["items"] == 3 and graph.report.shared.count == 1
@@ -322,26 +322,26 @@ def test_kgat_without_lists_keeps_the_numbers(tmp_path: Path):
         f"<{BASE}/item/3> <{BASE}/relation/0> <{BASE}/entity/4> .\n"
         f"<{BASE}/entity/4> <{BASE}/relation/1> <{BASE}/item/0> .\n"
     )
-    assert done.remarks == ["Held out, so not named in kgrec.yaml: test.csv."]
+    assert done.remarks == ["Held out, and so not in kgrec.yaml: test.csv."]
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["nodes"] == {"entity": 1, "item": 4}
 
 
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("train.txt", "0 1\nu2 1\n", "train.txt:2: 'u2' is no number."),
-        ("train.txt", "0 1\n1 -2\n", "train.txt:2: '-2' is no number."),
-        ("test.txt", "0 99999999999999999999\n", "test.txt:1: '99999999999999999999' is no number."),
+        ("train.txt", "0 1\nu2 1\n", "train.txt:2: 'u2' is not a number."),
+        ("train.txt", "0 1\n1 -2\n", "train.txt:2: '-2' is not a number."),
+        ("test.txt", "0 99999999999999999999\n", "test.txt:1: '99999999999999999999' is not a number."),
         (
             "item_list.txt",
             "org_id remap_id freebase_id\nB00A\n",
             "item_list.txt:2: 1 columns where the header has 3.",
         ),
-        ("item_list.txt", "org_id remap_id\nB00A x\n", "item_list.txt:2: 'x' is no number."),
-        ("item_list.txt", "org_id remap_id\nA 0\nB 0\n", "item_list.txt:3: the number 0 is there twice."),
-        ("item_list.txt", "org_id remap_id\nA 0\nA 1\n", "item_list.txt has an original id twice."),
+        ("item_list.txt", "org_id remap_id\nB00A x\n", "item_list.txt:2: 'x' is not a number."),
+        ("item_list.txt", "org_id remap_id\nA 0\nB 0\n", "item_list.txt:3: the number 0 is duplicated."),
+        ("item_list.txt", "org_id remap_id\nA 0\nA 1\n", "item_list.txt has a duplicated original id."),
         ("item_list.txt", "A 0\n", "item_list.txt:1: the header is not 'org_id remap_id'."),
-        ("train.txt", "0\n1\n", "train.txt holds no user with an item."),
+        ("train.txt", "0\n1\n", "train.txt has no user with an item."),
     ],
 )
 def test_kgat_that_is_malformed(tmp_path: Path, name: str, content: str, problem: str):
@@ -371,8 +371,8 @@ def test_kgcn(tmp_path: Path):
         f"<{BASE}/entity/20> <{BASE}/relation/part%20of> <{BASE}/entity/21> .\n"
     )
     assert dropped(done, "user_artists.dat") == {
-        "has a rating that is no number": (1, ['user_artists.dat:5: "many"']),
-        "names an item that item_index2entity_id.txt lacks": (1, ["user_artists.dat:4"]),
+        "has a rating that is not a number": (1, ['user_artists.dat:5: "many"']),
+        "names an item that is not in item_index2entity_id.txt": (1, ["user_artists.dat:4"]),
     }
     assert "positive" not in mapping(out)["interactions"]
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["interactions"] == 2
@@ -383,7 +383,7 @@ def test_sampled_negatives_are_no_interactions(tmp_path: Path):
     out, done = imported(tmp_path, files | {"ratings_final.txt": "0\t0\t1\n0\t1\t0\n1\t1\t1\n1\t0\t2\n"})
     assert text(out, "interactions.csv") == "user_id,item_id\n0,52\n1,57\n"
     assert dropped(done, "ratings_final.txt") == {
-        "is a sampled negative (label 0), which nobody did": (1, ["ratings_final.txt:2"]),
+        "is a sampled negative (label 0), not an interaction": (1, ["ratings_final.txt:2"]),
         "has a label that is neither 0 nor 1": (1, ["ratings_final.txt:4"]),
     }
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["users"] == 2
@@ -426,7 +426,7 @@ def test_triples_with_a_list_of_items_and_compressed(tmp_path: Path):
         text(out, "knowledge.nt").splitlines()[0]
         == f"<{BASE}/entity/a> <{BASE}/relation/knows> <{BASE}/item/b> ."
     )
-    assert "Items that are in no triple: 1, such as z." in done.remarks
+    assert "Items without a triple: 1, such as z." in done.remarks
 
 
 # what all have in common
@@ -435,7 +435,7 @@ def test_triples_with_a_list_of_items_and_compressed(tmp_path: Path):
 def test_an_unknown_format_says_what_was_found_and_what_is_known(tmp_path: Path):
     with pytest.raises(SourceError) as error:
         imported(tmp_path, {"a.doc": "x", "b.xls": "y"})
-    assert error.value.problem == "These files are in no format that is known: a.doc, b.xls."
+    assert error.value.problem == "These files are in no known format: a.doc, b.xls."
     assert all(name in error.value.remedy for name in DATASET_FORMATS)
     with pytest.raises(ConfigError, match="no format 'recbol'") as wrong:
         imported(tmp_path, {"a.doc": "x"}, format="recbol")
@@ -457,14 +457,14 @@ def test_a_file_that_is_mostly_bad_is_refused(tmp_path: Path):
 
 
 def test_text_that_is_not_utf_8_is_refused(tmp_path: Path):
-    with pytest.raises(SourceError, match=r"toy.item:2: not in utf-8") as error:
+    with pytest.raises(SourceError, match=r"toy.item:2: not encoded in utf-8") as error:
         imported(tmp_path, RECBOLE | {"toy.item": b"item_id:token\tname:token_seq\ni1\tCaf\xe9\n"})
     assert "UTF-8" in error.value.remedy
 
 
 @pytest.mark.parametrize("row", [b"e1\tr\t\xe9", b"e1\t\xe9"], ids=["whole", "ragged"])
 def test_triples_that_are_not_utf_8_are_refused(tmp_path: Path, row: bytes):
-    with pytest.raises(SourceError, match=r"t.tsv:4001: not in utf-8"):
+    with pytest.raises(SourceError, match=r"t.tsv:4001: not encoded in utf-8"):
         imported(tmp_path, {"t.tsv": b"e1\tr\te2\n" * 4000 + row + b"\n"}, format="triples")
 
 
@@ -488,7 +488,7 @@ def test_lines_are_counted_beyond_one_block(tmp_path: Path):
     assert (done.report.files["u.data"].rows, done.report.files["u.data"].used) == (700_000, 699_998)
     assert dropped(done, "u.data") == {
         "cannot be split into columns": (1, ["u.data:400000"]),
-        "has a rating that is no number": (1, ['u.data:600001: "x"']),
+        "has a rating that is not a number": (1, ['u.data:600001: "x"']),
     }
 
 
@@ -501,9 +501,9 @@ def test_an_import_replaces_an_import_but_nothing_else(tmp_path: Path):
         imported(tmp_path, ML_100K)
     imported(tmp_path, ML_100K, force=True)
     (out / "notes.txt").write_text("mine\n")
-    with pytest.raises(ArtifactError, match=r"holds notes.txt, which no import wrote"):
+    with pytest.raises(ArtifactError, match=r"holds notes.txt, which the import did not write"):
         imported(tmp_path, ML_100K)
-    with pytest.raises(ArtifactError, match="holds what is to be imported"):
+    with pytest.raises(ArtifactError, match="holds a source of the import"):
         import_dataset([tmp_path / "source"], tmp_path / "source", force=True)
     with pytest.raises(ArtifactError, match="is not an earlier import"):
         import_dataset([tmp_path / "source"], folder(tmp_path / "other", {"a": "b"}))
@@ -524,7 +524,7 @@ def test_files_instead_of_a_folder(tmp_path: Path):
     done = import_dataset([source / "u.data", source / "u.item"], tmp_path / "out")
     assert done.unread == []
     for sources, problem in (
-        ([source / "absent"], "is not there"),
+        ([source / "absent"], "does not exist"),
         ([source, source / "u.data"], "is a folder beside others"),
         ([tmp_path], "holds no file"),
     ):

@@ -85,7 +85,7 @@ def test_a_draft_builds_as_it_is(paths):
 def test_what_cannot_be_drafted_is_said(tmp_path):
     with pytest.raises(SourceError, match="no file to draft"):
         draft_mapping([])
-    with pytest.raises(SourceError, match=r"none.csv is not there"):
+    with pytest.raises(SourceError, match=r"none.csv does not exist"):
         draft_mapping([tmp_path / "none.csv"])
     (tmp_path / "a.jsonl").write_text('{"id": 1, "\\ud800": 2}\n')
     assert '"\ufffd": number' in draft_mapping([tmp_path / "a.jsonl"]).yaml
@@ -167,13 +167,13 @@ interactions:
 """
     )
     assert [reason for reason in draft.reasons if reason.startswith("u.data")] == [
-        "u.data: format: tsv, since the suffix does not say it, and the lines have 4 columns",
+        "u.data: format: tsv, since the suffix does not tell it, and the lines have 4 columns",
         "u.data: header: 4 columns named here, since line 1 has values: '1' is a number, as are those below it",
-        "u.data: user: user, since of the rest it has the most different values, 3",
+        "u.data: user: user, since it has the most distinct values of the other columns, 3",
         "u.data: item: item, since its values are keys of the items, of which it has 100%",
-        "u.data: value: value, since it has few different numbers, 5",
+        "u.data: value: value, since it has few distinct numbers, 5",
         "u.data: time: time, since its numbers are like seconds since 1970",
-        "u.data: value: positive: >= 4, since it looks like stars from 1 to 5",
+        "u.data: value: positive: >= 4, since it looks like ratings from 1 to 5",
     ]
     assert graph.entities["label"][0].as_py() == "Amélie (1995)"
     assert (len(graph.interactions), graph.interactions.positive.sum()) == (8, 5)
@@ -189,7 +189,7 @@ def test_of_two_logs_that_name_no_columns_the_second_is_left_out(tmp_path):
 
 def test_facts_about_users_are_left_out(tmp_path):
     draft, graph = drafted(tmp_path, u_user=USERS, u_item=ITEMS, u_data=TAKEN)
-    why = "its keys are the users of u.data, and facts about users are not read"
+    why = "its keys are the users of u.data, and attributes of users are not read"
     assert f"u.user: *: left out, since {why}" in draft.reasons
     assert graph.stats()["nodes"] == {"item": 5} and len(graph.interactions) == 8
     named = "user_id,age,zip_code\n" + USERS.replace("|M|writer", "").replace("|F|other", "").replace(
@@ -229,7 +229,7 @@ def test_the_column_of_items_is_the_one_with_keys(tmp_path):
 
 def test_a_log_alone_says_what_is_missing(tmp_path):
     (tmp_path / "log.csv").write_text("user,item\nx,a\ny,a\n")
-    with pytest.raises(SourceError, match=r"log.csv says who took what, and no file has the items"):
+    with pytest.raises(SourceError, match=r"log.csv is a log of interactions, and no file has the items"):
         draft_mapping([tmp_path / "log.csv"])
 
 
@@ -326,7 +326,7 @@ def test_a_key_may_repeat_once_in_a_long_file(tmp_path):
     lines = [f"p{i},Product number {i} of many" for i in range(400)]
     draft, graph = drafted(tmp_path, p_csv="sku,title\n" + "\n".join([*lines, "p7,Again"]) + "\n")
     assert (
-        "p.csv: sku: key, since it is named like an id, and only 1 of the rows looked at repeat one"
+        "p.csv: sku: key, since it is named like an id, and only 1 of the sampled rows repeat a value"
         in draft.reasons
     )
     assert len(graph.item_ids) == 400
@@ -369,7 +369,7 @@ def test_of_two_tables_with_the_same_keys_the_items_have_the_words(tmp_path):
 def test_without_a_log_the_items_are_what_is_called_so(tmp_path):
     files = {"makers_csv": "id,name\n1,Ann\n2,Bob\n", "products_csv": "id,title\n7,One\n8,Two\n"}
     draft, graph = drafted(tmp_path, **files)
-    assert "products.csv: *: items, since its name says so" in draft.reasons
+    assert "products.csv: *: items, since its name is that of items" in draft.reasons
     assert graph.item_types == ("product",)
     draft, _ = drafted(tmp_path, makers_csv=files["makers_csv"], tools_csv=files["products_csv"])
     assert "makers.csv: *: items, since it is the first table" in draft.reasons
@@ -397,7 +397,7 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
         "vector": "vector",
         "on": "date",
     }
-    assert "t.parquet: parts: ignore, since its type has no text, or is a list of such" in draft.reasons
+    assert "t.parquet: parts: ignore, since its type has no text form" in draft.reasons
     assert len(graph.vectors) == 2
 
 
@@ -420,7 +420,7 @@ def test_of_two_tables_that_have_the_numbers_the_column_says_which(tmp_path):
         (
             ["01/02/2000", "03/04/2001"],
             "%d/%m/%Y",
-            'and "%m/%d/%Y" too: see whether the day or the month is first',
+            'and "%m/%d/%Y" too: check whether the day or the month is first',
         ),
         (["01/02/2000", "03/14/2001"], "%m/%d/%Y", 'all its values match "%m/%d/%Y"'),
     ],

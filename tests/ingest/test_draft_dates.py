@@ -46,7 +46,7 @@ def test_iso_dates_need_no_form(values):
 def test_where_the_day_may_be_the_month_the_reason_says_so():
     assert form_of("01/02/2000", "03/04/2001") == DateForm(
         "%d/%m/%Y",
-        'all its values match "%d/%m/%Y", and "%m/%d/%Y" too: see whether the day or the month is first',
+        'all its values match "%d/%m/%Y", and "%m/%d/%Y" too: check whether the day or the month is first',
     )
     assert form_of("01/02/2000", "03/14/2001") == DateForm("%m/%d/%Y", 'all its values match "%m/%d/%Y"')
     assert form_of("1.2.2000 10:00").reason == 'all its values match "%d.%m.%Y %H:%M"'

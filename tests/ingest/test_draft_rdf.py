@@ -71,10 +71,10 @@ def test_rdf_alone(tmp_path):
             }
         ],
     }
-    why = "no table brings items, and the most is said about its 3 nodes"
+    why = "no table has items, and its 3 nodes have the most triples"
     assert f"shop.ttl: product: items, since {why}" in reasons
     assert "shop.ttl: my:Lamp: type lamp, since it has 1 node" in reasons
-    assert "shop.ttl: owl:sameAs: same_as, since it names the same things" in reasons
+    assert "shop.ttl: owl:sameAs: same_as, since it links equal things" in reasons
     assert graph.stats()["nodes"] == {"brand": 2, "colour": 3, "product": 3, "resource": 1, "tag": 3}
     labels = dict(zip(*(graph.entities[name].to_pylist() for name in ("key", "label")), strict=True))
     assert labels["http://my.shop/product/1"] == "Chair" and labels["http://my.shop/brand/O"] == "O"
@@ -84,7 +84,7 @@ def test_a_log_of_what_the_iris_end_in(tmp_path):
     mapping, reasons, graph = drafted(tmp_path, shop_ttl=SHOP, log_csv=LOG)
     assert mapping["base"] == "http://my.shop/" and mapping["rdf"][0]["items"] == ["product"]
     assert reasons[0] == (
-        "kgrec.yaml: base: http://my.shop/, since the IRIs of the items end in what log.csv has"
+        "kgrec.yaml: base: http://my.shop/, since the IRIs of the items end in the item ids of log.csv"
     )
     assert graph.item_ids.tolist() == ["1", "2", "3"] and len(graph.interactions) == 4
     assert graph.stats()["edges"]["s:brand"] == 3
@@ -103,7 +103,7 @@ def test_tables_join_by_a_column_of_iris(tmp_path):
     mapping, reasons, graph = drafted(tmp_path, ware_csv=table, shop_ttl=SHOP)
     assert mapping["nodes"]["ware"]["columns"] == {"title": "label", "page": "same_as"}
     assert "items" not in mapping["rdf"][0]
-    assert "ware.csv: page: same_as, since it holds IRIs, 100% of which RDF says something about" in reasons
+    assert "ware.csv: page: same_as, since it holds IRIs, 100% of which are subjects in RDF" in reasons
     assert graph.item_ids.tolist() == ["A", "B", "C"]
     assert graph.neighbors("ware", "A")["key"].tolist() == ["red", "a", "b", "http://my.shop/brand/Eka%20X"]
 
@@ -123,7 +123,7 @@ def test_tables_join_by_the_ends_of_iris(tmp_path):
 
 def test_what_joins_nothing_is_said(tmp_path):
     _, reasons, graph = drafted(tmp_path, a_csv="id,title\nx,One\ny,Two\n", shop_ttl=SHOP)
-    why = "no table has a column of its IRIs, nor keys that they end in"
+    why = "no table has a column of its IRIs, or keys at the ends of its IRIs"
     assert f"shop.ttl: *: joined to no table, since {why}" in reasons
     assert graph.item_ids.tolist() == ["x", "y"]
 
@@ -141,7 +141,7 @@ def test_links_that_are_many_are_left_to_the_star(tmp_path):
     table = "id,title,iri\n1,One,http://e.org/x1\n2,Two,http://e.org/x2\n"
     mapping, reasons, graph = drafted(tmp_path, t_csv=table, d_nt=rdf)
     assert mapping["rdf"][0]["predicates"] == {"*": "ref"}
-    assert "d.nt: *: ref, since 21 predicates lead to nodes, and are not listed each" in reasons
+    assert "d.nt: *: ref, since 21 predicates lead to nodes, too many to list" in reasons
     assert len(graph.triples) == 21
 
 
@@ -155,7 +155,7 @@ def test_only_so_many_triples_are_looked_at(tmp_path):
     (tmp_path / "d.nt.gz").write_bytes(gzip.compress(rdf.encode(), 1))
     draft = draft_mapping([tmp_path / "t.csv", tmp_path / "d.nt.gz"])
     assert yaml.safe_load(draft.yaml)["rdf"][0]["predicates"] == {"e:name": "label", "*": "ref"}
-    assert "d.nt.gz: *: ref, since only the first 200,000 triples were looked at" in draft.reasons
+    assert "d.nt.gz: *: ref, since only the first 200,000 triples were sampled" in draft.reasons
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_every_format(tmp_path, name):
 def test_turtle_is_known_by_its_first_lines(tmp_path):
     mapping, reasons, _ = drafted(tmp_path, shop_data=SHOP)
     assert mapping["rdf"][0]["format"] == "turtle"
-    assert "shop.data: format: turtle, since the suffix does not say it, and the first lines do" in reasons
+    assert "shop.data: format: turtle, since the suffix does not tell it, but the first lines do" in reasons
 
 
 def described(*triples, n=6):
@@ -260,7 +260,7 @@ def test_rdf_without_classes_says_what_to_write(tmp_path, log):
     with pytest.raises(SourceError) as caught:
         drafted(tmp_path, m_ttl=content, **log)
     assert caught.value.problem == (
-        "m.ttl names no classes (rdf:type), so nothing says which of its nodes are the items."
+        "m.ttl has no classes (rdf:type), so the items among its nodes are unknown."
     )
     assert 'types: {movie: "http://m.org/movie#*"}, items: [movie]' in caught.value.remedy
 
@@ -328,6 +328,6 @@ def test_rare_predicates_are_left_out_before_labels(tmp_path):
     predicates = mapping["rdf"][0]["predicates"]
     assert len(predicates) == 61 and predicates["e:title"] == "label"
     assert (
-        "r.ttl: *: ignore, since the predicates that join or describe are named, and 11 rare ones are left out"
+        "r.ttl: *: ignore, since the predicates that link or describe nodes are listed, and 11 rare ones are left out"
         in reasons
     )

@@ -79,7 +79,7 @@ def test_encodings(tmp_path, content, expected):
 def test_the_line_that_is_no_utf_8_is_named_and_compressed_files_are_looked_into(tmp_path):
     content = b"id,title\n" + b"1,a long line of plain text\n" * 100_000 + b"2,\xe9\n"
     found = sniffed(tmp_path, "a.csv.gz", gzip.compress(content, 1))
-    assert found.reasons == [("encoding", '"latin-1"', "line 100,002 is no UTF-8")]
+    assert found.reasons == [("encoding", '"latin-1"', "line 100,002 is not UTF-8")]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_quotes_that_mean_nothing(tmp_path, cells, quoted):
             "One\thttp://ex.org/1\nTwo\thttp://ex.org/2\n",
             "'http://ex.org/1' is an address, as are those below it",
         ),
-        ("ann\tOne\nbob\tTwo\nann\tTwo\n", "'ann' stands in the lines below it, too"),
-        ("m-1\tOne\nm-2\tTwo\n", "'m-1' is made as those below it are"),
+        ("ann\tOne\nbob\tTwo\nann\tTwo\n", "'ann' is repeated in lines below it"),
+        ("m-1\tOne\nm-2\tTwo\n", "'m-1' has the form of those below it"),
         ("One\t7\n", "'7' is a number"),
         ("1\t2\t3\n2\t1\t5\n", "'1' is a number, as are those below it"),
         ("1\t2\t3\t881250949\n2\t1\t5\t881250948\n", "'881250949' is a number, as are those below it"),
@@ -147,25 +147,25 @@ def test_a_first_line_of_names(tmp_path, content):
             "ratings.dat",
             "1::1193::5::978300760\n1::661::3::978302109\n",
             "ratings.dat:1: columns are separated by '::', and a delimiter is one character.",
-            "A dataset of MovieLens and the like is read by kgrec import FOLDER; else put tabs in place of '::'.",
+            "Datasets such as MovieLens are read by kgrec import FOLDER; otherwise replace '::' by tabs.",
         ),
         (
             "movies.dat",
             "1::One (1995)::Drama|War\n2::Two, too (1995)::War|Art\n",
             "movies.dat:1: columns are separated by '::', and a delimiter is one character.",
-            "A dataset of MovieLens and the like is read by kgrec import FOLDER; else put tabs in place of '::'.",
+            "Datasets such as MovieLens are read by kgrec import FOLDER; otherwise replace '::' by tabs.",
         ),
         (
             "train.txt",
             "0 1 2 3\n1 4 5\n2 6\n",
-            "train.txt: nothing splits its lines evenly into columns.",
-            "Write it as CSV; a dataset in a published format is read by kgrec import FOLDER.",
+            "train.txt: no delimiter splits its lines evenly into columns.",
+            "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
         ),
         (
             "a.json",
             '[{"id": 1},\n{"id": 2}]\n',
-            "a.json has no JSON object a line.",
-            "Write one object a line; of an array, jq -c '.[]' a.json makes that.",
+            "a.json does not have one JSON object per line.",
+            "Write one object per line; jq -c '.[]' a.json converts an array.",
         ),
         (
             "a.xlsx",
@@ -173,7 +173,7 @@ def test_a_first_line_of_names(tmp_path, content):
             "a.xlsx is a workbook or another archive.",
             "Save it as CSV, TSV, JSON Lines or Parquet.",
         ),
-        ("a.csv", b"a\x00b", "a.csv is no text.", "Save it as CSV, TSV, JSON Lines or Parquet."),
+        ("a.csv", b"a\x00b", "a.csv is not text.", "Save it as CSV, TSV, JSON Lines or Parquet."),
         ("a.csv", "\n\n", "a.csv is empty.", "Leave it out, or name the file that has the data."),
     ],
 )

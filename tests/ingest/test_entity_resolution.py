@@ -93,6 +93,6 @@ def test_a_star_stands_last_or_is_refused(tmp_path, pattern):
         load_mapping(written(tmp_path, f'{{film: [s:Film, "{pattern}"]}}'))
     shown = pattern.replace("s:", "http://s.org/")
     assert str(caught.value) == (
-        f"kgrec.yaml:5: rdf.0.types.film: '{shown}' has a star, which can only stand last, after the beginning of IRIs.\n"
-        "  See the reference of kgrec.yaml for what can stand there."
+        f"kgrec.yaml:5: rdf.0.types.film: '{shown}': a star must be the last character, after the beginning of an IRI.\n"
+        "  See the reference of kgrec.yaml for valid values."
     )

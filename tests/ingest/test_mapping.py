@@ -85,47 +85,51 @@ HEAD = "version: 1\nnodes:\n  movie:\n    item: true\n    file: m.csv\n"
     [
         (
             HEAD + "    kye: id\n",
-            "kgrec.yaml:6: nodes.movie.kye is no key of nodes.movie.",
+            "kgrec.yaml:6: nodes.movie.kye is not a key of nodes.movie.",
             "Did you mean 'key'?",
         ),
-        (HEAD, "kgrec.yaml:3: nodes.movie.key is not there.", "Write `key:` under nodes.movie."),
+        (HEAD, "kgrec.yaml:3: nodes.movie.key is missing.", "Write `key:` under nodes.movie."),
         (
             HEAD + "    key: id\n    columns:\n      t: labl\n",
-            "kgrec.yaml:8: nodes.movie.columns.t has the role 'labl', which is unknown.",
+            "kgrec.yaml:8: nodes.movie.columns.t has the unknown role 'labl'.",
             "Did you mean 'label'?",
         ),
         (
             HEAD + "    key: id\n    columns:\n      t: {as: label, split: x}\n",
-            "kgrec.yaml:8: nodes.movie.columns.t.split is no key of nodes.movie.columns.t.",
+            "kgrec.yaml:8: nodes.movie.columns.t.split is not a key of nodes.movie.columns.t.",
             "There are 'as' and 'lang'.",
         ),
         (
             HEAD
             + "    key: id\n    columns:\n      s: {as: ref, to: studios}\n  studio: {file: s.csv, key: id}\n",
-            "kgrec.yaml:8: nodes.movie.columns.s.to refers to 'studios', a type that nothing makes.",
+            "kgrec.yaml:8: nodes.movie.columns.s.to refers to the type 'studios', which does not exist.",
             "Did you mean 'studio'?",
         ),
         (
             HEAD + "    key: id\nrdf:\n  - file: a.nt\n    predicates:\n      dbx:a: label\n",
-            "kgrec.yaml:10: rdf.0.predicates.dbx:a: 'dbx:a' has no prefix that is known.",
+            "kgrec.yaml:10: rdf.0.predicates.dbx:a: 'dbx:a' has an unknown prefix.",
             "Did you mean 'dbr' or 'dbo'?",
         ),
         (
             "version: 1\nnodes:\n  movie: {file: m.csv, key: id}\n",
-            "kgrec.yaml:2: nodes: no type is recommended.",
-            "Give one of `nodes:` `item: true`, or `items: [type]` under `rdf:`.",
+            "kgrec.yaml:2: nodes: no node type is an item.",
+            "Set `item: true` for a type under `nodes:`, or `items: [type]` under `rdf:`.",
         ),
         (
             HEAD + "    key: id\n    header: [id, t, id]\n",
-            "kgrec.yaml:7: nodes.movie.header: the column 'id' is there twice.",
-            "See the reference of kgrec.yaml for what can stand there.",
+            "kgrec.yaml:7: nodes.movie.header: the column 'id' is duplicated.",
+            "See the reference of kgrec.yaml for valid values.",
         ),
         (
             HEAD + "    key: id\n    header: []\n",
             "kgrec.yaml:7: nodes.movie.header: Value should have at least 1 item",
-            "See the reference of kgrec.yaml for what can stand there.",
+            "See the reference of kgrec.yaml for valid values.",
         ),
-        ("version: 1\nversion: 1\n", "kgrec.yaml:2: 'version' is there twice.", "Remove one of the two."),
+        (
+            "version: 1\nversion: 1\n",
+            "kgrec.yaml:2: the key 'version' is duplicated.",
+            "Remove one of the two.",
+        ),
         ("a: [\n", "kgrec.yaml:2: not YAML", "Mend the indentation or the quotes there."),
         ("", "kgrec.yaml is empty.", "Write a mapping, or draft one: kgrec init items.csv"),
     ],

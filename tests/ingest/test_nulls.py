@@ -139,8 +139,8 @@ def test_frames_of_new_items_are_read_as_their_table_is(tmp_path):
         ("[NULL]", "YAML reads one of these as null: put it in quotes"),
         ("[-1]", "YAML reads one of these as -1: put it in quotes"),
         ("[a, no]", "YAML reads one of these as false: put it in quotes"),
-        (r'["\N"]', r"'\x85' is empty, as cells may be anyway; \N is written without quotes"),
-        ('""', r"'' is empty, as cells may be anyway; \N is written without quotes"),
+        (r'["\N"]', r"'\x85' is empty, and empty cells are missing anyway; write \N without quotes"),
+        ('""', r"'' is empty, and empty cells are missing anyway; write \N without quotes"),
         ("[[a]]", 'YAML reads one of these as ["a"]: put it in quotes'),
     ],
 )
@@ -202,13 +202,13 @@ def test_a_draft_knows_marks_among_other_values(tmp_path, column, cells, marks, 
     ]
 
 
-def test_a_draft_knows_marks_that_are_often_there(tmp_path):
+def test_a_draft_knows_frequent_marks(tmp_path):
     rows = [f"{i},{'NULL' if i % 3 else f'Film {i} of all'},x" for i in range(30)]
     found, said = drafted(tmp_path, "id,title,kind\n" + "\n".join(rows) + "\n")
-    assert (found, said) == (["NULL"], ['"NULL", since it is often in 1 column'])
+    assert (found, said) == (["NULL"], ['"NULL", since it is frequent in 1 column'])
     rows = [f"{i},Film {i} of all,{'-xy'[i % 3]},{'-zz'[i % 3]}" for i in range(30)]
     found, said = drafted(tmp_path, "id,title,kind,sort\n" + "\n".join(rows) + "\n")
-    assert (found, said) == (["-"], ['"-", since it is often in 2 columns'])
+    assert (found, said) == (["-"], ['"-", since it is frequent in 2 columns'])
 
 
 def test_marks_decide_no_role_and_a_log_may_have_them(tmp_path):

@@ -133,7 +133,7 @@ def test_malformed_lines_are_named_far_into_a_file_too(tmp_path):
 def test_a_line_without_end_is_refused(tmp_path):
     with pytest.raises(SourceError) as caught:
         built(tmp_path, "a.nt", NT + "x" * (66 << 20))
-    assert str(caught.value) == "a.nt has a line of more than 64 MB.\n  Is this N-Triples?"
+    assert str(caught.value) == "a.nt has a line of more than 64 MB.\n  Check that the file is N-Triples."
 
 
 def test_terms_may_hold_any_character_that_they_may(tmp_path):
@@ -173,7 +173,7 @@ def test_a_malformed_turtle_file_is_an_error_with_its_line(tmp_path):
 
 def test_an_unknown_suffix_lists_the_formats(tmp_path):
     with pytest.raises(
-        SourceError, match=r"a.xyz: the suffix does not say what RDF format it is.\n.*turtle, ntriples"
+        SourceError, match=r"a.xyz: the suffix does not tell the RDF format.\n.*turtle, ntriples"
     ):
         built(tmp_path, "a.xyz", NT)
 

@@ -10,7 +10,7 @@ from test_rdf import triples_of
 from kgrec.errors import SourceError, UnknownId
 from kgrec.graph.build import build_graph, read_addition
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.ingest.shared_iris import MOST, Group, told_apart
+from kgrec.ingest.shared_iris import MOST, Group, separated
 
 MAPPING = """\
 version: 1
@@ -91,9 +91,7 @@ def test_rows_that_share_an_iri_are_reported_and_know_its_names(tmp_path):
     graph = built(tmp_path)
     assert graph.report.shared.first == [f"film/a, film/b: {Q1}"]
     assert (graph.report.shared.count, graph.report.merged, graph.report.merged_items.count) == (1, 2, 0)
-    assert f"kept apart, though they name the same thing: 1 (first: film/a, film/b: {Q1})" in str(
-        graph.report
-    )
+    assert f"kept apart, though they share an IRI: 1 (first: film/a, film/b: {Q1})" in str(graph.report)
     assert [tuple(row.values()) for row in graph.aliases.to_pylist()] == [
         (0, "resource", Q1, Q1),
         (0, "resource", Q2, Q2),
@@ -121,8 +119,8 @@ def test_rows_that_share_an_iri_can_stop_the_build(tmp_path):
     with pytest.raises(SourceError) as caught:
         built(tmp_path, policy="fail")
     assert str(caught.value) == (
-        f"Several rows name one thing: film/a, film/b: {Q1}.\n"
-        "  Mend what says so, or set `errors: {shared_identity: apart}`."
+        f"Several rows share an IRI: film/a, film/b: {Q1}.\n"
+        "  Correct the rows, or set `errors: {shared_identity: apart}`."
     )
     assert built(tmp_path, films=FILMS[1:], policy="fail").item_ids.tolist() == ["b", "c"]
 
@@ -223,10 +221,10 @@ def test_added_rows_that_share_an_iri_share_what_is_added_of_it(tmp_path):
     assert triples_of(larger) - triples_of(graph) == {("d", "e:by", P), ("e", "e:by", P)}
 
 
-def test_pairs_are_told_apart():
+def test_pairs_that_would_merge_rows_are_separated():
     # 0, 1, 2 are rows; 3 and 4 one thing, which 0 and 1 claim; 5 is claimed by 1 alone, 6 and 7 by no row
     pairs = np.array([[0, 3], [4, 1], [3, 4], [1, 5], [6, 7], [2, 0], [0, 3], [2, 2]])
-    merging, groups = told_apart(pairs, np.arange(8) < 3)
+    merging, groups = separated(pairs, np.arange(8) < 3)
     assert {tuple(sorted(pair)) for pair in merging.tolist()} == {(3, 4), (1, 5), (6, 7)}
     assert [(group.nodes.tolist(), group.rows.tolist()) for group in groups] == [
         ([3, 4], [0, 1]),

@@ -194,7 +194,7 @@ def test_what_is_no_frame_is_refused():
         (
             "a.csv",
             b"id,t\n1,a\n2,\xe9\n",
-            "a.csv:3: not in utf-8.",
+            "a.csv:3: not encoded in utf-8.",
             "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
         ),
         (
@@ -207,15 +207,15 @@ def test_what_is_no_frame_is_refused():
             "a.csv",
             b'id,t\n1,a\n2,"b\n3,c\n',
             "a.csv:3: a quote in 't' is never closed.",
-            'Close it, or give `quote: ""` beside `file:` if quotes mean nothing in this file.',
+            'Close it, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.',
         ),
         (
             "a.xls",
             b"x",
-            "a.xls: the suffix does not say what format it is.",
+            "a.xls: the suffix does not tell the format.",
             "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         ),
-        ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object a line."),
+        ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object per line."),
     ],
 )
 def test_unreadable_files_say_why(tmp_path, name, content, problem, remedy):
@@ -227,7 +227,7 @@ def test_a_row_that_is_ragged_and_in_another_encoding_is_named(tmp_path, row):
     """Far into the file: what its header is read with does not see it."""
     content = b"id,t\n" + b'1,"a\nb"\n' * 3000 + row + b"\n2,\xe9\n"
     assert refused(tmp_path, "a.csv", content) == (
-        "a.csv:6002: not in utf-8.\n  Give `encoding:` beside `file:` in the mapping, "
+        "a.csv:6002: not encoded in utf-8.\n  Give `encoding:` beside `file:` in the mapping, "
         "such as latin-1 or utf-16, or save the file as UTF-8."
     )
 
@@ -248,7 +248,10 @@ def test_damaged_files_are_source_errors(tmp_path, name):
 def test_parquet_of_structs_and_lists_of_them_is_refused(tmp_path, values):
     pq.write_table(pa.table({"id": values}), tmp_path / "b.parquet")
     message = refused(tmp_path, "a.parquet", (tmp_path / "b.parquet").read_bytes())
-    assert "a.parquet: 'id' is of type " in message and "\n  Ignore it, or write it as text." in message
+    assert (
+        "a.parquet: 'id' is of type " in message
+        and "\n  Give the column the role ignore, or write it as text." in message
+    )
 
 
 def test_parquet_with_text_that_is_no_utf_8_is_refused(tmp_path):
@@ -268,7 +271,7 @@ def test_files_are_found_by_name_and_glob_inside_the_folder(tmp_path):
         (tmp_path / name).write_text("x")
     found = find_files(tmp_path, ["*.csv", "c.txt"], allow_outside=False)
     assert [source.name for source in found] == ["a.csv", "b.csv", "c.txt"]
-    with pytest.raises(SourceError, match=r"a.cvs is not there.\n.*Did you mean 'a.csv'"):
+    with pytest.raises(SourceError, match=r"a.cvs does not exist.\n.*Did you mean 'a.csv'"):
         find_files(tmp_path, ["a.cvs"], allow_outside=False)
 
 
@@ -278,6 +281,6 @@ def test_paths_that_leave_the_folder_are_refused_unless_allowed(tmp_path):
     (tmp_path / "secret.csv").write_text(json.dumps({}))
     (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
     for name in ("../secret.csv", "link.csv", str(tmp_path / "secret.csv"), "../*.csv"):
-        with pytest.raises(SourceError, match="leads out of the mapping's folder"):
+        with pytest.raises(SourceError, match="is outside the mapping's folder"):
             find_files(inside, [name], allow_outside=False)
         assert len(find_files(inside, [name], allow_outside=True)) == 1

@@ -1,12 +1,13 @@
-"""Datasets in the published formats of the field, imported into what `kgrec build` reads.
+"""Importers of datasets in published formats.
 
 Enters: a folder, or files, of RecBole, KGAT, RippleNet or KGCN, MovieLens, or plain triples. Leaves: a folder with CSV tables,
-N-Triples, kgrec.yaml, and `import.json`, which says what was read and left out. Users' and items' own ids are kept.
+N-Triples and kgrec.yaml for `kgrec build`, and `import.json` with what was read and left out. Ids of users and items are
+kept.
 
-job        what all formats share: reading, writing, counting
+job        reading, writing and counting, for all formats
 plain      files without a header
-place      the folder, whole or absent
-recbole, kgat, kgcn, movielens, triples   a format each
+place      the output folder, whole or absent
+recbole, kgat, kgcn, movielens, triples   one format each
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ Files = dict[str, Path]
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did."""
+    """Result of an import."""
 
     folder: Path
     format: str
-    #: why it was taken for that format
+    #: reason for the format
     reason: str
     report: Report
     #: decisions with their reasons, and warnings
     remarks: list[str]
-    #: files that were there and not read
+    #: names of files that were not read
     unread: list[str]
     #: name of each file written -> its rows
     written: dict[str, int]
@@ -63,10 +64,11 @@ class Imported:
 
 @dataclass(frozen=True)
 class Format:
-    """A published layout of files."""
+    """A published format of files."""
 
+    #: names of its files
     about: str
-    #: why some files are of this format, None if they are not
+    #: reason why some files have this format; None if they do not
     recognise: Callable[[Files], str | None]
     read: Callable[[Job], None]
 
@@ -79,18 +81,18 @@ def import_dataset(
     items: str | Path | None = None,
     force: bool = False,
 ) -> Imported:
-    """Import a published dataset into a folder that `kgrec build` takes as it is.
+    """Import a published dataset into a folder for `kgrec build`.
 
     Args:
         sources: One folder, or files.
-        output: The folder to write; it appears whole or not at all.
-        format: One of `DATASET_FORMATS`; None: by the files' names and first lines.
-        items: For triples: a file that lists, one a line, the heads that are items.
-        force: Replace a folder that is no untouched import.
+        output: The folder to write, whole or not at all.
+        format: One of `DATASET_FORMATS`; None: by the names and first lines of the files.
+        items: For triples: a file with the heads that are items, one per line.
+        force: Also replace a folder that is not an unchanged import.
 
     Raises:
-        SourceError: The files are in no known format, or are not what they seem.
-        ArtifactError: The output folder is something else, or cannot be written.
+        SourceError: The files are in no known format, or do not conform to it.
+        ArtifactError: The output folder must not be replaced, or cannot be written.
     """
     output = Path(output)
     files = _files([Path(source) for source in sources])
@@ -98,7 +100,7 @@ def import_dataset(
         listing = _listing(Path(items)).resolve()
         files = {name: path for name, path in files.items() if path.resolve() != listing}
     check_place(output, [*files.values(), *([Path(items)] if items else [])], force=force)
-    name, reason = _recognised(files) if format is None else (_known(format), "it was asked for")
+    name, reason = _recognised(files) if format is None else (_known(format), "it was requested")
     if items is not None and name != "triples":
         raise ConfigError(
             f"The format {name} has its own list of items.", "Give --items with --format triples only."
@@ -119,15 +121,15 @@ def _finished(job: Job, reason: str, output: Path) -> Imported:
     if not job.written.get("items.csv", job.written.get("movies.csv")):
         raise SourceError(
             "There is no item in the source.",
-            f"See whether its format is {job.format}; --format names another.",
+            f"Check whether the format is {job.format}; --format sets another one.",
         )
     if job.mapping.get("interactions") and not job.written.get("interactions.csv"):
         raise SourceError(
-            "There is no interaction in the source that can be used.", "See whether its files are whole."
+            "There is no interaction in the source that can be used.", "Check whether the files are complete."
         )
     held_out = [name for name in ("valid.csv", "test.csv") if name in job.written]
     if held_out:
-        job.remarks.append(f"Held out, so not named in kgrec.yaml: {', '.join(held_out)}.")
+        job.remarks.append(f"Held out, and so not in kgrec.yaml: {', '.join(held_out)}.")
     job.write_mapping(reason)
     load_mapping(job.folder / "kgrec.yaml")
     unread = sorted(set(job.files) - set(job.report.files))
@@ -140,7 +142,7 @@ def _finished(job: Job, reason: str, output: Path) -> Imported:
 def _files(sources: list[Path]) -> Files:
     for source in sources:
         if not source.exists():
-            raise SourceError(f"{source} is not there.", "Name a folder, or files.")
+            raise SourceError(f"{source} does not exist.", "Name a folder, or files.")
     if len(sources) == 1 and sources[0].is_dir():
         found = [path for path in sources[0].iterdir() if path.is_file() and not path.name.startswith(".")]
     else:
@@ -165,7 +167,7 @@ def _files(sources: list[Path]) -> Files:
 
 def _listing(items: Path) -> Path:
     if not items.is_file():
-        raise SourceError(f"{items} is not there.", "Give a file with one head a line.")
+        raise SourceError(f"{items} does not exist.", "Give a file with one head per line.")
     return items
 
 
@@ -185,8 +187,8 @@ def _recognised(files: Files) -> tuple[str, str]:
     found = ", ".join(list(files)[:8]) + (", ..." if len(files) > 8 else "")
     known_ones = "; ".join(f"{name} ({known.about})" for name, known in DATASET_FORMATS.items())
     raise SourceError(
-        f"These files are in no format that is known: {found}.",
-        f"Known: {known_ones}. Give --format to choose one.",
+        f"These files are in no known format: {found}.",
+        f"Known: {known_ones}. Choose one by --format.",
     )
 
 
@@ -209,7 +211,7 @@ def _is_kgat(files: Files) -> str | None:
         return None
     words = first_line(files["train.txt"], "train.txt").split(" ")
     numbers = all(word.isdecimal() for word in words if word)
-    return f"train.txt has a user and items a line, and {beside[0]} is beside it" if numbers else None
+    return f"train.txt has a user and items per line, and there is {beside[0]}" if numbers else None
 
 
 def _is_100k(files: Files) -> str | None:

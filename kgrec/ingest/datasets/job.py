@@ -1,7 +1,7 @@
-"""One import at work: what it reads, what it writes, and what it counts.
+"""Reading, writing and counting of one import.
 
-Enters: files by name, in the layout of some format. Leaves: CSV tables, N-Triples and kgrec.yaml in one folder, and counts
-with file and line of all that was left out. Rows are handled in columns, some ten thousand at a time.
+Enters: files by name, in some format. Leaves: CSV tables, N-Triples and kgrec.yaml in one folder, and counts with file and
+line of all rows left out. Rows are processed as columns, some ten thousand per batch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
 from kgrec.ingest.build_report import Report, Tally
 from kgrec.ingest.datasets.plain import opened, plain_rows
-from kgrec.ingest.mapping.prefixes import IRI
+from kgrec.ingest.mapping.prefixes import IRI_PATTERN
 from kgrec.ingest.mapping.schema import ErrorPolicy, TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import node_iri
@@ -41,31 +41,31 @@ _SPECIAL = '[",\r\n]'
 
 @dataclass
 class Job:
-    """Files of a source, the folder that is filled from them, and what there is to say about it."""
+    """Files of a dataset, the output folder, the report, and remarks."""
 
     format: str
     files: dict[str, Path]
     folder: Path
-    #: the file that lists which heads of triples are items
+    #: file with the heads of triples that are items
     items: Path | None = None
     report: Report = field(default_factory=Report)
     #: decisions with their reasons, and warnings
     remarks: list[str] = field(default_factory=list)
-    #: reasons to leave a row out that say nothing against the file
+    #: reasons to leave a row out that are no fault of the file
     harmless: set[str] = field(default_factory=set)
     mapping: dict[str, Any] = field(default_factory=lambda: {"version": 1, "base": BASE, "nodes": {}})
     #: name of each file written -> its rows
     written: dict[str, int] = field(default_factory=dict)
 
     def need(self, name: str) -> str:
-        """`name`, if there is a file of that name.
+        """`name`, if there is a file with this name.
 
         Raises:
             SourceError: There is none.
         """
         if name not in self.files:
             there = ", ".join(sorted(self.files)) or "no file"
-            raise SourceError(f"There is no {name}, which the format {self.format} has.", f"Found {there}.")
+            raise SourceError(f"There is no {name}, which the format {self.format} needs.", f"Found {there}.")
         return name
 
     def tally(self, name: str) -> Tally:
@@ -73,15 +73,15 @@ class Job:
         return Tally(name, self.report.file(name), ErrorPolicy())
 
     def leave(self, tally: Tally, reason: str, count: int, places: Iterable[str]) -> None:
-        """Count rows that are left out though nothing is wrong with them."""
+        """Count rows that are left out without a fault."""
         self.harmless.add(reason)
         tally.drop(reason, count, places)
 
     def close(self, tally: Tally) -> None:
-        """See whether a file that was read was what it was taken for.
+        """Check that a file that was read has the expected format.
 
         Raises:
-            SourceError: More than half of its lines could not be used.
+            SourceError: More than half of its lines are bad.
         """
         faults = {why: places for why, places in tally.report.dropped.items() if why not in self.harmless}
         bad = sum(places.count for places in faults.values())
@@ -90,7 +90,7 @@ class Job:
             first = f", first {places.first[0]}" if places.first else ""
             raise SourceError(
                 f"{tally.name}: {bad:,} of {tally.report.rows:,} lines are bad as {self.format}: {why}{first}.",
-                "See whether that is the format; --format names another.",
+                "Check whether this is the format; --format sets another one.",
             )
 
     # reading
@@ -98,7 +98,7 @@ class Job:
     def table(
         self, name: str, *, delimiter: str = ",", quote: str = '"'
     ) -> tuple[list[str], Iterator[Batch]]:
-        """Header and rows of a file with a header; the rows are counted as they come."""
+        """Header and rows of a file with a header; rows are counted as they are read."""
         form = TableFormat(file=(name,), format="csv", delimiter=delimiter, quote=quote)
         with _advice():
             table = open_table(Source(self.files[name], name), form)
@@ -114,9 +114,9 @@ class Job:
     def rows(
         self, name: str, columns: Sequence[str], delimiter: str, *, counted: bool = True
     ) -> Iterator[Batch]:
-        """Rows of a file without a header and without quotes; they are counted as they come."""
+        """Rows of a file without a header and without quotes; they are counted as they are read."""
         if self.files[name].stat().st_size == 0:
-            raise SourceError(f"{name} is empty.", "Fetch the file again, or take it out of the source.")
+            raise SourceError(f"{name} is empty.", "Download the file again, or remove it from the source.")
         with _advice():
             for batch in plain_rows(self.files[name], name, columns, delimiter):
                 if counted:
@@ -124,14 +124,14 @@ class Job:
                 yield batch
 
     def lines(self, name: str) -> Iterator[tuple[int, str]]:
-        """Lines that are not blank, with their numbers, of UTF-8 text."""
+        """Line number and text of the lines that are not blank; the file must be UTF-8."""
         with opened(self.files[name], name) as stream:
             for number, line in enumerate(io.BufferedReader(stream), 1):
                 try:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError:
                     raise SourceError(
-                        f"{name}:{number}: not in utf-8.", "Save it as UTF-8, for example with iconv."
+                        f"{name}:{number}: not encoded in utf-8.", "Save it as UTF-8, for example with iconv."
                     ) from None
                 if text.strip():
                     yield number, text.rstrip("\r\n")
@@ -149,7 +149,7 @@ class Job:
         self.written[name] = count
 
     def append(self, name: str, table: pa.Table) -> None:
-        """Append a table of text to a CSV file, which gets a header when it is new."""
+        """Append a table of text to a CSV file; a new file gets a header."""
         quoting = "needed" if any(_has_special(column) for column in table.columns) else "none"
         with (self.folder / name).open("ab") as stream:
             if name not in self.written:
@@ -172,23 +172,24 @@ class Job:
 
 
 @dataclass
-class Log:
-    """A log of who took what, copied into a CSV table: user_id, item_id, and value and time if there are any."""
+class InteractionWriter:
+    """Interactions copied into a CSV table: user_id, item_id, and rating and timestamp if the source has them."""
 
     job: Job
     name: str
-    #: user_id, item_id, and maybe rating and timestamp -> their columns in the source
+    #: user_id, item_id, and optionally rating and timestamp -> column in the source
     columns: dict[str, str]
-    #: ids as they are written, by distinct ids as they are read; None where an item is left out
+    #: distinct item ids of the source -> ids to write, None for items to leave out
     item_ids: Callable[[list[str]], list[str | None]] = list
-    #: why an item is left out
+    #: reason why items are left out
     unknown: str = ""
     #: items written
     items: dict[str, None] = field(default_factory=dict)
+    #: largest rating
     top: float = 0.0
 
     def add(self, batch: Batch) -> None:
-        """Copy a batch; rows without a user, an item, or with values that are no numbers are counted."""
+        """Copy a batch; rows without user or item, and rows with values that are not numbers, are counted and left out."""
         tally = self.job.tally(batch.name)
         good = filled(batch, self.columns["user_id"]) & filled(batch, self.columns["item_id"])
         tally.drop("has an empty user or item", int((~good).sum()), batch.places(np.flatnonzero(~good)))
@@ -208,7 +209,7 @@ class Log:
         tally.report.used += len(rows)
 
     def mapped(self, positive: str | None = None) -> dict[str, Any]:
-        """The part of kgrec.yaml about this file."""
+        """The `interactions:` of kgrec.yaml for this file."""
         mapped = {"file": self.name, "user": "user_id", "item": "item_id"}
         if "rating" in self.columns:
             mapped["value"] = "rating"
@@ -228,7 +229,7 @@ class Log:
             strict=True,
         )
         tally.drop(
-            f"has a {target} that is no number",
+            f"has a {target} that is not a number",
             int(wrong.sum()),
             (f'{place}: "{value}"' for place, value in found),
         )
@@ -238,20 +239,20 @@ class Log:
 
 
 @dataclass
-class Knowledge:
-    """Triples, written as N-Triples; entities that are items get the items' IRIs."""
+class TripleWriter:
+    """Writes triples as N-Triples; entities that are items get the IRIs of the items."""
 
     job: Job
-    #: IRIs of an entity, more than one if several items are that entity; none if it is unknown
+    #: IRIs of an entity: several if several items are this entity, none if it is unknown
     entity: Callable[[str], Sequence[str]]
     #: IRI of a relation; None if it is unknown
     relation: Callable[[str], str | None]
     name: str = "knowledge.nt"
-    #: entities met, with their IRIs
+    #: entity -> its IRIs, for all entities so far
     met: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def add(self, batch: Batch, head: str, relation: str, tail: str) -> None:
-        """Write the triples of a batch; those with an empty cell, or an unknown name, are counted."""
+        """Write the triples of a batch; triples with an empty cell or an unknown name are counted and left out."""
         tally = self.job.tally(batch.name)
         good = filled(batch, head) & filled(batch, relation) & filled(batch, tail)
         tally.drop(EMPTY, int((~good).sum()), batch.places(np.flatnonzero(~good)))
@@ -268,7 +269,7 @@ class Knowledge:
         tally.report.used += int(good.sum())
 
     def mapped(self) -> list[dict[str, Any]]:
-        """The part of kgrec.yaml about these triples; none if there are none."""
+        """The `rdf:` of kgrec.yaml for these triples; empty if there are none."""
         return [{"file": self.name, "predicates": {"*": "ref"}}] if self.job.written.get(self.name) else []
 
     def _named(self, name: str) -> Sequence[str]:
@@ -287,7 +288,7 @@ class Knowledge:
         tally.drop(f"names an unknown {kind}", len(rows), (f'{place}: "{value}"' for place, value in found))
 
     def _write(self, ends: list[tuple[np.ndarray, list[Sequence[str]]]]) -> None:
-        """Write a line for each triple; an entity that is several items makes one for each of them."""
+        """Write one line per triple, or one per item if an entity is several items."""
         rows = np.arange(len(ends[0][0]))
         chosen: list[np.ndarray] = []
         for codes, iris in ends:
@@ -309,7 +310,7 @@ class Knowledge:
         lines = pc.binary_join_element_wise(
             *terms, *(pa.scalar(text, pa.large_string()) for text in (".\n", " "))
         )
-        # the lines stand one after the other in Arrow's memory
+        # Arrow stores the lines one after the other
         _, offsets, data = lines.buffers()
         size = int(np.frombuffer(offsets, dtype=np.int64)[len(lines)])
         with (self.job.folder / self.name).open("ab") as stream:
@@ -318,9 +319,11 @@ class Knowledge:
 
 
 def iri_of(type_: str, key: str) -> str:
-    """The IRI of a node: `key` itself if it is one, else one below the base."""
+    """The IRI of a node: `key` if it is an IRI, or else type and key below the base."""
     return (
-        key if key.startswith(("http://", "https://")) and IRI.fullmatch(key) else node_iri(BASE, type_, key)
+        key
+        if key.startswith(("http://", "https://")) and IRI_PATTERN.fullmatch(key)
+        else node_iri(BASE, type_, key)
     )
 
 
@@ -331,12 +334,12 @@ def relation_iri(name: str) -> str:
 
 @contextmanager
 def _advice() -> Iterator[None]:
-    """Errors of tables speak of a mapping, which there is none of yet."""
+    """Replace remedies about the mapping, which does not exist yet."""
     try:
         yield
     except SourceError as error:
         raise SourceError(
-            error.problem, "Mend the file (text must be UTF-8), or take it out of the source."
+            error.problem, "Mend the file (text must be UTF-8), or remove it from the source."
         ) from None
 
 

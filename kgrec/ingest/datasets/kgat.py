@@ -1,8 +1,8 @@
-"""The layout of KGAT (Wang et al. 2019) and of what follows it, KGIN (Wang et al. 2021) for one.
+"""The format of KGAT (Wang et al. 2019), also used by others such as KGIN (Wang et al. 2021).
 
-Enters: train.txt, test.txt, maybe valid.txt: a user and items a line; kg_final.txt: triples of numbers; and the lists by which
-numbers stand for original ids. Leaves: items.csv, interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml, in which
-the original ids are back. Entities 0 to n - 1 are the items.
+Enters: train.txt, test.txt, optionally valid.txt: one user with items per line; kg_final.txt: triples of numbers; lists of
+original ids by number. Leaves: items.csv, interactions.csv, valid.csv, test.csv, knowledge.nt and kgrec.yaml with the
+original ids. Entities 0 to n_items - 1 are the items.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Tally
-from kgrec.ingest.datasets.job import FREEBASE, Job, Knowledge, iri_of, relation_iri
+from kgrec.ingest.datasets.job import FREEBASE, Job, TripleWriter, iri_of, relation_iri
 from kgrec.ingest.statements import node_iri
 
 _SPLITS = {"train.txt": "interactions.csv", "valid.txt": "valid.csv", "test.txt": "test.csv"}
 _FLUSH = 1_000_000
-NO_ITEM = "has a user and no item"
-UNLISTED_ITEM = "names an item that item_list.txt lacks"
+NO_ITEM = "has a user without items"
+UNLISTED_ITEM = "names an item that is not in item_list.txt"
 
 ItemNames = dict[int, str]
 
 
 def read_kgat(job: Job) -> None:
-    """Read one folder of KGAT's.
+    """Read one dataset.
 
     Raises:
-        SourceError: A file is absent, or holds an id that is no number.
+        SourceError: A file is absent, or has an id that is not a number.
     """
     job.need("train.txt")
     users, items = _names(job, "user_list.txt"), _names(job, "item_list.txt")
@@ -44,17 +44,17 @@ def read_kgat(job: Job) -> None:
     if "kg_final.txt" in job.files:
         _knowledge(job, keys)
     else:
-        job.remarks.append("There is no kg_final.txt: the log and the ids are all there is.")
+        job.remarks.append("There is no kg_final.txt: the import has interactions and ids only.")
 
 
 # lists of ids
 
 
 def _names(job: Job, name: str) -> ItemNames:
-    """Original ids by their numbers; none if there is no such list.
+    """Number -> original id; empty if there is no such list.
 
     Raises:
-        SourceError: A line is ragged, a number is none, an id or a number is there twice.
+        SourceError: A line has the wrong number of columns, a number is invalid, or an id or a number is duplicated.
     """
     if name not in job.files:
         return {}
@@ -62,20 +62,23 @@ def _names(job: Job, name: str) -> ItemNames:
     header = next(lines, (0, ""))[1].split()
     if header[:2] != ["org_id", "remap_id"]:
         raise SourceError(
-            f"{name}:1: the header is not 'org_id remap_id'.", "Fetch the file again, or mend its first line."
+            f"{name}:1: the header is not 'org_id remap_id'.",
+            "Download the file again, or mend its first line.",
         )
     found: ItemNames = {}
     for line, text in lines:
-        # ids may hold blanks where nothing follows the number
+        # ids may contain spaces if the number is the last column
         parts = text.rsplit(None, 1) if len(header) == 2 else text.split()
         if len(parts) < 2 or len(parts) > len(header):
             raise SourceError(
                 f"{name}:{line}: {len(parts)} columns where the header has {len(header)}.",
-                f"Mend the line, or take {name} out of the source: then the numbers are the ids.",
+                f"Mend the line, or remove {name} from the source: then the numbers are the ids.",
             )
         found[_fresh(name, line, found, parts[1])] = parts[0]
     if len(set(found.values())) < len(found):
-        raise SourceError(f"{name} has an original id twice.", f"Mend it, or take {name} out of the source.")
+        raise SourceError(
+            f"{name} has a duplicated original id.", f"Mend it, or remove {name} from the source."
+        )
     part = job.report.file(name)
     part.rows = part.used = len(found)
     return found
@@ -85,8 +88,8 @@ def _fresh(name: str, line: int, found: ItemNames, text: str) -> int:
     number = int(_numbers(name, line, [text])[0])
     if number in found:
         raise SourceError(
-            f"{name}:{line}: the number {number} is there twice.",
-            f"Mend it, or take {name} out of the source.",
+            f"{name}:{line}: the number {number} is duplicated.",
+            f"Mend it, or remove {name} from the source.",
         )
     return number
 
@@ -99,7 +102,7 @@ def _numbers(name: str, line: int, parts: list[str]) -> np.ndarray:
     if (numbers < 0).any():
         odd = next(part for part in parts if not (part.isascii() and part.isdecimal() and len(part) < 19))
         raise SourceError(
-            f"{name}:{line}: '{odd}' is no number.",
+            f"{name}:{line}: '{odd}' is not a number.",
             "KGAT's ids are numbers from 0: mend the line, or give another --format.",
         )
     return numbers
@@ -109,12 +112,12 @@ def _numbers(name: str, line: int, parts: list[str]) -> np.ndarray:
 
 
 def _pairs(job: Job, name: str, items: ItemNames) -> np.ndarray:
-    """Users and items by number, shape (pairs, 2), int64; an item that the list lacks is counted."""
+    """Numbers of users and items, shape (pairs, 2), int64; items that are not in the list are counted and left out."""
     tally = job.tally(name)
     parts = [np.empty((0, 2), dtype=np.int64), *_lines(job, name, items, tally)]
     tally.report.used = sum(map(len, parts))
     if not tally.report.used:
-        raise SourceError(f"{name} holds no user with an item.", "Fetch the file again.")
+        raise SourceError(f"{name} has no user with an item.", "Download the file again.")
     return np.concatenate(parts)
 
 
@@ -148,18 +151,20 @@ def _write_log(job: Job, target: str, pairs: np.ndarray, users: ItemNames, keys:
         job.append(target, pa.table(columns))
     lost = sum(code not in users for code in codes.tolist()) if users else 0
     if lost:
-        job.remarks.append(f"{target}: users that user_list.txt lacks: {lost:,}; they keep their numbers.")
+        job.remarks.append(
+            f"{target}: users that are not in user_list.txt: {lost:,}; they keep their numbers."
+        )
 
 
 def _leaks(job: Job, pairs: dict[str, np.ndarray]) -> None:
-    """Warn about held-out pairs that are in train.txt as well."""
+    """Warn about held-out pairs that are also in train.txt."""
     train = _codes(pairs["train.txt"])
     for name in ("valid.txt", "test.txt"):
         if name in pairs and (count := int(np.isin(_codes(pairs[name]), train).sum())):
             share = count / len(pairs[name])
             job.remarks.append(
-                f"WARNING: {count:,} of {len(pairs[name]):,} pairs of {name} ({share:.1%}) are in train.txt too; "
-                f"{_SPLITS[name]} keeps them: what was trained on is no test."
+                f"WARNING: {count:,} of {len(pairs[name]):,} pairs of {name} ({share:.1%}) are also in train.txt; "
+                f"{_SPLITS[name]} keeps them, though they are no fair test."
             )
 
 
@@ -171,7 +176,7 @@ def _codes(pairs: np.ndarray) -> np.ndarray:
 
 
 def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
-    """items.csv: the ids, their numbers, and Freebase's names where the list has them."""
+    """Write items.csv: ids, numbers, and IRIs of Freebase if the list has them."""
     freebase = _freebase(job) if items else {}
     rows = [[key, str(number), freebase.get(number, "")] for number, key in enumerate(keys)]
     job.write("items.csv", ("item_id", "number", "freebase"), rows)
@@ -180,7 +185,7 @@ def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
 
 
 def _freebase(job: Job) -> ItemNames:
-    """IRIs of the items in Freebase, where the list has them."""
+    """Number -> IRI in Freebase, if the list has them."""
     lines = job.lines("item_list.txt")
     if next(lines)[1].split()[2:3] != ["freebase_id"]:
         return {}
@@ -205,7 +210,7 @@ def _knowledge(job: Job, keys: list[str]) -> None:
             return None
         return relation_iri(relations.get(number, text))
 
-    knowledge = Knowledge(job, entity, relation)
+    knowledge = TripleWriter(job, entity, relation)
     for batch in job.rows("kg_final.txt", ["head", "relation", "tail"], " "):
         knowledge.add(batch, "head", "relation", "tail")
     job.close(job.tally("kg_final.txt"))

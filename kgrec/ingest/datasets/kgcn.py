@@ -1,7 +1,7 @@
-"""The layout of RippleNet (Wang et al. 2018) and KGCN (Wang et al. 2019).
+"""The format of RippleNet (Wang et al. 2018) and KGCN (Wang et al. 2019).
 
-Enters: kg.txt: triples; item_index2entity_id.txt: which entity is which item; and the log: user_artists.dat, ratings.csv, or
-the authors' own ratings_final.txt, half of which are sampled negatives. Leaves: items.csv, interactions.csv, knowledge.nt,
+Enters: kg.txt: triples; item_index2entity_id.txt: the entity of each item; and the log: user_artists.dat, ratings.csv, or
+the authors' ratings_final.txt, half of which are sampled negatives. Leaves: items.csv, interactions.csv, knowledge.nt,
 kgrec.yaml. The items are those of item_index2entity_id.txt, as in the papers.
 """
 
@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
-from kgrec.ingest.datasets.job import EMPTY, Job, Knowledge, Log, iri_of, relation_iri
+from kgrec.ingest.datasets.job import EMPTY, InteractionWriter, Job, TripleWriter, iri_of, relation_iri
 from kgrec.ingest.statements import node_iri
 from kgrec.ingest.table_statements import filled
 
 LINK_FILES = "item_index2entity_id*.txt"
-NEGATIVE = "is a sampled negative (label 0), which nobody did"
-OUTSIDE = "names an item that item_index2entity_id.txt lacks"
+NEGATIVE = "is a sampled negative (label 0), not an interaction"
+OUTSIDE = "names an item that is not in item_index2entity_id.txt"
 _TRIPLES = ("kg.txt", "kg_rehashed.txt", "kg_part*_rehashed.txt")
 _RATINGS = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
 _ARTISTS = {"user_id": "userID", "item_id": "artistID", "rating": "weight"}
@@ -30,10 +30,10 @@ _FINAL = {"user_id": "user", "item_id": "item"}
 
 
 def read_kgcn(job: Job) -> None:
-    """Read one folder of RippleNet's or KGCN's.
+    """Read one dataset.
 
     Raises:
-        SourceError: A file is absent, or is something else.
+        SourceError: A file is absent, or has another format.
     """
     linked, order = _links(job)
     job.write("items.csv", ("item_id",), [[item] for item in order])
@@ -47,7 +47,7 @@ def _matching(job: Job, pattern: str) -> list[str]:
 
 
 def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
-    """Items by entity, and items in the order of the file: ratings_final.txt numbers them so."""
+    """Entity -> its items, and the items in the order of the file, by which ratings_final.txt numbers them."""
     name = next(iter(_matching(job, LINK_FILES)), None) or job.need("item_index2entity_id.txt")
     linked: dict[str, list[str]] = {}
     order: dict[str, None] = {}
@@ -67,7 +67,7 @@ def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
     shared = [entity for entity, items in linked.items() if len(items) > 1]
     if shared:
         job.remarks.append(
-            f"{name}: entities that are several items: {len(shared):,}, such as {shared[0]}; each of the items gets the entity's triples."
+            f"{name}: entities with several items: {len(shared):,}, such as {shared[0]}; each item gets the triples of the entity."
         )
     return linked, list(order)
 
@@ -80,7 +80,7 @@ def _knowledge(job: Job, linked: dict[str, list[str]]) -> None:
             iri_of("entity", key)
         ]
 
-    knowledge = Knowledge(job, entity, relation_iri)
+    knowledge = TripleWriter(job, entity, relation_iri)
     for name in names:
         for batch in job.rows(name, ["head", "relation", "tail"], "\t"):
             knowledge.add(batch, "head", "relation", "tail")
@@ -97,19 +97,21 @@ def _log(job: Job, order: list[str]) -> None:
         log = _final(job, order)
     stars = log.name == "interactions.csv" and log.columns.get("rating") == "rating"
     if stars:
-        job.remarks.append("A rating is positive from 4 on: see `positive:` in kgrec.yaml.")
+        job.remarks.append("Ratings of 4 and more are positive: see `positive:` in kgrec.yaml.")
     job.mapping["interactions"] = log.mapped(">= 4" if stars else None)
 
 
-def _raw(job: Job, name: str, columns: dict[str, str], delimiter: str, order: list[str]) -> Log:
-    """The log as it was collected: original users, and items by their original ids."""
+def _raw(job: Job, name: str, columns: dict[str, str], delimiter: str, order: list[str]) -> InteractionWriter:
+    """The log with original ids of users and items."""
     header, batches = job.table(name, delimiter=delimiter)
     missing = [column for target, column in columns.items() if column not in header and target != "timestamp"]
     if missing:
         raise SourceError(f"{name} has no column '{missing[0]}'.", f"It has {', '.join(header)}.")
     known = set(order)
     present = {target: column for target, column in columns.items() if column in header}
-    log = Log(job, "interactions.csv", present, lambda ids: [i if i in known else None for i in ids], OUTSIDE)
+    log = InteractionWriter(
+        job, "interactions.csv", present, lambda ids: [i if i in known else None for i in ids], OUTSIDE
+    )
     for batch in batches:
         log.add(batch)
     job.close(job.tally(name))
@@ -118,16 +120,16 @@ def _raw(job: Job, name: str, columns: dict[str, str], delimiter: str, order: li
     return log
 
 
-def _final(job: Job, order: list[str]) -> Log:
-    """ratings_final.txt: items by their place in item_index2entity_id.txt, and a label that is 1 for what was done."""
+def _final(job: Job, order: list[str]) -> InteractionWriter:
+    """ratings_final.txt: items by their row in item_index2entity_id.txt; label 1 for interactions, 0 for sampled negatives."""
     name = job.need("ratings_final.txt")
     keys = {str(number): item for number, item in enumerate(order)}
-    log = Log(job, "interactions.csv", _FINAL, lambda ids: [keys.get(i) for i in ids], OUTSIDE)
+    log = InteractionWriter(job, "interactions.csv", _FINAL, lambda ids: [keys.get(i) for i in ids], OUTSIDE)
     for batch in job.rows(name, ["user", "item", "label"], "\t"):
         log.add(_positives(job, batch))
     job.close(job.tally(name))
     job.remarks.append(
-        f"{name} numbers users anew, so the users' ids are these numbers; the items have their original ids."
+        f"{name} renumbers users, so their ids are these numbers; the items have their original ids."
     )
     return log
 

@@ -1,7 +1,7 @@
-"""MovieLens (Harper & Konstan 2015): 100k, 1m, and the releases since.
+"""MovieLens (Harper & Konstan 2015): 100k, 1m, and later releases.
 
 Enters: u.data and u.item; ratings.dat and movies.dat; or ratings.csv, movies.csv, links.csv, tags.csv. Leaves: movies.csv,
-interactions.csv, tags.csv, kgrec.yaml. Years come out of the titles; a rating of 4 or more is taken to be liked.
+interactions.csv, tags.csv, kgrec.yaml. Years are taken from the titles; ratings of 4 and more are positive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import Batch
-from kgrec.ingest.datasets.job import EMPTY, Job, Log
+from kgrec.ingest.datasets.job import EMPTY, InteractionWriter, Job
 from kgrec.ingest.datasets.plain import opened
 from kgrec.ingest.table_statements import BROKEN
 
@@ -56,10 +56,10 @@ MovieRow = tuple[int, list[str]]
 
 
 def read_100k(job: Job) -> None:
-    """Read u.data, u.item and, where it is there, u.genre.
+    """Read u.data, u.item and, if it exists, u.genre.
 
     Raises:
-        SourceError: A file is absent, or is something else.
+        SourceError: A file is absent, or has another format.
     """
     log = _log(job, _COLUMNS)
     for batch in job.rows(job.need("u.data"), list(_COLUMNS.values()), "\t"):
@@ -80,9 +80,9 @@ def read_1m(job: Job) -> None:
     """Read ratings.dat and movies.dat.
 
     Raises:
-        SourceError: A file is absent, or is something else.
+        SourceError: A file is absent, or has another format.
     """
-    # "::" is a delimiter of one character to Arrow, with nothing between the two
+    # Arrow has one-character delimiters: "::" is two of them with an empty column between
     names = ["user", "_1", "item", "_2", "rating", "_3", "time"]
     log = _log(job, _COLUMNS)
     for batch in job.rows(job.need("ratings.dat"), names, ":"):
@@ -98,7 +98,7 @@ def read_1m(job: Job) -> None:
 
 
 def read_latest(job: Job) -> None:
-    """Read ratings.csv, movies.csv and, where they are there, links.csv and tags.csv.
+    """Read ratings.csv, movies.csv and, if they exist, links.csv and tags.csv.
 
     Raises:
         SourceError: A file is absent, or lacks a column.
@@ -147,7 +147,7 @@ class _Movies:
         *,
         counted: bool = False,
     ) -> None:
-        """Take in a movie; `more` are the cells between year and genres."""
+        """Add a movie; `more` are the cells between year and genres."""
         self.tally.report.rows += not counted
         if not key.strip() or key in self.rows:
             why = "has the key of an earlier row" if key.strip() else EMPTY
@@ -160,8 +160,8 @@ class _Movies:
         self.tally.report.used += 1
 
 
-def _log(job: Job, columns: dict[str, str]) -> Log:
-    return Log(job, "interactions.csv", columns)
+def _log(job: Job, columns: dict[str, str]) -> InteractionWriter:
+    return InteractionWriter(job, "interactions.csv", columns)
 
 
 def _table(job: Job, name: str, columns: list[str]) -> Iterator[Batch]:
@@ -172,13 +172,13 @@ def _table(job: Job, name: str, columns: list[str]) -> Iterator[Batch]:
     return batches
 
 
-def _finish(job: Job, movies: _Movies, log: Log, roles: dict[str, str]) -> None:
-    """Write movies.csv and the mapping; a movie that only the log has gets a row with nothing but its key."""
+def _finish(job: Job, movies: _Movies, log: InteractionWriter, roles: dict[str, str]) -> None:
+    """Write movies.csv and the mapping; a movie that is only in the log gets a row with its key alone."""
     job.close(movies.tally)
     only = [key for key in log.items if key not in movies.rows]
     if only:
         job.remarks.append(
-            f"Movies in the log that {movies.source} lacks: {len(only):,}, such as {only[0]}; kept, without a title."
+            f"Movies in the log that are not in {movies.source}: {len(only):,}, such as {only[0]}; they are kept without a title."
         )
     blank = [""] * (len(movies.header) - 1)
     job.write("movies.csv", movies.header, [*movies.rows.values(), *([key, *blank] for key in only)])
@@ -192,20 +192,20 @@ def _finish(job: Job, movies: _Movies, log: Log, roles: dict[str, str]) -> None:
     }
     job.mapping["interactions"] = log.mapped(">= 4")
     job.remarks.append(
-        'A rating is positive from 4 on: change `positive: ">= 4"` in kgrec.yaml if you see it otherwise.'
+        'Ratings of 4 and more are positive: change `positive: ">= 4"` in kgrec.yaml for another threshold.'
     )
 
 
 def _genres(job: Job) -> list[str]:
-    """The genres of the flags in u.item, in their order."""
+    """The genres of the flags in u.item, in order."""
     if "u.genre" not in job.files:
-        job.remarks.append("There is no u.genre: the flags in u.item are taken as the 19 genres of ML-100k.")
+        job.remarks.append("There is no u.genre: the flags in u.item are read as the 19 genres of ML-100k.")
         return _GENRES
     rows = [(line, cells) for line, cells in _split(job, "u.genre", "|") if cells[0]]
     numbers = [cells[-1] for _, cells in rows]
     if numbers != [str(i) for i in range(len(rows))]:
         raise SourceError(
-            "u.genre does not number its genres from 0.", "Fetch it again, or take it out of the source."
+            "u.genre does not number its genres from 0.", "Download it again, or remove it from the source."
         )
     part = job.report.file("u.genre")
     part.rows = part.used = len(rows)
@@ -213,7 +213,7 @@ def _genres(job: Job) -> list[str]:
 
 
 def _split(job: Job, name: str, separator: str) -> Iterator[MovieRow]:
-    """Cells of a small file's lines; Latin-1, as GroupLens wrote it, unless it is UTF-8 by now."""
+    """Line number and cells of each line of a small file, in UTF-8 or else in Latin-1, as GroupLens wrote it."""
     with opened(job.files[name], name) as stream:
         data: bytes = stream.read()
     try:
@@ -226,13 +226,13 @@ def _split(job: Job, name: str, separator: str) -> Iterator[MovieRow]:
 
 
 def _date(text: str) -> str:
-    """01-Jan-1995 as 1995-01-01; anything else as it is, for the build to report."""
+    """01-Jan-1995 as 1995-01-01; other texts unchanged, for the build to report."""
     match = _DATE.fullmatch(text.strip())
     return f"{match[3]}-{_MONTHS.index(match[2]) + 1:02}-{match[1]:0>2}" if match else text.strip()
 
 
 def _links(job: Job) -> tuple[dict[tuple[str, str], str], list[str]]:
-    """IRIs by site and movie, and the sites."""
+    """(site, movie) -> IRI, and the sites."""
     found: dict[tuple[str, str], str] = {}
     sites: list[str] = []
     batches = list(_table(job, "links.csv", ["movieId"]))
@@ -249,7 +249,7 @@ def _links(job: Job) -> tuple[dict[tuple[str, str], str], list[str]]:
 
 
 def _tags(job: Job) -> None:
-    """Tags in small letters, each with the number of users who gave it to the movie."""
+    """Write tags.csv: tags in lower case, with the number of users who gave the tag to the movie."""
     names = ["movieId", "tag", "userId"]
     tally = job.tally("tags.csv")
     parts = []

@@ -1,7 +1,7 @@
-"""Where an import is written: a folder that is whole or absent.
+"""The output folder of an import, whole or absent.
 
-Enters: a function that fills an empty folder. Leaves: that folder under its final name, with `import.json`: which format,
-from which files, what was read and left out, and a hash of every file, by which a folder that was edited is told.
+Enters: a function that fills an empty folder. Leaves: the folder under its final name, with `import.json`: format, source
+files, what was read and left out, and a hash of every file, which shows whether a file was edited later.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ RECORD = "import.json"
 
 
 def check_place(folder: Path, sources: Sequence[Path], *, force: bool) -> None:
-    """Refuse an output folder before any work is done for it.
+    """Refuse an output folder before any work is done.
 
     Raises:
-        ArtifactError: It holds a source, or it is there, is not an untouched import, and `force` is not given.
+        ArtifactError: The folder holds a source, or it exists, is not an unchanged import, and `force` is not set.
     """
     folder = folder.resolve()
     if any(source.resolve().is_relative_to(folder) for source in sources):
-        raise ArtifactError(f"{folder} holds what is to be imported.", "Choose another output folder.")
+        raise ArtifactError(f"{folder} holds a source of the import.", "Choose another output folder.")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir():
@@ -40,10 +40,10 @@ def check_place(folder: Path, sources: Sequence[Path], *, force: bool) -> None:
 
 @contextmanager
 def placing(folder: Path, record: Callable[[], dict[str, Any]]) -> Iterator[Path]:
-    """Give a temporary folder to fill; on leaving without an error it becomes `folder`.
+    """A temporary folder to fill; it becomes `folder` when the block ends without an error.
 
     Raises:
-        ArtifactError: The disk refuses.
+        ArtifactError: The folder cannot be written.
     """
     folder = folder.resolve()
     temporary = temporary_beside(folder)
@@ -56,14 +56,14 @@ def placing(folder: Path, record: Callable[[], dict[str, Any]]) -> Iterator[Path
     except OSError as error:
         raise ArtifactError(
             f"{folder}: cannot be written ({error.strerror or error}).",
-            "See whether the disk is full and may be written to; what was there before is untouched.",
+            "Check free space and permissions; an older folder is unchanged.",
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _not_ours(folder: Path) -> str:
-    """Why a folder is not an import as it was written; "" if it is one."""
+    """Reason why a folder is not an unchanged import; "" if it is one."""
     record = None
     with suppress(CorruptArtifact, OSError):
         record = read_json(folder / RECORD)
@@ -74,7 +74,7 @@ def _not_ours(folder: Path) -> str:
         if path.name == RECORD or path.name.startswith("."):
             continue
         if path.name not in written:
-            return f"holds {path.name}, which no import wrote"
+            return f"holds {path.name}, which the import did not write"
         if not path.is_file() or digest(path) != written[path.name]:
             return f"holds {path.name}, which was changed since the import"
     return ""

@@ -1,7 +1,7 @@
 """Files without a header, as batches of columns.
 
-Enters: a path, names for the columns, and what separates them. Leaves: `Batch`es as tables.py gives them: text columns in
-which every row knows its line, and the lines that could not be split. A file is never held whole.
+Enters: a path, names of the columns, and their delimiter. Leaves: `Batch`es as from tables.py: text columns with the line
+of each row, and the lines that could not be split. Files are never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kgrec.ingest.batches import Batch, Utf8, open_bytes, wrong_encoding
 from kgrec.ingest.sources import Source
 
 _BLOCK = 8 << 20
-_WHOLE = "Check that the file is whole, and may be read."
+_WHOLE = "Check that the file is complete, and that it may be read."
 
 
 @contextmanager
@@ -40,14 +40,14 @@ def opened(path: Path, name: str) -> Iterator[Any]:
 
 
 def first_line(path: Path, name: str) -> str:
-    """The first line of a file, as far as its first 4096 bytes have it."""
+    """The first line of a file, up to 4096 bytes."""
     with opened(path, name) as stream:
         head: bytes = stream.read(4096)
     return head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
 
 
 def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) -> Iterator[Batch]:
-    """Rows of a file without a header and without quotes, and where each stands; broken lines come with a batch.
+    """Rows of a file without a header and without quotes, with their lines; broken lines are part of a batch.
 
     Raises:
         SourceError: The file cannot be read.
@@ -62,7 +62,7 @@ def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) ->
     try:
         with opened(path, name) as stream:
             for record in _opened(stream, columns, delimiter, note):
-                # a broken line counts for the batch whose rows it stands among, or before
+                # a broken line belongs to the batch whose rows it is among, or before
                 last, until = first + len(record), seen
                 while until < len(broken) and broken[until][0] < last + until - seen + 1:
                     until += 1

@@ -1,7 +1,7 @@
 """RecBole's atomic files (Zhao et al. 2021): tab-separated, with a type beside the name of each column.
 
-Enters: NAME.inter, or NAME.train.inter and its like, and NAME.item, NAME.kg, NAME.link where they are there. Leaves:
-items.csv, interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml. What is known of users is left out.
+Enters: NAME.inter, or NAME.train.inter and other parts, and optionally NAME.item, NAME.kg, NAME.link. Leaves: items.csv,
+interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml. Attributes of users are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
-from kgrec.ingest.datasets.job import EMPTY, Job, Knowledge, Log, iri_of, relation_iri
+from kgrec.ingest.datasets.job import EMPTY, InteractionWriter, Job, TripleWriter, iri_of, relation_iri
 from kgrec.ingest.statements import node_iri
 from kgrec.ingest.table_statements import filled
 
@@ -31,7 +31,7 @@ _LONG = 50
 
 
 def header_of(line: str) -> dict[str, str] | None:
-    """Types of the columns by their names, if a line is a header of RecBole's."""
+    """Name of each column -> its type; None if the line is not a header of RecBole."""
     parts = [cell.rpartition(":") for cell in line.rstrip("\r\n").split("\t")]
     good = all(name and type_ in _TYPES for name, _, type_ in parts)
     return {name: type_ for name, _, type_ in parts} if good else None
@@ -41,7 +41,7 @@ def read_recbole(job: Job) -> None:
     """Read one dataset of atomic files.
 
     Raises:
-        SourceError: A file is absent, or is something else.
+        SourceError: A file is absent, or has another format.
     """
     logs = _logs(job)
     linked = _links(job)
@@ -57,7 +57,7 @@ def read_recbole(job: Job) -> None:
         part = job.report.file(name)
         part.unread = list(columns)
         count = sum(len(batch) for batch in batches)
-        job.remarks.append(f"{name}: left out (rows: {count:,}): kgrec knows users by their histories alone.")
+        job.remarks.append(f"{name}: left out (rows: {count:,}): kgrec uses no attributes of users.")
 
 
 # files
@@ -79,19 +79,19 @@ def _one(job: Job, suffix: str) -> str | None:
 
 
 def _opened(job: Job, name: str) -> tuple[dict[str, str], Iterator[Batch]]:
-    """Columns as "name:type" by their names, and rows."""
+    """Name of each column -> "name:type", and the rows."""
     columns, batches = job.table(name, delimiter="\t", quote="")
     if header_of("\t".join(columns)) is None:
         odd = next(c for c in columns if header_of(c) is None)
         raise SourceError(
-            f"{name}: the column '{odd}' has no type that RecBole has.",
+            f"{name}: the column '{odd}' has no RecBole type.",
             f"Write it as name:type, one of {', '.join(_TYPES)}.",
         )
     return {column.rpartition(":")[0]: column for column in columns}, batches
 
 
 def _column(name: str, columns: dict[str, str], like: str, at: int) -> str:
-    """The column of that name, or the one that stands in its place."""
+    """The column with the name `like`, or one with a similar name, or else column number `at`."""
     found = [c for c in columns if c.lower() == like] or [
         c for c in columns if like.partition("_")[0] in c.lower()
     ]
@@ -106,19 +106,19 @@ def _column(name: str, columns: dict[str, str], like: str, at: int) -> str:
 # logs
 
 
-def _logs(job: Job) -> list[Log]:
+def _logs(job: Job) -> list[InteractionWriter]:
     names = [name for name in job.files if name.endswith(".inter")]
     split = {part: name for part in _SPLITS for name in names if name.endswith(f".{part}.inter")}
     if split and "train" in split:
         rest = sorted(set(names) - set(split.values()))
         if rest:
-            job.remarks.append(f"{', '.join(rest)}: left out, since there are files of {', '.join(split)}.")
+            job.remarks.append(f"{', '.join(rest)}: left out, since there are files for {', '.join(split)}.")
         return [_log(job, split[part], _SPLITS[part]) for part in _SPLITS if part in split]
     name = _one(job, ".inter")
     return [_log(job, name, "interactions.csv")] if name else []
 
 
-def _log(job: Job, name: str, target: str) -> Log:
+def _log(job: Job, name: str, target: str) -> InteractionWriter:
     columns, batches = _opened(job, name)
     taken = {"user_id": _column(name, columns, "user_id", 0), "item_id": _column(name, columns, "item_id", 1)}
     rest = {short: column for short, column in columns.items() if column not in taken.values()}
@@ -128,21 +128,21 @@ def _log(job: Job, name: str, target: str) -> Log:
         ]
         taken |= {role: found[0]} if found else {}
     job.report.file(name).unread = [column for column in columns.values() if column not in taken.values()]
-    log = Log(job, target, taken)
+    log = InteractionWriter(job, target, taken)
     for batch in batches:
         log.add(batch)
     job.close(job.tally(name))
     return log
 
 
-def _positive(job: Job, log: Log) -> str | None:
-    """The condition for a positive: stars up to 5 from 4 on, a label that is 1."""
+def _positive(job: Job, log: InteractionWriter) -> str | None:
+    """The condition for positive rows: at least 4 for ratings up to 5, above 0 for labels; None: every row."""
     column = log.columns.get("rating", "")
     if column.startswith("label:"):
         return "> 0"
     if column and log.top == 5:
         job.remarks.append(
-            f"{column} goes up to 5, so a rating is positive from 4 on: see `positive:` in kgrec.yaml."
+            f"{column} goes up to 5, so ratings of 4 and more are positive: see `positive:` in kgrec.yaml."
         )
         return ">= 4"
     if column:
@@ -155,8 +155,8 @@ def _positive(job: Job, log: Log) -> str | None:
 # items
 
 
-def _items(job: Job, linked: dict[str, list[str]], logs: list[Log]) -> dict[str, Any]:
-    """Write items.csv; those that only a link or the log names get a row with nothing but the key."""
+def _items(job: Job, linked: dict[str, list[str]], logs: list[InteractionWriter]) -> dict[str, Any]:
+    """Write items.csv; items that only a link or the log names get a row with their key alone."""
     name = _one(job, ".item")
     roles: dict[str, Any] = {}
     keys: dict[str, None] = {}
@@ -170,7 +170,7 @@ def _items(job: Job, linked: dict[str, list[str]], logs: list[Log]) -> dict[str,
     only = [item for item in named if item not in keys]
     if only and name is not None:
         job.remarks.append(
-            f"Items that {name} lacks: {len(only):,}, such as {only[0]}; kept, with their key alone."
+            f"Items that are not in {name}: {len(only):,}, such as {only[0]}; they are kept with their key alone."
         )
     columns = {"item_id": only, **{column: [""] * len(only) for column in header[1:]}}
     job.append("items.csv", pa.table({c: pa.array(values, pa.string()) for c, values in columns.items()}))
@@ -206,7 +206,7 @@ def _first(keys: dict[str, None], item: str) -> bool:
 
 
 def _cells(column: pa.Array, role: Any) -> pa.Array:
-    """A column as its role has it: vectors are JSON arrays."""
+    """A column in the form of its role: vectors as JSON arrays."""
     if role != "vector":
         return column
     plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"\s+", ", ")
@@ -231,17 +231,17 @@ def _decided(short: str, type_: str, values: pa.Array) -> tuple[Any, str]:
     if type_ == "float":
         return "number", "it is a float"
     if _LABEL.fullmatch(short):
-        return "label", "its name says that it names the item"
+        return "label", "its name is that of a label"
     mean = float(pc.mean(pc.utf8_length(full)).as_py() or 0)
     if _TEXT.fullmatch(short) or mean > _LONG:
-        return "text", "its values are long" if mean > _LONG else "its name says so"
+        return "text", "its values are long" if mean > _LONG else "its name is that of a text"
     if type_ == "token_seq":
         return {
             "as": "node",
             "type": _type(short),
             "edge": short,
             "split": " ",
-        }, "it is a token_seq, split at blanks"
+        }, "it is a token_seq, split at spaces"
     return _token(short, full)
 
 
@@ -256,7 +256,7 @@ def _token(short: str, full: pa.Array) -> tuple[Any, str]:
 
 
 def _type(short: str) -> str:
-    """A name that a node type can have; `item` is taken."""
+    """A valid name of a node type other than `item` and `entity`."""
     name = re.sub(r"[^\w.\-]+", "_", short).strip("_.-") or "value"
     return f"{name}_" if name in ("item", "entity") else name
 
@@ -265,7 +265,7 @@ def _type(short: str) -> str:
 
 
 def _links(job: Job) -> dict[str, list[str]]:
-    """Items by entity."""
+    """Entity -> its items."""
     name = _one(job, ".link")
     linked: dict[str, list[str]] = {}
     if name is None:
@@ -284,7 +284,7 @@ def _links(job: Job) -> dict[str, list[str]]:
     shared = [entity_id for entity_id, items in linked.items() if len(items) > 1]
     if shared:
         job.remarks.append(
-            f"{name}: entities that are several items: {len(shared):,}, such as {shared[0]}; each of the items gets the entity's triples."
+            f"{name}: entities with several items: {len(shared):,}, such as {shared[0]}; each item gets the triples of the entity."
         )
     return linked
 
@@ -298,12 +298,12 @@ def _knowledge(job: Job, name: str, linked: dict[str, list[str]]) -> None:
             iri_of("entity", key)
         ]
 
-    knowledge = Knowledge(job, entity, relation_iri)
+    knowledge = TripleWriter(job, entity, relation_iri)
     for batch in batches:
         knowledge.add(batch, *ends)
     job.close(job.tally(name))
     job.mapping["rdf"] = knowledge.mapped()
     if not linked:
         job.remarks.append(
-            f"There is no .link file, so no entity of {name} is an item: the triples do not reach the items."
+            f"There is no .link file, so no entity of {name} is an item: the triples are not linked to the items."
         )

@@ -1,6 +1,6 @@
 """Plain triples: head, relation, tail, separated by tabs, without a header.
 
-Enters: files of triples, and maybe a list of the heads that are items. Leaves: items.csv, knowledge.nt, kgrec.yaml.
+Enters: files of triples, and optionally a list of the heads that are items. Leaves: items.csv, knowledge.nt, kgrec.yaml.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.datasets.job import Job, Knowledge, iri_of, relation_iri
+from kgrec.ingest.datasets.job import Job, TripleWriter, iri_of, relation_iri
 from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.statements import node_iri
 
@@ -17,7 +17,7 @@ _SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
 
 def read_triples_table(job: Job) -> None:
-    """Read all files of triples; without a list of items, every head is one.
+    """Read all files of triples; without a list of items, every head is an item.
 
     Raises:
         SourceError: A file is absent, or no line is a triple.
@@ -29,14 +29,14 @@ def read_triples_table(job: Job) -> None:
     def entity(key: str) -> list[str]:
         return [node_iri(base, "item", key) if key in items else iri_of("entity", key)]
 
-    knowledge = Knowledge(job, entity, relation_iri)
+    knowledge = TripleWriter(job, entity, relation_iri)
     for name in names:
         for batch in job.rows(name, _COLUMNS, "\t"):
             knowledge.add(batch, *_COLUMNS)
         job.close(job.tally(name))
     lost = [item for item in items if item not in knowledge.met]
     if lost:
-        job.remarks.append(f"Items that are in no triple: {len(lost):,}, such as {lost[0]}.")
+        job.remarks.append(f"Items without a triple: {len(lost):,}, such as {lost[0]}.")
     job.write("items.csv", ("item_id", "name"), [[item, item] for item in items])
     job.mapping["nodes"]["item"] = {
         "item": True,
@@ -45,11 +45,11 @@ def read_triples_table(job: Job) -> None:
         "columns": {"name": "label"},
     }
     job.mapping["rdf"] = knowledge.mapped()
-    job.remarks.append("There is no log: the model will rest on the triples and the names alone.")
+    job.remarks.append("There is no log: a model can learn from triples and names only.")
 
 
 def triple_files(files: dict[str, Path]) -> list[str]:
-    """The files whose first line is a triple; train.txt alone where a folder is split for link prediction."""
+    """The files whose first line is a triple; train.txt alone if the folder is split for link prediction."""
     names = [name for name in files if name.lower().endswith(_SUFFIXES)]
     fits = sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
     return ["train.txt"] if {"train.txt", "test.txt"} <= set(fits) else fits
@@ -70,12 +70,12 @@ def _listed(job: Job) -> dict[str, None]:
     part = job.report.file(job.items.name)
     part.rows = part.used = len(items)
     if not items:
-        raise SourceError(f"{job.items} is empty.", "Write one head a line.")
+        raise SourceError(f"{job.items} is empty.", "Write one head per line.")
     return items
 
 
 def _heads(job: Job, names: list[str]) -> dict[str, None]:
-    job.remarks.append("Every head is taken as an item; --items names a file that lists them, one a line.")
+    job.remarks.append("Every head is an item; --items gives a file with the items, one per line.")
     heads: dict[str, None] = {}
     for name in names:
         for batch in job.rows(name, _COLUMNS, "\t", counted=False):

@@ -1,16 +1,16 @@
-"""A first mapping, from what files hold.
+"""A draft of kgrec.yaml from sample rows.
 
-Enters: paths of files. Leaves: a `Draft`: kgrec.yaml as text, and why each column got its role. Guesses are plain rules
-on names and values, so that the reasons can be given; the user has the last word.
+Enters: paths of files. Leaves: a `Draft`: kgrec.yaml as text, and the reason for the role of each column. Roles are guessed
+by plain rules on names and values, so each has a reason; the user edits the draft.
 
-looks      what names and values look like
-lines      what kgrec.yaml says: text, roles, names with prefixes
-sniff      how a table's file is to be read
+looks      properties of names and values: unique, long, separated, dates, ...
+lines      YAML text of roles, lists and prefixed names
+sniff      format, encoding, delimiter and header of a table's file
 sample     the first rows of a table
-files      which file is a table with a key, which is the log, and the log's columns
-rdf        the first triples of an RDF file, the types of its nodes, what their IRIs are made of
-columns    the roles of a table's columns, and of values in general
-knowledge  RDF's part: what joins it to tables, and the roles of predicates
+files      which file is a table with a key, and which the log; columns of the log
+rdf        the first triples of an RDF file, the types of its nodes, the parts of their IRIs
+columns    roles of a table's columns, and of values in general
+knowledge  roles of predicates, and how RDF joins the tables
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.draft.columns import Known, node_lines
+from kgrec.ingest.draft.columns import References, node_lines
 from kgrec.ingest.draft.files import DraftFiles, log_lines, sort_files
 from kgrec.ingest.draft.knowledge import join, keys_of_types, no_classes, rdf_lines
 from kgrec.ingest.draft.lines import Prefixes, namespace_and_name
@@ -45,11 +45,11 @@ def draft_mapping(paths: list[Path], folder: Path | None = None) -> Draft:
     """Draft a mapping for some files.
 
     Args:
-        paths: Tables, a log, RDF.
-        folder: Where the mapping will stand; names in it are relative to that. None: beside the first file.
+        paths: Files of tables, a log, RDF.
+        folder: Folder of the mapping, to which its file names are relative; None: that of the first file.
 
     Raises:
-        SourceError: There is no file, one cannot be read, or none of them can be the items.
+        SourceError: There is no file, one cannot be read, or none can hold the items.
     """
     if not paths:
         raise SourceError(
@@ -60,7 +60,7 @@ def draft_mapping(paths: list[Path], folder: Path | None = None) -> Draft:
     rdf = [sample for sample in samples if isinstance(sample, RdfSample)]
     types = node_types(rdf)
     files = sort_files(tables, keys_of_types(types), no_classes(rdf) if rdf and not types else None)
-    # join may rename it
+    # before `join`, which may rename the type
     of_rdf = [type_ for type_ in types if files.item.table is None and type_.name == files.item.type]
     known = join(files, rdf, types, _BASE)
     reasons = [f"kgrec.yaml: base: {known.base}, since {known.why_base}"] if known.why_base else []
@@ -77,14 +77,14 @@ def _read(paths: Sequence[Path], folder: Path) -> Iterator[Sample | RdfSample]:
 
 
 def _lines(
-    files: DraftFiles, rdf: Sequence[RdfSample], known: Known, of_rdf: Sequence[NodeType]
+    files: DraftFiles, rdf: Sequence[RdfSample], known: References, of_rdf: Sequence[NodeType]
 ) -> Iterator[str]:
     item, why = next(iter(of_rdf), None), _why_items(files, of_rdf)
     iris = {iri for sample in rdf for iri in sample.parts}
     iris |= {iri for type_ in known.types for iri in type_.classes}
     declared = {prefix: iri for sample in rdf for prefix, iri in sample.declared.items()}
     prefixes = Prefixes(known.base, declared, {namespace_and_name(iri)[0] for iri in iris})
-    # first, since they decide which prefixes there are
+    # first, since they determine the prefixes
     knowledge = [line for sample in rdf for line in rdf_lines(sample, known, prefixes, item, why)]
     yield "version: 1"
     yield f"base: {known.base}"
@@ -104,7 +104,7 @@ def _why_items(files: DraftFiles, of_rdf: Sequence[NodeType]) -> str:
     if files.log is not None:
         return "its keys are in the interactions"
     if of_rdf:
-        return f"no table brings items, and the most is said about its {len(of_rdf[0].nodes):,} nodes"
+        return f"no table has items, and its {len(of_rdf[0].nodes):,} nodes have the most triples"
     if len(files.tables) == 1:
         return "it is the only table"
-    return "its name says so" if ITEM.fullmatch(files.item.type) else "it is the first table"
+    return "its name is that of items" if ITEM.fullmatch(files.item.type) else "it is the first table"

@@ -1,7 +1,7 @@
-"""The role of each column of a table, and of values in general.
+"""Roles of a table's columns, and of values in general.
 
-Enters: a `Sample` of a table, and what its values may refer to. Leaves: the table's lines of kgrec.yaml, with reasons; and
-a `Guess` for the values of a column or of a predicate that are neither keys nor IRIs.
+Enters: a `Sample` of a table, and the keys and IRIs that its values may refer to. Leaves: the table's lines of kgrec.yaml,
+with reasons; a `Guess` for values of a column or predicate that are neither keys nor IRIs.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
 from kgrec.ingest.draft.lines import Guess, written
 from kgrec.ingest.draft.looks import IRIS, LABELS, NUMERIC, distinct, overlap, share
-from kgrec.ingest.draft.rdf import Below, NodeType, type_of_iris
+from kgrec.ingest.draft.rdf import NodeType, TypedIris, type_of_iris
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.mapping.roles import is_type_name
 
-#: share of a column that says what it is, though some cells say another thing
+#: share of a column's values that decides its role, though other values do not fit
 _MOSTLY = 0.8
-#: share of a list's values that must be keys: a catalogue is part of a larger one
+#: share of the values that must be keys of a table: lists may refer to items outside the catalogue
 _PARTLY = 0.2
-#: share of the values that must be names of RDF's nodes, or as many
+#: share, or number, of the values that must be keys of RDF nodes
 _NAMED, _MANY_NAMED = 0.2, 10
-#: role of a column that the file does not name -> what it is called
+#: role of a column without a name in the file -> name of the column
 _CALLED = {"label": "title", "date": "date", "same_as": "url"}
 _OBJECTS = r"^\s*(\{[\s\S]*\}|\[\s*[\[{][\s\S]*\])\s*$"
 _CODES = r"^\S*\d\S*$"
-#: digits in groups, decimal commas, currencies, per cent
+#: numbers formatted for people: grouped digits, decimal commas, currencies, per cent
 _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?\s*$"
-#: names of things, not of the node itself: they are nodes, even if many of them occur once
+#: columns of names of other things, which become nodes even if many names occur once
 _OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
-#: so many rows with one and the same value say nothing
+#: a column with the same value in this many rows or more is ignored
 _MANY = 20
 
 
 @dataclass(frozen=True)
-class Known:
-    """What there is to refer to."""
+class References:
+    """Keys and IRIs that values may refer to."""
 
-    #: of the mapping, and why; "" for the usual one
+    #: base of the mapping, and the reason for it; "" for the default
     base: str
     why_base: str
     tables: Sequence[Sample]
     types: Sequence[NodeType]
-    #: IRIs that RDF says something about
+    #: IRIs that are subjects in RDF
     subjects: pa.Array
-    #: IRIs that tables have
+    #: IRIs in tables
     of_tables: pa.Array
-    #: IRIs of RDF below the base
-    below: Sequence[Below]
+    #: IRIs of RDF below the base, by type
+    below: Sequence[TypedIris]
 
     @property
     def taken(self) -> set[str]:
-        """Types with keys of their own, which mere values are not."""
+        """Names of types with keys, which cannot be used for mere values."""
         return {table.type for table in self.tables} | {type_.name for type_ in self.types}
 
     def type_by_keys(self, values: pa.Array) -> str | None:
-        """The type of RDF's nodes that some names are keys of, below the mapping's base; tables have keys themselves."""
+        """The type of RDF nodes below the base whose keys the values are, apart from types with a table; None if there is none."""
         ours = [table.type for table in self.tables]
         shares = {one.type: overlap(values, one.keys) for one in self.below if one.type not in ours}
         best = max(shares, key=lambda name: shares[name], default=None)
@@ -69,8 +69,8 @@ class Known:
         return best
 
 
-def node_lines(table: Sample, known: Known, why_items: str) -> Iterator[str]:
-    """What stands under `nodes:` for a table; `why_items` is why its nodes are recommended, "" if they are not."""
+def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str]:
+    """Lines under `nodes:` for a table; `why_items` is the reason why its nodes are items, "" if they are not."""
     assert table.key is not None
     labels = _labels(table)
     others = (name for name in table.columns if name != table.key)
@@ -95,7 +95,7 @@ def node_lines(table: Sample, known: Known, why_items: str) -> Iterator[str]:
 
 
 def _labels(table: Sample) -> dict[str, Guess]:
-    """The columns that name the nodes: by their names, else the first whose values are like names."""
+    """The columns of labels: by their names, or else the first whose values look like names."""
     full = {name: looks.filled(table.columns[name]) for name in table.plain if name != table.key}
     named = [name for name in full if name.lower() in LABELS and len(full[name])] or [
         name
@@ -104,7 +104,7 @@ def _labels(table: Sample) -> dict[str, Guess]:
         if name.lower().endswith(word) and distinct(full[name]) > 0.5 * len(full[name])
     ][:1]
     if named:
-        reason = "its name says that it names the node"
+        reason = "its name is that of a label"
         return {name: Guess({"as": "label"}, reason) for name in named}
     first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)
     reason = "it is the first column of short texts that hardly repeat"
@@ -119,14 +119,14 @@ def _is_like_names(full: pa.Array, rows: int) -> bool:
     return literal_role("", full, rows=rows, taken=()).role == {"as": "text"}
 
 
-def _role(table: Sample, name: str, known: Known) -> Guess:
+def _role(table: Sample, name: str, known: References) -> Guess:
     full = looks.filled(table.columns[name])
     if name in table.unreadable:
-        return Guess({"as": "ignore"}, "its type has no text, or is a list of such")
+        return Guess({"as": "ignore"}, "its type has no text form")
     if not len(full):
-        return Guess({"as": "ignore"}, "it is empty in the rows looked at")
+        return Guess({"as": "ignore"}, "it is empty in all sampled rows")
     if not name:
-        return Guess({"as": "ignore"}, "the header has no name for it")
+        return Guess({"as": "ignore"}, "it has no name in the header")
     if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
         return Guess({"as": "vector"}, "it holds lists of numbers")
     if share(full, r"^\[\s*-?\d[^\"]*\]$") == 1 and len(cells.vectors(full)[2]) == 0:
@@ -139,39 +139,39 @@ def _role(table: Sample, name: str, known: Known) -> Guess:
     if share(values, IRIS) == 1:
         return _iris(name, values, separator, known)
     if share(values, IRIS) >= _MOSTLY:
-        return Guess({"as": "ignore"}, "most of its values are addresses, and some are none")
+        return Guess({"as": "ignore"}, "most of its values are addresses, but not all")
     guess = literal_role(name, full, rows=len(table.columns[name]), taken=known.taken, edge=name)
     type_ = known.type_by_keys(values) if guess.role["as"] in ("node", "category") else None
     if type_ is None:
         return guess
-    return Guess({**guess.role, "type": type_}, f"{guess.reason}, and RDF has nodes of these names")
+    return Guess({**guess.role, "type": type_}, f"{guess.reason}, and they are names of RDF nodes")
 
 
 def _split(separator: str | None) -> dict[str, str]:
     return {"split": separator} if separator else {}
 
 
-def _iris(name: str, values: pa.Array, separator: str | None, known: Known) -> Guess:
+def _iris(name: str, values: pa.Array, separator: str | None, known: References) -> Guess:
     if share(values, looks.PICTURES) > 0.5:
         return Guess({"as": "ignore"}, "it holds addresses of pictures")
     in_rdf, different = overlap(values, known.subjects), distinct(values)
     if in_rdf and different < 0.9 * len(values):
         role = {"as": "node", "type": type_of_iris(values, known.types), "edge": name, **_split(separator)}
-        return Guess(role, "it holds IRIs, which repeat, and RDF says something about them")
+        return Guess(role, "it holds IRIs, which repeat, and are subjects in RDF")
     if different < 0.9 * len(values):
         type_ = looks.type_of_values(name, known.taken)
         role = {"as": "node", "type": type_, "edge": name, **_split(separator)}
         return Guess(role if separator else _category(name, known.taken), "it holds IRIs, which repeat")
-    why = f", {in_rdf:.0%} of which RDF says something about" if in_rdf else ""
+    why = f", {in_rdf:.0%} of which are subjects in RDF" if in_rdf else ""
     return Guess({"as": "same_as", **_split(separator)}, f"it holds IRIs{why}")
 
 
 def _target(
     name: str, values: pa.Array, tables: Sequence[Sample], *, in_lists_of: Sample | None
 ) -> Sample | None:
-    """The table whose keys the values are: by their values, and by the column's name where keys are mere numbers.
+    """The table whose keys the values are, by the values, and by the column's name where keys are numbers.
 
-    Numbers without such a name may be the keys of the table that has lists of them.
+    Numbers in a column of another name may be keys of its own table if the cells are lists.
     """
     best = max(tables, key=lambda other: overlap(values, other.keys))
     part = overlap(values, best.keys)
@@ -191,11 +191,11 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
     """The role of some values that are neither keys nor IRIs.
 
     Args:
-        name: Of the column, or the last part of the predicate's.
-        full: The values that are filled, at least one.
-        rows: How many rows or nodes there are, with a value or without.
-        taken: Types with keys of their own, which values are not.
-        edge: Name of the relation to say of nodes; "" if the default is meant.
+        name: Name of the column, or last part of the predicate.
+        full: The values that are not empty, at least one.
+        rows: Number of rows or nodes, with or without a value.
+        taken: Types with keys, whose names cannot be used for values.
+        edge: Name of the relation to write for nodes; "" for the default.
     """
     if share(full, _OBJECTS) == 1:
         return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
@@ -220,12 +220,12 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
 
 
 def alike(guesses: dict[str, Guess], names: Mapping[str, str], taken: Collection[str]) -> dict[str, Guess]:
-    """The guesses, in which those that differ in a number only agree: the third actor is one as the first is.
+    """The guesses, made equal for names that differ in a number only, such as actor_1 and actor_3.
 
     Args:
-        guesses: By column or predicate.
+        guesses: Guess for each column or predicate.
         names: Name of each.
-        taken: Types with keys of their own.
+        taken: Types with keys.
     """
     types = {key: looks.type_of_values(names[key], taken) for key in guesses}
     numbered = {key for key in guesses if re.search(r"\d", names[key])}
@@ -250,13 +250,13 @@ def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Gue
     if looks.is_long(full):
         return Guess({"as": "text"}, "its values are long")
     if distinct(full) == 1 and len(full) == rows >= _MANY:
-        return Guess({"as": "ignore"}, "it has one value in all rows looked at")
+        return Guess({"as": "ignore"}, "it has the same value in all sampled rows")
     if _repeats(full, 0.9 if _OF_NAMES.search(name) else 0.5):
         return Guess(_category(name, taken), _counted(full))
     if share(full, _CODES) > 0.9:
         return Guess({"as": "ignore"}, "its values are codes, which hardly repeat")
     if NUMERIC.search(name):
-        return Guess({"as": "ignore"}, "its name is that of a number, and its values are none")
+        return Guess({"as": "ignore"}, "its name is that of a number, but its values are no numbers")
     return Guess({"as": "text"}, "its values hardly repeat")
 
 
@@ -269,7 +269,7 @@ def _counted(full: pa.Array) -> str:
 
 
 def _category(name: str, taken: Collection[str]) -> dict[str, str]:
-    """A role that makes a node of each value, with a type where the column's name does not do for one."""
+    """A role that makes a node of each value, with a type if the column's name cannot be the type."""
     type_ = looks.type_of_values(name, taken)
     is_default = type_ == looks.singular(name) and is_type_name(name) and name not in taken
     return {"as": "category"} if is_default else {"as": "category", "type": type_}

@@ -1,7 +1,7 @@
-"""Which file is what: tables of nodes with their keys, and the log of interactions with its columns.
+"""Tables of nodes with their keys, and the log of interactions with its columns.
 
-Enters: samples, and the identifiers that RDF has. Leaves: `DraftFiles`; in the samples `key` and `type`, or `log`, decided; and
-the log's lines of kgrec.yaml.
+Enters: samples, and identifiers in RDF. Leaves: `DraftFiles`, samples with `key` and `type`, or with `log`; and the log's
+lines of kgrec.yaml.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from kgrec.ingest.draft.looks import ITEM, LABELS, NAMED_ID, TIME, USER, VALUE
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.statements import RESOURCE
 
-#: share of the rows that may repeat a key which is named like one
+#: share of the rows that may repeat a key, if its column is named like an id
 _REPEATED = 0.005
-#: keys that have nothing in common for having one name
+#: names of keys so common that equal names mean nothing
 _PLAIN_KEYS = ("id", "key")
-#: so many different numbers are still few
+#: up to this many distinct numbers are few
 _FEW = 101
-_BY_NAME = "its name says so, in a file of users and items"
-#: a column, and why
+_BY_NAME = "its name fits, in a file of users and items"
+#: a column, and the reason
 _Choice = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Identifiers that a column of the log may hold: those of a table, or of a class of RDF."""
+    """Identifiers that a column of the log may hold: keys of a table, or nodes of an RDF class."""
 
     type: str
     values: pa.Array
-    #: mean characters of the longest texts that the nodes have: those of items are longer than those of users
+    #: mean length, in characters, of the longest column of text: items have longer texts than users
     words: float = 0.0
     #: the table; None for a class of RDF
     table: Sample | None = None
@@ -48,28 +48,28 @@ class Keys:
 
 @dataclass(frozen=True)
 class DraftFiles:
-    """What the files are."""
+    """The tables, the log, and the keys of the items."""
 
     tables: list[Sample]
     log: Sample | None
-    #: what is recommended
+    #: keys of the items
     item: Keys
 
 
 def sort_files(
     samples: list[Sample], of_rdf: Sequence[Keys], otherwise: SourceError | None = None
 ) -> DraftFiles:
-    """Tell tables from logs, and find their keys; what is left out, `reasons` says.
+    """Separate tables from logs, and find their keys; files that are left out get a reason.
 
     Args:
-        samples: Of tables and logs.
-        of_rdf: Identifiers that RDF has.
-        otherwise: What is wrong if nothing can be the items; None: what the samples say.
+        samples: Samples of tables and logs.
+        of_rdf: Identifiers in RDF.
+        otherwise: Error to raise if nothing can be the items; None: one about the samples.
 
     Raises:
         SourceError: Nothing can be the items.
     """
-    # nodes of RDF that have no type are resources, and would be items if these were
+    # RDF nodes without a type are resources: no table may have this type
     taken = {RESOURCE}
     for sample in samples:
         if _named_pair(sample) is None:
@@ -96,7 +96,7 @@ def sort_files(
 
 
 def log_lines(log: Sample) -> Iterator[str]:
-    """What stands under `interactions:`."""
+    """Lines under `interactions:`."""
     yield "interactions:"
     yield from (f"  {line}" for line in log.file_lines())
     yield from (f"  {role}: {written(name)}" for role, name in log.log.items())
@@ -105,7 +105,7 @@ def log_lines(log: Sample) -> Iterator[str]:
         if form is not None and form.format:
             yield f"  time_format: {written(form.format)}"
     if "value" in log.log and _are_stars(log.columns[log.log["value"]]):
-        log.why(log.log["value"], "positive: >= 4", "it looks like stars from 1 to 5")
+        log.why(log.log["value"], "positive: >= 4", "it looks like ratings from 1 to 5")
         yield '  positive: ">= 4"'
 
 
@@ -118,7 +118,7 @@ def _keys_of(table: Sample) -> Keys:
 
 
 def _find_key(sample: Sample) -> None:
-    """Decide the key, and why; it stays None if no column can be one."""
+    """Set the key and its reason; the key stays None if no column can be one."""
     arrays, type_ = sample.columns, looks.type_of_file(sample.source.path)
     alone = [name for name in sample.plain if looks.is_unique(arrays[name])]
     named = [name for name in alone if NAMED_ID.fullmatch(name)]
@@ -126,19 +126,21 @@ def _find_key(sample: Sample) -> None:
     rest = [name for name in alone if not _is_time(arrays[name], name)]
     ids = [name for name in rest if _may_be_ids(arrays[name])]
     short = [name for name in rest if not looks.is_long(arrays[name]) and name.lower() not in LABELS]
-    # a column without a name counts the rows: the last resort
+    # a column without a name usually numbers the rows: the last resort
     plain = [name for name in [*ids, *short] if name] or ids
     for name in usual or named or plain:
         sample.key = name
         like = " and named like an id" if named else ""
-        sample.why_key = f"it is filled and unique in the rows looked at{like}"
+        sample.why_key = f"it is filled and unique in all sampled rows{like}"
         return
     for name in (name for name in sample.plain if NAMED_ID.fullmatch(name)):
         array = arrays[name]
         repeated = len(array) - looks.distinct(array)
         if len(looks.filled(array)) == len(array) and repeated <= _REPEATED * len(array):
             sample.key = name
-            sample.why_key = f"it is named like an id, and only {repeated:,} of the rows looked at repeat one"
+            sample.why_key = (
+                f"it is named like an id, and only {repeated:,} of the sampled rows repeat a value"
+            )
             return
 
 
@@ -149,7 +151,7 @@ def _is_time(array: pa.Array, name: str) -> bool:
 
 
 def _may_be_ids(array: pa.Array) -> bool:
-    """Whether the values are short, without spaces, and no fractions."""
+    """Whether the values are short, have no spaces, and are not fractions."""
     full = looks.filled(array)
     if not len(full) or looks.is_long(full) or len(full) < 0.9 * len(array):
         return False
@@ -157,9 +159,9 @@ def _may_be_ids(array: pa.Array) -> bool:
 
 
 def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
-    """The keys that the log has, of several those that are called so, are most, or are covered best; or have words.
+    """The keys of the items: those in the log's item column, the best by name, share, coverage and length of texts.
 
-    Without a log, what is called items, else the first, tables before RDF.
+    Without a log: those named like items, or else the first, tables before RDF.
     """
     if log is None:
         return max(
@@ -178,12 +180,12 @@ def _items(all_keys: list[Keys], log: Sample | None) -> Keys:
 
 
 def _why_left_out(table: Sample, log: Sample | None, item: Keys) -> str:
-    """Why a table is not read: a user is the items that he or she took, and no node; a type has one table."""
+    """Reason why a table is not read: it describes users, who are no nodes, or repeats the items; "" if it is read."""
     if table is item.table:
         return ""
     is_of_users = log is not None and _keys_of(table).are_users
     if log is not None and is_of_users and looks.overlap(log.columns[log.log["user"]], table.keys) >= 0.5:
-        return f"its keys are the users of {log.source.name}, and facts about users are not read"
+        return f"its keys are the users of {log.source.name}, and attributes of users are not read"
     other, key = item.table, table.key or ""
     if other is None or key != other.key or key.lower() in _PLAIN_KEYS:
         return ""
@@ -196,7 +198,7 @@ def _why_left_out(table: Sample, log: Sample | None, item: Keys) -> str:
 
 
 def _log_of(samples: list[Sample], all_keys: Sequence[Keys]) -> Sample | None:
-    """The first log among the files that are no tables; the others are left out."""
+    """The first log among the files that are not tables; the others are left out."""
     log = None
     for sample in samples:
         choices = _log_columns(sample, all_keys)
@@ -220,20 +222,20 @@ def _no_items(log: Sample | None) -> SourceError:
             "No file has a column that can be a key.", "One column must be filled and unique, such as an id."
         )
     return SourceError(
-        f"{log.source.name} says who took what, and no file has the items.",
-        "Name a table with an item a row as well, or RDF: kgrec init items.csv ratings.csv",
+        f"{log.source.name} is a log of interactions, and no file has the items.",
+        "Also name a table with one item per row, or RDF: kgrec init items.csv ratings.csv",
     )
 
 
 def _has_events(sample: Sample, others: Sequence[Keys]) -> bool:
-    """Whether a file that does not name its columns has times of day, and keys of another: each row happened once."""
+    """Whether a file without column names has times and keys of another file, so that its rows are events."""
     arrays = () if sample.has_names else sample.columns.values()
     has_keys = (looks.overlap(array, keys.values) >= 0.9 for array in arrays for keys in others)
     return any(map(looks.clock_of, arrays)) and any(has_keys)
 
 
 def _named_pair(sample: Sample) -> tuple[str, str] | None:
-    """User and item, where the names of its columns say that a file is a log."""
+    """Columns of user and item, if the names of the columns show that the file is a log."""
     names = sample.plain if sample.has_names else []
     users = [name for name in names if USER.fullmatch(name)]
     rest = [name for name in names if name not in users]
@@ -242,16 +244,16 @@ def _named_pair(sample: Sample) -> tuple[str, str] | None:
     if not users or not (items or others):
         return None
     user, item = users[0], (items or others)[0]
-    # a table of users has codes, too
+    # a table of users may have a column of codes, too
     is_log = bool(items) or not looks.is_unique(sample.columns[user])
     return (user, item) if is_log and not looks.is_unique(sample.columns[item]) else None
 
 
 def _log_columns(sample: Sample, all_keys: Sequence[Keys]) -> dict[str, _Choice]:
-    """Role -> column, and why; nothing where the file is no log.
+    """Role -> column and reason; empty if the file is not a log.
 
-    By names, or else by values: then one column holds keys, and a file that names its columns has to have a user by
-    name, a time, or stars.
+    Columns are found by name, or else by value: then a column must hold keys, and a file with column names must also
+    have a user by name, a time, or a rating.
     """
     pair = _named_pair(sample)
     chosen: dict[str, _Choice | None] = {}
@@ -270,14 +272,14 @@ def _log_columns(sample: Sample, all_keys: Sequence[Keys]) -> dict[str, _Choice]
         chosen["user"] = _user(sample, free(), all_keys)
     chosen["value"] = _value(sample, free())
     user = chosen["user"]
-    is_told = not sample.has_names or chosen["time"] or chosen["value"] or (user and user[1] == _BY_NAME)
-    if user is None or chosen["item"] is None or not is_told:
+    has_evidence = not sample.has_names or chosen["time"] or chosen["value"] or (user and user[1] == _BY_NAME)
+    if user is None or chosen["item"] is None or not has_evidence:
         return {}
     return {role: choice for role in ("user", "item", "value", "time") if (choice := chosen[role])}
 
 
 def _named_item(sample: Sample, item: str, others: list[str], all_keys: Sequence[Keys]) -> _Choice:
-    """The column named so, unless another one has the keys and it has few."""
+    """The column named like an item, unless it holds few of the keys and another column holds them."""
     share = max((looks.overlap(sample.columns[item], keys.values) for keys in all_keys), default=0.0)
     if share >= 0.9:
         return item, "its values are keys of the items"
@@ -285,7 +287,7 @@ def _named_item(sample: Sample, item: str, others: list[str], all_keys: Sequence
 
 
 def _item_by_keys(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
-    """The column of keys that are not called those of users; of several tables it is that with the longest texts."""
+    """The column of keys that are not named like users; for several tables, that of the table with the longest texts."""
     chosen = _columns_of_keys(sample, names, all_keys)
     best = max(chosen, key=lambda n: (not all_keys[n].are_users, all_keys[n].words), default=None)
     if best is None:
@@ -298,10 +300,10 @@ def _item_by_keys(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]
 def _columns_of_keys(
     sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]
 ) -> dict[int, tuple[str, float]]:
-    """Which of the keys a column's values are -> column, and the share of the keys that it has.
+    """Index of keys -> the column that holds them, and the share of the keys that it has.
 
-    Users are numbered as items are, so their numbers may be keys of items, too, but cover fewer of them: each column
-    stands for the keys that it covers best.
+    Numbers of users may also be keys of items, but cover fewer of them: each column is assigned to the keys that it
+    covers best.
     """
     fits = [
         (round(share, 2), looks.overlap(keys.values, sample.columns[name]), name, number)
@@ -317,7 +319,7 @@ def _columns_of_keys(
 
 
 def _user(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Choice | None:
-    """A column of users' keys, or named as users are, else the one with the most different ids that are no stars."""
+    """A column of users' keys, or named like users, or else the one with the most distinct ids that are no ratings."""
     of_users = _columns_of_keys(sample, names, [keys for keys in all_keys if keys.are_users])
     for name, _ in of_users.values():
         return name, "its values are keys of users"
@@ -329,11 +331,14 @@ def _user(sample: Sample, names: Sequence[str], all_keys: Sequence[Keys]) -> _Ch
     chosen = max(ids, key=lambda name: looks.distinct(sample.columns[name]), default=None)
     if chosen is None:
         return None
-    return chosen, f"of the rest it has the most different values, {looks.distinct(sample.columns[chosen]):,}"
+    return (
+        chosen,
+        f"it has the most distinct values of the other columns, {looks.distinct(sample.columns[chosen]):,}",
+    )
 
 
 def _time(sample: Sample, names: Sequence[str], *, by_name: bool = False) -> _Choice | None:
-    """The first column of times, by its values; with `by_name` those named so first, and numbers that are named so."""
+    """The first column of times by value; with `by_name`, columns named like times first, also if they hold numbers."""
     named = [name for name in names if by_name and TIME.fullmatch(name)]
     for name in [*named, *names]:
         full = looks.filled(sample.columns[name])
@@ -346,7 +351,7 @@ def _time(sample: Sample, names: Sequence[str], *, by_name: bool = False) -> _Ch
 
 
 def _value(sample: Sample, names: Sequence[str]) -> _Choice | None:
-    """A column of numbers by its name, or of stars; where the file names no columns, of few different numbers."""
+    """A column of numbers by name, or of ratings; without column names, one with few distinct numbers."""
     numeric = [name for name in names if looks.numbers_of(sample.columns[name]) is not None]
     for name in numeric:
         if sample.has_names and VALUE.fullmatch(name):
@@ -354,9 +359,9 @@ def _value(sample: Sample, names: Sequence[str]) -> _Choice | None:
     for name in numeric:
         count = looks.distinct(sample.columns[name])
         if not sample.has_names and count <= _FEW:
-            return name, f"it has few different numbers, {count:,}"
+            return name, f"it has few distinct numbers, {count:,}"
         if sample.has_names and _are_stars(sample.columns[name]):
-            return name, "its values are like stars"
+            return name, "its values are like ratings"
     return None
 
 

@@ -1,6 +1,6 @@
-"""RDF's part of the mapping: how it joins the tables, its types, and the role of each predicate.
+"""The `rdf:` part of the mapping: types, roles of predicates, and how RDF joins the tables.
 
-Enters: samples of RDF, and what the tables are. Leaves: lines of kgrec.yaml, with reasons.
+Enters: samples of RDF, and the tables. Leaves: lines of kgrec.yaml, with reasons.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
-from kgrec.ingest.draft.columns import Known, alike, literal_role
+from kgrec.ingest.draft.columns import References, alike, literal_role
 from kgrec.ingest.draft.files import DraftFiles, Keys
 from kgrec.ingest.draft.lines import Guess, Prefixes, is_writable, local_name, namespace_and_name, written
 from kgrec.ingest.draft.looks import LABELS, distinct, overlap, share
@@ -24,18 +24,18 @@ from kgrec.ingest.draft.rdf import (
     TYPE,
     NodeType,
     RdfSample,
-    all_below,
     are_literals,
     joining,
     literals_of,
     type_of_iris,
+    typed_iris,
 )
 from kgrec.ingest.mapping.prefixes import PREFIXES
 from kgrec.ingest.rdf_terms import IRI, Triples
 
-#: predicates that are listed, and predicates of links among them
+#: at most this many predicates are listed, and at most this many of them are links
 _LISTED, _LINKS = 60, 20
-#: predicates of names, the most telling first
+#: predicates of names, the preferred ones first
 _LABELS = [
     PREFIXES["skos"] + "prefLabel",
     PREFIXES["rdfs"] + "label",
@@ -61,23 +61,23 @@ _NOISE = re.compile(
 )
 _PAGE = re.compile(r"(^|_|[a-z](?=[A-Z]))(url|link|page|site|website)s?$", re.IGNORECASE)
 _PAGES = r"\?|\.(html?|php|aspx?)$"
-#: vocabularies of schemas, of which only what names and describes is of use
+#: vocabularies of schemas, of which only labels, comments and subclasses are read
 _SCHEMAS = (PREFIXES["rdfs"], PREFIXES["owl"])
-#: of so many pages, this share that occurs nowhere else tells that the predicate joins nothing
+#: a predicate of so many pages, of which this share occurs nowhere else, is ignored
 _MANY, _NEARLY_ALL = 20, 0.9
 
 
 def keys_of_types(types: Sequence[NodeType]) -> list[Keys]:
-    """What a log may have of the nodes: IRIs, or what these end in."""
+    """The identifiers of nodes that a log may use: IRIs, or their last parts."""
     found = []
     for type_ in types:
-        ends = [pc.cast(one.keys, pa.large_string()) for one in all_below(type_.nodes)]
+        ends = [pc.cast(one.keys, pa.large_string()) for one in typed_iris(type_.nodes)]
         found.append(Keys(type_.name, pc.unique(pa.concat_arrays([type_.nodes, *ends]))))
     return found
 
 
 def no_classes(samples: Sequence[RdfSample]) -> SourceError:
-    """The error for RDF that would have to bring the items, and does not say what its nodes are."""
+    """The error for RDF that must contain the items, but has no classes."""
     said: Counter[str] = Counter()
     for sample in samples:
         iris = sample.triples.subjects.filter(pa.array(sample.triples.subject_kinds == IRI))
@@ -86,16 +86,16 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
     namespace = max(said, key=lambda name: (said[name], name), default="http://example.org/movie/")
     type_ = looks.singular(local_name(namespace).rstrip(":"))
     return SourceError(
-        f"{samples[0].source.name} names no classes (rdf:type), so nothing says which of its nodes are the items.",
-        "Name a table of the items as well; or write in kgrec.yaml, under `rdf:`,"
-        f' types: {{{type_}: "{namespace}*"}}, items: [{type_}], which takes all IRIs that begin so.',
+        f"{samples[0].source.name} has no classes (rdf:type), so the items among its nodes are unknown.",
+        "Also name a table of the items; or write in kgrec.yaml, under `rdf:`,"
+        f' types: {{{type_}: "{namespace}*"}}, items: [{type_}], which selects all IRIs that begin like this.',
     )
 
 
-def join(files: DraftFiles, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> Known:
-    """Find what makes nodes of RDF and rows of tables, or of the log, one: IRIs in a column, or a base.
+def join(files: DraftFiles, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> References:
+    """Find how nodes of RDF join rows of tables or of the log: by IRIs in a column, or by a base.
 
-    With a base, the table or the type that it joins is called as the IRIs have it.
+    With a base, the joined table or type is renamed to the type in the IRIs.
     """
     subjects = _all([sample.subjects for sample in samples])
     iris = _all([sample.iris for sample in samples])
@@ -107,12 +107,12 @@ def join(files: DraftFiles, samples: Sequence[RdfSample], types: list[NodeType],
             base, why_base = found
         elif files.tables:
             for sample in samples:
-                why = "no table has a column of its IRIs, nor keys that they end in"
+                why = "no table has a column of its IRIs, or keys at the ends of its IRIs"
                 sample.why("*", "joined to no table", why)
     ours = tuple(f"{base}{table.type}/" for table in files.tables)
     named = pa.array([iri for iri in iris.to_pylist() if iri.startswith(ours)], pa.large_string())
-    below = [one for one in all_below(iris) if one.base == base]
-    return Known(base, why_base, files.tables, types, subjects, _all([in_tables, named]), below)
+    below = [one for one in typed_iris(iris) if one.base == base]
+    return References(base, why_base, files.tables, types, subjects, _all([in_tables, named]), below)
 
 
 def _all(parts: Sequence[pa.Array]) -> pa.Array:
@@ -125,10 +125,10 @@ def _iris_of(array: pa.Array) -> pa.Array:
 
 
 def _base_by_table(files: DraftFiles, iris: pa.Array, base: str) -> tuple[str, str] | None:
-    """A base by which IRIs name rows of a table, and why; that of the items is tried first."""
-    below = all_below(iris)
+    """A base such that IRIs end in keys of a table, and the reason; the table of items is tried first."""
+    below = typed_iris(iris)
     if any(iri.startswith(base) for iri in iris.to_pylist()):
-        # the reader itself puts relative IRIs there
+        # the reader resolves relative IRIs against the base
         below = [one for one in below if one.base == base]
     for table in sorted(files.tables, key=lambda table: table is not files.item.table):
         one = joining(table.keys, table.type, below)
@@ -139,7 +139,7 @@ def _base_by_table(files: DraftFiles, iris: pa.Array, base: str) -> tuple[str, s
 
 
 def _base_by_log(files: DraftFiles, types: list[NodeType]) -> tuple[str, str] | None:
-    """A base by which the IRIs of the items are what the log has, and why."""
+    """A base such that the IRIs of the items end in the log's item ids, and the reason."""
     if files.log is None:
         return None
     type_ = next(type_ for type_ in types if type_.name == files.item.type)
@@ -147,18 +147,18 @@ def _base_by_log(files: DraftFiles, types: list[NodeType]) -> tuple[str, str] | 
     taken = files.log.columns[column]
     if overlap(taken, type_.nodes) >= 0.5:
         return None
-    one = joining(pc.unique(taken), type_.name, all_below(type_.nodes))
+    one = joining(pc.unique(taken), type_.name, typed_iris(type_.nodes))
     if one is None:
         files.log.why(column, "not understood", f"few of its values are IRIs of the type {type_.name}")
         return None
     type_.name = one.type
-    return one.base, f"the IRIs of the items end in what {files.log.source.name} has"
+    return one.base, f"the IRIs of the items end in the item ids of {files.log.source.name}"
 
 
 def rdf_lines(
-    sample: RdfSample, known: Known, prefixes: Prefixes, item: NodeType | None, why_items: str
+    sample: RdfSample, known: References, prefixes: Prefixes, item: NodeType | None, why_items: str
 ) -> Iterator[str]:
-    """What stands under `rdf:` for a file; `item` is the type that is recommended, if RDF brings it."""
+    """Lines under `rdf:` for a file; `item` is the type of the items, if they are in RDF."""
     yield f"  - file: {written(sample.source.name)}"
     if sample.format:
         yield f"    format: {sample.format}"
@@ -166,7 +166,7 @@ def rdf_lines(
     types = [type_ for type_ in known.types if there.intersection(type_.classes)]
     if types:
         yield "    types:"
-    # of a node's types the first counts: that of the items, then the narrower ones
+    # the first of a node's types counts: first the items, then the smaller types
     for type_ in sorted(types, key=lambda type_: (type_ is not item, len(type_.nodes), type_.name)):
         names, count = [prefixes.short(iri) for iri in type_.classes], len(type_.nodes)
         sample.why(
@@ -185,29 +185,29 @@ def rdf_lines(
 
 
 def _chosen(sample: RdfSample, roles: dict[str, Guess]) -> dict[str, Guess]:
-    """The roles that are written: rare predicates, and links where they are many, are left to "*"."""
+    """The roles to list: rare predicates, and links if there are many, are left to "*"."""
     links = [predicate for predicate, guess in roles.items() if guess.role == {"as": "ref"}]
     others = [predicate for predicate in roles if predicate not in links]
     others.sort(key=lambda predicate: roles[predicate].role["as"] not in ("label", "text"))
     rare, listed = len(others[_LISTED:]), links if len(links) <= _LINKS else []
     chosen = {name: guess for name, guess in roles.items() if name in {*others[:_LISTED], *listed}}
     if len(links) > len(listed):
-        rest = Guess({"as": "ref"}, f"{len(links):,} predicates lead to nodes, and are not listed each")
+        rest = Guess({"as": "ref"}, f"{len(links):,} predicates lead to nodes, too many to list")
     elif not sample.is_whole:
-        rest = Guess({"as": "ref"}, f"only the first {len(sample.triples):,} triples were looked at")
+        rest = Guess({"as": "ref"}, f"only the first {len(sample.triples):,} triples were sampled")
     else:
         left = f", and {rare:,} rare ones are left out" if rare else ""
-        rest = Guess({"as": "ignore"}, f"the predicates that join or describe are named{left}")
+        rest = Guess({"as": "ignore"}, f"the predicates that link or describe nodes are listed{left}")
     return {**chosen, "*": rest}
 
 
 # roles of predicates
 
 
-def _roles(sample: RdfSample, known: Known) -> dict[str, Guess]:
-    """The role of each predicate, by IRI, but of rdf:type."""
+def _roles(sample: RdfSample, known: References) -> dict[str, Guess]:
+    """IRI of each predicate but rdf:type -> role."""
     labels = _labels(sample)
-    #: IRIs that tables have, or that occur twice in the sample
+    # IRIs in tables, and IRIs that occur at least twice in the sample
     joined = pa.concat_arrays([known.of_tables, sample.repeated])
     roles = {
         predicate: labels.get(predicate) or _role(predicate, part, sample, known, joined)
@@ -217,16 +217,16 @@ def _roles(sample: RdfSample, known: Known) -> dict[str, Guess]:
     return alike(roles, {predicate: local_name(predicate) for predicate in roles}, known.taken)
 
 
-def _role(predicate: str, part: Triples, sample: RdfSample, known: Known, joined: pa.Array) -> Guess:
+def _role(predicate: str, part: Triples, sample: RdfSample, known: References, joined: pa.Array) -> Guess:
     namespace, name = namespace_and_name(predicate)
     if predicate == SAME_AS:
-        return Guess({"as": "same_as"}, "it names the same things")
+        return Guess({"as": "same_as"}, "it links equal things")
     if _PICTURE.fullmatch(name) or share(part.objects, looks.PICTURES) > 0.5:
         return Guess({"as": "ignore"}, "it leads to pictures")
     if _NOISE.fullmatch(name):
-        return Guess({"as": "ignore"}, "it says where the data is from, or leads out of it")
+        return Guess({"as": "ignore"}, "it describes the source of the data, or leads out of it")
     if namespace in _SCHEMAS and name not in ("label", "comment", "subClassOf"):
-        return Guess({"as": "ignore"}, "it says how the schema is made")
+        return Guess({"as": "ignore"}, "it describes the schema")
     is_literal = are_literals(part)
     if is_literal.mean() >= 0.5:
         return _literal(name, part, sample, known)
@@ -238,7 +238,7 @@ def _role(predicate: str, part: Triples, sample: RdfSample, known: Known, joined
     return Guess({"as": "ref"}, "it leads to nodes")
 
 
-def _literal(name: str, part: Triples, sample: RdfSample, known: Known) -> Guess:
+def _literal(name: str, part: Triples, sample: RdfSample, known: References) -> Guess:
     tags = _languages(part)
     full = looks.filled(literals_of(part, tags))
     if not len(full):
@@ -247,20 +247,20 @@ def _literal(name: str, part: Triples, sample: RdfSample, known: Known) -> Guess
     if share(values, looks.IRIS) == 1:
         return _iris(name, values, separator, sample, known)
     if _TEXT.fullmatch(name):
-        guess = Guess({"as": "text"}, "its name says that it describes the node")
+        guess = Guess({"as": "text"}, "its name is that of a description")
     else:
         guess = literal_role(name, full, rows=len(sample.subjects), taken=known.taken)
     return _in_languages(guess, tags)
 
 
-def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample, known: Known) -> Guess:
-    """Links that are written as literals."""
-    is_told = overlap(values, sample.subjects) > 0
-    if not is_told and distinct(values) == len(values) >= _MANY:
-        return Guess({"as": "ignore"}, "each of its addresses occurs once: it joins nothing")
-    type_ = type_of_iris(values, known.types) if is_told else looks.type_of_values(name, known.taken)
+def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample, known: References) -> Guess:
+    """The role of literals that are IRIs."""
+    are_subjects = overlap(values, sample.subjects) > 0
+    if not are_subjects and distinct(values) == len(values) >= _MANY:
+        return Guess({"as": "ignore"}, "each of its addresses occurs once, so it joins nothing")
+    type_ = type_of_iris(values, known.types) if are_subjects else looks.type_of_values(name, known.taken)
     role = {"as": "node", "type": type_} | ({"split": separator} if separator else {})
-    return Guess(role, f"its literals are IRIs{', of which more is said' if is_told else ''}")
+    return Guess(role, f"its literals are IRIs{', which are also subjects' if are_subjects else ''}")
 
 
 def _languages(part: Triples) -> list[str]:
@@ -289,7 +289,7 @@ def _labels(sample: RdfSample) -> dict[str, Guess]:
         subjects = set(part.subjects.filter(pa.array(are_literals(part))).to_pylist())
         if len(subjects & named) * 2 <= len(subjects):
             named |= subjects
-            guess = Guess({"as": "label"}, "its name says that it names the nodes")
+            guess = Guess({"as": "label"}, "its name is that of a label")
             chosen[predicate] = _in_languages(guess, _languages(part))
     return chosen
 
@@ -304,7 +304,7 @@ def _label_candidates(sample: RdfSample) -> Iterator[tuple[int, float, str]]:
         if rank >= _ENDING and repeated > 0.3:
             continue
         ends = pa.array([local_name(iri) for iri in part.subjects.to_pylist()])
-        # one that only repeats the IRIs is better than none
+        # labels that repeat the last part of the IRI are a last resort
         repeats = cells.mask(pc.equal(pc.cast(part.objects, pa.string()), ends)).mean() > 0.9
         yield rank + (100 if rank >= len(_LABELS) and repeats else 0), round(repeated, 1), predicate
 
@@ -315,6 +315,6 @@ def _rank(predicate: str) -> int | None:
     name = local_name(predicate).lower()
     if name in LABELS:
         return len(_LABELS) + LABELS.index(name)
-    # the second actor's name is not the film's
+    # a predicate with a number, such as actor_2_name, names something else
     ends = [i for i, label in enumerate(LABELS) if name.endswith(label) and not re.search(r"\d", name)]
     return _ENDING + ends[0] if ends else None

@@ -1,6 +1,6 @@
-"""What kgrec.yaml says: text, roles, and names with prefixes.
+"""YAML text of roles, lists and prefixed names.
 
-Enters: names, IRIs, roles. Leaves: YAML, with quotes where it would be misread, and the prefixes that it declares.
+Enters: names, IRIs, roles. Leaves: YAML, quoted where plain text would be misread; the prefixes that it needs.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kgrec.ingest.draft.looks import unique
-from kgrec.ingest.mapping.prefixes import IRI, PREFIXES
+from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES
 
-#: a word, or two with a colon between, as prefixed names are
+#: a word, or two words joined by a colon, as in prefixed names
 _PLAIN = re.compile(r"[A-Za-z_][\w.\-/]*(:[A-Za-z_][\w.\-/]*)?")
-#: what YAML takes for no text, though JSON does
+#: characters that YAML forbids in text and JSON allows
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _NO_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 _ENDS = re.compile(r"^(.*[/#:])([^/#:]*)$", re.DOTALL)
@@ -24,7 +24,7 @@ _GENERIC = re.compile(
     "|data|www|def|v?[0-9.]+|[a-z]",
     re.IGNORECASE,
 )
-#: what cannot be a prefix: the mapping takes it for the scheme of an IRI
+#: schemes of IRIs, which cannot be prefixes
 _SCHEMES = ("urn", "tag", "info", "mailto", "http", "https")
 _LONGEST = 12
 
@@ -33,7 +33,7 @@ _LONGEST = 12
 class Guess:
     """The role of a column or a predicate."""
 
-    #: as kgrec.yaml has it, `as` first
+    #: keys and values in kgrec.yaml, `as` first
     role: Mapping[str, str | Sequence[str]]
     reason: str
 
@@ -44,7 +44,7 @@ class Guess:
 
 
 def written(value: str | Iterable[str]) -> str:
-    """Text, plain where YAML cannot misread it, or a list in one line."""
+    """Text as YAML, plain if it cannot be misread, or a list on one line."""
     if not isinstance(value, str):
         return f"[{', '.join(map(written, value))}]"
     if _PLAIN.fullmatch(value) and value.lower() not in _NO_TEXT:
@@ -64,35 +64,35 @@ def local_name(iri: str) -> str:
 
 
 def is_writable(iri: str) -> bool:
-    """Whether kgrec.yaml can have an IRI: in full, or with a prefix."""
-    return _can_be_cut(iri) or bool(iri.partition(":")[2].startswith("//") and IRI.fullmatch(iri))
+    """Whether kgrec.yaml can hold an IRI, in full or with a prefix."""
+    return _can_be_cut(iri) or bool(iri.partition(":")[2].startswith("//") and IRI_PATTERN.fullmatch(iri))
 
 
 def _can_be_cut(iri: str) -> bool:
     namespace, name = namespace_and_name(iri)
-    return bool(name and IRI.fullmatch(namespace)) and not namespace.endswith("://")
+    return bool(name and IRI_PATTERN.fullmatch(namespace)) and not namespace.endswith("://")
 
 
 class Prefixes:
-    """Prefixed names, and the prefixes that they need."""
+    """Abbreviates IRIs, and collects the prefixes that they need."""
 
     def __init__(self, base: str, declared: Mapping[str, str], namespaces: Collection[str]) -> None:
-        """Note what there is.
+        """Set the known prefixes.
 
         Args:
-            base: Of the mapping; relative IRIs and relations below it have no prefix.
-            declared: Prefix -> namespace, as the files have them.
-            namespaces: All that occur; a prefix known by default stays what it is if its namespace is among them.
+            base: Base of the mapping; relative IRIs and relations below it get no prefix.
+            declared: Prefix -> namespace, as declared in the files.
+            namespaces: All namespaces that occur; default prefixes of these are not used for other namespaces.
         """
         self.base = base
         self.known = {namespace: prefix for prefix, namespace in PREFIXES.items()}
         self.declared = {namespace: prefix for prefix, namespace in declared.items()}
         self.reserved = {prefix for prefix, namespace in PREFIXES.items() if namespace in namespaces}
-        #: prefix -> namespace, those that kgrec.yaml declares
+        #: prefix -> namespace, to be declared in kgrec.yaml
         self.own: dict[str, str] = {}
 
     def short(self, iri: str) -> str:
-        """`iri` with a prefix, or in full where it has none."""
+        """`iri` with a prefix, or in full if none is possible."""
         namespace, name = namespace_and_name(iri)
         ours = namespace == self.base or namespace.startswith(f"{self.base}relation/")
         if ours or not _can_be_cut(iri):
@@ -105,7 +105,7 @@ class Prefixes:
         return f"{self.known[namespace]}:{name}"
 
     def lines(self) -> Iterator[str]:
-        """What stands under `prefixes:`; nothing if none is needed."""
+        """Lines of `prefixes:`; none if no prefix is needed."""
         if self.own:
             yield "prefixes:"
             for prefix, namespace in self.own.items():
@@ -113,11 +113,11 @@ class Prefixes:
 
 
 def _made_of(namespace: str) -> str:
-    """A prefix from the last part of a namespace that says something."""
+    """A prefix made of the last specific part of a namespace."""
     host, *path = [part for part in re.split(r"[/#:]", namespace.partition("://")[2] or namespace) if part]
     domains = [part for part in host.split(".")[:-1] if part != "www"][::-1]
-    telling = [part for part in reversed(path) if not _GENERIC.fullmatch(part)]
-    for part in [*telling, *domains]:
+    specific = [part for part in reversed(path) if not _GENERIC.fullmatch(part)]
+    for part in [*specific, *domains]:
         made = re.sub(r"[^a-z0-9]", "", re.sub(r"-(rdf|owl|ontology|ns)$", "", part.lower()))
         if re.match("[a-z]", made):
             return made[:_LONGEST]

@@ -1,7 +1,7 @@
-"""What names and values look like.
+"""Properties of names and values.
 
-Enters: names of files and columns; Arrow arrays of text, or of lists. Leaves: whether values are unique, long, separated,
-numbers, dates, keys of another table, ...; and names of types made of others.
+Enters: names of files and columns; Arrow arrays of text or of lists. Leaves: whether values are unique, long, separated,
+numbers, dates, keys of another table; names of types.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ TIME = re.compile(
     r"(.*[_ ])?(time(stamp)?|date(time)?|ts|at|day)|created|.*(Time(stamp)?|Date|At)|(unix|event)time", re.I
 )
 NAMED_ID = re.compile(r"(.*[_ .-])?(id|key|code|sku|asin|isbn|uri|iri)|.*I[dD]", re.IGNORECASE)
-#: what columns are called that the file gives no name
+#: beginning of the names of columns that have no name in the file
 UNNAMED = "column_"
 LABELS = ("title", "name", "label", "headline")
-#: numbers that are no keys, be they among them
+#: names of numbers that are not keys, even if all are among the keys
 NUMERIC = re.compile(
     r"year|count|num|price|rating|score|age|length|runtime|duration|votes|rank", re.IGNORECASE
 )
 _NO_PLURAL = ("movies", "series", "cookies", "zombies")
-#: suffixes that say how a file is written, not what it holds
+#: suffixes of formats, which do not name the content
 _FORM = re.compile("csv|tsv|tab|jsonl|ndjson|json|parquet|pq|dat|data|txt|text|out|log|dump|list", re.I)
-#: what dumps of databases, frames and spreadsheets have for nothing; the first are hardly anything else
+#: marks of missing values in databases, frames and spreadsheets; SURE_NULLS are hardly ever values
 SURE_NULLS = ("\\N", "NULL", "null", "NaN", "nan", "N/A", "n/a", "#N/A")
 NULLS = (*SURE_NULLS, "NA", "na", "None", "none", "-", "--", "?")
 
-#: separator -> share of the cells that must have it: commas are in prose, too
+#: separator -> least share of the cells with it; commas also occur in prose
 _SEPARATORS = {"|": 0.02, "::": 0.02, ";": 0.1, ", ": 0.5, ",": 0.5}
-#: beginning of a separator that may be punctuation -> share of the parts that may differ
+#: first character of a separator that may be punctuation -> largest share of distinct parts
 _REPEATING = {",": 0.5, ";": 0.8}
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
@@ -62,7 +62,7 @@ LONG = 50
 PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
-#: where two differ in the order of day and month, that with the day first stands first
+#: of two formats that differ in the order of day and month, the one with the day first is preferred
 _DAYS = ["%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y"]
 _DAYS += [*(day.replace("-", "/") for day in _DAYS), "%d.%m.%Y", "%Y.%m.%d", "%d.%m.%y"]
 _DAYS += ["%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d %m %Y", "%m %d, %Y", "%d. %B %Y"]
@@ -83,23 +83,23 @@ def singular(name: str) -> str:
 
 
 def type_of_key(name: str) -> str:
-    """What a column refers to by its name: `artistID` to artists."""
+    """The type that a column refers to by its name: `artist` for `artistID`."""
     return singular(re.sub(r"[_ .-]?(ids?|keys?)$", "", name, flags=re.IGNORECASE))
 
 
 def type_of_file(path: Path) -> str:
-    """What a file's nodes are: its name, or the suffix of one such as u.item."""
+    """The type of a file's nodes: its name, or the suffix in names such as u.item."""
     stem, *suffixes = path.name.split(".")
     rest = [s for s in suffixes if f".{s.lower()}" not in COMPRESSION and not _FORM.fullmatch(s)]
     return singular(rest[0] if len(stem) < 2 and rest else stem)
 
 
 def type_of_values(name: str, taken: Collection[str]) -> str:
-    """What the values of a column or predicate are: `actor_1_name` has actors.
+    """The type of the values of a column or predicate: `actor` for `actor_1_name`.
 
     Args:
-        name: Of the column.
-        taken: Types with keys of their own, which values are not.
+        name: Name of the column or predicate.
+        taken: Types with keys, whose names cannot be used for values.
     """
     bare = name if name.startswith(UNNAMED) else re.sub(r"[_ .-]?\d+(?=[_ .-]|$)", "", name)
     bare = re.sub(r"(?<=\w)([_ .-]names?|Names?)$", "", bare)
@@ -117,26 +117,26 @@ def unique(name: str, taken: Collection[str]) -> str:
 
 
 def filled(array: pa.Array) -> pa.Array:
-    """The cells that hold something."""
+    """The cells that are not empty."""
     if cells.is_list(array):
         return array.filter(pc.greater(pc.fill_null(pc.list_value_length(array), 0), 0))
     return array.filter(pc.invert(pc.is_in(pc.utf8_trim_whitespace(array), value_set=pa.array(["", "[]"]))))
 
 
 def is_unique(array: pa.Array) -> bool:
-    """Whether every cell is filled, and with a value of its own."""
+    """Whether every cell is filled, and no value repeats."""
     if cells.is_list(array) or not len(array):
         return False
     return len(pc.unique(array)) == len(array) and not cells.mask(pc.equal(array, "")).any()
 
 
 def distinct(array: pa.Array) -> int:
-    """How many different values there are; of lists, how many cells."""
+    """Number of distinct values; for lists, the number of cells."""
     return len(array) if cells.is_list(array) else len(pc.unique(array))
 
 
 def overlap(values: pa.Array, keys: pa.Array) -> float:
-    """Share of the distinct values that are among the keys."""
+    """Share of the distinct values that are keys."""
     if cells.is_list(values) or cells.is_list(keys):
         return 0.0
     found = pc.unique(values)
@@ -157,7 +157,7 @@ def is_long(array: pa.Array) -> bool:
 
 
 def share(array: pa.Array, pattern: str) -> float:
-    """Share of the values that match a pattern; 0 if there are none, or lists."""
+    """Share of the values that match a pattern; 0 if there are no values, or lists."""
     if not len(array) or cells.is_list(array):
         return 0.0
     return float(cells.mask(pc.match_substring_regex(array, pattern)).mean())
@@ -169,14 +169,14 @@ def has_lists(full: pa.Array) -> bool:
 
 
 def parts_of(full: pa.Array) -> tuple[pa.Array, str | None]:
-    """The single values of the cells, and what separates them in a cell, None if nothing does or they are lists."""
+    """The single values of all cells, and their separator; None if the cells are lists or have one value each."""
     separator = None if has_lists(full) else _separator_of(full)
     return cells.split(full, separator)[1], separator
 
 
 def _separator_of(full: pa.Array) -> str | None:
-    """What separates lists: often enough in the cells, and with short parts; where it may be prose, parts that repeat."""
-    # the second are decimal commas
+    """The separator of values within cells: frequent, with short parts, which must repeat where it may be prose."""
+    # neither long texts nor numbers with decimal commas
     if mean_length(full) > 400 or share(full, r"^\s*[+-]?[\d.]*,?\d+\s*$") == 1:
         return None
     in_groups = share(full, r"\d,\d{3}(\D|$)") > 0.1
@@ -193,7 +193,7 @@ def _separator_of(full: pa.Array) -> str | None:
 
 
 def numbers_of(array: pa.Array) -> np.ndarray | None:
-    """The numbers that all filled cells are, shape (n,), float64; None if there is a cell that is none, or no number."""
+    """The values of the cells as numbers, shape (n,), float64; None if a filled cell is not a number, or all are empty."""
     if cells.is_list(array):
         return None
     _, found, bad = cells.numbers(array)
@@ -201,7 +201,7 @@ def numbers_of(array: pa.Array) -> np.ndarray | None:
 
 
 def clock_of(array: pa.Array) -> str:
-    """What the numbers are if they are times of our days, in seconds or milliseconds since 1970; else ""."""
+    """The unit if the numbers are times between 1980 and 2040: seconds or milliseconds since 1970; else ""."""
     found = numbers_of(array)
     for unit, factor in (("seconds", 1), ("milliseconds", 1000)):
         if found is not None and _SECONDS[0] * factor <= found.min() and found.max() <= _SECONDS[1] * factor:
@@ -211,23 +211,23 @@ def clock_of(array: pa.Array) -> str:
 
 @dataclass(frozen=True)
 class DateForm:
-    """How dates are written."""
+    """A format of dates."""
 
-    #: as `datetime.strptime` has it; None: ISO 8601
+    #: format of `datetime.strptime`; None: ISO 8601
     format: str | None
     reason: str
 
 
 def date_form(full: pa.Array, name: str) -> DateForm | None:
-    """The form that all filled cells have, if it is one of those known; `name` is the column's.
+    """The known format of all filled cells; None if there is none. `name` is that of the column.
 
-    A number of eight digits is a date only where the name says so.
+    Numbers of eight digits are dates only if the name is that of a date.
     """
     if cells.is_list(full) or not len(full):
         return None
     if len(cells.numbers(full)[2]) == 0:
         is_compact = _NAMED_DATE.search(name) and share(full, r"^\s*\d{8}\s*$") == 1 and _fits(full, _COMPACT)
-        reason = f'its name says that it is a date, and all its values match "{_COMPACT}"'
+        reason = f'its name is that of a date, and all its values match "{_COMPACT}"'
         return DateForm(_COMPACT, reason) if is_compact else None
     if _fits(full, None):
         return DateForm(None, "all its values are ISO 8601 dates")
@@ -237,10 +237,10 @@ def date_form(full: pa.Array, name: str) -> DateForm | None:
     reason = f'all its values match "{fits[0]}"'
     swapped = fits[0].translate(str.maketrans("dm", "md"))
     if swapped != fits[0] and swapped in fits[1:]:
-        reason += f', and "{swapped}" too: see whether the day or the month is first'
+        reason += f', and "{swapped}" too: check whether the day or the month is first'
     return DateForm(fits[0], reason)
 
 
 def _fits(full: pa.Array, form: str | None) -> bool:
-    """Whether all cells can be read so; the first alone tells most of the forms apart."""
+    """Whether all cells match a format; the first cell is tried alone, which rules out most formats."""
     return all(len(cells.dates(part, form)[2]) == 0 for part in (full.slice(0, 1), full))

@@ -1,7 +1,7 @@
-"""The first triples of an RDF file: predicate by predicate, the types of its nodes, and what their IRIs are made of.
+"""The first triples of an RDF file, the types of its nodes, and the parts of their IRIs.
 
-Enters: a file. Leaves: an `RdfSample`; `NodeType`s, the classes that make them, and their nodes; IRIs as a base, a type
-and keys, by which they meet the keys of a table or of the log.
+Enters: a file. Leaves: an `RdfSample` with triples by predicate; `NodeType`s with their classes and nodes; IRIs as base,
+type and key, to be joined with keys of a table or of the log.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _TRIPLES = 200_000
 _NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$", re.MULTILINE)
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX)\s+\S*\s*<", re.MULTILINE)
 _DECLARED = re.compile(r"""(?:@prefix|PREFIX|xmlns:)\s*([A-Za-z][\w-]*)(?::\s*<([^>]+)>|="([^"]+)")""")
-#: vocabularies whose classes say how a schema is made, not what a node is
+#: vocabularies whose classes describe schemas, not nodes
 _SCHEMAS = {PREFIXES[name] for name in ("owl", "rdf", "rdfs")}
 _MOST = 20
-#: base, type and key of an IRI
+#: type (with its base) and key of an IRI
 _BELOW = r"^(?P<type>https?://[^#?]*/[^/#?]+)/(?P<key>[^/#?]+)$"
-#: share of the keys that IRIs must end in, where the type is called as the table is, and where it is not
+#: least share of the keys at the ends of IRIs: if the type has the table's name, and if not
 _SHARE, _OTHERWISE = 0.02, 0.5
 
 
@@ -50,11 +50,11 @@ class RdfSample:
 
     source: Source
     triples: Triples
-    #: whether these are all
+    #: whether the file has no more triples
     is_whole: bool
-    #: `format:`, where the suffix does not say it
+    #: `format:` if the suffix does not tell it
     format: str = ""
-    #: prefix -> namespace, as the file has them
+    #: prefix -> namespace, as declared in the file
     declared: dict[str, str] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
@@ -73,12 +73,12 @@ class RdfSample:
 
     @cached_property
     def subjects(self) -> pa.Array:
-        """The IRIs that something is said about, each once."""
+        """The distinct IRIs of subjects."""
         return pc.unique(self.triples.subjects.filter(pa.array(self.triples.subject_kinds == IRI)))
 
     @cached_property
     def iris(self) -> pa.Array:
-        """The IRIs of all nodes but classes, each once."""
+        """The distinct IRIs of all nodes but classes."""
         linked = (self.triples.object_kinds == IRI) & pc.not_equal(self.triples.predicates, TYPE).to_numpy(
             zero_copy_only=False
         )
@@ -86,7 +86,7 @@ class RdfSample:
 
     @cached_property
     def repeated(self) -> pa.Array:
-        """The nodes that occur twice or more, as subject or as object, each once."""
+        """The distinct nodes that occur at least twice, counting a subject once."""
         triples = self.triples
         linked = triples.objects.filter(pa.array(triples.object_kinds != LITERAL))
         counts = pc.value_counts(pa.concat_arrays([pc.unique(triples.subjects), linked]))
@@ -107,39 +107,39 @@ class NodeType:
     name: str
     #: IRIs of classes that have the same nodes
     classes: list[str]
-    #: IRIs, each once
+    #: distinct IRIs
     nodes: pa.Array
-    #: triples about them
-    said: int
+    #: number of triples with these subjects
+    triples: int
 
 
 @dataclass(frozen=True)
-class Below:
-    """IRIs that are a base, a type, a slash and a key."""
+class TypedIris:
+    """IRIs of one type: base + type + "/" + key."""
 
     base: str
     type: str
-    #: decoded, each once
+    #: distinct, percent-decoded
     keys: pa.Array
 
 
 def are_literals(part: Triples) -> np.ndarray:
-    """Which objects are literals, shape (len(part),), bool."""
+    """Whether each object is a literal; shape (len(part),), bool."""
     return np.asarray(part.object_kinds == LITERAL)
 
 
 def literals_of(part: Triples, tags: Sequence[str] = ()) -> pa.Array:
-    """The values of the literals in some languages and their variants, in all if none is given; text."""
-    spoken = [
+    """The values of literals in some languages and their variants, or in all languages if none is given."""
+    in_language = [
         not tags or any(own == tag or (tag and own.startswith(f"{tag}-")) for tag in tags)
         for own in part.languages
     ]
-    chosen = are_literals(part) & np.array(spoken, dtype=bool)[part.langs]
+    chosen = are_literals(part) & np.array(in_language, dtype=bool)[part.langs]
     return pc.cast(part.objects.filter(pa.array(chosen)), pa.string())
 
 
 def rdf_format(source: Source, head: bytes) -> str | None:
-    """The format of RDF that a file is in, by its suffix or its first bytes; None for what is no RDF."""
+    """The RDF format of a file by its suffix or its first bytes; None if it is not RDF."""
     by_suffix = rdf_by_suffix(source)
     if by_suffix is not None or format_by_suffix(source) is not None:
         return by_suffix
@@ -153,7 +153,7 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     """Read the first triples of a file; relative IRIs are below `base`.
 
     Raises:
-        SourceError: It cannot be read, or has no triples.
+        SourceError: The file cannot be read, or has no triples.
     """
     kind = "" if rdf_by_suffix(source) else rdf_format(source, head) or ""
     mapped = RdfSource.model_validate({"file": source.name, **({"format": kind} if kind else {})})
@@ -173,17 +173,17 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     declared = {match[1]: match[2] or match[3] for match in found}
     sample = RdfSample(source, concatenated(parts), is_whole, kind, declared)
     if kind:
-        sample.why("format", kind, "the suffix does not say it, and the first lines do")
+        sample.why("format", kind, "the suffix does not tell it, but the first lines do")
     return sample
 
 
 def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
-    """The twenty types with the most nodes; those about which the most is said first."""
+    """The twenty types with the most nodes, sorted by number of triples, descending."""
     if not samples:
         return []
     subjects = pa.concat_arrays([sample.triples.subjects for sample in samples])
     codes, names = cells.encode(subjects)
-    said = np.bincount(codes, minlength=len(names))
+    triples = np.bincount(codes, minlength=len(names))
     place = {name: code for code, name in enumerate(names)}
     nodes_of: dict[str, set[int]] = {}
     for sample in samples:
@@ -197,22 +197,22 @@ def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
     types: list[NodeType] = []
     for members, classes in largest:
         at = np.fromiter(sorted(members), dtype=np.int64, count=len(members))
-        # nodes of no type are resources, and would be items if these were
+        # RDF nodes without a type are resources: no other type may have this name
         name = unique(_type_name(classes), [RESOURCE, *(type_.name for type_ in types)])
         nodes = pa.array(names, pa.large_string()).take(pa.array(at))
-        types.append(NodeType(name, classes, nodes, int(said[at].sum())))
-    return sorted(types, key=lambda type_: -type_.said)
+        types.append(NodeType(name, classes, nodes, int(triples[at].sum())))
+    return sorted(types, key=lambda type_: -type_.triples)
 
 
 def type_of_iris(iris: pa.Array, types: Sequence[NodeType]) -> str:
-    """The type that the most of some IRIs have; `resource` where they have none."""
+    """The most frequent type of some IRIs; `resource` if they have none."""
     shares = {type_.name: overlap(iris, type_.nodes) for type_ in types}
     best = max(shares, key=lambda name: shares[name], default=RESOURCE)
     return best if shares.get(best) else RESOURCE
 
 
 def _type_name(classes: Sequence[str]) -> str:
-    """A name from a well-known class, or else one whose own is made of letters, as Film is and Q11424 is not."""
+    """A name made of a class of a well-known vocabulary, or else of a class named by letters: Film rather than Q11424."""
     vocabularies = (*PREFIXES.values(), "https://schema.org/")
     known_first = sorted(classes, key=lambda iri: namespace_and_name(iri)[0] not in vocabularies)
     names = [local_name(iri) for iri in known_first]
@@ -222,8 +222,8 @@ def _type_name(classes: Sequence[str]) -> str:
     return made if is_type_name(made) else "node"
 
 
-def all_below(iris: pa.Array) -> list[Below]:
-    """The IRIs by what they begin with, where that can be a base and a type."""
+def typed_iris(iris: pa.Array) -> list[TypedIris]:
+    """The IRIs that consist of base, type and key, by base and type."""
     parts = pc.extract_regex(iris, _BELOW)
     parts = parts.filter(parts.is_valid())
     codes, names = cells.encode(parts.field("type"))
@@ -232,14 +232,14 @@ def all_below(iris: pa.Array) -> list[Below]:
         base, _, type_ = name.rpartition("/")
         keys = parts.field("key").filter(pa.array(np.asarray(codes == code))).to_pylist()
         if is_type_name(type_):
-            found.append(Below(f"{base}/", type_, pa.array(sorted(set(map(unquote, keys))), pa.string())))
+            found.append(TypedIris(f"{base}/", type_, pa.array(sorted(set(map(unquote, keys))), pa.string())))
     return found
 
 
-def joining(keys: pa.Array, type_: str, below: Sequence[Below]) -> Below | None:
-    """Those of the IRIs that end in the most of some keys, if in enough of them; `type_` is what the keys are of.
+def joining(keys: pa.Array, type_: str, below: Sequence[TypedIris]) -> TypedIris | None:
+    """The IRIs whose ends include the largest share of the keys, if it is large enough; `type_` is the type of the keys.
 
-    Nodes of all kinds are numbered alike: where the keys are numbers, the type must be called so, or be the only one.
+    Different types may use the same numbers: if the keys are numbers, the IRIs must have that type, or be the only ones.
     """
     shares = [(overlap(keys, one.keys), one) for one in below]
     named = [(share, one) for share, one in shares if share >= _SHARE and singular(one.type) == type_]

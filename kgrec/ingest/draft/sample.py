@@ -1,6 +1,6 @@
-"""The first rows of a table's file, and what it has in cells where there is nothing.
+"""The first rows of a table's file, and its marks of missing values.
 
-Enters: a path. Leaves: a `Sample`, which the other modules find keys and roles for.
+Enters: a path. Leaves: a `Sample`, to which other modules add keys and roles.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
 
 _ROWS = 20_000
-#: share of a column's cells that is often
+#: share of a column's cells from which a mark is frequent
 _OFTEN = 0.02
 
 
@@ -36,12 +36,12 @@ class Sample:
 
     source: Source
     columns: dict[str, pa.Array]
-    #: what stands beside `file:` where the defaults do not hold
+    #: keys beside `file:` with values other than the defaults
     options: dict[str, Any] = field(default_factory=dict)
-    #: column of the identifiers; None in what is no table
+    #: column of the identifiers; None if the file is not a table of nodes
     key: str | None = None
     why_key: str = ""
-    #: columns of a type that has no text, such as structs; `columns` has no values of them
+    #: columns of a type without a text form, such as structs; they are empty in `columns`
     unreadable: set[str] = field(default_factory=set)
     type: str = ""
     #: in a log: user, item, value, time -> column
@@ -69,7 +69,7 @@ class Sample:
         self.reasons.append(f"{self.source.name}: {column or written(column)}: {role}, since {reason}")
 
     def rename(self, names: dict[str, str]) -> dict[str, str]:
-        """Give columns that the file does not name better names, each once; gives those that are new."""
+        """Rename columns without a name in the file; returns old name -> new name, without names that are taken."""
         known: dict[str, str] = {}
         for old, new in names.items():
             if new not in (*self.columns, *known.values()):
@@ -81,21 +81,23 @@ class Sample:
         return known
 
     def file_lines(self) -> Iterator[str]:
-        """The lines of kgrec.yaml that say what file it is, and how it is to be read."""
+        """The lines of kgrec.yaml with the file and its format."""
         yield f"file: {written(self.source.name)}"
         yield from (f"{name}: {written(value)}" for name, value in self.options.items())
 
 
 def source_of(path: Path, folder: Path) -> Source:
-    """The file `path`, named as seen from `folder`.
+    """The file `path`, with its name relative to `folder`.
 
     Raises:
-        SourceError: It is not there, or is a folder.
+        SourceError: The file does not exist, or is a folder.
     """
     if path.is_dir():
         raise SourceError(f"{path} is a folder.", f"Name the files in it: kgrec init {path}/*")
     if not path.is_file():
-        raise SourceError(f"{path} is not there.", "Name files that exist: CSV, TSV, JSONL, Parquet or RDF.")
+        raise SourceError(
+            f"{path} does not exist.", "Name files that exist: CSV, TSV, JSONL, Parquet or RDF."
+        )
     return Source(path, Path(os.path.relpath(path, folder)).as_posix())
 
 
@@ -103,7 +105,7 @@ def read_sample(source: Source, head: bytes) -> Sample:
     """Read the first rows of a table; `head` are its first bytes.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceError: The file cannot be read.
     """
     sniffed = sniff(source, head)
     sample = Sample(source, {}, sniffed.options)
@@ -138,7 +140,7 @@ def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
 
 
 def _null_marks(sample: Sample) -> dict[str, str]:
-    """What stands for nothing, and why; `-` and the like may be values, and need more of a reason than `NULL` does."""
+    """Marks of missing values, with reasons; marks such as `-` may be values, and need more evidence than `NULL`."""
     found: dict[str, str] = {}
     often: Counter[str] = Counter()
     for name in sample.plain:
@@ -152,12 +154,12 @@ def _null_marks(sample: Sample) -> dict[str, str]:
                 often[mark] += 1
     for mark, number in often.items():
         if number > 1 or mark in looks.SURE_NULLS:
-            found.setdefault(mark, f"it is often in {number:,} column{'s' if number > 1 else ''}")
+            found.setdefault(mark, f"it is frequent in {number:,} column{'s' if number > 1 else ''}")
     return {mark: found[mark] for mark in looks.NULLS if mark in found}
 
 
 def _kind_of_rest(name: str, values: pa.Array) -> str:
-    """What all values but the marks are, if there are two or more and a mark is none of that kind."""
+    """The kind of all values but the marks (numbers, dates, IRIs), if there are at least two; else ""."""
     rest = looks.filled(cells.emptied(values, looks.NULLS))
     if len(rest) < 2:
         return ""

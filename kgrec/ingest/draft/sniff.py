@@ -1,6 +1,6 @@
-"""How a table's file is to be read, from its first lines: format, encoding, delimiter, quotes, header.
+"""Format, encoding, delimiter, quotes and header of a table's file, from its first lines.
 
-Enters: a file. Leaves: `Sniffed`: the keys that stand beside `file:` in kgrec.yaml where the defaults do not hold, and why.
+Enters: a file. Leaves: `Sniffed`: keys beside `file:` in kgrec.yaml with values other than the defaults, with reasons.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import format_by_suffix
 
-#: bytes that are looked at: of the head, and for one that is no UTF-8
+#: bytes of the head, and bytes that are searched for one that is not UTF-8
 _HEAD, _SEARCHED = 1 << 20, 64 << 20
 _BINARY = {b"PK\x03\x04": "a workbook or another archive", b"SQLite": "a database", b"%PDF": "a PDF"}
-#: in the order in which they are preferred: where numbers have decimal commas, `;` and `,` split alike
+#: in order of preference: with decimal commas, `;` and `,` may split equally well
 _DELIMITERS = ("\t", ";", "|", ",")
-#: lines that are split, and the share of them that must have as many columns as most have
+#: lines to split, and the least share of them with the most frequent number of columns
 _ROWS, _EVEN = 1000, 0.9
-#: what a cell holds -> how it is told
+#: kind of a cell -> its pattern
 _KINDS = {
     "a number": re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?"),
     "a date": re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(\D.*)?|\d{1,2}[- ]\w{3,9}[- ,]+\d{4}(\D.*)?"),
@@ -44,11 +44,11 @@ _NAMES = re.compile(
 
 @dataclass
 class Sniffed:
-    """How a file is to be read."""
+    """Options to read a file with."""
 
-    #: keys of `TableFormat` of which the default does not hold
+    #: keys of `TableFormat` with values other than the defaults
     options: dict[str, Any] = field(default_factory=dict)
-    #: (key, value as kgrec.yaml has it, why) for each
+    #: (key, value in kgrec.yaml, reason) for each option
     reasons: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, key: str, value: str, why: str) -> None:
@@ -59,7 +59,7 @@ class Sniffed:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The first lines, split."""
+    """The first lines, split into cells."""
 
     delimiter: str
     #: whether quotes enclose cells
@@ -69,12 +69,12 @@ class _Layout:
 
     @property
     def width(self) -> int:
-        """The number of columns that most lines have."""
+        """The most frequent number of columns."""
         return Counter(map(len, self.rows)).most_common(1)[0][0] if self.rows else 0
 
     @property
     def is_even(self) -> bool:
-        """Whether it splits nearly all lines, and the first, into the same number of columns."""
+        """Whether nearly all lines, among them the first, have the same number of columns."""
         same = sum(len(row) == self.width for row in self.rows)
         return self.width > 1 and len(self.rows[0]) == self.width and same >= _EVEN * len(self.rows)
 
@@ -106,12 +106,12 @@ def sniff(source: Source, head: bytes) -> Sniffed:
         head: Its first bytes, decompressed.
 
     Raises:
-        SourceError: It is no text, or nothing splits its lines into columns that a mapping could name.
+        SourceError: The file is not text, or no delimiter splits its lines into columns.
     """
     found, kind = Sniffed(), format_by_suffix(source)
     if kind == "parquet" or (kind is None and head.startswith(b"PAR1")):
         if kind is None:
-            found.add("format", "parquet", "its first bytes say so")
+            found.add("format", "parquet", "its first bytes are those of Parquet")
         return found
     encoding, why = _encoding_of(source, head)
     text, layout = _decoded(source, head, encoding), None
@@ -131,25 +131,25 @@ def sniff(source: Source, head: bytes) -> Sniffed:
 
 
 def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
-    """An encoding that fits the file, and why, which is "" for UTF-8, with a mark or without."""
+    """The encoding of the file, and the reason; "" for UTF-8, with or without a byte order mark."""
     is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     what = next((what for mark, what in _BINARY.items() if head.startswith(mark)), None)
     if what is not None or (b"\0" in head and not is_utf16):
         raise SourceError(
-            f"{source.name} is {what or 'no text'}.", "Save it as CSV, TSV, JSON Lines or Parquet."
+            f"{source.name} is {what or 'not text'}.", "Save it as CSV, TSV, JSON Lines or Parquet."
         )
     if is_utf16:
-        return "utf-16", "its first bytes are the mark of UTF-16"
+        return "utf-16", "it begins with the byte order mark of UTF-16"
     try:
         line = line_not_in(source, "utf-8", _SEARCHED)
     except (OSError, ValueError) as error:
         raise unreadable(source, str(error)) from None
     if not line:
         return "utf-8", ""
-    # 0x80 to 0x9f are control characters in latin-1, quotes and the sign of the Euro in Windows' code page
+    # 0x80 to 0x9f are control characters in latin-1, but quotes and the Euro sign in cp1252
     if any(0x80 <= byte <= 0x9F for byte in head) and len(head.decode("cp1252", "ignore")) == len(head):
-        return "cp1252", f"line {line:,} is no UTF-8, and has characters of Windows"
-    return "latin-1", f"line {line:,} is no UTF-8"
+        return "cp1252", f"line {line:,} is not UTF-8, and has characters of Windows"
+    return "latin-1", f"line {line:,} is not UTF-8"
 
 
 def _decoded(source: Source, head: bytes, encoding: str) -> str:
@@ -166,8 +166,8 @@ def _check_objects(source: Source, text: str) -> None:
     lines = [line for line in islice(text.splitlines(), 100) if line.strip()]
     if sum(map(_is_object, lines)) * 2 < len(lines):
         raise SourceError(
-            f"{source.name} has no JSON object a line.",
-            f"Write one object a line; of an array, jq -c '.[]' {source.path.name} makes that.",
+            f"{source.name} does not have one JSON object per line.",
+            f"Write one object per line; jq -c '.[]' {source.path.name} converts an array.",
         )
 
 
@@ -178,21 +178,21 @@ def _is_object(line: str) -> bool:
         return False
 
 
-# what separates columns
+# delimiters
 
 
 def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
     form = kind or ("tsv" if layout.delimiter == "\t" else "csv")
     if kind is None:
-        found.add("format", form, f"the suffix does not say it, and the lines have {layout}")
+        found.add("format", form, f"the suffix does not tell it, and the lines have {layout}")
     if layout.delimiter != {"csv": ",", "tsv": "\t"}[form]:
         found.add("delimiter", layout.delimiter, f"it splits the lines into {layout}")
     if not layout.quoted:
-        found.add("quote", "", "quotes begin cells that they do not end")
+        found.add("quote", "", "cells begin with quotes that they do not end with")
 
 
 def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
-    """The delimiter that splits the lines evenly, and into the most columns; else the one that the format has."""
+    """The layout with the delimiter that splits the lines evenly into the most columns; else that of the format."""
     even = [layout for delimiter in _DELIMITERS if (layout := _split(text, delimiter)).is_even]
     best = max(even, key=lambda layout: layout.width, default=None)
     lines = [line for line in text.splitlines()[:_ROWS] if line]
@@ -200,16 +200,16 @@ def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
     if colons.is_even and (best is None or colons.width > best.width):
         raise SourceError(
             f"{source.name}:1: columns are separated by '::', and a delimiter is one character.",
-            "A dataset of MovieLens and the like is read by kgrec import FOLDER; else put tabs in place of '::'.",
+            "Datasets such as MovieLens are read by kgrec import FOLDER; otherwise replace '::' by tabs.",
         )
     if best is not None or kind is not None:
         return best or _split(text, "\t" if kind == "tsv" else ",")
-    # single spaces, as in lists of edges
+    # single spaces, as in edge lists
     spaces = _split(text, " ")
     if not spaces.is_even and re.search(r"\S[^\S\r\n]+\S|[;|,]", text):
         raise SourceError(
-            f"{source.name}: nothing splits its lines evenly into columns.",
-            "Write it as CSV; a dataset in a published format is read by kgrec import FOLDER.",
+            f"{source.name}: no delimiter splits its lines evenly into columns.",
+            "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
         )
     return spaces if spaces.is_even else _split(text, ",")
 
@@ -225,7 +225,7 @@ def _split(text: str, delimiter: str) -> _Layout:
 
 
 def _quotes_enclose(text: str, delimiter: str) -> bool:
-    """Whether the quotes that begin cells mostly end them, too."""
+    """Whether most cells that begin with a quote also end with one."""
     if '"' not in text:
         return True
     after = f"(?:{re.escape(delimiter)}|\\r?$|\\Z)"
@@ -235,13 +235,13 @@ def _quotes_enclose(text: str, delimiter: str) -> bool:
     return enclosed[True] >= enclosed[False]
 
 
-# whether the first line names the columns
+# header
 
 
 def _reason_for_data(rows: Sequence[Sequence[str]]) -> str:
-    """Why the first row has values; "" if it is more like names.
+    """The reason to take the first row for values; "" if it looks like names.
 
-    Each column has one vote. Names win a tie, since files mostly have them.
+    Each column has one vote. Names win ties, since most files have a header.
     """
     if not rows:
         return ""
@@ -258,16 +258,16 @@ def _reason_for_data(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _counted(first: Sequence[str]) -> list[int]:
-    """The places of names that are numbers one after the other, as columns of a matrix are called; they have no vote."""
+    """The columns with consecutive numbers in the first row, as in a matrix; they have no vote."""
     places = [i for i, cell in enumerate(first) if re.fullmatch(r"\d{1,4}", cell.strip())]
     numbers = [int(first[i]) for i in places]
-    # user 1 took item 2 with 3 stars: three numbers alone are values
+    # three numbers alone are values: user 1, item 2, rating 3
     are_many = len(places) > 4 or 2 < len(places) < len(first)
     return places if are_many and all(b - a == 1 for a, b in pairwise(numbers)) else []
 
 
 def _vote(cell: str, below: list[str]) -> tuple[bool | None, str]:
-    """Whether a cell of the first line is a value, None if that cannot be told, and why."""
+    """Whether a cell of the first line is a value (None: unknown), and the reason."""
     below = [other for other in below if other and other not in NULLS]
     if not cell or cell in NULLS:
         return None, ""
@@ -279,10 +279,10 @@ def _vote(cell: str, below: list[str]) -> tuple[bool | None, str]:
     if usual and kinds.count(usual) >= 0.9 * len(kinds):
         return kind == usual, f"{shown} is {usual}, as are those below it"
     if cell in below:
-        return True, f"{shown} stands in the lines below it, too"
+        return True, f"{shown} is repeated in lines below it"
     shapes = set(map(_shape, below))
     if len(shapes) == 1 and "0" in next(iter(shapes)):
-        return _shape(cell) in shapes, f"{shown} is made as those below it are"
+        return _shape(cell) in shapes, f"{shown} has the form of those below it"
     is_name = _NAMES.fullmatch(cell) or (len(cell) < LONG and sum(map(len, below)) > LONG * len(below))
     return (False if is_name else None), ""
 
@@ -292,5 +292,5 @@ def _kind(cell: str) -> str:
 
 
 def _shape(cell: str) -> str:
-    """Runs of letters as "a", of digits as "0"; what else there is stays."""
+    """The cell with runs of letters as "a", runs of digits as "0", and other characters unchanged."""
     return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", cell))

@@ -1,9 +1,9 @@
 """kgrec.yaml, read and checked.
 
 schema         `Mapping` and its parts
-roles          what a column can be
+roles          roles of columns and predicates
 prefixes       prefixes of IRIs
-located_yaml   YAML that remembers the line of each value
+located_yaml   YAML with the line of each value
 
 Nothing is imported here.
 """

@@ -1,4 +1,7 @@
-"""YAML read safely, with the line of every key: the text of a mapping in, plain values and marks out."""
+"""YAML with the line of every key.
+
+Enters: a path. Leaves: `Document`: plain values, and their lines. Sizes and aliases are bounded; tags are not resolved.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ YamlPath = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """What a YAML file says, and where it says it."""
+    """The values of a YAML file, and their lines."""
 
     name: str
     content: Any
@@ -27,7 +30,7 @@ class Document:
     lines: dict[YamlPath, int]
 
     def line(self, where: YamlPath) -> int:
-        """Line of the deepest part of `where` that the file has."""
+        """Line of `where`, or of the deepest part of it that the file has."""
         while where and where not in self.lines:
             where = where[:-1]
         return self.lines.get(where, 1)
@@ -37,7 +40,7 @@ def read_yaml(path: Path) -> Document:
     """Read one YAML document of at most 1 MB, in which aliases expand to at most 100,000 nodes.
 
     Raises:
-        MappingError: The file cannot be read, is too large, is no YAML, or says a key twice.
+        MappingError: The file cannot be read, is too large, is not YAML, or has a duplicate key.
     """
     text = _text(path)
     try:
@@ -80,14 +83,14 @@ def _not_yaml(path: Path, error: Exception) -> MappingError:
 
 
 class _Reader:
-    """Turns YAML nodes into plain values; counts them, so that aliases cannot multiply without end."""
+    """Converts YAML nodes to plain values; counts them, so that nested aliases cannot expand without bound."""
 
     def __init__(self, name: str, lines: dict[YamlPath, int]) -> None:
         self.name, self.lines, self.count = name, lines, 0
         self.scalars = yaml.SafeLoader("")
 
     def value(self, node: yaml.Node, where: YamlPath) -> Any:
-        """The plain value of `node`, which stands at the path `where`."""
+        """The plain value of `node`, at the path `where`."""
         self._counted(node, where)
         if isinstance(node, yaml.MappingNode):
             return {key: self.value(child, (*where, key)) for key, child in self._items(node, where)}
@@ -111,7 +114,9 @@ class _Reader:
             line = key_node.start_mark.line + 1
             key = self._key(key_node, line)
             if any(key == known for known, _ in items):
-                raise MappingError(f"{self.name}:{line}: '{key}' is there twice.", "Remove one of the two.")
+                raise MappingError(
+                    f"{self.name}:{line}: the key '{key}' is duplicated.", "Remove one of the two."
+                )
             self.lines[(*where, key)] = line
             items.append((key, child))
         return items
@@ -127,6 +132,6 @@ class _Reader:
         except (yaml.YAMLError, ValueError):
             line = node.start_mark.line + 1
             raise MappingError(
-                f"{self.name}:{line}: '{node.value}' is no plain value.", "Put it in quotes."
+                f"{self.name}:{line}: '{node.value}' is not a plain value.", "Put it in quotes."
             ) from None
         return value if isinstance(value, str | bool | int | float | None) else str(node.value)

@@ -1,6 +1,6 @@
-"""Prefixed names in a mapping, written out as IRIs.
+"""Prefixed names in a mapping, expanded to IRIs.
 
-Enters: a `Document`. Leaves: its values, in which predicates and classes are IRIs.
+Enters: a `Document`. Leaves: its values, with predicates and classes as IRIs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PREFIXES = {
     "dbo": "http://dbpedia.org/ontology/",
     "dbr": "http://dbpedia.org/resource/",
 }
-IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\s<>\"{}|\\^`]*")
+IRI_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\s<>\"{}|\\^`]*")
 _SCHEMES = ("urn", "tag", "info", "mailto")
 
 
@@ -34,7 +34,7 @@ def place_of(document: Document, where: YamlPath) -> str:
 
 
 def expanded(document: Document) -> object:
-    """The document's values, prefixed names of predicates and classes written out."""
+    """The values of the document, with prefixed names of predicates and classes expanded."""
     values = document.content
     if not isinstance(values, dict) or not isinstance(values.get("rdf"), list):
         return values
@@ -67,11 +67,11 @@ class _Prefixes:
     def iri(self, name: object, where: YamlPath) -> str:
         text = str(name).removeprefix("<").removesuffix(">")
         prefix, colon, local = text.partition(":")
-        if text == "*" or (IRI.fullmatch(text) and (local.startswith("//") or prefix in _SCHEMES)):
+        if text == "*" or (IRI_PATTERN.fullmatch(text) and (local.startswith("//") or prefix in _SCHEMES)):
             return text
         if colon and prefix in self.known:
             iri = self.known[prefix] + local
             self.document.lines.setdefault((*where[:-1], iri), self.document.line(where))
             return iri
-        problem = f"{place_of(self.document, where)}: '{name}' has no prefix that is known."
+        problem = f"{place_of(self.document, where)}: '{name}' has an unknown prefix."
         raise MappingError(problem, did_you_mean(prefix, sorted(self.known)))

@@ -1,7 +1,7 @@
-"""What a column or a predicate becomes in the graph: one model a role.
+"""Roles of columns and predicates: what they become in the graph, one model per role.
 
 Enters: the value after a column's name in kgrec.yaml, such as `label` or `{as: node, split: "|"}`.
-Leaves: a frozen `Role`. `kgrec.ingest.mapping.schema` builds the rest of the mapping on these.
+Leaves: a frozen `Role`, which `kgrec.ingest.mapping.schema` uses for tables and RDF sources.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def is_type_name(name: str) -> bool:
 
 def _type_name(name: str) -> str:
     if not is_type_name(name):
-        raise ValueError("a type is named by letters, digits, '_', '.' and '-'")
+        raise ValueError("the name of a type consists of letters, digits, '_', '.' and '-'")
     return name
 
 
@@ -31,13 +31,15 @@ def _listed(value: object) -> object:
 
 
 def _marks(value: object) -> object:
-    """Text without blanks around it: what YAML reads as null, or as the break that its escape N stands for, is none."""
+    """Trimmed marks of missing values; refuses what YAML does not read as text, such as an unquoted null."""
     marks: list[str] = []
     for mark in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(mark, str):
             raise ValueError(f"YAML reads one of these as {json.dumps(mark, default=str)}: put it in quotes")
         if not mark.strip():
-            raise ValueError(f"{mark!r} is empty, as cells may be anyway; \\N is written without quotes")
+            raise ValueError(
+                f"{mark!r} is empty, and empty cells are missing anyway; write \\N without quotes"
+            )
         marks.append(mark.strip())
     return tuple(marks)
 
@@ -45,7 +47,7 @@ def _marks(value: object) -> object:
 def _stars_last(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name == "*" or "*" in name[:-1]:
-            raise ValueError(f"'{name}' has a star, which can only stand last, after the beginning of IRIs")
+            raise ValueError(f"'{name}': a star must be the last character, after the beginning of an IRI")
     return names
 
 
@@ -60,17 +62,17 @@ Classes = Annotated[ColumnNames, AfterValidator(_stars_last)]
 
 
 class Part(BaseModel):
-    """Any part of a mapping: frozen, and with no key that is not known."""
+    """Base of all parts of a mapping: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Label(Part):
-    """The name of a node; a label is text too."""
+    """The name of a node; a label is also encoded as text."""
 
     role: Literal["label"] = Field(default="label", alias="as")
     lang: ColumnNames = ()
-    """Languages, the preferred one first; "" is a literal without a language. None given: any."""
+    """Languages, the preferred one first; "" for literals without a language. Empty: any language."""
 
 
 class Text(Part):
@@ -78,7 +80,7 @@ class Text(Part):
 
     role: Literal["text"] = Field(default="text", alias="as")
     lang: ColumnNames = ()
-    """As for a label; for a column, its one language."""
+    """As for a label; for a column, its language."""
 
 
 class Number(Part):
@@ -86,7 +88,7 @@ class Number(Part):
 
     role: Literal["number"] = Field(default="number", alias="as")
     unit: str | None = Field(default=None, min_length=1)
-    """What may stand after the number, such as "min"; it is not kept."""
+    """Unit that may follow the number, such as "min"; it is removed."""
 
 
 class Date(Part):
@@ -94,11 +96,11 @@ class Date(Part):
 
     role: Literal["date"] = Field(default="date", alias="as")
     format: str | None = None
-    """As `datetime.strptime` has it; None: ISO 8601, also a year or a year and a month alone."""
+    """Format of `datetime.strptime`; None: ISO 8601, also a year alone, or a year and a month."""
 
 
 class Category(Part):
-    """One node for each value, as a colour or a rating class is."""
+    """One node per value, such as a colour or a rating class."""
 
     role: Literal["category"] = Field(default="category", alias="as")
     type: TypeName | None = None
@@ -108,7 +110,7 @@ class Category(Part):
 
 
 class NodeValue(Part):
-    """Nodes named in the cell, as genres or people are."""
+    """Nodes named in the cell, such as genres or people."""
 
     role: Literal["node"] = Field(default="node", alias="as")
     type: TypeName | None = None
@@ -116,31 +118,31 @@ class NodeValue(Part):
     edge: str | None = None
     """Name of the relation; None: the column's name."""
     split: str | None = Field(default=None, min_length=1)
-    """What separates several values of a cell; JSON arrays are split without it."""
+    """Separator of several values in a cell; JSON arrays are split without it."""
 
 
 class Ref(Part):
-    """A key of another node; in RDF, the node that is the triple's object, or whose IRI is a literal there."""
+    """A key of another node; in RDF, the object of the triple, also an IRI written as a literal."""
 
     role: Literal["ref"] = Field(default="ref", alias="as")
     to: TypeName | None = None
-    """Type of the other node. Columns need it; RDF has none."""
+    """Type of the other node; required for columns, unused in RDF."""
     edge: str | None = None
     """Name of the relation; None: the column's or predicate's name."""
     split: str | None = Field(default=None, min_length=1)
-    """What separates several keys of a cell, or several IRIs of a literal; JSON arrays are split without it."""
+    """Separator of several keys in a cell, or IRIs in a literal; JSON arrays are split without it."""
 
 
 class SameAs(Part):
-    """An IRI that names the same thing."""
+    """An IRI of the same thing."""
 
     role: Literal["same_as"] = Field(default="same_as", alias="as")
     split: str | None = Field(default=None, min_length=1)
-    """What separates several IRIs of a cell."""
+    """Separator of several IRIs in a cell."""
 
 
 class Vector(Part):
-    """A feature that the user computed: list<float> in Parquet, a JSON array in CSV."""
+    """A precomputed feature vector: list<float> in Parquet, a JSON array in CSV."""
 
     role: Literal["vector"] = Field(default="vector", alias="as")
 
@@ -152,7 +154,7 @@ class Ignore(Part):
 
 
 def role_of(value: object) -> str | None:
-    """The role that a value of kgrec.yaml names, if it names one."""
+    """Name of the role in a value of kgrec.yaml; None if there is none."""
     role = value.get("as", value.get("role")) if isinstance(value, dict) else getattr(value, "role", None)
     return role if isinstance(role, str) else None
 

@@ -1,7 +1,7 @@
-"""kgrec.yaml: which column or predicate becomes what in the graph, validated.
+"""kgrec.yaml, validated: what columns and predicates become in the graph.
 
-Enters: the text of kgrec.yaml, or the same as plain values. Leaves: a `Mapping`, in which short forms are
-spelled out and prefixed names are IRIs. Reads no data file; writes none.
+Enters: kgrec.yaml as text, or as plain values. Leaves: a `Mapping`, with short forms and prefixed names expanded. Data
+files are not read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pydantic import (
 
 from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest.mapping.located_yaml import Document, YamlPath, read_yaml
-from kgrec.ingest.mapping.prefixes import IRI, PREFIXES, expanded, place_of
+from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES, expanded, place_of
 from kgrec.ingest.mapping.roles import (
     ROLES,
     AnyRole,
@@ -45,7 +45,7 @@ _CONDITION = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
 class TableFormat(Part):
-    """How a table's files are to be read."""
+    """Format of a table's files."""
 
     file: ColumnNames = Field(min_length=1)
     """Files or globs (csv, tsv, jsonl, parquet, also .gz and .zst), relative to the mapping's folder."""
@@ -54,30 +54,30 @@ class TableFormat(Part):
     encoding: str = "utf-8"
     """Encoding of CSV, TSV and JSONL."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """What separates columns; None: a comma in CSV, a tab in TSV."""
+    """Separator of columns; None: a comma in CSV, a tab in TSV."""
     quote: str = Field(default='"', max_length=1)
-    """What encloses cells; "" if nothing does, as in many TSV files."""
+    """Quotation mark of cells; "" if there is none, as in many TSV files."""
     header: ColumnNames | None = Field(default=None, min_length=1)
-    """Names of the columns of CSV and TSV in which the first line has data; None: the first line names them."""
+    """Names of the columns of CSV and TSV files whose first line is data; None: the first line has the names."""
     nulls: Marks = ()
-    """Cells and parts of lists, besides empty ones, that say that there is nothing, such as "NULL"."""
+    """Marks of missing values in cells and lists, besides empty ones, such as "NULL"."""
 
     @field_validator("header")
     @classmethod
     def _names_differ(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in value or ():
             if (value or ()).count(name) > 1:
-                raise ValueError(f"the column '{name}' is there twice")
+                raise ValueError(f"the column '{name}' is duplicated")
         return value
 
 
 class NodeTable(TableFormat):
-    """A file with a node a row."""
+    """Files with one node per row."""
 
     item: bool = False
     """Whether these nodes are recommended."""
     key: str
-    """Column of the node's identifier, unique in its type."""
+    """Column of the identifier, unique within the type."""
     columns: dict[str, Role] = Field(default_factory=dict)
     """Role of each column; `"*": ignore` for the rest."""
 
@@ -92,7 +92,7 @@ class NodeTable(TableFormat):
 
 
 class EdgeTable(TableFormat):
-    """A file with an edge a row."""
+    """Files with one edge per row."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -110,33 +110,33 @@ class EdgeTable(TableFormat):
 
 
 class RdfSource(Part):
-    """RDF files read alike."""
+    """RDF files with the same roles."""
 
     file: ColumnNames = Field(min_length=1)
     """Files or globs, also .gz, relative to the mapping's folder."""
     format: Literal["turtle", "ntriples", "nquads", "trig", "rdfxml", "jsonld"] | None = None
     """None: by suffix."""
     types: dict[TypeName, Classes] = Field(default_factory=dict)
-    """Node type -> the classes (rdf:type) that make it, and beginnings of its nodes' IRIs, written with a final "*"."""
+    """Node type -> its classes (rdf:type), and beginnings of its nodes' IRIs, each with a final "*"."""
     items: tuple[TypeName, ...] = ()
-    """Those of `types` that are recommended."""
+    """The `types` that are recommended."""
     predicates: dict[str, Role] = Field(default_factory=dict)
-    """Role of each predicate; `"*"` for the rest: ref or ignore. Not given: ignored, and counted."""
+    """Role of each predicate; `"*"` for all others: ref or ignore. Without a role: ignored and counted."""
     same_as: Literal["merge", "ignore"] = "merge"
-    """What owl:sameAs does."""
+    """Whether owl:sameAs merges nodes."""
     exact_match: Literal["merge", "ignore"] = "ignore"
-    """What skos:exactMatch does; with `ignore` it is a predicate like others."""
+    """Whether skos:exactMatch merges nodes; with `ignore` it is a predicate like any other."""
     blank_nodes: Literal["skolemize", "drop"] = "skolemize"
     """Whether blank nodes become nodes."""
 
     @property
     def classes(self) -> dict[str, str]:
-        """Class -> the node type that it makes."""
+        """Class -> node type."""
         return {iri: name for name, iris in self.types.items() for iri in iris if not iri.endswith("*")}
 
     @property
     def beginnings(self) -> dict[str, str]:
-        """Beginning of IRIs -> the node type that it makes; of several types the first."""
+        """Beginning of IRIs -> node type, the first of several."""
         named = [(iri[:-1], name) for name, iris in self.types.items() for iri in iris if iri.endswith("*")]
         return dict(reversed(named))
 
@@ -156,25 +156,25 @@ class RdfSource(Part):
 
 
 class InteractionTable(TableFormat):
-    """Who took what."""
+    """Files with one interaction of a user and an item per row."""
 
     user: str
     """Column of the user's identifier."""
     item: str
     """Column of the item's key."""
     value: str | None = None
-    """Column of a rating, a count or the like."""
+    """Column of a rating, a count or another number."""
     time: str | None = None
     """Column of the time: seconds since 1970, or ISO 8601."""
     time_format: str | None = None
-    """As `datetime.strptime` has it."""
+    """Format of `datetime.strptime`."""
     positive: str | None = None
-    """Condition on `value` for a row to be learned from, such as ">= 4"; None: every row."""
+    """Condition on `value` for positive rows, which are learned from, such as ">= 4"; None: every row."""
 
     @model_validator(mode="after")
     def _positive_fits(self) -> InteractionTable:
         if self.positive is not None and self.value is None:
-            raise ValueError("`positive:` compares `value:`, which is not given")
+            raise ValueError("`positive:` needs `value:`, which is missing")
         return self
 
     @field_validator("positive")
@@ -202,9 +202,9 @@ class ErrorPolicy(Part):
     bad_row: Literal["report", "fail"] = "report"
     """`fail` stops at the first row that cannot be used or read in full."""
     missing_ref: Literal["report", "fail"] = "report"
-    """`fail` stops at references to nodes that no file has."""
+    """`fail` stops at references to nodes that are in no file."""
     shared_identity: Literal["apart", "merge", "fail"] = "apart"
-    """Rows that say that they are the same as one IRI: `apart` keeps them, and what is said of it counts for each."""
+    """Rows with the same IRI: `apart` keeps them apart, and statements about the IRI apply to each of them."""
     stop_above: float = Field(default=0.01, ge=0, le=1)
     """Share of a file's rows that may be bad."""
 
@@ -213,7 +213,7 @@ class Mapping(Part):
     """The whole of kgrec.yaml."""
 
     version: Literal[1]
-    """Version of the mapping's language."""
+    """Version of the format of kgrec.yaml."""
     base: str = "https://example.org/"
     """A node without an IRI gets base + type + "/" + percent-encoded key."""
     prefixes: dict[str, str] = Field(default_factory=dict)
@@ -225,7 +225,7 @@ class Mapping(Part):
     rdf: tuple[RdfSource, ...] = ()
     """RDF sources."""
     interactions: InteractionTable | None = None
-    """The log of who took what."""
+    """Users' interactions with items."""
     errors: ErrorPolicy = ErrorPolicy()
     """What to do about bad rows."""
 
@@ -238,7 +238,7 @@ class Mapping(Part):
 
     @property
     def date_predicates(self) -> frozenset[str]:
-        """Names, as in the graph, of the numbers that are dates."""
+        """Predicates of the graph's numbers that are dates."""
         named = [item for table in self.nodes.values() for item in table.columns.items()]
         named += [(self.short(iri), role) for source in self.rdf for iri, role in source.predicates.items()]
         return frozenset(name for name, role in named if role.role == "date")
@@ -255,7 +255,7 @@ class Mapping(Part):
         return {**PREFIXES, **self.prefixes}
 
     def short(self, iri: str) -> str:
-        """`iri` as a prefixed name, if a prefix fits."""
+        """`iri` as a prefixed name, or as it is if no prefix fits."""
         fits = [(ns, p) for p, ns in self.all_prefixes.items() if iri.startswith(ns) and len(iri) > len(ns)]
         if not fits:
             return iri
@@ -268,17 +268,17 @@ class Mapping(Part):
 
     @classmethod
     def from_dict(cls, values: object, folder: Path = Path()) -> Mapping:
-        """Read plain values as kgrec.yaml has them.
+        """Read the plain values of a kgrec.yaml.
 
         Raises:
-            MappingError: It names the key, the value, and the nearest known key.
+            MappingError: The mapping is not valid; the error names the key, the value, and similar known keys.
         """
         return _validated(Document("mapping", values, {}), folder)
 
     @field_validator("base")
     @classmethod
     def _base_is_iri(cls, value: str) -> str:
-        if not IRI.fullmatch(value) or not value.endswith(("/", "#")):
+        if not IRI_PATTERN.fullmatch(value) or not value.endswith(("/", "#")):
             raise ValueError("write an absolute IRI that ends in '/' or '#', such as https://example.org/")
         return value
 
@@ -286,8 +286,8 @@ class Mapping(Part):
     @classmethod
     def _prefixes_are_iris(cls, value: dict[str, str]) -> dict[str, str]:
         for prefix, iri in value.items():
-            if not IRI.fullmatch(iri):
-                raise ValueError(f"prefix '{prefix}' is '{iri}', which is no IRI")
+            if not IRI_PATTERN.fullmatch(iri):
+                raise ValueError(f"prefix '{prefix}' is '{iri}', which is not an IRI")
         return value
 
 
@@ -295,7 +295,7 @@ def load_mapping(path: str | Path) -> Mapping:
     """Read and validate kgrec.yaml.
 
     Raises:
-        MappingError: It names the file, the line, the value, and the nearest known key.
+        MappingError: The mapping is not valid; the error names file, line and value, and similar known keys.
     """
     path = Path(path)
     return _validated(read_yaml(path), path.parent)
@@ -315,19 +315,19 @@ def _validated(document: Document, folder: Path) -> Mapping:
 def _check_types(mapping: Mapping, document: Document) -> None:
     if not mapping.item_types:
         raise MappingError(
-            f"{place_of(document, ('nodes',))}: no type is recommended.",
-            "Give one of `nodes:` `item: true`, or `items: [type]` under `rdf:`.",
+            f"{place_of(document, ('nodes',))}: no node type is an item.",
+            "Set `item: true` for a type under `nodes:`, or `items: [type]` under `rdf:`.",
         )
-    known = sorted(set(_types_made(mapping)))
+    known = sorted(set(_known_types(mapping)))
     for name, table in mapping.nodes.items():
         for column, role in table.columns.items():
             if isinstance(role, Ref) and role.to not in known:
                 place = place_of(document, ("nodes", name, "columns", column, "to"))
                 near = did_you_mean(role.to or "", known)
-                raise MappingError(f"{place} refers to '{role.to}', a type that nothing makes.", near)
+                raise MappingError(f"{place} refers to the type '{role.to}', which does not exist.", near)
 
 
-def _types_made(mapping: Mapping) -> Iterator[str]:
+def _known_types(mapping: Mapping) -> Iterator[str]:
     yield from mapping.nodes
     for table in mapping.nodes.values():
         yield from _types_of(table.columns)
@@ -344,37 +344,33 @@ def _types_of(roles: dict[str, AnyRole]) -> Iterator[str]:
 
 
 def _explained(error: ValidationError, document: Document) -> MappingError:
-    """One error for the first thing that pydantic found, with its line and the nearest known key."""
+    """The first error of pydantic as a MappingError, with its line and similar known keys."""
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = _path(first["loc"])
     place, value = place_of(document, where), first["input"]
     parent = ".".join(map(str, where[:-1])) or "the mapping"
     if first["type"] == "extra_forbidden":
         return MappingError(
-            f"{place} is no key of {parent}.", did_you_mean(str(where[-1]), _keys(first["loc"]))
+            f"{place} is not a key of {parent}.", did_you_mean(str(where[-1]), _keys(first["loc"]))
         )
     if first["type"].startswith("union_tag"):
         given = role_of(value)
-        return MappingError(
-            f"{place} has the role {given!r}, which is unknown.", did_you_mean(given or "", ROLES)
-        )
+        return MappingError(f"{place} has the unknown role {given!r}.", did_you_mean(given or "", ROLES))
     if first["type"] == "missing":
-        return MappingError(f"{place} is not there.", f"Write `{where[-1]}:` under {parent}.")
+        return MappingError(f"{place} is missing.", f"Write `{where[-1]}:` under {parent}.")
     message = first["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(value, dict | list | BaseModel) else f" is {value!r}"
-    return MappingError(
-        f"{place}{shown}: {message}.", "See the reference of kgrec.yaml for what can stand there."
-    )
+    return MappingError(f"{place}{shown}: {message}.", "See the reference of kgrec.yaml for valid values.")
 
 
 def _path(loc: tuple[str | int, ...]) -> YamlPath:
-    """`loc` without what pydantic adds to the keys of the file: the tags of unions, and `[key]`."""
+    """`loc` as keys of the file: without the tags of unions and the `[key]` that pydantic adds."""
     tagged = {i for i in range(2, len(loc)) if loc[i - 2] in ("columns", "predicates") and loc[i] in ROLES}
     return tuple(part for i, part in enumerate(loc) if i not in tagged and part != "[key]")
 
 
 def _keys(loc: tuple[str | int, ...]) -> list[str]:
-    """Keys that are known where pydantic met an unknown one."""
+    """The known keys beside an unknown one."""
     parts: dict[str, type[Part]] = {
         "nodes": NodeTable,
         "edges": EdgeTable,
