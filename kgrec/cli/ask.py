@@ -301,7 +301,7 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
     )
     labels = {
-        name: model.items.ids.labels[row]
+        name: model.items.label(row)
         for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
     }
     for row in table.to_pylist():
