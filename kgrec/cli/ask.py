@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from kgrec.errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from kgrec.recommend.feedback import KnownUserPolicy
     from kgrec.recommend.recommender import Recommender
     from kgrec.recommend.request import Request
     from kgrec.serve.options import BatchOptions, RunSummary
@@ -121,7 +122,8 @@ def recommend(
         if text:
             return requests.texts_query(recommender, text, request)
         if history is not None:
-            return requests.histories_query(recommender, history, request, known_users)  # type: ignore[arg-type]
+            policy = cast("KnownUserPolicy", known_users)  # checked where it is used
+            return requests.histories_query(recommender, history, request, policy)
         if like or dislike:
             return requests.feedback_query(recommender, like or [], dislike or [], request)
         return requests.users_query(recommender, None if all_users else user or users_file, request)

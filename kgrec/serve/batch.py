@@ -7,7 +7,7 @@ resumed from its finished parts. Memory holds the model, the names and a few par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def stream_recommendations(
     *,
     request: Request | None = None,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Lists for known users, one Arrow table per part of users, in their order.
 
     Args:
@@ -163,7 +163,7 @@ def stream_recommendations_for_histories(
     known_users: KnownUserPolicy = "merge",
     request: Request | None = None,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Lists for users by their histories, one Arrow table per part of users, in their order.
 
     Pairs of an iterable are drawn as their lists are computed, so there may be any number: an unknown item raises UnknownId at
@@ -198,7 +198,7 @@ def stream_similar_items(
     *,
     request: Request | None = None,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """The items nearest to items, one Arrow table per part of items, in their order.
 
     Args:
@@ -232,7 +232,7 @@ def _write(
 
 def _stream(
     model: ModelSource, query: Callable[[Recommender], BatchQuery], options: BatchOptions | None
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     options, recommender = for_stream(options), opened(model)
     whole = query(recommender)
     return _drawn(recommender, whole.lists, whole.parts(options.batch), options)
@@ -240,5 +240,5 @@ def _stream(
 
 def _drawn(
     recommender: Recommender, lists: Lists, parts: Iterable[Any], options: BatchOptions
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     return without_numbers(tables(recommender, lists, parts, options.new_executor()))

@@ -6,7 +6,7 @@ users. Writes a Parquet or JSONL file; or a .npy file, and beside it the ids of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +80,7 @@ def stream_embeddings(
     types: Sequence[EmbeddedType] = ("item",),
     *,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Embeddings, one Arrow table per part of items or users.
 
     Args:

@@ -26,7 +26,7 @@ class BatchOptions:
     executor: str | None = None
     """"local" (this process) or "processes"; None: local for one worker, processes for more."""
     workers: int = 1
-    """Number of processes; each loads the model from its folder and uses one thread."""
+    """Number of processes; each loads the model from its folder. Any process of a run searches with one thread."""
     resume: bool = False
     """Continue with the finished parts of an interrupted run that wrote to the same file."""
     shard: int | None = None

@@ -69,8 +69,10 @@ def tables(
     return executor.map(_prepared, (model, lists), parts)
 
 
-def without_numbers(computed: Generator[tuple[int, pa.Table], None, None]) -> Iterator[pa.Table]:
-    """The tables alone; to drop or close the iterator ends the workers."""
+def without_numbers(
+    computed: Generator[tuple[int, pa.Table], None, None],
+) -> Generator[pa.Table, None, None]:
+    """The tables alone; closing the generator ends the workers."""
     with closing(computed):
         for _, table in computed:
             yield table
@@ -235,11 +237,14 @@ def stored_version(recommender: Recommender) -> str:
 
 def _prepared(model: Recommender | StoredModel, lists: Lists) -> Callable[[Any], pa.Table]:
     """A worker: computes parts by the model."""
-    return partial(lists, model if isinstance(model, Recommender) else _OneThread(model.load()))
+    return partial(lists, _OneThread(model if isinstance(model, Recommender) else model.load()))
 
 
 class _OneThread(Queries):
-    """Queries to a model with one thread, whatever `index.threads` of its configuration is."""
+    """Queries to a model, searched with one thread, whatever `index.threads` and the machine say.
+
+    The last digit of a score depends on the number of FAISS's threads, so files would differ between machines and executors.
+    """
 
     def __init__(self, recommender: Recommender) -> None:
         stored = recommender.model

@@ -401,7 +401,7 @@ def test_a_stream_of_histories_draws_them_as_it_goes(options: BatchOptions, mode
         items = [[f"f{1 + (2 * number + n) % 6}"] for n in (1, 2)]
         assert next(tables).equals(rec.recommend_for_history(items, 3, users=users, arrow=True))
         assert len(drawn) <= 2 * (number + 1 + 2 * options.workers)
-    tables.close()  # type: ignore[attr-defined]
+    tables.close()
 
 
 def test_a_stream_of_a_table_of_histories(model: Path, tmp_path: Path):
