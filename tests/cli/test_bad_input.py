@@ -253,7 +253,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "an option that is no YAML": (
         "train {graph} -o {t}/m --set dim=[",
-        "'dim=[': '[' is no plain value.",
+        "'dim=[': '[' is not a plain value.",
         "Put the value in quotes: name='value'.",
     ),
     "a configuration that is missing": (
