@@ -135,7 +135,7 @@ def test_a_setting_that_is_not_yaml_is_named():
         ("[1, 2]\n", "must hold sections of options.", "Sections are text, encoder, train, index, rescore."),
     ],
 )
-def test_files_without_sections_are_refused(tmp_path, text, problem, remedy):
+def test_invalid_files_are_refused(tmp_path, text, problem, remedy):
     path = written(tmp_path, text)
     assert wrong([], path) == (f"{path}: {problem}", remedy)
 

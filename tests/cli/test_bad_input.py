@@ -459,13 +459,13 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "near to nothing": (
         "similar {model}",
-        "It is not clear what similar items or users are wanted.",
-        "Give --item, or --user, once or more, or --all-items.",
+        "It is not clear whose similar items or users to list.",
+        "Give --item or --user, once or more, or --all-items.",
     ),
     "near to an item and a user": (
         "similar {model} -i f1 -u u1",
-        "It is not clear what similar items or users are wanted.",
-        "Give --item, or --user, once or more, or --all-items.",
+        "It is not clear whose similar items or users to list.",
+        "Give --item or --user, once or more, or --all-items.",
     ),
     "users with genres": (
         "similar {model} -u u1 --where x=y",

@@ -297,8 +297,8 @@ def test_built_describes_its_measurements():
     built = Built(kind="hnsw", effort=4096, recall=0.9, min_recall=0.98, k=100, sample=1000)
     assert not built.holds
     assert str(built) == (
-        "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98: it cannot find "
-        "more. Choose index.kind=flat or ivf, or a lower index.min_recall."
+        "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98 at the "
+        "largest effort. Choose index.kind=flat or ivf, or a lower index.min_recall."
     )
     assert MEASURED.holds and not MEASURED.model_copy(update={"recall": 0.97}).holds
     assert str(MEASURED) == "Index: ivf, recall@100 0.990 for 3 users at effort 8, recall@400 0.981 at 64."
