@@ -1,15 +1,15 @@
 """Nearest items by inner product, through FAISS.
 
-Enters: unit vectors, and vectors of users to measure recall. Leaves: the best rows and their scores per query.
-Writes: `index.faiss`, unless search is exact.
+Enters: unit vectors, and vectors of users that recall is measured on. Leaves: the best rows and their scores for each query.
+Writes: `index.faiss`, unless the index is flat.
 
-- `config`: the options, and the kind of index that `auto` takes.
-- `exact`: exhaustive search, over all rows or the allowed ones.
+- `config`: options, and the kind of index that `auto` chooses.
+- `exact`: exhaustive search, over all rows or over the allowed ones.
 - `approximate`: HNSW, inverted lists, inverted lists of codes.
 - `recall`: recall of an approximate index, and the effort that reaches it.
-- `openmp`: how many threads FAISS computes with.
-- `vector_index`: `VectorIndex`: filters, ties, and the choice between approximate and exact search.
-- `segmented_index`: a `VectorIndex`, and rows that changed since it was built.
+- `openmp`: number of threads of FAISS, and forked processes.
+- `vector_index`: `VectorIndex`: filters, ties, and the choice between exact and approximate search.
+- `segmented_index`: a vector index with a delta of changed and added rows.
 """
 
 from kgrec.retrieve.config import IndexConfig

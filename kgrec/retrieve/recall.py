@@ -1,6 +1,6 @@
 """Recall of an approximate index, and the effort that reaches it.
 
-Enters: an index and vectors of users. Leaves: the kind of index and its measured recall. Writes nothing.
+Enters: an index and vectors of users. Leaves: `Built`, the measured recall and effort. Nothing is written.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from kgrec.retrieve.exact import Exact
 
 #: queries to measure recall, at most
 SAMPLE = 1000
-#: recall is measured in lists of DEPTH, then doubled lengths: filters and rescoring need long lists
+#: lists of DEPTH are measured, and lists twice as long up to this many times: filters and rescoring need long lists
 DOUBLINGS = 4
 
 
 class MeasuredEffort(BaseModel, frozen=True, extra="forbid"):
-    """Effort for lists of one length, and its recall."""
+    """Effort and recall of lists of length `k`."""
 
     k: int
     effort: int
@@ -29,39 +29,43 @@ class MeasuredEffort(BaseModel, frozen=True, extra="forbid"):
 
 
 class Built(BaseModel, frozen=True, extra="forbid"):
-    """The kind of index, and its recall when it was built."""
+    """The kind of a built index, and its measured effort and recall."""
 
     kind: IndexKind = "flat"
     """Never "auto"."""
     effort: int | None = None
-    """Of a search; None: search is exact."""
+    """Effort of a search; None: the search is exhaustive."""
     recall: float | None = None
-    """Share of the exact best rows that are found, in lists of `k`."""
+    """Share of the exact best rows that lists of `k` contain."""
     min_recall: float | None = None
-    """The recall that the options require."""
+    """Required recall."""
     k: int | None = None
-    """Length of the lists."""
+    """Length of the measured lists."""
     sample: int | None = None
-    """Users whose lists were compared."""
+    """Number of queries that recall was measured on."""
     longer: tuple[MeasuredEffort, ...] = ()
-    """Longer lists that reach `min_recall` at a lower cost than exact search, by length."""
+    """Longer lists that reach the required recall at less cost than an exhaustive search, by length."""
 
     @property
     def holds(self) -> bool:
-        """Whether `min_recall` is reached."""
+        """Whether the required recall is reached."""
         return self.recall is None or self.recall >= (self.min_recall or 0)
 
     def effort_for(self, k: int) -> int | None:
-        """Effort for a list of `k` rows, interpolated between measured lengths; None beyond the longest."""
+        """Effort for a list of `k` rows; None beyond the longest measured list.
+
+        Between two measured lengths, the logarithm of the effort is interpolated linearly in the logarithm of the length.
+        """
         effort = self.effort or 1
         if self.k is None or k <= self.k:
             return effort
         lengths, efforts = (
-            [self.k, *(longer.k for longer in self.longer)],
-            [effort, *(longer.effort for longer in self.longer)],
+            [self.k, *(one.k for one in self.longer)],
+            [effort, *(one.effort for one in self.longer)],
         )
         if k > lengths[-1]:
             return None
+        # Less 1e-9, so that exp(log(x)), which may be just above a measured x, does not round up to x + 1.
         return int(np.ceil(np.exp(np.interp(np.log(k), np.log(lengths), np.log(efforts))) - 1e-9))
 
     def __str__(self) -> str:
@@ -73,7 +77,7 @@ class Built(BaseModel, frozen=True, extra="forbid"):
         if self.holds:
             return f"{text}."
         return (
-            f"{text}, below index.min_recall {self.min_recall:g}: it cannot find more. Choose index.kind=flat or ivf, "
+            f"{text}, below index.min_recall {self.min_recall:g} at the largest effort. Choose index.kind=flat or ivf, "
             "or a lower index.min_recall."
         )
 
@@ -86,38 +90,40 @@ def measured(
     config: IndexConfig,
     pays: Callable[[int, int], bool],
 ) -> Built:
-    """The least effort that reaches `min_recall`, for lists of DEPTH, and for longer ones while approximate search pays.
+    """Measure the smallest effort that reaches `min_recall`, for lists of DEPTH and for longer lists that pay.
 
     Args:
-        kind: Of the index.
+        kind: Kind of the index.
         index: The index to measure.
-        exact: Search for the true lists.
-        sample: Vectors of users, shape (n, dim); the first SAMPLE of them are used.
+        exact: Exhaustive search, for the true lists.
+        sample: Vectors of users, shape (n, dim); the first SAMPLE are used.
         config: `effort` and `min_recall`.
-        pays: Whether a list of a length at an effort costs less than exact search.
+        pays: (length, effort) -> whether such a list costs less than an exhaustive search.
     """
     queries = np.ascontiguousarray(sample[:SAMPLE], np.float32)
     first, *more = (k for k in (DEPTH << n for n in range(DOUBLINGS + 1)) if k <= len(exact) or k == DEPTH)
     first = min(first, len(exact))
-    answers = exact.best(queries, max([first, *more]))[1]
+    true_scores = exact.best(queries, max([first, *more]))[1]
 
-    def enough(k: int, config: IndexConfig, least: int) -> MeasuredEffort:
-        floor = answers[:, k - 1 : k]
+    def measure(k: int, config: IndexConfig, smallest: int) -> MeasuredEffort:
+        floor = true_scores[:, k - 1 : k]
 
         def recall(effort: int) -> float:
             scores = index.best(queries, k, effort)[1]
-            # any of the rows with equal scores at the cut is right, and scores differ by a rounding error
+            # A row is right if its score reaches the k-th true score, since rows tied at the cut are interchangeable. 1e-6 allows
+            # for the rounding error of products.
             return float((scores[:, :k] >= floor - 1e-6).mean())
 
-        effort, found = least_effort(recall, (least, index.efforts[1]), config)
+        effort, found = least_effort(recall, (smallest, index.efforts[1]), config)
         return MeasuredEffort(k=k, effort=effort, recall=round(found, 6))
 
-    lists = [enough(first, config, index.efforts[0])]
+    lists = [measure(first, config, index.efforts[0])]
     for k in more:
-        found = enough(k, config.model_copy(update={"effort": None}), lists[-1].effort)
-        if found.recall < config.min_recall or not pays(k, found.effort):
+        # A configured effort applies to lists of DEPTH; longer lists start from the effort of the last.
+        longer = measure(k, config.model_copy(update={"effort": None}), lists[-1].effort)
+        if longer.recall < config.min_recall or not pays(k, longer.effort):
             break
-        lists.append(found)
+        lists.append(longer)
     return Built(
         kind=kind,
         min_recall=config.min_recall,
@@ -130,12 +136,12 @@ def measured(
 def least_effort(
     recall: Callable[[int], float], efforts: tuple[int, int], config: IndexConfig
 ) -> tuple[int, float]:
-    """The first of doubling efforts that reaches `min_recall`, or the largest; and its recall.
+    """The first of doubling efforts that reaches `min_recall`, or the largest effort; and its recall.
 
     Args:
-        recall: Recall at an effort.
-        efforts: The smallest and the largest.
-        config: `min_recall`; an `effort` that is set there is used as it is.
+        recall: effort -> recall.
+        efforts: Smallest and largest effort.
+        config: `min_recall`; and `effort`, which is used as it is if it is set.
     """
     effort, last = efforts if config.effort is None else (config.effort, config.effort)
     while (found := recall(effort)) < config.min_recall and effort < last:
