@@ -299,10 +299,7 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         if of_users
         else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
     )
-    labels = {
-        name: model.items.ids.labels[row]
-        for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
-    }
+    labels = dict(zip(items, model.items.labels[model.items.rows(items)].tolist(), strict=True))
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]
