@@ -30,7 +30,7 @@ _STEM_LENGTH = 6
 #: parts of a label that are read at most, so that a label as long as a book costs no more than others
 _MAX_PARTS = 32
 #: regular expressions: what separates tokens, what a token must contain, what marks a code
-_SEPARATORS, _LETTER, _DIGIT = r"[^\pL\pM\pN]+", r"\pL", r"\pN"
+_TOKEN_SEPARATORS, _LETTER, _DIGIT = r"[^\pL\pM\pN]+", r"\pL", r"\pN"
 #: what ends the namespace of an IRI
 _NAMESPACE_END = re.compile("[/#]")
 
@@ -115,7 +115,7 @@ def _names(graph: KnowledgeGraph, entities: np.ndarray) -> pa.Array:
 
 def _tokens(names: pa.Array) -> tuple[np.ndarray, pa.Array]:
     """Tokens of the names in lower case: position of the name, and the token. Single letters and plain numbers are no tokens."""
-    parts = pc.split_pattern_regex(pc.utf8_lower(pc.utf8_normalize(names, "NFKC")), _SEPARATORS)
+    parts = pc.split_pattern_regex(pc.utf8_lower(pc.utf8_normalize(names, "NFKC")), _TOKEN_SEPARATORS)
     parts = pc.list_slice(parts, 0, _MAX_PARTS)
     name, part = pc.list_parent_indices(parts), pc.list_flatten(parts)
     is_token = pc.and_(pc.greater(pc.utf8_length(part), 1), pc.match_substring_regex(part, _LETTER))

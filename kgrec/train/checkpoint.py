@@ -37,7 +37,7 @@ _STATE, _RUNNING, _BEST = "state.json", "running.safetensors", "best.safetensors
 
 
 @dataclass(frozen=True)
-class Trial:
+class FinishedTrial:
     """A finished trial: a run on the training part, and its quality on the held-out part."""
 
     hyperparameters: Hyperparameters
@@ -59,7 +59,7 @@ class Checkpoint:
     def __init__(self, folder: Path | None = None, *, resume: bool = False, every: float = _INTERVAL) -> None:
         self.folder, self.resume, self.every = folder, resume, every
         #: finished trials, those of an interrupted training included
-        self.finished: dict[Hyperparameters, Trial] = {}
+        self.finished: dict[Hyperparameters, FinishedTrial] = {}
         self._state: dict[str, Any] = {}
 
     def begin(self, data: TrainingData, positives: sp.csr_matrix, config: str) -> list[EpochRecord]:
@@ -94,7 +94,9 @@ class Checkpoint:
             return RunProgress(stage, hyperparameters, on_epoch)
         return _SavedProgress(self, stage, hyperparameters, on_epoch)
 
-    def save_trial(self, trial: Trial, encoder: ItemEncoder | None, records: list[EpochRecord]) -> None:
+    def save_trial(
+        self, trial: FinishedTrial, encoder: ItemEncoder | None, records: list[EpochRecord]
+    ) -> None:
         """Save a finished trial.
 
         Args:
@@ -241,8 +243,8 @@ def _fingerprint(data: TrainingData, positives: sp.csr_matrix, config: str) -> s
     return total.hexdigest()
 
 
-def _trial(values: dict[str, Any]) -> Trial:
-    return Trial(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})
+def _trial(values: dict[str, Any]) -> FinishedTrial:
+    return FinishedTrial(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})
 
 
 def _record(values: dict[str, Any]) -> EpochRecord:

@@ -26,7 +26,7 @@ from kgrec.metrics.topk import some_of
 from kgrec.rank.config import RescoreConfig
 from kgrec.rank.fusion_weights import MIN_GAIN, FusionSearch, FusionWeights, Shortlist
 from kgrec.rank.scorers import UserProfiles
-from kgrec.train.checkpoint import Checkpoint, Trial
+from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
 from kgrec.train.progress import EpochLog
@@ -123,7 +123,7 @@ class _Trials:
         #: encoder of the best trial, if this process ran it
         self._best_encoder: ItemEncoder | None = None
 
-    def best(self) -> Trial:
+    def best(self) -> FinishedTrial:
         """The best trial of a search along temperature, then learning rate, then epochs."""
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
@@ -171,7 +171,7 @@ class _Trials:
             self.checkpoint.load_best(self._best_encoder)
         return self._best_encoder
 
-    def _best_along(self, best: Trial, option: str, values: Sequence[float]) -> Trial:
+    def _best_along(self, best: FinishedTrial, option: str, values: Sequence[float]) -> FinishedTrial:
         """The best trial along increasing values of one option: upwards while it improves; if not at all, downwards."""
         at = values.index(getattr(best.hyperparameters, option))
         for direction in (values[at + 1 :], values[:at][::-1]):
@@ -198,7 +198,7 @@ class _Trials:
         per_epoch = spent / sum(trial.hyperparameters.epochs for trial in finished.values())
         return spent + per_epoch * hyperparameters.epochs <= self.data.train.search_seconds
 
-    def make(self, hyperparameters: Hyperparameters, required: float) -> Trial:
+    def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
         """Train and validate with these hyperparameters, unless that was done; above NDCG `required` they are the best so far."""
         finished = self.checkpoint.finished
         if hyperparameters not in finished:
@@ -210,7 +210,7 @@ class _Trials:
             seconds = time.perf_counter() - wall
             epochs = hyperparameters.epochs
             self.log.add(EpochRecord("valid", epochs, hyperparameters, None, seconds, ndcg, recall))
-            trial = Trial(hyperparameters, ndcg, recall, time.process_time() - began)
+            trial = FinishedTrial(hyperparameters, ndcg, recall, time.process_time() - began)
             self.checkpoint.save_trial(trial, encoder if ndcg > required else None, self.log.records)
         return finished[hyperparameters]
 

@@ -221,7 +221,7 @@ def test_no_item(run: Run, catalogue: Path, tmp_path: Path):
     assert run("train", graph, "-o", tmp_path / "model", *QUICK).error == (
         2,
         "The graph has no item.",
-        "Give the item table rows, or mark another with `item: true` in the mapping.",
+        "Add rows to the item table, or mark another table with `item: true` in the mapping.",
     )
 
 

@@ -16,7 +16,7 @@ from kgrec.rank.scorers import CoOccurrenceScorer
 from kgrec.rank.slim import item_weights
 from kgrec.storage.segments import Rows
 from kgrec.train import fit, hyperparameters
-from kgrec.train.checkpoint import Checkpoint, Trial
+from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.hyperparameters import LEARNING_RATE, TEMPERATURES, default_hyperparameters
 from kgrec.train.learner import fresh_encoder
@@ -47,11 +47,11 @@ class Landscape(hyperparameters._Trials):
         super().__init__(items, halves(), None, None, EpochLog(None, items, []), Checkpoint())
         self.landscape, self.made = quality, list[Hyperparameters]()
 
-    def make(self, hyperparameters: Hyperparameters, required: float) -> Trial:
+    def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
         del required
         if hyperparameters not in self.checkpoint.finished:
             self.made.append(hyperparameters)
-            trial = Trial(
+            trial = FinishedTrial(
                 hyperparameters, self.landscape(hyperparameters), 0.0, float(hyperparameters.epochs)
             )
             self.checkpoint.save_trial(trial, None, [])
