@@ -33,7 +33,6 @@ class ContentTfidf:
     terms: str = "both"
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"terms": ("words", "graph", "both")}
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> ItemVectors:
         """Compute the TF-IDF vectors of all items.
@@ -73,7 +72,6 @@ class ContentEmbedding:
     centred: bool = True
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"centred": (False, True)}
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> ItemVectors:
         """Centre the vectors, and scale them to unit length.

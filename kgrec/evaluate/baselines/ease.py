@@ -39,7 +39,6 @@ class Ease:
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "penalty": (10.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
     }
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> ItemWeights:
         """Solve the regressions.

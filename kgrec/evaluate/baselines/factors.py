@@ -39,7 +39,6 @@ class IALS:
         "confidence": (2.0, 5.0, 10.0, 20.0, 40.0),
         "regularization": (0.1, 1.0, 10.0, 50.0),
     }
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> FittedIALS:
         """Alternate between users and items.
@@ -93,7 +92,6 @@ class BPR:
         "regularization": (0.001, 0.01, 0.05),
         "iterations": (50, 100, 200),
     }
-    INDUCTIVE: ClassVar[bool] = False
 
     def fit(self, data: BaselineData) -> UserItemVectors:
         """Learn by stochastic gradient descent.

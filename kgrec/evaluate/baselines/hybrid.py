@@ -35,7 +35,6 @@ class Hybrid:
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "share": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     }
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> FittedHybrid:
         """Fit both parts.

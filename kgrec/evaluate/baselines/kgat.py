@@ -59,7 +59,6 @@ class KGAT:
         "layers": (1, 2, 3),
         "regularization": (1e-5, 1e-4, 1e-3),
     }
-    INDUCTIVE: ClassVar[bool] = False
 
     def fit(self, data: BaselineData) -> UserItemVectors:
         """Learn by gradient descent.

@@ -53,7 +53,6 @@ class LightGCN:
         "learning_rate": (0.002, 0.005, 0.01, 0.02),
         "regularization": (1e-5, 1e-4, 1e-3),
     }
-    INDUCTIVE: ClassVar[bool] = False
 
     def fit(self, data: BaselineData) -> UserItemVectors:
         """Learn by gradient descent.

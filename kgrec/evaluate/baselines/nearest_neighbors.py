@@ -46,7 +46,6 @@ class NearestNeighbors:
         "shrinkage": (0.0, 3.0, 10.0, 30.0, 100.0, 300.0),
         "similarity": ("cosine", "jaccard", "pearson"),
     }
-    INDUCTIVE: ClassVar[bool] = True
 
     def nearest(self, rows: sp.csr_matrix, others: sp.csr_matrix, *, same: bool = False) -> sp.csr_matrix:
         """The most similar other rows of each row.

@@ -25,7 +25,6 @@ class Popularity:
     window: float | None = None
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"window": (None, 365.0, 90.0, 30.0, 7.0)}
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> FittedPopularity:
         """Count the users of each item.

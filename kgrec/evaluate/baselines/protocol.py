@@ -38,8 +38,6 @@ class Baseline(Protocol):
 
     #: option -> values that a search tries, in this order
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]]
-    #: whether scores depend on the history alone, so that new users are scored like known ones
-    INDUCTIVE: ClassVar[bool]
 
     def fit(self, data: BaselineData) -> FittedBaseline:
         """Learn.

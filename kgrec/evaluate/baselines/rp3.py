@@ -38,7 +38,6 @@ class RP3beta:
         "alpha": (0.4, 0.6, 0.8, 1.0, 1.2, 1.6),
         "neighbors": (20, 50, 100, 200, 500, 1000),
     }
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> ItemWeights:
         """Compute the weights of the walks from each item."""
@@ -66,7 +65,6 @@ class P3alpha:
         "alpha": RP3beta.GRID["alpha"],
         "neighbors": RP3beta.GRID["neighbors"],
     }
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> ItemWeights:
         """Compute the weights of the walks from each item."""

@@ -29,7 +29,6 @@ class PureSVD:
     seed: int = 0
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {"dim": (16, 32, 64, 128, 256, 512)}
-    INDUCTIVE: ClassVar[bool] = True
 
     def fit(self, data: BaselineData) -> ItemVectors:
         """Factorise the interactions.
