@@ -22,8 +22,8 @@ import difflib
 from bisect import bisect_left
 from collections.abc import Sequence
 
-_MANY = 20_000
-_WINDOW = 500
+_MAX_COMPARED = 20_000
+_COMPARED_NEIGHBORS = 500
 
 
 class KgrecError(Exception):
@@ -98,9 +98,9 @@ def nearest(name: str, known: Sequence[str], n: int = 3) -> list[str]:
     Among more than 20,000 names, only the alphabetical neighbourhood of `name` is
     compared; `known` must be sorted in that case.
     """
-    if len(known) > _MANY:
+    if len(known) > _MAX_COMPARED:
         at = bisect_left(known, name)
-        known = known[max(0, at - _WINDOW) : at + _WINDOW]
+        known = known[max(0, at - _COMPARED_NEIGHBORS) : at + _COMPARED_NEIGHBORS]
     lowered = {k.lower(): k for k in reversed(known)}
     return [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n, 0.5)]
 

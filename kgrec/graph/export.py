@@ -54,7 +54,7 @@ def export(graph: GraphTables, path: str | Path, format: str | None = None) -> l
     with _in_place(path) as temporary:
         if name == "recbole":
             return _recbole(graph, temporary, path.name)
-        return _FORMATS[name](graph, temporary)
+        return _WRITERS[name](graph, temporary)
 
 
 def format_of(path: Path, format: str | None) -> str:
@@ -63,12 +63,12 @@ def format_of(path: Path, format: str | None) -> str:
     Raises:
         ConfigError: The format or the suffix is unknown.
     """
-    if format is not None and format not in _FORMATS:
-        raise ConfigError(f"'{format}' is not an export format.", did_you_mean(format, sorted(_FORMATS)))
+    if format is not None and format not in _WRITERS:
+        raise ConfigError(f"'{format}' is not an export format.", did_you_mean(format, sorted(_WRITERS)))
     name = format or path.suffix.removeprefix(".")
-    if name not in _FORMATS:
+    if name not in _WRITERS:
         raise ConfigError(
-            f"{path} has no suffix that says its format.", f"Give a format: {', '.join(_FORMATS)}."
+            f"{path} has no suffix that says its format.", f"Give a format: {', '.join(_WRITERS)}."
         )
     return name
 
@@ -324,14 +324,14 @@ def _write_tabbed(table: pa.Table, path: Path) -> None:
         pyarrow.csv.write_csv(table, stream, options)
 
 
-_FORMATS: dict[str, Callable[[GraphTables, Path], list[str]]] = {
+_WRITERS: dict[str, Callable[[GraphTables, Path], list[str]]] = {
     "nt": _nt,
     "ttl": _ttl,
     "graphml": _graphml,
     "recbole": _recbole,
     "parquet": _parquet,
 }
-EXPORT_FORMATS = tuple(_FORMATS)
+EXPORT_FORMATS = tuple(_WRITERS)
 
 
 def _remarks(what: str, lost: dict[str, int]) -> list[str]:

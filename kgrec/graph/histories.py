@@ -14,7 +14,13 @@ from scipy.sparse import csr_matrix
 
 from kgrec.graph.interactions import Interactions
 
-_COLUMNS = {"user": np.int32, "item": np.int32, "positive": np.bool_, "weight": np.float32, "count": np.int32}
+_COLUMN_TYPES = {
+    "user": np.int32,
+    "item": np.int32,
+    "positive": np.bool_,
+    "weight": np.float32,
+    "count": np.int32,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ class Histories:
         Raises:
             ValueError: A column is absent or of another type, a user or item is out of range, or the rows are not sorted.
         """
-        columns = {name: _column(table, name, np.dtype(kind)) for name, kind in _COLUMNS.items()}
+        columns = {name: _column(table, name, np.dtype(kind)) for name, kind in _COLUMN_TYPES.items()}
         user, time = columns.pop("user"), None
         if "time" in table.column_names:
             time = _column(table, "time", np.dtype(np.int64))
@@ -98,7 +104,7 @@ class Histories:
 
     def to_arrow(self) -> pa.Table:
         """Columns user, item and count int32, positive bool, weight float32, and time int64 if there are times."""
-        columns = {"user": self._users()} | {name: getattr(self, name) for name in list(_COLUMNS)[1:]}
+        columns = {"user": self._users()} | {name: getattr(self, name) for name in list(_COLUMN_TYPES)[1:]}
         columns |= {} if self.time is None else {"time": self.time}
         return pa.table({name: pa.array(column) for name, column in columns.items()})
 
@@ -180,7 +186,7 @@ class Histories:
         """Histories whose user i has the rows from `start[i]` to `end[i]`; both of shape (n_users,), int64."""
         indptr = _indptr(end - start)
         rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], end - start)
-        columns = {name: getattr(self, name)[rows] for name in list(_COLUMNS)[1:]}
+        columns = {name: getattr(self, name)[rows] for name in list(_COLUMN_TYPES)[1:]}
         time = None if self.time is None else self.time[rows]
         return Histories(self.n_items, indptr, **columns, time=time, ordered=self.ordered)
 

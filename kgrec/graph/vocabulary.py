@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from kgrec.errors import nearest
 from kgrec.storage.string_index import StringIndex
 
-#: so many labels at most are looked up one by one: Arrow would hash the whole vocabulary each time
-_FEW = 1000
-#: in a vocabulary of more, a dictionary would take seconds to make, and much memory
-_MANY = 20_000
+#: up to this many labels are looked up one by one: Arrow would hash the whole vocabulary each time
+_MAX_SINGLE_LOOKUPS = 1000
+#: up to this many strings of a vocabulary are kept in a dictionary, too: for more it takes seconds to make, and much memory
+_MAX_DICTIONARY = 20_000
 
 
 class Vocabulary:
@@ -105,14 +105,14 @@ class Vocabulary:
 
     def ids(self, labels: Any) -> np.ndarray:
         """Number of each label, -1 where it is unknown; shape (len(labels),), int64."""
-        if len(labels) <= _FEW:
+        if len(labels) <= _MAX_SINGLE_LOOKUPS:
             return self._ids_of_few(labels)
         found = pc.index_in(_as_strings(labels), value_set=self.labels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def _ids_of_few(self, labels: Any) -> np.ndarray:
         listed = labels.to_pylist() if isinstance(labels, pa.Array | pa.ChunkedArray) else list(labels)
-        if len(self._base) <= _MANY:
+        if len(self._base) <= _MAX_DICTIONARY:
             found = np.array([self._numbers.get(label, -1) for label in listed], dtype=np.int64)
         else:
             found = self._index.places(_as_strings([str(label) for label in listed]))

@@ -21,7 +21,7 @@ from kgrec.ingest.cells import parse_json
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 
-_ROWS = 10_000
+_ROWS_PER_BATCH = 10_000
 
 
 def open_jsonl(source: Source, form: TableFormat) -> Table:
@@ -30,7 +30,7 @@ def open_jsonl(source: Source, form: TableFormat) -> Table:
     Raises:
         SourceError: The file is in another encoding, or has no object in these lines.
     """
-    parsed = [row for _, _, row in islice(_lines(source, form), _ROWS) if row is not None]
+    parsed = [row for _, _, row in islice(_lines(source, form), _ROWS_PER_BATCH) if row is not None]
     columns = list(dict.fromkeys(key for row in parsed for key in row))
     if not columns:
         raise SourceError(
@@ -41,7 +41,7 @@ def open_jsonl(source: Source, form: TableFormat) -> Table:
 
 def _batches(source: Source, form: TableFormat, columns: Sequence[str]) -> Iterator[Batch]:
     lines = _lines(source, form)
-    while chunk := list(islice(lines, _ROWS)):
+    while chunk := list(islice(lines, _ROWS_PER_BATCH)):
         good = [(line, row) for line, _, row in chunk if row is not None]
         broken = tuple((line, text) for line, text, row in chunk if row is None)
         cells = {name: pa.array([_text(row.get(name)) for _, row in good], pa.string()) for name in columns}

@@ -28,7 +28,7 @@ from kgrec.ingest.mapping.schema import RdfSource
 from kgrec.ingest.rdf_terms import BLANK, TRIPLE, Triples, cut
 from kgrec.ingest.sources import Source
 
-_FORMATS = {
+_RDF_FORMATS = {
     "turtle": ox.RdfFormat.TURTLE,
     "ntriples": ox.RdfFormat.N_TRIPLES,
     "nquads": ox.RdfFormat.N_QUADS,
@@ -133,7 +133,7 @@ def _format(source: Source) -> str:
     if kind is None:
         raise SourceError(
             f"{source.name}: the suffix does not tell the RDF format.",
-            f"Give `format:` beside `file:` in the mapping: {', '.join(_FORMATS)}.",
+            f"Give `format:` beside `file:` in the mapping: {', '.join(_RDF_FORMATS)}.",
         )
     return kind
 
@@ -186,7 +186,7 @@ def _by_count(stream: Any, kind: str, base: str) -> Iterator[Iterator[Any]]:
 
 
 def _parse(source: Any, kind: str, base: str | None) -> Iterator[Any]:
-    found: Iterator[Any] = ox.parse(source, format=_FORMATS[kind], base_iri=base)
+    found: Iterator[Any] = ox.parse(source, format=_RDF_FORMATS[kind], base_iri=base)
     return map(attrgetter("triple"), found) if kind in _WITH_GRAPHS else found
 
 
@@ -295,7 +295,7 @@ class _Shallow:
 
 
 _DECLARES = b"<!ENTITY"
-_LONGEST = 600
+_MAX_DECLARATION_BYTES = 600
 _ENTITY = re.compile(rb"""<!ENTITY\s+[^\s%]+\s+("[^"&%<]{0,256}"|'[^'&%<]{0,256}')\s*>""")
 
 
@@ -318,7 +318,7 @@ class _NoEntities:
         start = seen.find(_DECLARES)
         while start >= 0:
             end = seen.find(b">", start)
-            if end < 0 and len(seen) - start < _LONGEST:
+            if end < 0 and len(seen) - start < _MAX_DECLARATION_BYTES:
                 self.tail = seen[start:]
                 break
             self._check(seen[start : end + 1])

@@ -26,8 +26,8 @@ from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 
 _BLOCK = 8 << 20
-_ROWS = 65_536
-_FORMATS = {
+_ROWS_PER_BATCH = 65_536
+_TABLE_FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
@@ -85,7 +85,9 @@ def frame_table(frame: Any, name: str) -> Table:
     if not isinstance(frame, pa.Table):
         frame = _as_arrow(frame, name)
     return Table(
-        name, list(frame.column_names), lambda columns: _arrow_batches(frame.to_batches(_ROWS), name, columns)
+        name,
+        list(frame.column_names),
+        lambda columns: _arrow_batches(frame.to_batches(_ROWS_PER_BATCH), name, columns),
     )
 
 
@@ -102,7 +104,7 @@ def _as_arrow(frame: Any, name: str) -> pa.Table:
 
 def format_by_suffix(source: Source) -> str | None:
     """The format by suffix; None if the suffix is unknown."""
-    return _FORMATS.get(source.suffix)
+    return _TABLE_FORMATS.get(source.suffix)
 
 
 def _format(source: Source) -> str:
@@ -296,7 +298,9 @@ def _open_parquet(source: Source) -> Table:
 
     def read(columns: Sequence[str]) -> Iterator[Batch]:
         try:
-            yield from _arrow_batches(file.iter_batches(_ROWS, columns=list(columns)), source.name, columns)
+            yield from _arrow_batches(
+                file.iter_batches(_ROWS_PER_BATCH, columns=list(columns)), source.name, columns
+            )
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise unreadable(source, str(error)) from None
 

@@ -23,7 +23,7 @@ from kgrec.ingest.table_statements import filled
 LINK_FILES = "item_index2entity_id*.txt"
 NEGATIVE = "is a sampled negative (label 0), not an interaction"
 OUTSIDE = "names an item that is not in item_index2entity_id.txt"
-_TRIPLES = ("kg.txt", "kg_rehashed.txt", "kg_part*_rehashed.txt")
+_TRIPLE_FILES = ("kg.txt", "kg_rehashed.txt", "kg_part*_rehashed.txt")
 _RATINGS = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
 _ARTISTS = {"user_id": "userID", "item_id": "artistID", "rating": "weight"}
 _FINAL = {"user_id": "user", "item_id": "item"}
@@ -73,7 +73,7 @@ def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _knowledge(job: Job, linked: dict[str, list[str]]) -> None:
-    names = [name for pattern in _TRIPLES for name in _matching(job, pattern)] or [job.need("kg.txt")]
+    names = [name for pattern in _TRIPLE_FILES for name in _matching(job, pattern)] or [job.need("kg.txt")]
 
     def entity(key: str) -> list[str]:
         return [node_iri(job.mapping["base"], "item", item) for item in linked.get(key, [])] or [

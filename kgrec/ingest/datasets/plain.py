@@ -22,7 +22,7 @@ from kgrec.ingest.batches import Batch, Utf8, open_bytes, wrong_encoding
 from kgrec.ingest.sources import Source
 
 _BLOCK = 8 << 20
-_WHOLE = "Check that the file is complete, and that it may be read."
+_CHECK_FILE = "Check that the file is complete, and that it may be read."
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def opened(path: Path, name: str) -> Iterator[Any]:
         with open_bytes(path) as stream:
             yield stream
     except OSError as error:
-        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _WHOLE) from None
+        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _CHECK_FILE) from None
 
 
 def first_line(path: Path, name: str) -> str:
@@ -74,7 +74,7 @@ def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) ->
             nothing = {column: pa.array([], pa.string()) for column in columns}
             yield Batch(nothing, name, lambda: np.empty(0, dtype=np.int64), tuple(broken[seen:]))
     except pa.ArrowInvalid as error:
-        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _WHOLE) from None
+        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", _CHECK_FILE) from None
     except UnicodeError:
         place = wrong_encoding(Source(path, name), "utf-8").problem
         raise SourceError(place, "Save the file as UTF-8.") from None

@@ -12,7 +12,7 @@ from kgrec.ingest.datasets.job import Job, TripleWriter, iri_of, relation_iri
 from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.statements import node_iri
 
-_COLUMNS = ["head", "relation", "tail"]
+_TRIPLE_COLUMNS = ["head", "relation", "tail"]
 _SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
 
@@ -31,8 +31,8 @@ def read_triples_table(job: Job) -> None:
 
     knowledge = TripleWriter(job, entity, relation_iri)
     for name in names:
-        for batch in job.rows(name, _COLUMNS, "\t"):
-            knowledge.add(batch, *_COLUMNS)
+        for batch in job.rows(name, _TRIPLE_COLUMNS, "\t"):
+            knowledge.add(batch, *_TRIPLE_COLUMNS)
         job.close(job.tally(name))
     lost = [item for item in items if item not in knowledge.met]
     if lost:
@@ -78,7 +78,7 @@ def _heads(job: Job, names: list[str]) -> dict[str, None]:
     job.remarks.append("Every head is an item; --items gives a file with the items, one per line.")
     heads: dict[str, None] = {}
     for name in names:
-        for batch in job.rows(name, _COLUMNS, "\t", counted=False):
+        for batch in job.rows(name, _TRIPLE_COLUMNS, "\t", counted=False):
             heads.update(dict.fromkeys(batch.columns["head"].unique().to_pylist()))
     heads.pop("", None)
     return heads

@@ -27,7 +27,7 @@ _PARTLY = 0.2
 #: share, or number, of the values that must be keys of RDF nodes
 _NAMED, _MANY_NAMED = 0.2, 10
 #: role of a column without a name in the file -> name of the column
-_CALLED = {"label": "title", "date": "date", "same_as": "url"}
+_DEFAULT_NAMES = {"label": "title", "date": "date", "same_as": "url"}
 _OBJECTS = r"^\s*(\{[\s\S]*\}|\[\s*[\[{][\s\S]*\])\s*$"
 _CODES = r"^\S*\d\S*$"
 #: numbers formatted for people: grouped digits, decimal commas, currencies, per cent
@@ -35,7 +35,7 @@ _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?
 #: columns of names of other things, which become nodes even if many names occur once
 _OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
 #: a column with the same value in this many rows or more is ignored
-_MANY = 20
+_MIN_CONSTANT_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
     if table.has_names:
         roles = alike(roles, {name: name for name in roles}, known.taken)
     else:
-        names = {name: _CALLED.get(str(guess.role["as"]), name) for name, guess in roles.items()}
+        names = {name: _DEFAULT_NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
         renamed = table.rename({table.key: "id", **names})
         roles = {renamed.get(name, name): guess for name, guess in roles.items()}
     table.why(table.key, "key", table.why_key)
@@ -249,7 +249,7 @@ def _number(name: str, full: pa.Array, taken: Collection[str]) -> Guess:
 def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Guess:
     if looks.is_long(full):
         return Guess({"as": "text"}, "its values are long")
-    if distinct(full) == 1 and len(full) == rows >= _MANY:
+    if distinct(full) == 1 and len(full) == rows >= _MIN_CONSTANT_ROWS:
         return Guess({"as": "ignore"}, "it has the same value in all sampled rows")
     if _repeats(full, 0.9 if _OF_NAMES.search(name) else 0.5):
         return Guess(_category(name, taken), _counted(full))

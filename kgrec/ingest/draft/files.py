@@ -23,7 +23,7 @@ _REPEATED = 0.005
 #: names of keys so common that equal names mean nothing
 _PLAIN_KEYS = ("id", "key")
 #: up to this many distinct numbers are few
-_FEW = 101
+_MAX_SCALE_VALUES = 101
 _BY_NAME = "its name fits, in a file of users and items"
 #: a column, and the reason
 _Choice = tuple[str, str]
@@ -358,7 +358,7 @@ def _value(sample: Sample, names: Sequence[str]) -> _Choice | None:
             return name, _BY_NAME
     for name in numeric:
         count = looks.distinct(sample.columns[name])
-        if not sample.has_names and count <= _FEW:
+        if not sample.has_names and count <= _MAX_SCALE_VALUES:
             return name, f"it has few distinct numbers, {count:,}"
         if sample.has_names and _are_stars(sample.columns[name]):
             return name, "its values are like ratings"

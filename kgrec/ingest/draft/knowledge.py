@@ -64,7 +64,7 @@ _PAGES = r"\?|\.(html?|php|aspx?)$"
 #: vocabularies of schemas, of which only labels, comments and subclasses are read
 _SCHEMAS = (PREFIXES["rdfs"], PREFIXES["owl"])
 #: a predicate of so many pages, of which this share occurs nowhere else, is ignored
-_MANY, _NEARLY_ALL = 20, 0.9
+_MIN_VALUES, _NEARLY_ALL = 20, 0.9
 
 
 def keys_of_types(types: Sequence[NodeType]) -> list[Keys]:
@@ -233,7 +233,7 @@ def _role(predicate: str, part: Triples, sample: RdfSample, known: References, j
     objects = part.objects.filter(pa.array(~is_literal))
     lonely = ~cells.mask(pc.is_in(objects, value_set=pc.cast(joined, objects.type)))
     pages = bool(_PAGE.search(local_name(predicate))) or share(objects, _PAGES) >= _NEARLY_ALL
-    if pages and len(objects) >= _MANY and lonely.mean() >= _NEARLY_ALL:
+    if pages and len(objects) >= _MIN_VALUES and lonely.mean() >= _NEARLY_ALL:
         return Guess({"as": "ignore"}, "it leads to pages, nearly all of which occur nowhere else")
     return Guess({"as": "ref"}, "it leads to nodes")
 
@@ -256,7 +256,7 @@ def _literal(name: str, part: Triples, sample: RdfSample, known: References) -> 
 def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample, known: References) -> Guess:
     """The role of literals that are IRIs."""
     are_subjects = overlap(values, sample.subjects) > 0
-    if not are_subjects and distinct(values) == len(values) >= _MANY:
+    if not are_subjects and distinct(values) == len(values) >= _MIN_VALUES:
         return Guess({"as": "ignore"}, "each of its addresses occurs once, so it joins nothing")
     type_ = type_of_iris(values, known.types) if are_subjects else looks.type_of_values(name, known.taken)
     role = {"as": "node", "type": type_} | ({"split": separator} if separator else {})

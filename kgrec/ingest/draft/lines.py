@@ -25,8 +25,8 @@ _GENERIC = re.compile(
     re.IGNORECASE,
 )
 #: schemes of IRIs, which cannot be prefixes
-_SCHEMES = ("urn", "tag", "info", "mailto", "http", "https")
-_LONGEST = 12
+_IRI_SCHEMES = ("urn", "tag", "info", "mailto", "http", "https")
+_MAX_PREFIX_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Prefixes:
             return iri
         if namespace not in self.known:
             wanted = self.declared.get(namespace) or _made_of(namespace)
-            prefix = unique(wanted, {*self.own, *self.reserved, *_SCHEMES})
+            prefix = unique(wanted, {*self.own, *self.reserved, *_IRI_SCHEMES})
             self.known[namespace] = prefix
             self.own[prefix] = namespace
         return f"{self.known[namespace]}:{name}"
@@ -120,5 +120,5 @@ def _made_of(namespace: str) -> str:
     for part in [*specific, *domains]:
         made = re.sub(r"[^a-z0-9]", "", re.sub(r"-(rdf|owl|ontology|ns)$", "", part.lower()))
         if re.match("[a-z]", made):
-            return made[:_LONGEST]
+            return made[:_MAX_PREFIX_LENGTH]
     return "ns"

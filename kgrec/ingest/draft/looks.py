@@ -67,8 +67,13 @@ _DAYS = ["%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d-%m-%y", "%m-%d-%y",
 _DAYS += [*(day.replace("-", "/") for day in _DAYS), "%d.%m.%Y", "%Y.%m.%d", "%d.%m.%y"]
 _DAYS += ["%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d %m %Y", "%m %d, %Y", "%d. %B %Y"]
 _TIMES = ("", " %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S", ", %H:%M:%S")
-_WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z", "%Y%m%d%H%M%S")
-_FORMS = [day + time for time, day in product(_TIMES, _DAYS)] + list(_WHOLE)
+_TIMESTAMP_FORMATS = (
+    "%a %b %d %H:%M:%S %z %Y",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %Z",
+    "%Y%m%d%H%M%S",
+)
+_FORMS = [day + time for time, day in product(_TIMES, _DAYS)] + list(_TIMESTAMP_FORMATS)
 _COMPACT = "%Y%m%d"
 _NAMED_DATE = re.compile(r"date|day|released?|published|created|since|until|birth", re.IGNORECASE)
 

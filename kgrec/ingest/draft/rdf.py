@@ -31,7 +31,7 @@ from kgrec.ingest.statements import RESOURCE
 from kgrec.ingest.tables import format_by_suffix
 
 TYPE, SAME_AS = PREFIXES["rdf"] + "type", PREFIXES["owl"] + "sameAs"
-_TRIPLES = 200_000
+_MAX_TRIPLES = 200_000
 _NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$", re.MULTILINE)
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX)\s+\S*\s*<", re.MULTILINE)
 _DECLARED = re.compile(r"""(?:@prefix|PREFIX|xmlns:)\s*([A-Za-z][\w-]*)(?::\s*<([^>]+)>|="([^"]+)")""")
@@ -160,7 +160,7 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     tally = Tally(source.name, FileReport(), ErrorPolicy())
     parts, rows, is_whole = [], 0, True
     for triples in read_triples(source, mapped, base, tally):
-        parts.append(triples.take(np.arange(min(len(triples), _TRIPLES - rows))))
+        parts.append(triples.take(np.arange(min(len(triples), _MAX_TRIPLES - rows))))
         is_whole = len(parts[-1]) == len(triples)
         rows += len(parts[-1])
         if not is_whole:

@@ -25,7 +25,7 @@ from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.tables import open_table
 
-_ROWS = 20_000
+_SAMPLE_ROWS = 20_000
 #: share of a column's cells from which a mark is frequent
 _OFTEN = 0.02
 
@@ -136,7 +136,7 @@ def _first_rows(table: Table, columns: list[str]) -> dict[str, pa.Array]:
     batch = next((batch for batch in table.read(columns) if len(batch)), None)
     if batch is None:
         return dict.fromkeys(columns, pa.array([], pa.string()))
-    return {name: batch.columns[name].slice(0, _ROWS) for name in columns}
+    return {name: batch.columns[name].slice(0, _SAMPLE_ROWS) for name in columns}
 
 
 def _null_marks(sample: Sample) -> dict[str, str]:
