@@ -20,7 +20,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, positives, read_log
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
-from kgrec.ingest.tables import frame_table
+from kgrec.ingest.table_files import frame_table
 
 logger = logging.getLogger(__name__)
 

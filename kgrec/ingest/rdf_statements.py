@@ -56,7 +56,7 @@ def read_rdf(
         TooManyBadRows: More lines are malformed than the mapping allows.
     """
     statements.sources += 1
-    reader = _Reader(statements, source, mapped, mapping, tally)
+    reader = _StatementReader(statements, source, mapped, mapping, tally)
     for triples in read_triples(source, mapped, mapping.base, tally):
         reader.take(triples)
     reader.close()
@@ -95,7 +95,7 @@ class _Part:
         return np.asarray(self.kinds == LITERAL)
 
 
-class _Reader:
+class _StatementReader:
     """Reads batches of triples, predicate by predicate."""
 
     def __init__(

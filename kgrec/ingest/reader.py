@@ -21,8 +21,8 @@ from kgrec.ingest.mapping.schema import Mapping, TableFormat
 from kgrec.ingest.rdf_statements import read_rdf
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Nodes, Statements
+from kgrec.ingest.table_files import frame_table, open_table
 from kgrec.ingest.table_statements import read_edges, read_nodes
-from kgrec.ingest.tables import frame_table, open_table
 from kgrec.storage.files import digest
 
 #: the files that `file:` of a part of the mapping names

@@ -17,8 +17,8 @@ from kgrec.errors import SourceError, did_you_mean
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.mapping.schema import InteractionTable, TableFormat
 from kgrec.ingest.sources import Source
+from kgrec.ingest.table_files import open_table
 from kgrec.ingest.table_statements import filled
-from kgrec.ingest.tables import open_table
 
 if TYPE_CHECKING:
     from kgrec.graph.interactions import Interactions

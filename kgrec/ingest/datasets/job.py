@@ -29,8 +29,8 @@ from kgrec.ingest.mapping.prefixes import IRI_PATTERN
 from kgrec.ingest.mapping.schema import ErrorPolicy, TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import node_iri
+from kgrec.ingest.table_files import open_table
 from kgrec.ingest.table_statements import count_broken, filled
-from kgrec.ingest.tables import open_table
 
 BASE = "https://example.org/"
 FREEBASE = "http://rdf.freebase.com/ns/"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kgrec.errors import SourceError
 from kgrec.ingest.draft.columns import References, node_lines
-from kgrec.ingest.draft.files import DraftFiles, log_lines, sort_files
+from kgrec.ingest.draft.draft_files import DraftFiles, log_lines, sort_files
 from kgrec.ingest.draft.knowledge import join, keys_of_types, no_classes, rdf_lines
 from kgrec.ingest.draft.lines import Prefixes, namespace_and_name
 from kgrec.ingest.draft.looks import ITEM

@@ -28,7 +28,7 @@ from kgrec.ingest.rdf_parser import concatenated, rdf_by_suffix, read_triples
 from kgrec.ingest.rdf_terms import IRI, LITERAL, Triples
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import RESOURCE
-from kgrec.ingest.tables import format_by_suffix
+from kgrec.ingest.table_files import format_by_suffix
 
 TYPE, SAME_AS = PREFIXES["rdf"] + "type", PREFIXES["owl"] + "sameAs"
 _MAX_TRIPLES = 200_000

@@ -23,7 +23,7 @@ from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
-from kgrec.ingest.tables import open_table
+from kgrec.ingest.table_files import open_table
 
 _SAMPLE_ROWS = 20_000
 #: share of a column's cells from which a mark is frequent

@@ -20,7 +20,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest.batches import line_not_in, open_bytes, unreadable, wrong_encoding
 from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
 from kgrec.ingest.sources import Source
-from kgrec.ingest.tables import format_by_suffix
+from kgrec.ingest.table_files import format_by_suffix
 
 #: bytes of the head, and bytes that are searched for one that is not UTF-8
 _HEAD, _SEARCHED = 1 << 20, 64 << 20

@@ -52,7 +52,7 @@ def read_yaml(path: Path) -> Document:
     if root is None:
         raise MappingError(f"{path.name} is empty.", "Write a mapping, or draft one: kgrec init items.csv")
     lines: dict[YamlPath, int] = {}
-    content = _Reader(path.name, lines).value(root, ())
+    content = _DocumentReader(path.name, lines).value(root, ())
     return Document(path.name, content, lines)
 
 
@@ -82,7 +82,7 @@ def _not_yaml(path: Path, error: Exception) -> MappingError:
     )
 
 
-class _Reader:
+class _DocumentReader:
     """Converts YAML nodes to plain values; counts them, so that nested aliases cannot expand without bound."""
 
     def __init__(self, name: str, lines: dict[YamlPath, int]) -> None:

@@ -61,13 +61,13 @@ Marks = Annotated[tuple[str, ...], BeforeValidator(_marks)]
 Classes = Annotated[ColumnNames, AfterValidator(_stars_last)]
 
 
-class Part(BaseModel):
+class MappingPart(BaseModel):
     """Base of all parts of a mapping: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Label(Part):
+class Label(MappingPart):
     """The name of a node; a label is also encoded as text."""
 
     role: Literal["label"] = Field(default="label", alias="as")
@@ -75,7 +75,7 @@ class Label(Part):
     """Languages, the preferred one first; "" for literals without a language. Empty: any language."""
 
 
-class Text(Part):
+class Text(MappingPart):
     """Text that describes a node."""
 
     role: Literal["text"] = Field(default="text", alias="as")
@@ -83,7 +83,7 @@ class Text(Part):
     """As for a label; for a column, its language."""
 
 
-class Number(Part):
+class Number(MappingPart):
     """A number, such as a runtime or a price."""
 
     role: Literal["number"] = Field(default="number", alias="as")
@@ -91,7 +91,7 @@ class Number(Part):
     """Unit that may follow the number, such as "min"; it is removed."""
 
 
-class Date(Part):
+class Date(MappingPart):
     """A date, kept as seconds since 1970 in UTC."""
 
     role: Literal["date"] = Field(default="date", alias="as")
@@ -99,7 +99,7 @@ class Date(Part):
     """Format of `datetime.strptime`; None: ISO 8601, also a year alone, or a year and a month."""
 
 
-class Category(Part):
+class Category(MappingPart):
     """One node per value, such as a colour or a rating class."""
 
     role: Literal["category"] = Field(default="category", alias="as")
@@ -109,7 +109,7 @@ class Category(Part):
     """Name of the relation; None: the column's name."""
 
 
-class NodeValue(Part):
+class NodeValue(MappingPart):
     """Nodes named in the cell, such as genres or people."""
 
     role: Literal["node"] = Field(default="node", alias="as")
@@ -121,7 +121,7 @@ class NodeValue(Part):
     """Separator of several values in a cell; JSON arrays are split without it."""
 
 
-class Ref(Part):
+class Ref(MappingPart):
     """A key of another node; in RDF, the object of the triple, also an IRI written as a literal."""
 
     role: Literal["ref"] = Field(default="ref", alias="as")
@@ -133,7 +133,7 @@ class Ref(Part):
     """Separator of several keys in a cell, or IRIs in a literal; JSON arrays are split without it."""
 
 
-class SameAs(Part):
+class SameAs(MappingPart):
     """An IRI of the same thing."""
 
     role: Literal["same_as"] = Field(default="same_as", alias="as")
@@ -141,13 +141,13 @@ class SameAs(Part):
     """Separator of several IRIs in a cell."""
 
 
-class Vector(Part):
+class Vector(MappingPart):
     """A precomputed feature vector: list<float> in Parquet, a JSON array in CSV."""
 
     role: Literal["vector"] = Field(default="vector", alias="as")
 
 
-class Ignore(Part):
+class Ignore(MappingPart):
     """Not read."""
 
     role: Literal["ignore"] = Field(default="ignore", alias="as")

@@ -31,9 +31,9 @@ from kgrec.ingest.mapping.roles import (
     Classes,
     ColumnNames,
     Ignore,
+    MappingPart,
     Marks,
     NodeValue,
-    Part,
     Ref,
     Role,
     TypeName,
@@ -44,7 +44,7 @@ from kgrec.ingest.mapping.roles import (
 _CONDITION = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
-class TableFormat(Part):
+class TableFormat(MappingPart):
     """Format of a table's files."""
 
     file: ColumnNames = Field(min_length=1)
@@ -109,7 +109,7 @@ class EdgeTable(TableFormat):
         return [*self.head.values(), *self.tail.values(), *([self.weight] if self.weight else [])]
 
 
-class RdfSource(Part):
+class RdfSource(MappingPart):
     """RDF files with the same roles."""
 
     file: ColumnNames = Field(min_length=1)
@@ -196,7 +196,7 @@ class InteractionTable(TableFormat):
         return [name for name in (self.user, self.item, self.value, self.time) if name is not None]
 
 
-class ErrorPolicy(Part):
+class ErrorPolicy(MappingPart):
     """What to do about bad rows."""
 
     bad_row: Literal["report", "fail"] = "report"
@@ -209,7 +209,7 @@ class ErrorPolicy(Part):
     """Share of a file's rows that may be bad."""
 
 
-class Mapping(Part):
+class Mapping(MappingPart):
     """The whole of kgrec.yaml."""
 
     version: Literal[1]
@@ -371,7 +371,7 @@ def _path(loc: tuple[str | int, ...]) -> YamlPath:
 
 def _keys(loc: tuple[str | int, ...]) -> list[str]:
     """The known keys beside an unknown one."""
-    parts: dict[str, type[Part]] = {
+    parts: dict[str, type[MappingPart]] = {
         "nodes": NodeTable,
         "edges": EdgeTable,
         "rdf": RdfSource,

@@ -11,7 +11,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source, find_files
-from kgrec.ingest.tables import frame_table, open_table
+from kgrec.ingest.table_files import frame_table, open_table
 
 
 def rows_of(folder, name, content, **options):
