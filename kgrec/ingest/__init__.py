@@ -2,7 +2,7 @@
 
 mapping/             kgrec.yaml, read and checked
 sources              which files a mapping names
-tables               CSV, TSV, JSONL, Parquet and frames, as batches of text columns
+table_files          CSV, TSV, JSONL, Parquet and frames, as batches of text columns
 batches              batches of text columns with line numbers
 jsonl                JSON Lines as batches
 cells                text columns as numbers, dates, lists, vectors

@@ -3,14 +3,14 @@
 Enters: paths of files. Leaves: a `Draft`: kgrec.yaml as text, and the reason for the role of each column. Roles are guessed
 by plain rules on names and values, so each has a reason; the user edits the draft.
 
-looks      properties of names and values: unique, long, separated, dates, ...
-lines      YAML text of roles, lists and prefixed names
-sniff      format, encoding, delimiter and header of a table's file
-sample     the first rows of a table
-files      which file is a table with a key, and which the log; columns of the log
-rdf        the first triples of an RDF file, the types of its nodes, the parts of their IRIs
-columns    roles of a table's columns, and of values in general
-knowledge  roles of predicates, and how RDF joins the tables
+looks        properties of names and values: unique, long, separated, dates, ...
+lines        YAML text of roles, lists and prefixed names
+sniff        format, encoding, delimiter and header of a table's file
+sample       the first rows of a table
+draft_files  which file is a table with a key, and which the log; columns of the log
+rdf          the first triples of an RDF file, the types of its nodes, the parts of their IRIs
+columns      roles of a table's columns, and of values in general
+knowledge    roles of predicates, and how RDF joins the tables
 """
 
 from __future__ import annotations
