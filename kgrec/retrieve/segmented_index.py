@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgrec.retrieve.recall import Built
-from kgrec.retrieve.vector_index import VectorIndex
+from kgrec.retrieve.vector_index import VectorIndex, increasing
 from kgrec.storage.segments import Rows
 
 
@@ -68,6 +68,7 @@ class SegmentedIndex:
         """
         if not len(self.vectors.at):
             return self.base.search(queries, k, exclude=exclude, only=only)
+        only = None if only is None else increasing(only)
         both = (self._in_base(queries, k, exclude, only), self._in_delta(queries, exclude, only))
         rows, scores = (np.concatenate(part, axis=1) for part in zip(*both, strict=True))
         order = np.lexsort((rows, -scores), axis=1)[:, :k]
@@ -81,7 +82,8 @@ class SegmentedIndex:
         changed = self.vectors.at[self.vectors.at < n_base]
         if only is not None:
             # The changed rows are not allowed any more, so the queries need not exclude them.
-            only = np.setdiff1d(only[only < n_base], changed)
+            only = only[: np.searchsorted(only, n_base)]
+            only = np.delete(only, np.searchsorted(only, changed[_contained(changed, only)]))
             changed = changed[:0]
         if exclude is not None:
             exclude = [np.concatenate([rows[rows < n_base], changed]) for rows in exclude]
@@ -97,10 +99,19 @@ class SegmentedIndex:
         scores = np.asarray(queries, np.float32) @ self.vectors.delta.T
         allowed = np.ones(scores.shape, bool)
         if only is not None:
-            allowed &= np.isin(at, only)
+            allowed &= _contained(at, only)
         for query, rows in enumerate(exclude or ()):
             # `at` is increasing, so no row before its first is in the delta.
             later = rows[rows >= at[0]]
             if len(later):
                 allowed[query] &= ~np.isin(at, later)
         return np.where(allowed, at, -1), np.where(allowed, scores, np.float32(-np.inf))
+
+
+def _contained(rows: np.ndarray, increasing_rows: np.ndarray) -> np.ndarray:
+    """Which rows are in `increasing_rows`, by binary search; shape (len(rows),), bool."""
+    if not len(increasing_rows):
+        return np.zeros(len(rows), bool)
+    at = np.minimum(np.searchsorted(increasing_rows, rows), len(increasing_rows) - 1)
+    mask: np.ndarray = increasing_rows[at] == rows
+    return mask

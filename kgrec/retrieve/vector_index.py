@@ -97,7 +97,7 @@ class VectorIndex:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
         """
         queries = np.ascontiguousarray(queries, np.float32)
-        exact = self._exact if only is None else Exact(self._exact.vectors, _increasing(only), len(queries))
+        exact = self._exact if only is None else Exact(self._exact.vectors, increasing(only), len(queries))
         found = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
 
@@ -224,7 +224,7 @@ def _pays(approximate: Approximate, n_allowed: int, k: int, effort: int) -> bool
     return k <= approximate.n_rows and _BATCH_SPEEDUP * approximate.cost(k, effort) < n_allowed
 
 
-def _increasing(rows: np.ndarray) -> np.ndarray:
+def increasing(rows: np.ndarray) -> np.ndarray:
     """The distinct rows, increasing. Mostly they are so already, and the check takes far less time than a sort."""
     return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
 
