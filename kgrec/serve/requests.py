@@ -42,7 +42,7 @@ class BatchQuery:
 
     #: users, items or texts, each once; large_string
     names: pa.Array
-    #: of the names in messages: "users", "items" or "texts"
+    #: what the names are, for messages: "users", "items" or "texts"
     noun: str
     #: names of the first two columns; then come score and rank
     columns: tuple[str, str]
@@ -51,11 +51,11 @@ class BatchQuery:
     lists: Lists
     #: names of a part -> the part, as plain values
     part: Callable[[list[str]], Any] = list
-    #: what determines the lists beside names, request and model; plain values
+    #: plain values that determine the lists, beside names, request and model
     options: dict[str, Any] = field(default_factory=dict)
     #: plural noun -> ids that the model does not know and the request skips
     skipped: dict[str, list[str]] = field(default_factory=dict)
-    #: what a user should know of the query
+    #: a remark for the user, "" for none
     note: str = ""
 
     def parts(self, size: int, first: int = 0) -> Iterator[Any]:
@@ -277,9 +277,9 @@ def _users(
     if users is None:
         return all_users(recommender, remedy), {}
     names = _strings(users)
-    ids = names.to_pylist()
-    user_rows(recommender.model, ids, request.on_unknown)
-    return names, _unknown(recommender.model.users.ids, ids, "users")
+    unknown = names.filter(pa.array(recommender.model.users.ids(names) < 0)).to_pylist()
+    user_rows(recommender.model, unknown, request.on_unknown)  # an error, unless they are skipped
+    return names, {"users": unknown} if unknown else {}
 
 
 def _items(recommender: Recommender, items: Iterable[str], request: Request) -> dict[str, list[str]]:
