@@ -1,7 +1,7 @@
-"""What a list may hold, how long it is and how it is scored: one object for library, command line and batch runs.
+"""Options of a list: length, filters and scores, as one object for library, command line and batch runs.
 
-Enters: the options of a call, or their JSON. Leaves: a `Request`, valid or a ConfigError; and of a model, the rows that may be
-ranked. A request does not say whom it is for: users, histories and texts are arguments of their own.
+Enters: the options of a call, or their JSON. Leaves: a valid `Request`, or a ConfigError; and the rows of a model that may be
+ranked. Users, histories and texts are not part of a request: methods take them as arguments of their own.
 """
 
 from __future__ import annotations

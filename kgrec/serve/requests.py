@@ -289,9 +289,9 @@ def _users(
     if users is None:
         return all_users(recommender, remedy), {}
     names = _strings(users)
-    ids = names.to_pylist()
-    user_rows(recommender.model, ids, request.on_unknown)
-    return names, _unknown(recommender.model.users.ids, ids, "users")
+    unknown = names.filter(pa.array(recommender.model.users.ids(names) < 0)).to_pylist()
+    user_rows(recommender.model, unknown, request.on_unknown)  # an error, unless they are skipped
+    return names, {"users": unknown} if unknown else {}
 
 
 def _items(recommender: Recommender, items: Iterable[str], request: Request) -> dict[str, list[str]]:

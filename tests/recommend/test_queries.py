@@ -239,7 +239,7 @@ def test_feedback_must_fit(rec):
 # users
 
 
-# known users who went on
+# newer histories of known users
 
 
 def test_a_given_history_goes_with_the_stored_one(rec):
