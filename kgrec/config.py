@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.text import TextConfig
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.rank.config import RescoreConfig
 from kgrec.retrieve import IndexConfig
+
+
+def _checked_threads(value: object) -> object:
+    """Of a union pydantic would report one problem per type."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_count or value is None or value == "idle":
+        return value
+    raise PydanticCustomError("threads", "Input should be a whole number, 1 or more, 'idle' or null")
 
 
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
@@ -51,7 +60,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """CPU seconds for trials on validation data; the first trial is always made."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of training; auto: a GPU if torch finds one."""
-    threads: Annotated[int, Field(ge=1)] | Literal["idle"] | None = None
+    threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None
     """CPU threads of training. None: `OMP_NUM_THREADS` if it is set, otherwise all cores that this process may use, by its
     affinity and the CPU quota of its container. "idle": those of these cores that other processes leave free when training
     begins. On a machine with one free core, two threads are many times slower than one: choose "idle" or a number if other
@@ -147,15 +156,7 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
         return ConfigError(
             f"{where}: there is no option '{name}'.", did_you_mean(str(first["loc"][-1]), list(section))
         )
-    # An option of several types has one message per type.
-    messages = ", or ".join(found["msg"].lower() for found in error.errors() if _option(found["loc"]) == name)
-    return ConfigError(f"{where}: {name} is {first['input']!r}: {messages}.", "Change the value.")
-
-
-def _option(place: tuple[str | int, ...]) -> str:
-    """Full name of an option, with positions in lists, from pydantic's location."""
-    # pydantic appends the type that it tried, as text, after section and option.
-    return ".".join(str(part) for at, part in enumerate(place) if at < 2 or isinstance(part, int))
+    return ConfigError(f"{where}: {name} is {first['input']!r}: {first['msg'].lower()}.", "Change the value.")
 
 
 _SECTIONS: dict[str, list[str]] = {

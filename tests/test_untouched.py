@@ -52,7 +52,9 @@ def states() -> list[bytes]:
 def content(value: Any) -> Any:
     """Everything that a value holds, in bytes."""
     if isinstance(value, np.ndarray):
-        return (value.dtype.str, value.shape, value.tobytes())
+        # an array of objects holds pointers: its content is that of the objects
+        held = value.tolist() if value.dtype == object else value.tobytes()
+        return (value.dtype.str, value.shape, held)
     if sp.issparse(value):
         return [content(part) for part in (value.data, value.indices, value.indptr)]
     if isinstance(value, pd.DataFrame):
@@ -64,7 +66,8 @@ def content(value: Any) -> Any:
     if isinstance(value, kgrec.Vocabulary):
         return value.tolist()
     if dataclasses.is_dataclass(value):
-        return [content(getattr(value, field.name)) for field in dataclasses.fields(value)]
+        # fields that do not count in a comparison are caches of what the others hold
+        return [content(getattr(value, field.name)) for field in dataclasses.fields(value) if field.compare]
     return repr(value)
 
 

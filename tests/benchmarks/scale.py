@@ -226,7 +226,7 @@ def watched() -> Stages:
 
     stages = Stages()
     stages.watch(fit, "raw_blocks", "text")
-    stages.watch(featurizer.ItemFacts, "of", "features: neighborhoods")
+    stages.watch(featurizer.ItemFacts, "read", "features: neighborhoods")
     stages.watch(Featurizer, "of_facts", "features")
     stages.watch(Featurizer, "features_of", "features")
     stages.watch(featurizer, "token_mentions", "features: label tokens")
