@@ -18,6 +18,11 @@ def test_scale_counts_every_stage_of_a_training():
     calls = dict(re.findall(r"^  (\w[\w:, ]*?) +[\d.]+ s +[\d.]+% +(\d+) ", done.stdout, re.MULTILINE))
     assert calls.pop("rest") == "0"
     assert {name for name, count in calls.items() if count == "0"} == set()
-    assert {"features: label tokens", "epochs: optimizer", "choice of weights", "slim", "index", "save"} <= set(
-        calls
-    )
+    assert {
+        "features: label tokens",
+        "epochs: optimizer",
+        "choice of weights",
+        "slim",
+        "index",
+        "save",
+    } <= set(calls)
