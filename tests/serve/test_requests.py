@@ -126,7 +126,7 @@ def test_a_remark_names_a_few_of_many(rec):
 
 
 def test_a_condition_is_applied_before_the_first_part(rec):
-    with pytest.raises(UnknownId, match="'Western' is the name of no neighbour"):
+    with pytest.raises(UnknownId, match="'Western' matches no neighbour"):
         users_query(rec, None, Request(where="genres = Western"))
 
 
