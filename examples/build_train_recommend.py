@@ -11,11 +11,11 @@ import kgrec
 
 
 def main() -> None:
-    # The graph. What was read, dropped and merged is in graph.report, with file and line.
+    # The graph. graph.report has the rows that were read, dropped and merged, with file and line.
     graph = kgrec.build_graph(kg_data.movies() / "kgrec.yaml")
     print(graph)
 
-    # The model. One thread gives the same numbers each time; few epochs do for an example.
+    # The model. One thread gives the same model each time; few epochs are enough for an example.
     config = kgrec.Config.read(settings=["encoder.dim=32", "train.epochs=4", "train.threads=1"])
     rec = kgrec.Recommender(config).fit(graph)
 
@@ -25,7 +25,7 @@ def main() -> None:
     print("\nFor somebody who liked Alien and Heat:")
     print(rec.recommend_for_history([["alien-1979", "heat-1995"]], k=3).to_string(index=False))
 
-    # Why: the parts of the score.
+    # Explain the score by its parts.
     best = rec.recommend(["viewer-001"], k=1)["item_id"][0]
     explanation = rec.explain("viewer-001", best)
     print(f"\n{explanation}")

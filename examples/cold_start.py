@@ -14,13 +14,13 @@ def main() -> None:
     config = kgrec.Config.read(settings=["encoder.dim=32", "train.epochs=4", "train.threads=1"])
     rec = kgrec.Recommender(config).fit(graph)
 
-    # Films from a folder laid out as in kgrec.yaml. Nothing is trained.
+    # Films from a folder with the files of kgrec.yaml. Nothing is trained.
     added = rec.add_items(kg_data.movies() / "new")
     print(f"Added {len(added)} films:")
     for item, linked, words in zip(added.ids, added.linked, added.words, strict=True):
         print(f"  {item}: {linked} known neighbours, {words} words of text")
 
-    # They have neighbours among the films that training knew, and an audience.
+    # They are near films that training knew, and in the lists of viewers.
     print("\nNearest to The Departed:")
     print(rec.similar_items(["the-departed-2006"], k=3).to_string(index=False))
     lists = rec.recommend(rec.model.users.tolist(), k=10)
@@ -29,7 +29,7 @@ def main() -> None:
         f"\nNew films are in the top 10 of {reached['user_id'].nunique()} of {len(rec.model.users)} viewers."
     )
 
-    # One row from a frame, with the columns that the mapping names; only embedded, not kept.
+    # One row from a frame, with the columns of the mapping: embedded, not added to the model.
     row = dict.fromkeys(graph.mapping.nodes["movie"].columns, "")
     row |= {
         "movie_id": "wolves-in-orbit",
@@ -41,7 +41,7 @@ def main() -> None:
     embedded = rec.embed_items(pd.DataFrame([row]))
     print(f"\n{embedded.ids[0]} has a vector of length {embedded.vectors.shape[1]} and is not in the model.")
 
-    # A newcomer is a history: one liked film is enough, and it may be a new one.
+    # A new user is a history: one liked film is enough, and it may be a new film.
     print("\nFor a newcomer who liked Interstellar:")
     print(rec.recommend_for_history([["interstellar-2014"]], k=3, users=["newcomer"]).to_string(index=False))
 

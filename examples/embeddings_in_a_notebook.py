@@ -10,8 +10,8 @@ import kg_data
 import kgrec
 
 graph = kgrec.build_graph(kg_data.movies() / "kgrec.yaml")
-# The weights say that the cosine of these vectors is all of a score: no second look at what the index finds.
-small = ["encoder.dim=32", "train.epochs=4", "train.threads=1", "rescore.weights=[1, 0, 0, 0]"]
+# With this weight alone, a score is the cosine of these vectors: candidates are not rescored.
+small = ["encoder.dim=32", "train.epochs=4", "train.threads=1", "rescore.weights={embedding: 1}"]
 config = kgrec.Config.read(settings=small)
 rec = kgrec.Recommender(config).fit(graph)
 
@@ -26,7 +26,7 @@ best = rec.recommend(["viewer-001"], k=1).iloc[0]
 by_hand = scores[items.ids.ids([best["item_id"]])[0]]
 print(f"recommend() says {best['score']:.4f}, the inner product is {by_hand:.4f}")
 
-# %% A frame with a vector a row, ready for any other model.
+# %% A frame with one vector per row, ready for any other model.
 frame = pd.DataFrame(items.vectors, index=items.ids.tolist())
 print(frame.iloc[:3, :4].round(3).to_string())
 

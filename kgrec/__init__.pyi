@@ -48,9 +48,9 @@ from .serve.batch import stream_similar_items as stream_similar_items
 from .serve.batch import write_recommendations as write_recommendations
 from .serve.batch import write_recommendations_for_histories as write_recommendations_for_histories
 from .serve.batch import write_similar_items as write_similar_items
+from .serve.batch_options import BatchOptions as BatchOptions
+from .serve.batch_options import RunSummary as RunSummary
+from .serve.batch_options import RunWatcher as RunWatcher
 from .serve.embeddings import EmbeddingSummary as EmbeddingSummary
 from .serve.embeddings import stream_embeddings as stream_embeddings
 from .serve.embeddings import write_embeddings as write_embeddings
-from .serve.options import BatchOptions as BatchOptions
-from .serve.options import RunSummary as RunSummary
-from .serve.options import RunWatcher as RunWatcher

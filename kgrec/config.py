@@ -1,6 +1,6 @@
 """The configuration of a model: one section per stage.
 
-Enters: a YAML file and `name=value` settings. Leaves: a `Config`, nothing unknown accepted.
+Enters: a YAML file and `name=value` settings. Leaves: a `Config`; unknown options are refused.
 """
 
 from __future__ import annotations
@@ -10,22 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, ValidationError
 
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.text import TextConfig
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.rank.config import RescoreConfig
 from kgrec.retrieve import IndexConfig
-
-
-def _checked_threads(value: object) -> object:
-    """Of a union pydantic would report one problem per type."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if is_count or value is None or value == "idle":
-        return value
-    raise PydanticCustomError("threads", "Input should be a whole number, 1 or more, 'idle' or null")
 
 
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
@@ -36,40 +27,41 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     batch_size: int | None = Field(None, ge=1)
     """Users per step; None: a sixteenth of the users, between 64 and 512."""
     learning_rate: float | None = Field(None, gt=0)
-    """Adam's step at its peak: it rises for `warmup_steps`, then falls linearly to zero. None: 0.015, or twice
-    that where it does better on validation data."""
+    """Peak learning rate of Adam, which rises over `warmup_steps` and then falls linearly to zero. None: 0.015 or twice that,
+    whichever is better on validation data."""
     warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate rises."""
     temperature: float | None = Field(None, gt=0)
-    """Divides the cosine in the softmax; None: the best on validation data, between 0.05 and 0.3."""
+    """Divisor of the cosine in the softmax; None: the best between 0.05 and 0.3 on validation data."""
     history_dropout: float = Field(0.5, gt=0, lt=1)
-    """Share of a history that is hidden and predicted from the rest."""
+    """Share of a history that a training step hides and predicts from the rest."""
     full_softmax_items: int = Field(20_000, ge=1)
-    """Up to this many items the softmax runs over all of them."""
+    """Largest catalogue for which the softmax runs over all items."""
     sampled_items: int = Field(4096, ge=1)
-    """Items drawn for each step's softmax in a larger catalogue."""
+    """Items that are sampled for the softmax of each step in a larger catalogue."""
     valid_share: float = Field(0.1, ge=0, lt=1)
-    """Share of each user's positives held out to choose by; 0: no validation, and nothing is chosen."""
+    """Share of each user's positives that is held out as validation data; 0: no validation, and no search."""
     valid_by: Literal["auto", "random", "time"] = "auto"
-    """Hold out each user's latest interactions, or some at random; auto: the latest where there are times."""
+    """How validation data is held out: "time": each user's latest interactions; "random": random ones; "auto": by time if the
+    interactions have times."""
     valid_k: int | None = Field(None, ge=1)
-    """Validation counts NDCG at this length, since short lists have few hits to choose by; None: 100, or in a small
-    catalogue a tenth of the items, 20 at least."""
+    """Length of the lists for which validation measures NDCG; short lists have too few hits to compare by. None: a tenth of the
+    items, between 20 and 100."""
     search_seconds: float = Field(240, ge=0)
-    """CPU seconds that trials on held-out data may take; the first trial is made in any case."""
+    """CPU seconds for trials on validation data; the first trial is always made."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where training runs; auto: on a GPU where torch finds one."""
-    threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None
-    """CPU threads of training. None: `OMP_NUM_THREADS` where it is set, otherwise all cores that this process may use, by
-    its affinity and the CPU quota of its container. "idle": of these, the cores that other processes leave free when training
-    begins. On a machine with one free core two threads are many times slower than one: choose "idle" or a number where other
-    programs compute. With 1, a seed gives the same model bit for bit."""
+    """Device of training; auto: a GPU if torch finds one."""
+    threads: Annotated[int, Field(ge=1)] | Literal["idle"] | None = None
+    """CPU threads of training. None: `OMP_NUM_THREADS` if it is set, otherwise all cores that this process may use, by its
+    affinity and the CPU quota of its container. "idle": those of these cores that other processes leave free when training
+    begins. On a machine with one free core, two threads are many times slower than one: choose "idle" or a number if other
+    programs are running. With 1, a seed gives the same model bit for bit."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all random choices."""
 
 
 class Config(BaseModel, frozen=True, extra="forbid"):
-    """Everything beside the data that decides a model."""
+    """All options that determine a model, in sections."""
 
     text: TextConfig = TextConfig()
     """How texts become vectors."""
@@ -80,11 +72,11 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     index: IndexConfig = IndexConfig()
     """How nearest items are found."""
     rescore: RescoreConfig = RescoreConfig()
-    """How the nearest items are ranked."""
+    """How retrieved candidates are ranked."""
 
     @classmethod
     def read(cls, path: str | Path | None = None, settings: Iterable[str] = ()) -> Config:
-        """A configuration from a YAML file and settings such as "dim=256" or "text.model=minilm".
+        """Read a configuration from a YAML file and settings such as "dim=256" or "text.model=minilm".
 
         Raises:
             ConfigError: An option is unknown, or its value is out of range.
@@ -129,19 +121,19 @@ def _parsed(setting: str) -> tuple[str, str, Any]:
         return section, option, yaml.safe_load(value)
     except yaml.YAMLError:
         raise ConfigError(
-            f"'{setting}': {value!r} is no plain value.", "Put the value in quotes: name='value'."
+            f"'{setting}': {value!r} is not a plain value.", "Put the value in quotes: name='value'."
         ) from None
 
 
 def _located(name: str) -> tuple[str, str]:
-    """The section and option that a full or a short name means; an option has one name everywhere."""
+    """Section and option of a full name, or of a short one that is unique."""
     known = [f"{section}.{option}" for section, options in _SECTIONS.items() for option in options]
     found = [full for full in known if full == name or full.endswith(f".{name}")]
     if len(found) == 1:
         section, _, option = found[0].partition(".")
         return section, option
     if found:
-        raise ConfigError(f"'{name}' could be {' or '.join(found)}.", "Write the full name.")
+        raise ConfigError(f"'{name}' may mean {' or '.join(found)}.", "Write the full name.")
     raise ConfigError(
         f"There is no option '{name}'.", did_you_mean(name, [*known, *(k.split(".")[1] for k in known)])
     )
@@ -155,7 +147,15 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
         return ConfigError(
             f"{where}: there is no option '{name}'.", did_you_mean(str(first["loc"][-1]), list(section))
         )
-    return ConfigError(f"{where}: {name} is {first['input']!r}: {first['msg'].lower()}.", "Change the value.")
+    # An option of several types has one message per type.
+    messages = ", or ".join(found["msg"].lower() for found in error.errors() if _option(found["loc"]) == name)
+    return ConfigError(f"{where}: {name} is {first['input']!r}: {messages}.", "Change the value.")
+
+
+def _option(place: tuple[str | int, ...]) -> str:
+    """Full name of an option, with positions in lists, from pydantic's location."""
+    # pydantic appends the type that it tried, as text, after section and option.
+    return ".".join(str(part) for at, part in enumerate(place) if at < 2 or isinstance(part, int))
 
 
 _SECTIONS: dict[str, list[str]] = {

@@ -21,7 +21,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_nothing_given_is_the_default():
+def test_without_settings_all_options_are_defaults():
     config = Config.read()
     assert config == Config()
     assert (config.text.model, config.encoder.dim, config.train.seed) == ("minilm", 256, 0)
@@ -45,7 +45,7 @@ def test_an_empty_file_is_the_default(tmp_path):
 
 
 def test_every_option_has_a_docstring_in_its_section():
-    """The reference in docs is made of these."""
+    """The reference in the docs is made from these."""
     import ast
     import inspect
 
@@ -59,7 +59,7 @@ def test_every_option_has_a_docstring_in_its_section():
                 )
 
 
-def test_unknown_names_are_answered_with_the_nearest():
+def test_unknown_names_are_refused_with_the_nearest():
     problem, remedy = wrong(["epoch=3"])
     assert problem == "There is no option 'epoch'."
     assert remedy.startswith("Did you mean 'epochs'")
@@ -74,11 +74,11 @@ def test_a_setting_needs_an_equals_sign():
 
 def test_a_name_of_two_sections_is_ambiguous():
     assert wrong(["threads=1"]) == (
-        "'threads' could be train.threads or index.threads.",
+        "'threads' may mean train.threads or index.threads.",
         "Write the full name.",
     )
     assert wrong(["batch_size=8"]) == (
-        "'batch_size' could be text.batch_size or train.batch_size.",
+        "'batch_size' may mean text.batch_size or train.batch_size.",
         "Write the full name.",
     )
 
@@ -111,9 +111,9 @@ def test_a_value_out_of_range_is_named_with_its_option(setting, problem):
     assert wrong([setting]) == (f"The configuration: {problem}", "Change the value.")
 
 
-def test_a_setting_that_is_no_yaml_value_is_named():
+def test_a_setting_that_is_not_yaml_is_named():
     problem, remedy = wrong(["dim=[1"])
-    assert problem == "'dim=[1': '[1' is no plain value."
+    assert problem == "'dim=[1': '[1' is not a plain value."
     assert remedy == "Put the value in quotes: name='value'."
 
 
@@ -135,7 +135,7 @@ def test_a_setting_that_is_no_yaml_value_is_named():
         ("[1, 2]\n", "must hold sections of options.", "Sections are text, encoder, train, index, rescore."),
     ],
 )
-def test_what_a_file_may_not_hold(tmp_path, text, problem, remedy):
+def test_invalid_files_are_refused(tmp_path, text, problem, remedy):
     path = written(tmp_path, text)
     assert wrong([], path) == (f"{path}: {problem}", remedy)
 
@@ -148,7 +148,7 @@ def test_a_file_that_is_not_yaml(tmp_path, content):
     assert problem.startswith(f"{path}: is not YAML (") and "\n" not in problem and remedy == "Mend the file."
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file(tmp_path):
     path = tmp_path / "absent.yaml"
     assert wrong([], path) == (
         f"{path}: cannot be read (No such file or directory).",
@@ -164,7 +164,7 @@ def test_a_wrong_setting_is_not_blamed_on_the_file(tmp_path):
     )
 
 
-def test_a_configuration_is_frozen_and_accepts_nothing_unknown():
+def test_a_configuration_is_frozen_and_refuses_unknown_options():
     with pytest.raises(ValidationError):
         Config().encoder.dim = 3
     with pytest.raises(ValidationError):

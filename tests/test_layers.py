@@ -17,7 +17,6 @@ LIBRARIES = {
         "encode",
         "train",
         "evaluate.baselines",
-        "parallel",
         "model.item_updates",
         "graph.views",
         "cli",

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.options import ListLength, ModelFolder
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from kgrec.recommend.feedback import KnownUserPolicy
     from kgrec.recommend.recommender import Recommender
     from kgrec.recommend.request import Request
-    from kgrec.serve.options import BatchOptions, RunSummary
+    from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
-ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
-Length = Annotated[int, typer.Option("-k", help="Items per list.", min=1)]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
 ]
 Like = Annotated[list[str] | None, typer.Option("--like", help="A liked item; may be repeated.")]
 Dislike = Annotated[list[str] | None, typer.Option("--dislike", help="A disliked item; may be repeated.")]
-Candidates = Annotated[
-    Path | None, typer.Option("--candidates", help="File of the only items to rank, one id per line.")
+CandidatesFile = Annotated[
+    Path | None,
+    typer.Option("--candidates", help="File of items to which the lists are limited, one id per line."),
 ]
-Deny = Annotated[Path | None, typer.Option("--deny", help="File of items to leave out, one id per line.")]
+DenyFile = Annotated[Path | None, typer.Option("--deny", help="File of items to exclude, one id per line.")]
 WhereOption = Annotated[
     str | None,
     typer.Option("--where", help="A condition on the items, such as 'genres = Horror and year >= 1990'."),
@@ -41,20 +42,18 @@ Boost = Annotated[
     float,
     typer.Option("--new-item-boost", help="Added to the score of items without interactions at training."),
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", help="Lowest score that is returned.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Smallest score of a listed item.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue an interrupted run that wrote to the same file.")
 ]
-Shards = Annotated[
-    int | None, typer.Option("--shards", help="Number of runs that divide the lists among them.", min=1)
-]
-Shard = Annotated[int | None, typer.Option("--shard", help="Which of the shards to write, from 0.", min=0)]
+Shards = Annotated[int | None, typer.Option("--shards", help="Number of runs that share the lists.", min=1)]
+Shard = Annotated[int | None, typer.Option("--shard", help="Number of the shard to write, from 0.", min=0)]
 BatchSize = Annotated[
     int, typer.Option("--batch", help="Lists per part: a row group, and the unit of --resume.", min=1)
 ]
 ExecutorName = Annotated[
     str | None,
-    typer.Option("--executor", help="local: this process; processes: as many as --workers says."),
+    typer.Option("--executor", help="local: this process; processes: --workers processes."),
 ]
 Workers = Annotated[int, typer.Option("--workers", help="Processes, each with one thread.", min=1)]
 
@@ -67,13 +66,13 @@ def recommend(
         Path | None, typer.Option("--users-file", help="File of users, one per line.")
     ] = None,
     history: Annotated[
-        Path | None, typer.Option("--history", help="A table of user_id, item_id: histories of users.")
+        Path | None, typer.Option("--history", help="Table of histories, with columns user_id and item_id.")
     ] = None,
     known_users: Annotated[
         str,
         typer.Option(
             "--known-users",
-            help="With --history: merge with, or replace, the stored history of a known user.",
+            help="With --history: merge with the stored history of a known user, or replace it.",
         ),
     ] = "merge",
     text: Annotated[
@@ -81,15 +80,15 @@ def recommend(
     ] = None,
     like: Like = None,
     dislike: Dislike = None,
-    k: Length = 10,
+    k: ListLength = 10,
     output: Output = None,
-    candidates: Candidates = None,
-    deny: Deny = None,
+    candidates: CandidatesFile = None,
+    deny: DenyFile = None,
     where: WhereOption = None,
     min_score: MinScore = None,
     new_item_boost: Boost = 0.0,
     include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Also items that the user has interacted with.")
+        bool, typer.Option("--include-seen", help="Include items that the user has interacted with.")
     ] = False,
     skip_unknown: SkipUnknown = False,
     resume: Resume = False,
@@ -106,7 +105,7 @@ def recommend(
     Example: `kgrec recommend model/ --all-users -k 100 -o recs.parquet`
     """
     from kgrec.serve import requests
-    from kgrec.serve.options import BatchOptions
+    from kgrec.serve.batch_options import BatchOptions
 
     given = [bool(user), all_users, users_file is not None, history is not None, bool(text)]
     if sum([*given, bool(like or dislike)]) != 1:
@@ -121,7 +120,8 @@ def recommend(
         if text:
             return requests.texts_query(recommender, text, request)
         if history is not None:
-            return requests.histories_query(recommender, history, request, known_users)  # type: ignore[arg-type]
+            policy = cast("KnownUserPolicy", known_users)  # checked where it is used
+            return requests.histories_query(recommender, history, request, policy)
         if like or dislike:
             return requests.feedback_query(recommender, like or [], dislike or [], request)
         return requests.users_query(recommender, None if all_users else user or users_file, request)
@@ -134,10 +134,10 @@ def similar(
     item: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item; may be repeated.")] = None,
     all_items: Annotated[bool, typer.Option("--all-items", help="Every item of the model.")] = False,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
-    k: Length = 10,
+    k: ListLength = 10,
     output: Output = None,
-    candidates: Candidates = None,
-    deny: Deny = None,
+    candidates: CandidatesFile = None,
+    deny: DenyFile = None,
     where: WhereOption = None,
     min_score: MinScore = None,
     skip_unknown: SkipUnknown = False,
@@ -155,12 +155,12 @@ def similar(
     Example: `kgrec similar model/ --item the-matrix-1999 -k 10`
     """
     from kgrec.serve import requests
-    from kgrec.serve.options import BatchOptions
+    from kgrec.serve.batch_options import BatchOptions
 
     if bool(item) + all_items + bool(user) != 1:
         raise ConfigError(
-            "It is not clear what similar items or users are wanted.",
-            "Give --item, or --user, once or more, or --all-items.",
+            "It is not clear whose similar items or users to list.",
+            "Give --item or --user, once or more, or --all-items.",
         )
     options = BatchOptions(batch, executor, workers, resume, shard, shards)
     request = _request(k, candidates, deny, where, min_score, skip_unknown)
@@ -240,8 +240,8 @@ def _run(
 ) -> None:
     """Write the lists to a file, or print them."""
     from kgrec.recommend.recommender import Recommender
+    from kgrec.serve.batch_run import write_query
     from kgrec.serve.result_files import check_result
-    from kgrec.serve.run import write_query
 
     if output is None:
         if options.resume or options.shards is not None:
@@ -275,15 +275,15 @@ def _report(summary: RunSummary, request: Request, options: BatchOptions, out: C
 def _print(recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console) -> None:
     import pyarrow as pa
 
-    from kgrec.serve.run import tables
+    from kgrec.serve.batch_run import tables
 
     for line in query.remarks():
         out.say(line)
     computed = tables(recommender, query.lists, query.parts(options.batch), options.new_executor())
     table = pa.concat_tables(part for _, part in computed)
-    nobody = len(query.skipped.get(query.noun, ())) == len(query.names)
-    why = f"none of these {query.noun} is known" if nobody else "every item is excluded"
-    text = _readable(recommender, table, *query.columns) or f"There is nothing to recommend: {why}."
+    all_unknown = len(query.skipped.get(query.noun, ())) == len(query.names)
+    reason = f"none of these {query.noun} is known" if all_unknown else "every item is excluded"
+    text = _readable(recommender, table, *query.columns) or f"There is nothing to recommend: {reason}."
     out.result({"results": table.to_pylist(), **_skipped(query.request, query.skipped)}, text)
 
 
@@ -292,6 +292,7 @@ def _skipped(request: Request, ids: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
+    """The lists as text, with labels of items; `query` and `result` are the names of the first two columns."""
     lines: list[str] = []
     model, last = recommender.model, ""
     of_users = (query, result) == ("user_id", "similar_id")
@@ -301,7 +302,7 @@ def _readable(recommender: Recommender, table: pa.Table, query: str, result: str
         else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
     )
     labels = {
-        name: model.items.ids.labels[row]
+        name: model.items.label(row)
         for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
     }
     for row in table.to_pylist():

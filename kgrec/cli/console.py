@@ -1,4 +1,4 @@
-"""What commands print and where: results to stdout, progress and errors to stderr."""
+"""Output of commands: results to stdout, progress and errors to stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 from kgrec.errors import KgrecError
 
 if TYPE_CHECKING:
-    from kgrec.serve.options import RunWatcher
+    from kgrec.serve.batch_options import RunWatcher
     from kgrec.train.data import EpochRecord
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
@@ -24,7 +24,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and req
 
 
 class UsageError(KgrecError):
-    """A command was called with options or arguments that it does not have."""
+    """A command was called with unknown options or arguments."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Console:
     @contextmanager
     def watcher(self) -> Iterator[RunWatcher]:
         """Callbacks of a batch run: remarks to stdout, warnings and a bar to stderr."""
-        from kgrec.serve.options import RunWatcher
+        from kgrec.serve.batch_options import RunWatcher
 
         with self.bars() as bars:
             yield RunWatcher(
@@ -60,7 +60,7 @@ class Console:
 
     @contextmanager
     def bars(self) -> Iterator[Bars]:
-        """Progress bars on a terminal; elsewhere, and with `--json` or `--quiet`, nothing is drawn."""
+        """Progress bars on a terminal; elsewhere, and with `--json` or `--quiet`, none."""
         if self.quiet or self.as_json or not sys.stderr.isatty():
             yield Bars(None)
             return
@@ -84,19 +84,19 @@ class Bars:
         self._display = display
         self._step, self._recall = "", ""
         self._task: Any = None
-        #: what was done when the step was first reported, and when that was
+        #: number done at the first report of the step, and its time
         self._first, self._began = 0, 0.0
 
     def step(self, name: str) -> Callable[[int, int], None]:
         """A function of (done, total) for one step."""
         return lambda done, total: self._show(name, name, done, total)
 
-    def epoch(self, line: EpochRecord, done: int, planned: int) -> None:
-        """Show loss and the last validation recall."""
-        if line.valid_recall is not None:
-            self._recall = f", recall {line.valid_recall:.3f}"
-        loss = "" if line.loss is None else f", loss {line.loss:.2f}"
-        self._show("training", f"training ({line.stage}{loss}{self._recall})", done, planned)
+    def epoch(self, record: EpochRecord, done: int, planned: int) -> None:
+        """Show the loss of an epoch and the last validation recall."""
+        if record.valid_recall is not None:
+            self._recall = f", recall {record.valid_recall:.3f}"
+        loss = "" if record.loss is None else f", loss {record.loss:.2f}"
+        self._show("training", f"training ({record.stage}{loss}{self._recall})", done, planned)
 
     def _show(self, step: str, description: str, done: int, total: int) -> None:
         if self._display is None:
@@ -113,7 +113,7 @@ class Bars:
 def console(as_json: bool, quiet: bool) -> Console:
     """The console of a command; warnings of the library go to stderr."""
     logging.basicConfig(level=logging.ERROR if quiet else logging.WARNING, format="%(message)s")
-    # These report that they load models.
+    # These libraries log that they load models.
     for name in ("sentence_transformers", "transformers", "faiss"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return Console(as_json, quiet)
@@ -134,7 +134,7 @@ def report_error(error: KgrecError, *, as_json: bool) -> None:
 
 
 def _rate(done: int, seconds: float) -> str:
-    """Number per second; "" below one."""
+    """Number per second as text; "" below one per second."""
     return f"{done / seconds:,.0f}/s" if done > seconds > 0 else ""
 
 

@@ -70,7 +70,7 @@ def _hardware() -> dict[str, str]:
     try:
         import torch
 
-        from kgrec.parallel import idle_cores, usable_cores
+        from kgrec.train.threads import idle_cores, usable_cores
     except ImportError as error:
         return {"gpu": f"unknown: {error}", "cores": str(os.cpu_count())}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"

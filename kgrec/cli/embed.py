@@ -32,8 +32,8 @@ def embed(
 
     Example: `kgrec embed model/ --items --users -o embeddings.parquet`
     """
+    from kgrec.serve.batch_options import BatchOptions
     from kgrec.serve.embeddings import write_embeddings
-    from kgrec.serve.options import BatchOptions
 
     out = console(as_json, quiet)
     options = BatchOptions(executor=executor, workers=workers)

@@ -1,4 +1,4 @@
-"""`kgrec add`, `update` and `remove`: add items to a trained model, update their content, remove them from its lists."""
+"""`kgrec add`, `update` and `remove`: add items to a trained model, update their content, exclude them from its lists."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def remove(
 
 
 def added_lines(added: Added) -> list[str]:
-    """Which items were added, and what each was embedded from."""
+    """A report of the added items, and of the content that each was embedded by."""
     if len(added):
         report = [f"Added {counted(len(added), 'item')}, which can be recommended now.", *_items(added)]
     else:
@@ -143,7 +143,7 @@ def _updated_lines(updated: Updated) -> list[str]:
 
 
 def _items(placed: Placed, most: int = 10) -> list[str]:
-    """What each item is embedded from, and a warning about items without any content that the model reads."""
+    """A line per item about its content, and a warning about items without any content that the model reads."""
     rows = list(zip(placed.ids, placed.labels, placed.linked, placed.words, strict=True))
     report = [
         f"  {name}  {label}: {counted(linked, 'known neighbour')}, {counted(words, 'word')} of text"
@@ -171,10 +171,10 @@ def _records(placed: Placed) -> list[dict[str, Any]]:
 def _opened(
     verb: str, model: Path, folder: Path | None, items: Path | None, output: Path | None
 ) -> tuple[Recommender, Path]:
-    """The model, and the path of the rows.
+    """The loaded model, and the path of the rows.
 
     Raises:
-        ConfigError: Neither a folder nor a table is given, or both.
+        ConfigError: Neither a folder nor a table is given, or both are.
     """
     from kgrec.recommend.recommender import Recommender
     from kgrec.storage.artifacts import check_output
@@ -187,7 +187,7 @@ def _opened(
 
 
 def _save(recommender: Recommender, model: Path, output: Path | None, *, changed: bool) -> None:
-    """Write the model, unless nothing changed and the folder is the same."""
+    """Save the model, unless nothing changed and the output is the same folder."""
     if changed or output is not None:
         recommender.save(output or model)
 

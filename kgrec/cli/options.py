@@ -19,13 +19,13 @@ ConfigSettings = Annotated[
     list[str] | None, typer.Option("--set", help="One of kgrec's options, such as dim=128; may be repeated.")
 ]
 
-# how a graph is split
+# options of splits
 
 SplitProtocol = Annotated[
     str,
     typer.Option(
         "--protocol",
-        help="What to hold out: random, last (of each user), time (all after one moment), folds (cross-validation), "
+        help="Held-out interactions: random, last (of each user), time (all after a point in time), folds (cross-validation), "
         "cold-items, cold-users.",
     ),
 ]

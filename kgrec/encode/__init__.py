@@ -2,12 +2,14 @@
 
 config            width, hops, dropout
 text/             texts -> vectors, by a sentence-transformer
-dense_features    text and vector columns, centred, whitened, unit length
+dense_features    text and vector columns as raw vectors
+whitening         a map that equalises the variances of vectors in all directions
 neighborhoods     weighted neighbours of each item in the graph
-label_tokens      words that labels share, as nodes
-featurizer        which relations and entities have parameters; the features of any item, known or new
+label_tokens      tokens that labels share, as nodes
+featurizer        the relations and nodes that have parameters; features of any item, known or new
+sparse            sparse products with a fast backward pass
 item_encoder      the graph neural network
-whitening         how evenly embeddings spread in all directions
+user_encoder      from a history to a vector of the user
 
 Nothing is imported here.
 """

@@ -1,6 +1,6 @@
-"""The shape of embeddings.
+"""Options of the item and user encoders.
 
-Enters: nothing. Leaves: options of the item and user encoders.
+Enters: plain values. Leaves: an `EncoderConfig`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
     dim: int = Field(256, ge=1, le=4096)
     """Length of an embedding."""
     hops: int = Field(1, ge=1, le=3)
-    """Edges that an item is away at most from what it is made of. Past the first, edges are followed from head to
-    tail between nodes that are no items: of a film, the country where its director was born."""
+    """Longest path, in edges, from an item to an entity that contributes to its embedding. Beyond the first edge, paths follow
+    edges from head to tail between entities that are not items: from a film to the country of its director's birth."""
     label_tokens: bool = True
-    """Whether tokens that labels of neighbours and items have in common join the items."""
+    """Whether tokens that labels of neighbours and items have in common connect the items."""
     half_life: float | None = Field(None, gt=0)
-    """Days before a user's latest interaction at which one counts half of that in the history; None: all count alike."""
+    """Age in days, counted back from the user's latest interaction, at which an interaction has half the weight of that latest
+    one; None: all have the same weight."""
     identity: bool = True
-    """Whether known items have a residual of their own beside what their content says."""
+    """Whether each known item has a learned ID residual that is added to its content."""
     identity_dropout: float = Field(0.1, ge=0, le=1)
-    """Share of known items whose ID residual is left out of a training step, so that content must carry too."""
+    """Share of known items whose ID residual is left out of a training step, so that content alone must predict too."""

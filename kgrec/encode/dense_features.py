@@ -1,7 +1,7 @@
-"""What comes as dense vectors: the text of items, by a sentence-transformer, and vectors that the user computed.
+"""Dense vectors of items: text embeddings by a sentence-transformer, and vectors that the user computed.
 
-Enters: a KnowledgeGraph and a text encoder. Leaves: blocks of raw vectors by name, and a `Whitening` for each, which makes
-the vectors of known and new items comparable.
+Enters: a KnowledgeGraph and a text encoder. Leaves: blocks of raw vectors by name. Nothing is written.
+:mod:`kgrec.encode.whitening` makes each block comparable between known and new items.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from kgrec.encode.text import TextEncoder, TextProgress
 from kgrec.errors import ConfigError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: name of the block of texts; the others have the names of their predicates
+#: name of the block of texts; the other blocks have the names of their predicates
 TEXT = ""
-#: that are computed with at a time
-_ROWS = 1 << 16
 
 
 def raw_blocks(
@@ -32,13 +30,13 @@ def raw_blocks(
 
     Args:
         graph: Holds the items.
-        items: Their entity ids.
+        items: Their entity ids; shape (n,), int64.
         encoder: Turns texts into vectors; None leaves texts out.
-        widths: Blocks of a trained model and their dims; None takes all that there are.
-        progress: Is told how many texts are encoded.
+        widths: Block of a trained model -> its dim; None takes all blocks of the graph.
+        progress: Called with the number of encoded texts and their total.
 
     Raises:
-        ConfigError: A vector is of another length than those of its block.
+        ConfigError: Vectors of one block have different lengths, or another length than in training.
     """
     blocks = {}
     for name in [TEXT, *_predicates(graph)] if widths is None else widths:
@@ -52,7 +50,7 @@ def raw_blocks(
 
 
 def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
-    """Label and texts of each item, joined; "" for an item without any."""
+    """Label and texts of each item, joined; "" for an item without label and text."""
     parts: dict[int, list[str]] = {int(item): [] for item in items}
     labels = graph.entities["label"].take(items).to_pylist()
     for item, label in zip(items.tolist(), labels, strict=True):
@@ -67,10 +65,10 @@ def item_texts(graph: KnowledgeGraph, items: np.ndarray) -> list[str]:
 def item_vectors(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> np.ndarray:
     """The vector of each item for a predicate, zero where it has none; shape (n, dim), float32.
 
-    Of several vectors of one item the mean is taken.
+    An item with several vectors gets their mean.
 
     Raises:
-        ConfigError: The vectors are of several lengths.
+        ConfigError: The vectors have different lengths.
     """
     row = np.full(len(graph.entities), -1, np.int64)
     row[items] = np.arange(len(items))
@@ -83,10 +81,11 @@ def item_vectors(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> np
             "Give all of them the same length, or ignore the column in the mapping.",
         )
     sums = np.zeros((len(items), lengths[0] if lengths else 0), np.float32)
-    place = row[table["id"].to_numpy()]
+    owner = row[table["id"].to_numpy()]
     values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy(zero_copy_only=False)
-    np.add.at(sums, place, values.reshape(len(place), sums.shape[1]))
-    counts = np.maximum(np.bincount(place, minlength=len(items)), 1).astype(np.float32)
+    # np.add.at and not `sums[owner] += ...`, which would keep only the last of an item's vectors.
+    np.add.at(sums, owner, values.reshape(len(owner), sums.shape[1]))
+    counts = np.maximum(np.bincount(owner, minlength=len(items)), 1).astype(np.float32)
     return sums / counts[:, None]
 
 
@@ -108,17 +107,17 @@ def _predicates(graph: KnowledgeGraph) -> list[str]:
 
 
 def as_wide(block: np.ndarray, width: int, name: str, n: int) -> np.ndarray:
-    """The `n` vectors of a block, which must be as wide as in training; zeros if there are none.
+    """The `n` vectors of a block, checked to be as wide as in training; zeros where no item has a vector.
 
     Raises:
-        ConfigError: They have another width.
+        ConfigError: The vectors have another width.
     """
     if not block.any():
         return np.zeros((n, width), np.float32)
     if block.shape[1] != width:
-        what = "The text encoder gives" if name == TEXT else f"'{name}' has"
+        source = "The text encoder gives" if name == TEXT else f"'{name}' has"
         raise ConfigError(
-            f"{what} vectors of {block.shape[1]:,} numbers; the model was trained with {width:,}.",
+            f"{source} vectors of {block.shape[1]:,} numbers; the model was trained with {width:,}.",
             "Use the text encoder that the model was trained with."
             if name == TEXT
             else "Give vectors of the same kind as in training.",

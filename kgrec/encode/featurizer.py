@@ -1,8 +1,8 @@
 """Features of items: text and vectors, weighted neighbours in the graph, numbers, label tokens.
 
-Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Featurizer (which relations and nodes have a
-parameter, learned once from the training graph) and ItemFeatures (the rows of some items, known or new, under that featurizer).
-Known and new items take this same path. Entities are named by type and key, so that a featurizer fits any build of the graph.
+Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Featurizer (the relations and nodes that
+have parameters, learned once from the training graph) and ItemFeatures (the rows of some items under that featurizer). Known and
+new items take the same path. Entities are named by type and key, so a featurizer fits any build of the graph.
 """
 
 from __future__ import annotations
@@ -23,23 +23,25 @@ from kgrec.encode.whitening import Whitening
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 
-#: beginnings of names of arrays: of a numeric predicate, of a block of vectors
+#: prefixes of array names: the bins of a numeric predicate, the mean and the map of a block of vectors
 _BINS_OF, _MEAN_OF, _MAP_OF = "featurizer.bins.", "featurizer.mean.", "featurizer.map."
 #: quantiles per numeric predicate, at most
-_BINS = 8
+_MAX_BINS = 8
 #: power of the IDF in the weight of a neighbour
 _IDF_POWER = 1.5
-#: power of the IDF in the weight of a label token, and how many training items must have one
-_TOKEN_IDF_POWER, _TOKEN_ITEMS = 0.7, 4
-#: share of the items with tokens of neighbours' labels from which on tokens of items' own labels alone are left out
-_LINKED = 0.5
-#: weight of an item among its own neighbours, if these are items; the others together have weight 1
-_SELF = 0.7
+#: power of the IDF in the weight of a label token
+_TOKEN_IDF_POWER = 0.7
+#: training items that a label token needs to become a node
+_MIN_TOKEN_ITEMS = 4
+#: tokens that occur in items' own labels only are left out when at least this share of items has tokens of neighbours' labels
+_NEIGHBOR_TOKEN_SHARE = 0.5
+#: weight of an item among its own neighbours, where these are items; the others together have weight 1
+_SELF_WEIGHT = 0.7
 
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """What a graph says of some items, read once: the same for learning a featurizer and for features under it."""
+    """The statements of a graph about some items, read once: a featurizer is learned from them, and applied to them."""
 
     graph: KnowledgeGraph
     #: entity ids; shape (n,), int64
@@ -49,42 +51,40 @@ class ItemFacts:
     neighborhoods: Neighborhoods
 
     @classmethod
-    def of(
+    def read(
         cls, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray], hops: int = 1
     ) -> ItemFacts:
-        """Read a graph, `hops` edges around the items."""
+        """Read the graph up to `hops` edges away from the items."""
         return cls(graph, items, raw, neighborhoods_of(graph, items, hops))
 
     @cached_property
     def mentions(self) -> TokenMentions:
-        """Tokens of the labels of neighbours, and of the items' own where texts are read."""
+        """Tokens of the labels of neighbours, and of the items' own labels where texts are read."""
         return token_mentions(self.graph, self.items, self.neighborhoods, TEXT in self.raw)
 
     @cached_property
-    def linked(self) -> tuple[Vocabulary, np.ndarray]:
-        """The distinct neighbours by name, in the order of their ids, and which one each link leads to."""
+    def distinct_neighbors(self) -> tuple[Vocabulary, np.ndarray]:
+        """Names of the distinct neighbours in the order of their ids, and the position among them of each path's end."""
         distinct, place = np.unique(self.neighborhoods.entity, return_inverse=True)
         return Vocabulary(self.graph.names.labels.take(pa.array(distinct))), place
 
 
 @dataclass(frozen=True)
 class ItemFeatures:
-    """The input of some items, one row each.
+    """Encoder input, one row per item.
 
-    A column of `neighbors` is a pair (relation, entity); `relation` and `entity` name the rows of
-    the featurizer that each column stands for. A number is a neighbour too: it lies between two
-    quantiles of the training items' values, and counts for each as much as it is near. So is a word
-    of the item's label or of a neighbour's.
+    A column of `neighbors` is a pair (relation, entity). Numbers and label tokens are neighbours too. A number lies between two
+    quantiles of the training items' values, and is a neighbour of both, weighted by how close it is to each.
     """
 
-    #: text and vectors, each centred, whitened, and of unit length, or zero where an item has none; shape
+    #: text and vectors side by side, each centred, whitened and of unit length, zero where an item has none; shape
     #: (n, dense_dim), float32
     dense: np.ndarray
-    #: the squares of a row sum to 1 for each relation that the item has; shape (n, n_columns), float32
+    #: per row, the squares sum to 1 for each relation that the item has; shape (n, n_columns), float32
     neighbors: sp.csr_matrix
-    #: shape (n_columns,), int64
+    #: row in the featurizer's relations of each column; shape (n_columns,), int64
     relation: np.ndarray
-    #: shape (n_columns,), int64
+    #: node of the featurizer of each column; shape (n_columns,), int64
     entity: np.ndarray
 
     def __len__(self) -> int:
@@ -93,6 +93,7 @@ class ItemFeatures:
     def take(self, rows: np.ndarray) -> ItemFeatures:
         """The features of `rows`, with the columns that they use."""
         part = self.neighbors[rows]
+        # A training step embeds the nodes of these columns only, so its cost follows the batch, not the graph.
         columns, local = np.unique(part.indices, return_inverse=True)
         neighbors = sp.csr_matrix((part.data, local, part.indptr), shape=(len(rows), len(columns)))
         return ItemFeatures(self.dense[rows], neighbors, self.relation[columns], self.entity[columns])
@@ -106,27 +107,25 @@ class ItemFeatures:
 
 @dataclass(frozen=True)
 class Featurizer:
-    """Which relations and entities the encoder has parameters for.
+    """The relations and nodes that the encoder has parameters for. Nodes are entities, bins of numbers, and label tokens.
 
-    An entity has a parameter when at least two training items have it as a neighbour: below that
-    it tells no item from another, nor joins any two.
+    An entity is a node if at least two training items have it as a neighbour: a neighbour of one item joins no two items.
     """
 
-    #: names, those followed backwards with a leading "^"
+    #: names; a relation that is followed from tail to head has a leading "^"
     relations: tuple[str, ...]
-    #: type/key of each, in the order of the training graph
+    #: type/key of each entity, in the order of the training graph
     entities: Vocabulary
     #: log(1 + items / items with this neighbour) ** 1.5; shape (n_entities,), float32
     idf: np.ndarray
-    #: for each numeric predicate, increasing quantiles of the training items' values, float64;
-    #: each is a node of its own, numbered after the entities, and the predicate a relation
+    #: numeric predicate -> increasing quantiles of the training items' values, float64; each quantile is a node, numbered after
+    #: the entities, and the predicate is a relation
     bins: dict[str, np.ndarray] = field(default_factory=dict)
-    #: of the text and of each predicate of vectors, sorted by name
+    #: block of text or vectors -> its whitening, sorted by name
     whitenings: dict[str, Whitening] = field(default_factory=dict)
-    #: of the labels of items and their neighbours, compared by `stems_of` and in its order; each is a node, numbered after
-    #: the bins
+    #: in the order of their stems (`stems_of`); each is a node, numbered after the bins
     label_tokens: tuple[str, ...] = ()
-    #: log(1 + items / items with this word) ** 0.7; shape (n_words,), float32
+    #: log(1 + items / items with this token) ** 0.7; shape (n_tokens,), float32
     token_idf: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
@@ -138,43 +137,45 @@ class Featurizer:
         hops: int = 1,
         label_tokens: bool = True,
     ) -> Featurizer:
-        """The featurizer of a training graph.
+        """Learn the featurizer of a training graph.
 
         Args:
             graph: the training graph.
             items: entity ids; shape (n,), int64.
-            raw: their blocks as `kgrec.encode.dense_features` gives them.
+            raw: blocks of the items, as `kgrec.encode.dense_features.raw_blocks` returns them.
             hops: edges between an item and its furthest neighbours.
-            label_tokens: whether tokens of labels are nodes.
+            label_tokens: whether label tokens are nodes.
         """
-        return cls.of_facts(ItemFacts.of(graph, items, raw, hops), label_tokens)
+        return cls.of_facts(ItemFacts.read(graph, items, raw, hops), label_tokens)
 
     @classmethod
     def of_facts(cls, facts: ItemFacts, label_tokens: bool = True) -> Featurizer:
-        """The featurizer of what a training graph says of its items."""
-        links, (linked, place) = facts.neighborhoods, facts.linked
-        degree = np.bincount(distinct_pairs(links.item, place)[1], minlength=len(linked))
+        """Learn the featurizer from facts about the training items."""
+        paths, (neighbors, neighbor) = facts.neighborhoods, facts.distinct_neighbors
+        # Several paths from one item to one entity count once.
+        degree = np.bincount(distinct_pairs(paths.item, neighbor)[1], minlength=len(neighbors))
         shared = np.flatnonzero(degree >= 2)
         idf = (np.log1p(len(facts.items) / degree[shared]) ** _IDF_POWER).astype(np.float32)
         bins = _bins(facts.graph, facts.items)
         whitenings = {name: Whitening.learn(facts.raw[name]) for name in sorted(facts.raw)}
         tokens, token_idf = _tokens(facts) if label_tokens else ((), np.zeros(0, np.float32))
-        relations = (*links.names, *([LABEL_TOKEN] if tokens else ()), *bins)
-        entities = Vocabulary(linked.labels.take(pa.array(shared)))
+        # Numeric predicates come last: `of_stored` relies on it.
+        relations = (*paths.names, *([LABEL_TOKEN] if tokens else ()), *bins)
+        entities = Vocabulary(neighbors.labels.take(pa.array(shared)))
         return cls(relations, entities, idf, bins, whitenings, tokens, token_idf)
 
     @property
     def n_nodes(self) -> int:
-        """Entities, bins and words."""
+        """Number of entities, bins and label tokens together."""
         return self.first_token + len(self.label_tokens)
 
     @property
     def first_token(self) -> int:
-        """The number of the first node that is a word."""
+        """Number of the first node that is a label token."""
         return len(self.entities) + sum(map(len, self.bins.values()))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The numbers of a featurizer by name; its names are in `nodes`, and `relations` stand apart."""
+        """Arrays of a featurizer by name; `nodes` and `relations` hold the rest of it."""
         kept = {"featurizer.idf": self.idf, "featurizer.token_idf": self.token_idf}
         kept |= {f"{_BINS_OF}{name}": values for name, values in self.bins.items()}
         kept |= {f"{_MEAN_OF}{name}": one.mean for name, one in self.whitenings.items()}
@@ -182,7 +183,7 @@ class Featurizer:
 
     @property
     def nodes(self) -> pa.Table:
-        """Columns kind ("entity" or "token") and name: the entities, then the label tokens."""
+        """Entities, then label tokens, as a table with columns kind ("entity" or "token") and name."""
         names = [self.entities.labels, pa.array(self.label_tokens, pa.large_string())]
         kinds = np.repeat(np.array(["entity", "token"], object), [len(part) for part in names])
         return pa.table({"kind": pa.array(kinds, pa.string()), "name": pa.concat_arrays(names)})
@@ -191,8 +192,8 @@ class Featurizer:
     def of_stored(
         cls, relations: tuple[str, ...], nodes: pa.Table, arrays: Mapping[str, np.ndarray]
     ) -> Featurizer:
-        """Read what `relations`, `nodes` and `arrays` gave; the order of the arrays plays no part."""
-        # relations end with the numeric predicates in their order
+        """The featurizer with these `relations`, `nodes` and `arrays`, which may be in any order."""
+        # The last relations are the numeric predicates, in the order of their bins.
         numeric = sum(name.startswith(_BINS_OF) for name in arrays)
         predicates = relations[len(relations) - numeric :]
         blocks = sorted(name.removeprefix(_MEAN_OF) for name in arrays if name.startswith(_MEAN_OF))
@@ -208,12 +209,12 @@ class Featurizer:
         )
 
     def codes(self, relation: np.ndarray, node: np.ndarray) -> np.ndarray:
-        """One number for each pair of a relation and a node; int64."""
+        """One number per pair of a relation and a node; int64."""
         codes: np.ndarray = relation * max(1, self.n_nodes) + node
         return codes
 
     def pairs(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Relation and node of each number that `codes` gave."""
+        """Relation and node of each number of `codes`."""
         return np.divmod(codes, max(1, self.n_nodes))
 
     @cached_property
@@ -222,7 +223,7 @@ class Featurizer:
 
     @property
     def dense_dim(self) -> int:
-        """Width of the text and the vectors together."""
+        """Length of the dense part of an item's features."""
         return sum(len(whitening.mean) for whitening in self.whitenings.values())
 
     @property
@@ -233,22 +234,23 @@ class Featurizer:
     def features(
         self, graph: KnowledgeGraph, items: np.ndarray, raw: Mapping[str, np.ndarray] | None = None
     ) -> ItemFeatures:
-        """The features of the items with entity ids `items`; without `raw` their dense part is zero."""
+        """The features of the items with entity ids `items`; without `raw` the dense part is zero."""
         if raw is None:
             raw = {name: np.zeros((len(items), len(one.mean))) for name, one in self.whitenings.items()}
-        return self.features_of(ItemFacts.of(graph, items, raw, self.hops))
+        return self.features_of(ItemFacts.read(graph, items, raw, self.hops))
 
     def features_of(self, facts: ItemFacts) -> ItemFeatures:
-        """The features of items of which these facts are known."""
-        links, (linked, place) = facts.neighborhoods, facts.linked
-        relation = np.array([self._relation_row.get(name, -1) for name in links.names], np.int64)
-        relation = relation[links.relation] if len(relation) else links.relation
-        node = self.entities.ids(linked.labels)[place]
+        """The features of items from facts about them."""
+        paths, (neighbors, neighbor) = facts.neighborhoods, facts.distinct_neighbors
+        # Numbers of the graph's build become rows of this featurizer, by name; -1 where training did not have the name.
+        relation = np.array([self._relation_row.get(name, -1) for name in paths.names], np.int64)
+        relation = relation[paths.relation] if len(relation) else paths.relation
+        node = self.entities.ids(neighbors.labels)[neighbor]
         known = (node >= 0) & (relation >= 0)
         # In double precision: the square of a small or large weight leaves the range of float32.
-        weight = links.weight[known] * self.idf[node[known]].astype(np.float64)
-        edges = (links.item[known], relation[known], node[known], weight, links.own[known])
-        others = (*self._numbers(facts.graph, facts.items), *self._mentioned(facts))
+        weight = paths.weight[known] * self.idf[node[known]].astype(np.float64)
+        edges = (paths.item[known], relation[known], node[known], weight, paths.own[known])
+        others = (*self._numbers(facts.graph, facts.items), *self._tokens(facts))
         parts = [np.concatenate(part) for part in zip(edges, *others, strict=True)]
         return self._features(self._dense(facts.items, facts.raw), *parts)
 
@@ -257,6 +259,8 @@ class Featurizer:
         first = len(self.entities)
         for predicate, bins in self.bins.items():
             item, value = item_numbers(graph, items, predicate)
+            # Position of the value among the bins, from 0 to len(bins) - 1; np.interp clamps values outside. Its fraction is
+            # the weight of the upper bin. The last bin has none above it, so its `lower` is the bin before, with weight 0.
             place = np.interp(value, bins, np.arange(len(bins)))
             lower = np.minimum(place.astype(np.int64), len(bins) - 2)
             relation = np.full(len(item), self._relation_row[predicate], np.int64)
@@ -266,16 +270,16 @@ class Featurizer:
                 yield item[some], relation[some], first + node[some], weight[some], own
             first += len(bins)
 
-    def _mentioned(self, facts: ItemFacts) -> Iterator[tuple[np.ndarray, ...]]:
-        """Item, relation, node and weight of each label token that an item has."""
+    def _tokens(self, facts: ItemFacts) -> Iterator[tuple[np.ndarray, ...]]:
+        """Item, relation, node and weight of each label token of each item."""
         if not self.label_tokens:
             return
         known = stems_of(pa.array(self.label_tokens, pa.large_string()))
         mentions = facts.mentions
         place = pc.fill_null(pc.index_in(mentions.stems, value_set=known), -1).to_numpy().astype(np.int64)
-        pairs = mentions.of_items.tocoo()
-        there = place[pairs.col] >= 0
-        item, token = pairs.row[there].astype(np.int64), place[pairs.col[there]]
+        pairs = mentions.by_item.tocoo()
+        present = place[pairs.col] >= 0
+        item, token = pairs.row[present].astype(np.int64), place[pairs.col[present]]
         relation = np.full(len(item), self._relation_row[LABEL_TOKEN], np.int64)
         yield item, relation, self.first_token + token, self.token_idf[token], np.zeros(len(item), bool)
 
@@ -288,10 +292,11 @@ class Featurizer:
         weight: np.ndarray,
         own: np.ndarray,
     ) -> ItemFeatures:
+        # A group is one item's neighbours by one relation; each becomes a unit vector.
         _, group = np.unique(item * max(1, len(self.relations)) + relation, return_inverse=True)
-        # An item is no neighbour of its own, and weighs as a fixed part of those that it has.
+        # The weight of a self-neighbour is relative to the item's other neighbours in the group: alone it weighs nothing.
         others = np.sqrt(np.bincount(group, np.where(own, 0, weight**2)))
-        weight = np.where(own, _SELF * others[group], weight)
+        weight = np.where(own, _SELF_WEIGHT * others[group], weight)
         lengths = np.sqrt(np.bincount(group, weight**2))[group]
         item, relation, entity = (part[lengths > 0] for part in (item, relation, entity))
         share = (weight[lengths > 0] / lengths[lengths > 0]).astype(np.float32)
@@ -308,36 +313,37 @@ class Featurizer:
 
 
 def _bins(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
-    """Quantiles of each numeric predicate among the items; a predicate of one value tells nothing."""
+    """Quantiles of each numeric predicate among the items; a predicate with a single value has no bins."""
     bins = {}
     for predicate in sorted(set(graph.numbers["predicate"].to_pylist())):
         value = item_numbers(graph, items, predicate)[1]
-        distinct = np.unique(np.quantile(value, np.linspace(0, 1, _BINS))) if len(value) else value
+        distinct = np.unique(np.quantile(value, np.linspace(0, 1, _MAX_BINS))) if len(value) else value
         if len(distinct) > 1:
             bins[predicate] = distinct
     return bins
 
 
 def _tokens(facts: ItemFacts) -> tuple[tuple[str, ...], np.ndarray]:
-    """Tokens that are in the labels of two neighbours or items, and of enough items, and their weights.
+    """The label tokens that become nodes, and their weights: those in two labels at least, and of enough items.
 
-    If most items have tokens of neighbours' labels, those that no neighbour has would only weaken these.
+    Where most items have tokens of neighbours' labels, tokens of items' own labels alone would only dilute them.
     """
     mentions, n_items = facts.mentions, len(facts.items)
-    count = mentions.of_items.getnnz(axis=0)
-    joins = mentions.neighbors + mentions.items > 1
-    if np.count_nonzero(mentions.linked) >= _LINKED * n_items:
-        joins &= mentions.neighbors > 0
-    chosen = np.flatnonzero(joins & (count >= _TOKEN_ITEMS))
+    count = mentions.by_item.getnnz(axis=0)
+    # A token of one label only joins the same items as the entity with that label, which is a node already.
+    joins = mentions.neighbor_counts + mentions.item_counts > 1
+    if np.count_nonzero(mentions.from_neighbors) >= _NEIGHBOR_TOKEN_SHARE * n_items:
+        joins &= mentions.neighbor_counts > 0
+    chosen = np.flatnonzero(joins & (count >= _MIN_TOKEN_ITEMS))
     idf = np.log1p(n_items / count[chosen]) ** _TOKEN_IDF_POWER
     return tuple(mentions.tokens.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
 
 
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `items` that have a finite number for `predicate`, and the numbers; each of shape (n,)."""
+    """Positions in `items` of those with a finite number for `predicate`, and the numbers; each of shape (n,)."""
     row = np.full(len(graph.entities), -1, np.int64)
     row[items] = np.arange(len(items))
     table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))
     item, value = row[table["id"].to_numpy()], table["value"].to_numpy()
-    there = (item >= 0) & np.isfinite(value)
-    return item[there], value[there]
+    present = (item >= 0) & np.isfinite(value)
+    return item[present], value[present]

@@ -1,13 +1,15 @@
-r"""The graph neural network: features of items in, unit vectors of items and users out.
+r"""The graph neural network that embeds items, and users by the items of their histories.
+
+Enters: features of items, and histories. Leaves: unit vectors of items and users. Nothing is written.
 
 .. math::
     z_i = \mathrm{normalize}\Big(W x_i + \sum_r s_r \sum_{j \in N_r(i)} a_{rij} E_j + m_i\, ID_i\Big)
     \qquad
     u = \mathrm{normalize}\Big(\sum_{j \in H(u)} d_j^{-\alpha} z_j\Big)
 
-`x_i` are the text and the vectors of the item side by side, `a_{ri}` the IDF weights of the neighbours of `i` by relation `r`, made a unit vector, `ID_i` exists for
-items that training knew (`m_i = 1`) and not for new ones (`m_i = 0`), `d_j` is the number of training
-users of item `j`. A user has no parameter: new users need no training.
+`x_i` are the text and the vectors of item `i` side by side, `a_{ri}` the IDF weights of its neighbours by relation `r`, scaled to
+unit length. The ID residual `ID_i` exists for items of the training data (`m_i = 1`), not for new ones (`m_i = 0`). `d_j` is the
+number of training users of item `j`. Users have no parameters, so new users need no training.
 """
 
 from __future__ import annotations
@@ -23,20 +25,21 @@ from kgrec.encode.whitening import embedding_map
 
 
 class ItemEncoder(nn.Module):
-    """Embeds items from their features, and known ones from a residual of their own too.
+    """Embeds items by their features, and known items by an ID residual too.
 
     Args:
         config: Width and dropout.
         dense_dim: Length of text and vectors together; 0 without any.
         n_relations: Relations of the featurizer.
-        n_entities: Entities and quantiles of the featurizer.
-        n_items: Items that training knows.
+        n_entities: Nodes of the featurizer: entities, bins and label tokens.
+        n_items: Items of the training data.
     """
 
     def __init__(
         self, config: EncoderConfig, *, dense_dim: int, n_relations: int, n_entities: int, n_items: int
     ) -> None:
         super().__init__()
+        # Rows of length about 0.1, so that the dense part dominates until training has moved the tables.
         small = 0.1 * config.dim**-0.5
         self.config = config
         self.dense = nn.Parameter(torch.randn(dense_dim, config.dim) * max(1, dense_dim) ** -0.5)
@@ -46,12 +49,12 @@ class ItemEncoder(nn.Module):
         self.identity = nn.Parameter(residual, requires_grad=config.identity)
         self.degree_exponent = nn.Parameter(torch.tensor(0.5))
         self.sum = WeightedSum()
-        #: whether the gradients of `entity` and `identity` hold the rows that were read alone, not the whole table
+        #: whether the gradients of `entity` and `identity` hold only the rows that a step read
         self.sparse = False
 
     @classmethod
     def for_features(cls, config: EncoderConfig, featurizer: Featurizer, n_items: int) -> ItemEncoder:
-        """An encoder with fresh parameters for what `featurizer` names."""
+        """An encoder with fresh parameters for the relations and nodes of `featurizer`."""
         return cls(
             config,
             dense_dim=featurizer.dense_dim,
@@ -86,9 +89,14 @@ class ItemEncoder(nn.Module):
 
     @torch.no_grad()
     def whiten(self, inputs: EncoderInputs, power: float) -> None:
-        """Fold the whitening of the embeddings of `inputs`, known items, into the tables: new items pass through it too. Power 0 changes nothing.
+        """Fold the whitening of the embeddings of known items into the parameters. Power 0 changes nothing.
 
-        What comes before the normalisation of an item is linear in the tables, so the map needs no step of its own.
+        An item's vector before normalisation is linear in the tables, so multiplying each table by the map multiplies the vector.
+        New items, which are made from the same tables, are whitened too.
+
+        Args:
+            inputs: all known items.
+            power: of :mod:`kgrec.encode.whitening`.
         """
         if not power:
             return
@@ -107,18 +115,19 @@ class ItemEncoder(nn.Module):
         Returns:
             shape (n_users, dim); zero for an empty history.
         """
+        # d ** -alpha as exp(-alpha log d), which has a gradient for alpha
         weight = torch.exp(-self.degree_exponent * log_degree)
         return normalize(self.sum(items * weight[:, None], histories), dim=1)
 
 
 def whitening_of(items: Tensor, power: float) -> Tensor:
-    """The whitening of unit embeddings, some of which may be zero; shapes (n, dim) -> (dim, dim), symmetric."""
+    """The whitening map of unit embeddings, some of which may be zero; shapes (n, dim) -> (dim, dim), symmetric."""
     gram = (items.T @ items).double().cpu().numpy()
     return torch.from_numpy(embedding_map(gram, power)).to(items)
 
 
 class EncoderInputs:
-    """ItemFeatures as tensors, on a device."""
+    """ItemFeatures as tensors on a device."""
 
     def __init__(self, features: ItemFeatures, device: str = "cpu") -> None:
         self.dense = torch.from_numpy(features.dense).to(device)

@@ -1,11 +1,12 @@
-"""The words of labels: what items have in common whose neighbours are named alike, though they are not the same.
+"""Label tokens: nodes that join items whose neighbours have similar names.
 
-Enters: a KnowledgeGraph and the links of some items. Leaves: `TokenMentions`, which words each item has. Nothing is written.
+Enters: a KnowledgeGraph and the neighborhoods of some items. Leaves: `TokenMentions`, the label tokens of each item. Nothing is
+written.
 
-Of two tags "metabolic_network" and "Metabolic networks" the graph knows no more than that they differ, and a new item
-may have a third, or none but a title that names them. A word joins all of these: it is a node that is one hop behind
-the neighbours of an item, and next to the item whose own label has it. That names share vectors through their parts is the idea
-of Bojanowski et al. 2017, "Enriching word vectors with subword information".
+The graph treats the tags "metabolic_network" and "Metabolic networks" as two unrelated nodes, and a new item may have a third
+spelling, or only a title that contains the tokens. A label token joins all of these: it is a node one hop behind the neighbours
+of an item, and a direct neighbour of an item whose own label contains it. Sharing vectors between names by their parts is the
+idea of Bojanowski et al. 2017, "Enriching word vectors with subword information".
 """
 
 from __future__ import annotations
@@ -22,109 +23,115 @@ import scipy.sparse as sp
 from kgrec.encode.neighborhoods import Neighborhoods, hops_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: name of the relation of an item and a word
+#: name of the relation between an item and a label token; models store it, so it keeps its first spelling
 LABEL_TOKEN = "~word"
-#: letters that count: the rest of a word is mostly inflection, in many languages; of what has a digit all counts
-_LETTERS, _DIGIT = 6, r"\pN"
-#: parts of a name that are looked at, so that a label as long as a book does no harm
-_MOST = 32
-#: what stands between words; what a word must have; what stands before the local name of an IRI
-_BETWEEN, _LETTER, _BEFORE = r"[^\pL\pM\pN]+", r"\pL", re.compile("[/#]")
+#: letters of a stem: in many languages the rest of a token is mostly inflection
+_STEM_LENGTH = 6
+#: parts of a label that are read at most, so that a label as long as a book costs no more than others
+_MAX_PARTS = 32
+#: regular expressions: what separates tokens, what a token must contain, what marks a code
+_TOKEN_SEPARATORS, _LETTER, _DIGIT = r"[^\pL\pM\pN]+", r"\pL", r"\pN"
+#: what ends the namespace of an IRI
+_NAMESPACE_END = re.compile("[/#]")
 
 
 @dataclass(frozen=True)
 class TokenMentions:
-    """Which words items have, in their labels or in those of their neighbours."""
+    """The label tokens of items: from their own labels and from those of their neighbours."""
 
-    #: what counts of each word
+    #: first letters of each token, which tokens are compared by; shape (n_tokens,)
     stems: pa.Array
-    #: the commonest word of each
+    #: most frequent token of each stem; shape (n_tokens,)
     tokens: pa.Array
-    #: not zero where an item has a word; shape (n_items, n_words)
-    of_items: sp.csr_matrix
-    #: whether an item has a word of a neighbour's label; shape (n_items,), bool
-    linked: np.ndarray
-    #: of the neighbours, how many have a word in their label; shape (n_words,), int64
-    neighbors: np.ndarray
-    #: of the items, how many have it in theirs; shape (n_words,), int64
-    items: np.ndarray
+    #: not zero where an item has a token; shape (n_items, n_tokens)
+    by_item: sp.csr_matrix
+    #: whether a neighbour gives the item a token; shape (n_items,), bool
+    from_neighbors: np.ndarray
+    #: number of neighbours whose label contains the token; shape (n_tokens,), int64
+    neighbor_counts: np.ndarray
+    #: number of items whose own label contains the token; shape (n_tokens,), int64
+    item_counts: np.ndarray
 
 
 def token_mentions(
-    graph: KnowledgeGraph, items: np.ndarray, links: Neighborhoods, own: bool
+    graph: KnowledgeGraph, items: np.ndarray, neighborhoods: Neighborhoods, own: bool
 ) -> TokenMentions:
-    """The words of some items.
+    """The label tokens of some items.
 
     Args:
         graph: holds the items.
         items: entity ids; shape (n,), int64.
-        links: of these. Neighbours that are items, or further away than one hop, give no words.
-        own: whether an item's own label is read, too.
+        neighborhoods: of these items. Neighbours that are items, or more than one hop away, give no tokens.
+        own: whether the items' own labels are read too.
     """
     is_item = np.zeros(len(graph.entities), bool)
     is_item[graph.item_entities] = True
-    near = np.array([hops_of(name) == 1 for name in links.names], bool)[links.relation]
-    near &= ~is_item[links.entity]
-    neighbors, place = np.unique(links.entity[near], return_inverse=True)
+    near = np.array([hops_of(name) == 1 for name in neighborhoods.names], bool)[neighborhoods.relation]
+    near &= ~is_item[neighborhoods.entity]
+    neighbors, neighbor = np.unique(neighborhoods.entity[near], return_inverse=True)
     names = _names(graph, np.concatenate([neighbors, items if own else items[:0]]))
-    name, spelled = _words(names)
+    name, spelled = _tokens(names)
     distinct, code = _alphabetical(spelled)
     stems, stem = _alphabetical(stems_of(distinct))
+    # Sorted by stem, then by falling count: the first row of each stem is its most frequent token. lexsort is stable, so of
+    # equally frequent ones the first in the alphabet wins whatever the order of rows in the sources.
     by_count = np.lexsort((-np.bincount(code, minlength=len(distinct)), stem))
-    commonest = by_count[np.unique(stem[by_count], return_index=True)[1]]
-    has = _ones(name, stem[code], (len(names), len(stems)))
-    linked = _ones(links.item[near], place, (len(items), len(neighbors)))
-    theirs, mine = has[: len(neighbors)], has[len(neighbors) :]
-    by_link = (linked @ theirs).tocsr()
+    most_frequent = by_count[np.unique(stem[by_count], return_index=True)[1]]
+    contains = _ones(name, stem[code], (len(names), len(stems)))
+    # The names of neighbours come first, those of items follow.
+    of_neighbors, of_own = contains[: len(neighbors)], contains[len(neighbors) :]
+    has_neighbor = _ones(neighborhoods.item[near], neighbor, (len(items), len(neighbors)))
+    inherited = (has_neighbor @ of_neighbors).tocsr()
     return TokenMentions(
         stems,
-        distinct.take(pa.array(commonest)),
-        by_link + mine if own else by_link,
-        by_link.getnnz(axis=1) > 0,
-        theirs.getnnz(axis=0).astype(np.int64),
-        mine.getnnz(axis=0).astype(np.int64),
+        distinct.take(pa.array(most_frequent)),
+        inherited + of_own if own else inherited,
+        inherited.getnnz(axis=1) > 0,
+        of_neighbors.getnnz(axis=0).astype(np.int64),
+        of_own.getnnz(axis=0).astype(np.int64),
     )
 
 
-def stems_of(words: pa.Array) -> pa.Array:
-    """What counts of words: their first letters; all of one that has a digit, which may be a code."""
-    has_digit = pc.match_substring_regex(words, _DIGIT)
-    return pc.if_else(has_digit, words, pc.utf8_slice_codeunits(words, 0, _LETTERS))
+def stems_of(tokens: pa.Array) -> pa.Array:
+    """First letters of each token; a token with a digit may be a code, so it stays whole."""
+    has_digit = pc.match_substring_regex(tokens, _DIGIT)
+    return pc.if_else(has_digit, tokens, pc.utf8_slice_codeunits(tokens, 0, _STEM_LENGTH))
 
 
 def _names(graph: KnowledgeGraph, entities: np.ndarray) -> pa.Array:
-    """Label of each entity, or the local name of the IRI of a resource without one."""
+    """Label of each entity, or the local name of its IRI where it has no label."""
     rows = pa.array(entities)
     labels = pc.cast(graph.entities["label"].take(rows), pa.large_string()).combine_chunks()
-    bare = np.flatnonzero(pc.equal(labels, "").to_numpy(zero_copy_only=False))
-    if not len(bare):
+    unlabelled = np.flatnonzero(pc.equal(labels, "").to_numpy(zero_copy_only=False))
+    if not len(unlabelled):
         return labels
-    iris = graph.entities["iri"].take(rows.take(pa.array(bare))).to_pylist()
-    local = pa.array([unquote(_BEFORE.split(iri)[-1]) for iri in iris], pa.large_string())
+    iris = graph.entities["iri"].take(rows.take(pa.array(unlabelled))).to_pylist()
+    local = pa.array([unquote(_NAMESPACE_END.split(iri)[-1]) for iri in iris], pa.large_string())
+    # The local names follow the labels in one array; an unlabelled entity takes its name from there.
     place = np.arange(len(labels))
-    place[bare] = len(labels) + np.arange(len(bare))
+    place[unlabelled] = len(labels) + np.arange(len(unlabelled))
     return pa.concat_arrays([labels, local]).take(pa.array(place))
 
 
-def _words(names: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """The words of each name in lower case: positions of the names, and the words. A single letter or a number is none."""
-    parts = pc.split_pattern_regex(pc.utf8_lower(pc.utf8_normalize(names, "NFKC")), _BETWEEN)
-    parts = pc.list_slice(parts, 0, _MOST)
-    owner, word = pc.list_parent_indices(parts), pc.list_flatten(parts)
-    real = pc.and_(pc.greater(pc.utf8_length(word), 1), pc.match_substring_regex(word, _LETTER))
-    return owner.filter(real).to_numpy().astype(np.int64), word.filter(real)
+def _tokens(names: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Tokens of the names in lower case: position of the name, and the token. Single letters and plain numbers are no tokens."""
+    parts = pc.split_pattern_regex(pc.utf8_lower(pc.utf8_normalize(names, "NFKC")), _TOKEN_SEPARATORS)
+    parts = pc.list_slice(parts, 0, _MAX_PARTS)
+    name, part = pc.list_parent_indices(parts), pc.list_flatten(parts)
+    is_token = pc.and_(pc.greater(pc.utf8_length(part), 1), pc.match_substring_regex(part, _LETTER))
+    return name.filter(is_token).to_numpy().astype(np.int64), part.filter(is_token)
 
 
 def _ones(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    """A one in each place that is given, however often."""
+    """A matrix with 1 at the given places, however often a place is given."""
     matrix = sp.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape)
-    matrix.data[:] = 1
+    matrix.data[:] = 1  # the constructor adds up repeated places
     return matrix
 
 
 def _alphabetical(strings: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """The distinct ones in order, and the place of each among them."""
+    """The distinct strings in order, and the position of each string among them."""
     distinct = pc.unique(strings)
     distinct = distinct.take(pc.sort_indices(distinct))
-    place = pc.index_in(strings, value_set=distinct)
-    return distinct, place.to_numpy(zero_copy_only=False).astype(np.int64)
+    position = pc.index_in(strings, value_set=distinct)
+    return distinct, position.to_numpy(zero_copy_only=False).astype(np.int64)

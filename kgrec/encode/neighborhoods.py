@@ -1,9 +1,9 @@
-"""The edges of items: what an item is linked to, one hop away or more.
+"""Neighborhoods of items: weighted paths from an item to other entities, one hop long or more.
 
 Enters: a KnowledgeGraph and some of its items. Leaves: `Neighborhoods`. Nothing is written.
 
-Beyond the first hop edges are followed from head to tail, between nodes that are no items. Backwards a few nodes lead
-to all others, and what items have in common with items is for the interactions to teach.
+Beyond the first hop, paths follow edges from head to tail only, and only between entities that are not items. Against the
+direction of edges a few hub nodes lead to everything, and item-to-item similarity is learned from the interactions.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: Marks a relation that is followed from its tail to its head.
+#: prefix of a relation that is followed from its tail to its head
 INVERSE = "^"
-#: Stands between the relations of a path of several hops.
+#: separator between the relations of a path of several hops
 HOP = " / "
 
 
 @dataclass(frozen=True)
 class Neighborhoods:
-    """Edges that touch given items, seen from the item; `item` is a row of the given array.
+    """Paths from given items, one row per path; `item` is a position in the given array, not an entity id.
 
-    A link between two items is one, whichever of them names the other, and counts for both: what a new item can name
-    is what is there already, so a direction would tell new from known items and little else. An item with such
-    links is a neighbour of itself, so that it is near to those that name it.
+    A link between two items is undirected and counts for both: a new item can only name items that exist already, so its
+    direction would separate new items from known ones. An item with such links is a neighbour of itself too, which brings it
+    close to the items that name it.
     """
 
     names: list[str]
@@ -38,61 +38,63 @@ class Neighborhoods:
     own: np.ndarray
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """All but the names; each of shape (n_links,)."""
+        """All but the names; each of shape (n_paths,)."""
         return self.item, self.relation, self.entity, self.weight, self.own
 
-    def where(self, chosen: np.ndarray) -> Neighborhoods:
-        """Some of the links, by a mask or positions."""
+    def select(self, chosen: np.ndarray) -> Neighborhoods:
+        """Some of the paths, by a mask or by positions."""
         return Neighborhoods(self.names, *(part[chosen] for part in self.arrays()))
 
 
 def neighborhoods_of(graph: KnowledgeGraph, items: np.ndarray, hops: int = 1) -> Neighborhoods:
-    """The links of the items with entity ids `items`, which differ.
+    """The neighborhoods of the items with entity ids `items`, which are distinct.
 
     Args:
         graph: holds the items.
         items: shape (n,), int64.
-        hops: edges of a path at most. A link's weight is the product of the weights along its path.
+        hops: edges per path at most. The weight of a path is the product of its edge weights.
     """
     is_item = np.zeros(len(graph.entities), bool)
     is_item[graph.item_entities] = True
-    links = _near(graph, items, is_item)
-    further, onward = links.where(~is_item[links.entity]), _Onward.of(graph, is_item)
+    found = _first_hop(graph, items, is_item)
+    last, edges = found.select(~is_item[found.entity]), _ForwardEdges.of(graph, is_item)
     for _ in range(1, hops):
-        further = onward.follow(further)
-        links = _joined(links, further)
-    return links
+        last = edges.follow(last)
+        found = _joined(found, last)
+    return found
 
 
-def _near(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) -> Neighborhoods:
-    """The first hop."""
+def _first_hop(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) -> Neighborhoods:
     row = np.full(len(graph.entities), -1, np.int64)
     row[items] = np.arange(len(items))
     names = graph.relations["name"].to_pylist()
     head, relation, tail, weight = _columns(graph)
-    between = is_item[head] & is_item[tail]
+    between_items = is_item[head] & is_item[tail]
     edges = []
+    # Each edge is read twice: from its head, and from its tail under the number of the inverse relation.
     for near, far, shift in ((head, tail, 0), (tail, head, len(names))):
-        # An edge of weight zero is none, nor is one from an item to itself a link.
+        # An edge of weight zero is no neighbour, and a self-loop of an item is no link between items.
         some = (row[near] >= 0) & (weight != 0) & (near != far)
-        named = np.where(between[some], relation[some], relation[some] + shift).astype(np.int64)
-        edges.append((row[near[some]], named, far[some].astype(np.int64), weight[some], between[some]))
-    item, named, entity, weight, between = (np.concatenate(part) for part in zip(*edges, strict=True))
+        # Links between items keep one number in both directions: they are undirected.
+        named = np.where(between_items[some], relation[some], relation[some] + shift).astype(np.int64)
+        edges.append((row[near[some]], named, far[some].astype(np.int64), weight[some], between_items[some]))
+    item, named, entity, weight, between_items = (np.concatenate(part) for part in zip(*edges, strict=True))
     kept = _strongest(item, named, entity, np.abs(weight))
-    linked = distinct_pairs(item[between], named[between])
+    # One self-neighbour of weight 1 per item and item-to-item relation, after all edges.
+    own_item, own_relation = distinct_pairs(item[between_items], named[between_items])
     return Neighborhoods(
         [*names, *(INVERSE + name for name in names)],
-        np.concatenate([item[kept], linked[0]]),
-        np.concatenate([named[kept], linked[1]]),
-        np.concatenate([entity[kept], items[linked[0]]]),
-        np.concatenate([weight[kept], np.ones(len(linked[0]), weight.dtype)]),
-        np.concatenate([np.zeros(len(kept), bool), np.ones(len(linked[0]), bool)]),
+        np.concatenate([item[kept], own_item]),
+        np.concatenate([named[kept], own_relation]),
+        np.concatenate([entity[kept], items[own_item]]),
+        np.concatenate([weight[kept], np.ones(len(own_item), weight.dtype)]),
+        np.concatenate([np.zeros(len(kept), bool), np.ones(len(own_item), bool)]),
     )
 
 
 @dataclass(frozen=True)
-class _Onward:
-    """The edges that a path may go on by, sorted by their head."""
+class _ForwardEdges:
+    """The edges that extend a path, sorted by their head."""
 
     names: list[str]
     head: np.ndarray
@@ -101,7 +103,7 @@ class _Onward:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, graph: KnowledgeGraph, is_item: np.ndarray) -> _Onward:
+    def of(cls, graph: KnowledgeGraph, is_item: np.ndarray) -> _ForwardEdges:
         head, relation, tail, weight = _columns(graph)
         some = np.flatnonzero(~is_item[head] & ~is_item[tail] & (head != tail) & (weight != 0))
         some = some[np.argsort(head[some], kind="stable")]
@@ -110,21 +112,24 @@ class _Onward:
             names, head[some], relation[some].astype(np.int64), tail[some].astype(np.int64), weight[some]
         )
 
-    def follow(self, links: Neighborhoods) -> Neighborhoods:
-        """One hop further."""
-        first, end = (np.searchsorted(self.head, links.entity, side) for side in ("left", "right"))
+    def follow(self, paths: Neighborhoods) -> Neighborhoods:
+        """The paths, each extended by one hop in all possible ways."""
+        # Edges of one head are a run of rows. Path p is repeated once per edge of its run; `edge` counts from the start of
+        # that run: np.arange counts through all runs, so the total length of the earlier ones is subtracted.
+        first, end = (np.searchsorted(self.head, paths.entity, side) for side in ("left", "right"))
         count = end - first
-        link = np.repeat(np.arange(len(count)), count)
-        edge = np.arange(len(link)) + np.repeat(first - (np.cumsum(count) - count), count)
-        path, named = np.unique(
-            links.relation[link] * len(self.names) + self.relation[edge], return_inverse=True
+        path = np.repeat(np.arange(len(count)), count)
+        edge = np.arange(len(path)) + np.repeat(first - (np.cumsum(count) - count), count)
+        # A pair of relations becomes one number, and each distinct number a relation of its own.
+        pair, named = np.unique(
+            paths.relation[path] * len(self.names) + self.relation[edge], return_inverse=True
         )
-        before, after = np.divmod(path, max(1, len(self.names)))
+        before, after = np.divmod(pair, max(1, len(self.names)))
         # In double precision: a product of weights leaves the range of float32 sooner than they do.
-        weight = links.weight[link].astype(np.float64) * self.weight[edge]
-        item, entity = links.item[link], self.tail[edge]
+        weight = paths.weight[path].astype(np.float64) * self.weight[edge]
+        item, entity = paths.item[path], self.tail[edge]
         kept = _strongest(item, named, entity, np.abs(weight))
-        names = [links.names[b] + HOP + self.names[a] for b, a in zip(before, after, strict=True)]
+        names = [paths.names[b] + HOP + self.names[a] for b, a in zip(before, after, strict=True)]
         return Neighborhoods(
             names, item[kept], named[kept], entity[kept], weight[kept], np.zeros(len(kept), bool)
         )
@@ -135,15 +140,15 @@ def _columns(graph: KnowledgeGraph) -> list[np.ndarray]:
 
 
 def hops_of(relation: str) -> int:
-    """How many edges a path of this relation has."""
+    """Number of edges in a path of this relation."""
     return relation.count(HOP) + 1
 
 
-def _joined(links: Neighborhoods, more: Neighborhoods) -> Neighborhoods:
-    """The links of both, whose relations have different names."""
-    shifted = replace(more, relation=more.relation + len(links.names))
-    parts = (np.concatenate(pair) for pair in zip(links.arrays(), shifted.arrays(), strict=True))
-    return Neighborhoods([*links.names, *more.names], *parts)
+def _joined(left: Neighborhoods, right: Neighborhoods) -> Neighborhoods:
+    """The paths of both, whose relations have different names."""
+    shifted = replace(right, relation=right.relation + len(left.names))
+    parts = (np.concatenate(pair) for pair in zip(left.arrays(), shifted.arrays(), strict=True))
+    return Neighborhoods([*left.names, *right.names], *parts)
 
 
 def distinct_pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +158,8 @@ def distinct_pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _strongest(item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Positions of the edges that are left when of several alike only the heaviest is kept, in order."""
+    """Positions, increasing, of the heaviest path among those with equal item, relation and entity."""
+    # The last key of lexsort is the first to sort by; within a group the heaviest path comes first.
     order = np.lexsort((-weight, entity, relation, item))
     parts = (item[order], relation[order], entity[order])
     first = np.ones(len(order), bool)

@@ -1,4 +1,4 @@
-"""Sparse products that a gradient passes through fast.
+"""Sparse matrix products with a fast backward pass.
 
 Enters: a sparse matrix and dense rows. Leaves: weighted sums of rows, as one message-passing operator.
 """
@@ -17,13 +17,11 @@ from torch_geometric.nn import MessagePassing
 
 
 class Adjacency:
-    """A constant sparse matrix that a gradient passes through fast.
-
-    Autograd would transpose the matrix anew at each backward pass; here both forms are kept.
+    """A constant sparse matrix, kept with its transpose: autograd would transpose it again in each backward pass.
 
     Args:
         matrix: shape (n_targets, n_sources).
-        device: where it lies.
+        device: where the tensors are.
     """
 
     def __init__(self, matrix: sp.csr_matrix, device: str = "cpu") -> None:
@@ -34,9 +32,9 @@ class Adjacency:
 class WeightedSum(MessagePassing):  # type: ignore[misc]
     r"""One hop: :math:`h_i = \sum_j a_{ij} x_j`, the neighbourhood sum of a graph convolution.
 
-    With rows of `a` normalised for each relation and sources scaled by a learned `s_r`, this is the
-    relational convolution of Schlichtkrull et al. 2018 (eq. 2) with a scalar for each relation in
-    place of a matrix. The product of message and aggregation is fused into one sparse product.
+    With rows of `a` normalised per relation and sources scaled by a learned `s_r`, this is the
+    relational convolution of Schlichtkrull et al. 2018 (eq. 2) with a scalar per relation in
+    place of a matrix. Message and aggregation are fused into one sparse product.
 
     Shapes: x (n_sources, dim); adjacency (n_targets, n_sources); returns (n_targets, dim).
     """
@@ -56,6 +54,7 @@ class WeightedSum(MessagePassing):  # type: ignore[misc]
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
+        # Of y = A x the gradient is dL/dx = A^T dL/dy; A is constant and gets none.
         ctx.transposed = transposed
         product: Tensor = torch.sparse.mm(matrix, x)
         return product
@@ -66,7 +65,7 @@ class _SparseProduct(torch.autograd.Function):
 
 
 def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
-    _hear_beta_warning()
+    _silence_beta_warning()
     if not matrix.has_sorted_indices:
         matrix = matrix.sorted_indices()  # a copy: the matrix is the caller's
     return torch.sparse_csr_tensor(
@@ -79,10 +78,11 @@ def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
 
 
 @cache
-def _hear_beta_warning() -> None:
-    """Torch warns once per process that the format is a beta; the two operations used here are tested.
+def _silence_beta_warning() -> None:
+    """Use up torch's warning that the CSR format is in beta, which it gives once per process.
 
-    Not around each use: the filters of warnings belong to all threads of the process.
+    Once and not around each use, because warning filters are shared by all threads of the process. The tests cover the two
+    operations used here.
     """
     nothing = torch.zeros(0, dtype=torch.int64)
     with warnings.catch_warnings():

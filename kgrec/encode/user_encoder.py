@@ -2,8 +2,8 @@ r"""User encoders: from a history to a vector in the space of the items.
 
 Enters: histories, and vectors of items. Leaves: unit vectors of users. Nothing is written.
 
-Every user encoder gives vectors that are compared with item vectors by inner product, so one index serves all, and new items and
-new users work as known ones do.
+Every user encoder returns vectors that are compared with item vectors by inner product. So one index serves all encoders, and
+new items and new users take the same path as known ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class UserEncoder(Protocol):
 
     @property
     def history_weight(self) -> Rows[np.ndarray]:
-        """What an item counts for in a history; shape (n_items,), float32."""
+        """Weight of each item in a history; shape (n_items,), float32."""
 
     def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
         """Unit vectors of users; zero for an empty history; shape (n_users, dim), float32.
@@ -34,10 +34,9 @@ class UserEncoder(Protocol):
         """
 
     def shares(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray | None:
-        """What each positive item's vector is multiplied by in the user's vector, which is their sum; shape (n,), float32.
+        """Coefficients of the history items' vectors in the user's vector, which is their weighted sum; shape (n,), float32.
 
-        In the order of the items, as in `Histories.matrix`. None where the encoder is not linear: then no exact explanation by
-        history item exists.
+        In the order of `Histories.matrix`. None if the encoder is not linear: then no exact explanation by history items exists.
 
         Args:
             history: of one user.
@@ -45,7 +44,7 @@ class UserEncoder(Protocol):
         """
 
     def with_items(self, n_items: int) -> UserEncoder:
-        """For so many items; a new one counts for what an item with one user does."""
+        """The encoder for a catalogue of `n_items`; a new item has the weight of an item with one user."""
 
     def merged(self) -> UserEncoder:
         """The same with the weights of all items in the base."""
@@ -55,7 +54,7 @@ class UserEncoder(Protocol):
 class MeanUserEncoder:
     r"""The weighted mean of a history: :math:`u = \mathrm{normalize}(\sum_{j \in H(u)} d_j^{-\alpha} z_j)`.
 
-    `d_j` is the number of training users of item j, alpha is learned: a popular item tells less of a user.
+    `d_j` is the number of training users of item j; alpha is learned, since a popular item says less about a user's taste.
     """
 
     #: `d ** -alpha`; shape (n_items,), float32
@@ -64,7 +63,7 @@ class MeanUserEncoder:
     def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
         """See `UserEncoder`; the order of a history plays no part."""
         bags = histories.matrix()
-        # the weights go to the histories, which are few, not to the catalogue
+        # The weights multiply the histories, which are few, and not the vectors of the whole catalogue.
         weights = bags.data * self.history_weight[bags.indices]
         weighted = sp.csr_matrix((weights, bags.indices, bags.indptr), bags.shape)
         return units(np.asarray(_product(weighted, vectors), np.float32))[0]
@@ -88,16 +87,16 @@ class MeanUserEncoder:
 
 
 def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows made unit length, float32, and their lengths before; a zero row stays zero."""
+    """Rows scaled to unit length, float32, and their lengths before; a zero row stays zero."""
     lengths = np.linalg.norm(vectors, axis=1)
     safe = np.where(lengths > 1e-12, lengths, 1)
     return (vectors / safe[:, None]).astype(np.float32), lengths.astype(np.float32)
 
 
 def _product(weighted: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
-    """`weighted @ vectors`; of a delta the rows of the histories alone are gathered."""
+    """`weighted @ vectors`; with a delta, only the rows of history items are gathered."""
     if not len(vectors.at):
         return np.asarray(weighted @ vectors.base)
-    taken, place = np.unique(weighted.indices, return_inverse=True)
-    local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(taken)))
-    return np.asarray(local @ vectors[taken])
+    used, place = np.unique(weighted.indices, return_inverse=True)
+    local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(used)))
+    return np.asarray(local @ vectors[used])

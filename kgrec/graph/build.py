@@ -6,17 +6,18 @@ addition to one. Writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from kgrec.errors import SourceError
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.graph.tables import TABLES, GraphTables, items_of
+from kgrec.graph.tables import TABLES, items_of
 from kgrec.ingest.assemble import Assembled, assemble
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping, TableFormat, load_mapping
@@ -60,12 +61,19 @@ def build_graph(
     return replace(graph, interactions=interactions)
 
 
+class HasIds(Protocol):
+    """A graph, as far as an addition needs it."""
+
+    def ids(self, names: Sequence[str]) -> np.ndarray:
+        """Entity of each type/key, -1 where unknown; shape (len(names),), int64."""
+
+
 def read_addition(
     mapping: Mapping,
     folder: Path | None = None,
     frames: dict[str, Any] | None = None,
     *,
-    known: GraphTables,
+    known: HasIds,
 ) -> KnowledgeGraph:
     """Read new rows, laid out as in the mapping, into a graph of their own.
 
@@ -144,7 +152,7 @@ def _present(folder: Path, names: tuple[str, ...]) -> list[Source]:
     return found
 
 
-def _mark_known(reading: Reading, known: GraphTables) -> None:
+def _mark_known(reading: Reading, known: HasIds) -> None:
     """Let references resolve to nodes of the known graph."""
     nodes = reading.statements.nodes
     pending = np.flatnonzero(np.frombuffer(nodes.exists, dtype=np.uint8) == 0)

@@ -14,9 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import nearest
+from kgrec.storage.string_index import StringIndex
 
-#: up to this many labels are looked up in a dict: Arrow hashes the whole vocabulary on every call
+#: so many labels at most are looked up one by one: Arrow would hash the whole vocabulary each time
 _FEW = 1000
+#: in a vocabulary of more, a dictionary would take seconds to make, and much memory
+_MANY = 20_000
 
 
 class Vocabulary:
@@ -40,8 +43,9 @@ class Vocabulary:
             raise ValueError("the labels of a vocabulary must be distinct")
         larger = Vocabulary.__new__(Vocabulary)
         larger._base, larger._tail = self._base, pa.concat_arrays([self._tail, _as_strings(labels)])
-        if "_numbers" in self.__dict__:  # of the base alone
-            larger.__dict__["_numbers"] = self._numbers
+        for name in ("_numbers", "_index"):  # of the base alone
+            if name in self.__dict__:
+                larger.__dict__[name] = self.__dict__[name]
         return larger
 
     @cached_property
@@ -101,11 +105,20 @@ class Vocabulary:
 
     def ids(self, labels: Any) -> np.ndarray:
         """Number of each label, -1 where it is unknown; shape (len(labels),), int64."""
-        if len(labels) <= _FEW and not isinstance(labels, pa.Array | pa.ChunkedArray):
-            known, later = self._numbers, self._later
-            return np.array([known.get(label, later.get(label, -1)) for label in labels], dtype=np.int64)
+        if len(labels) <= _FEW:
+            return self._ids_of_few(labels)
         found = pc.index_in(_as_strings(labels), value_set=self.labels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def _ids_of_few(self, labels: Any) -> np.ndarray:
+        listed = labels.to_pylist() if isinstance(labels, pa.Array | pa.ChunkedArray) else list(labels)
+        if len(self._base) <= _MANY:
+            found = np.array([self._numbers.get(label, -1) for label in listed], dtype=np.int64)
+        else:
+            found = self._index.places(_as_strings([str(label) for label in listed]))
+        for at in np.flatnonzero(found < 0).tolist() if len(self._tail) else ():
+            found[at] = self._later.get(listed[at], -1)
+        return found
 
     def nearest(self, label: str) -> list[str]:
         """The three labels that are spelled most like `label`."""
@@ -115,6 +128,11 @@ class Vocabulary:
     def _numbers(self) -> dict[str, int]:
         """Of the base."""
         return {label: number for number, label in enumerate(self._base.to_pylist())}
+
+    @cached_property
+    def _index(self) -> StringIndex:
+        """Of the base, where a dictionary would take long to make."""
+        return StringIndex(self._base)
 
     @cached_property
     def _later(self) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """A trained model as plain values, without torch.
 
-model          `Model`: items, users, histories, index, scores
+items          `ItemStore`: names, labels, vectors and state of items, in a base and a delta
+model          `Model`: items, users, histories, user encoder, index and scorers
 storage        model/ on disk
-item_updates   items added, changed, removed without training
-propagation    known items that such a change moves, since they are linked to it
+item_updates   items added or changed without training
+propagation    known items that a change of other items moves
 
 Nothing is imported here.
 """

@@ -25,6 +25,7 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.build import read_addition
 from kgrec.graph.extend import differing, matched, outdated, without
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.live_graph import LiveGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
@@ -36,44 +37,44 @@ from kgrec.rank.rescorer import Rescorer
 from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer
 from kgrec.rank.slim import no_weights
 
+#: items in the deltas of a model, and entities in those of its graph, before these are merged with the base
+_DELTA = 4096
+
 
 @dataclass(frozen=True)
 class ItemUpdates:
-    """Items that rows make new, or other than they were, embedded."""
+    """Items that rows add or change, embedded."""
 
     ids: Vocabulary
-    #: row in the model, -1 for those that it does not have; shape (n,), int64
+    labels: list[str]
+    #: row in the model, -1 for new items; shape (n,), int64
     rows: np.ndarray
     #: ids in `graph`; shape (n,), int64
     entities: np.ndarray
     #: before normalisation; shape (n, dim), float32
     vectors: np.ndarray
     features: ItemFeatures
-    #: neighbours in the graph that the model has a parameter for, of each
+    #: per item: neighbours in the graph that the model has a parameter for
     linked: list[int]
-    #: words of text, of each
+    #: per item: words of its text
     words: list[int]
-    #: items among the rows that were left out: known ones that are to be added, unknown ones that are to be updated
+    #: items of the rows that were left out: known ones when items are added, unknown ones when they are updated
     others: list[str]
-    #: known items of which the rows say what is known
+    #: known items that the rows do not change
     same: list[str]
-    #: known items that are linked to what the rows change; None where rows add items, since these have no parameter of
+    #: known items that are linked to what the rows change; None where rows add items: new ones have no parameter of
     #: their own that others could be linked to
     reached: Propagation | None
-    #: the model's graph with what the rows say of these items
-    graph: KnowledgeGraph
-    #: what was read
+    #: the model's graph with the rows of these items
+    graph: LiveGraph
+    #: other names of all items -> row; None: those of the model, and no more
+    aliases: dict[str, int] | None
+    #: of reading the rows
     report: Report
 
     @property
-    def labels(self) -> list[str]:
-        """Their labels, "" where there is none."""
-        labels: list[str] = self.graph.entities["label"].take(self.entities).to_pylist()
-        return labels
-
-    @property
     def bare(self) -> list[str]:
-        """Those without anything that the model could place them by: their score is 0 unless a residual says more."""
+        """Items without text, vectors and known neighbours: their score is 0 unless a residual adds to it."""
         nothing = ~self.features.dense.any(axis=1) & (np.diff(self.features.neighbors.indptr) == 0)
         return [self.ids[at] for at in np.flatnonzero(nothing).tolist()]
 
@@ -89,48 +90,120 @@ def read_updates(
     """Read and embed items.
 
     Args:
-        model: Stays as it is.
+        model: Is not modified.
         rows: A folder with files laid out as the mapping says, or a table of items, or a frame of
             the only item type, or frames by node type, or what `read_addition` gave.
         text_encoder: The one that the model was trained with; None leaves texts out.
-        progress: Is told how many texts are encoded.
+        progress: Called with the number of encoded texts and of all texts.
         update: Take the items that the model offers and that the rows change, in place of those that it does not.
 
     Raises:
         SourceError: The rows are not as the mapping says.
         ConfigError: The text encoder is another than that of training.
     """
-    known, addition = model.graph(), _addition(model.graph(), rows)
-    ids, _ = matched(known, addition)
-    row = _rows(model, ids[addition.item_entities])
-    offered = (row >= 0) & ~np.isin(row, model.items.removed)
-    taken = offered if update else ~offered
-    names = _names(model, addition, row)
-    graph, entities = _larger(known, addition, ids, taken, row >= 0)
+    live = LiveGraph.of(model.graph)
+    addition = _addition(live, rows)
+    scope = _scope(model, live, addition, update)
+    names = _names(model, addition, scope.row)
+    graph, entities = _larger(scope, addition)
     # several rows may speak of one item, by names that were merged
-    first = np.isin(np.arange(len(row)), np.unique(np.where(taken, entities, -1), return_index=True)[1])
-    changed = taken & first
+    first = np.isin(
+        np.arange(len(entities)), np.unique(np.where(scope.taken, entities, -1), return_index=True)[1]
+    )
+    changed = scope.taken & first
     if update:
-        changed[changed] = differing(known, graph, entities[changed])
-    entities = entities[changed]
+        changed[changed] = differing(scope.known, graph, entities[changed])
+    entities, row = entities[changed], scope.row[changed]
     parameters = model.parameters()
     features = read_features(parameters, graph, entities, text_encoder, progress)
+    live, places = _live(live, scope, addition, graph)
     return ItemUpdates(
         ids=Vocabulary(names[changed]),
-        rows=row[changed],
-        entities=entities,
-        vectors=embed(parameters, model.config, features) + _residuals(model, row[changed]),
+        labels=graph.entities["label"].take(entities).to_pylist(),
+        rows=row,
+        entities=places[changed],
+        vectors=embed(parameters, model.config, features) + _residuals(model, row),
         features=features,
         linked=_link_counts(parameters.featurizer, features),
         words=[len(text.split()) for text in item_texts(graph, entities)],
-        others=names[~taken].tolist(),
-        same=names[taken & first & ~changed].tolist(),
-        reached=propagated(model, graph, ids, entities, partial(embed, parameters, model.config))
+        others=names[~scope.taken].tolist(),
+        same=names[scope.taken & first & ~changed].tolist(),
+        reached=propagated(model, graph, scope.ids, entities, partial(embed, parameters, model.config))
         if update
         else None,
-        graph=graph,
+        graph=live,
+        aliases=_aliases(model, graph, places[changed], row) if scope.is_whole else None,
         report=addition.report,
     )
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """The part of the model's graph that an addition is joined with."""
+
+    known: KnowledgeGraph
+    #: id in the whole graph of each entity of `known`; int64
+    places: np.ndarray
+    #: id in `known`, or in the larger graph, of each entity of the addition; int64
+    ids: np.ndarray
+    #: row in the model of each item of the addition, -1 for those that it does not have; int64
+    row: np.ndarray
+    #: which items of the addition are added or updated; bool
+    taken: np.ndarray
+    #: whether `known` is the whole graph
+    is_whole: bool
+
+    def whole_ids(self) -> np.ndarray:
+        """Id in the whole graph of each entity of the addition, -1 for new ones; int64."""
+        places: np.ndarray = np.append(self.places, -1)[np.minimum(self.ids, len(self.known))]
+        return places
+
+
+def _scope(model: Model, live: LiveGraph, addition: KnowledgeGraph, update: bool) -> _Scope:
+    """The entities around the addition, or the whole graph where an item of the addition has values in there already."""
+    around = _joined_with(model, *live.around(addition, model.parameters().featurizer.hops), addition, update)
+    known_items = around.whole_ids()[addition.item_entities] >= 0
+    if not update and not (around.taken & known_items).any() and not len(addition.aliases):
+        return around
+    known = live()
+    whole = _joined_with(model, known, np.arange(len(known)), addition, update)
+    return replace(whole, is_whole=True)
+
+
+def _joined_with(
+    model: Model, known: KnowledgeGraph, places: np.ndarray, addition: KnowledgeGraph, update: bool
+) -> _Scope:
+    ids, _ = matched(known, addition)
+    scope = _Scope(known, places, ids, ids, ids, is_whole=False)
+    row = model.items.rows_of(scope.whole_ids()[addition.item_entities])
+    offered = (row >= 0) & ~np.isin(row, model.items.removed)
+    return replace(scope, row=row, taken=offered if update else ~offered)
+
+
+def _larger(scope: _Scope, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
+    """The scope's graph with the addition's taken items, and the entity of each item in there, int64."""
+    items = addition.item_entities
+    # what the model knew of a changed item is replaced
+    before = outdated(scope.known, addition, scope.ids, items[scope.taken & (scope.row >= 0)])
+    graph, ids = before.extended(without(addition, items[~scope.taken]))
+    return graph, ids[items].astype(np.int64)
+
+
+def _live(
+    live: LiveGraph, scope: _Scope, addition: KnowledgeGraph, graph: KnowledgeGraph
+) -> tuple[LiveGraph, np.ndarray]:
+    """The live graph with the addition's taken items, and the id of each of its items in the whole graph."""
+    items = addition.item_entities
+    if scope.is_whole:
+        return LiveGraph(lambda: graph), np.asarray(scope.ids[items], np.int64)
+    larger, places = live.with_addition(without(addition, items[~scope.taken]), scope.whole_ids())
+    return larger, places[items]
+
+
+def _aliases(model: Model, graph: KnowledgeGraph, entities: np.ndarray, rows: np.ndarray) -> dict[str, int]:
+    """Other names of all items, those with these entities included."""
+    at = np.where(rows < 0, len(model.items) + np.cumsum(rows < 0) - 1, rows)
+    return aliases(graph, model.items.entities.with_rows(at, entities).whole)
 
 
 def with_updates(model: Model, new: ItemUpdates) -> Model:
@@ -142,15 +215,16 @@ def with_updates(model: Model, new: ItemUpdates) -> Model:
     model = model if new.reached is None else _moved(model, new.reached)
     items = model.items.with_items(at, names, new.labels, new.entities, new.vectors)
     n_items = len(items)
-    return replace(
+    larger = replace(
         model,
-        items=replace(items, aliases=aliases(new.graph, items.entities.whole)),
+        items=items if new.aliases is None else replace(items, aliases=new.aliases),
         histories=model.histories.with_items(n_items),
         user_encoder=model.user_encoder.with_items(n_items),
         index=model.index.with_vectors(items.vectors),
         rescorer=_rescorer(model, items, new.features, at),
-        graph=lambda: new.graph,
+        graph=new.graph if new.graph.n_pending <= _DELTA else LiveGraph(new.graph),
     )
+    return larger if len(items.vectors.at) <= _DELTA else larger.merged()
 
 
 def read_features(
@@ -200,24 +274,6 @@ def _link_counts(featurizer: Featurizer, features: ItemFeatures) -> list[int]:
     return counts
 
 
-def _larger(
-    known: KnowledgeGraph, addition: KnowledgeGraph, ids: np.ndarray, taken: np.ndarray, there: np.ndarray
-) -> tuple[KnowledgeGraph, np.ndarray]:
-    """The graph with what the addition says of some of its items, and the entity of each item there, int64.
-
-    Args:
-        known: The model's graph.
-        addition: Brings items.
-        ids: Of the addition's entities in the graph.
-        taken: Which items are to be as the addition says; shape (n_items,), bool.
-        there: Which items the model has, so that what it knew of them is outdated; shape (n_items,), bool.
-    """
-    items = addition.item_entities
-    before = outdated(known, addition, ids, items[taken & there])
-    graph, ids = before.extended(without(addition, items[~taken]))
-    return graph, ids[items].astype(np.int64)
-
-
 def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
     """What the audience of known items taught, zero for others; shape (len(rows), dim), float32."""
     identity = model.parameters().arrays["identity"]
@@ -264,17 +320,16 @@ def _transferred(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) ->
     assert isinstance(scorer, CoOccurrenceScorer)
     if "co_occurrence" not in model.rescorer.active:
         return no_weights(len(vectors), len(model.items))
-    known = np.flatnonzero(model.items.trained.whole)
-    shares = transfer_shares(model.index, vectors, neighbors, known, _graph_scorer(model).neighbors)
+    trained = model.items.trained.whole
+    shares = transfer_shares(
+        model.index,
+        vectors,
+        neighbors,
+        np.flatnonzero(trained),
+        _graph_scorer(model).neighbors,
+        unknown=np.flatnonzero(~trained),
+    )
     return transferred(shares, scorer.weights)
-
-
-def _rows(model: Model, entities: np.ndarray) -> np.ndarray:
-    """Row of the items that are these entities of the graph, -1 where the model has none; int64."""
-    own = model.items.entities.whole
-    order = np.argsort(own)
-    at = np.minimum(np.searchsorted(own, entities, sorter=order), len(order) - 1)
-    return np.where(own[order[at]] == entities, order[at], -1)
 
 
 def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarray:
@@ -293,7 +348,7 @@ def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarra
     return names
 
 
-def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
+def _addition(graph: LiveGraph, rows: Any) -> KnowledgeGraph:
     if isinstance(rows, KnowledgeGraph):
         return rows
     if isinstance(rows, str | Path):
@@ -309,14 +364,14 @@ def _addition(graph: KnowledgeGraph, rows: Any) -> KnowledgeGraph:
     return read_addition(graph.mapping, frames=frames, known=graph)
 
 
-def _only_items(graph: KnowledgeGraph, path: Path) -> Mapping:
+def _only_items(graph: LiveGraph, path: Path) -> Mapping:
     """The mapping with nothing but its item table, to be read from `path`."""
     type_ = _item_type(graph)
     table = graph.mapping.nodes[type_].model_copy(update={"file": (path.name,), "format": None})
     return graph.mapping.model_copy(update={"nodes": {type_: table}, "edges": {}, "rdf": ()})
 
 
-def _item_type(graph: KnowledgeGraph) -> str:
+def _item_type(graph: LiveGraph) -> str:
     """The only item type that has a table."""
     types = [type_ for type_ in graph.item_types if type_ in graph.mapping.nodes]
     if len(types) != 1:

@@ -59,6 +59,28 @@ class ItemStore:
             rows[at] = self.aliases.get(names[at], -1)
         return rows
 
+    def rows_of(self, entities: np.ndarray) -> np.ndarray:
+        """Row of the item that is each entity of the graph, -1 where there is none; shape (len(entities),), int64."""
+        base, order = self.entities.base, self._by_entity
+        rows = np.full(len(entities), -1, np.int64)
+        if len(base):
+            at = np.minimum(np.searchsorted(base, entities, sorter=order), len(base) - 1)
+            at = at if order is None else order[at]
+            rows = np.where(base[at] == entities, at, -1)
+        later = dict(zip(self.entities.delta.tolist(), self.entities.at.tolist(), strict=True))
+        return np.array(
+            [later.get(one, row) for one, row in zip(entities.tolist(), rows.tolist(), strict=True)], np.int64
+        )
+
+    @property
+    def _by_entity(self) -> np.ndarray | None:
+        """The rows of the base in the order of their entities; None where that is their own order."""
+        base, kept = self.entities.base, self.entities.of_base
+        if "order" not in kept:
+            kept["order"] = None if (base[1:] > base[:-1]).all() else np.argsort(base, kind="stable")
+        order: np.ndarray | None = kept["order"]
+        return order
+
     def label(self, row: int) -> str:
         """Label of an item, "" if it has none."""
         return str(self.labels[row])

@@ -1,9 +1,12 @@
-"""Scores of the candidates that retrieval found.
+"""Scores of retrieved candidates.
 
-rescorer         a weighted sum of up to four similarities
+config           options
+candidates       items and scores per user, and rerankers
+scorers          embedding, graph, text and co-occurrence scores
 slim             item-item weights from co-occurrence
-cold_transfer    what new items inherit from the known items that are like them
-fusion_weights   the weights of the sum, by validation data
+cold_transfer    co-occurrence weights of new items, from similar known items
+rescorer         the weighted sum of all scores
+fusion_weights   the weights of the sum, chosen on validation data
 
 Nothing is imported here.
 """

@@ -1,6 +1,6 @@
-"""What retrieval found for some users, and rerankers, which put it in its final order.
+"""Candidates: retrieved items with their scores; and rerankers, which put them in their final order.
 
-Enters: rows of items with their scores. Leaves: the same in another order, or fewer. Nothing is written.
+Enters: rows of items and scores. Leaves: the candidates in another order, or fewer of them. Nothing is written.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Candidates:
-    """Items for some users, one row per user."""
+    """Items with scores, one row per user."""
 
     #: rows of items, -1 for none; shape (n_users, width), int64
     rows: np.ndarray
     #: shape (n_users, width), float32; -inf for none
     scores: np.ndarray
-    #: score of each scorer by name, without its weight; each of the same shape
+    #: name of a scorer -> its scores, not weighted; each of the same shape
     features: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -28,20 +28,20 @@ class Candidates:
         return int(self.rows.shape[1])
 
     def best_first(self) -> Candidates:
-        """In the order of the scores, equal ones in the order of the items' rows."""
+        """The candidates by falling score; ties in the order of the items' rows."""
         order = np.argsort(-self.scores, axis=1)
         scores = np.take_along_axis(self.scores, order, 1)
-        # Few lists have equal scores, and a sort by two keys takes ten times as long as one by one.
+        # Few lists have ties, and a sort by two keys takes ten times as long as a sort by one.
         for user in np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1)):
             order[user] = np.lexsort((self.rows[user], -self.scores[user]))
-        return self._taken(order)
+        return self._reordered(order)
 
     def first(self, k: int) -> Candidates:
-        """The first `k` of each user."""
+        """The first `k` candidates of each user."""
         features = {name: part[:, :k] for name, part in self.features.items()}
         return replace(self, rows=self.rows[:, :k], scores=self.scores[:, :k], features=features)
 
-    def _taken(self, order: np.ndarray) -> Candidates:
+    def _reordered(self, order: np.ndarray) -> Candidates:
         rows, scores = (np.take_along_axis(part, order, 1) for part in (self.rows, self.scores))
         features = {name: np.take_along_axis(part, order, 1) for name, part in self.features.items()}
         return Candidates(rows, scores, features)
@@ -52,13 +52,13 @@ class Reranker(Protocol):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Names of the features that it reads."""
+        """Names of the features that the reranker reads."""
 
     def rerank(self, candidates: Candidates, k: int) -> Candidates:
-        """The `k` items that each user gets, first the one that is shown first.
+        """The final list of each user.
 
         Args:
-            candidates: best first by their scores; at least `k` where there are so many.
+            candidates: by falling score; at least `k` per user, if there are that many.
             k: items per user.
         """
 

@@ -1,9 +1,9 @@
-"""Cold-start transfer: the co-occurrence weights that a new item gets from the known items most like it.
+"""Cold-start transfer: a new item inherits co-occurrence weights from the most similar known items, its donors.
 
-Enters: embeddings and neighbours of new and known items. Leaves: the shares of known items in new ones, and rows of weights.
-Nothing is written.
+Enters: embeddings and neighbours of new and known items. Leaves: the shares of donors in new items, and rows of weights. Nothing
+is written.
 
-Without these, new items would lack a part of the score that known ones have, and sink among them.
+Without a transfer, new items would have a co-occurrence score of zero and rank below known items.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import Rows
 
-#: known items that are compared with a new one, and donors, the most similar of them, that give it their weights
-_NEAR, _DONORS = 100, 20
-#: weight of a donor itself for the new item
-_ITSELF = 0.5
+#: known items that are compared with a new item, by the embeddings
+_COMPARED_ITEMS = 100
+#: the most similar of these, which give the new item their weights
+_DONORS = 20
+#: co-occurrence weight of a donor itself for the new item
+_DONOR_WEIGHT = 0.5
+#: up to this number of unknown items, a search excludes these; beyond it, it allows the known ones, which scans the catalogue
+_MAX_EXCLUDED = 1000
 
 
 def transfer_shares(
@@ -30,29 +34,36 @@ def transfer_shares(
     neighbors: sp.csr_matrix,
     known: np.ndarray,
     known_neighbors: sp.csr_matrix | Rows[sp.csr_matrix],
+    unknown: np.ndarray | None = None,
 ) -> sp.csr_matrix:
-    """Shares of known items in new ones, by the similarity of embeddings and of neighbours to the fourth power.
+    """Shares of known items in new items.
+
+    A share is proportional to the fourth power of the similarity, the sum of the cosines of embeddings and of neighbours.
 
     Args:
-        index: of all items that a model has.
+        index: of all items of a model.
         vectors: unit vectors of new items; shape (n_new, dim).
         neighbors: of new items, unit rows; shape (n_new, n_columns).
-        known: rows of items that training knew; increasing.
+        known: rows of items of the training data; increasing.
         known_neighbors: of the items in the index, unit rows; shape (n_items, n_columns).
+        unknown: rows of all other items.
 
     Returns:
-        shape (n_new, n_items), float32; rows sum to 1, or to 0 where no known item is like the new one.
+        shape (n_new, n_items), float32; rows sum to 1, or to 0 where no known item is similar.
     """
     size = (len(vectors), known_neighbors.shape[0])
     if not len(known) or not len(vectors):
         return no_weights(*size)
-    only = None if len(known) == size[1] else known
-    found, cosines = index.search(vectors, min(_NEAR, len(known)), only=only)
+    only, exclude = None if len(known) == size[1] else known, None
+    if only is not None and unknown is not None and len(unknown) <= _MAX_EXCLUDED:
+        only, exclude = None, [unknown] * len(vectors)
+    found, cosines = index.search(vectors, min(_COMPARED_ITEMS, len(known)), only=only, exclude=exclude)
     row = np.repeat(np.arange(len(vectors)), found.shape[1])
     shared = np.asarray(neighbors[row].multiply(known_neighbors[found.ravel()]).sum(axis=1))
-    near = np.maximum(cosines + shared.reshape(found.shape), 0) ** 4
-    order = np.argsort(-near, axis=1, kind="stable")[:, :_DONORS]
-    share = np.take_along_axis(near, order, 1)
+    # Both are cosines of unit rows. The fourth power gives most of the share to the few best donors.
+    similarity = np.maximum(cosines + shared.reshape(found.shape), 0) ** 4
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :_DONORS]
+    share = np.take_along_axis(similarity, order, 1)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
     column = np.take_along_axis(found, order, 1)
     row = np.repeat(np.arange(len(vectors)), order.shape[1])
@@ -60,33 +71,35 @@ def transfer_shares(
 
 
 def transferred(shares: sp.csr_matrix, co_occurrence: sp.csr_matrix | Rows[sp.csr_matrix]) -> sp.csr_matrix:
-    """Co-occurrence weights of new items: those of their donors, and a weight for these themselves.
+    """Co-occurrence weights of new items: the weighted mean of their donors' weights, and a weight for the donors themselves.
 
     Args:
-        shares: of known items in new ones; shape (n_new, n_items).
+        shares: of known items in new items; shape (n_new, n_items).
         co_occurrence: weights of known items; shape (n_items, at most n_items).
 
     Returns:
         shape (n_new, n_items), float32.
     """
-    # of the donors alone: the whole matrix is as large as the catalogue
+    # Only the rows of donors are read: the whole matrix is as large as the catalogue.
     donors, place = np.unique(shares.indices, return_inverse=True)
     local = sp.csr_matrix((shares.data, place, shares.indptr), (shares.shape[0], len(donors)))
-    given: Any = co_occurrence[donors]
-    given = sp.csr_matrix((given.data, given.indices, given.indptr), (len(donors), shares.shape[1]))
-    itself = np.full(len(donors), _ITSELF, np.float32)
-    given = given + sp.csr_matrix((itself, (np.arange(len(donors)), donors)), given.shape)
-    rows: sp.csr_matrix = (local @ given).tocsr().astype(np.float32)
+    weights: Any = co_occurrence[donors]
+    weights = sp.csr_matrix((weights.data, weights.indices, weights.indptr), (len(donors), shares.shape[1]))
+    # The diagonal of co-occurrence weights is zero, since an item does not predict itself. For the new item the donor is another
+    # item, and a user who has the donor is a reason to recommend the new item.
+    donor_weight = np.full(len(donors), _DONOR_WEIGHT, np.float32)
+    weights = weights + sp.csr_matrix((donor_weight, (np.arange(len(donors)), donors)), weights.shape)
+    rows: sp.csr_matrix = (local @ weights).tocsr().astype(np.float32)
     return rows
 
 
 def with_transfer(co_occurrence: sp.csr_matrix, new: np.ndarray, shares: sp.csr_matrix) -> sp.csr_matrix:
-    """`co_occurrence` with the rows of new items.
+    """`co_occurrence`, completed by the rows of new items.
 
     Args:
         co_occurrence: shape (n_items, n_items).
         new: rows of these items, which are empty there; shape (n_new,).
-        shares: of known items in new ones; shape (n_new, n_items).
+        shares: of known items in new items; shape (n_new, n_items).
     """
     if not len(new):
         return co_occurrence

@@ -1,6 +1,7 @@
-"""Fusion weights: how much each scorer counts, chosen on validation data, and what the fused score reaches there.
+"""Fusion weights: the weight of each scorer, chosen on validation data.
 
-Enters: candidates of some users by the embeddings, and what these users took in truth. Leaves: `FusionWeights`. Nothing is written.
+Enters: candidates of some users by the embeddings, and the ground truth. Leaves: `FusionWeights`, with the quality of the fused
+score. Nothing is written.
 """
 
 from __future__ import annotations
@@ -24,22 +25,25 @@ from kgrec.rank.slim import item_weights, no_weights
 from kgrec.retrieve import IndexConfig, VectorIndex
 from kgrec.storage.segments import Rows
 
+#: ridge penalties of the co-occurrence weights, of which validation chooses one
 PENALTIES = (5.0, 20.0, 80.0, 320.0)
-#: the penalty where none is chosen: while hyperparameters are compared, and in a catalogue of more than so many items
-USUAL, _MANY = 20.0, 100_000
-#: weights that are tried, as multiples of the weight with which a scorer spreads scores as much as the embeddings do
+#: the penalty while hyperparameters are compared, and in a large catalogue
+DEFAULT_PENALTY = 20.0
+#: items from which on only the default penalty is fitted
+_LARGE_CATALOGUE = 100_000
+#: weights that are tried, in units of the weight that gives a scorer's scores the standard deviation of the cosines
 _GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
-#: a scorer must better NDCG by this factor to get a weight, and hyperparameters to be preferred to those nearer the default
-WORTH = 1.001
+#: factor by which NDCG must improve for another weight or other hyperparameters to be chosen: less is noise
+MIN_GAIN = 1.001
 
 
 @dataclass(frozen=True)
 class FusionWeights:
-    """Weights, and what the fused score reaches with them."""
+    """Weights, and the quality of the fused score with them."""
 
-    #: of kgrec.rank.slim
+    #: ridge penalty of the co-occurrence weights; see kgrec.rank.slim
     penalty: float
-    #: by the names in SCORERS; they sum to 1
+    #: by name of the scorer; they sum to 1
     weights: Mapping[str, np.float32]
     ndcg: float
     recall: float
@@ -47,20 +51,24 @@ class FusionWeights:
 
 @dataclass(frozen=True)
 class Shortlist:
-    """The candidates of some users by the embeddings, and what these users took in truth."""
+    """The candidates of some users by the embeddings, and the ground truth."""
 
     users: UserProfiles
-    #: shape (n_users, n_items)
+    #: ground truth: held-out interactions; shape (n_users, n_items)
     truth: sp.csr_matrix
     #: rows of items; shape (n_users, width)
     candidates: np.ndarray
-    #: shape (n_users, width), float32; -inf for what is in the history
+    #: of user and candidate; shape (n_users, width), float32; -inf for excluded items
     cosines: np.ndarray
     #: unit vectors of the items; shape (n_items, dim), float32
     vectors: np.ndarray
 
-    def of(self, items: np.ndarray) -> Shortlist:
-        """The same with some items alone to be found, given by a mask."""
+    def with_truth_among(self, items: np.ndarray) -> Shortlist:
+        """The shortlist with only these items in the ground truth.
+
+        Args:
+            items: a mask; shape (n_items,), bool.
+        """
         return replace(self, truth=of_items(self.truth, items))
 
     def scores(self, rescorer: Rescorer) -> np.ndarray:
@@ -72,10 +80,16 @@ class Shortlist:
         return rescorer.parts(self.users, self.candidates)
 
     def quality(self, scores: np.ndarray, k: int) -> tuple[float, float]:
-        """Mean NDCG and recall of the k first by these scores; shape (n_users, width)."""
+        """Mean NDCG and recall of the k candidates with the highest scores.
+
+        Args:
+            scores: of the candidates; shape (n_users, width).
+            k: length of the lists.
+        """
         user, place = self._hits
         found = np.zeros((len(scores), k), bool)
-        # where the few hits stand is found by counting, which takes a fraction of the time of a sort
+        # The rank of a hit, from 0, is the number of candidates before it: those with a higher score, and those with an equal
+        # score that stand further left. Hits are few, so counting takes a fraction of the time of a sort.
         for some in blocks(len(user), scores.shape[1]):
             others, own = scores[user[some]], scores[user[some], place[some]][:, None]
             before = np.arange(scores.shape[1]) < place[some, None]
@@ -85,21 +99,21 @@ class Shortlist:
 
     @cached_property
     def _hits(self) -> tuple[np.ndarray, np.ndarray]:
-        """User and place of each candidate that was taken."""
+        """User and column of each candidate that is in the ground truth."""
         user, place = np.nonzero(gains(self.candidates, self.truth))
         return user, place
 
 
 class FusionSearch:
-    """Weighs the scorers on validation data.
+    """Chooses the weights of the scorers on validation data.
 
     Args:
         features: of the items.
         featurizer: of the features.
-        training: what is learned from; shape (n_users, n_items).
-        known: items that training knows; shape (n_items,), bool.
-        k: length of the lists that are compared.
-        config: what of the weights is fixed.
+        training: the training part; shape (n_users, n_items).
+        known: items with interactions in the training part; shape (n_items,), bool.
+        k: length of the evaluated lists.
+        config: options, some of which may fix weights.
     """
 
     def __init__(
@@ -112,85 +126,92 @@ class FusionSearch:
         config: RescoreConfig,
     ) -> None:
         self.known, self.k, self.config = known, k, config
-        several = PENALTIES if len(features) <= _MANY else (USUAL,)
-        self.penalties = several if config.penalty is None else (config.penalty,)
-        self.usual = USUAL if config.penalty is None else config.penalty
+        candidates = PENALTIES if len(features) <= _LARGE_CATALOGUE else (DEFAULT_PENALTY,)
+        self.penalties = candidates if config.penalty is None else (config.penalty,)
+        self.default_penalty = DEFAULT_PENALTY if config.penalty is None else config.penalty
         self._content = content_scorers(features, featurizer)
         self._neighbors = unit_rows(features.neighbors)
-        counts = (
+        needed = (
             config.co_occurrence if config.weights is None else config.weights.get("co_occurrence", 0) > 0
         )
-        #: co-occurrence weights of known items by penalty: fitted once for all trials
+        #: penalty -> co-occurrence weights of known items, fitted once for all trials
         self._fitted = dict(
             zip(self.penalties, item_weights(training, self.penalties, config.neighbors), strict=True)
-            if counts
+            if needed
             else ()
         )
 
     def choose(self, shortlist: Shortlist, penalties: Sequence[float]) -> FusionWeights:
-        """The best weights, with the best of some penalties; or the weights that the configuration has."""
+        """The best weights, with the best of some penalties; or the weights of the configuration, if it has some."""
         if self.config.weights is not None:
-            return self._given(shortlist, proportions(self.config.weights))
-        k, penalty = self.k, self.usual
+            return self._configured(shortlist, proportions(self.config.weights))
+        k, penalty = self.k, self.default_penalty
         parts = shortlist.parts(
             Rescorer(dict.fromkeys(SCORERS, np.float32(1)), self._content, self._no_prior)
         )
         if self.config.co_occurrence:
             by_penalty = self._by_co_occurrence(shortlist, penalties)
             if len(penalties) > 1:
+                # The penalty that is best beside the embeddings alone; of equal ones the smallest.
                 alone = {one: {"co_occurrence": by_penalty[one]} for one in penalties}
                 penalty = max(penalties, key=lambda one: (best_weights(shortlist, alone[one], k)[1], -one))
             parts["co_occurrence"] = by_penalty[penalty]
         return FusionWeights(penalty, *best_weights(shortlist, parts, k))
 
     def cold_offset(
-        self, worlds: Sequence[Shortlist], held_out_items: np.ndarray, chosen: FusionWeights
+        self, scenarios: Sequence[Shortlist], held_out_items: np.ndarray, chosen: FusionWeights
     ) -> float:
-        """The best number to add to the score of items without interactions, which may be new or unwanted.
+        """The best number, at most 0, to add to the score of items without interactions.
 
-        If they are new, they belong where the held-out items are, and half of the ground truth is with these. If they
-        are unwanted, they take places from known items. The largest share of NDCG lost in one of the two worlds
-        is made as small as can be ("minimax regret", Savage 1951). Where no item was held out whole, the validation part decides alone.
+        There are two scenarios. In the first these items are new, and rank among the held-out items, which stand for new ones; NDCG
+        is then measured on held-out items and on known items separately, with equal weight. In the second they are unwanted, and
+        take places from known items. The offset minimises the larger relative loss of NDCG in the two scenarios ("minimax regret",
+        Savage 1951). If no item was held out whole, there is only the first.
 
         Args:
-            worlds: shortlists of the first world, and of the second if items were held out whole.
-            held_out_items: which; shape (n_items,), bool.
+            scenarios: shortlist of the first scenario, and of the second if items were held out whole.
+            held_out_items: items that were held out whole; shape (n_items,), bool.
             chosen: the weights of the scorers.
         """
-        rescorer = self._rescorer(chosen.weights, worlds, chosen.penalty)
-        scores = [one.scores(rescorer) for one in worlds]
-        unknown = [~self.known[one.candidates] for one in worlds]
-        spread = _spread(np.where(np.isfinite(scores[0]), scores[0], 0))
+        rescorer = self._rescorer(chosen.weights, scenarios, chosen.penalty)
+        scores = [one.scores(rescorer) for one in scenarios]
+        unknown = [~self.known[one.candidates] for one in scenarios]
+        deviation = _deviation(np.where(np.isfinite(scores[0]), scores[0], 0))
         groups = (held_out_items, ~held_out_items) if held_out_items.any() else (~held_out_items,)
-        compared = [[worlds[0].of(items) for items in groups], *([one] for one in worlds[1:])]
+        compared = [
+            [scenarios[0].with_truth_among(items) for items in groups],
+            *([one] for one in scenarios[1:]),
+        ]
 
         def reached(offset: float) -> list[float]:
-            """The NDCG in each world."""
-            raised = (score + np.float32(offset) * at for score, at in zip(scores, unknown, strict=True))
+            """The NDCG in each scenario."""
+            shifted = (score + np.float32(offset) * at for score, at in zip(scores, unknown, strict=True))
             return [
                 sum(one.quality(score, self.k)[0] for one in each)
-                for each, score in zip(compared, raised, strict=True)
+                for each, score in zip(compared, shifted, strict=True)
             ]
 
-        tried = [0.0 - factor * spread for factor in _GRID]
+        # `0.0 - x` and not `-x`, which would be -0.0 for the first.
+        tried = [0.0 - factor * deviation for factor in _GRID]
         return tried[least_regret(np.array([reached(offset) for offset in tried]))]
 
     @property
     def _no_prior(self) -> Rows[np.ndarray]:
         return Rows.of(np.zeros(len(self.known), np.float32))
 
-    def _given(self, shortlist: Shortlist, weights: Mapping[str, np.float32]) -> FusionWeights:
-        scores = shortlist.scores(self._rescorer(weights, [shortlist], self.usual))
-        return FusionWeights(self.usual, weights, *shortlist.quality(scores, self.k))
+    def _configured(self, shortlist: Shortlist, weights: Mapping[str, np.float32]) -> FusionWeights:
+        """The weights of the configuration, and their quality."""
+        scores = shortlist.scores(self._rescorer(weights, [shortlist], self.default_penalty))
+        return FusionWeights(self.default_penalty, weights, *shortlist.quality(scores, self.k))
 
     def _rescorer(
         self, weights: Mapping[str, np.float32], shortlists: Sequence[Shortlist], penalty: float
     ) -> Rescorer:
-        """The score with these weights, for the candidates of some shortlists of the same embeddings."""
-        with_new = no_weights(len(self.known), len(self.known))
+        """A rescorer with these weights, for the candidates of shortlists by the same embeddings."""
+        co_occurrence = no_weights(len(self.known), len(self.known))
         if weights["co_occurrence"]:
-            with_new = with_transfer(self._fitted[penalty], *self._transfer(shortlists))
-        scorers = {**self._content, "co_occurrence": CoOccurrenceScorer(Rows.of(with_new))}
+            co_occurrence = with_transfer(self._fitted[penalty], *self._transfer(shortlists))
+        scorers = {**self._content, "co_occurrence": CoOccurrenceScorer(Rows.of(co_occurrence))}
         return Rescorer(weights, scorers, self._no_prior)
 
     def _by_co_occurrence(self, shortlist: Shortlist, penalties: Sequence[float]) -> dict[float, np.ndarray]:
@@ -204,7 +225,7 @@ class FusionSearch:
         return found
 
     def _transfer(self, shortlists: Sequence[Shortlist]) -> tuple[np.ndarray, sp.csr_matrix]:
-        """Candidates that training does not know, and the shares of known items in them; shapes (n,) and (n, n_items)."""
+        """Candidates without interactions, and the shares of known items in them; shapes (n,) and (n, n_items)."""
         known, graph = self.known, self._neighbors
         candidates = np.unique(np.concatenate([one.candidates.ravel() for one in shortlists]))
         new, vectors = candidates[~known[candidates]], shortlists[0].vectors
@@ -215,11 +236,12 @@ class FusionSearch:
 
 
 def least_regret(quality: np.ndarray) -> int:
-    """The option that loses least where it loses most, of equal ones the first.
+    """The option with the smallest maximal regret; of equal ones the first.
 
     Args:
-        quality: of each option in each world; shape (n_options, n_worlds).
+        quality: of each option in each scenario; shape (n_options, n_scenarios).
     """
+    # Regret: the share of a scenario's best quality that an option loses there.
     lost = 1 - quality / np.maximum(quality.max(axis=0), 1e-12)
     return int(lost.max(axis=1).argmin())
 
@@ -227,17 +249,17 @@ def least_regret(quality: np.ndarray) -> int:
 def best_weights(
     shortlist: Shortlist, parts: Mapping[str, np.ndarray], k: int
 ) -> tuple[dict[str, np.float32], float, float]:
-    """The weights that do best, by coordinate ascent in the order of SCORERS, with the NDCG and the recall that they reach.
+    """The best weights by coordinate ascent in the order of SCORERS, and their NDCG and recall.
 
     Args:
         shortlist: the candidates, with their cosines.
         parts: scores of the other scorers by name; each of shape (n_users, width).
         k: length of the lists.
     """
-    spread = _spread(np.where(np.isfinite(shortlist.cosines), shortlist.cosines, 0))
-    # the weight with which a scorer spreads scores as much as the embeddings do
+    deviation = _deviation(np.where(np.isfinite(shortlist.cosines), shortlist.cosines, 0))
+    # The weight that gives a scorer's scores the standard deviation of the cosines: so one grid suits scorers of any scale.
     unit = {
-        name: spread / max(_spread(parts[name]), 1e-9)
+        name: deviation / max(_deviation(parts[name]), 1e-9)
         for name in SCORERS
         if name in parts and parts[name].any()
     }
@@ -246,11 +268,13 @@ def best_weights(
     for _ in range(3):
         before = dict(factors)
         for name in unit:
+            # The fused score without this scorer; the others keep their weights.
             base = scores - np.float32(factors[name] * unit[name]) * parts[name]
             tried = {g: base + np.float32(g * unit[name]) * parts[name] for g in _GRID}
             quality = {g: shortlist.quality(tried[g], k) for g in _GRID}
+            # Of equal weights the smallest; and none is changed for a gain that is noise.
             chosen = max(_GRID, key=lambda g: (quality[g][0], -g))
-            if quality[chosen][0] > best * WORTH:
+            if quality[chosen][0] > best * MIN_GAIN:
                 factors[name], (best, recall) = chosen, quality[chosen]
                 scores = tried[chosen]
         if factors == before:
@@ -260,5 +284,6 @@ def best_weights(
     return dict(zip(SCORERS, shares / shares.sum(), strict=True)), best, recall
 
 
-def _spread(values: np.ndarray) -> float:
+def _deviation(values: np.ndarray) -> float:
+    """Mean over users of the standard deviation of their scores."""
     return float(values.std(axis=1).mean())

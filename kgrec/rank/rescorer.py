@@ -1,12 +1,12 @@
-r"""Rescoring: candidates that the embeddings found get the weighted sum of all scorers.
+r"""Rescoring: the weighted sum of all scorers, for candidates that the embeddings retrieved.
 
-Enters: histories, and candidates with the cosine of user and item. Leaves: a score for each.
+Enters: histories, and candidates with the cosine of user and item. Leaves: a score per candidate. Nothing is written.
 
 .. math::
     \mathrm{score}(u, i) = \sum_s w_s\, \mathrm{scorer}_s(u, i) + b_i
 
-`b` is the prior, 0 but for items without interactions. The scorers are those of :mod:`kgrec.rank.scorers`: similarities that a
-short vector cannot hold. A linear model beside a dense one is the idea of Cheng et al. 2016, "Wide & deep learning".
+`b` is the prior, 0 except for items without interactions. The scorers of :mod:`kgrec.rank.scorers` are similarities that a short
+vector cannot hold. Combining a linear model with a dense one is the idea of Cheng et al. 2016, "Wide & deep learning".
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from kgrec.rank.config import SCORERS, ScorerName
 from kgrec.rank.scorers import Scorer, UserProfiles, scorers_of_arrays
 from kgrec.storage.segments import Rows
 
-#: users who are scored at a time
-_QUERIES = 128
+#: users who are scored at a time, for the union of their candidates
+_USERS_PER_STEP = 128
 
 
 @dataclass(frozen=True)
 class Rescorer:
-    """The weighted sum of the embeddings' cosine and of other scorers."""
+    """The weighted sum of the embeddings' cosine and the other scorers."""
 
     #: by name, in the order of SCORERS; they sum to 1
     weights: Mapping[str, np.float32]
-    #: by name, all but the embedding's
+    #: by name, without the embedding's
     scorers: dict[str, Scorer]
-    #: added to the score, whoever the user is; not 0 for items without interactions; shape (n_items,), float32
+    #: added to the score for every user; 0 except for items without interactions; shape (n_items,), float32
     prior: Rows[np.ndarray] = field(default_factory=lambda: Rows.of(np.zeros(0, np.float32)))
 
     @cached_property
     def active(self) -> tuple[str, ...]:
-        """Names of the scorers that have a weight, the embedding's apart."""
+        """Names of the scorers with a weight, without the embedding's."""
         return tuple(name for name in self.scorers if self.weights.get(name))
 
     @cached_property
     def is_idle(self) -> bool:
-        """Whether the cosine of the embeddings is all of the score."""
+        """Whether the score is the cosine of the embeddings alone."""
         return not self.active and not self.prior.whole.any()
 
     def scores(
@@ -56,17 +56,17 @@ class Rescorer:
         """Scores of candidates; shape (n_users, width), float32.
 
         Args:
-            users: n_users of them.
-            candidates: rows of items, any number for none; shape (n_users, width).
-            cosines: of user and candidate; shape (n_users, width), -inf for none.
-            parts: as `parts` gives them; None: they are computed.
+            users: the users, n_users of them.
+            candidates: rows of items; shape (n_users, width). Where there is no candidate, the row may be any number.
+            cosines: of user and candidate; shape (n_users, width), -inf where there is no candidate.
+            parts: the result of `parts`, if it was computed before.
         """
         if self.is_idle:
             return np.asarray(cosines, np.float32)
         parts = self.parts(users, candidates) if parts is None else parts
         scores = self.weights["embedding"] * cosines
         if self.active:
-            # With zeros for the others: the last bits of a sum depend on how many terms it has.
+            # Zeros stand for inactive scorers: the last bits of a sum depend on its number of terms.
             weights = np.array([self.weights[name] for name in self.scorers], np.float32)
             absent = np.zeros(candidates.shape, np.float32)
             scores = scores + np.tensordot(
@@ -77,8 +77,9 @@ class Rescorer:
     def parts(self, users: UserProfiles, candidates: np.ndarray) -> dict[str, np.ndarray]:
         """Scores of candidates by each active scorer, without its weight; each of shape (n_users, width), float32."""
         found = {name: np.zeros(candidates.shape, np.float32) for name in self.active}
-        for start in range(0, len(candidates) if found else 0, _QUERIES):
-            some = slice(start, start + _QUERIES)
+        for start in range(0, len(candidates) if found else 0, _USERS_PER_STEP):
+            some = slice(start, start + _USERS_PER_STEP)
+            # All users are scored for the union of their candidates, one matrix product; then each takes its own.
             items, place = np.unique(candidates[some], return_inverse=True)
             place, profiles = place.reshape(candidates[some].shape), users[some]
             for name, scores in found.items():
@@ -86,10 +87,7 @@ class Rescorer:
         return found
 
     def shares(self, user: UserProfiles, item: int) -> dict[str, np.ndarray]:
-        """What each history item of one user adds to the score by each scorer, its weight included; each of shape (nnz,).
-
-        A scorer without weight has zeros.
-        """
+        """The weighted share of each history item in the score, by scorer; each of shape (nnz,), zeros for inactive scorers."""
         return {
             name: self.weights[name] * scorer.shares(user, item)
             if name in self.active
@@ -98,16 +96,16 @@ class Rescorer:
         }
 
     def with_scorer(self, name: str, scorer: Scorer) -> Rescorer:
-        """With another scorer of this name."""
+        """The rescorer with another scorer of this name."""
         return replace(self, scorers={**self.scorers, name: scorer})
 
     def with_items(self, n_items: int) -> Rescorer:
-        """With so many items; new ones have no prior."""
+        """The rescorer for a catalogue of `n_items`; new items have a prior of 0."""
         new = np.arange(len(self.prior), n_items)
         return replace(self, prior=self.prior.with_rows(new, np.zeros(len(new), np.float32)))
 
     def merged(self) -> Rescorer:
-        """The same with all rows of items in the base."""
+        """The rescorer with all rows of items in the base segment."""
         scorers = {name: scorer.merged() for name, scorer in self.scorers.items()}
         return replace(self, scorers=scorers, prior=self.prior.merged())
 
@@ -120,10 +118,10 @@ class Rescorer:
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray], n_items: int) -> Rescorer:
-        """Read what `arrays` gave.
+        """The rescorer with these `arrays`.
 
         Raises:
-            ValueError: Arrays are missing, or do not fit each other.
+            ValueError: Arrays are missing, or their shapes do not match.
         """
         missing = [name for name in (*(f"weight.{name}" for name in SCORERS), "prior") if name not in arrays]
         if missing:
@@ -135,7 +133,7 @@ class Rescorer:
 
 
 def proportions(weights: Mapping[ScorerName, float]) -> dict[str, np.float32]:
-    """Weights by name, made to sum to 1; all zero stay so."""
+    """Weights by name, scaled to sum to 1; zeros if all are 0."""
     values = [weights.get(name, 0.0) for name in SCORERS]
     shares = np.asarray(values, np.float32) / max(sum(values), 1e-12)
     return dict(zip(SCORERS, shares, strict=True))

@@ -1,6 +1,6 @@
-r"""Scorers: how well items fit users, each by one kind of evidence.
+r"""Scorers: each scores items for users by one kind of evidence.
 
-Enters: histories, and rows of items. Leaves: scores, and the share of each history item in one. Nothing is written.
+Enters: histories, and rows of items. Leaves: scores, and the share of each history item in a score. Nothing is written.
 
 .. math::
     \mathrm{embedding} = u \cdot z_i \qquad
@@ -9,8 +9,9 @@ Enters: histories, and rows of items. Leaves: scores, and the share of each hist
     \mathrm{co\_occurrence} = \sum_j \frac{C_{ij}}{\sqrt{|H(u)|}}
     \qquad j \in H(u)
 
-`z` are the embeddings, `a` the weighted neighbours in the graph as one sparse vector, `t` the text vectors, `C` the weights of
-:mod:`kgrec.rank.slim`, `h` what an item counts for in a history. Each score is a sum over the history, so it can be explained.
+`u` is the user's embedding, `z` are those of items, `a` the weighted neighbours in the graph as one sparse vector, `t` the text
+vectors, `C` the weights of :mod:`kgrec.rank.slim`, `h` the weights of history items. Each score is a sum over the history, so it
+can be explained exactly.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from kgrec.storage.segments import Rows
 
 @dataclass(frozen=True)
 class UserProfiles:
-    """Users as scorers read them."""
+    """Users as input of the scorers."""
 
-    #: below 0 what is disliked; shape (n_users, n_items), float32
+    #: values below 0 mark disliked items; shape (n_users, n_items), float32
     histories: sp.csr_matrix
-    #: what each item counts for in a history; shape (n_items,), float32
+    #: weight of each item in a history; shape (n_items,), float32
     history_weight: np.ndarray | Rows[np.ndarray]
 
     def __getitem__(self, users: slice) -> UserProfiles:
@@ -42,14 +43,14 @@ class UserProfiles:
 
     @cached_property
     def weighted(self) -> sp.csr_matrix:
-        """The histories with what each item counts for; shape (n_users, n_items), float32."""
+        """The histories, multiplied by the weights of the items; shape (n_users, n_items), float32."""
         histories = self.histories
         data = (histories.data * self.history_weight[histories.indices]).astype(np.float32)
         return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Items that each user likes, old ones counted for what they weigh, at least 1; shape (n_users,)."""
+        """Sum of the positive values of each history, at least 1; shape (n_users,)."""
         return np.maximum(np.asarray(self.histories.maximum(0).sum(axis=1)).ravel(), 1)
 
 
@@ -57,21 +58,21 @@ class Scorer(Protocol):
     """One kind of evidence. A scorer is immutable; `with_rows` gives another one."""
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
-        """Scores of all `items`, given as rows, for all users; shape (n_users, len(items)), float32."""
+        """Scores of `items`, which are rows, for each user; shape (n_users, len(items)), float32."""
 
     def shares(self, user: UserProfiles, item: int) -> np.ndarray:
-        """The share of each history item in the score of one item for one user; they sum to the score; shape (nnz,)."""
+        """Share of each history item in the score of one item for one user; shares sum to the score; shape (nnz,)."""
 
     def with_rows(self, at: np.ndarray, rows: Any) -> Scorer:
-        """With other or more items.
+        """The scorer with changed or appended items.
 
         Args:
-            at: their rows; those that are appended follow the last one without a gap; shape (n,), int64.
-            rows: what the scorer keeps of them, n rows.
+            at: their rows; appended ones continue after the last row without a gap; shape (n,), int64.
+            rows: n rows of what the scorer keeps per item.
         """
 
     def merged(self) -> Scorer:
-        """The same with all rows in the base."""
+        """The scorer with all rows in the base segment."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays by name, which `scorers_of_arrays` reads."""
@@ -79,11 +80,11 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class GraphScorer:
-    """Cosine of the neighbours in the graph of a history and of an item."""
+    """Cosine between the neighbours of a history and those of an item, in the graph."""
 
     #: unit rows, or zero; shape (n_items, n_columns), float32
     neighbors: Rows[sp.csr_matrix]
-    #: `Featurizer.codes` of the relation and node of each column, increasing; shape (n_columns,), int64
+    #: code of the relation and node of each column (`Featurizer.codes`), increasing; shape (n_columns,), int64
     columns: np.ndarray
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
@@ -94,6 +95,7 @@ class GraphScorer:
     def shares(self, user: UserProfiles, item: int) -> np.ndarray:
         """See `Scorer`."""
         weight, history = user.weighted.data, self.neighbors[user.histories.indices]
+        # The cosine divides by the length of the whole profile, so each share does too, and the shares sum to the cosine.
         length = _length(sp.csr_matrix(weight[None]) @ history)
         shares: np.ndarray = (
             weight * (history @ self.neighbors[np.array([item])].T).toarray().ravel() / length
@@ -101,18 +103,19 @@ class GraphScorer:
         return shares
 
     def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> GraphScorer:
-        """See `Scorer`; `rows` as `rows_of` gives them."""
+        """See `Scorer`; `rows_of` makes `rows`."""
         return replace(self, neighbors=self.neighbors.with_rows(at, rows))
 
     def rows_of(self, features: ItemFeatures, featurizer: Featurizer) -> sp.csr_matrix:
-        """Unit rows of items with these features; shape (len(features), n_columns). Neighbours of no known item are left out."""
+        """Unit rows of items with these features; shape (len(features), n_columns). Columns that no known item has are left out."""
         codes = featurizer.codes(features.relation, features.entity)
         place = np.searchsorted(self.columns, codes)
-        there = np.flatnonzero(place < len(self.columns))
-        there = there[self.columns[place[there]] == codes[there]]
-        ones = np.ones(len(there), np.float32)
-        moved = sp.csr_matrix((ones, (there, place[there])), (len(codes), len(self.columns)))
-        return unit_rows((features.neighbors @ moved).tocsr())
+        # searchsorted returns a position for codes that are absent too: past the end, or at the next larger code.
+        present = np.flatnonzero(place < len(self.columns))
+        present = present[self.columns[place[present]] == codes[present]]
+        ones = np.ones(len(present), np.float32)
+        renumbering = sp.csr_matrix((ones, (present, place[present])), (len(codes), len(self.columns)))
+        return unit_rows((features.neighbors @ renumbering).tocsr())
 
     def merged(self) -> GraphScorer:
         """See `Scorer`."""
@@ -125,7 +128,7 @@ class GraphScorer:
 
 @dataclass(frozen=True)
 class TextScorer:
-    """Cosine of the texts and vectors of a history and of an item."""
+    """Cosine between the texts and vectors of a history and those of an item."""
 
     #: unit rows, or zero; shape (n_items, dense_dim), float16
     vectors: Rows[np.ndarray]
@@ -145,7 +148,7 @@ class TextScorer:
         return shares
 
     def with_rows(self, at: np.ndarray, rows: np.ndarray) -> TextScorer:
-        """See `Scorer`; `rows` are unit or zero, shape (n, dense_dim)."""
+        """See `Scorer`; `rows` are of unit length or zero, shape (n, dense_dim)."""
         return TextScorer(self.vectors.with_rows(at, rows.astype(np.float16)))
 
     def merged(self) -> TextScorer:
@@ -159,9 +162,9 @@ class TextScorer:
 
 @dataclass(frozen=True)
 class CoOccurrenceScorer:
-    """How often an item is in a history with the items of this one, each other one taken into account."""
+    """Sum of the co-occurrence weights of the history items, divided by the square root of the history's length."""
 
-    #: weight of each history item for an item; shape (n_items, at most n_items), float32
+    #: row i: weight of each history item for item i; shape (n_items, at most n_items), float32
     weights: Rows[sp.csr_matrix]
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
@@ -179,7 +182,7 @@ class CoOccurrenceScorer:
         return shares
 
     def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> CoOccurrenceScorer:
-        """See `Scorer`; `rows` name items that are there already, shape (n, at most n_items)."""
+        """See `Scorer`; `rows` are over existing items, shape (n, at most n_items)."""
         return CoOccurrenceScorer(self.weights.with_rows(at, widened(rows, self.weights.shape[1])))
 
     def merged(self) -> CoOccurrenceScorer:
@@ -193,7 +196,7 @@ class CoOccurrenceScorer:
 
 
 def content_scorers(features: ItemFeatures, featurizer: Featurizer) -> dict[str, Scorer]:
-    """The scorers that need no interactions, by name."""
+    """The scorers without interactions, by name."""
     columns = featurizer.codes(features.relation, features.entity)
     return {
         "graph": GraphScorer(Rows.of(unit_rows(features.neighbors)), columns),
@@ -202,10 +205,10 @@ def content_scorers(features: ItemFeatures, featurizer: Featurizer) -> dict[str,
 
 
 def scorers_of_arrays(arrays: Mapping[str, np.ndarray], n_items: int) -> dict[str, Scorer]:
-    """Read what the `arrays` of all scorers gave.
+    """The scorers with these arrays, which `Scorer.arrays` made.
 
     Raises:
-        ValueError: Arrays are missing, or do not fit each other.
+        ValueError: Arrays are missing, or their shapes do not match.
     """
     missing = [name for name in ("columns", "text") if name not in arrays]
     if missing:
@@ -221,26 +224,26 @@ def scorers_of_arrays(arrays: Mapping[str, np.ndarray], n_items: int) -> dict[st
 
 
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Rows made unit length; a zero row stays zero."""
+    """Rows scaled to unit length; a zero row stays zero."""
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     unit: sp.csr_matrix = (sp.diags(1 / np.maximum(lengths, 1e-12)) @ matrix).tocsr().astype(np.float32)
     return unit
 
 
 def widened(matrix: sp.csr_matrix, n_columns: int) -> sp.csr_matrix:
-    """The same rows with more columns, which are empty."""
+    """The matrix with empty columns appended, up to `n_columns`."""
     return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], n_columns))
 
 
 def _summed(weighted: sp.csr_matrix, rows: Rows[Any]) -> Any:
-    """For each user the weighted sum of the rows of the history."""
+    """Weighted sum of the rows of each user's history items."""
     if sp.issparse(rows.base) and not len(rows.at):
         base: Any = rows.base
         return weighted @ base
-    # of a dense array the rows of the histories alone: as float32 it would take twice the memory
-    taken, place = np.unique(weighted.indices, return_inverse=True)
-    local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(taken)))
-    some: Any = rows[taken]
+    # Only rows of history items are converted to float32: the whole array in float32 would take twice the memory.
+    used, place = np.unique(weighted.indices, return_inverse=True)
+    local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(used)))
+    some: Any = rows[used]
     return local @ some.astype(np.float32)
 
 

@@ -1,12 +1,10 @@
-r"""Which items go with which: a sparse linear model of the interactions, item by item.
+r"""SLIM: co-occurrence weights between items, from a sparse linear model of the interactions.
 
-Enters: the positive interactions. Leaves: `item_weights`, for each item a short list of others with a weight each.
-Nothing is written.
+Enters: the positive interactions. Leaves: `item_weights`, for each item the weights of a few other items. Nothing is written.
 
-Each item's column of the interactions is predicted from the columns of the items most like it by ridge regression:
-SLIM (Ning & Karypis 2011) with the neighbours chosen beforehand (their fsSLIM) and, as in EASE (Steck 2019), the
-closed form in place of a search. The lists hold what a short vector cannot: pairs that go together for no reason
-that other pairs share.
+Each item's column of the interactions is predicted from the columns of the most similar items by ridge regression: SLIM (Ning &
+Karypis 2011) with neighbours chosen beforehand (their fsSLIM) and, as in EASE (Steck 2019), a closed form in place of coordinate
+descent. The weights hold what a short vector cannot: pairs of items that co-occur for reasons of their own.
 """
 
 from __future__ import annotations
@@ -16,49 +14,51 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import scipy.sparse as sp
 
-_BATCH = 128
-#: pairs of items in one history that are counted at most, and for each interaction where that is more
-_PAIRS, _PAIRS_EACH = 1 << 29, 64
+#: items whose regressions are solved at a time
+_ITEMS_PER_BATCH = 128
+#: pairs of items from one history that are counted in total, at most; or per interaction, if that allows more
+_MAX_PAIRS, _MAX_PAIRS_PER_INTERACTION = 1 << 29, 64
 
 
 def item_weights(
     positives: sp.csr_matrix, penalties: Sequence[float], neighbors: int, items: np.ndarray | None = None
 ) -> list[sp.csr_matrix]:
-    r"""For each penalty, the weights of other items for each item.
+    r"""Co-occurrence weights, one matrix per penalty.
 
     Row i minimises :math:`\lVert x_i - X_{N(i)} w \rVert^2 + \lambda \lVert w \rVert^2`, where X are the interactions
     and N(i) the items whose columns have the largest cosine with that of i.
 
     Args:
-        positives: shape (n_users, n_items), a one for each interaction.
-        penalties: each a :math:`\lambda`.
-        neighbors: most items in N(i).
-        items: the rows that are wanted, increasing; the others stay empty. None: all.
+        positives: shape (n_users, n_items); the values play no part.
+        penalties: values of :math:`\lambda`.
+        neighbors: number of items in N(i), at most.
+        items: the rows to compute, increasing; the others stay empty. None: all.
 
     Returns:
-        For each penalty a matrix of shape (n_items, n_items), float32; its diagonal is zero.
+        A matrix per penalty, of shape (n_items, n_items), float32; its diagonal is zero.
     """
-    counts = co_counts(_thinned(positives, max(_PAIRS, _PAIRS_EACH * positives.nnz)))
+    # X^T X, from which all normal equations are cut out: the interactions are read once.
+    counts = co_counts(_thinned(positives, max(_MAX_PAIRS, _MAX_PAIRS_PER_INTERACTION * positives.nnz)))
     n_items = counts.shape[0]
     items = np.arange(n_items) if items is None else items
     nearest = _nearest(counts, items, neighbors)
     rows: list[list[np.ndarray]] = [[] for _ in penalties]
     place = np.full(n_items, -1, np.int64)
-    for start in range(0, len(items), _BATCH):
-        some = nearest[start : start + _BATCH]
-        gram, target = _systems(counts, items[start : start + _BATCH], some, place)
+    for start in range(0, len(items), _ITEMS_PER_BATCH):
+        some = nearest[start : start + _ITEMS_PER_BATCH]
+        gram, target = _systems(counts, items[start : start + _ITEMS_PER_BATCH], some, place)
         for found, penalty in zip(rows, penalties, strict=True):
             found.extend(_solved(gram, target, penalty, some))
     return [_matrix(items, nearest, values, n_items) for values in rows]
 
 
 def no_weights(rows: int, n_items: int) -> sp.csr_matrix:
-    """No weight at all; shape (rows, n_items), float32."""
+    """An empty matrix of weights; shape (rows, n_items), float32."""
     return sp.csr_matrix((rows, n_items), dtype=np.float32)  # type: ignore[arg-type]
 
 
 def co_counts(positives: sp.csr_matrix) -> sp.csr_matrix:
-    """How many users have both of two items; shape (n_items, n_items), float32."""
+    """Number of users who have both of two items; shape (n_items, n_items), float32."""
     ones = sp.csr_matrix(
         (np.ones(positives.nnz, np.float32), positives.indices, positives.indptr), positives.shape
     )
@@ -68,35 +68,40 @@ def co_counts(positives: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def _thinned(positives: sp.csr_matrix, pairs: int) -> sp.csr_matrix:
-    """The same with the longest histories thinned evenly, so that at most so many pairs of items are in one history.
+    """The interactions with the longest histories thinned evenly, so that there are at most `pairs` pairs within histories.
 
-    Their number grows with the square of a history's length, and so would time and memory.
+    The number of pairs grows with the square of a history's length, and time and memory with it.
     """
     lengths = np.diff(positives.indptr).astype(np.int64)
-    most = _longest(lengths, pairs)
-    if not len(lengths) or lengths.max() <= most:
+    max_length = _max_length(lengths, pairs)
+    if not len(lengths) or lengths.max() <= max_length:
         return positives
     length = np.repeat(lengths, lengths)
     at = np.arange(positives.nnz) - np.repeat(positives.indptr[:-1], lengths)
-    kept = np.minimum(length, most)
+    kept = np.minimum(length, max_length)
+    # Of a history of length n, m items are kept: those at which floor(at * m / n) steps up. These are exactly m, evenly spaced.
     some = (at + 1) * kept // length > at * kept // length
-    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))])
     return sp.csr_matrix((positives.data[some], positives.indices[some], indptr), positives.shape)
 
 
-def _longest(lengths: np.ndarray, pairs: int) -> int:
-    """How long a history may be, so that there are at most so many pairs."""
+def _max_length(lengths: np.ndarray, pairs: int) -> int:
+    """The length to which histories are cut so that there are at most `pairs` pairs, the sum of the squared lengths."""
     lengths = np.sort(lengths)
+    # Cut to the length of the i-th shortest, the histories up to i stay whole, and the `after` longer ones have its length.
     after = np.arange(len(lengths) - 1, -1, -1)
     fits = np.flatnonzero(np.cumsum(lengths**2) + after * lengths**2 <= pairs)
     if len(fits) == len(lengths):
         return int(lengths.max(initial=0))
+    # Histories that fit stay whole; the longer ones share the remaining pairs equally.
     whole = lengths[: len(fits)]
     return int(np.sqrt((pairs - (whole**2).sum()) / (len(lengths) - len(whole))))
 
 
 def _nearest(counts: sp.csr_matrix, items: np.ndarray, neighbors: int) -> list[np.ndarray]:
-    """The items most like each of some items, by the cosine of their columns; sorted by row."""
+    """The items most similar to each of `items`, by the cosine of their columns; each array sorted by row."""
+    # The diagonal counts the users of each item: the squared length of its column. The length of the item's own column is the same
+    # for all its neighbours, so it is left out.
     length = np.sqrt(np.maximum(counts.diagonal(), 1))
     return [
         columns[_largest(values / length[columns], neighbors, columns, item)]
@@ -105,28 +110,33 @@ def _nearest(counts: sp.csr_matrix, items: np.ndarray, neighbors: int) -> list[n
 
 
 def _rows(matrix: sp.csr_matrix, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Number, columns and values of each row."""
     starts, stops = matrix.indptr[rows], matrix.indptr[rows + 1]
     for row, start, stop in zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
         yield row, matrix.indices[start:stop], matrix.data[start:stop]
 
 
-def _largest(values: np.ndarray, most: int, columns: np.ndarray, item: int) -> np.ndarray:
-    """Positions of the largest values, in order; of equal ones the first. `item` itself is left out."""
+def _largest(values: np.ndarray, count: int, columns: np.ndarray, item: int) -> np.ndarray:
+    """Positions of the `count` largest values, increasing; of equal values the first. The column `item` is left out."""
+    # -1 sorts the item's own column last, behind cosines, which are not negative; one position less then drops it.
     values = np.where(columns == item, -1, values)
-    order = np.argsort(-values, kind="stable")[: min(most, len(values) - int((columns == item).any()))]
+    order = np.argsort(-values, kind="stable")[: min(count, len(values) - int((columns == item).any()))]
     return np.sort(order)
 
 
 def _systems(
     counts: sp.csr_matrix, items: np.ndarray, nearest: list[np.ndarray], place: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normal equations of some items: shapes (n, width, width) and (n, width), zero past an item's neighbours.
+    """Normal equations of some items, zero past an item's neighbours.
 
     Args:
-        counts: of pairs of items.
-        items: whose equations.
-        nearest: the neighbours of each.
-        place: all -1, shape (n_items,); is used, and left so.
+        counts: of pairs of items; shape (n_items, n_items).
+        items: their rows; shape (n,).
+        nearest: the neighbours of each item.
+        place: scratch space, filled with -1 before and after; shape (n_items,).
+
+    Returns:
+        The Gram matrices of the neighbours, shape (n, width, width), and their products with the item, shape (n, width).
     """
     width = max(map(len, nearest), default=0)
     gram = np.zeros((len(nearest), width, width), np.float32)
@@ -136,9 +146,10 @@ def _systems(
         part = counts[around]
         row = np.repeat(np.arange(len(around)), np.diff(part.indptr))
         column = place[part.indices]
-        inside, mine = column >= 0, part.indices == item
+        inside, is_item = column >= 0, part.indices == item
         gram[at, row[inside], column[inside]] = part.data[inside]
-        target[at, row[mine]] = part.data[mine]
+        target[at, row[is_item]] = part.data[is_item]
+        # Reset only what was set: filling the whole array would cost n_items per item.
         place[around] = -1
     return gram, target
 
@@ -146,6 +157,9 @@ def _systems(
 def _solved(
     gram: np.ndarray, target: np.ndarray, penalty: float, nearest: list[np.ndarray]
 ) -> Iterator[np.ndarray]:
+    """Weights of each item's neighbours: the solution of (G + penalty I) w = target."""
+    # The rows past an item's neighbours are zero but for the penalty on the diagonal, so all systems of the batch are regular and
+    # the surplus weights are 0.
     penalised = gram + np.float32(penalty) * np.eye(gram.shape[1], dtype=np.float32)
     weights = np.linalg.solve(penalised, target[..., None])[..., 0]
     return (row[: len(around)].astype(np.float32) for row, around in zip(weights, nearest, strict=True))
@@ -154,6 +168,7 @@ def _solved(
 def _matrix(
     items: np.ndarray, nearest: list[np.ndarray], values: list[np.ndarray], n_items: int
 ) -> sp.csr_matrix:
+    """The rows `items` of a matrix, from the columns and values of each."""
     lengths = np.zeros(n_items, np.int64)
     lengths[items] = [len(row) for row in nearest]
     columns = np.concatenate([np.zeros(0, np.int32), *nearest], dtype=np.int32)

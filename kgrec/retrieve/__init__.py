@@ -1,13 +1,15 @@
 """Nearest items by inner product, through FAISS.
 
-Enters: unit vectors, and vectors of users to measure on. Leaves: for each query the best rows and their scores.
-Writes: `index.faiss`, unless every row is compared.
+Enters: unit vectors, and vectors of users that recall is measured on. Leaves: the best rows and their scores for each query.
+Writes: `index.faiss`, unless the index is flat.
 
-- `config`: the options, and which kind of index `auto` takes.
-- `exact`: comparing with every row, or with every allowed one.
+- `config`: options, and the kind of index that `auto` chooses.
+- `exact`: exhaustive search, over all rows or over the allowed ones.
 - `approximate`: HNSW, inverted lists, inverted lists of codes.
-- `recall`: how much of the exact answer an approximate index finds, and the effort that this takes.
-- `vector_index`: `VectorIndex`: filters, ties, and when to be exact.
+- `recall`: recall of an approximate index, and the effort that reaches it.
+- `openmp`: number of threads of FAISS, and forked processes.
+- `vector_index`: `VectorIndex`: filters, ties, and the choice between exact and approximate search.
+- `segmented_index`: a vector index with a delta of changed and added rows.
 """
 
 from kgrec.retrieve.config import IndexConfig

@@ -1,6 +1,6 @@
-"""Finding most of the best rows without comparing with every one.
+"""Approximate search: most of the best rows, without comparing the query with every row.
 
-Enters: vectors. Leaves: rows that are likely to be the best, and their scores, which are exact.
+Enters: vectors. Leaves: rows that are probably the best, and their scores, which are exact.
 Writes and reads `index.faiss`.
 
 - HNSW: Malkov and Yashunin 2020, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
@@ -22,27 +22,27 @@ from kgrec.retrieve.exact import Exact, in_order
 
 #: length of the lists that an effort is chosen for
 DEPTH = 100
-#: numbers that could be compared while one row more is kept in a list, and looked at: 8 to 10 rows of 256 were measured
-_KEPT = 2300
-#: neighbours of an item in a layer of the graph of hnsw, and twice so many in the lowest one
+#: cost of one more row in a list, in multiplications: 8 to 10 rows of 256 numbers were measured
+_COST_PER_RESULT = 2300
+#: neighbours of an item per layer of the HNSW graph; twice as many in the lowest layer
 HNSW_LINKS = 32
-#: rows added at a time
-_ROWS = 65_536
-#: rows that centres are trained on, for each
-_TRAINING = 40
-#: ivfpq compares at least so many candidates exactly, for each row that is asked for
-_REFINED = 4
+#: rows per call of FAISS's add
+_ROWS_PER_ADD = 65_536
+#: training rows per centroid
+_ROWS_PER_CENTROID = 40
+#: ivfpq compares at least this many candidates exactly per requested row
+_MIN_REFINED = 4
 
 
 class Approximate(ABC):
     """An index beside the vectors.
 
     Args:
-        stored: What is written: a FAISS index without the vectors, where it can do without.
+        stored: The FAISS index that is written, without the vectors where its kind allows that.
         exact: The vectors.
     """
 
-    #: FAISS's class of what is stored
+    #: name of FAISS's class of `stored`
     faiss_class: ClassVar[str]
 
     def __init__(self, stored: Any, exact: Exact) -> None:
@@ -51,42 +51,42 @@ class Approximate(ABC):
 
     @classmethod
     def build(cls, exact: Exact) -> Self:
-        """Made from the vectors alone."""
+        """Build an index of the vectors."""
         return cls(cls._grown(cls._empty(exact.vectors), exact.vectors), exact)
 
     def extended(self, exact: Exact) -> Self:
-        """With the rows that come after the known ones; this index stays as it is."""
+        """An index with the rows of `exact` that are new; this index is not changed."""
         return type(self)(self._grown(_copied(self.stored), exact.vectors), exact)
 
     def best(self, queries: np.ndarray, k: int, effort: int) -> tuple[np.ndarray, np.ndarray]:
-        """About the best rows of each query, best first; equal scores in the order of the rows.
+        """Most of the best rows of each query, by falling score; ties in the order of the rows.
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: How many, not more than there are.
-            effort: That lists of this length take, or those of DEPTH if that is more.
+            k: Rows per query, at most `n_rows`.
+            effort: Of the search; as measured for lists of max(k, DEPTH).
 
         Returns:
             rows, int64, -1 where none was found, and scores, float32, -inf there; both of shape (n_queries, k).
         """
-        # What was measured at DEPTH holds for shorter lists if they are the beginnings of such.
+        # Recall was measured for lists of DEPTH, so a shorter list is cut from such a list.
         depth = min(max(k, DEPTH), len(self._exact))
         scores, found = self._searched.search(queries, depth, params=self._parameters(effort))
         found, scores = in_order(found, np.where(found < 0, -np.inf, scores).astype(np.float32))
         return found[:, :k], scores[:, :k]
 
     def cost(self, k: int, effort: int) -> float:
-        """What a query costs, in rows that could be compared one by one in that time."""
-        return self._cost(effort) + _KEPT * k / int(self._exact.vectors.shape[1])
+        """Cost of a query, in rows that an exhaustive search compares in the same time."""
+        return self._cost(effort) + _COST_PER_RESULT * k / int(self._exact.vectors.shape[1])
 
     @property
     def n_rows(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return len(self._exact)
 
     @property
     def efforts(self) -> tuple[int, int]:
-        """The least and the greatest that are tried."""
+        """Smallest and largest effort that is tried."""
         return self._efforts()
 
     def save(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Approximate(ABC):
         """Map a file into memory.
 
         Raises:
-            ValueError: It is no such index, or of other vectors.
+            ValueError: The file is not an index of this kind, or of other vectors.
         """
         import faiss
 
@@ -122,17 +122,17 @@ class Approximate(ABC):
     @classmethod
     @abstractmethod
     def _empty(cls, vectors: np.ndarray) -> Any:
-        """A FAISS index, trained where it must be."""
+        """An empty FAISS index, trained if its kind needs training."""
 
     @classmethod
     def _grown(cls, index: Any, vectors: np.ndarray) -> Any:
-        """With the rows of `vectors` that it lacks."""
-        for start in range(index.ntotal, len(vectors), _ROWS):
-            index.add(vectors[start : start + _ROWS])
+        """The index with the rows of `vectors` that it does not have."""
+        for start in range(index.ntotal, len(vectors), _ROWS_PER_ADD):
+            index.add(vectors[start : start + _ROWS_PER_ADD])
         return index
 
     def _with_vectors(self) -> Any:
-        """What is searched."""
+        """The FAISS index that is searched."""
         return self.stored
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Approximate(ABC):
 
 
 class Hnsw(Approximate):
-    """A graph of neighbours; effort: the candidates that a walk through it keeps."""
+    """A graph of neighbours; effort: the candidates that a search keeps while it walks through the graph."""
 
     faiss_class = "IndexHNSWFlat"
 
@@ -158,7 +158,7 @@ class Hnsw(Approximate):
         import faiss
 
         index: Any = faiss.IndexHNSWFlat(vectors.shape[1], HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
-        # its place for vectors is never used: they stay where they are
+        # The index must not own or free a storage of vectors: the vectors stay in the caller's array.
         index.storage.thisown, index.own_fields = True, False
         return index
 
@@ -166,6 +166,7 @@ class Hnsw(Approximate):
     def _grown(cls, index: Any, vectors: np.ndarray) -> Any:
         import faiss
 
+        # Adding computes distances to the rows that are there, so FAISS needs a storage with them for the time of the call.
         storage = faiss.IndexFlatIP(vectors.shape[1])
         storage.add(vectors[: index.ntotal])
         index.storage = storage
@@ -183,11 +184,12 @@ class Hnsw(Approximate):
         return faiss.SearchParametersHNSW(efSearch=effort)  # type: ignore[attr-defined]
 
     def _cost(self, effort: int) -> float:
+        # Each kept candidate compares its neighbours in the lowest layer, 2 * HNSW_LINKS.
         return 64 * effort
 
 
 class Ivf(Approximate):
-    """Lists of the vectors that are nearest to each of some centres; effort: the lists that are looked into."""
+    """Inverted lists: each centroid has a list of the vectors nearest to it; effort: the number of lists that are searched."""
 
     faiss_class = "IndexIVFFlat"
 
@@ -199,18 +201,19 @@ class Ivf(Approximate):
         import faiss
 
         n, dim = vectors.shape
-        centres = faiss.IndexFlatIP(dim)
-        index = cls._lists(centres, dim, max(1, min(n, int(4 * np.sqrt(n)))))
-        index.referenced_objects = [centres]
+        centroids = faiss.IndexFlatIP(dim)
+        index = cls._lists(centroids, dim, max(1, min(n, int(4 * np.sqrt(n)))))
+        index.referenced_objects = [centroids]
         index.cp.min_points_per_centroid = 1
-        index.train(_training_rows(vectors, _TRAINING * max(index.nlist, 16)))
+        # 16 is the number of values of a four-bit code, each of which needs training rows too.
+        index.train(_training_rows(vectors, _ROWS_PER_CENTROID * max(index.nlist, 16)))
         return index
 
     @classmethod
-    def _lists(cls, centres: Any, dim: int, n_lists: int) -> Any:
+    def _lists(cls, centroids: Any, dim: int, n_lists: int) -> Any:
         import faiss
 
-        return faiss.IndexIVFFlat(centres, dim, n_lists, faiss.METRIC_INNER_PRODUCT)
+        return faiss.IndexIVFFlat(centroids, dim, n_lists, faiss.METRIC_INNER_PRODUCT)
 
     def _parameters(self, effort: int) -> Any:
         import faiss
@@ -219,21 +222,22 @@ class Ivf(Approximate):
 
     def _cost(self, effort: int) -> float:
         lists: int = self.stored.nlist
+        # All centroids, and the share of the rows that is in the searched lists.
         return lists + min(1.0, effort / lists) * len(self._exact)
 
 
 class IvfPq(Ivf):
-    """Lists of codes, the best of which are compared exactly; effort: the lists that are looked into."""
+    """Inverted lists of short codes, the best of which are compared exactly; effort: the number of lists that are searched."""
 
     faiss_class = "IndexIVFPQFastScan"
 
     @classmethod
-    def _lists(cls, centres: Any, dim: int, n_lists: int) -> Any:
+    def _lists(cls, centroids: Any, dim: int, n_lists: int) -> Any:
         import faiss
 
-        # four numbers of a vector become four bits
+        # Four numbers become a code of four bits, so `parts` is the largest divisor of dim up to dim / 4.
         parts = next(parts for parts in range(max(1, dim // 4), 0, -1) if dim % parts == 0)
-        index = faiss.IndexIVFPQFastScan(centres, dim, n_lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFPQFastScan(centroids, dim, n_lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
         index.pq.cp.min_points_per_centroid = 1
         return index
 
@@ -246,7 +250,7 @@ class IvfPq(Ivf):
         import faiss
 
         return faiss.IndexRefineSearchParameters(  # type: ignore[call-arg]
-            k_factor=max(_REFINED, effort / 16), base_index_params=super()._parameters(effort)
+            k_factor=max(_MIN_REFINED, effort / 16), base_index_params=super()._parameters(effort)
         )
 
     def _cost(self, effort: int) -> float:
@@ -257,17 +261,17 @@ KINDS: dict[str, type[Approximate]] = {"hnsw": Hnsw, "ivf": Ivf, "ivfpq": IvfPq}
 
 
 def _training_rows(vectors: np.ndarray, count: int) -> np.ndarray:
-    """About `count` rows, spread over all; some repeated where there are fewer."""
+    """About `count` rows at equal distances; all rows if there are fewer, repeated up to 16."""
     if len(vectors) > count:
         return vectors[np.linspace(0, len(vectors) - 1, count).astype(np.int64)]
     return np.resize(vectors, (max(len(vectors), 16), vectors.shape[1]))
 
 
 def _copied(index: Any) -> Any:
-    """In memory, where rows can be added: to an index of a mapped file they cannot."""
+    """A copy in memory: rows cannot be added to an index that is mapped from a file."""
     import faiss
 
-    source: Any = faiss  # its types lack readers and writers of Python streams
+    source: Any = faiss  # its type stubs lack readers and writers of Python streams
     with tempfile.TemporaryFile() as stream:
         faiss.write_index(index, source.PyCallbackIOWriter(stream.write), faiss.IO_FLAG_SKIP_STORAGE)
         stream.seek(0)

@@ -1,6 +1,6 @@
-"""The options of an index, and the kind that `auto` takes.
+"""Options of an index, and the kind that `auto` chooses.
 
-Enters: the size of a catalogue and of the memory. Leaves: a kind of index.
+Enters: plain values, and the sizes of catalogue and memory. Leaves: an `IndexConfig`, and a kind of index.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from pydantic import BaseModel, Field
 
 IndexKind = Literal["flat", "hnsw", "ivf", "ivfpq"]
 
-#: numbers in all vectors up to which comparing with every one is quick: about 200,000 items of 256
-_FLAT = 50_000_000
+#: numbers in all vectors up to which exhaustive search is fast: about 200,000 items of 256
+_MAX_FLAT_NUMBERS = 50_000_000
 
 
 class IndexConfig(BaseModel, frozen=True, extra="forbid"):
     """How nearest items are found."""
 
     kind: Literal["auto", "flat", "hnsw", "ivf", "ivfpq"] = "auto"
-    """"flat" compares with every item. "hnsw" walks a graph of neighbours, "ivf" looks into the lists of the nearest
-    centres, "ivfpq" does so with short codes in place of vectors and compares the best of these exactly. "auto": flat
-    up to 50 million numbers (items times `dim`), then ivf, or ivfpq where building ivf would take half of the memory."""
+    """"flat" compares the query with every item. "hnsw" walks through a graph of neighbours. "ivf" searches the lists of the
+    nearest centroids. "ivfpq" searches lists of short codes, and compares the best candidates exactly. "auto": flat up to 50 million
+    numbers (items times `dim`), then ivf, or ivfpq if building ivf would take half of the memory."""
     min_recall: float = Field(0.98, ge=0, le=1)
-    """Share of the exact 100 best, and of those of longer lists, that an approximate index must find; its effort is raised
+    """Share of the exact best items that an approximate index must find, in lists of 100 and in longer ones; its effort is raised
     until it does."""
     effort: int | None = Field(None, ge=1)
-    """Of an approximate search: candidates kept by hnsw, lists looked into by ivf and ivfpq, for a list of
-    100; longer ones take more. None: the least of doubling steps that reaches `min_recall` for a sample of users."""
+    """Effort of an approximate search for a list of 100: candidates kept by hnsw, lists searched by ivf and ivfpq. Longer lists
+    take more. None: doubled until `min_recall` is reached for a sample of users."""
     threads: int | None = Field(None, ge=1)
-    """CPU threads of a search, and of building; None: as many as OpenMP takes: `OMP_NUM_THREADS`, or a thread per core. In
-    a process that was forked after an index was loaded it is one thread in any case."""
+    """CPU threads for searching and building; None: OpenMP's default, which is `OMP_NUM_THREADS` or one thread per core. In a
+    process that was forked after an index was loaded, it is always one thread."""
 
     def kind_for(self, n_items: int, dim: int, memory: int | None = None) -> IndexKind:
-        """The kind of index for so many items.
+        """The kind of index for a catalogue.
 
         Args:
-            n_items: Of the catalogue.
-            dim: Of the vectors.
-            memory: Bytes of the machine; None: the system says.
+            n_items: Number of items.
+            dim: Length of a vector.
+            memory: Memory of the machine in bytes; None: all of this machine's.
         """
         if self.kind != "auto":
             return self.kind
-        if n_items * dim <= _FLAT:
+        if n_items * dim <= _MAX_FLAT_NUMBERS:
             return "flat"
-        # Lists can be looked into until recall is as asked for; a walk through hnsw's graph may end too early whatever the
-        # effort, and the graph takes longer to build.
-        needed = n_items * 2 * 4 * dim  # bytes of the vectors, and of their copies in lists
+        # "auto" never chooses hnsw: searching more lists reaches any recall, while a walk through hnsw's graph may end early at
+        # any effort, and the graph takes longer to build.
+        needed = n_items * 2 * 4 * dim  # bytes of the float32 vectors, and of their copies in lists
         return "ivf" if needed <= (memory or _memory()) // 2 else "ivfpq"
 
 

@@ -1,6 +1,6 @@
-"""Comparing a query with every row, or with every allowed one.
+"""Exhaustive search: a query is compared with every row, or with every allowed row.
 
-Enters: vectors, which may be a memory-mapped file. Leaves: the best rows and their scores. Writes nothing.
+Enters: vectors, which may be a memory-mapped file. Leaves: the best rows and their scores. Nothing is written.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ from typing import Any
 
 import numpy as np
 
-#: FAISS compares fewer queries than this one by one, and then reads the allowed rows alone
-_FEW = 20
+#: from this number of queries on FAISS computes matrix products, which read all rows, the excluded ones too
+_FAISS_BATCH = 20
 
 
 class Exact:
     """Inner products of queries with some vectors.
 
     Args:
-        vectors: shape (n, dim), float32; not copied, and not to be changed.
+        vectors: shape (n, dim), float32; not copied, so they must not change.
         only: The allowed rows, increasing; None: all.
-        n_queries: How many are likely to come; decides how rows that are not allowed are passed over.
+        n_queries: Expected number of queries; for many, the allowed rows are copied once.
     """
 
     def __init__(self, vectors: np.ndarray, only: np.ndarray | None = None, n_queries: int = 1) -> None:
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.only = only
-        self._gathers = only is not None and n_queries >= _FEW and 2 * len(only) <= len(vectors)
+        self._gathers = only is not None and n_queries >= _FAISS_BATCH and 2 * len(only) <= len(vectors)
 
     def __len__(self) -> int:
         return len(self.vectors) if self.only is None else len(self.only)
 
     def best(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best rows of each query, best first; equal scores in the order of the rows.
+        """The best rows of each query, by falling score; ties in the order of the rows.
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: How many.
+            k: Rows per query.
 
         Returns:
             rows, int64, and scores, float32; both of shape (n_queries, min(k, len(self))).
@@ -46,7 +46,8 @@ class Exact:
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
         scores, found = self.flat.search(queries, min(width + 1, len(self)), params=self._allowed)
         found, scores = in_order(found, scores)
-        # Of rows that are equal at the cut FAISS keeps any; the first are wanted.
+        # One row more than requested shows a tie at the cut, where FAISS keeps arbitrary rows. Then all rows with at least that
+        # score are found, and the first ones kept.
         for query in np.flatnonzero(scores[:, width - 1] == scores[:, -1]) if width < len(self) else ():
             rows, values = self._not_below(queries[[query]], scores[query, -1])
             if len(rows) >= width:
@@ -56,7 +57,7 @@ class Exact:
 
     @cached_property
     def flat(self) -> Any:
-        """The FAISS index, over the vectors where they are."""
+        """The FAISS index of the vectors, which are not copied."""
         return over(self.vectors[self.only] if self._gathers else self.vectors)
 
     @cached_property
@@ -71,7 +72,7 @@ class Exact:
         return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def _not_below(self, query: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """All rows that score at least `floor`, and a rounding error less, best first."""
+        """All rows with a score of at least `floor`, less a rounding error, by falling score."""
         radius = float(floor) - 1e-6 * max(1.0, abs(float(floor)))
         _, scores, found = self.flat.range_search(query, radius, params=self._allowed)
         order = np.lexsort((found, -scores))
@@ -79,9 +80,9 @@ class Exact:
 
 
 def over(vectors: np.ndarray) -> Any:
-    """A FAISS index that reads `vectors` where they are, in memory or in a mapped file; nothing can be added to it.
+    """A FAISS index that reads `vectors` in place, in memory or in a mapped file; rows cannot be added to it.
 
-    With a FAISS that stores vectors in another way they are copied.
+    Versions of FAISS without this way of storing vectors copy them.
     """
     import faiss
 
@@ -101,7 +102,12 @@ def over(vectors: np.ndarray) -> Any:
 
 
 def in_order(found: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best first, equal scores in the order of the rows, of what comes with its best first."""
+    """Rows and scores with ties in the order of the rows.
+
+    Args:
+        found: rows by falling score; shape (n_queries, k). Changed in place.
+        scores: of the rows; shape (n_queries, k). Changed in place.
+    """
     for query in np.flatnonzero((scores[:, 1:] >= scores[:, :-1]).any(axis=1)):
         order = np.lexsort((found[query], -scores[query]))
         found[query], scores[query] = found[query, order], scores[query, order]

@@ -1,13 +1,13 @@
-"""The threads that FAISS computes with.
+"""The number of threads that FAISS uses.
 
-Enters: a number of threads, and a function that calls FAISS. Leaves: what the function returns.
+Enters: a number of threads, and a function that calls FAISS. Leaves: the result of the function.
 
-FAISS takes the number of OpenMP threads from the thread that calls it. Where another number is asked for, a thread of our own
-with that number makes the call, so that no setting of the caller changes and concurrent searches do not disturb each other.
+FAISS reads the number of OpenMP threads from the thread that calls it. For another number, a helper thread with that setting makes
+the call: so no setting of the caller changes, and concurrent searches do not affect each other.
 
-OpenMP keeps a pool of threads for each thread that has entered a parallel region. A fork copies one thread without its pool,
-and the next parallel region of that thread would wait for the pool forever. So in a child that was forked after FAISS was loaded,
-FAISS computes with one thread.
+OpenMP keeps a pool of threads for each thread that has entered a parallel region. A fork copies one thread without its pool, and
+the next parallel region of that thread would wait for the pool forever. So FAISS uses one thread in a child that was forked after
+FAISS was loaded.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-#: the only number of threads in a forked child
-_only: int | None = None
-#: threads of our own that wait for a call, by their number of OpenMP threads: starting one takes longer than a small search
-_waiting: dict[int, list[ThreadPoolExecutor]] = {}
+#: number of threads in a forked child; None in other processes
+_forked_count: int | None = None
+#: number of OpenMP threads -> idle helper threads with that setting; starting a thread takes longer than a small search
+_idle: dict[int, list[ThreadPoolExecutor]] = {}
 
 
 def with_threads(count: int | None, call: Callable[[], _T]) -> _T:
-    """`call()`, in which FAISS computes with `count` threads; None: as many as OpenMP takes by itself."""
+    """The result of `call()`, in which FAISS uses `count` threads; None: OpenMP's default."""
     import faiss
 
-    count = _only or count
+    count = _forked_count or count
     if count is None or count == faiss.omp_get_max_threads():
         return call()
-    waiting = _waiting.setdefault(count, [])
+    idle = _idle.setdefault(count, [])
     try:
-        thread = waiting.pop()
+        thread = idle.pop()
     except IndexError:
         thread = ThreadPoolExecutor(1, "kgrec-faiss", faiss.omp_set_num_threads, (count,))
     try:
         return thread.submit(call).result()
     finally:
-        waiting.append(thread)
+        idle.append(thread)
 
 
 def _in_forked_child() -> None:
-    global _only
-    _waiting.clear()
+    global _forked_count
+    _idle.clear()
     if faiss := sys.modules.get("faiss"):
-        _only = 1
+        _forked_count = 1
         faiss.omp_set_num_threads(1)
 
 

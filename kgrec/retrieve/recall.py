@@ -1,6 +1,6 @@
-"""How much of the exact answer an approximate index finds, and the effort that this takes.
+"""Recall of an approximate index, and the effort that reaches it.
 
-Enters: an index and vectors of users. Leaves: what was built and measured. Writes nothing.
+Enters: an index and vectors of users. Leaves: `Built`, the measured recall and effort. Nothing is written.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from kgrec.retrieve.approximate import DEPTH, Approximate
 from kgrec.retrieve.config import IndexConfig, IndexKind
 from kgrec.retrieve.exact import Exact
 
-#: queries that recall is measured on, at most
+#: queries to measure recall, at most
 SAMPLE = 1000
-#: lists are measured from DEPTH on, each twice as long as the one before: a filter or a second look takes long ones
+#: lists of DEPTH are measured, and lists twice as long up to this many times: filters and rescoring need long lists
 DOUBLINGS = 4
 
 
-class Held(BaseModel, frozen=True, extra="forbid"):
-    """A length of lists, and what they take."""
+class MeasuredEffort(BaseModel, frozen=True, extra="forbid"):
+    """Effort and recall of lists of length `k`."""
 
     k: int
     effort: int
@@ -29,51 +29,55 @@ class Held(BaseModel, frozen=True, extra="forbid"):
 
 
 class Built(BaseModel, frozen=True, extra="forbid"):
-    """What kind of index was built, and what was measured then."""
+    """The kind of a built index, and its measured effort and recall."""
 
     kind: IndexKind = "flat"
     """Never "auto"."""
     effort: int | None = None
-    """Of a search; None: it compares with every item."""
+    """Effort of a search; None: the search is exhaustive."""
     recall: float | None = None
-    """Share of the exact best that is found, in lists of `k`."""
+    """Share of the exact best rows that lists of `k` contain."""
     min_recall: float | None = None
-    """What was asked for."""
+    """Required recall."""
     k: int | None = None
-    """Length of the lists."""
+    """Length of the measured lists."""
     sample: int | None = None
-    """Users whose lists were compared."""
-    longer: tuple[Held, ...] = ()
-    """Longer lists whose recall is as asked for at less cost than comparing with every item, by length."""
+    """Number of queries that recall was measured on."""
+    longer: tuple[MeasuredEffort, ...] = ()
+    """Longer lists that reach the required recall at less cost than an exhaustive search, by length."""
 
     @property
     def holds(self) -> bool:
-        """Whether recall is as asked for."""
+        """Whether the required recall is reached."""
         return self.recall is None or self.recall >= (self.min_recall or 0)
 
     def effort_for(self, k: int) -> int | None:
-        """What a list of `k` rows takes: between two lengths that were measured, what lies between; None beyond the last."""
+        """Effort for a list of `k` rows; None beyond the longest measured list.
+
+        Between two measured lengths, the logarithm of the effort is interpolated linearly in the logarithm of the length.
+        """
         effort = self.effort or 1
         if self.k is None or k <= self.k:
             return effort
         lengths, efforts = (
-            [self.k, *(held.k for held in self.longer)],
-            [effort, *(h.effort for h in self.longer)],
+            [self.k, *(one.k for one in self.longer)],
+            [effort, *(one.effort for one in self.longer)],
         )
         if k > lengths[-1]:
             return None
+        # Less 1e-9, so that exp(log(x)), which may be just above a measured x, does not round up to x + 1.
         return int(np.ceil(np.exp(np.interp(np.log(k), np.log(lengths), np.log(efforts))) - 1e-9))
 
     def __str__(self) -> str:
         if self.effort is None:
             return f"Index: {self.kind}, exact."
         text = f"Index: {self.kind}, recall@{self.k} {self.recall:.3f} for {self.sample:,} users at effort {self.effort:,}"
-        for held in self.longer[-1:]:
-            text += f", recall@{held.k} {held.recall:.3f} at {held.effort:,}"
+        for longest in self.longer[-1:]:
+            text += f", recall@{longest.k} {longest.recall:.3f} at {longest.effort:,}"
         if self.holds:
             return f"{text}."
         return (
-            f"{text}, below index.min_recall {self.min_recall:g}: it cannot find more. Choose index.kind=flat or ivf, "
+            f"{text}, below index.min_recall {self.min_recall:g} at the largest effort. Choose index.kind=flat or ivf, "
             "or a lower index.min_recall."
         )
 
@@ -86,38 +90,40 @@ def measured(
     config: IndexConfig,
     pays: Callable[[int, int], bool],
 ) -> Built:
-    """The least effort that finds enough, for lists of DEPTH and for longer ones, as long as that pays.
+    """Measure the smallest effort that reaches `min_recall`, for lists of DEPTH and for longer lists that pay.
 
     Args:
-        kind: Of the index.
-        index: Is searched.
-        exact: Gives the answers.
-        sample: Vectors of users, shape (n, dim); the first of them count.
+        kind: Kind of the index.
+        index: The index to measure.
+        exact: Exhaustive search, for the true lists.
+        sample: Vectors of users, shape (n, dim); the first SAMPLE are used.
         config: `effort` and `min_recall`.
-        pays: Whether a list of some length at some effort costs less than comparing with every item.
+        pays: (length, effort) -> whether such a list costs less than an exhaustive search.
     """
     queries = np.ascontiguousarray(sample[:SAMPLE], np.float32)
     first, *more = (k for k in (DEPTH << n for n in range(DOUBLINGS + 1)) if k <= len(exact) or k == DEPTH)
     first = min(first, len(exact))
-    answers = exact.best(queries, max([first, *more]))[1]
+    true_scores = exact.best(queries, max([first, *more]))[1]
 
-    def enough(k: int, config: IndexConfig, least: int) -> Held:
-        floor = answers[:, k - 1 : k]
+    def measure(k: int, config: IndexConfig, smallest: int) -> MeasuredEffort:
+        floor = true_scores[:, k - 1 : k]
 
         def recall(effort: int) -> float:
             scores = index.best(queries, k, effort)[1]
-            # of rows that are equal at the cut any is right; and products differ by a rounding error
+            # A row is right if its score reaches the k-th true score, since rows tied at the cut are interchangeable. 1e-6 allows
+            # for the rounding error of products.
             return float((scores[:, :k] >= floor - 1e-6).mean())
 
-        effort, found = least_effort(recall, (least, index.efforts[1]), config)
-        return Held(k=k, effort=effort, recall=round(found, 6))
+        effort, found = least_effort(recall, (smallest, index.efforts[1]), config)
+        return MeasuredEffort(k=k, effort=effort, recall=round(found, 6))
 
-    lists = [enough(first, config, index.efforts[0])]
+    lists = [measure(first, config, index.efforts[0])]
     for k in more:
-        held = enough(k, config.model_copy(update={"effort": None}), lists[-1].effort)
-        if held.recall < config.min_recall or not pays(k, held.effort):
+        # A configured effort applies to lists of DEPTH; longer lists start from the effort of the last.
+        longer = measure(k, config.model_copy(update={"effort": None}), lists[-1].effort)
+        if longer.recall < config.min_recall or not pays(k, longer.effort):
             break
-        lists.append(held)
+        lists.append(longer)
     return Built(
         kind=kind,
         min_recall=config.min_recall,
@@ -130,12 +136,12 @@ def measured(
 def least_effort(
     recall: Callable[[int], float], efforts: tuple[int, int], config: IndexConfig
 ) -> tuple[int, float]:
-    """The first of doubling efforts whose recall is enough, or the greatest; and its recall.
+    """The first of doubling efforts that reaches `min_recall`, or the largest effort; and its recall.
 
     Args:
-        recall: Measures at an effort.
-        efforts: The least and the greatest.
-        config: `min_recall`; an `effort` given there is taken as it is.
+        recall: effort -> recall.
+        efforts: Smallest and largest effort.
+        config: `min_recall`; and `effort`, which is used as it is if it is set.
     """
     effort, last = efforts if config.effort is None else (config.effort, config.effort)
     while (found := recall(effort)) < config.min_recall and effort < last:

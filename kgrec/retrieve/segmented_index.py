@@ -1,7 +1,7 @@
-"""An index whose items change: a vector index over a base, and a delta of rows that is compared exactly.
+"""An index with changing items: a vector index over a base segment, and a delta that is searched exhaustively.
 
-Enters: an index, then vectors of items that changed or came later. Leaves: the best rows and their scores. Nothing is written
-until the delta is merged.
+Enters: an index, and vectors of changed or added items. Leaves: the best rows and their scores. Nothing is written until the delta
+is merged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kgrec.storage.segments import Rows
 
 @dataclass(frozen=True)
 class SegmentedIndex:
-    """The items of a model, to be searched by inner product."""
+    """Search by inner product over the items of a model."""
 
     #: over the base of the vectors
     base: VectorIndex
@@ -35,7 +35,7 @@ class SegmentedIndex:
 
     @property
     def built(self) -> Built:
-        """The kind of the base's index, and what was measured when it was built."""
+        """The kind of the base's index, and its measured effort and recall."""
         return self.base.built
 
     def with_threads(self, count: int | None) -> SegmentedIndex:
@@ -43,7 +43,7 @@ class SegmentedIndex:
         return SegmentedIndex(self.base.with_threads(count), self.vectors)
 
     def with_vectors(self, vectors: Rows[np.ndarray]) -> SegmentedIndex:
-        """With a delta; `vectors` has the same base."""
+        """The index with the delta of `vectors`, which have the same base."""
         assert vectors.base is self.vectors.base
         return SegmentedIndex(self.base, vectors)
 
@@ -55,13 +55,13 @@ class SegmentedIndex:
         exclude: Sequence[np.ndarray] | None = None,
         only: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best `k` rows of each query, best first; equal scores in the order of the rows.
+        """The best `k` rows of each query, by falling score; ties in the order of the rows.
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: How many; where fewer rows are allowed, the rest is -1.
-            exclude: For each query, rows that may not be returned.
-            only: The rows that may be returned to any query; None: all.
+            k: Rows per query; -1 fills up where fewer rows are allowed.
+            exclude: Excluded rows of each query.
+            only: The allowed rows of all queries; None: all.
 
         Returns:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
@@ -76,10 +76,11 @@ class SegmentedIndex:
     def _in_base(
         self, queries: np.ndarray, k: int, exclude: Sequence[np.ndarray] | None, only: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best rows of the base, those apart of which the delta has another vector."""
+        """The best rows of the base, without those that have a newer vector in the delta."""
         n_base = len(self.base)
         changed = self.vectors.at[self.vectors.at < n_base]
         if only is not None:
+            # The changed rows are not allowed any more, so the queries need not exclude them.
             only = np.setdiff1d(only[only < n_base], changed)
             changed = changed[:0]
         if exclude is not None:
@@ -91,13 +92,14 @@ class SegmentedIndex:
     def _in_delta(
         self, queries: np.ndarray, exclude: Sequence[np.ndarray] | None, only: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """All rows of the delta, -1 and -inf where a query may not get one."""
+        """All rows of the delta for each query; -1 and -inf for rows that are excluded."""
         at = self.vectors.at
         scores = np.asarray(queries, np.float32) @ self.vectors.delta.T
         allowed = np.ones(scores.shape, bool)
         if only is not None:
             allowed &= np.isin(at, only)
         for query, rows in enumerate(exclude or ()):
+            # `at` is increasing, so no row before its first is in the delta.
             later = rows[rows >= at[0]]
             if len(later):
                 allowed[query] &= ~np.isin(at, later)

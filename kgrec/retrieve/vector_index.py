@@ -1,12 +1,11 @@
-"""The rows of a model's items that are nearest to a query.
+"""The vector index: the rows of items that are nearest to a query, with filters.
 
-Enters: unit vectors, then queries with what they may not or may only get. Leaves: the best rows and their scores.
-Writes: `index.faiss`, unless every row is compared.
+Enters: unit vectors; then queries, with excluded or allowed rows. Leaves: the best rows and their scores.
+Writes: `index.faiss`, unless the index is flat.
 
-An approximate index is asked for more than is wanted, so that enough is left when what is not allowed is taken out. Where
-that would cost more than comparing with every allowed row, where lists so long were not measured to have the recall that is
-asked for, or where too little is left, every allowed row is compared: so a filter never shortens a list, takes nothing from
-the recall of the longer lists that were measured, and never costs more than the rows that it lets through.
+With a filter, a longer list is retrieved from an approximate index, so that enough rows remain after filtering. The search is
+exhaustive over the allowed rows if that costs less, if lists of this length were not measured to reach the required recall, or if
+too few rows remain. So a filter never shortens a list, never lowers recall, and never costs more than the allowed rows do.
 """
 
 from __future__ import annotations
@@ -26,47 +25,45 @@ from kgrec.retrieve.recall import SAMPLE, Built, measured
 
 FILE = "index.faiss"
 
-_QUERIES = 1024
-#: FAISS compares a batch of queries with every row about so many times as fast as one by one
-_BATCHED = 2
+#: queries per call of FAISS
+_QUERIES_PER_BATCH = 1024
+#: speed of FAISS's exhaustive search of a batch of queries, relative to one query at a time
+_BATCH_SPEEDUP = 2
 
 
 class VectorIndex:
-    """The items of a model, to be searched by inner product; made by `build`, `load` and `extended`."""
+    """Search by inner product over the items of a model; `build`, `load` and `extended` make one."""
 
     def __init__(
         self, exact: Exact, approximate: Approximate | None, built: Built, config: IndexConfig
     ) -> None:
         self._exact, self._approximate, self._config = exact, approximate, config
-        #: the kind of index, and what was measured when it was built
+        #: the kind of index, and its measured effort and recall
         self.built = built
 
     @classmethod
     def build(
         cls, vectors: np.ndarray, config: IndexConfig | None = None, sample: np.ndarray | None = None
     ) -> VectorIndex:
-        """An index of some vectors.
+        """Build an index of vectors.
 
         Args:
-            vectors: unit length or zero, shape (n, dim), float32; not copied, and not to be changed.
+            vectors: unit length or zero, shape (n, dim), float32; not copied, so they must not change.
             config: The kind of index.
-            sample: Vectors of users that the recall of an approximate index is measured on, shape (m, dim); None or
-                empty: of some of the rows.
+            sample: Vectors of users that recall is measured on, shape (m, dim); None or empty: a sample of the rows.
         """
         config = config or IndexConfig()
         exact, kind = Exact(vectors), config.kind_for(*vectors.shape)
         if kind == "flat":
             return cls(exact, None, Built(), config)
         if sample is None or not len(sample):
+            # -(-n // m) rounds n / m up, so at most SAMPLE rows are taken.
             sample = vectors[:: -(-len(vectors) // SAMPLE)]
         approximate, built = with_threads(config.threads, partial(_built, kind, exact, sample, config))
         return cls(exact, approximate, built, config)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
-        """With the rows of `vectors` that come after the known ones; this index stays as it is.
-
-        Nothing is trained or measured again.
-        """
+        """An index with the rows of `vectors` that are new; this index is not changed, and nothing is trained or measured again."""
         exact, approximate = Exact(vectors), self._approximate
         if approximate is not None:
             approximate = with_threads(self._config.threads, partial(approximate.extended, exact))
@@ -88,13 +85,13 @@ class VectorIndex:
         exclude: Sequence[np.ndarray] | None = None,
         only: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best `k` rows of each query, best first; equal scores in the order of the rows.
+        """The best `k` rows of each query, by falling score; ties in the order of the rows.
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: How many; where fewer rows are allowed, the rest is -1.
-            exclude: For each query, rows that may not be returned.
-            only: The rows that may be returned to any query; None: all.
+            k: Rows per query; -1 fills up where fewer rows are allowed.
+            exclude: Excluded rows of each query.
+            only: The allowed rows of all queries; None: all.
 
         Returns:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
@@ -105,34 +102,36 @@ class VectorIndex:
         scores = np.full((len(queries), k), -np.inf, np.float32)
 
         def search() -> None:
-            for some, out in _batches(len(queries), k, exclude):
-                found[some], scores[some] = self._search(queries[some], k, _Filter(exact, out))
+            for some, excluded in _batches(len(queries), k, exclude):
+                found[some], scores[some] = self._search(queries[some], k, _Filter(exact, excluded))
 
         with_threads(self._config.threads, search)
         return found, scores
 
-    def _search(self, queries: np.ndarray, k: int, allowed: _Filter) -> tuple[np.ndarray, np.ndarray]:
+    def _search(self, queries: np.ndarray, k: int, filters: _Filter) -> tuple[np.ndarray, np.ndarray]:
+        """The approximate index answers what it can, an exhaustive search the rest."""
         found = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         left = np.arange(len(queries))
-        width = allowed.width(k)
-        effort = self.built.effort_for(width - 1)  # one more than is wanted
-        if self._approximate and effort and _pays(self._approximate, len(allowed.exact), width, effort):
+        width = filters.width(k)
+        effort = self.built.effort_for(width - 1)  # `width` has one row more than needed, to detect ties
+        if self._approximate and effort and _pays(self._approximate, len(filters.exact), width, effort):
             rows, values = self._approximate.best(queries, width, effort)
-            rows, values = _behind(rows, values, allowed.barred(rows) | allowed.excluded(rows, left))
-            # One more than is wanted shows that none of the rows that are equal at the cut was left out.
-            sure = (values[:, k] > -np.inf) & (values[:, k] < values[:, k - 1])
-            found[sure], scores[sure] = rows[sure, :k], values[sure, :k]
-            left = np.flatnonzero(~sure)
+            rows, values = _filtered(rows, values, filters.disallowed(rows) | filters.excluded(rows, left))
+            # A list is complete if row k + 1 exists with a lower score than row k: then no row tied at the cut was missed.
+            complete = (values[:, k] > -np.inf) & (values[:, k] < values[:, k - 1])
+            found[complete], scores[complete] = rows[complete, :k], values[complete, :k]
+            left = np.flatnonzero(~complete)
         if len(left):
-            rows, values = allowed.exact.best(queries[left], k + allowed.surplus)
-            rows, values = _behind(rows, values, allowed.excluded(rows, left))
+            # At most `surplus` of the rows of a query are excluded, so k remain.
+            rows, values = filters.exact.best(queries[left], k + filters.surplus)
+            rows, values = _filtered(rows, values, filters.excluded(rows, left))
             wide = min(k, rows.shape[1])
             found[left, :wide], scores[left, :wide] = rows[:, :wide], values[:, :wide]
         return found, scores
 
     def save(self, folder: Path) -> None:
-        """Write `index.faiss` into a folder, or nothing where every row is compared: the vectors are the index then."""
+        """Write `index.faiss` into a folder; nothing for a flat index, which consists of the vectors alone."""
         if self._approximate is not None:
             self._approximate.save(folder / FILE)
 
@@ -140,16 +139,16 @@ class VectorIndex:
     def load(
         cls, folder: Path, vectors: np.ndarray, built: Built, config: IndexConfig | None = None
     ) -> VectorIndex:
-        """Map what `save` wrote.
+        """Map the file that `save` wrote.
 
         Args:
-            folder: Has the file.
-            vectors: As they were when it was written.
-            built: What the index said of itself then.
-            config: `threads` counts.
+            folder: The folder with the file.
+            vectors: The vectors that the index was built of.
+            built: The `built` of the index.
+            config: Only `threads` is used.
 
         Raises:
-            CorruptArtifact: It is no such index, or of other vectors.
+            CorruptArtifact: The file is not an index of this kind, or of other vectors.
         """
         exact, kind = Exact(vectors), KINDS.get(built.kind)
         try:
@@ -162,91 +161,96 @@ class VectorIndex:
 
 
 class _Filter:
-    """What some queries may get.
+    """Allowed and excluded rows of some queries.
 
     Args:
-        exact: Over the rows that any query may get.
-        exclude: For each query, rows that it may not.
+        exact: Exhaustive search over the allowed rows of all queries.
+        exclude: Excluded rows of each query; empty if no query has any.
     """
 
     def __init__(self, exact: Exact, exclude: Sequence[np.ndarray]) -> None:
         self.exact, self._exclude = exact, exclude
+        #: largest number of excluded rows of a query
         self.surplus = max((len(rows) for rows in exclude), default=0)
 
     def width(self, k: int) -> int:
-        """How many of all rows are likely to hold `k` and one more that are allowed."""
+        """Length of a list of all rows that probably contains `k + 1` allowed ones."""
         share = len(self.exact) / max(1, len(self.exact.vectors))
         if share == 1:
             return k + 1 + self.surplus
-        # three standard deviations more, were the allowed rows spread evenly
+        # If allowed rows are randomly distributed, the length is k / share with a standard deviation of about sqrt(k) / share.
+        # Three of these are added.
         return int((k + 1 + 3 * np.sqrt(k)) / max(share, 1e-9)) + self.surplus
 
-    def barred(self, found: np.ndarray) -> np.ndarray:
-        """Which of some rows no query may get; -1, for none, is not among them; shape of `found`, bool."""
+    def disallowed(self, found: np.ndarray) -> np.ndarray:
+        """Which rows no query may get, -1 excepted; shape of `found`, bool."""
         if self.exact.only is None:
             return np.zeros(found.shape, bool)
-        # one place more, for -1
-        barred = np.ones(len(self.exact.vectors) + 1, bool)
-        barred[self.exact.only] = barred[-1] = False
-        mask: np.ndarray = barred[found]
+        # One element more than rows: the index -1, for no row, reads that last element.
+        disallowed = np.ones(len(self.exact.vectors) + 1, bool)
+        disallowed[self.exact.only] = disallowed[-1] = False
+        mask: np.ndarray = disallowed[found]
         return mask
 
     def excluded(self, found: np.ndarray, queries: np.ndarray) -> np.ndarray:
-        """Which rows its query may not get.
+        """Which rows are excluded for their query; shape of `found`, bool.
 
         Args:
             found: shape (n, width).
-            queries: which query each row of `found` belongs to, shape (n,).
+            queries: the query of each row of `found`; shape (n,).
         """
-        out = np.zeros(found.shape, bool)
+        excluded = np.zeros(found.shape, bool)
         if self._exclude:
+            # One mask for all queries: set and reset for each, it costs its exclusions, not the size of the catalogue.
             own = np.zeros(len(self.exact.vectors) + 1, bool)
             for at, query in enumerate(queries.tolist()):
                 own[self._exclude[query]] = True
-                out[at] = own[found[at]]
+                excluded[at] = own[found[at]]
                 own[self._exclude[query]] = False
-        return out
+        return excluded
 
 
 def _built(
     kind: IndexKind, exact: Exact, sample: np.ndarray, config: IndexConfig
 ) -> tuple[Approximate, Built]:
-    """An approximate index, and its recall for the queries `sample`."""
+    """An approximate index, and its measured recall for the queries `sample`."""
     approximate = KINDS[kind].build(exact)
     pays = partial(_pays, approximate, len(exact))
     return approximate, measured(kind, approximate, exact, sample, config, pays)
 
 
 def _pays(approximate: Approximate, n_allowed: int, k: int, effort: int) -> bool:
-    """Whether a search for `k` of all rows costs less than comparing with every allowed one."""
-    return k <= approximate.n_rows and _BATCHED * approximate.cost(k, effort) < n_allowed
+    """Whether an approximate search for `k` rows costs less than an exhaustive search over the allowed ones."""
+    return k <= approximate.n_rows and _BATCH_SPEEDUP * approximate.cost(k, effort) < n_allowed
 
 
 def _increasing(rows: np.ndarray) -> np.ndarray:
-    """The rows in order, each once; they mostly come so, and to see that takes far less time than to sort."""
+    """The distinct rows, increasing. Mostly they are so already, and the check takes far less time than a sort."""
     return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
 
 
-def _behind(found: np.ndarray, scores: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is `out` behind the rest of its row, marked as none."""
-    if not out.any():
+def _filtered(found: np.ndarray, scores: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and scores without the removed ones: the others move to the front, -1 and -inf fill up."""
+    if not removed.any():
         return found, scores
-    order = np.argsort(out, axis=1, kind="stable")
-    found, scores = np.where(out, -1, found), np.where(out, -np.inf, scores)
+    # A stable sort of booleans: False, the kept ones, comes first, in their order.
+    order = np.argsort(removed, axis=1, kind="stable")
+    found, scores = np.where(removed, -1, found), np.where(removed, -np.inf, scores)
     return np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1)
 
 
 def _batches(
     n_queries: int, k: int, exclude: Sequence[np.ndarray] | None
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Queries to be searched together, and what each of them excludes.
+    """Batches of queries with a similar number of exclusions, and the excluded rows of each query.
 
-    A few that exclude much would make all of a batch cost much, so they are searched apart.
+    The query with most exclusions determines the length of the lists of its batch, so queries with many are searched apart.
     """
     counts = np.zeros(n_queries) if exclude is None else np.array([len(rows) for rows in exclude[:n_queries]])
+    # Levels double: exclusions up to k, up to 2 k, up to 4 k, ...
     level = np.ceil(np.log2(np.maximum(counts / max(k, 1), 1)))
     for value in np.unique(level):
         alike = np.flatnonzero(level == value)
-        for start in range(0, len(alike), _QUERIES):
-            some = alike[start : start + _QUERIES]
+        for start in range(0, len(alike), _QUERIES_PER_BATCH):
+            some = alike[start : start + _QUERIES_PER_BATCH]
             yield some, [] if exclude is None else [exclude[query] for query in some.tolist()]

@@ -2,12 +2,12 @@
 
 batch            lists into a file or as a stream: `write_recommendations`, `stream_recommendations`, ...
 embeddings       vectors into a file or as a stream
-options          `BatchOptions`, `RunWatcher`, `RunSummary`
-requests         `BatchQuery`: names, and the function that computes a part of them
-run              parts computed by an executor, and written
+batch_options    `BatchOptions`, `RunWatcher`, `RunSummary`
+requests         `BatchQuery`: names, and the function that computes the lists of a part of them
+batch_run        computes the parts by an executor, and writes them
 run_folder       finished parts of an interrupted run
-history_tables   histories as numbers
-input_files      tables and lists of ids that users bring
+history_tables   histories as integer codes
+input_files      tables and lists of ids from the user's files
 result_files     Parquet, CSV, JSON lines
 
 Nothing is imported here.

@@ -7,7 +7,7 @@ resumed from its finished parts. Memory holds the model, the names and a few par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ import pyarrow as pa
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.request import Request
-from kgrec.serve.options import BatchOptions, RunSummary, RunWatcher
+from kgrec.serve.batch_options import BatchOptions, RunSummary, RunWatcher
+from kgrec.serve.batch_run import ModelSource, for_stream, opened, tables, without_numbers, write_query
 from kgrec.serve.requests import (
     BatchQuery,
-    Histories,
+    HistorySource,
     Ids,
     Lists,
     chunks,
@@ -30,7 +31,6 @@ from kgrec.serve.requests import (
     users_query,
 )
 from kgrec.serve.result_files import check_result
-from kgrec.serve.run import ModelSource, for_stream, opened, tables, without_numbers, write_query
 
 
 def write_recommendations(
@@ -47,15 +47,15 @@ def write_recommendations(
     Args:
         model: A model folder, or a recommender.
         output: A file that ends in .parquet, .csv or .jsonl.
-        users: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all users.
+        users: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all users.
         request: Options of the lists.
         options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
 
     Raises:
         UnknownId: A user or an item is unknown; nothing is written.
-        ConfigError: Options do not go together, or the model has to be read from its folder, for resume or workers, and was
-            changed since it was saved.
+        ConfigError: Options contradict each other; or resume or workers need the saved model, and the model was changed since it
+            was saved.
         ArtifactError: The file cannot be written, or the finished parts belong to another run.
         WorkerError: A worker process died; finished parts are kept.
 
@@ -70,7 +70,7 @@ def write_recommendations(
 def write_recommendations_for_histories(
     model: ModelSource,
     output: str | Path,
-    histories: Histories,
+    histories: HistorySource,
     *,
     known_users: KnownUserPolicy = "merge",
     request: Request | None = None,
@@ -113,7 +113,7 @@ def write_similar_items(
     Args:
         model: A model folder, or a recommender.
         output: A file that ends in .parquet, .csv or .jsonl.
-        items: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all items.
+        items: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all items.
         request: Options of the lists.
         options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
@@ -131,17 +131,18 @@ def stream_recommendations(
     *,
     request: Request | None = None,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Lists for known users, one Arrow table per part of users, in their order.
 
     Args:
         model: A model folder, or a recommender.
-        users: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all users.
+        users: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all users.
         request: Options of the lists.
         options: Parts, executor and workers.
 
     Returns:
-        Tables with columns user_id, item_id, score and rank. Lists are computed as they are drawn, workers a little ahead.
+        Tables with columns user_id, item_id, score and rank. Lists are computed while the tables are read; workers are a few parts
+        ahead.
 
     Raises:
         UnknownId: A user or an item is unknown; no list is computed.
@@ -158,16 +159,16 @@ def stream_recommendations(
 
 def stream_recommendations_for_histories(
     model: ModelSource,
-    histories: Histories,
+    histories: HistorySource,
     *,
     known_users: KnownUserPolicy = "merge",
     request: Request | None = None,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Lists for users by their histories, one Arrow table per part of users, in their order.
 
-    Pairs of an iterable are drawn as their lists are computed, so there may be any number: an unknown item raises UnknownId at
-    its part, and a user that comes twice gets two lists.
+    An iterable is read while the lists are computed, so it may have any length. Therefore an unknown item raises UnknownId only at
+    its part, and a user with two pairs gets two lists.
 
     Args:
         model: A model folder, or a recommender.
@@ -189,7 +190,7 @@ def stream_recommendations_for_histories(
         ([str(user) for user, _ in some], [list(items) for _, items in some])
         for some in chunks(histories, options.batch)
     )
-    return _drawn(opened(model), lists, parts, options)
+    return _stream_parts(opened(model), lists, parts, options)
 
 
 def stream_similar_items(
@@ -198,12 +199,12 @@ def stream_similar_items(
     *,
     request: Request | None = None,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """The items nearest to items, one Arrow table per part of items, in their order.
 
     Args:
         model: A model folder, or a recommender.
-        items: Their ids, of which each counts once; or a `Path` of a file with one id per line; None: all items.
+        items: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all items.
         request: Options of the lists.
         options: Parts, executor and workers.
 
@@ -232,13 +233,13 @@ def _write(
 
 def _stream(
     model: ModelSource, query: Callable[[Recommender], BatchQuery], options: BatchOptions | None
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     options, recommender = for_stream(options), opened(model)
     whole = query(recommender)
-    return _drawn(recommender, whole.lists, whole.parts(options.batch), options)
+    return _stream_parts(recommender, whole.lists, whole.parts(options.batch), options)
 
 
-def _drawn(
+def _stream_parts(
     recommender: Recommender, lists: Lists, parts: Iterable[Any], options: BatchOptions
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     return without_numbers(tables(recommender, lists, parts, options.new_executor()))

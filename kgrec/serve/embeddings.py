@@ -6,7 +6,7 @@ users. Writes a Parquet or JSONL file; or a .npy file, and beside it the ids of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,18 +19,19 @@ from numpy.lib.format import write_array_header_1_0
 from kgrec.errors import ConfigError
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.recommender import Recommender
-from kgrec.serve.options import BatchOptions, RunWatcher
+from kgrec.serve.batch_options import BatchOptions, RunWatcher
+from kgrec.serve.batch_run import ModelSource, for_stream, opened, stored_version, tables, without_numbers
 from kgrec.serve.requests import all_users
 from kgrec.serve.result_files import check_result, metadata_of, result_file, whole_file
-from kgrec.serve.run import ModelSource, for_stream, opened, stored_version, tables, without_numbers
 
 EmbeddedType = Literal["item", "user"]
-SUFFIXES = (".parquet", ".jsonl", ".npy")
+#: suffixes of files of embeddings
+EMBEDDING_SUFFIXES = (".parquet", ".jsonl", ".npy")
 
 
 @dataclass(frozen=True)
 class EmbeddingSummary:
-    """What `write_embeddings` wrote."""
+    """The result of `write_embeddings`, in numbers."""
 
     output: Path
     count: int
@@ -64,7 +65,7 @@ def write_embeddings(
     output, watcher = Path(output), watcher or RunWatcher()
     if output.suffix == ".csv":
         raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet, .jsonl or .npy.")
-    check_result(output, SUFFIXES)
+    check_result(output, EMBEDDING_SUFFIXES)
     recommender = opened(model)
     count, dim = _count(recommender, types), recommender.model.items.vectors.shape[1]
     computed = stream_embeddings(recommender, types, options=options)
@@ -80,7 +81,7 @@ def stream_embeddings(
     types: Sequence[EmbeddedType] = ("item",),
     *,
     options: BatchOptions | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Embeddings, one Arrow table per part of items or users.
 
     Args:
@@ -100,7 +101,7 @@ def stream_embeddings(
 
 
 def embeddings_of(queries: Queries, part: tuple[EmbeddedType, int, int]) -> pa.Table:
-    """Embeddings of one type, from a row of the model up to another."""
+    """Embeddings of one type: those of the model's rows from start to stop."""
     kind, start, stop = part
     model, rows = queries.model, slice(start, stop)
     known = model.items.ids if kind == "item" else model.users
@@ -126,9 +127,7 @@ def _parts(
 def _count(recommender: Recommender, types: Sequence[EmbeddedType]) -> int:
     unknown = [kind for kind in types if kind not in ("item", "user")]
     if unknown:
-        raise ConfigError(
-            f"There are no embeddings of type '{unknown[0]}'.", "Choose 'item', 'user' or both."
-        )
+        raise ConfigError(f"'{unknown[0]}' is not a type of embeddings.", "Choose 'item', 'user' or both.")
     counts = {"item": len(recommender.model.items)}
     if "user" in types:
         counts["user"] = len(all_users(recommender, "Leave out users, for the embeddings of items alone."))
@@ -138,7 +137,7 @@ def _count(recommender: Recommender, types: Sequence[EmbeddedType]) -> int:
 def _reported(
     computed: Iterator[pa.Table], total: int, progress: Callable[[str, int, int], None]
 ) -> Iterator[pa.Table]:
-    """The tables; progress is reported after each."""
+    """The tables, with progress reported after each."""
     done = 0
     for table in computed:
         yield table
@@ -156,7 +155,8 @@ def _write_tables(
 def _write_array(
     output: Path, computed: Iterator[pa.Table], shape: tuple[int, int], metadata: dict[str, str]
 ) -> None:
-    # The ids are renamed first: a reader that finds the vectors finds them too.
+    # The contexts end in reverse order, so the file of ids appears before that of the vectors: a reader that finds the vectors
+    # finds their ids too.
     with (
         whole_file(output) as place,
         place.open("wb") as stream,

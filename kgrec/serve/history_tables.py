@@ -1,4 +1,4 @@
-"""Histories of users as numbers rather than names.
+"""Histories of users as integer codes, which take less memory than names.
 
 Enters: a table with one user and one item per row, in any order; or a list of items per user. Leaves: a `HistoryTable`, which
 takes four bytes per row and eight per user, and holds each name once. A table is read in batches; its rows take up to 28 bytes
@@ -26,7 +26,7 @@ class HistoryTable:
 
     #: user -> number, in order of first appearance
     users: dict[str, int]
-    #: each once, in order of first appearance
+    #: distinct ids, in order of first appearance
     items: list[str]
     #: the history of user n is `codes[bounds[n] : bounds[n + 1]]`; shape (len(users) + 1,), int64
     bounds: np.ndarray
@@ -35,7 +35,7 @@ class HistoryTable:
 
     @classmethod
     def of(cls, batches: Iterable[tuple[pa.Array, pa.Array]]) -> HistoryTable:
-        """From columns of users and of items, as text."""
+        """Make a table from batches of a column of users and a column of items, both strings."""
         users: dict[str, int] = {}
         items: dict[str, int] = {}
         user, item = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
@@ -46,7 +46,7 @@ class HistoryTable:
 
     @classmethod
     def of_lists(cls, histories: Iterable[tuple[str, Sequence[str]]]) -> HistoryTable:
-        """From users, each with the ids of items; a history may be empty."""
+        """Make a table from pairs of a user and item ids; a history may be empty."""
         users: dict[str, int] = {}
         items: dict[str, int] = {}
         user, item = array("i"), array("i")
@@ -66,7 +66,7 @@ class HistoryTable:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any history, but not with names of users."""
+        """SHA-256 of all histories; names of users play no part."""
         total = hashlib.sha256(json.dumps(self.items).encode())
         total.update(self.bounds.tobytes())
         total.update(self.codes.tobytes())
@@ -76,13 +76,13 @@ class HistoryTable:
     def _sorted(
         cls, users: dict[str, int], items: dict[str, int], user: np.ndarray, item: np.ndarray
     ) -> HistoryTable:
-        """From the numbers of each row's user and item; rows of a user keep their order."""
+        """Make a table from the codes of each row's user and item; rows of a user keep their order."""
         bounds = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))])
         return cls(users, list(items), bounds, item[np.argsort(user, kind="stable")])
 
 
 def _numbers(known: dict[str, int], names: pa.Array) -> np.ndarray:
-    """Number of each name, new ones after the known ones; shape (len(names),), int32."""
+    """Code of each name; new names are added to `known`; shape (len(names),), int32."""
     codes, distinct = encode(names)
     numbers = np.array([known.setdefault(name, len(known)) for name in distinct], np.int32)
     return np.asarray(numbers[codes])

@@ -1,6 +1,6 @@
-"""Input files beside the artefacts: tables of users and items, lists of other systems, lists of ids.
+"""Input files of the user: tables of users and items, lists of other systems, lists of ids.
 
-Enters: paths. Leaves: Arrow tables and lists; a row that cannot be read is an error that names its file and line.
+Enters: paths. Leaves: Arrow tables and lists; a row that cannot be read raises an error with its file and line.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def read_pairs(
 ) -> pa.Table:
     """Columns user_id and item_id of a table, and its column `value` under this name.
 
-    The first two may also be named as in the mapping.
+    The columns of user and item may also have the names of the mapping.
 
     Raises:
-        SourceError: The file cannot be read, lacks a column, or has a row without a user or an item, or with an item that
-            is not among `items`, if these are given.
+        SourceError: The file cannot be read, has no such column, or has a row without a user or an item, or with an item that is
+            not in `items`.
     """
     names = ["user_id", "item_id", *(["value"] if value else [])]
     rows = list(batches_of_pairs(path, mapped, value, items))
@@ -70,10 +70,10 @@ def batches_of_pairs(
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
-    """Interactions of a table, over the items of `graph`; positive as the mapping says, if it has that column.
+    """Interactions of a table, over the items of `graph`; the mapping decides which are positive, if the table has its column.
 
     Raises:
-        SourceError: The file cannot be read, lacks a column, or names an unknown item.
+        SourceError: The file cannot be read, has no such column, or names an unknown item.
     """
     from kgrec.graph.interactions import Interactions
 
@@ -88,7 +88,7 @@ def read_lists(path: Path) -> pa.Table:
     """Columns user_id, item_id, and rank or score (float64), of another system's lists.
 
     Raises:
-        SourceError: The file cannot be read, lacks a column, or has a cell that is empty or not a number.
+        SourceError: The file cannot be read, has no such column, or has a cell that is empty or not a number.
     """
     table = _opened(path)
     key = "rank" if "rank" in table.columns or "score" not in table.columns else "score"
@@ -113,7 +113,7 @@ def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     """One id per line; empty lines are skipped.
 
     Raises:
-        SourceError: The file cannot be read, or has no ids and `may_be_empty` is false.
+        SourceError: The file cannot be read; or it has no ids, and `may_be_empty` is false.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -143,7 +143,7 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
 
 
 def _check_whole(batch: Batch, ids: list[str]) -> None:
-    """Refuse a row that would be dropped, since there is no report to count it in."""
+    """Refuse a row that would be dropped: these tables have no report that could count it."""
     if batch.broken:
         line = batch.broken[0][0]
         raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")

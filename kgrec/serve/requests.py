@@ -1,8 +1,8 @@
-"""What a batch run computes: lists for users, histories or texts, or the neighbours of items or users.
+"""Batch queries: lists for users, histories or texts, or nearest neighbours of items or users.
 
-Enters: names, or the file that holds them, and a `Request`. Leaves: a `BatchQuery`, whose names the model knows or which are
-counted as skipped. A query deals its names into parts of plain values, and names the function that computes one: so workers in
-other processes can compute them.
+Enters: names, or a file with them, and a `Request`. Leaves: a `BatchQuery`, with the names that the model does not know as skipped.
+A query splits its names into parts of plain values, and holds the function that computes the lists of a part: so workers in other
+processes can compute them.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from kgrec.serve.input_files import batches_of_pairs, has_columns, read_ids
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
 
-#: ids as an iterable, or a file with one per line; None: all that the model has
+#: ids as an iterable, or a file with one per line; None: all ids of the model
 Ids = Iterable[str] | Path | None
 #: a user and the ids of liked items, as an iterable or as a table with columns user_id and item_id
-Histories = Iterable[tuple[str, Sequence[str]]] | Path
-#: part of a query -> its table
+HistorySource = Iterable[tuple[str, Sequence[str]]] | Path
+#: model and part of a query -> table of lists
 Lists = Callable[[Queries, Any], pa.Table]
 
 
 @dataclass(frozen=True)
 class BatchQuery:
-    """Names and the function that computes their lists."""
+    """Names, and the function that computes their lists."""
 
-    #: users, items or texts, each once; large_string
+    #: distinct users, items or texts; large_string
     names: pa.Array
-    #: of the names in messages: "users", "items" or "texts"
+    #: plural noun of the names in messages: "users", "items" or "texts"
     noun: str
-    #: names of the first two columns; then come score and rank
+    #: names of the first two columns; score and rank follow
     columns: tuple[str, str]
     request: Request
-    #: computes a part: a function of a module, with plain values bound
+    #: computes the lists of a part: a module-level function with plain values bound, so that it can be pickled
     lists: Lists
     #: names of a part -> the part, as plain values
     part: Callable[[list[str]], Any] = list
-    #: what determines the lists beside names, request and model; plain values
+    #: further plain values that determine the lists, beside names, request and model
     options: dict[str, Any] = field(default_factory=dict)
     #: plural noun -> ids that the model does not know and the request skips
     skipped: dict[str, list[str]] = field(default_factory=dict)
-    #: what a user should know of the query
+    #: remark about the query for the user
     note: str = ""
 
     def parts(self, size: int, first: int = 0) -> Iterator[Any]:
-        """Parts of `size` names, from part number `first`; one empty part where there are no names."""
+        """Parts of `size` names, from part number `first`; one empty part if there are no names."""
         return map(self.part, slices(self.names, size, first))
 
     def shard(self, shard: int, shards: int) -> BatchQuery:
@@ -78,13 +78,13 @@ class BatchQuery:
 
 
 def slices(names: pa.Array, size: int, first: int = 0) -> Iterator[list[str]]:
-    """The names, `size` at a time, from slice number `first`; one empty slice where there are none."""
+    """The names, `size` at a time, from slice number `first`; one empty slice if there are no names."""
     for start in range(first * size, max(len(names), 1), size):
         yield names.slice(start, size).to_pylist()
 
 
 def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Values of an iterable, `size` at a time, drawn as they are needed."""
+    """Values of an iterable in lists of `size`; the iterable is read lazily."""
     iterator = iter(values)
     while some := list(islice(iterator, size)):
         yield some
@@ -110,7 +110,7 @@ def users_query(recommender: Recommender, users: Ids, request: Request) -> Batch
 
 def histories_query(
     recommender: Recommender,
-    histories: Histories,
+    histories: HistorySource,
     request: Request,
     known_users: KnownUserPolicy = "merge",
 ) -> BatchQuery:
@@ -137,7 +137,11 @@ def histories_query(
 
 
 def texts_query(recommender: Recommender, texts: Iterable[str], request: Request) -> BatchQuery:
-    """Lists for texts, each once; UnknownId when an item of the request is unknown."""
+    """Lists for distinct texts.
+
+    Raises:
+        UnknownId: An item of the request is unknown.
+    """
     request.refuse(["new_item_boost"], "texts")
     return BatchQuery(
         _strings(texts),
@@ -152,7 +156,11 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
 def feedback_query(
     recommender: Recommender, likes: list[str], dislikes: list[str], request: Request
 ) -> BatchQuery:
-    """The list of one user without a name, by liked and disliked items; UnknownId when an item is unknown."""
+    """The list of one anonymous user, by liked and disliked items.
+
+    Raises:
+        UnknownId: An item is unknown.
+    """
     return BatchQuery(
         _strings([""]),
         "users",
@@ -165,7 +173,7 @@ def feedback_query(
 
 
 def similar_items_query(recommender: Recommender, items: Ids, request: Request) -> BatchQuery:
-    """The items nearest to some items; None: to every item of the model.
+    """The nearest items of some items; None: of every item of the model.
 
     Raises:
         UnknownId: An item is unknown.
@@ -185,7 +193,7 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
 
 
 def similar_users_query(recommender: Recommender, users: Ids, request: Request) -> BatchQuery:
-    """The users nearest to some users of the model; None: to every user.
+    """The nearest users of some users of the model; None: of every user.
 
     Raises:
         UnknownId: A user is unknown, or there are no users.
@@ -204,7 +212,7 @@ def similar_users_query(recommender: Recommender, users: Ids, request: Request) 
 
 
 def lists_for_users(request: Request, queries: Queries, users: list[str]) -> pa.Table:
-    """A part of `users_query`."""
+    """Lists of a part of `users_query`."""
     return queries.recommend(users, request=request, arrow=True)
 
 
@@ -214,7 +222,7 @@ def lists_for_histories(
     queries: Queries,
     part: tuple[list[str], list[Sequence[str]]],
 ) -> pa.Table:
-    """A part of `histories_query`: users, and the history of each."""
+    """Lists of a part of `histories_query`: users, and the history of each."""
     users, histories = part
     return queries.recommend_for_history(
         histories, users=users, known_users=known_users, request=request, arrow=True
@@ -222,14 +230,14 @@ def lists_for_histories(
 
 
 def lists_for_texts(request: Request, queries: Queries, texts: list[str]) -> pa.Table:
-    """A part of `texts_query`."""
+    """Lists of a part of `texts_query`."""
     return queries.recommend_for_text(texts, request=request, arrow=True)
 
 
 def lists_for_feedback(
     request: Request, likes: list[str], dislikes: list[str], queries: Queries, names: list[str]
 ) -> pa.Table:
-    """A part of `feedback_query`: one name, or none."""
+    """Lists of a part of `feedback_query`, which has one name or none."""
     count = len(names)
     return queries.recommend_for_history(
         [likes] * count, dislikes=[dislikes] * count, users=names, request=request, arrow=True
@@ -237,25 +245,29 @@ def lists_for_feedback(
 
 
 def lists_of_similar_items(request: Request, queries: Queries, items: list[str]) -> pa.Table:
-    """A part of `similar_items_query`."""
+    """Lists of a part of `similar_items_query`."""
     return queries.similar_items(items, request=request, arrow=True)
 
 
 def lists_of_similar_users(request: Request, queries: Queries, users: list[str]) -> pa.Table:
-    """A part of `similar_users_query`."""
+    """Lists of a part of `similar_users_query`."""
     return queries.similar_users(users, request=request, arrow=True)
 
 
 def all_users(recommender: Recommender, remedy: str) -> pa.Array:
-    """All users of the model; UnknownId if it has none."""
+    """All users of the model.
+
+    Raises:
+        UnknownId: The model has no users.
+    """
     users = recommender.model.users.labels
     if not len(users):
         raise UnknownId("The model knows no users: it was trained without interactions.", remedy)
     return users
 
 
-def history_table(recommender: Recommender, histories: Histories) -> HistoryTable:
-    """Histories as numbers; the mapping names the columns of a table that has no columns user_id and item_id.
+def history_table(recommender: Recommender, histories: HistorySource) -> HistoryTable:
+    """Histories as a table of codes. If a file has no columns user_id and item_id, the mapping names its columns.
 
     Raises:
         SourceError: The table cannot be read, or has no rows.
@@ -273,7 +285,7 @@ def history_table(recommender: Recommender, histories: Histories) -> HistoryTabl
 def _users(
     recommender: Recommender, users: Ids, request: Request, remedy: str
 ) -> tuple[pa.Array, dict[str, list[str]]]:
-    """Names of users, and the skipped ones."""
+    """Distinct names of users, and the skipped ones."""
     if users is None:
         return all_users(recommender, remedy), {}
     names = _strings(users)
@@ -283,14 +295,14 @@ def _users(
 
 
 def _items(recommender: Recommender, items: Iterable[str], request: Request) -> dict[str, list[str]]:
-    """The skipped ones among some items; UnknownId when they are not to be skipped."""
+    """Noun -> unknown items, if the request skips these; otherwise they raise UnknownId."""
     ids = list(dict.fromkeys(items))
     item_rows(recommender.model, ids, request.on_unknown)
     return _unknown(recommender.model.items.rows, ids, "items")
 
 
 def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]:
-    """Skipped items of the request; UnknownId or ConfigError when it cannot be applied to the model."""
+    """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not fit the model."""
     request.rows(recommender.model)
     rows_of = recommender.model.items.rows
     return _unknown(rows_of, request.candidates or (), "candidates") | _unknown(
@@ -301,7 +313,7 @@ def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]
 def _unknown(
     rows_of: Callable[[list[str]], np.ndarray], names: Iterable[str], noun: str
 ) -> dict[str, list[str]]:
-    """Noun -> unknown names, each once; empty if there are none."""
+    """Noun -> distinct unknown names; empty if there are none."""
     distinct = list(dict.fromkeys(names))
     unknown = [distinct[at] for at in np.flatnonzero(rows_of(distinct) < 0)]
     return {noun: unknown} if unknown else {}
@@ -314,6 +326,6 @@ def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUs
 
 
 def _strings(names: Iterable[str] | Path) -> pa.Array:
-    """Each once."""
+    """The distinct names, in the order of their first appearance."""
     ids = read_ids(names) if isinstance(names, Path) else [names] if isinstance(names, str) else names
     return pa.array(list(dict.fromkeys(map(str, ids))), pa.large_string())

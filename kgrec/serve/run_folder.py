@@ -1,7 +1,7 @@
-"""The folder of a batch run that is not finished: what determines its results, and the parts that are done.
+"""The folder of an unfinished batch run: the options that determine its results, and the finished parts.
 
-Enters: tables of parts. Leaves: the same tables, after an interruption too. Writes `NAME.parts/` beside the output file until
-that is whole: `run.json`, and a part per file in Arrow's IPC format.
+Enters: tables of parts. Leaves: the same tables, after an interruption too. Writes `NAME.parts/` beside the output file until the
+output is complete: `run.json`, and one file per part in Arrow's IPC format.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class RunFolder:
     """The finished parts of a run; a run of one part has no folder.
 
     Args:
-        folder: Its place.
-        run: What determines the results; plain values by name.
+        folder: Path of the folder.
+        run: Everything that determines the results; plain values by name.
         several: Whether there is more than one part.
-        resume: Continue with the parts that are there, rather than start over.
+        resume: Continue with the finished parts, rather than start over.
     """
 
     def __init__(self, folder: Path, run: dict[str, Any], *, several: bool, resume: bool) -> None:
@@ -44,7 +44,7 @@ class RunFolder:
         self.began = datetime.now(UTC)
 
     def begin(self) -> int:
-        """Make the folder, or check the one that is there; returns the number of finished parts.
+        """Create the folder, or check the existing one; returns the number of finished parts.
 
         Raises:
             ArtifactError: The parts belong to another run, or cannot be read.
@@ -59,7 +59,11 @@ class RunFolder:
         return 0
 
     def read(self, number: int) -> pa.Table:
-        """A finished part; CorruptArtifact when it is damaged."""
+        """A finished part.
+
+        Raises:
+            CorruptArtifact: The file of the part is damaged.
+        """
         place = self._place(number)
         try:
             with pa.OSFile(str(place)) as file:
@@ -100,14 +104,14 @@ class RunFolder:
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[Path]:
-        """A temporary name for a file of the folder."""
-        with suppress(OSError):  # the error of writing the file says more
+        """A temporary path for a file in the folder."""
+        with suppress(OSError):  # writing the file fails next, with a better error
             self.folder.mkdir(exist_ok=True)
         with whole_file(self.folder / name, KEPT) as place:
             yield place
 
     def _checked(self, stored: Any) -> datetime:
-        """When the run of the finished parts began."""
+        """Time at which the run of the finished parts began; ArtifactError if it was another run."""
         try:
             began, run = datetime.fromisoformat(stored["began"]), dict(stored["run"])
         except (KeyError, TypeError, ValueError):
@@ -122,7 +126,7 @@ class RunFolder:
 
 
 def digest(values: Iterable[Any]) -> str:
-    """SHA-256 of plain values, to stand for them in `run.json`."""
+    """SHA-256 of plain values, which replaces them in `run.json`."""
     total = hashlib.sha256()
     for value in values:
         total.update(json.dumps(value).encode())
@@ -130,7 +134,7 @@ def digest(values: Iterable[Any]) -> str:
 
 
 def short(value: Any) -> Any:
-    """A plain value, or the digest of a list."""
+    """The value itself, or its digest if it is a list."""
     return value if value is None or isinstance(value, str | int | float) else digest([value])
 
 
@@ -138,4 +142,4 @@ def _difference(name: str, stored: Any, given: Any) -> str:
     if stored == given:
         return ""
     digests = any(isinstance(value, str) and value.startswith(_DIGEST) for value in (stored, given))
-    return name if digests else f"{name} ({stored} there, {given} here)"
+    return name if digests else f"{name} (stored: {stored}, now: {given})"

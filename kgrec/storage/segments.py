@@ -8,7 +8,7 @@ keeps what it holds while a writer makes the next one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -34,6 +34,8 @@ class Rows(Generic[_Array]):
     at: np.ndarray
     #: shape (n_delta, ...)
     delta: _Array
+    #: what was computed of the base, by name: all that share the base share it
+    of_base: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, base: _Array) -> Rows[_Array]:
@@ -87,7 +89,9 @@ class Rows(Generic[_Array]):
         stays = ~np.isin(self.at, at)
         places = np.concatenate([self.at[stays], at[order]])
         merged = np.argsort(places, kind="stable")
-        return Rows(self.base, places[merged], _stacked(self.delta[stays], values[order])[merged])
+        return Rows(
+            self.base, places[merged], _stacked(self.delta[stays], values[order])[merged], self.of_base
+        )
 
     @cached_property
     def whole(self) -> _Array:

@@ -1,10 +1,14 @@
 """From a graph and interactions to a model.
 
+data              what all runs share, and the record of an epoch
+validation        interactions split into training and held-out part
+cold_holdout      items held out whole, as stand-ins for new items
 learner           one training run of the encoder
-optimizer         Adam with a schedule, sparse tables included
-checkpoint        the state of a training that may be interrupted
-hyperparameters   which settings validation data chooses
-fit               all of it, from graph to `Model`
+optimizer         Adam with a schedule, on dense and sparse gradients
+checkpoint        the state of an interrupted training
+hyperparameters   the search on validation data
+progress          records and callbacks of a training
+fit               all stages, from graph to `Model`
 
 Nothing is imported here.
 """

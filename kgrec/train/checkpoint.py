@@ -1,8 +1,8 @@
-"""The state of a training that is not over, kept so that a killed one can go on where it was.
+"""Checkpoints: the state of an unfinished training, from which an interrupted one resumes.
 
-Enters: runs as they go. Leaves: the same runs, continued bit for bit. Writes and reads a folder beside the model's:
-`state.json`, `running.safetensors` (encoder and optimiser in mid-run) and `best.safetensors` (the best trial's encoder).
-Each file appears whole under its name; the folder is removed when the model is in place.
+Enters: the state of a running training. Leaves: the same state, bit for bit. Writes and reads a folder beside the model's:
+`state.json`, `running.safetensors` (encoder and optimiser of the current run) and `best.safetensors` (the best trial's encoder).
+Each file appears whole under its name; the folder is removed when the model is written.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from kgrec.train.learner import Learner
 
 #: seconds between two states of a run
-_EVERY = 30.0
+_INTERVAL = 30.0
+
+_STATE, _RUNNING, _BEST = "state.json", "running.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A trial that is over."""
+class FinishedTrial:
+    """A finished trial: a run on the training part, and its quality on the held-out part."""
 
     hyperparameters: Hyperparameters
     ndcg: float
@@ -46,29 +48,33 @@ class Finished:
 
 
 class Checkpoint:
-    """A folder for the state of one training; without a folder nothing is kept.
+    """A folder with the state of one training.
 
     Args:
-        folder: Where; None keeps nothing.
-        resume: Go on with what is there, rather than start anew.
+        folder: The folder; None: nothing is written.
+        resume: Continue from the state in the folder, rather than start over.
         every: Seconds between two states of a run.
     """
 
-    def __init__(self, folder: Path | None = None, *, resume: bool = False, every: float = _EVERY) -> None:
+    def __init__(self, folder: Path | None = None, *, resume: bool = False, every: float = _INTERVAL) -> None:
         self.folder, self.resume, self.every = folder, resume, every
-        self.finished: dict[Hyperparameters, Finished] = {}
+        #: finished trials, those of an interrupted training included
+        self.finished: dict[Hyperparameters, FinishedTrial] = {}
         self._state: dict[str, Any] = {}
 
     def begin(self, data: TrainingData, positives: sp.csr_matrix, config: str) -> list[EpochRecord]:
-        """Make the folder, or read what it has; gives the log so far.
+        """Make the folder, or read the state in it.
 
         Args:
             data: the items.
-            positives: all of them; shape (n_users, n_items).
+            positives: all positive interactions; shape (n_users, n_items).
             config: the whole configuration, as text.
 
+        Returns:
+            The records of an interrupted training; empty if there is none.
+
         Raises:
-            ArtifactError: What is there is of other data or of another configuration, or cannot be read.
+            ArtifactError: The state belongs to other data or another configuration, or cannot be read.
         """
         if self.folder is None:
             return []
@@ -79,28 +85,36 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self._state = {"fingerprint": fingerprint, "finished": [], "log": [], "running": None}
-        self.finished = {trial.hyperparameters: trial for trial in map(_finished, self._state["finished"])}
-        return [_epoch(line) for line in self._state["log"]]
+        self.finished = {trial.hyperparameters: trial for trial in map(_trial, self._state["finished"])}
+        return [_record(values) for values in self._state["log"]]
 
     def progress(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> RunProgress:
-        """Who hears of a run's epochs."""
+        """The progress of a run; with a folder, it saves and restores the state of the run."""
         if self.folder is None:
             return RunProgress(stage, hyperparameters, on_epoch)
-        return _Kept(self, stage, hyperparameters, on_epoch)
+        return _SavedProgress(self, stage, hyperparameters, on_epoch)
 
-    def keep_trial(self, trial: Finished, encoder: ItemEncoder | None, log: list[EpochRecord]) -> None:
-        """Keep a trial that is over; `encoder` if it is the best so far."""
+    def save_trial(
+        self, trial: FinishedTrial, encoder: ItemEncoder | None, records: list[EpochRecord]
+    ) -> None:
+        """Save a finished trial.
+
+        Args:
+            trial: its hyperparameters and quality.
+            encoder: the encoder, if the trial is the best so far; otherwise None.
+            records: of all runs so far.
+        """
         self.finished[trial.hyperparameters] = trial
         if self.folder is None:
             return
         if encoder is not None:
             self._write_tensors(_BEST, _arrays(encoder))
         self._state["finished"] = [asdict(one) for one in self.finished.values()]
-        self._state |= {"log": [asdict(line) for line in log], "running": None}
+        self._state |= {"log": [asdict(record) for record in records], "running": None}
         self._write_state()
 
     def load_best(self, encoder: ItemEncoder) -> None:
-        """Give an encoder the parameters of the best trial of an earlier process."""
+        """Load the parameters of the best trial into an encoder."""
         assert self.folder is not None
         arrays = self._tensors(_BEST)
         encoder.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
@@ -111,7 +125,10 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def load_run(self, stage: str, hyperparameters: Hyperparameters, learner: Learner) -> list[EpochRecord]:
-        """Put a learner where an earlier process left it; gives the lines of the epochs that are over."""
+        """Restore a learner to the state of an interrupted run; returns the records of its finished epochs.
+
+        Without a saved state of this run the learner stays as it is, and the list is empty.
+        """
         running = self._state["running"]
         if running is None or (running["stage"], running["hyperparameters"]) != (
             stage,
@@ -120,22 +137,23 @@ class Checkpoint:
             return []
         arrays = self._tensors(_RUNNING)
         learner.restore(arrays, running["rng"])
-        return [_epoch(line) for line in running["lines"]]
+        return [_record(values) for values in running["lines"]]
 
-    def keep_run(
-        self, stage: str, hyperparameters: Hyperparameters, learner: Learner, lines: list[EpochRecord]
+    def save_run(
+        self, stage: str, hyperparameters: Hyperparameters, learner: Learner, records: list[EpochRecord]
     ) -> None:
-        """Keep the state of a run between two epochs."""
+        """Save the state of a run between two epochs."""
         arrays, rng = learner.state()
+        # state.json first says that there is no saved run: a process killed between the next two writes would otherwise leave
+        # the tensors of one epoch beside the generator of another.
         self._state["running"] = None
         self._write_state()
         self._write_tensors(_RUNNING, arrays)
-        told = [asdict(line) for line in lines]
         self._state["running"] = {
             "stage": stage,
             "hyperparameters": asdict(hyperparameters),
             "rng": rng,
-            "lines": told,
+            "lines": [asdict(record) for record in records],
         }
         self._write_state()
 
@@ -151,7 +169,7 @@ class Checkpoint:
         if not same:
             raise ArtifactError(
                 f"{self.folder} is a checkpoint of other data or of another configuration.",
-                "Train again without --resume, or give the options of the run that was cut off.",
+                "Train again without --resume, or repeat the options of the interrupted run.",
             )
         return state
 
@@ -162,7 +180,7 @@ class Checkpoint:
         self._put(name, lambda place: files.write_tensors(arrays, place))
 
     def _put(self, name: str, write: Callable[[Path], None]) -> None:
-        """Write a file of the folder, whole or not at all."""
+        """Write a file in the folder, whole or not at all."""
         assert self.folder is not None
         atomic.write_whole(self.folder / name, write)
 
@@ -180,36 +198,33 @@ class Checkpoint:
         return arrays
 
 
-class _Kept(RunProgress):
-    """Keeps the state of a run every so often."""
+class _SavedProgress(RunProgress):
+    """Saves the state of a run at intervals."""
 
     def __init__(
         self, checkpoint: Checkpoint, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch
     ) -> None:
         super().__init__(stage, hyperparameters, on_epoch)
-        self.checkpoint, self.kept = checkpoint, time.monotonic()
+        self.checkpoint, self.saved_at = checkpoint, time.monotonic()
 
     def resume(self, learner: Learner) -> int:
-        """Put the learner where it was, tell of the epochs that are over, and give the next."""
-        for line in self.checkpoint.load_run(self.stage, self.hyperparameters, learner):
-            self.add(line)
+        """Restore the learner, report the finished epochs again, and return the number of the next one."""
+        for record in self.checkpoint.load_run(self.stage, self.hyperparameters, learner):
+            self.add(record)
         return len(self.records) + 1
 
     def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
-        """Hear of an epoch that is over."""
+        """Record a finished epoch, and save the state if the last one is old enough."""
         super().ended(learner, epoch, loss, seconds)
-        if time.monotonic() - self.kept >= self.checkpoint.every:
-            self.checkpoint.keep_run(self.stage, self.hyperparameters, learner, self.records)
-            self.kept = time.monotonic()
+        if time.monotonic() - self.saved_at >= self.checkpoint.every:
+            self.checkpoint.save_run(self.stage, self.hyperparameters, learner, self.records)
+            self.saved_at = time.monotonic()
 
 
 def beside(model: str | os.PathLike[str]) -> Path:
-    """The folder for the checkpoint of a model that is to be written to `model`."""
+    """The checkpoint folder of a model that is written to `model`."""
     place = Path(model)
     return place.with_name(f"{place.name}.checkpoint")
-
-
-_STATE, _RUNNING, _BEST = "state.json", "running.safetensors", "best.safetensors"
 
 
 def _arrays(encoder: ItemEncoder) -> dict[str, np.ndarray]:
@@ -228,9 +243,9 @@ def _fingerprint(data: TrainingData, positives: sp.csr_matrix, config: str) -> s
     return total.hexdigest()
 
 
-def _finished(values: dict[str, Any]) -> Finished:
-    return Finished(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})
+def _trial(values: dict[str, Any]) -> FinishedTrial:
+    return FinishedTrial(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})
 
 
-def _epoch(values: dict[str, Any]) -> EpochRecord:
+def _record(values: dict[str, Any]) -> EpochRecord:
     return EpochRecord(**{**values, "hyperparameters": Hyperparameters(**values["hyperparameters"])})

@@ -1,9 +1,11 @@
-"""Some items held out whole, as if they came after the training.
+"""The cold-start hold-out: some items held out whole, as stand-ins for new items.
 
-Enters: interactions, split into training and validation. Leaves: the same without those of some items.
+Enters: interactions, split into training and validation part. Leaves: another split, in which all interactions of some items are
+held out. Nothing is written.
 
-Interactions that are held out one by one are with items that others took before, so they say little of new ones. Where a catalogue
-has items without interactions, some others are held out whole: all who took such an item are to be found, as for an item that comes tomorrow.
+Interactions held out one by one are with items that other users have interacted with in training, so they say little about new
+items. If a catalogue has items without interactions, some of the others are held out whole: validation then measures how well
+they are recommended without any interaction, as for an item that is added later.
 """
 
 from __future__ import annotations
@@ -13,34 +15,37 @@ import scipy.sparse as sp
 
 from kgrec.graph.interactions import of_items
 
-#: share of what is held out that is of items made new, at most
-_MOST = 0.5
+#: share of the held-out interactions that may belong to items held out whole
+_MAX_SHARE = 0.5
 
 
 def hold_out_items(
     training: sp.csr_matrix, valid: sp.csr_matrix, known: np.ndarray, rng: np.random.Generator
 ) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
-    """Hold out some items whole, as if they came after the training.
+    """Hold out some items whole.
 
-    Of all that is held out then, as large a share is theirs as items of the catalogue have no interactions.
+    Their share of the held-out interactions is the share of items without interactions in the catalogue.
 
     Args:
-        training: what is learned from; shape (n_users, n_items).
-        valid: what is held out, of the same shape.
+        training: the training part; shape (n_users, n_items).
+        valid: the held-out part, of the same shape.
         known: which items have interactions; shape (n_items,), bool.
         rng: draws the items.
 
     Returns:
-        What is left to learn from; what is held out now, a one for each interaction; which items are made new.
+        The new training part; the new held-out part, with a 1 per interaction; and which items were held out whole, shape
+        (n_items,), bool.
     """
-    share = min(1 - known.mean(), _MOST)
+    share = min(1 - known.mean(), _MAX_SHARE)
     items = rng.permutation(np.flatnonzero(known))
-    theirs, held = (np.bincount(part.indices, minlength=len(known)) for part in (training, valid))
-    moved = np.cumsum(theirs[items])
-    new = np.cumsum(held[items]) + moved
-    enough = 1 + int(np.searchsorted(new / np.maximum(valid.nnz + moved, 1), share)) if share > 0 else 0
-    stays = np.ones(len(known), bool)
-    stays[items[:enough]] = False
-    later = of_items(training, ~stays)
+    in_training, in_valid = (np.bincount(part.indices, minlength=len(known)) for part in (training, valid))
+    # Holding out the first n items moves `moved[n - 1]` interactions from training to validation, where `cold[n - 1]` of
+    # `valid.nnz + moved[n - 1]` then belong to them. This share grows with n: take the smallest n that reaches `share`.
+    moved = np.cumsum(in_training[items])
+    cold = np.cumsum(in_valid[items]) + moved
+    n_items = 1 + int(np.searchsorted(cold / np.maximum(valid.nnz + moved, 1), share)) if share > 0 else 0
+    warm = np.ones(len(known), bool)
+    warm[items[:n_items]] = False
+    later = of_items(training, ~warm)
     later.data[:] = 1
-    return of_items(training, stays), (valid + later).tocsr(), ~stays
+    return of_items(training, warm), (valid + later).tocsr(), ~warm

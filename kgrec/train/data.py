@@ -1,4 +1,4 @@
-"""What every training run shares, and what differs between them.
+"""Data that all training runs share, and the hyperparameters that differ between them.
 
 Enters: features of items, options. Leaves: plain values.
 """
@@ -22,7 +22,7 @@ from kgrec.errors import ConfigError
 
 @dataclass(frozen=True, order=True)
 class Hyperparameters:
-    """What the data decides about a run."""
+    """The options of a run that validation data may choose."""
 
     temperature: float
     learning_rate: float
@@ -31,7 +31,11 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of the training log: `stage` is "select" on the training part, "valid" at its end, "refit" on all."""
+    """One line of the training log.
+
+    `stage` is "select" for an epoch on the training part, "valid" for the validation after such a run, and "refit" for an epoch
+    on all interactions.
+    """
 
     stage: str
     epoch: int
@@ -40,7 +44,7 @@ class EpochRecord:
     loss: float | None
     #: wall-clock time
     seconds: float
-    #: of the held-out part, where the stage is "valid"
+    #: quality on the held-out part, where the stage is "valid"
     valid_ndcg: float | None = None
     valid_recall: float | None = None
 
@@ -54,31 +58,35 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What every run on some items shares."""
+    """Data and options that all runs on some items share."""
 
     features: ItemFeatures
     featurizer: Featurizer
     encoder: EncoderConfig
     train: TrainConfig
-    #: items with interactions of which none is positive; shape (n_items,), bool; None: none
+    #: items with interactions of which none is positive; shape (n_items,), bool; None: no such item
     disliked_only: np.ndarray | None = None
 
     def known(self, positives: sp.csr_matrix) -> np.ndarray:
-        """Items that interactions tell something of, when these are the positive ones; shape (n_items,), bool."""
+        """Items with interactions, positive ones or not; shape (n_items,), bool.
+
+        Args:
+            positives: positive interactions; shape (n_users, n_items).
+        """
         known: np.ndarray = interaction_counts(positives) > 0
         return known if self.disliked_only is None else known | self.disliked_only
 
     @property
     def valid_k(self) -> int:
-        """Length of the lists that are judged on held-out data."""
+        """Length of the lists that validation evaluates."""
         return self.train.valid_k or min(100, max(20, len(self.features) // 10))
 
     @cached_property
     def device(self) -> str:
-        """Where it runs.
+        """Device of the training: "cpu" or "cuda".
 
         Raises:
-            ConfigError: A GPU is asked for, and torch finds none.
+            ConfigError: The configuration requires a GPU, and torch finds none.
         """
         found = torch.cuda.is_available()
         if self.train.device == "cuda" and not found:
@@ -90,21 +98,21 @@ class TrainingData:
 
     @cached_property
     def inputs(self) -> EncoderInputs:
-        """All items, as tensors."""
+        """Features of all items as tensors on the device."""
         return EncoderInputs(self.features, self.device)
 
     @property
     def inputs_on_cpu(self) -> EncoderInputs:
-        """The same where numpy can read them."""
+        """Features of all items as tensors that numpy can read."""
         return self.inputs if self.device == "cpu" else EncoderInputs(self.features)
 
 
 def interaction_counts(positives: sp.csr_matrix) -> np.ndarray:
-    """Users of each item; shape (n_items,), int64."""
+    """Number of users of each item; shape (n_items,), int64."""
     return np.bincount(positives.indices, minlength=positives.shape[1])
 
 
 def degrees(positives: sp.csr_matrix) -> np.ndarray:
-    """Users of each item, at least 1; shape (n_items,), float32."""
+    """Number of users of each item, at least 1; shape (n_items,), float32."""
     at_least_one: np.ndarray = np.maximum(interaction_counts(positives), 1).astype(np.float32)
     return at_least_one

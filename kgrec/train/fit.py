@@ -1,4 +1,4 @@
-"""From a graph to a model: data, features, learner, validation, assembly, each once.
+"""From a graph to a model: data, features, validation, learning, assembly, each once.
 
 Enters: a KnowledgeGraph, with interactions or without. Leaves: a `Model`. Nothing is written.
 """
@@ -26,10 +26,9 @@ from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters, aliases, sample_of_users
-from kgrec.parallel import threads
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
-from kgrec.rank.fusion_weights import USUAL
+from kgrec.rank.fusion_weights import DEFAULT_PENALTY
 from kgrec.rank.rescorer import Rescorer, proportions
 from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, Scorer, content_scorers
 from kgrec.rank.slim import item_weights, no_weights
@@ -42,17 +41,18 @@ from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.hyperparameters import Choice, default_hyperparameters, search_hyperparameters
 from kgrec.train.learner import content_encoder, learn
 from kgrec.train.progress import EpochLog, OnEpoch, TrainingWatcher
+from kgrec.train.threads import threads
 from kgrec.train.validation import ValidationSplit
 
 logger = logging.getLogger(__name__)
 
-#: deals interactions into a training and a validation part
+#: splits interactions into a training and a validation part
 Splitter = Callable[[np.random.Generator], ValidationSplit]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """An encoder with what was chosen for it, and the records of all runs."""
+    """A trained encoder, the choices of validation, and the records of all runs."""
 
     encoder: ItemEncoder
     choice: Choice
@@ -73,15 +73,15 @@ def fit_model(
     Args:
         graph: Holds the items.
         interactions: Over `graph.item_ids`; empty for a model of content alone.
-        config: Of all stages.
-        text_encoder: None leaves texts out.
+        config: Options of all stages.
+        text_encoder: Encodes texts; None leaves texts out.
         watcher: Receives the progress.
-        valid: Validation interactions; None: a share of each user's is held out.
-        checkpoint: Keeps the state of a training that may be interrupted.
+        valid: Validation interactions; None: a share of each user's interactions is held out.
+        checkpoint: Saves the state, from which an interrupted training resumes.
 
     Raises:
-        TrainingError: There is no item.
-        ArtifactError: The checkpoint is of other data, or cannot be read.
+        TrainingError: The graph has no item, or the loss is no longer a finite number.
+        ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
     positives = interactions.matrix(half_life=config.encoder.half_life)
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
@@ -98,15 +98,15 @@ def _training_data(
     text_encoder: TextEncoder | None,
     watcher: TrainingWatcher,
 ) -> TrainingData:
-    """Features of all items: texts, neighbours and label tokens are read once, for featurizer and features."""
+    """Featurizer and features of all items; texts, neighbours and label tokens are read once for both."""
     items = graph.item_entities.astype(np.int64)
     if not len(items):
         raise TrainingError(
             "The graph has no item.",
-            "Give the item table rows, or mark another with `item: true` in the mapping.",
+            "Add rows to the item table, or mark another table with `item: true` in the mapping.",
         )
     raw = raw_blocks(graph, items, text_encoder, progress=watcher.text)
-    facts = ItemFacts.of(graph, items, raw, config.encoder.hops)
+    facts = ItemFacts.read(graph, items, raw, config.encoder.hops)
     featurizer = Featurizer.of_facts(facts, config.encoder.label_tokens)
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
     disliked_only = seen & (interaction_counts(positives) == 0)
@@ -122,20 +122,22 @@ def train(
     on_epoch: OnEpoch | None,
     checkpoint: Checkpoint,
 ) -> Trained:
-    """Choose hyperparameters and fusion weights on validation data, then learn from everything.
+    """Choose hyperparameters and fusion weights on validation data, then learn from all interactions.
 
     Args:
         data: the items and the configuration.
-        positives: shape (n_users, n_items).
-        split: what is held out; if that is nothing, nothing is chosen.
-        config: of all stages.
+        positives: all positive interactions; shape (n_users, n_items).
+        split: splits the interactions; if it holds nothing out, the defaults are used.
+        config: options of all stages.
         on_epoch: called after each epoch.
-        checkpoint: keeps the state meanwhile.
+        checkpoint: saves the state.
     """
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
         if not (np.diff(positives.indptr) >= 2).any():
-            logger.warning("No user has two positive interactions: there is nothing to learn from.")
-            return Trained(content_encoder(data), _content_alone(data), [])
+            logger.warning(
+                "No user has two positive interactions: the model learns nothing and ranks items by content alone."
+            )
+            return Trained(content_encoder(data), _content_choice(data), [])
         log = EpochLog(on_epoch, data, checkpoint.begin(data, positives, config.model_dump_json()))
         parts = split(np.random.default_rng(config.train.seed))
 
@@ -154,32 +156,32 @@ def train(
 
 
 def _defaults(data: TrainingData, config: Config) -> Choice:
-    """The choice where nothing is held out."""
+    """The choice without validation data."""
     rescore = config.rescore
     return Choice(
         hyperparameters=default_hyperparameters(data),
         whitening=0.0,
-        penalty=rescore.penalty or USUAL,
+        penalty=rescore.penalty or DEFAULT_PENALTY,
         weights=proportions(rescore.weights or {"embedding": 1.0}),
         cold_offset=rescore.cold_offset or 0.0,
     )
 
 
-def _content_alone(data: TrainingData) -> Choice:
-    """The choice without interactions: all scorers that have content, alike."""
-    there = {
+def _content_choice(data: TrainingData) -> Choice:
+    """The choice without interactions: equal weights for all scorers that have content."""
+    present = {
         "embedding": 1.0,
         "graph": data.features.neighbors.nnz > 0,
         "text": bool(data.features.dense.any()),
     }
-    weights = proportions({name: float(there[name]) for name in SCORERS if name in there})
-    return Choice(default_hyperparameters(data), 0.0, USUAL, weights, 0.0)
+    weights = proportions({name: float(present[name]) for name in SCORERS if name in present})
+    return Choice(default_hyperparameters(data), 0.0, DEFAULT_PENALTY, weights, 0.0)
 
 
 def _splitter(
     interactions: Interactions, valid: Interactions | None, config: Config, known: np.ndarray
 ) -> Splitter:
-    """How interactions are dealt out, by the configuration; `known` are the items with interactions."""
+    """The split that the configuration asks for; `known` marks the items with interactions, shape (n_items,)."""
 
     def split(rng: np.random.Generator) -> ValidationSplit:
         half_life = config.encoder.half_life
@@ -209,7 +211,7 @@ def _assembled(
     trained: Trained,
     config: Config,
 ) -> Model:
-    """A model of all that was learned."""
+    """A model of the trained encoder, its index and its rescorer."""
     with torch.no_grad():
         raw = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
@@ -236,7 +238,13 @@ def _assembled(
 
 
 def _items(graph: KnowledgeGraph, raw: np.ndarray, trained: np.ndarray) -> ItemStore:
-    """The items of a training graph with their vectors before normalisation, and which of them training knew."""
+    """The items of a training graph.
+
+    Args:
+        graph: holds ids and labels.
+        raw: vectors before normalisation; shape (n_items, dim).
+        trained: which items have interactions; shape (n_items,), bool.
+    """
     entities = graph.item_entities.astype(np.int64)
     vectors, lengths = units(raw)
     labels = np.array(graph.entities["label"].take(entities).to_pylist(), dtype=object)
@@ -254,7 +262,7 @@ def _items(graph: KnowledgeGraph, raw: np.ndarray, trained: np.ndarray) -> ItemS
 def _rescorer(
     data: TrainingData, positives: sp.csr_matrix, choice: Choice, config: Config, index: SegmentedIndex
 ) -> Rescorer:
-    """All scorers, over all interactions; co-occurrence weights are fitted if they count."""
+    """All scorers, over all interactions; co-occurrence weights are fitted only if their fusion weight is not zero."""
     known = data.known(positives)
     scorers: dict[str, Scorer] = content_scorers(data.features, data.featurizer)
     weights = no_weights(len(known), len(known))
@@ -269,7 +277,7 @@ def _rescorer(
 def _with_new_items(
     weights: sp.csr_matrix, known: np.ndarray, scorers: dict[str, Scorer], index: SegmentedIndex
 ) -> sp.csr_matrix:
-    """Co-occurrence weights with the rows of items that training does not know."""
+    """Co-occurrence weights, completed by cold-start transfer for items without interactions."""
     graph = scorers["graph"]
     assert isinstance(graph, GraphScorer)
     new, neighbors = np.flatnonzero(~known), graph.neighbors

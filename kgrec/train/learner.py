@@ -1,11 +1,10 @@
-"""Learning the encoder's parameters from histories.
+"""The learner: fits the encoder's parameters to histories.
 
-Enters: features of the items, the positive interactions, and a Hyperparameters. Leaves: an ItemEncoder. Nothing is written.
+Enters: features of the items, the positive interactions, and hyperparameters. Leaves: an ItemEncoder. Nothing is written.
 
-A training step hides half of each history in a batch and predicts the hidden items from the rest by
-a softmax over the catalogue (Hidasi & Karatzoglou 2018; the multinomial likelihood of Liang et al.
-2018), or over a uniform sample of it when the catalogue is large. Which hyperparameters is best is the business of
-:mod:`kgrec.train.hyperparameters`.
+A training step hides half of each history in a batch and predicts the hidden items from the rest by a softmax over the catalogue
+(Hidasi & Karatzoglou 2018; the multinomial likelihood of Liang et al. 2018), or over a uniform sample of a large catalogue.
+:mod:`kgrec.train.hyperparameters` chooses the hyperparameters.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from kgrec.errors import TrainingError
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.optimizer import Optimizer
 
-#: above so many, the rows of a table that a step does not touch are left alone
+#: rows of a table from which on its gradients are sparse
 _SPARSE_ROWS = 50_000
 
 
-#: called after each epoch with its line
+#: called after each epoch with its record
 OnRunEpoch = Callable[[EpochRecord], None]
 
 
@@ -42,22 +41,22 @@ def learn(
 ) -> ItemEncoder:
     """Train a fresh encoder.
 
-    An item that nobody took has no residual, as a new one has none, and an entity that only items without interactions
-    have stays at zero: nothing can be learned of them.
+    An item without positive interactions has no residual, like a new item. A node that is a neighbour of unknown items only has
+    an embedding of zero: nothing can be learned about it.
 
     Args:
         data: the items and the configuration.
         positives: shape (n_users, n_items).
         hyperparameters: of this run.
-        progress: is told of each epoch, and may keep and give back the state in between.
+        progress: records each epoch, and may save and restore the state of the run.
 
     Raises:
-        TrainingError: The loss is no longer a number.
+        TrainingError: The loss is no longer a finite number.
     """
     encoder = fresh_encoder(data)
     learner = Learner(encoder, data, positives, hyperparameters)
     with torch.no_grad():
-        encoder.identity[torch.from_numpy(~learner.taken)] = 0
+        encoder.identity[torch.from_numpy(~learner.has_positives)] = 0
         encoder.entity[torch.from_numpy(~data.features.touched(learner.known, len(encoder.entity)))] = 0
     first = progress.resume(learner)
     for epoch in range(first, hyperparameters.epochs + 1):
@@ -73,7 +72,7 @@ def learn(
 
 
 def fresh_encoder(data: TrainingData) -> ItemEncoder:
-    """An encoder that has learned nothing, drawn by the seed."""
+    """An untrained encoder, drawn by the seed."""
     torch.manual_seed(data.train.seed)
     n_items = len(data.features)
     encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items).to(data.device)
@@ -83,39 +82,39 @@ def fresh_encoder(data: TrainingData) -> ItemEncoder:
 
 
 class RunProgress:
-    """Records of the epochs of one run; this one passes them on, and has none of an earlier process."""
+    """Records and reports the epochs of one run; nothing is saved."""
 
     def __init__(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> None:
         self.stage, self.hyperparameters, self.on_epoch = stage, hyperparameters, on_epoch
         self.records: list[EpochRecord] = []
 
     def resume(self, learner: Learner) -> int:
-        """Restore the state of the learner; gives the next epoch."""
+        """Restore the state of the learner, if one was saved; returns the number of the next epoch."""
         del learner
         return 1
 
     def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
-        """Record an epoch that is over."""
+        """Record a finished epoch."""
         del learner
         self.add(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
 
     def add(self, record: EpochRecord) -> None:
-        """Keep a record, and pass it on."""
+        """Collect a record, and report it."""
         self.records.append(record)
         self.on_epoch(record)
 
 
 def content_encoder(data: TrainingData) -> ItemEncoder:
-    """An encoder of content alone, where there is nothing to learn from.
+    """An encoder of content alone, for data without interactions to learn from.
 
-    The residuals are zero. Dense blocks are projected on their principal axes, and each entity gets a random
-    direction, which keeps the cosines of items as well as `dim` numbers can.
+    The residuals are zero. Dense vectors are projected onto their principal axes, and each node gets a random direction. Random
+    projections preserve cosines approximately (Johnson & Lindenstrauss 1984).
     """
     encoder = fresh_encoder(data).cpu()
     with torch.no_grad():
         encoder.identity.zero_()
         encoder.dense.copy_(_principal_axes(torch.from_numpy(data.features.dense), encoder.dense.shape[1]))
-        # Rows as long as a text vector, so that an item's neighbours weigh as much as its text.
+        # Unit rows, as text vectors are, so that an item's neighbours weigh as much as its text.
         encoder.entity.copy_(torch.nn.functional.normalize(torch.randn_like(encoder.entity), dim=1))
     return encoder
 
@@ -130,19 +129,18 @@ class Learner:
         positives: sp.csr_matrix,
         hyperparameters: Hyperparameters,
     ) -> None:
-        self.encoder, self.data, self.positives, self.hyperparameters = (
-            encoder,
-            data,
-            positives,
-            hyperparameters,
-        )
+        self.encoder, self.data = encoder, data
+        self.positives, self.hyperparameters = positives, hyperparameters
         config = data.train
         self.rng = np.random.default_rng(config.seed)
+        #: a history of one item has nothing to hide, or nothing to show
         self.users = np.flatnonzero(np.diff(positives.indptr) >= 2)
         self.size = config.batch_size or _batch_size(len(self.users))
         self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(data.device)
-        self.taken = interaction_counts(positives) > 0
-        #: rows of the items that are candidates: that nobody met an item says nothing of it
+        #: which items have positive interactions, and so a residual; shape (n_items,), bool
+        self.has_positives = interaction_counts(positives) > 0
+        #: rows of the candidates of the softmax, increasing: an item without interactions may be new rather than disliked, so it
+        #: is no negative
         self.known = np.flatnonzero(data.known(positives))
         steps = max(1, hyperparameters.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
@@ -154,7 +152,7 @@ class Learner:
         return float(np.mean(losses)) if losses else 0.0
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """All that the next epoch depends on: arrays, and the state of the generator as plain values."""
+        """Everything that the next epoch depends on: arrays, and the state of the random generator as plain values."""
         arrays = {
             f"encoder.{name}": t.detach().cpu().numpy() for name, t in self.encoder.state_dict().items()
         }
@@ -162,11 +160,11 @@ class Learner:
         return arrays, self.rng.bit_generator.state  # type: ignore[return-value]
 
     def restore(self, arrays: dict[str, np.ndarray], rng: dict[str, Any]) -> None:
-        """Take on a state."""
+        """Restore the state that `state` returned."""
         parts: dict[str, dict[str, np.ndarray]] = {"encoder": {}, "optimizer": {}}
         for name, array in arrays.items():
-            part, _, of_part = name.partition(".")
-            parts[part][of_part] = array
+            owner, _, rest = name.partition(".")
+            parts[owner][rest] = array
         tensors = {name: torch.from_numpy(array.copy()) for name, array in parts["encoder"].items()}
         self.encoder.load_state_dict(tensors)
         self.optimizer.restore(parts["optimizer"])
@@ -177,27 +175,30 @@ class Learner:
         for start in range(0, len(order), self.size):
             histories = self.positives[order[start : start + self.size]]
             batch = _Batch.hide(histories, self.data.train.history_dropout, self.rng)
+            # Chance may hide nothing in a small batch, whose loss would be the mean of no terms.
             if len(batch.hidden[0]):
                 yield batch
 
     def _step(self, batch: _Batch) -> float:
         device, encoder = self.data.device, self.encoder
-        batch, items, rest = self._candidates(batch)
+        batch, items, log_weight = self._candidates(batch)
         if items is None:
             inputs, identity, log_degree = self.data.inputs, encoder.identity[:], self.log_degree
         else:
             at = torch.from_numpy(items).to(device)
-            some = items is not self.known
-            inputs = EncoderInputs(self.data.features.take(items), device) if some else self._known_inputs
+            sampled = items is not self.known
+            inputs = EncoderInputs(self.data.features.take(items), device) if sampled else self._known_inputs
             identity, log_degree = encoder.rows(encoder.identity, at), self.log_degree[at]
+        # Dropout of whole residuals, m_i in the formula of the encoder: without them an item looks like a new one, so training
+        # sees items as they will be seen when they are added.
         keep = self.rng.random(len(identity)) >= encoder.config.identity_dropout
-        keep &= self.taken if items is None else self.taken[items]
+        keep &= self.has_positives if items is None else self.has_positives[items]
         z = encoder.items(inputs, identity * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None])
         u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
         with _mixed_precision(device):
-            # the users are divided, who are fewer than the pairs
+            # (n_users, dim) numbers are divided, not the (n_users, n_items) products.
             logits = (u / self.hyperparameters.temperature) @ z.T
-        loss = batch.loss(logits.float(), rest)
+        loss = batch.loss(logits.float(), log_weight)
         self.optimizer.step(loss)
         return loss.item()
 
@@ -206,10 +207,14 @@ class Learner:
         return EncoderInputs(self.data.features.take(self.known), self.data.device)
 
     def _candidates(self, batch: _Batch) -> tuple[_Batch, np.ndarray | None, Tensor | None]:
-        """The batch over the candidates, these if they are not all items; in a large catalogue their log weights.
+        """The candidates of the softmax.
 
-        Items of the batch stand for themselves; a uniform sample of the others, each weighted by
-        (others / sampled), makes the denominator an unbiased estimate of the full one.
+        In a large catalogue these are the items of the batch, with weight 1, and a uniform sample of the others, each weighted by
+        (number of others / number sampled): so the denominator is an unbiased estimate of the full one.
+
+        Returns:
+            The batch, its columns renumbered to the candidates; the rows of the candidates, None if they are all items; and their
+            log weights, None if all are 1, otherwise of shape (n_candidates,).
         """
         config = self.data.train
         n = len(self.known)
@@ -217,6 +222,7 @@ class Learner:
             whole = n == batch.shown.shape[1]
             return (batch, None, None) if whole else (batch.over(self.known, n), self.known, None)
         own = np.union1d(batch.shown.indices, batch.hidden[1])
+        # Drawn with replacement, then made distinct: cheaper than drawing without, and the weight below counts what is left.
         drawn = np.setdiff1d(self.known[self.rng.integers(0, n, min(n, config.sampled_items))], own)
         items = np.concatenate([own, drawn])
         weight = np.zeros(len(items), np.float32)
@@ -228,57 +234,74 @@ class Learner:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Histories split in two: `shown` is read, `hidden` is predicted."""
+    """Histories split in two: the hidden items are predicted from the shown ones."""
 
     #: shape (n_users, n_items)
     shown: sp.csr_matrix
-    #: row and item of each hidden interaction
+    #: row and column of each hidden interaction; each of shape (n_hidden,)
     hidden: tuple[np.ndarray, np.ndarray]
 
     @classmethod
     def hide(cls, histories: sp.csr_matrix, share: float, rng: np.random.Generator) -> _Batch:
-        """Hide a random `share` of each history, keeping one item of each at least."""
+        """Hide a random `share` of each history, but never all of it."""
         rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
         draw = rng.random(histories.nnz)
         hidden = draw < share
-        # The item with the highest draw of its row is shown, so that no history is empty.
+        # The item with the highest draw in its row is shown in any case, so that no history is empty.
         hidden[_last_of_each(rows, draw)] = False
         kept = (histories.data[~hidden], (rows[~hidden], histories.indices[~hidden]))
         return cls(sp.csr_matrix(kept, histories.shape), (rows[hidden], histories.indices[hidden]))
 
     def over(self, items: np.ndarray, width: int) -> _Batch:
-        """The same over `items` (sorted, holding all of the batch), padded to `width` columns."""
+        """The batch with column j renumbered to the position of j in `items`.
+
+        Args:
+            items: increasing, with all columns that the batch uses.
+            width: number of columns; those past `items` are empty.
+        """
         local = np.searchsorted(items, self.shown.indices)
         shown = sp.csr_matrix((self.shown.data, local, self.shown.indptr), (self.shown.shape[0], width))
         return replace(self, shown=shown, hidden=(self.hidden[0], np.searchsorted(items, self.hidden[1])))
 
     def loss(self, logits: Tensor, log_weight: Tensor | None) -> Tensor:
-        """Mean negative log-likelihood of the hidden items; shown items are no candidates."""
+        """Mean negative log-likelihood of the hidden items.
+
+        Args:
+            logits: shape (n_users, n_candidates).
+            log_weight: shape (n_candidates,); None: zeros.
+        """
+        # Shown items are excluded from the softmax, as they are from a user's list. A finite number: -inf would give a NaN
+        # gradient where all candidates are excluded.
         shown = self.shown.tocoo()
         excluded = _tensors((shown.row, shown.col), logits.device)
         logits = logits.index_put(excluded, torch.tensor(-1e4, device=logits.device))
         rows, items = _tensors(self.hidden, logits.device)
-        total = torch.logsumexp(logits if log_weight is None else logits + log_weight, dim=1)
-        return (total[rows] - logits[rows, items]).mean()
+        # -log softmax = log-sum-exp over the candidates minus the logit of the hidden item. One denominator per user serves all
+        # hidden items of the user. Weights count in the denominator only; those of hidden items are 1.
+        denominator = torch.logsumexp(logits if log_weight is None else logits + log_weight, dim=1)
+        return (denominator[rows] - logits[rows, items]).mean()
 
 
 def _mixed_precision(device: str) -> AbstractContextManager[Any]:
-    """Products in half precision within the block, on a GPU; on CPUs they would be slower."""
+    """bfloat16 products on a GPU; on most CPUs they would be slower."""
     return torch.autocast(device, torch.bfloat16, enabled=device != "cpu")
 
 
 def _batch_size(n_users: int) -> int:
+    """The power of two nearest to a sixteenth of the users, between 64 and 512."""
     return int(np.clip(2 ** round(math.log2(max(1, n_users) / 16)), 64, 512))
 
 
 def _principal_axes(dense: Tensor, dim: int) -> Tensor:
-    """The directions in which dense vectors vary most, as columns; shape (dense_dim, dim), zero past dense_dim."""
+    """The directions of largest variance of dense vectors, as columns; shape (dense_dim, dim), zero past dense_dim."""
+    # eigh sorts by increasing eigenvalue.
     vectors = torch.linalg.eigh(dense.T @ dense).eigenvectors.flip(1)[:, :dim]
     return torch.nn.functional.pad(vectors, (0, dim - vectors.shape[1]))
 
 
 def _last_of_each(rows: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Position of the largest `key` within each run of equal `rows`."""
+    # Sorted by row, then by key: the last entry of a run is where the next row differs.
     order = np.lexsort((key, rows))
     last: np.ndarray = np.append(rows[1:] != rows[:-1], True) if len(rows) else np.zeros(0, bool)
     positions: np.ndarray = order[last]

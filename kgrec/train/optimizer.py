@@ -1,6 +1,6 @@
-"""One step downhill: Adam under a learning rate that rises, then falls to zero.
+"""The optimiser: Adam with a learning rate that rises, then falls linearly to zero.
 
-Enters: an ItemEncoder, and losses of its output. Leaves: the encoder, a step further. Nothing is written.
+Enters: an ItemEncoder, and losses of its output. Leaves: updated parameters of the encoder. Nothing is written.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from torch import Tensor
 
 from kgrec.encode.item_encoder import ItemEncoder
 
-#: rows that are computed with at a time: so many stay in the processor's cache
-_ROWS = 1024
+#: rows per step of the sparse update, which fit in the processor's cache
+_ROWS_PER_STEP = 1024
 
 
 class Optimizer:
     """Adam (Kingma & Ba 2015) for one run.
 
     Args:
-        encoder: whose parameters; with sparse gradients, its tables by `RowAdam`.
-        learning_rate: at its peak.
-        steps: of the whole run.
-        warmup: steps over which the learning rate rises.
+        encoder: its parameters are updated, the tables with sparse gradients by `RowAdam`.
+        learning_rate: the peak.
+        steps: number of steps of the run.
+        warmup: number of steps over which the learning rate rises.
     """
 
     def __init__(self, encoder: ItemEncoder, learning_rate: float, steps: int, warmup: int) -> None:
         self.learning_rate, self.steps, self.warmup = learning_rate, steps, warmup
-        #: steps made
+        #: number of steps so far
         self.made = 0
         learned = [p for p in encoder.parameters() if p.requires_grad]
         tables = [p for p in learned if encoder.sparse and (p is encoder.identity or p is encoder.entity)]
@@ -42,11 +42,12 @@ class Optimizer:
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
+        # Both factors apply from the first step, so the peak is a little below `learning_rate`.
         rise = min(1.0, (self.made + 1) / (self.warmup + 1))
         return self.learning_rate * (rise * max(0.0, 1 - self.made / self.steps))
 
     def step(self, loss: Tensor) -> None:
-        """Go one step down the slope of a loss."""
+        """Update the parameters by the gradient of a loss."""
         for one in self._by_name.values():
             one.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -57,7 +58,7 @@ class Optimizer:
         self.made += 1
 
     def state(self) -> dict[str, np.ndarray]:
-        """Moments and steps, by name."""
+        """Number of steps and moments, as arrays by name."""
         kept = {"made": np.array(self.made)}
         for name, one in self._by_name.items():
             for at, moments in one.state_dict()["state"].items():
@@ -65,7 +66,7 @@ class Optimizer:
         return kept
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take on a state."""
+        """Restore the state that `state` returned."""
         self.made = int(arrays["made"])
         for name, one in self._by_name.items():
             state = one.state_dict()
@@ -77,10 +78,11 @@ class Optimizer:
 
 
 class RowAdam(torch.optim.Optimizer):
-    """Adam without the running mean of gradients, on tables with sparse gradients: rows that are not read stay.
+    """Adam without momentum, for tables with sparse gradients: rows without a gradient stay unchanged.
 
-    A step costs what its rows do, however long the table. Adam goes on moving a row by its momentum for some ten steps after
-    it was read; here the row makes that way at once, and the mean square of its gradients fades by the steps that passed.
+    The cost of a step depends on the number of its rows, not on the length of the table. Adam's momentum moves a row for about
+    ten steps after its gradient; here the row moves the whole way at once. The running mean square of its gradients decays by the
+    number of steps since the row's last gradient, as if it had been updated with zeros.
     """
 
     def __init__(self, tables: list[torch.nn.Parameter]) -> None:
@@ -88,10 +90,10 @@ class RowAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update the rows that the gradients name."""
+        """Update the rows of the gradients."""
         assert closure is None
         for group in self.param_groups:
-            # a table that nothing was read from has no gradient
+            # A table that the step did not read has no gradient.
             for table in (table for table in group["params"] if table.grad is not None):
                 gradient = table.grad.coalesce()
                 self._update(table, gradient.indices()[0], gradient.values(), group)
@@ -103,13 +105,15 @@ class RowAdam(torch.optim.Optimizer):
             state["last"] = torch.zeros(len(table), 1, device=table.device)
             state["exp_avg_sq"] = torch.zeros_like(table)
         state["step"] += 1
+        # Bias correction of the running mean square, which starts at zero.
         scale = math.sqrt(1 - beta ** int(state["step"]))
-        for start in range(0, len(rows), _ROWS):
-            some, slope = rows[start : start + _ROWS], gradient[start : start + _ROWS]
+        for start in range(0, len(rows), _ROWS_PER_STEP):
+            some, slope = rows[start : start + _ROWS_PER_STEP], gradient[start : start + _ROWS_PER_STEP]
             passed = state["step"] - state["last"].index_select(0, some)
             square = state["exp_avg_sq"].index_select(0, some).mul_(beta**passed)
             square.addcmul_(slope, slope, value=1 - beta)
             state["exp_avg_sq"].index_copy_(0, some, square)
-            way = slope / square.sqrt_().div_(scale).add_(group["eps"])
-            table.index_add_(0, some, way, alpha=-group["lr"])
+            # In place: `square` was copied into the state above, and is not needed any more.
+            update = slope / square.sqrt_().div_(scale).add_(group["eps"])
+            table.index_add_(0, some, update, alpha=-group["lr"])
         state["last"].index_fill_(0, rows, float(state["step"]))

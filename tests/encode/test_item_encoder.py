@@ -136,7 +136,7 @@ def test_the_gradients_of_the_whole_encoder_equal_finite_differences():
             assert (above - below) / (2 * step) == pytest.approx(float(gradient[at]), abs=5e-3), name
 
 
-def test_without_text_or_neighbours_only_the_residual_is_left():
+def test_without_text_or_neighbours_an_item_is_its_residual():
     blank = ItemFeatures(
         np.zeros((2, 0), np.float32),
         sp.csr_matrix((2, 0), dtype=np.float32),
@@ -149,7 +149,7 @@ def test_without_text_or_neighbours_only_the_residual_is_left():
     assert model.items(inputs).tolist() == [[0] * 4] * 2
 
 
-def test_an_encoder_for_a_schema_has_a_parameter_for_all_that_it_names():
+def test_an_encoder_has_a_parameter_for_each_part_of_the_featurizer():
     """Text of 2 and vectors of 3 numbers; 2 relations and 1 numeric predicate; 2 entities and 4 quantiles."""
     whitenings = {
         name: Whitening(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))

@@ -48,7 +48,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeGraph:
 
 
 def named(graph: KnowledgeGraph, hops: int) -> dict[tuple[str, str, str], float]:
-    """Weight of each link that is not an item's own, by item, relation and entity."""
+    """(item, relation, entity) -> weight of each path, self-neighbours left out."""
     links = neighborhoods_of(graph, graph.item_entities, hops)
     key = graph.entities["key"].to_pylist()
     return {
@@ -87,15 +87,15 @@ THIRD = {
 
 
 @pytest.mark.parametrize(("hops", "links"), [(1, FIRST), (2, FIRST | SECOND), (3, FIRST | SECOND | THIRD)])
-def test_an_item_is_linked_to_what_is_so_many_hops_away(graph, hops, links):
+def test_neighborhoods_reach_the_given_number_of_hops(graph, hops, links):
     assert named(graph, hops) == links
 
 
-def test_the_name_of_a_relation_tells_its_hops():
+def test_hops_of_counts_the_edges_of_a_relation():
     assert [hops_of(name) for name in ("directed_by", "^acted_in / born_in", "a / b / c")] == [1, 2, 3]
 
 
-def test_a_new_item_is_known_by_what_is_two_hops_away(graph, tmp_path):
+def test_a_new_item_has_neighbours_two_hops_away(graph, tmp_path):
     rows = {"films.csv": "id,directors,sequel_of\nd,s,\n", "people.csv": "id,born_in,idol\ns,us,\n"}
     for name, text in (FILES | rows).items():
         (tmp_path / name).write_text(text if name in rows else text.splitlines()[0] + "\n", encoding="utf-8")
@@ -125,7 +125,7 @@ def test_a_new_item_is_known_by_what_is_two_hops_away(graph, tmp_path):
     ),
     st.integers(1, 3),
 )
-def test_links_are_the_paths_of_the_graph(graph, edges, hops):
+def test_neighborhoods_are_the_paths_of_the_graph(graph, edges, hops):
     distinct = {(h, r, t): w for h, r, t, w in edges}
     columns = np.array([(*edge, weight) for edge, weight in distinct.items()]).reshape(-1, 4)
     head, relation, tail = columns[:, :3].astype(np.int32).T

@@ -17,23 +17,23 @@ def data() -> TrainingData:
 
 
 def narrow(n: int = 500, dim: int = 6) -> torch.Tensor:
-    """Unit vectors that spread the less in each direction the later it comes."""
+    """Unit vectors whose variance falls from each direction to the next."""
     rng = np.random.default_rng(0)
     return normalize(torch.from_numpy(rng.normal(size=(n, dim)) * 0.5 ** np.arange(dim)), dim=1)
 
 
-def test_the_map_takes_the_spread_to_a_power():
-    """In its own axes the spread v, of mean 1, becomes v / (v + 0.1) ** power."""
+def test_the_map_takes_the_variances_to_a_power():
+    """Along its axes a variance v, of mean 1, becomes v / (v + 0.1) ** power."""
     items = narrow()
-    spread = (items.T @ items) * (6 / 500)
-    whitened = whitening_of(items, 0.5)
-    variances = torch.linalg.eigvalsh(spread)
+    covariance = (items.T @ items) * (6 / 500)
+    map_ = whitening_of(items, 0.5)
+    variances = torch.linalg.eigvalsh(covariance)
     expected = variances / (variances + 0.1) ** 0.5
-    torch.testing.assert_close(torch.linalg.eigvalsh(whitened @ spread @ whitened), expected.sort().values)
-    torch.testing.assert_close(whitened, whitened.T)
+    torch.testing.assert_close(torch.linalg.eigvalsh(map_ @ covariance @ map_), expected.sort().values)
+    torch.testing.assert_close(map_, map_.T)
 
 
-def test_more_power_makes_directions_more_alike():
+def test_a_higher_power_brings_variances_closer():
     items = narrow()
     ratios = []
     for power in (0.0, 0.5, 1.0):
@@ -51,20 +51,20 @@ def test_items_without_a_vector_change_nothing():
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_encoder_takes_the_map_in_for_known_and_new_items(known):
+def test_whiten_applies_the_map_to_known_and_new_items(known):
     items = data()
     encoder = fresh_encoder(items)
     with torch.no_grad():
         before = encoder.items(items.inputs, encoder.identity)
-        whitened = whitening_of(before, 0.5)
-        expected = normalize(encoder(items.inputs, encoder.identity if known else None) @ whitened, dim=1)
+        map_ = whitening_of(before, 0.5)
+        expected = normalize(encoder(items.inputs, encoder.identity if known else None) @ map_, dim=1)
         encoder.whiten(items.inputs, 0.5)
         after = encoder.items(items.inputs, encoder.identity if known else None)
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(after, before, atol=1e-3)
 
 
-def test_no_power_leaves_an_encoder_as_it_is():
+def test_power_zero_leaves_an_encoder_unchanged():
     items = data()
     encoder, untouched = fresh_encoder(items), fresh_encoder(items)
     encoder.whiten(items.inputs, 0)

@@ -488,3 +488,70 @@ def test_a_reader_never_sees_a_half_written_state(catalogue, tmp_path):
     assert int(out) >= 8 and min(seen.values()) >= 3
     reader.reload()
     assert everything(reader) == pytest.approx(without, abs=1e-6)
+
+
+# what an addition costs
+
+
+@pytest.fixture
+def graph(catalogue: Path) -> kgrec.KnowledgeGraph:
+    return kgrec.build_graph(catalogue / "kgrec.yaml")
+
+
+def test_items_that_are_added_one_by_one_are_where_they_are_when_added_at_once(graph, bag_of_words):
+    """Through the graph around each, and through the whole one that a saved and loaded model has."""
+    new = pd.DataFrame(
+        {
+            "id": ["n1", "n2", "n3"],
+            "title": ["Alien Moon", "Rome by Night", "Alien Rome"],
+            "plot": ["a crew in space", "", "love and space"],
+            "genres": ["Science fiction|Musical", "Romance", "Musical"],
+            "director": ["Ada", "Zoe", "Zoe"],
+        }
+    )
+    at_once, one_by_one = (kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph) for _ in range(2))
+    at_once.add_items(new)
+    for row in range(3):
+        one_by_one.add_items(new.iloc[[row]])
+    first, second = at_once.model, one_by_one.model
+    assert second.graph.n_pending > 0 and second.graph.base() is graph, "nothing was merged yet"
+    assert first.items.ids == second.items.ids
+    np.testing.assert_allclose(first.items.vectors.whole, second.items.vectors.whole, atol=1e-6)
+    assert sorted(first.graph().names) == sorted(second.graph().names)
+    users = [f"u{n}" for n in range(1, 7)]
+    one, other = (rec.recommend(users, k=9, exclude_seen=False) for rec in (at_once, one_by_one))
+    pd.testing.assert_frame_equal(one, other, atol=1e-5)
+
+
+def test_an_addition_leaves_the_arrays_of_the_catalogue_where_they_are(graph, bag_of_words):
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph)
+    before = rec.model
+    rec.add_items(
+        pd.DataFrame(
+            {"id": ["n1"], "title": ["Alien Moon"], "plot": "", "genres": "Horror", "director": "Ada"}
+        )
+    )
+    after = rec.model
+    assert after.items.vectors.base is before.items.vectors.base and len(after.items.vectors.delta) == 1
+    for name, part in (("graph", "neighbors"), ("text", "vectors"), ("co_occurrence", "weights")):
+        one, other = (getattr(model.rescorer.scorers[name], part) for model in (before, after))
+        assert one.base is other.base and len(other.at) == 1, name
+    assert after.index.base is before.index.base
+    assert after.merged().items.vectors.at.tolist() == []
+
+
+def test_a_delta_that_grew_is_merged(graph, bag_of_words, monkeypatch):
+    monkeypatch.setattr("kgrec.model.item_updates._DELTA", 2)
+    rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph)
+    for number in range(4):
+        row = {
+            "id": [f"n{number}"],
+            "title": ["Alien Moon"],
+            "plot": "",
+            "genres": "Horror",
+            "director": "Ada",
+        }
+        rec.add_items(pd.DataFrame(row))
+        assert len(rec.model.items.vectors.at) <= 2 and rec.model.graph.n_pending <= 3
+    assert len(rec.model.items) == 10 == len(rec.model.graph().item_ids)
+    assert set(rec.recommend(["u1"], k=10, exclude_seen=False)["item_id"]) >= {f"n{n}" for n in range(4)}

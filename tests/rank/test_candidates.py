@@ -17,7 +17,7 @@ def by_hand() -> Candidates:
     )
 
 
-def test_candidates_are_put_in_order_with_their_features():
+def test_best_first_sorts_candidates_with_their_features():
     ordered = by_hand().best_first()
     assert ordered.rows.tolist() == [[2, 4, 7], [5, 1, -1]]
     assert ordered.features["text"].tolist() == [[20, 40, 70], [50, 10, 0]]
@@ -29,7 +29,7 @@ def test_candidates_are_put_in_order_with_their_features():
 
 
 @given(data=st.data(), width=st.integers(1, 6), k=st.integers(1, 7))
-def test_lists_are_cut_by_score_and_then_by_row(data: st.DataObject, width: int, k: int):
+def test_ties_are_cut_by_row(data: st.DataObject, width: int, k: int):
     rows = data.draw(st.lists(st.permutations(range(width)), min_size=1, max_size=3))
     values = st.sampled_from([0.5, 0.25, 0.0, -np.inf])
     scores = [data.draw(st.lists(values, min_size=width, max_size=width)) for _ in rows]
@@ -47,7 +47,7 @@ def reranker(request: pytest.FixtureRequest) -> Reranker:
     return RERANKERS[request.param]
 
 
-def test_a_reranker_gives_k_of_the_candidates_each_once(reranker: Reranker):
+def test_a_reranker_returns_k_distinct_candidates(reranker: Reranker):
     before = by_hand().best_first()
     for k in (1, 2, 3):
         after = reranker.rerank(before, k)
@@ -57,7 +57,7 @@ def test_a_reranker_gives_k_of_the_candidates_each_once(reranker: Reranker):
     assert before.rows.tolist() == by_hand().best_first().rows.tolist(), "what it was given stays as it is"
 
 
-def test_a_reranker_gives_fewer_where_there_are_fewer(reranker: Reranker):
+def test_a_reranker_returns_all_of_fewer_candidates(reranker: Reranker):
     assert reranker.rerank(by_hand().best_first(), 9).rows.shape == (2, 3)
 
 

@@ -8,7 +8,7 @@ from kgrec.train.cold_holdout import hold_out_items
 
 
 def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
-    """What 40 users took of the first items, and one of these of each held out; which items are known."""
+    """Interactions of 40 users with the first items, one per user held out; and which items are known."""
     rng = np.random.default_rng(0)
     training, valid = np.zeros((2, 40, n_items), np.float32)
     training[:, :known] = rng.random((40, known)) < 0.5
@@ -17,7 +17,7 @@ def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matri
     return sp.csr_matrix(training), sp.csr_matrix(valid), np.arange(n_items) < known
 
 
-def test_some_items_are_held_out_whole_and_nothing_is_lost():
+def test_holding_items_out_loses_no_interaction():
     training, valid, known = log()
     rest, found, new = hold_out_items(training, valid, known, np.random.default_rng(1))
     assert ((rest + found) != (training + valid)).nnz == 0 and rest.nnz + found.nnz == training.nnz + 40
@@ -27,8 +27,8 @@ def test_some_items_are_held_out_whole_and_nothing_is_lost():
 
 
 @pytest.mark.parametrize(("n_items", "share"), [(20, 0), (25, 0.2), (30, 1 / 3), (40, 0.5), (200, 0.5)])
-def test_as_large_a_share_is_of_new_items_as_the_catalogue_has_without_interactions(n_items, share):
-    """One item fewer would be less than the share; more than a half it never is."""
+def test_the_held_out_share_is_that_of_items_without_interactions(n_items, share):
+    """One item fewer would be below the share; the share is at most a half."""
     training, valid, known = log(n_items)
     _, found, new = hold_out_items(training, valid, known, np.random.default_rng(1))
     theirs = found[:, new].nnz / found.nnz
@@ -36,7 +36,7 @@ def test_as_large_a_share_is_of_new_items_as_the_catalogue_has_without_interacti
     assert share <= theirs <= share + largest / found.nnz
 
 
-def test_old_interactions_weigh_less_to_learn_from_but_are_found_whole():
+def test_held_out_interactions_count_one_whatever_their_weight():
     training, valid, known = log()
     training.data[:] = np.linspace(0.1, 0.9, training.nnz, dtype=np.float32)
     rest, found, _ = hold_out_items(training, valid, known, np.random.default_rng(1))
@@ -48,7 +48,7 @@ def test_the_generator_draws_the_items():
     assert (one != two).nnz == 0 and (one != other).nnz
 
 
-def test_shares_are_the_fourth_power_of_what_is_alike():
+def test_shares_are_fourth_powers_of_similarities():
     """Known items 0, 1 and 3; item 2 is the new one."""
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8], [-1, 0]], np.float32)
     neighbors = sp.csr_matrix(np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32))
@@ -60,7 +60,7 @@ def test_shares_are_the_fourth_power_of_what_is_alike():
     np.testing.assert_allclose(shares.toarray(), near / near.sum(), rtol=1e-5)
 
 
-def test_without_known_items_there_are_no_heirs():
+def test_without_known_items_there_are_no_donors():
     vectors = np.eye(2, dtype=np.float32)
     index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
     neighbors = sp.csr_matrix((2, 1), dtype=np.float32)
@@ -68,7 +68,7 @@ def test_without_known_items_there_are_no_heirs():
     assert shares.shape == (1, 2) and not shares.nnz
 
 
-def test_a_new_item_goes_with_its_heirs_and_with_what_goes_with_them():
+def test_a_new_item_has_weights_for_its_donors_and_their_neighbours():
     co_occurrence = sp.csr_matrix(np.array([[0, 0.4, 0], [0.2, 0, 0], [0, 0, 0]], np.float32))
     shares = sp.csr_matrix(np.array([[0.75, 0.25, 0]], np.float32))
     rows = transferred(shares, co_occurrence)

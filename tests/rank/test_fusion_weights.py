@@ -18,7 +18,7 @@ def shortlist(cosines: list[list[float]], true: list[int]) -> Shortlist:
     return Shortlist(users, truth, candidates, np.array(cosines, np.float32), vectors)
 
 
-def test_quality_is_of_the_first_by_these_scores():
+def test_quality_is_of_the_candidates_with_the_highest_scores():
     short = shortlist([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]], [1, 0])
     # one truth is second, the other first; turned round, second and not among the two
     assert short.quality(short.cosines, 2) == pytest.approx(((1 / np.log2(3) + 1) / 2, 1))
@@ -26,7 +26,7 @@ def test_quality_is_of_the_first_by_these_scores():
     assert short.quality(other, 2) == pytest.approx((1 / np.log2(3) / 2, 0.5))
 
 
-def test_a_part_that_knows_the_truth_gets_weight_and_noise_gets_none():
+def test_an_informative_scorer_gets_a_weight_and_noise_gets_none():
     rng = np.random.default_rng(0)
     true = rng.integers(0, 30, 200)
     cosines, noise = rng.normal(size=(2, 200, 30)).astype(np.float32)
@@ -48,13 +48,13 @@ def test_a_part_that_knows_the_truth_gets_weight_and_noise_gets_none():
     assert fusion_weights.best_weights(short, {"text": noise}, 10)[1] >= alone[0]
 
 
-def test_parts_that_are_not_there_leave_the_embeddings_alone():
+def test_without_other_scores_the_embeddings_have_all_the_weight():
     short = shortlist([[0.9, 0.5], [0.1, 0.5]], [1, 0])
     weights, ndcg, recall = fusion_weights.best_weights(short, {"text": np.zeros((2, 2), np.float32)}, 1)
     assert list(weights.values()) == [1, 0, 0, 0] and (ndcg, recall) == (0, 0)
 
 
-def test_the_least_regret_is_by_shares_of_what_each_world_could_have():
+def test_regret_is_relative_to_the_best_of_each_scenario():
     # shares lost: 0 and .5; .1 and .25; .2 and 0
     assert fusion_weights.least_regret(np.array([[1.0, 0.02], [0.9, 0.03], [0.8, 0.04]])) == 2
     assert fusion_weights.least_regret(np.array([[1.0, 0.02], [0.9, 0.03], [0.7, 0.04]])) == 1

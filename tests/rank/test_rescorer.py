@@ -15,7 +15,7 @@ from kgrec.storage.segments import Rows
 
 
 def test_scores_are_these_sums():
-    """The first user has items 0 and 1, which count for 1 and 0.5; the second has item 2."""
+    """The first user has items 0 and 1 with weights 1 and 0.5; the second has item 2."""
     candidates = np.array([[2, 0], [1, 0]])
     cosines = np.array([[0.7, -0.2], [0.1, 0.5]], np.float32)
     scores = rescorer().scores(users([1, 1, 0], [0, 0, 1]), candidates, cosines)
@@ -36,7 +36,7 @@ def test_scores_are_these_sums():
     assert scores.dtype == np.float32
 
 
-def test_a_scorer_without_weight_is_not_asked():
+def test_a_scorer_without_weight_is_not_computed():
     parts = rescorer(embedding=0.5, text=0.5).parts(users([1, 1, 0]), np.array([[0, 1]]))
     assert [*parts] == ["text"]
     np.testing.assert_allclose(parts["text"], [[1 / np.sqrt(1.25), 0.5 / np.sqrt(1.25)]], rtol=1e-5)
@@ -63,14 +63,14 @@ def test_a_prior_is_added_for_every_user_and_new_items_have_none():
     assert more.whole.tolist() == [0, -0.5, 0, 0] and more.whole.dtype == np.float32
 
 
-def test_no_candidate_stays_last_and_an_empty_history_adds_nothing():
+def test_missing_candidates_stay_last_and_an_empty_history_adds_nothing():
     cosines = np.array([[0.5, -np.inf]], np.float32)
     scores = rescorer().scores(users([0, 0, 0]), np.array([[2, 0]]), cosines)
     np.testing.assert_allclose(scores, [[0.4 * 0.5, -np.inf]])
 
 
 def test_many_users_are_scored_as_each_alone():
-    """More than are scored at a time."""
+    """More users than one step scores."""
     rng = np.random.default_rng(0)
     many = sp.csr_matrix((rng.random((300, 3)) < 0.6).astype(np.float32))
     candidates = rng.integers(0, 3, (300, 2))
@@ -95,7 +95,7 @@ def test_shares_add_up_to_the_weighted_parts(item: int):
     assert not any(share.any() for share in idle.values())
 
 
-def test_another_scorer_takes_the_place_of_one_by_its_name():
+def test_with_scorer_replaces_a_scorer_by_name():
     text = scorers()["text"].with_rows(np.array([2]), np.array([[0, 1]], np.float32))
     candidates, cosines = np.array([[0, 2]]), np.zeros((1, 2), np.float32)
     before, after = (
@@ -126,7 +126,7 @@ def load(path: Path, n_items: int) -> Rescorer:
     return Rescorer.of_arrays(files.map_tensors(path), n_items)
 
 
-def test_what_is_written_is_read_again(tmp_path: Path):
+def test_arrays_survive_a_round_trip(tmp_path: Path):
     files.write_tensors(rescorer().arrays(), tmp_path / "rescore.safetensors")
     read, written = load(tmp_path / "rescore.safetensors", 3).arrays(), rescorer().arrays()
     assert read.keys() == written.keys()
@@ -135,7 +135,7 @@ def test_what_is_written_is_read_again(tmp_path: Path):
         np.testing.assert_array_equal(read[name], array)
 
 
-def test_what_does_not_fit_is_refused(tmp_path: Path):
+def test_arrays_of_wrong_shapes_are_refused(tmp_path: Path):
     path, arrays = tmp_path / "rescore.safetensors", rescorer().arrays()
     files.write_tensors(arrays, path)
     with pytest.raises(ValueError, match="is not of 4 items"):

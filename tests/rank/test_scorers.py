@@ -38,7 +38,7 @@ ROWS = {"graph": csr([0.8, 0.6]), "text": np.array([[1, 0]], np.float32), "co_oc
 NEW = {"graph": (0.8 + 0.3) / ROOT, "text": 0.5 / ROOT, "co_occurrence": 0.4 / np.sqrt(2)}
 
 
-def test_every_scorer_of_the_configuration_is_here():
+def test_every_scorer_of_the_configuration_is_tested():
     assert [*scorers()] == NAMES
 
 
@@ -51,7 +51,7 @@ def test_scores_are_these_sums(name: str, scorer: Scorer):
     )
 
 
-def test_an_empty_history_scores_nothing(scorer: Scorer):
+def test_an_empty_history_scores_zero(scorer: Scorer):
     assert not scorer.scores(users([0, 0, 0]), np.arange(3)).any()
     assert scorer.shares(users([0, 0, 0]), 1).shape == (0,)
 
@@ -96,7 +96,7 @@ def test_merged_rows_score_the_same(name: str, scorer: Scorer):
     )
 
 
-def test_what_is_written_is_read_again():
+def test_arrays_survive_a_round_trip():
     arrays = {array: value for one in scorers().values() for array, value in one.arrays().items()}
     again = scorers_of_arrays(arrays, 3)
     assert [*again] == NAMES

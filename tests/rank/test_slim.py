@@ -6,8 +6,8 @@ from kgrec.rank import slim
 from kgrec.rank.slim import co_counts, item_weights, no_weights
 
 
-def taken(n_users: int, n_items: int, seed: int = 0) -> sp.csr_matrix:
-    """Interactions at random; nobody takes the last item."""
+def interactions(n_users: int, n_items: int, seed: int = 0) -> sp.csr_matrix:
+    """Random interactions; the last item has none."""
     dense = (np.random.default_rng(seed).random((n_users, n_items)) < 0.3).astype(np.float32)
     dense[:, -1] = 0
     return sp.csr_matrix(dense)
@@ -20,7 +20,7 @@ def ridge(x: np.ndarray, item: int, among: np.ndarray, penalty: float) -> np.nda
 
 
 def check_nearest(x: np.ndarray, item: int, among: np.ndarray, most: int) -> None:
-    """Of the items that share a user with `item`, `among` are those of the largest cosine; equal ones may go either way."""
+    """Of the items that share a user with `item`, `among` have the largest cosines; ties may be broken either way."""
     co_occurrence = x.T @ x[:, item]
     co_occurrence[item] = 0
     cosine = co_occurrence / np.sqrt(np.maximum((x**2).sum(axis=0), 1))
@@ -32,7 +32,7 @@ def check_nearest(x: np.ndarray, item: int, among: np.ndarray, most: int) -> Non
 # 150 items are more than one batch of systems
 @pytest.mark.parametrize(("n_items", "most"), [(9, 100), (9, 3), (150, 7)])
 def test_each_row_is_the_ridge_over_the_nearest_items(n_items, most):
-    positives = taken(40, n_items)
+    positives = interactions(40, n_items)
     x = positives.toarray().astype(np.float64)
     found = item_weights(positives, (2.0, 50.0), most)
     for penalty, weights in zip((2.0, 50.0), found, strict=True):
@@ -51,7 +51,7 @@ def test_two_items_by_hand():
     np.testing.assert_allclose(weights.toarray(), [[0, 2 / 8], [2 / 8, 0]], rtol=1e-6)
 
 
-def test_an_item_that_shares_no_user_has_no_weights():
+def test_an_item_that_shares_no_user_with_others_has_no_weights():
     positives = sp.csr_matrix(np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0]], np.float32))
     (weights,) = item_weights(positives, (1.0,), 10)
     assert np.diff(weights.indptr).tolist() == [1, 1, 0, 0]
@@ -70,8 +70,8 @@ def test_counts_are_of_users_whatever_the_stored_values():
     assert co_counts(positives).toarray().tolist() == [[3, 2, 1], [2, 2, 1], [1, 1, 1]]
 
 
-def test_the_rows_that_are_wanted_are_the_same_alone():
-    positives, some = taken(40, 150), np.array([0, 3, 149])
+def test_selected_rows_equal_those_of_the_whole_matrix():
+    positives, some = interactions(40, 150), np.array([0, 3, 149])
     (whole,), (part,) = (item_weights(positives, (2.0,), 7, items) for items in (None, some))
     assert part.shape == whole.shape
     np.testing.assert_allclose(part[some].toarray(), whole[some].toarray(), rtol=1e-6)
@@ -92,11 +92,11 @@ def test_the_rows_that_are_wanted_are_the_same_alone():
     ],
 )
 def test_the_longest_history_by_hand(lengths, pairs, longest):
-    assert slim._longest(np.array(lengths, np.int64), pairs) == longest
+    assert slim._max_length(np.array(lengths, np.int64), pairs) == longest
 
 
 def test_long_histories_are_thinned_evenly_and_short_ones_stay():
-    """Of 40 items every fourth is left."""
+    """Every fourth of 40 items remains."""
     positives = sp.csr_matrix(np.array([[1] * 40, [1, 1] + [0] * 38], np.float32))
     thinned = slim._thinned(positives, 104)
     assert thinned[[0]].indices.tolist() == list(range(3, 40, 4))

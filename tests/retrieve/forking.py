@@ -34,7 +34,7 @@ def main(kind: str, folder: str) -> None:
 
 
 def check(index: VectorIndex, vectors: np.ndarray) -> None:
-    """Search in children and in their threads, and as before in the parent."""
+    """Search in children, in threads of children, and again in the parent."""
 
     def answers() -> bytes:
         return lists(index, vectors)
@@ -53,7 +53,7 @@ def check(index: VectorIndex, vectors: np.ndarray) -> None:
 
 
 def lists(index: VectorIndex, vectors: np.ndarray) -> bytes:
-    """Of one query, of a few, which FAISS compares one by one, and of many."""
+    """Lists of one query, of a few, which FAISS compares one by one, and of many."""
     return b"".join(index.search(vectors[: n + 1], K)[0].tobytes() for n in (1, 8, 100))
 
 

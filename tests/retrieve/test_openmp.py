@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivfpq"])
 def test_a_search_after_a_fork_gives_the_same_lists(kind: str, tmp_path: Path):
-    """With two threads in the parent, for one thread makes no pool that the child could wait for."""
+    """With two threads in the parent: with one, there is no pool that the child could wait for."""
     command = [sys.executable, Path(__file__).with_name("forking.py"), kind, str(tmp_path)]
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path}
@@ -30,7 +30,7 @@ def test_a_search_after_a_fork_gives_the_same_lists(kind: str, tmp_path: Path):
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
-def test_a_call_has_its_number_of_threads_and_the_caller_keeps_its_own():
+def test_a_call_has_its_number_of_threads_and_the_caller_keeps_its_setting():
     before = faiss.omp_get_max_threads()
     assert with_threads(before + 2, faiss.omp_get_max_threads) == before + 2
     assert with_threads(before + 1, faiss.omp_get_max_threads) == before + 1
@@ -38,7 +38,7 @@ def test_a_call_has_its_number_of_threads_and_the_caller_keeps_its_own():
     assert faiss.omp_get_max_threads() == before
 
 
-def test_calls_at_one_time_have_their_own_numbers():
+def test_concurrent_calls_have_their_own_numbers_of_threads():
     both = threading.Barrier(2, timeout=60)
 
     def count() -> tuple[int, int]:
@@ -55,7 +55,7 @@ def test_calls_at_one_time_have_their_own_numbers():
         assert [answer.result() for answer in answers] == [(7, 7), (7, 7)]
 
 
-def test_an_error_comes_from_the_call():
+def test_an_error_of_the_call_is_raised():
     def fail() -> None:
         raise KeyError("of the call")
 
@@ -65,7 +65,7 @@ def test_an_error_comes_from_the_call():
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivfpq"])
-def test_an_index_with_threads_of_its_own_leaves_the_callers_number(kind: str):
+def test_an_index_with_configured_threads_keeps_the_callers_setting(kind: str):
     before = faiss.omp_get_max_threads()
     vectors = np.eye(16, dtype=np.float32)
     index = VectorIndex.build(vectors[:12], IndexConfig(kind=kind, threads=before + 1)).extended(vectors)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kgrec.errors import CorruptArtifact
 from kgrec.retrieve import Built, IndexConfig, VectorIndex
 from kgrec.retrieve.exact import Exact
-from kgrec.retrieve.recall import Held, least_effort, measured
+from kgrec.retrieve.recall import MeasuredEffort, least_effort, measured
 from kgrec.storage import artifacts, files
 
 #: cosines with (1, 0): 1, 0, -1, .6, 1
@@ -26,21 +26,21 @@ def brute(vectors, queries, k, exclude, only):
     return rows, scores
 
 
-def test_the_best_rows_come_first_and_equal_ones_in_order():
+def test_the_best_rows_come_first_and_ties_in_order():
     rows, scores = VectorIndex.build(VECTORS).search(QUERY, 4)
     assert rows.tolist() == [[0, 4, 3, 1]]
     np.testing.assert_allclose(scores, [[1, 1, 0.6, 0]])
     assert (rows.dtype, scores.dtype) == (np.int64, np.float32)
 
 
-def test_where_fewer_rows_are_left_the_rest_is_none():
+def test_missing_rows_are_minus_one():
     exclude = [np.array([0, 4, 3])]
     rows, scores = VectorIndex.build(VECTORS).search(QUERY, 4, exclude=exclude, only=np.array([2, 0, 1]))
     assert rows.tolist() == [[1, 2, -1, -1]]
     assert scores.tolist() == [[0, -1, -np.inf, -np.inf]]
 
 
-def test_each_query_has_exclusions_of_its_own():
+def test_each_query_has_its_own_exclusions():
     exclude = [np.array([0]), np.array([], np.int64), np.arange(5)]
     rows, _ = VectorIndex.build(VECTORS).search(np.repeat(QUERY, 3, axis=0), 2, exclude=exclude)
     assert rows.tolist() == [[4, 3], [0, 4], [-1, -1]]
@@ -78,7 +78,7 @@ def _searches(draw):
 
 
 @given(_searches())
-def test_a_search_equals_comparing_with_every_row(search):
+def test_a_search_equals_the_definition(search):
     vectors, queries, k, exclude, only = search
     rows, scores = VectorIndex.build(vectors).search(queries, k, exclude=exclude, only=only)
     expected_rows, expected_scores = brute(vectors, queries, k, exclude, only)
@@ -86,7 +86,7 @@ def test_a_search_equals_comparing_with_every_row(search):
     np.testing.assert_array_equal(rows, expected_rows)
 
 
-def test_many_queries_are_searched_in_parts():
+def test_many_queries_are_searched_in_batches():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(30, 4)).astype(np.float32)
     queries = rng.normal(size=(1500, 4)).astype(np.float32)
@@ -108,7 +108,7 @@ def unit(generator, n, dim):
 
 @pytest.fixture(scope="module", params=APPROXIMATE)
 def large(request):
-    """So large that an approximate search is made, with effort of its own; every third vector is there twice."""
+    """Large enough for an approximate search with a configured effort; every third vector is duplicated."""
     rng = np.random.default_rng(0)
     # in few directions of many, so that little must be looked at, and comparing with every one takes long
     directions = np.linalg.qr(rng.standard_normal((128, 8)))[0].T.astype(np.float32)
@@ -119,7 +119,7 @@ def large(request):
 
 @pytest.mark.parametrize("kind", APPROXIMATE)
 @given(_searches())
-def test_few_rows_are_compared_one_by_one_whatever_the_kind(kind, search):
+def test_few_rows_are_searched_exhaustively_by_every_kind(kind, search):
     vectors, queries, k, exclude, only = search
     rows, scores = VectorIndex.build(vectors, IndexConfig(kind=kind)).search(
         queries, k, exclude=exclude, only=only
@@ -129,7 +129,7 @@ def test_few_rows_are_compared_one_by_one_whatever_the_kind(kind, search):
     np.testing.assert_array_equal(rows, expected_rows)
 
 
-def test_an_approximate_index_finds_what_it_was_asked_to(large):
+def test_an_approximate_index_reaches_the_required_recall(large):
     index, vectors, queries = large
     assert index.built.effort >= 1 and index.built.holds and index.built.recall >= 0.98
     assert (index.built.k, index.built.sample) == (100, 1000)
@@ -160,7 +160,7 @@ def test_a_filter_never_shortens_a_list(large, data):
             assert (values[:wanted] >= best - 1e-6).all()
 
 
-def test_rows_far_from_the_query_are_found_by_comparing(large):
+def test_rows_far_from_the_query_are_found_exhaustively(large):
     index, vectors, queries = large
     for query in queries[:3]:
         only = np.argsort(vectors @ query)[: len(vectors) // 2]
@@ -169,7 +169,7 @@ def test_rows_far_from_the_query_are_found_by_comparing(large):
         np.testing.assert_allclose(vectors[rows[0]] @ query, best, atol=1e-5)
 
 
-def test_rows_are_added_and_found_and_the_old_index_stays(large):
+def test_added_rows_are_found_and_the_old_index_is_unchanged(large):
     index, vectors, queries = large
     more = index.extended(np.concatenate([vectors, queries]))
     assert (len(index), len(more)) == (20_000, 20_025)
@@ -177,7 +177,7 @@ def test_rows_are_added_and_found_and_the_old_index_stays(large):
     assert (index.search(queries, 1)[0] < 20_000).all()
 
 
-def test_a_mapped_index_is_the_same_survives_its_file_and_takes_more(large, tmp_path):
+def test_a_mapped_index_equals_the_saved_one_survives_its_file_and_can_be_extended(large, tmp_path):
     index, vectors, queries = large
     index.save(tmp_path)
     stored = VectorIndex.load(tmp_path, vectors, index.built)
@@ -188,7 +188,7 @@ def test_a_mapped_index_is_the_same_survives_its_file_and_takes_more(large, tmp_
     assert more.search(queries, 1)[0][:, 0].tolist() == list(range(20_000, 20_025))
 
 
-def test_an_index_is_of_one_folder_though_it_is_replaced_while_it_is_read(large, tmp_path):
+def test_an_index_is_read_from_one_folder_even_if_it_is_replaced_meanwhile(large, tmp_path):
     index, vectors, queries = large
     kind, folder = index.built.kind, tmp_path / "model"
     others = vectors[::-1].copy()
@@ -217,7 +217,7 @@ def test_an_index_is_of_one_folder_though_it_is_replaced_while_it_is_read(large,
             np.testing.assert_array_equal(one, other)
 
 
-def test_the_effort_is_raised_until_recall_holds_or_to_the_end():
+def test_the_effort_is_doubled_until_recall_is_reached_or_to_the_largest():
     recall = {8: 0.5, 16: 0.9, 32: 0.99, 40: 1.0}
     assert least_effort(recall.__getitem__, (8, 40), IndexConfig()) == (32, 0.99)
     assert least_effort(recall.__getitem__, (8, 16), IndexConfig()) == (16, 0.9)
@@ -232,11 +232,11 @@ MEASURED = Built(
     recall=0.99,
     min_recall=0.98,
     sample=3,
-    longer=(Held(k=200, effort=16, recall=0.985), Held(k=400, effort=64, recall=0.981)),
+    longer=(MeasuredEffort(k=200, effort=16, recall=0.985), MeasuredEffort(k=400, effort=64, recall=0.981)),
 )
 
 
-def test_lists_take_the_effort_that_was_measured():
+def test_effort_for_interpolates_the_measured_efforts():
     # between 100 and 200 as the length, between 200 and 400 as its square
     asked = [1, 100, 125, 200, 283, 400, 401, 10_000]
     assert [MEASURED.effort_for(k) for k in asked] == [8, 8, 10, 16, 33, 64, None, None]
@@ -247,7 +247,7 @@ def test_lists_take_the_effort_that_was_measured():
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(1, 5000))
 def test_a_longer_list_never_takes_less_effort(doublings, k):
     efforts = 8 << np.cumsum(doublings)
-    longer = tuple(Held(k=200 << n, effort=int(e), recall=1) for n, e in enumerate(efforts))
+    longer = tuple(MeasuredEffort(k=200 << n, effort=int(e), recall=1) for n, e in enumerate(efforts))
     built = Built(kind="hnsw", effort=8, k=100, longer=longer)
     effort, more = built.effort_for(k), built.effort_for(k + 1)
     assert (effort is None) == (k > longer[-1].k)
@@ -257,7 +257,7 @@ def test_a_longer_list_never_takes_less_effort(doublings, k):
         assert more <= after.effort
 
 
-def test_an_approximate_index_finds_long_lists_too(large):
+def test_long_lists_reach_the_required_recall_too(large):
     index, vectors, queries = large
     lengths = [held.k for held in index.built.longer]
     assert lengths and lengths == [200, 400, 800, 1600][: len(lengths)]
@@ -268,8 +268,8 @@ def test_an_approximate_index_finds_long_lists_too(large):
         assert (scores >= exact[:, held.k - 1 : held.k] - 1e-6).mean() >= 0.97
 
 
-def test_lengths_are_measured_as_long_as_recall_holds_and_as_that_pays():
-    """The index of this test finds a share of a list that falls with its length and rises with its effort."""
+def test_lengths_are_measured_while_recall_is_reached_and_they_pay():
+    """The recall of the index of this test falls with the length of a list and rises with the effort."""
 
     class Partial:
         efforts = (1, 64)
@@ -293,12 +293,12 @@ def test_lengths_are_measured_as_long_as_recall_holds_and_as_that_pays():
     assert short.holds
 
 
-def test_what_was_measured_is_said():
+def test_built_describes_its_measurements():
     built = Built(kind="hnsw", effort=4096, recall=0.9, min_recall=0.98, k=100, sample=1000)
     assert not built.holds
     assert str(built) == (
-        "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98: it cannot find "
-        "more. Choose index.kind=flat or ivf, or a lower index.min_recall."
+        "Index: hnsw, recall@100 0.900 for 1,000 users at effort 4,096, below index.min_recall 0.98 at the "
+        "largest effort. Choose index.kind=flat or ivf, or a lower index.min_recall."
     )
     assert MEASURED.holds and not MEASURED.model_copy(update={"recall": 0.97}).holds
     assert str(MEASURED) == "Index: ivf, recall@100 0.990 for 3 users at effort 8, recall@400 0.981 at 64."
@@ -307,7 +307,7 @@ def test_what_was_measured_is_said():
     )
 
 
-def test_auto_goes_by_size_and_memory():
+def test_auto_chooses_by_size_and_memory():
     auto, gigabyte = IndexConfig(), 1 << 30
     assert auto.kind_for(100_000, 256, gigabyte) == "flat"
     assert auto.kind_for(1_000_000, 256, 24 * gigabyte) == "ivf"
@@ -316,14 +316,14 @@ def test_auto_goes_by_size_and_memory():
     assert IndexConfig(kind="ivf").kind_for(1, 1) == "ivf"
 
 
-def test_a_flat_index_writes_nothing_and_takes_more(tmp_path):
+def test_a_flat_index_writes_nothing_and_can_be_extended(tmp_path):
     index = VectorIndex.build(VECTORS[:3], IndexConfig(threads=1)).extended(VECTORS)
     index.save(tmp_path)
     assert not list(tmp_path.iterdir())
     assert VectorIndex.load(tmp_path, VECTORS, Built()).search(QUERY, 4)[0].tolist() == [[0, 4, 3, 1]]
 
 
-def test_a_file_that_is_no_index_is_corrupt(tmp_path):
+def test_a_file_that_is_not_an_index_is_corrupt(tmp_path):
     path = tmp_path / "index.faiss"
     path.write_bytes(b"no index")
     with pytest.raises(CorruptArtifact) as raised:

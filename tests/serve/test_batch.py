@@ -99,7 +99,7 @@ def test_each_part_is_a_row_group_of_typed_columns(model: Path, tmp_path: Path):
     assert file.schema_arrow.types == [pa.large_string(), pa.large_string(), pa.float32(), pa.int32()]
 
 
-def test_the_metadata_say_what_the_file_is_of(model: Path, tmp_path: Path):
+def test_the_metadata_name_the_run_and_the_model(model: Path, tmp_path: Path):
     write(model, tmp_path / "recs.parquet")
     metadata = pq.read_metadata(tmp_path / "recs.parquet").metadata
     manifest = json.loads((model / "manifest.json").read_text())
@@ -136,7 +136,7 @@ def test_some_users_and_unknown_ones(model: Path, tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
 
 
-def test_nobody_known_gives_an_empty_file(model: Path, tmp_path: Path):
+def test_only_unknown_users_give_an_empty_file(model: Path, tmp_path: Path):
     write(model, tmp_path / "r.parquet", users=["x1"], request=Request(on_unknown="skip"))
     table = pq.read_table(tmp_path / "r.parquet")
     assert (table.column_names, len(table)) == (["user_id", "item_id", "score", "rank"], 0)
@@ -231,7 +231,7 @@ def test_without_resume_it_starts_over(model: Path, interrupted: Path):
     assert not Path(f"{interrupted}.parts").exists()
 
 
-def test_resume_without_parts_begins_at_the_beginning(model: Path, tmp_path: Path):
+def test_resume_without_parts_starts_over(model: Path, tmp_path: Path):
     assert write(model, tmp_path / "r.csv", resuming()).resumed == 0
 
 
@@ -257,12 +257,12 @@ def test_a_damaged_part_is_refused(model: Path, interrupted: Path):
 @pytest.mark.parametrize(
     ("options", "request_", "differs"),
     [
-        ({}, Request(k=2), "k (3 there, 2 here)"),
-        ({}, Request(k=3, exclude_seen=False), "exclude_seen (True there, False here)"),
-        ({}, Request(k=3, min_score=0.5), "min_score (None there, 0.5 here)"),
-        ({}, Request(k=3, where="genres = Horror"), "where (None there, genres = Horror here)"),
+        ({}, Request(k=2), "k (stored: 3, now: 2)"),
+        ({}, Request(k=3, exclude_seen=False), "exclude_seen (stored: True, now: False)"),
+        ({}, Request(k=3, min_score=0.5), "min_score (stored: None, now: 0.5)"),
+        ({}, Request(k=3, where="genres = Horror"), "where (stored: None, now: genres = Horror)"),
         ({}, Request(k=3, candidates=["f1", "f2"]), "candidates"),
-        ({"batch": 3}, Request(k=2), "batch (2 there, 3 here), k (3 there, 2 here)"),
+        ({"batch": 3}, Request(k=2), "batch (stored: 2, now: 3), k (stored: 3, now: 2)"),
     ],
 )
 def test_parts_of_other_options_are_refused(
@@ -286,7 +286,7 @@ def test_parts_of_other_users_or_another_model_are_refused(
         write(tmp_path / "again", interrupted, resuming())
 
 
-def test_files_of_others_under_that_name_stay(model: Path, tmp_path: Path):
+def test_foreign_files_in_the_folder_are_kept(model: Path, tmp_path: Path):
     folder = tmp_path / "recs.parquet.parts"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
@@ -315,7 +315,7 @@ def test_shards_together_are_the_whole(suffix: str, model: Path, tmp_path: Path)
     pd.testing.assert_frame_equal(union, READERS[suffix](tmp_path / f"whole{suffix}"))
 
 
-def test_a_shard_of_nobody_is_a_file_too(model: Path, tmp_path: Path):
+def test_an_empty_shard_is_a_file_too(model: Path, tmp_path: Path):
     options = BatchOptions(shard=8, shards=9)
     users = write(model, tmp_path / "r.parquet", options, users=["u1"])
     histories = kgrec.write_recommendations_for_histories(
@@ -340,17 +340,18 @@ def test_a_recommender_in_memory_is_a_model(model: Path, tmp_path: Path):
     assert json.loads(table.schema.metadata[b"kgrec.run"])["model"] is None
 
 
-def test_changes_that_are_not_saved_stay_in_this_process(model: Path, tmp_path: Path):
+def test_workers_refuse_a_model_with_unsaved_changes(model: Path, tmp_path: Path):
     rec = kgrec.Recommender.load(model)
     kgrec.write_recommendations(rec, tmp_path / "r.csv", options=resuming(workers=2))
     rec.remove_items(["f6"])
     with pytest.raises(ConfigError) as caught:
         kgrec.write_recommendations(rec, tmp_path / "r.csv", options=BatchOptions(workers=2))
     assert (
-        caught.value.problem == "Workers load the model from its folder, which does not hold it as it is now."
+        caught.value.problem
+        == "Workers load the model from its folder, but the model was changed since it was saved, or never saved."
     )
     assert caught.value.remedy == "Save the recommender first."
-    with pytest.raises(ConfigError, match=r"^A run is resumed with the model in its folder"):
+    with pytest.raises(ConfigError, match=r"^Only runs of a saved model can be resumed"):
         kgrec.write_recommendations(rec, tmp_path / "r.csv", options=resuming())
     rec.save(tmp_path / "model")
     kgrec.write_recommendations(rec, tmp_path / "r.csv", options=resuming(workers=2))
@@ -386,7 +387,7 @@ def test_a_stream_is_the_file_in_parts(options: BatchOptions, model: Path, tmp_p
 
 
 @pytest.mark.parametrize("options", EXECUTORS.values(), ids=EXECUTORS)
-def test_a_stream_of_histories_draws_them_as_it_goes(options: BatchOptions, model: Path, rec):
+def test_a_stream_reads_histories_lazily(options: BatchOptions, model: Path, rec):
     drawn: list[int] = []
 
     def histories() -> Iterator[tuple[str, list[str]]]:
@@ -401,7 +402,7 @@ def test_a_stream_of_histories_draws_them_as_it_goes(options: BatchOptions, mode
         items = [[f"f{1 + (2 * number + n) % 6}"] for n in (1, 2)]
         assert next(tables).equals(rec.recommend_for_history(items, 3, users=users, arrow=True))
         assert len(drawn) <= 2 * (number + 1 + 2 * options.workers)
-    tables.close()  # type: ignore[attr-defined]
+    tables.close()
 
 
 def test_a_stream_of_a_table_of_histories(model: Path, tmp_path: Path):
@@ -427,7 +428,7 @@ def test_errors_of_a_stream_come_before_its_first_part(model: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("options", [BatchOptions(resume=True), BatchOptions(shard=0, shards=2)])
-def test_a_stream_is_no_file(options: BatchOptions, model: Path):
+def test_options_of_files_are_refused_for_streams(options: BatchOptions, model: Path):
     with pytest.raises(ConfigError) as caught:
         kgrec.stream_recommendations(model, options=options)
-    assert caught.value.problem == "resume, shards and shard apply to files of lists."
+    assert caught.value.problem == "resume, shards and shard apply to result files only."

@@ -93,7 +93,7 @@ def test_progress_counts_vectors(model: Path, tmp_path: Path):
     assert steps == [("writing vectors", done, 12) for done in (4, 6, 10, 12)]
 
 
-def test_what_is_refused(model: Path, tmp_path: Path):
+def test_invalid_requests_are_refused(model: Path, tmp_path: Path):
     with pytest.raises(ConfigError) as caught:
         kgrec.write_embeddings(model, tmp_path / "x.csv")
     assert caught.value.problem == f"{tmp_path / 'x.csv'}: CSV has no cells for vectors."
@@ -103,9 +103,9 @@ def test_what_is_refused(model: Path, tmp_path: Path):
     assert caught.value.problem == f"{tmp_path / 'x.bin'} has no suffix that names a format."
     with pytest.raises(ArtifactError, match="there is no such folder"):
         kgrec.write_embeddings(tmp_path / "no model", tmp_path / "no folder" / "x.npy")
-    with pytest.raises(ConfigError, match="There are no embeddings of type 'genre'"):
+    with pytest.raises(ConfigError, match="'genre' is not a type of embeddings"):
         kgrec.write_embeddings(model, tmp_path / "x.npy", ["genre"])  # type: ignore[list-item]
-    with pytest.raises(ConfigError, match="apply to files of lists"):
+    with pytest.raises(ConfigError, match="apply to result files only"):
         kgrec.write_embeddings(model, tmp_path / "x.npy", options=BatchOptions(resume=True))
     assert list(tmp_path.iterdir()) == []
 

@@ -19,13 +19,13 @@ def histories(batches: list[list[tuple[str, str]]]) -> HistoryTable:
     )
 
 
-def test_users_need_not_stand_together():
+def test_rows_of_a_user_need_not_be_adjacent():
     found = histories([[("u2", "x"), ("u1", "y")], [], [("u2", "y"), ("u2", "x")]])
     assert list(found.users) == ["u2", "u1"] and found.items == ["x", "y"] and len(found) == 2
     assert (found["u2"], found["u1"]) == (["x", "y", "x"], ["y"])
 
 
-def test_lists_of_items_are_histories_too():
+def test_histories_can_be_lists_of_items():
     found = HistoryTable.of_lists(
         (user, items) for user, items in [("u2", ["x", "y"]), ("u1", []), ("u2", ["x"])]
     )
@@ -36,7 +36,7 @@ def test_lists_of_items_are_histories_too():
 
 
 @given(BATCHES)
-def test_they_are_what_a_dict_of_lists_would_hold(batches: list[list[tuple[str, str]]]):
+def test_a_table_holds_what_a_dict_of_lists_would_hold(batches: list[list[tuple[str, str]]]):
     expected: dict[str, list[str]] = {}
     for user, item in (pair for rows in batches for pair in rows):
         expected.setdefault(user, []).append(item)

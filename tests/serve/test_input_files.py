@@ -21,12 +21,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "table.csv"
 
 
-def test_ids_are_lines(path: Path):
+def test_each_line_is_an_id(path: Path):
     path.write_text("\ufefff2\n\n f6 \nf2\n", encoding="utf-8")
     assert read_ids(path) == ["f2", "f6", "f2"]
 
 
-def test_a_list_of_ids_may_be_empty_where_that_means_something(path: Path):
+def test_a_list_of_ids_may_be_empty_if_allowed(path: Path):
     path.write_text("\n \n")
     assert read_ids(path, may_be_empty=True) == []
     with pytest.raises(SourceError) as caught:
@@ -38,7 +38,7 @@ def test_a_list_of_ids_may_be_empty_where_that_means_something(path: Path):
 
 
 @pytest.mark.parametrize("header", ["who,stars,what", "user_id,stars,item_id"])
-def test_pairs_by_either_name_of_a_column(header: str, path: Path):
+def test_columns_may_have_the_names_of_the_mapping(header: str, path: Path):
     path.write_text(f"{header}\nu1,5,f1\nu2,3,f2\n")
     assert read_pairs(path, MAPPED, "stars").to_pylist() == [
         {"user_id": "u1", "item_id": "f1", "value": "5"},

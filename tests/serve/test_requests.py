@@ -29,12 +29,12 @@ SKIP = Request(k=2, on_unknown="skip")
 
 
 def computed(query: BatchQuery, rec: kgrec.Recommender, size: int = 4) -> pa.Table:
-    """All parts, each sent as to another process."""
+    """The lists of all parts, each part pickled as for another process."""
     lists = pickle.loads(pickle.dumps(query.lists))
     return pa.concat_tables(lists(rec, pickle.loads(pickle.dumps(part))) for part in query.parts(size))
 
 
-def test_names_are_dealt_into_parts():
+def test_names_are_split_into_parts():
     names = pa.array(["a", "b", "c", "d", "e"], pa.large_string())
     assert list(slices(names, 2)) == [["a", "b"], ["c", "d"], ["e"]]
     assert list(slices(names, 2, first=2)) == [["e"]]
@@ -53,7 +53,7 @@ def test_shards_take_turns():
     assert query.shard(7, 9).names.to_pylist() == []
 
 
-def test_chunks_draw_no_more_than_they_give():
+def test_chunks_read_lazily():
     drawn: list[int] = []
     some = chunks((drawn.append(number) or number for number in range(9)), 4)  # type: ignore[func-returns-value]
     assert next(some) == [0, 1, 2, 3] and drawn == [0, 1, 2, 3]
@@ -126,7 +126,7 @@ def test_a_remark_names_a_few_of_many(rec):
 
 
 def test_a_condition_is_applied_before_the_first_part(rec):
-    with pytest.raises(UnknownId, match="'Western' matches no neighbour"):
+    with pytest.raises(UnknownId, match="'Western' matches no neighbour by 'genres'"):
         users_query(rec, None, Request(where="genres = Western"))
 
 
@@ -159,7 +159,7 @@ def test_histories_of_a_table(header: str, rec, tmp_path: Path):
     assert computed(query, rec).equals(expected)
 
 
-def test_histories_of_python(rec):
+def test_histories_of_an_iterable(rec):
     query = histories_query(rec, ((user, items) for user, items in EXPECTED.items()), Request())
     assert list(query.parts(1)) == [(["new"], [["f1", "f2"]]), (["u1"], [["f4"]])]
     popular = histories_query(rec, [("nobody", [])], Request(k=3))
@@ -186,7 +186,7 @@ def test_what_determines_the_lists_of_histories_is_in_the_options(rec):
     assert all(digest.startswith("sha256:") for digest in digests)
 
 
-def test_histories_that_are_refused(rec, tmp_path: Path):
+def test_invalid_histories_are_refused(rec, tmp_path: Path):
     (tmp_path / "h.csv").write_text("user_id,item_id\n")
     with pytest.raises(SourceError, match=r"h\.csv has no rows"):
         histories_query(rec, tmp_path / "h.csv", Request())

@@ -22,7 +22,7 @@ TABLE = pa.table(
 )
 
 
-def test_lines_are_what_json_writes(tmp_path: Path):
+def test_lines_equal_those_of_json_dumps(tmp_path: Path):
     with result_file(tmp_path / "x.jsonl", {}) as file:
         file.write(TABLE)
         file.write(TABLE.slice(0, 0))
@@ -30,7 +30,7 @@ def test_lines_are_what_json_writes(tmp_path: Path):
     assert (tmp_path / "x.jsonl").read_text(encoding="utf-8") == expected
 
 
-def test_what_hardly_repeats_has_no_dictionary(tmp_path: Path):
+def test_columns_of_distinct_values_have_no_dictionary(tmp_path: Path):
     with result_file(tmp_path / "x.parquet", {"made": "by hand"}) as file:
         file.write(TABLE)
         file.write(TABLE)
@@ -42,7 +42,7 @@ def test_what_hardly_repeats_has_no_dictionary(tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-def test_an_error_in_between_leaves_what_was_there(suffix: str, tmp_path: Path):
+def test_an_error_while_writing_leaves_the_old_file(suffix: str, tmp_path: Path):
     path, table = tmp_path / f"x{suffix}", TABLE.drop(["vector"])
     path.write_text("old")
 

@@ -25,13 +25,13 @@ class Killed(Exception):
 
 def config(**options) -> Config:
     train = {"threads": 1, "epochs": 4, "batch_size": 8, "temperature": 0.1, "device": "cpu", **options}
-    # a large budget, so that the clock decides nothing
+    # a large budget, so that the result does not depend on the clock
     return Config(encoder=EncoderConfig(dim=8), train=TrainConfig(**{"search_seconds": 1e6, **train}))
 
 
-def data(of: Config) -> TrainingData:
+def data(options: Config) -> TrainingData:
     features, featurizer = grouped_items(N_ITEMS, N_GROUPS)
-    return TrainingData(features, featurizer, of.encoder, of.train)
+    return TrainingData(features, featurizer, options.encoder, options.train)
 
 
 def halves(_: np.random.Generator | None = None, seed: int = 0) -> ValidationSplit:
@@ -44,14 +44,14 @@ def whole(seed: int = 0) -> sp.csr_matrix:
     return (parts.training + parts.valid).tocsr()
 
 
-def train(kept: Checkpoint, of: Config | None = None, killed_after: int | None = None) -> fit.Trained:
-    of = of or config()
+def train(kept: Checkpoint, options: Config | None = None, killed_after: int | None = None) -> fit.Trained:
+    options = options or config()
 
     def on_epoch(_line, done: int, _planned: int) -> None:
         if done == killed_after:
             raise Killed
 
-    return fit.train(data(of), whole(), halves, of, on_epoch, kept)
+    return fit.train(data(options), whole(), halves, options, on_epoch, kept)
 
 
 def bits(result: fit.Trained) -> dict[str, bytes]:
@@ -77,7 +77,7 @@ def passes(result: fit.Trained) -> int:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
 def test_an_interrupted_run_ends_in_the_same_encoder_bit_for_bit(share, unbroken, tmp_path):
-    """Whether it dies in the first trial, in a later one, or in the refit; and whether the state is kept often or not."""
+    """In the first trial, in a later one or in the refit, and with the state saved often or rarely."""
     folder, total = tmp_path / "checkpoint", passes(unbroken)
     killed_after = max(2, round(share * total))
     with pytest.raises(Killed):
@@ -104,7 +104,7 @@ def test_a_run_that_is_killed_twice_ends_in_the_same_encoder(unbroken, tmp_path)
     assert bits(train(Checkpoint(folder, resume=True))) == bits(unbroken)
 
 
-def test_what_was_done_is_not_done_again(monkeypatch, unbroken, tmp_path):
+def test_finished_epochs_are_not_repeated(monkeypatch, unbroken, tmp_path):
     folder, total = tmp_path / "checkpoint", passes(unbroken)
     with pytest.raises(Killed):
         train(Checkpoint(folder, every=0), killed_after=total)
@@ -116,25 +116,25 @@ def test_what_was_done_is_not_done_again(monkeypatch, unbroken, tmp_path):
     assert epochs == [unbroken.choice.hyperparameters]
 
 
-def test_without_resume_an_old_checkpoint_is_thrown_away(unbroken, tmp_path):
+def test_without_resume_an_old_checkpoint_is_removed(unbroken, tmp_path):
     folder = tmp_path / "checkpoint"
     with pytest.raises(Killed):
         train(Checkpoint(folder, every=0), config(seed=5), killed_after=3)
     assert bits(train(Checkpoint(folder))) == bits(unbroken)
 
 
-def test_a_learner_takes_on_a_state_and_goes_on_as_if_nothing_had_been(tmp_path):
-    """Encoder, moments, schedule and generator."""
+def test_a_restored_learner_continues_bit_for_bit(tmp_path):
+    """Encoder, moments, schedule and random generator."""
     items, hyperparameters = data(config()), Hyperparameters(0.1, 0.02, 4)
     one = Learner(fresh_encoder(items), items, whole(), hyperparameters)
     first = [one.epoch(), one.epoch()]
     kept = Checkpoint(tmp_path / "kept")
     kept.begin(items, whole(), "config")
-    kept.keep_run("select", hyperparameters, one, [])
+    kept.save_run("select", hyperparameters, one, [])
     other = Learner(fresh_encoder(items), items, whole(), hyperparameters)
     again = Checkpoint(tmp_path / "kept", resume=True)
     again.begin(items, whole(), "config")
-    # of another hyperparameters or stage there is nothing to take on
+    # no state was saved for another stage
     assert again.load_run("refit", hyperparameters, other) == [] and other.optimizer.made == 0
     again.load_run("select", hyperparameters, other)
     assert other.optimizer.made == one.optimizer.made == 8
@@ -145,14 +145,14 @@ def test_a_learner_takes_on_a_state_and_goes_on_as_if_nothing_had_been(tmp_path)
         assert value.numpy().tobytes() == other.encoder.state_dict()[name].numpy().tobytes()
 
 
-def broken_off(folder: Path) -> None:
+def interrupted(folder: Path) -> None:
     with pytest.raises(Killed):
         train(Checkpoint(folder, every=0), killed_after=3)
 
 
 def test_a_checkpoint_of_other_data_or_another_configuration_is_refused(tmp_path):
     folder = tmp_path / "checkpoint"
-    broken_off(folder)
+    interrupted(folder)
     of = config()
     again = Checkpoint(folder, resume=True)
     with pytest.raises(ArtifactError, match="of other data or of another configuration"):
@@ -166,16 +166,16 @@ def test_a_checkpoint_of_other_data_or_another_configuration_is_refused(tmp_path
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])
-def test_a_state_that_is_none_is_refused(text, tmp_path):
+def test_a_damaged_state_is_refused(text, tmp_path):
     folder = tmp_path / "checkpoint"
-    broken_off(folder)
+    interrupted(folder)
     (folder / "state.json").write_text(text)
     with pytest.raises(ArtifactError, match=r"state\.json: cannot be read") as raised:
         train(Checkpoint(folder, resume=True))
     assert raised.value.remedy == "Train again without --resume."
 
 
-def test_tensors_that_are_none_are_refused(tmp_path):
+def test_damaged_tensors_are_refused(tmp_path):
     folder = tmp_path / "checkpoint"
     # in the second trial, whose first epoch is kept
     with pytest.raises(Killed):
@@ -185,20 +185,20 @@ def test_tensors_that_are_none_are_refused(tmp_path):
         train(Checkpoint(folder, resume=True))
 
 
-def test_resuming_where_there_is_nothing_starts_anew(unbroken, tmp_path):
+def test_resuming_without_a_checkpoint_starts_over(unbroken, tmp_path):
     assert bits(train(Checkpoint(tmp_path / "none", resume=True))) == bits(unbroken)
 
 
-def test_the_folder_lies_beside_the_model_and_goes_when_told(tmp_path):
+def test_the_folder_is_beside_the_model_and_is_removed(tmp_path):
     folder = beside(tmp_path / "model")
     assert folder == tmp_path / "model.checkpoint"
-    broken_off(folder)
+    interrupted(folder)
     Checkpoint(folder).remove()
     assert not folder.exists()
     Checkpoint().remove()
 
 
-def test_the_state_is_kept_only_so_often(monkeypatch, tmp_path):
+def test_the_state_is_saved_at_intervals(monkeypatch, tmp_path):
     now = [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
     kept, items = Checkpoint(tmp_path / "kept", every=30), data(config())

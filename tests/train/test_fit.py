@@ -57,7 +57,7 @@ def films(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def log(films: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Each user takes 12 films, drawn by taste for two genres and by the fame of the films."""
+    """Each user has 12 films, drawn by preference for two genres and by popularity."""
     has = np.stack(
         [films["genres"].str.split("|").map(lambda own, g=g: f"g{g}" in own) for g in range(N_GENRES)], 1
     )
@@ -140,7 +140,7 @@ def test_true_knowledge_finds_hidden_items_and_shuffled_knowledge_does_not(world
     assert figures["shuffled"] < 1.5 * chance
 
 
-def test_films_in_no_interaction_are_found_as_those_that_are_added(world, tmp_path):
+def test_films_without_interactions_rank_like_added_ones(world, tmp_path):
     """The same fifth of the films, in the catalogue from the beginning or added later."""
     catalogue, taken = world
     new = np.sort(np.random.default_rng(2).choice(N_FILMS, N_FILMS // 5, replace=False))
@@ -200,7 +200,7 @@ def rec(graph, bag_of_words) -> kgrec.Recommender:
 
 
 def contents(rec, graph, entities, bag_of_words) -> np.ndarray:
-    """What the content path alone gives, unnormalised."""
+    """The encoder's output without residual, before normalisation."""
     parameters = rec.model.parameters()
     return embed(parameters, SMALL, read_features(parameters, graph, entities, bag_of_words))
 
@@ -354,7 +354,7 @@ def assert_works(rec: kgrec.Recommender, new: int = 2) -> None:
     assert rec.explain_history([rec.model.items.ids[0]], "n1").score <= 1 + 1e-6
 
 
-def test_without_interactions_content_alone_answers(catalogue, bag_of_words):
+def test_without_interactions_a_model_ranks_by_content(catalogue, bag_of_words):
     graph = changed(
         catalogue,
         "kgrec.yaml",
@@ -379,7 +379,7 @@ def test_one_user(catalogue, bag_of_words):
     assert_works(rec)
 
 
-def test_one_user_who_took_everything(catalogue, bag_of_words):
+def test_one_user_who_has_everything(catalogue, bag_of_words):
     rows = "".join(f"u1,f{n},5\n" for n in range(1, 7))
     (catalogue / "log.csv").write_text("user,film,stars\n" + rows, encoding="utf-8")
     config = SMALL.model_copy(update={"train": kgrec.TrainConfig(epochs=2, threads=1)})
@@ -452,7 +452,7 @@ def test_a_catalogue_may_have_neither_text_nor_edges(catalogue):
     assert_works(rec)
 
 
-def test_fitting_tells_how_far_it_is(graph, bag_of_words):
+def test_fitting_reports_its_progress(graph, bag_of_words):
     texts, epochs = [], []
     kgrec.Recommender(SMALL, text_encoder=bag_of_words).fit(
         graph,
@@ -462,7 +462,7 @@ def test_fitting_tells_how_far_it_is(graph, bag_of_words):
     assert texts == [(6, 6)] and epochs == [(1, 1, 4), (2, 2, 4), (3, 3, 4), (4, 4, 4)]
 
 
-def test_a_held_out_set_chooses_also_where_no_share_is_held_out(graph, bag_of_words):
+def test_a_validation_set_is_used_even_if_no_share_is_held_out(graph, bag_of_words):
     valid = pd.DataFrame({"user_id": ["u1", "u3"], "item_id": ["f4", "f1"]})
     rec = kgrec.Recommender(SMALL, text_encoder=bag_of_words).fit(graph, valid=valid)
     assert rec.model.metrics["chosen"]["epochs"] in (2, 4, 8)
@@ -470,8 +470,8 @@ def test_a_held_out_set_chooses_also_where_no_share_is_held_out(graph, bag_of_wo
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_what_was_not_liked_is_in_no_list_of_validation(given):
-    """User 0 likes items 0 to 8 and met 9; item 10 is in no interaction, so that another one is made new."""
+def test_disliked_items_are_in_no_validation_list(given):
+    """User 0 likes items 0 to 8 and dislikes 9; item 10 has no interactions, so another item is held out whole."""
     items = Vocabulary.of(pa.array([f"i{n:02d}" for n in range(11)]))
     item = np.arange(10, dtype=np.int32)
     user, count = np.zeros(10, np.int32), np.ones(10, np.int32)

@@ -16,23 +16,14 @@ from kgrec.rank.scorers import CoOccurrenceScorer
 from kgrec.rank.slim import item_weights
 from kgrec.storage.segments import Rows
 from kgrec.train import fit, hyperparameters
-from kgrec.train.checkpoint import Checkpoint, Finished
-from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
+from kgrec.train.checkpoint import Checkpoint, FinishedTrial
+from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.hyperparameters import LEARNING_RATE, TEMPERATURES, default_hyperparameters
 from kgrec.train.learner import fresh_encoder
+from kgrec.train.progress import EpochLog
 from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
-
-
-class Lines:
-    """A log."""
-
-    def __init__(self) -> None:
-        self.records: list[EpochRecord] = []
-
-    def add(self, record: EpochRecord) -> None:
-        self.records.append(record)
 
 
 def data(**options) -> TrainingData:
@@ -46,31 +37,31 @@ def halves(_: np.random.Generator | None = None) -> ValidationSplit:
     return ValidationSplit.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS))
 
 
-# ladders
+# the search along each option
 
 
 class Landscape(hyperparameters._Trials):
-    """Trials whose quality is a given function of the hyperparameters, each of a second an epoch."""
+    """Trials whose quality is a given function of the hyperparameters, one second per epoch."""
 
     def __init__(self, items: TrainingData, quality) -> None:
-        super().__init__(items, halves(), None, None, Lines(), Checkpoint())
+        super().__init__(items, halves(), None, None, EpochLog(None, items, []), Checkpoint())
         self.landscape, self.made = quality, list[Hyperparameters]()
 
-    def make(self, hyperparameters: Hyperparameters, bar: float) -> Finished:
-        del bar
+    def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
+        del required
         if hyperparameters not in self.checkpoint.finished:
             self.made.append(hyperparameters)
-            trial = Finished(
+            trial = FinishedTrial(
                 hyperparameters, self.landscape(hyperparameters), 0.0, float(hyperparameters.epochs)
             )
-            self.checkpoint.keep_trial(trial, None, [])
+            self.checkpoint.save_trial(trial, None, [])
         return self.checkpoint.finished[hyperparameters]
 
 
 @pytest.mark.parametrize("peak", TEMPERATURES)
 @pytest.mark.parametrize("rate", [LEARNING_RATE, 2 * LEARNING_RATE])
 @pytest.mark.parametrize("epochs", [2, 4, 8])
-def test_a_hill_is_climbed_to_its_top(peak, rate, epochs):
+def test_the_search_finds_a_single_maximum(peak, rate, epochs):
     place = TEMPERATURES.index(peak)
 
     def quality(hyperparameters: Hyperparameters) -> float:
@@ -83,7 +74,7 @@ def test_a_hill_is_climbed_to_its_top(peak, rate, epochs):
     assert len(set(trials.made)) == len(trials.made)
 
 
-def test_what_is_given_is_not_varied():
+def test_configured_hyperparameters_are_not_varied():
     trials = Landscape(data(temperature=0.12, learning_rate=0.01), lambda one: one.epochs / 10)
     assert trials.best().hyperparameters == Hyperparameters(0.12, 0.01, 8)
     assert [hyperparameters.epochs for hyperparameters in trials.made] == [2, 4, 8]
@@ -98,14 +89,14 @@ def test_a_gain_below_a_thousandth_does_not_count():
     assert trials.best().hyperparameters == default
 
 
-def test_no_trial_is_made_that_would_pass_the_budget():
-    """The first takes 2 seconds and so would each other temperature; better and better they would be."""
+def test_a_trial_beyond_the_budget_is_not_started():
+    """Each temperature takes 2 seconds, and higher ones are better."""
     trials = Landscape(data(search_seconds=5), lambda one: one.temperature)
     assert trials.best().hyperparameters == Hyperparameters(0.15, LEARNING_RATE, 2)
     assert trials.made == [Hyperparameters(0.1, LEARNING_RATE, 2), Hyperparameters(0.15, LEARNING_RATE, 2)]
 
 
-def test_a_budget_of_nothing_still_gives_a_model():
+def test_without_a_budget_one_trial_is_made():
     config = Config(encoder=EncoderConfig(dim=8), train=data(search_seconds=0).train)
     parts = halves()
     positives = (parts.training + parts.valid).tocsr()
@@ -121,16 +112,16 @@ def test_a_budget_of_nothing_still_gives_a_model():
     assert sum(result.choice.weights.values()) == pytest.approx(1)
 
 
-def test_the_default_is_what_is_given_or_else_usual():
+def test_default_hyperparameters_are_those_of_the_configuration_if_it_has_some():
     assert default_hyperparameters(data()) == Hyperparameters(0.1, LEARNING_RATE, 4)
     assert default_hyperparameters(data(temperature=0.2, learning_rate=0.5)) == Hyperparameters(0.2, 0.5, 4)
 
 
-# what is listed
+# candidates
 
 
 def fresh_trials(items: TrainingData, parts: ValidationSplit) -> hyperparameters._Trials:
-    """Trials that learn nothing."""
+    """Trials with untrained encoders."""
     fusion = FusionSearch(
         items.features,
         items.featurizer,
@@ -140,24 +131,24 @@ def fresh_trials(items: TrainingData, parts: ValidationSplit) -> hyperparameters
         RescoreConfig(),
     )
     return hyperparameters._Trials(
-        items, parts, fusion, lambda _: fresh_encoder(items), Lines(), Checkpoint()
+        items, parts, fusion, lambda _: fresh_encoder(items), EpochLog(None, items, []), Checkpoint()
     )
 
 
-def test_what_is_barred_or_seen_is_in_no_list():
-    """Each user has met an item that is not in the history, as one that was not liked."""
+def test_excluded_and_seen_items_are_in_no_list():
+    """Each user has seen a disliked item, which is not in the history."""
     items, excluded = data(search_seconds=0), np.arange(N_ITEMS) == 5
-    met = sp.csr_matrix(np.eye(N_USERS, N_ITEMS, k=-8, dtype=np.float32))
+    disliked = sp.csr_matrix(np.eye(N_USERS, N_ITEMS, k=-8, dtype=np.float32))
     parts = halves()
-    parts = replace(parts, excluded=excluded, seen=(parts.training + met).tocsr())
+    parts = replace(parts, excluded=excluded, seen=(parts.training + disliked).tocsr())
     short = fresh_trials(items, parts)._shortlist(fresh_encoder(items))
     listed = np.where(np.isfinite(short.cosines), short.candidates, -1)
     for user, row in zip(parts.evaluated_users, listed, strict=True):
-        gone = {5, *parts.training[user].indices.tolist(), *met[user].indices.tolist()}
-        assert sorted(row[row >= 0].tolist()) == sorted(set(range(N_ITEMS)) - gone)
+        left_out = {5, *parts.training[user].indices.tolist(), *disliked[user].indices.tolist()}
+        assert sorted(row[row >= 0].tolist()) == sorted(set(range(N_ITEMS)) - left_out)
 
 
-def test_if_nobody_wants_the_unmet_they_are_listed_and_those_made_new_are_not():
+def test_in_the_unwanted_scenario_unknown_items_are_listed_and_held_out_ones_are_not():
     parts = halves()
     popular = int(np.bincount(parts.valid.indices).argmax())
     held_out_items, without_interactions = np.arange(N_ITEMS) == popular, np.arange(N_ITEMS) == 5
@@ -175,13 +166,13 @@ def test_if_nobody_wants_the_unmet_they_are_listed_and_those_made_new_are_not():
     assert parts.valid[:, popular].nnz and other.training is parts.training
 
 
-def test_users_judge_who_have_a_history_and_something_to_find():
+def test_evaluated_users_have_a_history_and_held_out_interactions():
     training = sp.csr_matrix(np.array([[1, 0], [0, 0], [1, 1]], np.float32))
     valid = sp.csr_matrix(np.array([[0, 1], [0, 1], [0, 0]], np.float32))
     assert ValidationSplit.of(training, valid).evaluated_users.tolist() == [0]
 
 
-# all together
+# the whole search
 
 
 def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Choice:
@@ -191,20 +182,20 @@ def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Ch
         halves(),
         rescore or RescoreConfig(),
         lambda _: fresh_encoder(items),
-        Lines(),
+        EpochLog(None, items, []),
         Checkpoint(),
     )
 
 
-def test_neighbours_make_up_for_embeddings_that_learned_nothing():
-    """A held-out item is of the user's group, which the neighbours say and a fresh encoder does not."""
+def test_the_graph_scorer_gets_a_weight_beside_untrained_embeddings():
+    """A held-out item is of the user's group, which its neighbours show and an untrained encoder does not."""
     result = found(temperature=0.1, learning_rate=0.01)
     assert result.weights["graph"] > 0
     assert result.figures["fused_ndcg"] > result.figures["ndcg"]
     assert result.figures["fused_recall"] >= result.figures["recall"]
 
 
-def test_given_weights_are_taken_in_proportion():
+def test_configured_weights_are_normalised():
     result = found(RescoreConfig(weights={"embedding": 2, "graph": 1, "text": 1}, penalty=7))
     assert list(result.weights.values()) == [0.5, 0.25, 0.25, 0] and result.penalty == 7
     names = ("k", "new_share", "ndcg", "recall", "fused_ndcg", "fused_recall")
@@ -213,14 +204,14 @@ def test_given_weights_are_taken_in_proportion():
     assert result.figures["fused_ndcg"] <= chosen.figures["fused_ndcg"]
 
 
-def test_without_together_the_last_weight_is_zero():
+def test_without_co_occurrence_its_weight_is_zero():
     result = found(RescoreConfig(co_occurrence=False))
     assert result.weights["co_occurrence"] == 0 and [*result.weights] == [*SCORERS]
     assert result.figures["fused_ndcg"] >= result.figures["ndcg"]
 
 
 def test_the_penalty_is_the_best_of_those_tried():
-    """Each penalty alone gives no better a ranking than the one chosen."""
+    """No other penalty gives a better ranking beside the embeddings."""
     chosen = found().penalty
     assert chosen in PENALTIES
     items = data(search_seconds=0)
@@ -228,15 +219,15 @@ def test_the_penalty_is_the_best_of_those_tried():
     _, short = trials.whitened(trials.best().ndcg)
     reached = {}
     for penalty in PENALTIES:
-        (co_occurrence,) = item_weights(trials.parts.training, (penalty,), 100)
+        (co_occurrence,) = item_weights(trials.split.training, (penalty,), 100)
         scorer = CoOccurrenceScorer(Rows.of(co_occurrence))
         alone = Rescorer(proportions({"co_occurrence": 1}), {"co_occurrence": scorer})
         reached[penalty] = best_weights(short, short.parts(alone), items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())
 
 
-def test_a_trial_is_judged_by_all_parts_and_so_is_the_whitening():
-    """The whitening is the first that a further step does not better."""
+def test_trials_and_whitenings_are_compared_by_the_fused_score():
+    """The whitening is the first power that the next one does not improve."""
     items = data(search_seconds=0)
     trials = fresh_trials(items, halves())
     best = trials.best()
@@ -248,36 +239,41 @@ def test_a_trial_is_judged_by_all_parts_and_so_is_the_whitening():
     at = hyperparameters.POWERS.index(power)
     np.testing.assert_array_equal(short.cosines, shortlists[at].cosines)
     assert all(later > before for before, later in pairwise(reached[: at + 1]))
-    assert at == len(reached) - 1 or reached[at + 1] <= reached[at] * fusion_weights.WORTH
+    assert at == len(reached) - 1 or reached[at + 1] <= reached[at] * fusion_weights.MIN_GAIN
 
 
-# items in no interaction
+# items without interactions
 
 
-def added_to_unmet(parts: ValidationSplit) -> float:
-    """By neighbours alone, by which an item of the right group is as good as another."""
+def cold_offset(parts: ValidationSplit) -> float:
+    """The offset with a score of neighbours, which is equal for all items of a group."""
     items = data(search_seconds=0, valid_k=4)
     trials = fresh_trials(items, parts)
     trials.best()
     neighbours = FusionWeights(20.0, proportions({"embedding": 1, "graph": 9}), 0, 0)
-    return trials.fusion.cold_offset(trials.worlds(0.0), parts.held_out_items, neighbours)
+    return trials.fusion.cold_offset(trials.scenarios(0.0), parts.held_out_items, neighbours)
 
 
-def took(items: range, users: slice = slice(None)) -> sp.csr_matrix:
-    """Users who each took those of these items that are of their group."""
+def interactions_with(items: range, users: slice = slice(None)) -> sp.csr_matrix:
+    """Interactions of users with those of these items that are of their group."""
     dense = np.zeros((N_USERS, N_ITEMS), np.float32)
     for user in range(N_USERS)[users]:
         dense[user, [item for item in items if item % N_GROUPS == user % N_GROUPS]] = 1
     return sp.csr_matrix(dense)
 
 
-UNMET, HALF, OTHERS = np.arange(N_ITEMS) >= 12, slice(N_USERS // 2), slice(N_USERS // 2, None)
+UNKNOWN, HALF, OTHERS = np.arange(N_ITEMS) >= 12, slice(N_USERS // 2), slice(N_USERS // 2, None)
 
 
-def test_nothing_is_added_where_items_in_no_interaction_are_what_is_to_be_found():
-    assert added_to_unmet(ValidationSplit.of(took(range(12)), took(range(12, 24)), UNMET)) == 0
+def test_the_cold_offset_is_zero_where_new_items_are_held_out():
+    assert (
+        cold_offset(
+            ValidationSplit.of(interactions_with(range(12)), interactions_with(range(12, 24)), UNKNOWN)
+        )
+        == 0
+    )
 
 
-def test_items_in_no_interaction_sink_where_known_ones_are_to_be_found():
-    training = (took(range(8)) + took(range(8, 12), HALF)).tocsr()
-    assert added_to_unmet(ValidationSplit.of(training, took(range(8, 12), OTHERS), UNMET)) < 0
+def test_the_cold_offset_is_negative_where_known_items_are_held_out():
+    training = (interactions_with(range(8)) + interactions_with(range(8, 12), HALF)).tocsr()
+    assert cold_offset(ValidationSplit.of(training, interactions_with(range(8, 12), OTHERS), UNKNOWN)) < 0

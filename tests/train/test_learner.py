@@ -15,11 +15,11 @@ from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import TrainingError
-from kgrec.parallel import idle_cores
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
 from kgrec.train.learner import Learner, _Batch, fresh_encoder
+from kgrec.train.threads import idle_cores
 from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS = 60, 4
@@ -28,7 +28,7 @@ QUICK = {"threads": 1, "temperature": 0.1, "learning_rate": 0.015, "epochs": 3, 
 
 
 def tastes(n_users: int = 48, each: int = 6, seed: int = 0) -> sp.csr_matrix:
-    """User u takes `each` items of group u % groups."""
+    """User u has `each` items of group u % groups."""
     rng = np.random.default_rng(seed)
     rows = np.repeat(np.arange(n_users), each)
     items = np.concatenate(
@@ -98,7 +98,7 @@ def _histories(draw) -> sp.csr_matrix:
 
 
 @given(_histories(), st.floats(0.01, 0.99), st.integers(0, 10_000))
-def test_what_is_hidden_and_what_is_shown_make_up_the_history(histories, share, seed):
+def test_hidden_and_shown_items_make_up_the_history(histories, share, seed):
     batch = _Batch.hide(histories, share, np.random.default_rng(seed))
     hidden = np.zeros(histories.shape, np.float32)
     np.add.at(hidden, batch.hidden, 1)
@@ -195,7 +195,7 @@ def test_the_loss_falls_and_groups_come_together(full):
 
 
 @pytest.mark.parametrize("full", [N_ITEMS, 1])
-def test_an_item_that_nobody_took_is_left_to_its_content(full):
+def test_an_item_without_interactions_has_no_residual(full):
     items, untaken = grouped_items(N_ITEMS, N_GROUPS), [3, 8, 41]
     positives = tastes().tolil()
     positives[:, untaken] = 0
@@ -215,7 +215,7 @@ def test_an_item_that_nobody_took_is_left_to_its_content(full):
 
 
 @pytest.mark.parametrize("full", [N_ITEMS, 1])
-def test_what_an_item_is_that_nobody_met_changes_nothing(full):
+def test_features_of_an_item_without_interactions_change_nothing(full):
     """Item 3 belongs to another group, or to one of its own; the parameters are the same, bit for bit."""
     positives = tastes().tolil()
     positives[:, 3] = 0
@@ -243,7 +243,7 @@ def test_what_an_item_is_that_nobody_met_changes_nothing(full):
     assert not states[0]["entity"][N_GROUPS].any() and states[0]["entity"][:N_GROUPS].any(axis=1).all()
 
 
-def test_an_item_that_users_met_and_did_not_like_is_a_candidate():
+def test_a_disliked_item_is_a_candidate_of_the_softmax():
     positives = tastes().tolil()
     positives[:, 3] = 0
     positives = positives.tocsr()
@@ -253,7 +253,7 @@ def test_an_item_that_users_met_and_did_not_like_is_a_candidate():
     one = Learner(fresh_encoder(data), data, positives, Hyperparameters(0.1, 0.01, 1))
     assert one.known.tolist() == list(range(N_ITEMS))
     # but its residual, which nobody who took it taught, is left out
-    assert not one.taken[3]
+    assert not one.has_positives[3]
 
 
 def test_a_sampled_softmax_ends_near_the_full_one():
@@ -276,7 +276,7 @@ def test_the_global_random_state_of_torch_stays_as_it_was():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_held_out_items_choose_a_setting_before_the_refit():
+def test_validation_chooses_hyperparameters_before_the_refit():
     told = []
     free = {"temperature": None, "learning_rate": None, "epochs": 4}
     items = grouped_items(N_ITEMS, N_GROUPS)
@@ -302,7 +302,7 @@ def test_held_out_items_choose_a_setting_before_the_refit():
     assert [line for line, _, _ in told] == result.records and told[-1][1] == told[-1][2]
 
 
-def test_without_a_budget_the_first_trial_is_all():
+def test_without_a_budget_there_is_one_trial():
     result = trained(halves, temperature=None, learning_rate=None, epochs=4, search_seconds=0)
     assert [line.hyperparameters for line in result.records if line.stage == "valid"] == [
         Hyperparameters(0.1, 0.015, 2)
@@ -310,7 +310,7 @@ def test_without_a_budget_the_first_trial_is_all():
     assert result.choice.hyperparameters == Hyperparameters(0.1, 0.015, 2)
 
 
-def test_a_given_temperature_is_taken():
+def test_a_configured_temperature_is_used():
     result = trained(halves, temperature=0.3)
     assert {line.hyperparameters.temperature for line in result.records} == {0.3}
     assert any(line.stage == "select" for line in result.records)
@@ -322,10 +322,10 @@ def test_without_validation_all_epochs_are_run_once():
 
 
 @pytest.mark.parametrize("positives", [sp.csr_matrix((0, 60)), sp.csr_matrix((3, 60)), tastes(5, each=1)])
-def test_where_nobody_has_two_items_the_model_is_content_alone(positives, caplog):
+def test_without_two_items_per_user_the_model_is_content_alone(positives, caplog):
     items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, sp.csr_matrix(positives, dtype=np.float32), nothing)
-    assert result.records == [] and "nothing to learn from" in caplog.text
+    assert result.records == [] and "ranks items by content alone" in caplog.text
     assert not result.encoder.identity.any()
     # items of a group are the same, others are not
     raw = vectors(result, items)
@@ -347,7 +347,7 @@ def test_content_alone_keeps_the_cosines_of_texts():
     np.testing.assert_allclose(raw @ raw.T, text @ text.T, atol=1e-5)
 
 
-def test_a_loss_that_is_no_number_is_an_error_with_a_remedy():
+def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy():
     with pytest.raises(TrainingError) as raised:
         trained(learning_rate=1e38, epochs=5)
     assert raised.value.problem.startswith("The loss became nan in epoch ")
@@ -368,7 +368,7 @@ def test_between_one_and_all_cores_are_idle():
 
 
 def test_validation_ranks_everything_but_the_history():
-    """With two items of a group taken and one held out, an untrained tower over groups finds the third."""
+    """With two items of a group in the history and one held out, an untrained encoder of groups finds the third."""
     history = sp.csr_matrix(np.array([[1, 0, 1, 0, 0, 0]], np.float32))
     held = sp.csr_matrix(np.array([[0, 0, 0, 0, 1, 0]], np.float32))
     result = fitted(
@@ -387,6 +387,6 @@ def test_validation_ranks_everything_but_the_history():
 @pytest.mark.parametrize(
     ("n_items", "given", "k"), [(40, None, 20), (300, None, 30), (5000, None, 100), (40, 7, 7)]
 )
-def test_lists_that_are_judged_are_long_where_the_catalogue_is(n_items, given, k):
+def test_validation_lists_grow_with_the_catalogue(n_items, given, k):
     items = TrainingData(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
     assert items.valid_k == k

@@ -36,7 +36,7 @@ def moved(optimizer: Callable[..., Any], given: torch.nn.Parameter, steps: list[
 STEPS = [[0, 5, 5, 2], [*range(1500), 7], [5, 1999], [1999, 0]]
 
 
-def test_a_row_moves_by_hand():
+def test_a_row_moves_as_computed_by_hand():
     """Row 0 is read in the first and the third step; the gradient is always 2."""
     one, read = RowAdam([given := torch.nn.Parameter(torch.zeros(2, 1))]), []
     for row in (0, 1, 0):
@@ -57,14 +57,14 @@ def test_where_every_row_is_read_it_is_adam_without_momentum():
     np.testing.assert_allclose(moved(RowAdam, one, steps), moved(plain, table(40), steps), atol=1e-6)
 
 
-def test_rows_that_are_not_read_stay_bit_for_bit():
+def test_rows_that_are_not_read_stay_unchanged():
     before, after = table(2000).detach().numpy(), moved(RowAdam, table(2000), STEPS)
     untouched = np.setdiff1d(np.arange(2000), np.concatenate(STEPS))
     assert len(untouched) == 499 and (after[untouched] == before[untouched]).all()
     assert (after[np.unique(np.concatenate(STEPS))] != before[np.unique(np.concatenate(STEPS))]).all()
 
 
-def test_a_table_that_is_not_read_stays():
+def test_a_table_that_is_not_read_stays_unchanged():
     tables = [table(4), table(4)]
     one = RowAdam(tables)
     embedding(torch.tensor([2]), tables[0], sparse=True).sum().backward()
@@ -91,7 +91,7 @@ def test_the_rate_rises_for_the_warm_up_then_falls_to_zero():
 
 
 def learner(sparse: bool, **options: int) -> Learner:
-    """In a catalogue that is large enough to draw a sample of."""
+    """A learner with a sampled softmax."""
     items, featurizer = grouped_items(24, 4)
     config = TrainConfig(**{"batch_size": 8, **options}, device="cpu", full_softmax_items=1, sampled_items=5)
     data = TrainingData(items, featurizer, EncoderConfig(dim=8), config)
@@ -117,7 +117,7 @@ def test_the_loss_falls(sparse):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_sparse_state_is_taken_on_bit_for_bit():
+def test_a_sparse_state_is_restored_bit_for_bit():
     one, other = learner(True), learner(True)
     first = [one.epoch(), one.epoch()]
     other.restore(*one.state())

@@ -1,11 +1,11 @@
 """Texts to vectors by a sentence-transformer, each distinct text encoded once.
 
-config     which model, and how
-static     a model of one vector a token, made from another
-models     a model by its name, ready to encode
-batches    texts of about the same length
-cache      vectors on the disk, by the content of the text
-encoder    texts through the cache and the model
+config           options: the model, prompts, precision
+static           a model with one vector per token, distilled from another model
+models           loads a model by its name
+length_batches   batches of texts of similar length
+cache            vectors on the disk, keyed by the content of the text
+encoder          encodes texts that the cache does not have
 """
 
 from kgrec.encode.text.config import PACKAGED, TextConfig, TextEncoder, TextProgress

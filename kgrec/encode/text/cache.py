@@ -1,6 +1,6 @@
-"""Vectors on the disk, by the hash of their text: one SQLite file a model, which all runs share.
+"""Text vectors on the disk, keyed by the hash of the text: one SQLite file per model, shared by all runs.
 
-Enters: texts, and vectors of those that were computed. Leaves: vectors of those that are known.
+Enters: texts, and computed vectors. Leaves: the vectors of texts that are cached.
 Writes: `text-<fingerprint>.sqlite` in the cache folder.
 """
 
@@ -16,12 +16,12 @@ import numpy as np
 
 from kgrec.errors import ArtifactError
 
-#: keys a query; SQLite takes a thousand values at least
-_KEYS = 500
+#: keys per SELECT; every build of SQLite takes at least 999 parameters
+_KEYS_PER_SELECT = 500
 
 
 def cache_folder() -> Path:
-    """$KGREC_CACHE, or a folder in the user's own."""
+    """$KGREC_CACHE, or `.cache/kgrec` in the user's home folder."""
     return Path(os.environ.get("KGREC_CACHE") or Path.home() / ".cache" / "kgrec")
 
 
@@ -29,10 +29,10 @@ class TextCache:
     """Vectors by the hash of their text.
 
     Args:
-        fingerprint: Of all that decides a vector beside its text.
+        fingerprint: Hash of everything that determines a vector, the text apart.
 
     Raises:
-        ArtifactError: The file is damaged, or cannot be made; so do the methods.
+        ArtifactError: The file is damaged, or cannot be created; the methods raise it too.
     """
 
     def __init__(self, fingerprint: str) -> None:
@@ -47,16 +47,17 @@ class TextCache:
             raise self._unusable(error) from None
 
     def get(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Which of some distinct texts are known, and their vectors.
+        """Which of these distinct texts are cached, and their vectors.
 
-        Returns: known, shape (n,), bool; vectors, shape (n, dim), float32, zero where a text is not known;
-        dim is 0 if none is.
+        Returns:
+            known, shape (n,), bool; and vectors, shape (n, dim), float32, zero where a text is not cached. dim is 0 if no text
+            is cached.
         """
         row = {_key(text): at for at, text in enumerate(texts)}
         known, vectors = np.zeros(len(texts), np.bool_), np.zeros((len(texts), 0), np.float32)
-        keys = sorted(row)  # those on one page of the file are near each other
-        for start in range(0, len(keys), _KEYS):
-            for key, content in self._select(keys[start : start + _KEYS]):
+        keys = sorted(row)  # in the order of the file's pages, so that each page is read once
+        for start in range(0, len(keys), _KEYS_PER_SELECT):
+            for key, content in self._select(keys[start : start + _KEYS_PER_SELECT]):
                 vector = np.frombuffer(content, np.float32)
                 if not vectors.shape[1]:
                     vectors = np.zeros((len(texts), len(vector)), np.float32)
@@ -64,7 +65,7 @@ class TextCache:
         return known, vectors
 
     def put(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Keep the vectors of some texts for later runs."""
+        """Store the vectors of texts for later runs."""
         rows = [(_key(text), vector.tobytes()) for text, vector in zip(texts, vectors, strict=True)]
         try:
             with self._connection:
@@ -73,7 +74,7 @@ class TextCache:
             raise self._unusable(error) from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _select(self, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
@@ -88,7 +89,7 @@ class TextCache:
     def _unusable(self, error: Exception) -> ArtifactError:
         return ArtifactError(
             f"{self.path}: the cache of text vectors cannot be used ({error}).",
-            "Remove the file, or set $KGREC_CACHE to a folder that can be written, or text.cache to false.",
+            "Remove the file, or set $KGREC_CACHE to a writable folder, or text.cache to false.",
         )
 
 

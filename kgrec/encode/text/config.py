@@ -1,4 +1,4 @@
-"""Which model makes vectors of texts, and how. Enters: options. Leaves: a `TextConfig`."""
+"""Options of the text encoder. Enters: plain values. Leaves: a `TextConfig`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 #: all-MiniLM-L6-v2, from the extra `kgrec[minilm]`
 PACKAGED = "minilm"
-#: one vector a token, made from the packaged model
+#: one vector per token, distilled from the packaged model
 STATIC = "static"
 
-#: called with the number of texts that are encoded, and that are to be
+#: called with the number of encoded texts and their total
 TextProgress = Callable[[int, int], None]
 
 
@@ -21,23 +21,23 @@ class TextConfig(BaseModel, frozen=True, extra="forbid"):
     """How texts become vectors."""
 
     model: str = PACKAGED
-    """"minilm" (the all-MiniLM-L6-v2 of the extra `kgrec[minilm]`), "static" (made from it: one vector a token,
-    a hundred times as fast, less exact), any sentence-transformers name or folder, or "none" to leave texts out."""
+    """"minilm" (all-MiniLM-L6-v2, from the extra `kgrec[minilm]`), "static" (distilled from it: one vector per token,
+    a hundred times as fast, less accurate), any sentence-transformers name or folder, or "none" to leave texts out."""
     prompt: str | None = None
-    """Put before each text; None: what the model itself puts there, if anything."""
+    """Text put before each text; None: the model's default prompt, if it has one."""
     prompt_name: str | None = None
-    """Which of the model's own prompts to put before each text."""
+    """Name of the model's own prompt to put before each text."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the model's numbers; "bfloat16" is faster on processors that have instructions for it, and slower on others."""
+    """Number format of the model; "bfloat16" is faster on processors with instructions for it, and slower on others."""
     batch_size: int | None = Field(None, ge=1)
-    """Texts a forward pass; None: by their length."""
+    """Texts per forward pass; None: chosen by the length of the texts."""
     cache: bool = True
     """Keep the vectors in the user's cache folder (or $KGREC_CACHE) for later runs."""
 
     @field_validator("prompt", mode="before")
     @classmethod
     def _quoted(cls, value: Any) -> Any:
-        if isinstance(value, dict):  # what YAML makes of `passage: `
+        if isinstance(value, dict):  # YAML reads `passage: ` as a mapping
             raise ValueError("""a prompt with a colon needs quotes, as in prompt='"passage: "'""")
         return value
 

@@ -1,7 +1,7 @@
-"""A sentence-transformer by its name, ready to encode, and what tells it from others.
+"""Loading of sentence-transformers by name, and their fingerprints.
 
-Enters: a `TextConfig`. Leaves: a SentenceTransformer, and its fingerprint.
-Writes: the static model into the cache folder, when it is asked for the first time.
+Enters: a `TextConfig`. Leaves: a SentenceTransformer, and a hash that identifies it.
+Writes: the static model into the cache folder, at its first use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: SHA-256 of the weights of sentence-transformers/all-MiniLM-L6-v2, as its authors publish them
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MODEL_FILES = {".json", ".safetensors", ".txt", ".model", ".bin"}
-#: another name when `distilled` gives other vectors
+#: to be renamed whenever `distilled` changes its vectors
 _STATIC_FOLDER = "static-minilm-1"
 
 
@@ -32,8 +32,8 @@ def load(config: TextConfig) -> SentenceTransformer:
     """The model that a configuration names.
 
     Raises:
-        EncoderNotFound: There is none, or it cannot encode a text.
-        ConfigError: It has no such prompt.
+        EncoderNotFound: There is no such model, or it cannot encode a text.
+        ConfigError: The model has no such prompt.
     """
     source = _source(config.model)
     if config.model == PACKAGED:
@@ -41,15 +41,15 @@ def load(config: TextConfig) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
-    # It would draw a bar of its own, also where nobody looks.
+    # It would draw its own progress bar, even without a terminal.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = SentenceTransformer(str(source), trust_remote_code=False)
         if config.precision == "bfloat16":
             model.bfloat16()
-        # What loads may not work: a tokenizer that does not fit, say.
+        # A model that loads may still fail, for example with a tokenizer that does not fit its weights.
         model.encode("A text.", show_progress_bar=False)
-    except Exception as error:  # the library raises many kinds, from OSError to ValueError
+    except Exception as error:  # the library raises many types, from OSError to ValueError
         raise _unloadable(config.model, error) from error
     if config.prompt_name is not None and config.prompt_name not in model.prompts:
         raise ConfigError(
@@ -60,13 +60,14 @@ def load(config: TextConfig) -> SentenceTransformer:
 
 
 def fingerprint(config: TextConfig, loaded: Callable[[], SentenceTransformer]) -> str:
-    """Changes when anything does that decides a vector beside its text: weights, tokenizer, pooling, prompt, precision.
+    """A hash of everything that determines a vector, the text apart: weights, tokenizer, pooling, prompt, precision.
 
     Args:
         config: Names the model.
-        loaded: Gives the model; called only for one that is no folder.
+        loaded: Returns the model; called only if the model is not a folder.
 
-    Returns: a hash in hex digits.
+    Returns:
+        Hex digits.
     """
     source = _source(config.model)
     if isinstance(source, str):
@@ -74,13 +75,13 @@ def fingerprint(config: TextConfig, loaded: Callable[[], SentenceTransformer]) -
     else:
         files = sorted(p for p in source.rglob("*") if p.suffix in _MODEL_FILES)
         found = _sha256("".join(f"{p.relative_to(source)}:{digest(p)}\n" for p in files))
-    # Without them it is the hash of the model alone.
+    # With default options the hash is that of the model alone, as in earlier versions, whose caches stay valid.
     options = config.model_dump(include={"prompt", "prompt_name", "precision"}, exclude_defaults=True)
     return _sha256(found + json.dumps(options, sort_keys=True)) if options else found
 
 
 def _source(name: str) -> Path | str:
-    """The folder of a model on this machine, or a name for sentence-transformers to resolve."""
+    """The folder of a model on this machine, or a name that sentence-transformers resolves."""
     if name == PACKAGED:
         return _packaged()
     if name == STATIC:
@@ -115,13 +116,15 @@ def _static() -> Path:
 def _unloadable(name: str, error: Exception) -> EncoderNotFound:
     problem = f"The text encoder '{name}' cannot be loaded: {_first_line(error)}"
     if "trust_remote_code" in str(error):
-        return EncoderNotFound(problem, "kgrec runs no code that comes with a model: choose one without.")
+        return EncoderNotFound(
+            problem, "kgrec does not run code from a model folder: choose a model without code."
+        )
     if name == STATIC:
-        return EncoderNotFound(problem, f"Remove {_static()}: it is made again.")
+        return EncoderNotFound(problem, f"Remove {_static()}; kgrec makes it again.")
     return EncoderNotFound(
         problem,
-        "Give text.model a sentence-transformers name that this machine can reach or a folder; "
-        "or 'minilm' after `pip install 'kgrec[minilm]'`.",
+        "Set text.model to a sentence-transformers name that this machine can reach, or to a folder; "
+        "or to 'minilm' after `pip install 'kgrec[minilm]'`.",
     )
 
 

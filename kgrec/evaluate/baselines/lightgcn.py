@@ -17,8 +17,8 @@ from kgrec.errors import TrainingError
 from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.bpr_sampling import NegativeSampler, TimeLimit, bpr_loss
 from kgrec.evaluate.baselines.fitted import UserItemVectors, ones
-from kgrec.parallel import threads
 from kgrec.train.data import degrees, interaction_counts
+from kgrec.train.threads import threads
 
 
 @dataclass(frozen=True)

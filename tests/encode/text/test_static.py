@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kgrec.encode.text import SentenceEncoder, TextConfig
-from kgrec.encode.text.batches import batches, batches_for
+from kgrec.encode.text.length_batches import batches, batches_for
 from kgrec.encode.text.static import distilled, kept_static
 from kgrec.errors import ArtifactError, EncoderNotFound
 
@@ -28,7 +28,7 @@ def transformer(tmp_path_factory):
     return SentenceTransformer(modules=[module, Pooling(8)], device="cpu")
 
 
-def test_a_token_has_the_vector_of_the_text_that_it_is_alone(transformer):
+def test_a_token_has_the_vector_of_a_text_of_this_token_alone(transformer):
     """Less the mean of all, and a rare one weighs more: by hand, with the transformer's own encode."""
     alone = {word: transformer.encode(word, show_progress_bar=False) for word in ["the", "ship", "love"]}
     inside = transformer.tokenizer("ships")["input_ids"]
@@ -66,27 +66,27 @@ def test_a_static_model_is_made_once_and_read_as_any_model(transformer, tmp_path
         np.testing.assert_allclose(vectors, expected, rtol=1e-6)
 
 
-def test_a_static_model_that_cannot_be_kept_is_an_error_with_a_way_out(transformer, tmp_path):
+def test_an_unwritable_static_model_is_an_error_with_a_remedy(transformer, tmp_path):
     place = tmp_path / "file"
     place.write_text("where a folder should be")
     with pytest.raises(ArtifactError) as raised:
         kept_static(place / "static", lambda: transformer)
-    assert raised.value.problem.startswith(f"{place / 'static'}: the static text encoder cannot be kept (")
-    assert raised.value.remedy == "Set $KGREC_CACHE to a folder that can be written."
+    assert raised.value.problem.startswith(f"{place / 'static'}: the static text encoder cannot be written (")
+    assert raised.value.remedy == "Set $KGREC_CACHE to a writable folder."
 
 
 def of(lengths: list[int], **options) -> list[list[int]]:
     return [rows.tolist() for rows in batches(np.array(lengths, np.int64), **options)]
 
 
-def test_batches_hold_as_many_tokens_as_they_may_with_the_longest_first():
+def test_batches_hold_at_most_the_given_tokens_longest_texts_first():
     assert of([3, 10, 1, 2, 3], tokens=10) == [[1], [0, 4, 3], [2]]
     assert of([30, 4], tokens=10) == [[0], [1]], "one text too long is a batch"
     assert of([0, 0, 0], tokens=2) == [[0, 1], [2]]
     assert of([], tokens=10) == []
 
 
-def test_batches_of_a_size_that_was_asked_for():
+def test_batches_have_the_given_size():
     assert of([3, 10, 1, 2, 3], tokens=10, size=2) == [[1, 0], [4, 3], [2]]
 
 
@@ -107,4 +107,4 @@ def test_a_static_model_that_is_broken_is_an_error_of_two_lines(tmp_path, monkey
     (tmp_path / "static-minilm-1").mkdir()
     with pytest.raises(EncoderNotFound, match="The text encoder 'static' cannot be loaded: ") as raised:
         SentenceEncoder(TextConfig(model="static", cache=False)).encode(["ship"])
-    assert raised.value.remedy == f"Remove {tmp_path / 'static-minilm-1'}: it is made again."
+    assert raised.value.remedy == f"Remove {tmp_path / 'static-minilm-1'}; kgrec makes it again."

