@@ -137,13 +137,16 @@ class Histories:
     @cached_property
     def _weights(self) -> csr_matrix:
         rows = np.flatnonzero(self.positive)
-        places = (self._users()[rows], self.item[rows])
-        return csr_matrix((self.weight[rows], places), shape=(len(self), self.n_items))
+        return self._matrix(self.weight[rows], self.item[rows], np.searchsorted(rows, self.indptr))
 
     @cached_property
     def _ones(self) -> csr_matrix:
-        ones = np.ones(len(self.item), np.float32)
-        return csr_matrix((ones, (self._users(), self.item)), shape=(len(self), self.n_items))
+        return self._matrix(np.ones(len(self.item), np.float32), self.item.copy(), self.indptr)
+
+    def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
+        matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))
+        matrix.sort_indices()  # rows stand in the order of time
+        return matrix
 
     def with_items(self, n_items: int) -> Histories:
         """The same histories of a longer list of items."""

@@ -38,7 +38,10 @@ class UserProfiles:
     history_weight: np.ndarray | Rows[np.ndarray]
 
     def __getitem__(self, users: slice) -> UserProfiles:
-        """Some of the users."""
+        """Some of the users; `self` if these are all."""
+        n_users = self.histories.shape[0]
+        if users.indices(n_users) == (0, n_users, 1):
+            return self
         return UserProfiles(self.histories[users], self.history_weight)
 
     @cached_property
@@ -231,7 +234,9 @@ def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def widened(matrix: sp.csr_matrix, n_columns: int) -> sp.csr_matrix:
-    """The matrix with empty columns appended, up to `n_columns`."""
+    """The matrix with empty columns appended, up to `n_columns`; `matrix` itself if it has them."""
+    if matrix.shape[1] == n_columns:
+        return matrix
     return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], n_columns))
 
 
