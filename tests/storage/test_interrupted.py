@@ -287,7 +287,7 @@ def test_a_full_disk_under_lists_is_reported_and_the_run_resumed(
             assert codes[-1] == 2, answer["said"]
             error, remedy = answer["said"].splitlines()[-2:]
             assert error.startswith(f"Error: {lists.output}") and "cannot be written (" in error
-            assert remedy.endswith("parts that are finished are kept for --resume.")
+            assert remedy.endswith("finished parts are kept for resume.")
             assert [p.name for p in lists.place.iterdir()] == [lists.parts.name]
             assert "Traceback" not in answer["said"] and "ignored" not in answer["said"]
         limit *= 2
