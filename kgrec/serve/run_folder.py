@@ -25,7 +25,7 @@ _DIGEST = "sha256:"
 _RESTART = "Repeat the options of the interrupted run, or run without resume, which starts over."
 _DAMAGED = "Run again without resume."
 #: remedy where a file cannot be written
-KEPT = "Free the disk, or choose another output file; finished parts are kept for resume."
+KEPT = "Free space on the disk, or choose another output file; finished parts are kept for resume."
 
 
 class RunFolder:
