@@ -8,11 +8,10 @@ Without a transfer, new items would have a co-occurrence score of zero and rank 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.rank.scorers import widened
 from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
@@ -83,8 +82,7 @@ def transferred(shares: sp.csr_matrix, co_occurrence: sp.csr_matrix | Rows[sp.cs
     # Only the rows of donors are read: the whole matrix is as large as the catalogue.
     donors, place = np.unique(shares.indices, return_inverse=True)
     local = sp.csr_matrix((shares.data, place, shares.indptr), (shares.shape[0], len(donors)))
-    weights: Any = co_occurrence[donors]
-    weights = sp.csr_matrix((weights.data, weights.indices, weights.indptr), (len(donors), shares.shape[1]))
+    weights = widened(co_occurrence[donors], shares.shape[1])
     # The diagonal of co-occurrence weights is zero, since an item does not predict itself. For the new item the donor is another
     # item, and a user who has the donor is a reason to recommend the new item.
     donor_weight = np.full(len(donors), _DONOR_WEIGHT, np.float32)

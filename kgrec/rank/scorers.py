@@ -25,7 +25,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
-from kgrec.storage.segments import Rows
+from kgrec.storage.segments import Rows, places_in
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,8 @@ class GraphScorer:
     def rows_of(self, features: ItemFeatures, featurizer: Featurizer) -> sp.csr_matrix:
         """Unit rows of items with these features; shape (len(features), n_columns). Columns that no known item has are left out."""
         codes = featurizer.codes(features.relation, features.entity)
-        place = np.searchsorted(self.columns, codes)
-        # searchsorted returns a position for codes that are absent too: past the end, or at the next larger code.
-        present = np.flatnonzero(place < len(self.columns))
-        present = present[self.columns[place[present]] == codes[present]]
+        place = places_in(self.columns, codes)
+        present = np.flatnonzero(place >= 0)
         ones = np.ones(len(present), np.float32)
         renumbering = sp.csr_matrix((ones, (present, place[present])), (len(codes), len(self.columns)))
         return unit_rows((features.neighbors @ renumbering).tocsr())

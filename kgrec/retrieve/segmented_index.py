@@ -13,7 +13,7 @@ import numpy as np
 
 from kgrec.retrieve.recall import Built
 from kgrec.retrieve.vector_index import VectorIndex, increasing
-from kgrec.storage.segments import Rows
+from kgrec.storage.segments import Rows, places_in
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class SegmentedIndex:
         if only is not None:
             # The changed rows are not allowed any more, so the queries need not exclude them.
             only = only[: np.searchsorted(only, n_base)]
-            only = np.delete(only, np.searchsorted(only, changed[_contained(changed, only)]))
+            at = places_in(only, changed)
+            only = np.delete(only, at[at >= 0])
             changed = changed[:0]
         if exclude is not None:
             exclude = [np.concatenate([rows[rows < n_base], changed]) for rows in exclude]
@@ -99,19 +100,10 @@ class SegmentedIndex:
         scores = np.asarray(queries, np.float32) @ self.vectors.delta.T
         allowed = np.ones(scores.shape, bool)
         if only is not None:
-            allowed &= _contained(at, only)
+            allowed &= places_in(only, at) >= 0
         for query, rows in enumerate(exclude or ()):
             # `at` is increasing, so no row before its first is in the delta.
             later = rows[rows >= at[0]]
             if len(later):
                 allowed[query] &= ~np.isin(at, later)
         return np.where(allowed, at, -1), np.where(allowed, scores, np.float32(-np.inf))
-
-
-def _contained(rows: np.ndarray, increasing_rows: np.ndarray) -> np.ndarray:
-    """Which rows are in `increasing_rows`, by binary search; shape (len(rows),), bool."""
-    if not len(increasing_rows):
-        return np.zeros(len(rows), bool)
-    at = np.minimum(np.searchsorted(increasing_rows, rows), len(increasing_rows) - 1)
-    mask: np.ndarray = increasing_rows[at] == rows
-    return mask

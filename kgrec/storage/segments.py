@@ -65,8 +65,8 @@ class Rows(Generic[_Array]):
         return found.reshape((*rows.shape, *self.base.shape[1:])) if rows.ndim else found[0]
 
     def _gathered(self, places: np.ndarray) -> _Array:
-        at = np.minimum(np.searchsorted(self.at, places), len(self.at) - 1)
-        changed = self.at[at] == places
+        at = places_in(self.at, places)
+        changed = at >= 0
         if isinstance(self.base, np.ndarray):
             found = np.empty((len(places), *self.base.shape[1:]), self.base.dtype)
             found[~changed], found[changed] = self.base[places[~changed]], self.delta[at[changed]]
@@ -113,6 +113,14 @@ class Rows(Generic[_Array]):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.whole, dtype=dtype)
+
+
+def places_in(increasing: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Place of each value in an increasing array, -1 where it is absent; shape (len(values),), int64."""
+    if not len(increasing):
+        return np.full(len(values), -1, np.int64)
+    at = np.minimum(np.searchsorted(increasing, values), len(increasing) - 1)
+    return np.where(increasing[at] == values, at, -1)
 
 
 def _stacked(above: Any, below: Any) -> Any:

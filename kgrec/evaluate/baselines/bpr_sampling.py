@@ -13,6 +13,7 @@ from torch.nn.functional import logsigmoid
 
 from kgrec.errors import TrainingError
 from kgrec.metrics.topk import rows_of
+from kgrec.storage.segments import places_in
 
 #: attempts to replace drawn items that turn out to be positives
 _MAX_REDRAWS = 10
@@ -89,9 +90,7 @@ class NegativeSampler:
         return drawn
 
     def _is_positive(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        key = user * self.n_items + item
-        at = np.minimum(np.searchsorted(self._positive_pairs, key), len(self._positive_pairs) - 1)
-        return np.asarray(self._positive_pairs[at] == key)
+        return places_in(self._positive_pairs, user * self.n_items + item) >= 0
 
 
 def bpr_loss(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
