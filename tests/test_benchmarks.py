@@ -1,17 +1,29 @@
-"""A benchmark that takes CPU seconds by stage names functions of the library: run small, it shows that they are there."""
+"""Benchmarks name modules and functions of the library: these tests show that they are there."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-SCALE = Path(__file__).parent / "benchmarks" / "scale.py"
+import pytest
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
 
 
 def test_scale_counts_every_stage_of_a_training():
-    command = [sys.executable, SCALE, "2e3", "--set", "epochs=1", "--set", "search_seconds=0"]
+    command = [
+        sys.executable,
+        BENCHMARKS / "scale.py",
+        "2e3",
+        "--set",
+        "epochs=1",
+        "--set",
+        "search_seconds=0",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "200 items" in done.stdout
@@ -26,3 +38,18 @@ def test_scale_counts_every_stage_of_a_training():
         "index",
         "save",
     } <= set(calls)
+
+
+def kgrec_imports(script: Path) -> list[tuple[str, str]]:
+    """Each name that the script takes from kgrec, inside functions too, with its module."""
+    nodes = ast.walk(ast.parse(script.read_text()))
+    imports = [
+        node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kgrec")
+    ]
+    return [(node.module or "", name.name) for node in imports for name in node.names]
+
+
+@pytest.mark.parametrize("script", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.name)
+def test_what_a_benchmark_imports_is_there(script):
+    for module, name in kgrec_imports(script):
+        assert hasattr(importlib.import_module(module), name), f"{module} has no {name}"

@@ -68,7 +68,7 @@ def new_users(count: int, films: list[str]) -> Iterator[tuple[str, list[str]]]:
 def child(folder: Path, kind: str, count: int, smallest: int, workers: int) -> None:
     """One run; prints its row."""
     import kgrec
-    from kgrec.serve.run import opened
+    from kgrec.serve.batch_run import opened
 
     rec = opened(folder / f"model-{count if kind == 'file' else smallest}")
     request, options = kgrec.Request(k=K), kgrec.BatchOptions(workers=workers)
