@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from kgrec.arguments.ids import as_id_lists, as_ids, as_texts
 from kgrec.encode.text import TextEncoder
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
@@ -91,7 +92,7 @@ class Queries(ABC):
             Request(k, candidates, deny, where, min_score, exclude_seen, new_item_boost, on_unknown),
         )
         model = self.model
-        known = user_rows(model, users, request.on_unknown)
+        known = user_rows(model, as_ids(users, "users"), request.on_unknown)
         names = model.users.labels.take(pa.array(known))
         seen = model.seen[known] if request.exclude_seen else None
         return _ranked(model, model.histories.take(known), seen, names, request, arrow)
@@ -146,7 +147,9 @@ class Queries(ABC):
             Request(k, candidates, deny, where, min_score, exclude_seen, new_item_boost, on_unknown),
         )
         model = self.model
-        names = [str(n) for n in range(len(histories))] if users is None else list(users)
+        histories = as_id_lists(histories, "histories")
+        dislikes = None if dislikes is None else as_id_lists(dislikes, "dislikes")
+        names = [str(n) for n in range(len(histories))] if users is None else as_ids(users, "users")
         check_length(histories, names, "names in `users`")
         liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown)
         seen = liked + disliked if request.exclude_seen else disliked
@@ -198,7 +201,7 @@ class Queries(ABC):
         request = merged(request, keywords)
         request.refuse(["new_item_boost"], "texts")
         model = self.model
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = as_texts(texts, "texts")
         length, only = request.length(len(model.items)), request.rows(model)
         found, scores = ranked(model, encoded(model, texts, self._encoder(model)), length, only)
         names = pa.array(texts, pa.large_string())
@@ -243,7 +246,7 @@ class Queries(ABC):
         request = merged(request, keywords)
         request.refuse(["new_item_boost"], "similar items")
         model = self.model
-        rows = item_rows(model, items, request.on_unknown)
+        rows = item_rows(model, as_ids(items, "items"), request.on_unknown)
         length = request.length(len(model.items))
         found, scores = model.index.search(
             model.items.vectors[rows], length, exclude=[row[None] for row in rows], only=request.rows(model)
@@ -290,7 +293,7 @@ class Queries(ABC):
         request = merged(request, Request(k, min_score=min_score, on_unknown=on_unknown))
         request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
         model = self.model
-        rows = user_rows(model, users, request.on_unknown)
+        rows = user_rows(model, as_ids(users, "users"), request.on_unknown)
         found, scores = model.near_users(rows, request.length(len(model.users)))
         names = model.users.labels.take(pa.array(rows))
         return ranked_frame(

@@ -6,13 +6,14 @@ ranked. Users, histories and texts are not part of a request: methods take them 
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import numpy as np
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_ids
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.graph.where_syntax import parse
 from kgrec.model.model import Model
@@ -35,7 +36,7 @@ class Request:
     k: int = 10
     """Items per list; fewer only where fewer are allowed."""
     candidates: Iterable[str] | None = None
-    """Ids of the only items to rank, kept as a tuple; None: all."""
+    """Ids of the only items to rank, at least one, kept as a tuple; None: all."""
     deny: Iterable[str] | None = None
     """Ids of items to leave out, kept as a tuple."""
     where: str | None = None
@@ -51,14 +52,14 @@ class Request:
 
     def __post_init__(self) -> None:
         checked = {
-            "k": _length(self.k),
-            "candidates": _ids("candidates", self.candidates),
+            "k": options.whole_number("k", self.k),
+            "candidates": _candidates(self.candidates),
             "deny": _ids("deny", self.deny),
             "where": _condition(self.where),
-            "min_score": None if self.min_score is None else _number("min_score", self.min_score),
-            "exclude_seen": _flag("exclude_seen", self.exclude_seen),
+            "min_score": None if self.min_score is None else options.number("min_score", self.min_score),
+            "exclude_seen": options.flag("exclude_seen", self.exclude_seen),
             "new_item_boost": checked_boost(self.new_item_boost),
-            "on_unknown": _choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
+            "on_unknown": options.choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -71,6 +72,7 @@ class Request:
             ConfigError: An option is unknown, or its value is not valid.
         """
         names = [field.name for field in fields(cls)]
+        options.instance("values", values, Mapping, 'Give a dict of options, such as {"k": 20}.')  # type: ignore[type-abstract]
         for name in values:
             if name not in names:
                 raise ConfigError(f"A request has no option '{name}'.", did_you_mean(str(name), names))
@@ -96,9 +98,9 @@ class Request:
             return model.items.offered
         allowed = np.full(len(model.items), self.candidates is None)
         if self.candidates is not None:
-            allowed[item_rows(model, self.candidates, self.on_unknown)] = True
+            allowed[item_rows(model, tuple(self.candidates), self.on_unknown)] = True
         if self.deny is not None:
-            allowed[item_rows(model, self.deny, self.on_unknown)] = False
+            allowed[item_rows(model, tuple(self.deny), self.on_unknown)] = False
         if self.where is not None:
             allowed &= model.matching(self.where, self.on_unknown == "skip")
         allowed[model.items.removed] = False
@@ -128,6 +130,7 @@ def merged(request: Request | None, keywords: Request) -> Request:
     """
     if request is None:
         return keywords
+    options.instance("request", request, Request, "Give kgrec.Request(k=20), or Request.from_dict(values).")
     if keywords != _DEFAULTS:
         raise ConfigError(
             "Options are given both in the request and beside it.",
@@ -138,58 +141,30 @@ def merged(request: Request | None, keywords: Request) -> Request:
 
 def checked_boost(boost: float) -> float:
     """The boost; ConfigError when it is not a finite number."""
-    return _number("new_item_boost", boost)
+    return options.number("new_item_boost", boost)
 
 
-def _length(k: Any) -> int:
-    try:
-        length = operator.index(k)
-    except TypeError:
-        length = 0
-    if length < 1 or isinstance(k, bool):
-        raise ConfigError(f"k is {k!r}.", "It must be a whole number, 1 or more.")
-    return length
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value) if not isinstance(value, str | bool) else np.nan
-    except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number):
-        raise ConfigError(f"{name} is {value!r}.", "It must be a finite number, such as 0.01.")
-    return number
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ConfigError(f"{name} is {value!r}.", "It must be true or false.")
-    return bool(value)
-
-
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> Any:
-    if value not in choices:
-        raise ConfigError(f"{name} is {value!r}.", f"Choose one of {', '.join(choices)}.")
-    return value
+def _candidates(ids: Any) -> tuple[str, ...] | None:
+    candidates = _ids("candidates", ids)
+    if candidates == ():
+        raise ConfigError(
+            "candidates is empty, so there is no item to rank.", "Give ids of items, or None for all items."
+        )
+    return candidates
 
 
 def _ids(name: str, ids: Any) -> tuple[str, ...] | None:
     if ids is None:
         return None
-    if isinstance(ids, str):
-        return (ids,)
-    if not isinstance(ids, Iterable):
-        raise ConfigError(f"{name} is {ids!r}.", "Give a list of item ids.")
-    return tuple(str(item) for item in ids)
+    return tuple(as_ids(ids, name))
 
 
 def _condition(where: Any) -> str | None:
     if where is None:
         return None
-    if not isinstance(where, str):
-        raise ConfigError(f"where is {where!r}.", "Give a condition as text, such as: year >= 1990.")
-    parse(where)
-    return where
+    condition = options.text("where", where, "'year >= 1990'")
+    parse(condition)
+    return condition
 
 
 _DEFAULTS = Request()

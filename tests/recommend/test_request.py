@@ -34,13 +34,23 @@ def test_the_defaults():
 @pytest.mark.parametrize(
     ("values", "problem", "remedy"),
     [
-        ({"k": 0}, "k is 0.", "It must be a whole number, 1 or more."),
-        ({"k": "5"}, "k is '5'.", "It must be a whole number, 1 or more."),
-        ({"k": 2.5}, "k is 2.5.", "It must be a whole number, 1 or more."),
-        ({"k": True}, "k is True.", "It must be a whole number, 1 or more."),
-        ({"candidates": 3}, "candidates is 3.", "Give a list of item ids."),
-        ({"deny": False}, "deny is False.", "Give a list of item ids."),
-        ({"where": 1990}, "where is 1990.", "Give a condition as text, such as: year >= 1990."),
+        ({"k": 0}, "k is 0.", "It must be a whole number, 1 or more, such as 1."),
+        ({"k": "5"}, "k is '5'.", "It must be a whole number, 1 or more, such as 1."),
+        ({"k": 2.7}, "k is 2.7.", "It must be a whole number, 1 or more, such as 3."),
+        ({"k": True}, "k is True.", "It must be a whole number, 1 or more, such as 1."),
+        (
+            {"candidates": []},
+            "candidates is empty, so there is no item to rank.",
+            "Give ids of items, or None for all items.",
+        ),
+        ({"candidates": {"f1": 1}}, "candidates is a dict.", "Give a list of ids: list(d) is its keys."),
+        (
+            {"candidates": ["f1", None]},
+            "candidates[1] is None: an id is missing.",
+            "Leave it out, or give the id.",
+        ),
+        ({"deny": False}, "deny[0] is False, which is no id.", "Give ids as texts or whole numbers."),
+        ({"where": 1990}, "where is 1990.", "Give a text, such as 'year >= 1990'."),
         ({"min_score": "high"}, "min_score is 'high'.", "It must be a finite number, such as 0.01."),
         ({"min_score": float("nan")}, "min_score is nan.", "It must be a finite number, such as 0.01."),
         (
@@ -49,7 +59,12 @@ def test_the_defaults():
             "It must be a finite number, such as 0.01.",
         ),
         ({"new_item_boost": None}, "new_item_boost is None.", "It must be a finite number, such as 0.01."),
-        ({"exclude_seen": "false"}, "exclude_seen is 'false'.", "It must be true or false."),
+        ({"exclude_seen": "false"}, "exclude_seen is 'false'.", "It must be True or False."),
+        (
+            {"on_unknown": "Raise"},
+            "on_unknown is 'Raise'.",
+            "Did you mean 'raise'? Choose one of raise, skip.",
+        ),
         ({"on_unknown": "ignore"}, "on_unknown is 'ignore'.", "Choose one of raise, skip."),
         ({"kk": 5}, "A request has no option 'kk'.", "Did you mean 'k'?"),
     ],
@@ -81,7 +96,7 @@ def test_numbers_of_numpy_are_plain():
     }
 
 
-IDS = st.none() | st.lists(st.text(max_size=3), max_size=3)
+IDS = st.none() | st.lists(st.text(max_size=3), min_size=1, max_size=3)
 REQUESTS = st.builds(
     Request,
     k=st.integers(1, 99),
@@ -143,7 +158,6 @@ def test_rows_that_may_be_ranked(model):
     space = "genres = 'Science fiction'"
     assert rows(Request(where=space), model) == [0, 1, 2]
     assert rows(Request(where=space, deny=["f1"], candidates=["f1", "f3", "f6"]), model) == [2]
-    assert rows(Request(candidates=[]), model) == []
 
 
 def test_removed_items_may_not(model):
