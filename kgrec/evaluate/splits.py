@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from kgrec.arguments.sections import Section
 from kgrec.errors import CorruptArtifact, SourceError
 from kgrec.evaluate.folds import Fold, fold_of
 from kgrec.graph.interactions import Interactions, given
@@ -27,7 +28,7 @@ ProtocolKind = Literal["time", "last", "random", "folds", "cold-items", "cold-us
 _PART_NAMES = ("train", "valid", "test", "history")
 
 
-class Protocol(BaseModel, frozen=True, extra="forbid"):
+class Protocol(Section, frozen=True):
     """How a graph is split into a training part and a test part.
 
     `time` holds out all interactions after one moment, and hides items without an earlier interaction: the closest to a
