@@ -92,7 +92,8 @@ class Recommender(Queries):
             graph: Holds the items, and the interactions unless they are given.
             interactions: A frame with user_id and item_id.
             valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
-                epochs; None: a share of each user's interactions is held out.
+                epochs, and that the model does not know afterwards; None, or `Interactions` without rows: a share of each
+                user's interactions is held out for the choice, and learned from after it.
             checkpoint: Keeps the state of the training, so that an interrupted one can resume.
             on_text: Called with the number of encoded texts and of all texts.
             on_epoch: Called after each epoch.
@@ -115,7 +116,9 @@ class Recommender(Queries):
         options.callback("on_epoch", on_epoch, "the record of an epoch")
         with self._changes.turn():
             log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
-            held_out = None if valid is None else held_out_of(valid, log)
+            # a fold may have no part for tuning
+            is_empty = isinstance(valid, Interactions) and not len(valid)
+            held_out = None if valid is None or is_empty else held_out_of(valid, log)
             watcher = TrainingWatcher(on_text, on_epoch)
             fitted = self._trained(graph, log, held_out, watcher, checkpoint)
             self._fitted, self._stored = fitted, None

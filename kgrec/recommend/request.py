@@ -72,7 +72,7 @@ class Request:
             ConfigError: An option is unknown, or its value is not valid.
         """
         names = [field.name for field in fields(cls)]
-        options.instance("values", values, Mapping, 'Give a dict of options, such as {"k": 20}.')  # type: ignore[type-abstract]
+        options.mapping("values", values, 'Give a dict of options, such as {"k": 20}.')
         for name in values:
             if name not in names:
                 raise ConfigError(f"A request has no option '{name}'.", did_you_mean(str(name), names))
