@@ -51,9 +51,9 @@ class HistoryTable:
         items: dict[str, int] = {}
         user, item = array("i"), array("i")
         for name, history in histories:
-            number = users.setdefault(str(name), len(users))
+            number = users.setdefault(name, len(users))
             user.extend([number] * len(history))
-            item.extend([items.setdefault(str(other), len(items)) for other in history])
+            item.extend([items.setdefault(other, len(items)) for other in history])
         return cls._sorted(users, items, np.array(user, np.int32), np.array(item, np.int32))
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ processes can compute them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import SourceError, UnknownId
+from kgrec.arguments.frames import as_table
+from kgrec.arguments.ids import as_id, as_id_lists, as_ids, as_texts, is_frame
+from kgrec.arguments.options import shown
+from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 
 #: ids as an iterable, or a file with one per line; None: all ids of the model
 Ids = Iterable[str] | Path | None
-#: a user and the ids of liked items, as an iterable or as a table with columns user_id and item_id
-HistorySource = Iterable[tuple[str, Sequence[str]]] | Path
+#: a user and the ids of liked items, as an iterable or a dict; or a table with columns user_id and item_id, as a frame or a file
+HistorySource = Iterable[tuple[str, Sequence[str]]] | Mapping[str, Sequence[str]] | Path
 #: model and part of a query -> table of lists
 Lists = Callable[[Queries, Any], pa.Table]
 
@@ -122,7 +125,7 @@ def histories_query(
         ConfigError: `known_users` is not a policy.
     """
     policy, table = checked_policy(known_users), history_table(recommender, histories)
-    users = _strings(table.users)
+    users = _strings(table.users.keys(), "users")
     return BatchQuery(
         users,
         "users",
@@ -144,7 +147,7 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
     """
     request.refuse(["new_item_boost"], "texts")
     return BatchQuery(
-        _strings(texts),
+        _strings(as_texts(texts, "texts"), "texts"),
         "texts",
         ("text", "item_id"),
         request,
@@ -162,7 +165,7 @@ def feedback_query(
         UnknownId: An item is unknown.
     """
     return BatchQuery(
-        _strings([""]),
+        _strings([""], "users"),
         "users",
         ("user_id", "item_id"),
         request,
@@ -180,7 +183,7 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
         SourceError: The file of items cannot be read.
     """
     request.refuse(["new_item_boost"], "similar items")
-    names = recommender.model.items.ids.labels if items is None else _strings(items)
+    names = recommender.model.items.ids.labels if items is None else _strings(items, "items")
     skipped = {} if items is None else _items(recommender, names.to_pylist(), request)
     return BatchQuery(
         names,
@@ -272,8 +275,11 @@ def history_table(recommender: Recommender, histories: HistorySource) -> History
     Raises:
         SourceError: The table cannot be read, or has no rows.
     """
+    if is_frame(histories):
+        table = as_table(histories, "histories", ids=["user_id", "item_id"])
+        return HistoryTable.of((part["user_id"], part["item_id"]) for part in table.to_batches())
     if not isinstance(histories, Path):
-        return HistoryTable.of_lists(histories)
+        return HistoryTable.of_lists(pairs_of(histories))
     named = has_columns(histories, ("user_id", "item_id"))
     mapped = None if named else recommender.model.graph().mapping.interactions
     table = HistoryTable.of((user, item) for user, item in batches_of_pairs(histories, mapped))
@@ -282,13 +288,33 @@ def history_table(recommender: Recommender, histories: HistorySource) -> History
     return table
 
 
+def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
+    """Users and the ids of their items, read lazily.
+
+    Raises:
+        ConfigError: There is something other than a pair, or a user or an item that is no id; the message has its position.
+    """
+    if isinstance(histories, Mapping):
+        histories = histories.items()
+    if isinstance(histories, str | bytes) or not isinstance(histories, Iterable):
+        raise ConfigError(f"histories is {shown(histories)}.", _PAIRS)
+    for at, pair in enumerate(histories):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ConfigError(f"histories[{at}] is {shown(pair)}, which is no pair.", _PAIRS)
+        items = as_id_lists([pair[1]], f"histories[{at}]")[0]
+        yield as_id(pair[0], f"histories[{at}][0]"), items
+
+
+_PAIRS = "Give pairs of a user and items: [('ann', ['a', 'b'])]; a file as a pathlib.Path."
+
+
 def _users(
     recommender: Recommender, users: Ids, request: Request, remedy: str
 ) -> tuple[pa.Array, dict[str, list[str]]]:
     """Distinct names of users, and the skipped ones."""
     if users is None:
         return all_users(recommender, remedy), {}
-    names = _strings(users)
+    names = _strings(users, "users")
     unknown = names.filter(pa.array(recommender.model.users.ids(names) < 0)).to_pylist()
     user_rows(recommender.model, unknown, request.on_unknown)  # an error, unless they are skipped
     return names, {"users": unknown} if unknown else {}
@@ -325,7 +351,7 @@ def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUs
     return f"{known:,} of {len(users):,} users are known: their histories are {how} these." if known else ""
 
 
-def _strings(names: Iterable[str] | Path) -> pa.Array:
+def _strings(names: Iterable[str] | Path, what: str) -> pa.Array:
     """The distinct names, in the order of their first appearance."""
-    ids = read_ids(names) if isinstance(names, Path) else [names] if isinstance(names, str) else names
-    return pa.array(list(dict.fromkeys(map(str, ids))), pa.large_string())
+    ids = read_ids(names) if isinstance(names, Path) else as_ids(names, what)
+    return pa.array(list(dict.fromkeys(ids)), pa.large_string())
