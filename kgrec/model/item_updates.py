@@ -16,6 +16,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.arguments import options
+from kgrec.arguments.frames import as_table
 from kgrec.config import Config
 from kgrec.encode.dense_features import item_texts, raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
@@ -362,7 +363,7 @@ def _addition(graph: LiveGraph, rows: Any) -> KnowledgeGraph:
             return read_addition(graph.mapping, path, known=graph)
         return read_addition(_only_items(graph, path), path.parent, known=graph)
     by_type = isinstance(rows, dict) and (not rows or any(type_ in graph.mapping.nodes for type_ in rows))
-    frames = rows if by_type else {_item_type(graph): rows}
+    frames = rows if by_type else {_item_type(graph): as_table(rows, "rows")}
     return read_addition(graph.mapping, frames=frames, known=graph)
 
 
