@@ -24,6 +24,9 @@ import pytest
 from text_encoders import BagOfWords
 
 import kgrec
+from kgrec.evaluate.benchmark.run import run_benchmark
+from kgrec.evaluate.benchmark.systems import GivenLists
+from kgrec.evaluate.benchmark.task import Task
 
 NAN = math.nan
 #: values that are of no kind of argument
@@ -443,6 +446,22 @@ CALLS: dict[str, Call] = {
         lambda _: kgrec.RunWatcher, {"progress": "callback", "note": "callback", "warn": "callback"}
     ),
 }
+CALLS["Task"] = Call(
+    lambda _: Task,
+    {"fold": "value", "k": "count", "classes": "texts", "text_encoder": "value or None"},
+    lambda made: {"fold": made.fold, "k": 2},
+)
+CALLS["run_benchmark"] = Call(
+    lambda _: run_benchmark,
+    {
+        "tasks": "value",
+        "systems": "value",
+        "ks": "count or list",
+        "resamples": "count",
+        "on_system": "callback",
+    },
+    lambda made: {"tasks": [Task(made.fold, 2)], "systems": [GivenLists("theirs", made.lists)], "ks": [2]},
+)
 _QUERIES = {
     "recommendations": {"users": "ids or None"},
     "recommendations_for_histories": {"histories": "pairs", "known_users": "choice"},

@@ -65,7 +65,9 @@ def as_ids(values: Any, name: str) -> list[str]:
         ConfigError: It is None, a dict or a frame, or one of the values is no id.
     """
     listed = _members(values, name)
-    if not _are_texts(listed):
+    if all(type(value) is int for value in listed) and listed:
+        listed = [_whole(value) or as_id(value, f"{name}[{at}]") for at, value in enumerate(listed)]
+    elif not _are_texts(listed):
         listed = [as_id(value, f"{name}[{at}]") for at, value in enumerate(listed)]
     return sorted(listed) if isinstance(values, set | frozenset) else listed
 
@@ -328,7 +330,7 @@ def _float_texts(column: Any) -> Any:
 
 def _check_decodable(column: pa.ChunkedArray, place: str) -> None:
     """Refuse the first cell whose bytes are not UTF-8."""
-    if "binary" not in str(column.type):
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         return
     name, _, cell = place.partition(": ")
     for row, value in enumerate(column.to_pylist()):
