@@ -108,12 +108,13 @@ def as_texts(values: Any, name: str) -> list[str]:
     return [str.__str__(value) for value in listed]
 
 
-def id_column(column: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
+def id_column(column: pa.ChunkedArray, place: str, *, may_be_empty: bool = False) -> pa.ChunkedArray:
     """A column of a frame as ids, large_string without nulls.
 
     Args:
         column: As `frames.as_table` gives it.
         place: Names of the frame and the column for the message, such as "interactions: 'user_id'".
+        may_be_empty: Leave empty cells to the reader of the frame, which counts them.
 
     Raises:
         SourceError: The column holds no ids, or a cell is missing.
@@ -127,6 +128,8 @@ def id_column(column: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
     if pa.types.is_floating(kind):
         _check_exact(column, place)
     texts = text_column(column, place)
+    if may_be_empty:
+        return texts
     empty = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(texts, "")), "")
     for row in np.flatnonzero(empty.to_numpy())[:1].tolist():
         raise SourceError(
