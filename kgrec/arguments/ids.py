@@ -84,6 +84,7 @@ def as_id_lists(values: Any, name: str) -> list[list[str]]:
         raise ConfigError(f"{name} is {shown_container(values)}.", _FLAT.format(name=name))
     lists = []
     for at, one in enumerate(_listed(values, name)):
+        one = one.as_py() if isinstance(one, pa.ListScalar) else one
         if _is_single(one):
             raise ConfigError(
                 f"{name}[{at}] is {_name_of(one)}, where a list of ids is needed.", _FLAT.format(name=name)
@@ -268,10 +269,7 @@ def _is_single(value: Any) -> bool:
 
 def _are_texts(values: list[Any]) -> bool:
     """Whether all are plain strings that can be encoded."""
-    if not all(type(value) is str for value in values):
-        return False
-    joined = "".join(values)
-    return joined.isascii() or encodable(joined)
+    return all(type(value) is str and (value.isascii() or encodable(value)) for value in values)
 
 
 def _name_of(value: Any) -> str:
