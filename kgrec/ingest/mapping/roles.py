@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+#: type of RDF nodes that no other type is given to
+RESOURCE = "resource"
 _TYPE = re.compile(r"\w[\w.\-]*")
 
 
