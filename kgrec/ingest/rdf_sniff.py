@@ -12,8 +12,9 @@ _NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$")
 _NQUADS = re.compile(rb"""(>|"(@[A-Za-z0-9-]+)?|_:\S+)\s+(<[^<>\s]+>|_:\S+)\s*\.\s*$""")
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX|BASE)\s+\S*\s*<", re.MULTILINE)
 _HTML = re.compile(rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL)
+#: a declaration, the root of RDF/XML, an element with an attribute, or one that is closed; <a> <b> are IRIs of Turtle
 _XML = re.compile(
-    rb"<(\?xml|!--|!DOCTYPE|[A-Za-z_][\w.-]*(:[A-Za-z_][\w.-]*)?(\s+[\w:.-]+\s*=|\s*/?>([^.]|$)))"
+    rb"<(\?xml|!--|!DOCTYPE|[\w.-]+:RDF\b|[A-Za-z_][\w.:-]*\s+[\w:.-]+\s*=|[A-Za-z_][\w.:-]*>[\s\S]*</)"
 )
 _RDF_XML = re.compile(rb"<[\w.-]+:RDF\b|22-rdf-syntax-ns#")
 _JSON_LD = re.compile(rb'"@(context|id|type|graph|value)"\s*:')
@@ -29,6 +30,8 @@ NAMES = {
     "html": "an HTML page",
     "xml": "XML without RDF",
 }
+#: names of what is no RDF
+NO_RDF = ("html", "xml")
 #: format -> formats that its parser reads, too
 _INCLUDES = {"turtle": ("ntriples",), "trig": ("turtle", "ntriples"), "nquads": ("ntriples",)}
 

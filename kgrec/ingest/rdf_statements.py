@@ -332,7 +332,7 @@ class _StatementReader:
 
     def _add_numbers(self, predicate: str, role: Number | Date, nodes: np.ndarray, values: pa.Array) -> None:
         rows, found, bad = (
-            cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values, role.unit)
+            cells.dates(values, role.format) if isinstance(role, Date) else cells.amounts(values, role.unit)
         )
         name = self._short(predicate)
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]

@@ -199,6 +199,8 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
     """
     if share(full, _OBJECTS) == 1:
         return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
+    if (unit := looks.duration_unit(full)) is not None:
+        return Guess({"as": "number", "unit": unit}, f"its values are durations, which are read in {unit}")
     values, separator = looks.parts_of(full)
     if not len(values):
         return Guess({"as": "ignore"}, "it holds nothing but separators")

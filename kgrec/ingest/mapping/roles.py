@@ -90,7 +90,7 @@ class Number(MappingPart):
 
     role: Literal["number"] = Field(default="number", alias="as")
     unit: str | None = Field(default=None, min_length=1)
-    """Unit that may follow the number, such as "min"; it is removed."""
+    """Unit that may follow the number, such as "min"; it is removed. Durations are read in it, or in seconds."""
 
 
 class Date(MappingPart):
