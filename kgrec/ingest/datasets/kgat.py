@@ -14,10 +14,17 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Tally
-from kgrec.ingest.datasets.job import FREEBASE, Job, TripleWriter, iri_of, relation_iri
+from kgrec.ingest.datasets.job import FREEBASE, Job, iri_of, relation_iri
+from kgrec.ingest.datasets.log import TRIPLE_FILES, read_knowledge
+from kgrec.ingest.datasets.names import names_of
 from kgrec.ingest.statements import node_iri
 
-_SPLITS = {"train.txt": "interactions.csv", "valid.txt": "valid.csv", "test.txt": "test.csv"}
+_SPLITS = {
+    "train.txt": "interactions.csv",
+    "valid.txt": "valid.csv",
+    "val.txt": "valid.csv",
+    "test.txt": "test.csv",
+}
 _FLUSH = 1_000_000
 NO_ITEM = "has a user without items"
 UNLISTED_ITEM = "names an item that is not in item_list.txt"
@@ -41,8 +48,9 @@ def read_kgat(job: Job) -> None:
     _leaks(job, pairs)
     _write_items(job, keys, items)
     job.mapping["interactions"] = {"file": "interactions.csv", "user": "user_id", "item": "item_id"}
-    if "kg_final.txt" in job.files:
-        _knowledge(job, keys)
+    triples = next((name for name in TRIPLE_FILES if name in job.files), None)
+    if triples is not None:
+        _knowledge(job, triples, keys)
     else:
         job.remarks.append("There is no kg_final.txt: the import has interactions and ids only.")
 
@@ -159,7 +167,7 @@ def _write_log(job: Job, target: str, pairs: np.ndarray, users: ItemNames, keys:
 def _leaks(job: Job, pairs: dict[str, np.ndarray]) -> None:
     """Warn about held-out pairs that are also in train.txt."""
     train = _codes(pairs["train.txt"])
-    for name in ("valid.txt", "test.txt"):
+    for name in ("valid.txt", "val.txt", "test.txt"):
         if name in pairs and (count := int(np.isin(_codes(pairs[name]), train).sum())):
             share = count / len(pairs[name])
             job.remarks.append(
@@ -178,10 +186,21 @@ def _codes(pairs: np.ndarray) -> np.ndarray:
 def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
     """Write items.csv: ids, numbers, and IRIs of Freebase if the list has them."""
     freebase = _freebase(job) if items else {}
-    rows = [[key, str(number), freebase.get(number, "")] for number, key in enumerate(keys)]
-    job.write("items.csv", ("item_id", "number", "freebase"), rows)
+    names = _item_names(job, keys)
+    header = ["item_id", "number", "freebase", *(["name"] if names else [])]
+    rows = [
+        [key, str(number), freebase.get(number, ""), *([names.get(key, "")] if names else [])]
+        for number, key in enumerate(keys)
+    ]
+    job.write("items.csv", header, rows)
     columns = {"number": "ignore", "freebase": "same_as" if freebase else "ignore"}
+    columns |= {"name": "label"} if names else {}
     job.mapping["nodes"]["item"] = {"item": True, "file": "items.csv", "key": "item_id", "columns": columns}
+
+
+def _item_names(job: Job, keys: list[str]) -> dict[str, str]:
+    """Key -> name, by a file with names beside the keys, or else beside their numbers."""
+    return names_of(job, "item", dict.fromkeys(keys), numbers=keys)
 
 
 def _freebase(job: Job) -> ItemNames:
@@ -192,7 +211,7 @@ def _freebase(job: Job) -> ItemNames:
     return {int(parts[1]): FREEBASE + parts[2] for _, text in lines if len(parts := text.split()) == 3}
 
 
-def _knowledge(job: Job, keys: list[str]) -> None:
+def _knowledge(job: Job, name: str, keys: list[str]) -> None:
     entities, relations = _names(job, "entity_list.txt"), _names(job, "relation_list.txt")
     base = job.mapping["base"]
 
@@ -205,15 +224,13 @@ def _knowledge(job: Job, keys: list[str]) -> None:
         return [iri_of("entity", entities.get(number, text))]
 
     def relation(text: str) -> str | None:
-        number = int(text) if text.isascii() and text.isdecimal() else -1
-        if number < 0 or (relations and number not in relations):
+        if not (text.isascii() and text.isdecimal()):
+            # a name beside the number
+            return None if relations or not text.strip() else relation_iri(text)
+        if relations and int(text) not in relations:
             return None
-        return relation_iri(relations.get(number, text))
+        return relation_iri(relations.get(int(text), text))
 
-    knowledge = TripleWriter(job, entity, relation)
-    for batch in job.rows("kg_final.txt", ["head", "relation", "tail"], " "):
-        knowledge.add(batch, "head", "relation", "tail")
-    job.close(job.tally("kg_final.txt"))
-    job.mapping["rdf"] = knowledge.mapped()
+    read_knowledge(job, [name], entity, relation)
     if any(name.startswith(FREEBASE) for name in relations.values()):
         job.mapping["prefixes"] = {"fb": FREEBASE}

@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.datasets.job import Job, TripleWriter, iri_of, relation_iri
+from kgrec.ingest.datasets.job import Job, iri_of
+from kgrec.ingest.datasets.log import TRIPLE_COLUMNS, read_knowledge
+from kgrec.ingest.datasets.names import names_of
 from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.statements import node_iri
 
-_TRIPLE_COLUMNS = ["head", "relation", "tail"]
 _SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
 
@@ -29,22 +30,18 @@ def read_triples_table(job: Job) -> None:
     def entity(key: str) -> list[str]:
         return [node_iri(base, "item", key) if key in items else iri_of("entity", key)]
 
-    knowledge = TripleWriter(job, entity, relation_iri)
-    for name in names:
-        for batch in job.rows(name, _TRIPLE_COLUMNS, "\t"):
-            knowledge.add(batch, *_TRIPLE_COLUMNS)
-        job.close(job.tally(name))
+    knowledge = read_knowledge(job, names, entity)
     lost = [item for item in items if item not in knowledge.met]
     if lost:
         job.remarks.append(f"Items without a triple: {len(lost):,}, such as {lost[0]}.")
-    job.write("items.csv", ("item_id", "name"), [[item, item] for item in items])
+    known = names_of(job, "item", items) or knowledge.names
+    job.write("items.csv", ("item_id", "name"), [[item, known.get(item, item)] for item in items])
     job.mapping["nodes"]["item"] = {
         "item": True,
         "file": "items.csv",
         "key": "item_id",
         "columns": {"name": "label"},
     }
-    job.mapping["rdf"] = knowledge.mapped()
     job.remarks.append("There is no log: a model can learn from triples and names only.")
 
 
@@ -78,7 +75,7 @@ def _heads(job: Job, names: list[str]) -> dict[str, None]:
     job.remarks.append("Every head is an item; --items gives a file with the items, one per line.")
     heads: dict[str, None] = {}
     for name in names:
-        for batch in job.rows(name, _TRIPLE_COLUMNS, "\t", counted=False):
+        for batch in job.rows(name, TRIPLE_COLUMNS, "\t", counted=False):
             heads.update(dict.fromkeys(batch.columns["head"].unique().to_pylist()))
     heads.pop("", None)
     return heads

@@ -1,0 +1,148 @@
+"""What a file without a header holds: a log, or triples.
+
+Enters: the first lines of a file, or an array of NumPy. Leaves: a `LogShape`, the delimiter and columns of a log; None if the
+file is none. Users and items repeat in other ways than heads, relations and tails: relations are few, and ratings are few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kgrec.ingest.datasets.plain import array_of, first_lines
+from kgrec.ingest.sources import COMPRESSION
+
+#: names of parts of a log, and of logs
+_PART = re.compile(r"(?:^|[._\-])(train|valid|val|dev|test)(?=$|[._\-\d]|ing)", re.IGNORECASE)
+_LOG = re.compile(
+    r"(?:^|[._\-])(ratings?|interactions?|users?|clicks|events|log)(?=$|[._\-\d])", re.IGNORECASE
+)
+_KNOWLEDGE = re.compile(r"(?:^|[._\-])(kg|triples?|knowledge|graph|edges)(?=$|[._\-\d])", re.IGNORECASE)
+_SUFFIXES = (
+    ".txt",
+    ".tsv",
+    ".tab",
+    ".csv",
+    ".dat",
+    ".data",
+    ".rating",
+    ".ratings",
+    ".inter",
+    ".base",
+    ".test",
+    "",
+)
+_DELIMITERS = ("::", "\t", ",", ";", " ")
+#: ratings have at most so many different values
+_FEW = 20
+#: rows of an array that are looked at
+_SAMPLED = 20_000
+#: 1990 and 2100 in seconds since 1970
+_TIMES = (631_152_000, 4_102_444_800)
+_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+
+
+@dataclass(frozen=True)
+class LogShape:
+    """Delimiter and columns of a log without a header; the columns are those of `InteractionWriter`."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    #: whether the third column is a label, 0 or 1
+    is_labelled: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Columns for a reader with delimiters of one character: "::" is two of them, with an empty column between."""
+        if len(self.delimiter) < 2:
+            return list(self.columns)
+        return [name for i, column in enumerate(self.columns) for name in ([f"_{i}"] if i else []) + [column]]
+
+
+def part_of(name: str) -> str | None:
+    """train, valid or test, if a file is named like this part of a log."""
+    found = _PART.search(name)
+    part = found[1].lower() if found else None
+    return "valid" if part in ("val", "dev") else part
+
+
+def is_knowledge(name: str) -> bool:
+    """Whether a file is named like triples."""
+    return _KNOWLEDGE.search(name) is not None
+
+
+def log_shapes(files: Mapping[str, Path]) -> dict[str, LogShape]:
+    """The files that are logs without a header."""
+    found = ((name, log_shape(path, name)) for name, path in files.items() if not is_knowledge(name))
+    return {name: shape for name, shape in found if shape is not None}
+
+
+def log_shape(path: Path, name: str) -> LogShape | None:
+    """The shape of a log; None if the file is none."""
+    if name.endswith(".npy"):
+        rows = np.asarray(array_of(path, name)[:_SAMPLED]).astype(str).tolist()
+        return _shape("", rows, name)
+    if not _is_text(path):
+        return None
+    lines = [line for line in first_lines(path, name) if line.strip()]
+    for delimiter in _DELIMITERS:
+        rows = [line.strip(" \r").split(delimiter) for line in lines]
+        if rows and 1 < len(rows[0]) < 5 and all(len(row) == len(rows[0]) for row in rows):
+            return _shape(delimiter, rows, name)
+    return None
+
+
+def has_a_row_per_pair(path: Path, name: str) -> bool:
+    """Whether the lines have one item and a label or the like, and users repeat, rather than all items of a user."""
+    rows = [line.split() for line in first_lines(path, name) if line.strip()]
+    return (
+        len(rows) > 1
+        and all(len(row) == len(rows[0]) > 2 for row in rows)
+        and len({row[0] for row in rows}) < len(rows)
+        and log_shape(path, name) is not None
+    )
+
+
+def delimiter_of(path: Path, name: str) -> str:
+    """The delimiter of triples: a tab, or else a blank."""
+    return "\t" if any("\t" in line for line in first_lines(path, name)[:1]) else " "
+
+
+def _is_text(path: Path) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSION]
+    return (suffixes[-1] if suffixes else "") in _SUFFIXES
+
+
+def _shape(delimiter: str, rows: list[list[str]], name: str) -> LogShape | None:
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    is_named = part_of(name) is not None or _LOG.search(name) is not None
+    if len(columns) == 2:
+        numbers = all(_numbers(column) is not None for column in columns)
+        return LogShape(delimiter, ("user_id", "item_id")) if is_named and numbers else None
+    third = _numbers(columns[2])
+    if third is None:
+        return None
+    if len(columns) == 3 and _are_times(third):
+        return LogShape(delimiter, ("user_id", "item_id", "timestamp"))
+    if len(columns) == 4 and ((fourth := _numbers(columns[3])) is None or not _are_times(fourth)):
+        return None
+    items, values = (len(np.unique(column)) for column in columns[1:3])
+    if not (items > values or (is_named and values <= _FEW)):
+        return None
+    return LogShape(delimiter, tuple(_COLUMNS[: len(columns)]), bool(np.isin(third, (0, 1)).all()))
+
+
+def _numbers(column: np.ndarray) -> np.ndarray | None:
+    try:
+        return column.astype(np.float64)
+    except ValueError:
+        return None
+
+
+def _are_times(numbers: np.ndarray) -> bool:
+    seconds = numbers / 1000 if numbers.min() > _TIMES[1] else numbers
+    return bool(((seconds >= _TIMES[0]) & (seconds <= _TIMES[1])).all())
