@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kgrec.errors import SourceError
 from kgrec.ingest.datasets.plain import array_of, first_lines
 from kgrec.ingest.sources import COMPRESSION
 
@@ -21,6 +22,7 @@ _PART = re.compile(r"(?:^|[._\-])(train|valid|val|dev|test)(?=$|[._\-\d]|ing)", 
 _LOG = re.compile(
     r"(?:^|[._\-])(ratings?|interactions?|users?|clicks|events|log)(?=$|[._\-\d])", re.IGNORECASE
 )
+_RATINGS = re.compile(r"(?:^|[._\-])(ratings?|interactions?)(?=$|[._\-\d])", re.IGNORECASE)
 _KNOWLEDGE = re.compile(r"(?:^|[._\-])(kg|triples?|knowledge|graph|edges)(?=$|[._\-\d])", re.IGNORECASE)
 _SUFFIXES = (
     ".txt",
@@ -84,8 +86,7 @@ def log_shapes(files: Mapping[str, Path]) -> dict[str, LogShape]:
 def log_shape(path: Path, name: str) -> LogShape | None:
     """The shape of a log; None if the file is none."""
     if name.endswith(".npy"):
-        rows = np.asarray(array_of(path, name)[:_SAMPLED]).astype(str).tolist()
-        return _shape("", rows, name)
+        return _shape_of_array(path, name)
     if not _is_text(path):
         return None
     lines = [line for line in first_lines(path, name) if line.strip()]
@@ -94,6 +95,22 @@ def log_shape(path: Path, name: str) -> LogShape | None:
         if rows and 1 < len(rows[0]) < 5 and all(len(row) == len(rows[0]) for row in rows):
             return _shape(delimiter, rows, name)
     return None
+
+
+def _shape_of_array(path: Path, name: str) -> LogShape | None:
+    """The shape of an array; only one that is named like ratings must be a log, rather than features or the like."""
+    is_log = _RATINGS.search(name) is not None
+    if not is_log and part_of(name) is None:
+        return None
+    try:
+        array = array_of(path, name)
+    except SourceError:
+        if is_log:
+            raise
+        return None
+    if not 1 < array.shape[1] < 5:
+        return None
+    return _shape("", np.asarray(array[:_SAMPLED]).astype(str).tolist(), name)
 
 
 def has_a_row_per_pair(path: Path, name: str) -> bool:
