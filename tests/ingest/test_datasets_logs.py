@@ -247,8 +247,73 @@ def test_other_numbers_beside_ids_are_no_names(tmp_path: Path):
     out, done = imported(
         tmp_path, {"ratings_final.txt": RATINGS, "item_map.txt": "0\t1193\n1\t661\n2\t914\n"}
     )
-    assert text(out, "items.csv") == "item_id\n0\n1\n2\n"
-    assert "item_map.txt: left out, since it has numbers beside the ids, and no names." in done.remarks
+    assert text(out, "items.csv") == "item_id,other_id\n0,1193\n1,661\n2,914\n"
+    assert "item_map.txt: the other ids of 3 of 3 items." in done.remarks
+
+
+ARTISTS = "id\tname\turl\n51\tDuran Duran\thttp://a/51\n52\tMorcheeba\thttp://a/52\n53\tAir\thttp://a/53\n"
+
+
+def test_names_by_the_other_ids(tmp_path: Path):
+    files = {"ratings_final.txt": RATINGS, "item_map.txt": "51 0\n52 1\n53 2\n", "artists.dat": ARTISTS}
+    out, done = imported(tmp_path, files)
+    assert text(out, "items.csv") == ("item_id,name,other_id\n0,Duran Duran,51\n1,Morcheeba,52\n2,Air,53\n")
+    assert done.unread == []
+
+
+def test_item_map_gives_kgat_the_original_ids_as_item_list_does(tmp_path: Path):
+    files = {
+        "train.txt": "0 0 1\n1 2\n",
+        "test.txt": "0 2\n",
+        "item_map.txt": "51 0\n52 1\n53 2\n",
+        "artists.dat": ARTISTS,
+    }
+    out, _ = imported(tmp_path, files | {"user_map.txt": "900 0\n901 1\n"})
+    assert text(out, "interactions.csv") == "user_id,item_id\n900,51\n900,52\n901,53\n"
+    assert text(out, "test.csv") == "user_id,item_id\n900,53\n"
+    graph = kgrec.build_graph(out / "kgrec.yaml")
+    assert labels_of(graph, "item") == {"51": "Duran Duran", "52": "Morcheeba", "53": "Air"}
+
+
+def test_a_list_of_ids_names_and_addresses_is_no_list_of_triples(tmp_path: Path):
+    mappings = "".join(f"{n}\tArtist {n}\thttp://dbpedia.org/resource/A{n}\n" for n in range(30))
+    with pytest.raises(SourceError, match="in no known format"):
+        imported(tmp_path, {"mappings.tsv": mappings})
+    facts = "".join(f"A{n}\tgenre\tRock\n" for n in range(30))
+    _, done = imported(tmp_path / "both", {"mappings.tsv": mappings, "facts.tsv": facts})
+    assert "facts.tsv" in done.report.files and done.report.files["facts.tsv"].used == 30
+    assert "knowledge.nt" in done.written and done.written["knowledge.nt"] == 30
+
+
+def test_a_log_of_iris_with_lists_of_edges_and_names(tmp_path: Path):
+    """The layout of entity2rec: one file per property, and a fourth column that is always -1."""
+    iri = "http://dbpedia.org/resource/A"
+    files: dict[str, str | bytes] = {
+        "train.dat": "".join(
+            f"{u} {iri}{(u + i) % 9} {i % 3 != 0:d} -1\n" for u in range(9) for i in range(5)
+        ),
+        "test.dat": f"1 {iri}8 1 -1\n",
+        "mappings.tsv": "".join(f"{n}\tArtist {n}\t{iri}{n}\n" for n in range(9)),
+        "dbo_genre.edgelist": "".join(f"{iri}{n} http://dbpedia.org/resource/Rock\n" for n in range(9)),
+        "dbo_band.edgelist": f"{iri}1 {iri}2\n",
+    }
+    out, done = imported(tmp_path, files)
+    assert (done.format, done.unread) == ("log", [])
+    graph = kgrec.build_graph(out / "kgrec.yaml")
+    assert graph.stats()["nodes"] == {"entity": 1, "item": 9}
+    assert labels_of(graph, "item")[f"{iri}3"] == "Artist 3"
+    assert edges(graph, "item", f"{iri}1") == {
+        ("out", "dbo_band", "item", f"{iri}2"),
+        ("out", "dbo_genre", "entity", "http://dbpedia.org/resource/Rock"),
+    }
+    assert graph.interactions is not None and mapping(out)["interactions"]["positive"] == "> 0"
+
+
+def test_lists_that_begin_with_the_number_of_their_items_have_no_users(tmp_path: Path):
+    """In CTR's layout the user is the number of the line; a count must not become the user."""
+    counted = {"train.txt": "3 1 2 3\n2 4 5\n1 6\n1 7\n", "test.txt": "1 4\n1 5\n1 6\n"}
+    with pytest.raises(SourceError, match="in no known format"):
+        imported(tmp_path, counted)
 
 
 def test_names_of_other_ids_are_not_joined(tmp_path: Path):

@@ -31,7 +31,7 @@ from kgrec.ingest.datasets.movielens import read_1m, read_100k, read_latest
 from kgrec.ingest.datasets.place import check_place, placing
 from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.datasets.recbole import header_of, read_recbole
-from kgrec.ingest.datasets.shapes import has_a_row_per_pair, log_shapes
+from kgrec.ingest.datasets.shapes import begins_with_counts, has_a_row_per_pair, log_shapes
 from kgrec.ingest.datasets.triples import read_triples_table, triple_files
 from kgrec.ingest.mapping.schema import load_mapping
 from kgrec.storage.files import digest
@@ -229,7 +229,10 @@ def _is_log(files: Files) -> str | None:
 
 def _is_kgat(files: Files) -> str | None:
     beside = [name for name in ("kg_final.txt", "kg.txt", "item_list.txt", "test.txt") if name in files]
-    if "train.txt" not in files or not beside or has_a_row_per_pair(files["train.txt"], "train.txt"):
+    if "train.txt" not in files or not beside:
+        return None
+    path = files["train.txt"]
+    if has_a_row_per_pair(path, "train.txt") or begins_with_counts(path, "train.txt"):
         return None
     words = first_line(files["train.txt"], "train.txt").split(" ")
     numbers = all(word.isdecimal() for word in words if word)

@@ -16,7 +16,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.datasets.job import FREEBASE, Job, iri_of, relation_iri
 from kgrec.ingest.datasets.log import TRIPLE_FILES, read_knowledge
-from kgrec.ingest.datasets.names import names_of
+from kgrec.ingest.datasets.names import Beside, beside
 from kgrec.ingest.statements import node_iri
 
 _SPLITS = {
@@ -43,10 +43,18 @@ def read_kgat(job: Job) -> None:
     pairs = {name: _pairs(job, name, items) for name in _SPLITS if name in job.files}
     count = max([-1, *items, *(int(found[:, 1].max()) for found in pairs.values() if len(found))]) + 1
     keys = [items.get(number, str(number)) for number in range(count)]
+    labels = beside(job, "item", dict.fromkeys(keys), numbers=keys)
+    if not items and labels.others:
+        keys = [labels.others.get(key, key) for key in keys]
+        labels = Beside({labels.others.get(key, key): name for key, name in labels.names.items()}, {})
+    if not users:
+        met = sorted({int(number) for pairs_ in pairs.values() for number in np.unique(pairs_[:, 0])})
+        others = beside(job, "user", [str(number) for number in met]).others
+        users = {int(number): other for number, other in others.items()}
     for name, found in pairs.items():
         _write_log(job, _SPLITS[name], found, users, keys)
     _leaks(job, pairs)
-    _write_items(job, keys, items)
+    _write_items(job, keys, items, labels.names)
     job.mapping["interactions"] = {"file": "interactions.csv", "user": "user_id", "item": "item_id"}
     triples = next((name for name in TRIPLE_FILES if name in job.files), None)
     if triples is not None:
@@ -183,10 +191,9 @@ def _codes(pairs: np.ndarray) -> np.ndarray:
 # items and knowledge
 
 
-def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
+def _write_items(job: Job, keys: list[str], items: ItemNames, names: dict[str, str]) -> None:
     """Write items.csv: ids, numbers, and IRIs of Freebase if the list has them."""
     freebase = _freebase(job) if items else {}
-    names = _item_names(job, keys)
     header = ["item_id", "number", "freebase", *(["name"] if names else [])]
     rows = [
         [key, str(number), freebase.get(number, ""), *([names.get(key, "")] if names else [])]
@@ -196,11 +203,6 @@ def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
     columns = {"number": "ignore", "freebase": "same_as" if freebase else "ignore"}
     columns |= {"name": "label"} if names else {}
     job.mapping["nodes"]["item"] = {"item": True, "file": "items.csv", "key": "item_id", "columns": columns}
-
-
-def _item_names(job: Job, keys: list[str]) -> dict[str, str]:
-    """Key -> name, by a file with names beside the keys, or else beside their numbers."""
-    return names_of(job, "item", dict.fromkeys(keys), numbers=keys)
 
 
 def _freebase(job: Job) -> ItemNames:

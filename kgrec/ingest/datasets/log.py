@@ -7,6 +7,7 @@ numbers of the items. Leaves: items.csv, interactions.csv, valid.csv, test.csv, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,8 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
 from kgrec.ingest.datasets.job import InteractionWriter, Job, TripleWriter, iri_of, relation_iri
-from kgrec.ingest.datasets.names import names_of
-from kgrec.ingest.datasets.shapes import LogShape, delimiter_of, log_shapes, part_of
+from kgrec.ingest.datasets.names import beside, names_of
+from kgrec.ingest.datasets.shapes import UNUSED, LogShape, delimiter_of, log_shapes, part_of
 from kgrec.ingest.statements import node_iri
 
 NEGATIVE = "is a sampled negative (label 0), not an interaction"
@@ -67,20 +68,21 @@ def read_log(job: Job) -> None:
     write_items(job, keys)
     job.mapping["interactions"] = logs["train"].mapped(_positive(logs["train"], shapes, sampled=sampled))
     name = next((name for name in TRIPLE_FILES if name in job.files), None)
-    if name is not None:
-        _knowledge(job, name, items)
+    lists = sorted(name for name in job.files if name.endswith(".edgelist"))
+    if name is not None or lists:
+        _knowledge(job, [name] if name is not None else lists, items)
 
 
-def write_items(job: Job, keys: list[str], known: dict[str, str] | None = None) -> None:
-    """Write items.csv with the names that the dataset has beside its ids, and its part of the mapping."""
-    names = known if known is not None else names_of(job, "item", dict.fromkeys(keys))
+def write_items(job: Job, keys: list[str]) -> None:
+    """Write items.csv with the names and other ids that the dataset has beside its ids, and its part of the mapping."""
+    found = beside(job, "item", dict.fromkeys(keys))
+    columns = {"name": ("label", found.names), "other_id": ("ignore", found.others)}
+    columns = {name: column for name, column in columns.items() if column[1]}
+    rows = [[key, *(values.get(key, "") for _, values in columns.values())] for key in keys]
+    job.write("items.csv", ("item_id", *columns), rows)
     item = {"item": True, "file": "items.csv", "key": "item_id"}
-    if names:
-        job.write("items.csv", ("item_id", "name"), [[key, names.get(key, "")] for key in keys])
-        job.mapping["nodes"]["item"] = {**item, "columns": {"name": "label"}}
-    else:
-        job.write("items.csv", ("item_id",), [[key] for key in keys])
-        job.mapping["nodes"]["item"] = item
+    roles = {name: role for name, (role, _) in columns.items()}
+    job.mapping["nodes"]["item"] = {**item, "columns": roles} if roles else item
 
 
 def read_knowledge(
@@ -90,20 +92,31 @@ def read_knowledge(
     relation: Callable[[str], str | None] = relation_iri,
 ) -> TripleWriter:
     """Write the triples of files without a header, with the names that the dataset has beside ids."""
-    files = [(name, delimiter_of(job.files[name], name)) for name in names]
     met: dict[str, None] = {}
-    for name, delimiter in files:
-        for batch in job.rows(name, TRIPLE_COLUMNS, delimiter, counted=False):
+    for name in names:
+        for batch in _triples(job, name, counted=False):
             met.update(dict.fromkeys(pc.unique(batch.columns["relation"]).to_pylist()))
     named = names_of(job, "relation", met)
     knowledge = TripleWriter(job, entity, lambda key: relation(named.get(key, key)))
-    for name, delimiter in files:
-        for batch in job.rows(name, TRIPLE_COLUMNS, delimiter):
+    for name in names:
+        for batch in _triples(job, name):
             knowledge.add(batch, *TRIPLE_COLUMNS)
         job.close(job.tally(name))
     knowledge.add_names(names_of(job, "entity", knowledge.met))
     job.mapping["rdf"] = knowledge.mapped()
     return knowledge
+
+
+def _triples(job: Job, name: str, *, counted: bool = True) -> Iterator[Batch]:
+    """Batches with head, relation and tail; a list of edges has the relation in its name."""
+    delimiter = delimiter_of(job.files[name], name)
+    if not name.endswith(".edgelist"):
+        yield from job.rows(name, TRIPLE_COLUMNS, delimiter, counted=counted)
+        return
+    relation = pa.scalar(name.removesuffix(".edgelist"))
+    for batch in job.rows(name, ("head", "tail"), delimiter, counted=counted):
+        column = pa.repeat(relation, len(batch))
+        yield replace(batch, columns={**batch.columns, "relation": column})
 
 
 def positives(job: Job, batch: Batch, column: str = "rating") -> Batch:
@@ -122,7 +135,7 @@ def positives(job: Job, batch: Batch, column: str = "rating") -> Batch:
 def _log(
     job: Job, name: str, shape: LogShape, target: str, items: dict[str, None], *, sampled: bool
 ) -> InteractionWriter:
-    wanted = [column for column in shape.columns if not (sampled and column == "rating")]
+    wanted = [column for column in shape.columns if column != UNUSED and not (sampled and column == "rating")]
     log = InteractionWriter(job, target, {column: column for column in wanted})
     for batch in _batches(job, name, shape):
         items.update(dict.fromkeys(pc.unique(batch.columns["item_id"]).to_pylist()))
@@ -172,13 +185,14 @@ def _remark(job: Job, log: InteractionWriter, shapes: dict[str, LogShape], *, sa
         )
 
 
-def _knowledge(job: Job, name: str, items: dict[str, None]) -> None:
+def _knowledge(job: Job, names: list[str], items: dict[str, None]) -> None:
     base = job.mapping["base"]
 
     def entity(key: str) -> list[str]:
         return [node_iri(base, "item", key) if key in items else iri_of("entity", key)]
 
-    knowledge = read_knowledge(job, [name], entity)
+    knowledge = read_knowledge(job, names, entity)
+    name = names[0] if len(names) == 1 else f"{names[0]} and others"
     joined = sum(key in knowledge.met for key in items)
     if joined < _JOINED * len(items):
         raise SourceError(
@@ -186,5 +200,5 @@ def _knowledge(job: Job, name: str, items: dict[str, None]) -> None:
             "Add the file with the entity of each item, such as item_index2entity_id.txt, or name the files of the log alone.",
         )
     job.remarks.append(
-        f"{name}: an entity with the number of an item is this item: {joined:,} of {len(items):,} items have triples."
+        f"{name}: an entity with the id of an item is this item: {joined:,} of {len(items):,} items have triples."
     )

@@ -48,6 +48,10 @@ _TIMES = (631_152_000, 4_102_444_800)
 _COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
+#: a column that is not read
+UNUSED = "_unused"
+
+
 @dataclass(frozen=True)
 class LogShape:
     """Delimiter and columns of a log without a header; the columns are those of `InteractionWriter`."""
@@ -78,9 +82,22 @@ def is_knowledge(name: str) -> bool:
 
 
 def log_shapes(files: Mapping[str, Path]) -> dict[str, LogShape]:
-    """The files that are logs without a header."""
-    found = ((name, log_shape(path, name)) for name, path in files.items() if not is_knowledge(name))
-    return {name: shape for name, shape in found if shape is not None}
+    """The files that are logs without a header; valid and test files have the shape of their train file, if it fits."""
+    names = [name for name in files if not is_knowledge(name)]
+    found = {name: shape for name in names if (shape := log_shape(files[name], name)) is not None}
+    train = next((shape for name, shape in found.items() if part_of(name) == "train"), None)
+    if train is not None:
+        parts = [name for name in names if part_of(name) in ("valid", "test")]
+        found |= {name: train for name in parts if _fits(files[name], name, train)}
+    return {name: found[name] for name in names if name in found}
+
+
+def _fits(path: Path, name: str, shape: LogShape) -> bool:
+    """Whether all lines have the columns of a shape."""
+    if not shape.delimiter or not _is_text(path):
+        return False
+    lines = [line.strip(" \r") for line in first_lines(path, name) if line.strip()]
+    return bool(lines) and all(len(line.split(shape.delimiter)) == len(shape.columns) for line in lines)
 
 
 def log_shape(path: Path, name: str) -> LogShape | None:
@@ -113,6 +130,12 @@ def _shape_of_array(path: Path, name: str) -> LogShape | None:
     return _shape("", np.asarray(array[:_SAMPLED]).astype(str).tolist(), name)
 
 
+def begins_with_counts(path: Path, name: str) -> bool:
+    """Whether each line begins with the number of its items, so that the user is the number of the line."""
+    rows = [line.split() for line in first_lines(path, name) if line.strip()]
+    return len(rows) > 2 and all(row[0] == str(len(row) - 1) for row in rows)
+
+
 def has_a_row_per_pair(path: Path, name: str) -> bool:
     """Whether the lines have one item and a label or the like, and users repeat, rather than all items of a user."""
     rows = [line.split() for line in first_lines(path, name) if line.strip()]
@@ -139,18 +162,26 @@ def _shape(delimiter: str, rows: list[list[str]], name: str) -> LogShape | None:
     is_named = part_of(name) is not None or _LOG.search(name) is not None
     if len(columns) == 2:
         numbers = all(_numbers(column) is not None for column in columns)
+        # a first number that is the same everywhere counts the items of a line
+        numbers &= len(np.unique(columns[0])) > 1
         return LogShape(delimiter, ("user_id", "item_id")) if is_named and numbers else None
     third = _numbers(columns[2])
     if third is None:
         return None
     if len(columns) == 3 and _are_times(third):
         return LogShape(delimiter, ("user_id", "item_id", "timestamp"))
-    if len(columns) == 4 and ((fourth := _numbers(columns[3])) is None or not _are_times(fourth)):
+    users, items, values = (len(np.unique(column)) for column in columns[:3])
+    last = tuple(_COLUMNS[3:][: len(columns) - 3])
+    if last and ((fourth := _numbers(columns[3])) is None or not _are_times(fourth)):
+        # some have a fourth column with the same value everywhere
+        if len(np.unique(columns[3])) > 1 or len(rows) < 2:
+            return None
+        last = (UNUSED,)
+    if users == 1 < len(rows) and not is_named:
         return None
-    items, values = (len(np.unique(column)) for column in columns[1:3])
     if not (items > values or (is_named and values <= _FEW)):
         return None
-    return LogShape(delimiter, tuple(_COLUMNS[: len(columns)]), bool(np.isin(third, (0, 1)).all()))
+    return LogShape(delimiter, (*_COLUMNS[:3], *last), bool(np.isin(third, (0, 1)).all()))
 
 
 def _numbers(column: np.ndarray) -> np.ndarray | None:

@@ -11,9 +11,11 @@ from kgrec.errors import SourceError
 from kgrec.ingest.datasets.job import Job, iri_of
 from kgrec.ingest.datasets.log import TRIPLE_COLUMNS, read_knowledge
 from kgrec.ingest.datasets.names import names_of
-from kgrec.ingest.datasets.plain import first_line
+from kgrec.ingest.datasets.plain import first_line, first_lines
 from kgrec.ingest.statements import node_iri
 
+#: so many lines tell whether relations repeat, and this share of them may differ
+_ENOUGH, _DISTINCT = 20, 0.5
 _SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
 
@@ -46,14 +48,25 @@ def read_triples_table(job: Job) -> None:
 
 
 def triple_files(files: dict[str, Path]) -> list[str]:
-    """The files whose first line is a triple; train.txt alone if the folder is split for link prediction."""
-    names = [name for name in files if name.lower().endswith(_SUFFIXES)]
-    fits = sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
+    """The files whose lines are triples; train.txt alone if the folder is split for link prediction."""
+    fits = [name for name in _three_columns(files) if _relations_repeat(files[name], name)]
     return ["train.txt"] if {"train.txt", "test.txt"} <= set(fits) else fits
 
 
+def _three_columns(files: dict[str, Path]) -> list[str]:
+    names = [name for name in files if name.lower().endswith(_SUFFIXES)]
+    return sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
+
+
+def _relations_repeat(path: Path, name: str) -> bool:
+    """Whether the second column repeats, rather than naming the first, as in a list of ids, names and addresses."""
+    lines = [line.split("\t") for line in first_lines(path, name)]
+    relations = [line[1] for line in lines if len(line) == 3]
+    return len(relations) < _ENOUGH or len(set(relations)) <= _DISTINCT * len(relations)
+
+
 def _chosen(job: Job) -> list[str]:
-    names = triple_files(job.files)
+    names = triple_files(job.files) or _three_columns(job.files)
     if not names:
         found = ", ".join(sorted(job.files)) or "no file"
         raise SourceError("There is no file of triples: three columns, separated by tabs.", f"Found {found}.")
