@@ -300,11 +300,11 @@ def test_a_log_of_iris_with_lists_of_edges_and_names(tmp_path: Path):
     out, done = imported(tmp_path, files)
     assert (done.format, done.unread) == ("log", [])
     graph = kgrec.build_graph(out / "kgrec.yaml")
-    assert graph.stats()["nodes"] == {"entity": 1, "item": 9}
+    assert graph.stats()["nodes"] == {"item": 9, "resource": 1}
     assert labels_of(graph, "item")[f"{iri}3"] == "Artist 3"
     assert edges(graph, "item", f"{iri}1") == {
         ("out", "dbo_band", "item", f"{iri}2"),
-        ("out", "dbo_genre", "entity", "http://dbpedia.org/resource/Rock"),
+        ("out", "dbo_genre", "resource", "http://dbpedia.org/resource/Rock"),
     }
     assert graph.interactions is not None and mapping(out)["interactions"]["positive"] == "> 0"
 
