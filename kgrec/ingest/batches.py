@@ -22,6 +22,8 @@ from kgrec.ingest.cells import emptied, is_list
 from kgrec.ingest.sources import COMPRESSION, Source
 
 _PIECE = 1 << 20
+#: unit of Arrow's durations -> parts of a second
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
         return array
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
+    if pa.types.is_duration(kind):
+        return _iso_durations(array)
     if pa.types.is_floating(kind):
         array = pc.if_else(pc.is_nan(array), None, array)
     try:
@@ -180,6 +184,14 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
             f"{what} is of type {kind}, which has no text form.",
             "Give the column the role ignore, or write it as text.",
         ) from None
+
+
+def _iso_durations(array: pa.Array) -> pa.Array:
+    """Durations as ISO 8601, such as PT5400S: their unit would be lost as plain numbers."""
+    seconds = pc.divide(pc.cast(pc.cast(array, pa.int64()), pa.float64()), _PER_SECOND[array.type.unit])
+    sign = pc.if_else(pc.less(seconds, 0.0), "-PT", "PT")
+    texts = pc.binary_join_element_wise(sign, pc.cast(pc.abs(seconds), pa.string()), "S", "")
+    return pc.fill_null(texts, "")
 
 
 def _is_plain(kind: pa.DataType) -> bool:

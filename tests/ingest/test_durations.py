@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_rdf import built
 
@@ -110,6 +114,23 @@ errors: {stop_above: 0.5}
     assert graph.report.files["items.csv"].failed["runtime"].first == ['items.csv:6: "soon"']
     (tmp_path / "kgrec.yaml").write_text(mapping.replace("unit: min", "unit: km").replace("0.5", "1"))
     assert numbers(build_graph(tmp_path / "kgrec.yaml")) == [80]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_durations_of_parquet_keep_their_unit(tmp_path, unit):
+    """They were read as the number of their own unit: 5,400,000,000 for an hour and a half."""
+    lengths = [timedelta(minutes=90), timedelta(minutes=-75), None]
+    columns = {"id": ["1", "2", "3"], "runtime": pa.array(lengths, pa.duration(unit))}
+    pq.write_table(pa.table(columns), tmp_path / "items.parquet")
+    mapping = (
+        "version: 1\nnodes: {item: {item: true, file: items.parquet, key: id, columns: {runtime: number}}}\n"
+    )
+    (tmp_path / "kgrec.yaml").write_text(mapping)
+    assert numbers(build_graph(tmp_path / "kgrec.yaml")) == [5400, -4500]
+    (tmp_path / "kgrec.yaml").write_text(
+        mapping.replace("runtime: number", "runtime: {as: number, unit: min}")
+    )
+    assert numbers(build_graph(tmp_path / "kgrec.yaml")) == [90, -75]
 
 
 def test_durations_of_rdf(tmp_path):
