@@ -63,11 +63,6 @@ def worded_unit(text: str) -> str | None:
     return None if seconds is None else _UNITS[seconds].split()[0]
 
 
-def is_pair(text: str) -> bool:
-    """Whether a text is two numbers with a colon, which may be minutes and seconds or hours and minutes."""
-    return _PAIR.fullmatch(text) is not None
-
-
 def _seconds(text: str) -> float | None:
     if match := _ISO.fullmatch(text):
         return _of_iso(match)

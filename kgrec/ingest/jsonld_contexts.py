@@ -53,11 +53,10 @@ _SCHEMA_ORG: dict[str, Any] = {
     "owl": "http://www.w3.org/2002/07/owl#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
-    "dc": "http://purl.org/dc/elements/1.1/",
     "dct": "http://purl.org/dc/terms/",
     "dcterms": "http://purl.org/dc/terms/",
     "foaf": "http://xmlns.com/foaf/0.1/",
-    **{name: {"@id": f"http://schema.org/{name}", "@type": "@id"} for name in _SCHEMA_LINKS},
+    **{name: {"@type": "@id"} for name in _SCHEMA_LINKS},
 }
 #: address without scheme, www and final slash -> context
 _KNOWN = dict.fromkeys(
@@ -76,8 +75,10 @@ class KnownContexts:
 
     def __init__(self, stream: Any, name: str) -> None:
         self.stream, self.name = stream, name
-        self.ready = self.held = b""
+        self.ready, self.given, self.held = b"", 0, b""
         self.line, self.ended = 1, False
+        #: the last context and what stands in its place: most files repeat one
+        self.written: dict[bytes, bytes] = {}
 
     def read(self, size: int = -1) -> bytes:
         """Read the next bytes.
@@ -85,13 +86,13 @@ class KnownContexts:
         Raises:
             SourceError: A remote context is unknown.
         """
-        while not self.ready and not self.ended:
+        while self.given >= len(self.ready) and not self.ended:
             data = bytes(self.stream.read(_PIECE))
             self.ended = not data
-            self.ready = self._replaced(self.held + data)
-        size = size if size > 0 else len(self.ready)
-        piece, self.ready = self.ready[:size], self.ready[size:]
-        return piece
+            self.ready, self.given = self._replaced(self.held + data), 0
+        begin = self.given
+        self.given = begin + size if size > 0 else len(self.ready)
+        return self.ready[begin : self.given]
 
     def _replaced(self, text: bytes) -> bytes:
         """`text` with its contexts replaced, up to one that is not complete, which is held back."""
@@ -120,11 +121,12 @@ class KnownContexts:
         return b"".join([*done, text[at:end]])
 
     def _written(self, value: Any, text: bytes) -> bytes:
-        replaced = self._known(value, 0)
-        if replaced == value:
-            return text
-        # line breaks may stand between values of JSON
-        return json.dumps(replaced).encode() + b"\n" * text.count(b"\n")
+        if text not in self.written:
+            replaced = self._known(value, 0)
+            plain = json.dumps(replaced, separators=(",", ":")).encode()
+            # line breaks may stand between values of JSON
+            self.written = {text: text if replaced == value else plain + b"\n" * text.count(b"\n")}
+        return self.written[text]
 
     def _known(self, value: Any, depth: int) -> Any:
         """A context in which known addresses are replaced by their contexts."""

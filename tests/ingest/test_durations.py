@@ -167,3 +167,20 @@ def test_other_values_are_not_drafted_as_durations(tmp_path, values):
     rows = [f"{i},Film number {i},{value}" for i, value in enumerate(values)]
     (tmp_path / "films.csv").write_text("id,title,size\n" + "\n".join(rows) + "\n")
     assert "as: number" not in draft_mapping([tmp_path / "films.csv"]).yaml
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "role"),
+    [
+        ("length", ["3:45", "12:10", "4:05"], "{as: number, unit: mm:ss}"),
+        ("length", ["1:45", "2:10", "1:05"], "ignore"),
+        ("ratio", ["16:09", "4:03", "1:01"], "ignore"),
+    ],
+)
+def test_two_numbers_are_read_as_what_they_must_be(tmp_path, name, values, role):
+    rows = [f"{i},Song number {i},{value}" for i, value in enumerate(values)]
+    (tmp_path / "songs.csv").write_text(f"id,title,{name}\n" + "\n".join(rows) + "\n")
+    draft = draft_mapping([tmp_path / "songs.csv"])
+    assert f"{name}: {role}\n" in draft.yaml
+    if role == "ignore":
+        assert any("write {as: number, unit: mm:ss} or h:mm" in why for why in draft.reasons)

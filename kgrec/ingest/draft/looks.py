@@ -46,6 +46,8 @@ LABELS = ("title", "name", "label", "headline")
 NUMERIC = re.compile(
     r"year|count|num|price|rating|score|age|length|runtime|duration|votes|rank", re.IGNORECASE
 )
+#: names of durations
+DURATION = re.compile(r"duration|length|runtime|running|time|dauer|laenge|länge", re.IGNORECASE)
 _NO_PLURAL = ("movies", "series", "cookies", "zombies")
 #: suffixes of formats, which do not name the content
 _FORM = re.compile("csv|tsv|tab|jsonl|ndjson|json|parquet|pq|dat|data|txt|text|out|log|dump|list", re.I)
@@ -223,6 +225,11 @@ def duration_unit(array: pa.Array) -> str | None:
     return next(
         (unit for unit, size in _DURATIONS.items() if all((value or 0) % size == 0 for value in seconds)), "s"
     )
+
+
+def are_pairs(array: pa.Array) -> bool:
+    """Whether all filled cells are two numbers with a colon, such as 3:45."""
+    return len(array) > 0 and share(array, r"^\s*\d+:[0-5]\d\s*$") == 1
 
 
 def clock_of(array: pa.Array) -> str:
