@@ -19,6 +19,11 @@ from kgrec.ingest.rdf_sniff import NAMES, is_another, rdf_by_content
 from kgrec.ingest.sources import Source
 
 _HEAD, _LONGEST = 10_000, 1 << 16
+#: errors of expat for XML that breaks off
+_UNCLOSED = [
+    expat.errors.codes[text]
+    for text in (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN)
+]
 _SKIPS = "or convert the file to N-Triples, in which bad lines are counted and skipped"
 _NO_XML = "Convert it to a table, JSON lines or RDF; kgrec reads no other XML."
 _INCOMPLETE = (
@@ -129,10 +134,7 @@ def explained(error: SyntaxError, source: Source, kind: str, line: int) -> Sourc
     text = _text_of(source, line)
     place = f"{source.name}:{line}" if line else source.name
     if "\0" in text or "\0" in words:
-        return SourceError(
-            f"{place}: there is a NUL byte.",
-            "The file is damaged, or is not text: get it again, or remove such bytes, for example by tr -d '\\000'.",
-        )
+        return _nul(place)
     for pattern, what, way_out in _MEANINGS:
         if match := re.search(pattern, words):
             named = [*match.groups(), *(quote(group, safe="") for group in match.groups())]
@@ -165,20 +167,33 @@ def refuse_another(source: Source, kind: str, head: bytes) -> None:
 
 
 def check_end(source: Source) -> None:
-    """Check that RDF/XML is complete: its parser reads a file that breaks off between two elements.
+    """Check what the parser of RDF/XML passes over: a file that breaks off between two elements, and NUL bytes.
 
     Raises:
-        SourceError: An element is not closed.
+        SourceError: An element is not closed, or there is a NUL byte.
     """
     with open_bytes(source.path) as stream:
         parser = expat.ParserCreate()
         try:
             parser.ParseFile(stream)
         except expat.ExpatError as error:
-            raise SourceError(
-                f"{source.name}:{error.lineno}: it ends before its elements are closed.",
-                "Complete it: the download may have broken off.",
-            ) from None
+            line, is_open = error.lineno, error.code in _UNCLOSED
+        else:
+            return
+    if "\0" in _text_of(source, line):
+        raise _nul(f"{source.name}:{line}")
+    if is_open:
+        raise SourceError(
+            f"{source.name}:{line}: it ends before its elements are closed.",
+            "Complete it: the download may have broken off.",
+        )
+
+
+def _nul(place: str) -> SourceError:
+    return SourceError(
+        f"{place}: there is a NUL byte.",
+        "The file is damaged, or is not text: get it again, or remove such bytes, for example by tr -d '\\000'.",
+    )
 
 
 def _not_utf8(source: Source, line: int) -> SourceError:

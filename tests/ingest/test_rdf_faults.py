@@ -20,6 +20,7 @@ def xml(line: str) -> str:
 
 
 FAULTS = [
+    ("a.rdf", xml("<ex:title>a\0b</ex:title>"), "3: there is a NUL byte.", "get it again"),
     (
         "a.rdf",
         xml("<ex:title>a</ex:titel>"),
