@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import line_not_in, open_bytes
+from kgrec.ingest.build_report import shown
 from kgrec.ingest.rdf_sniff import NAMES, is_another, rdf_by_content
 from kgrec.ingest.sources import Source
 
@@ -139,8 +140,22 @@ def explained(error: SyntaxError, source: Source, kind: str, line: int) -> Sourc
         if match := re.search(pattern, words):
             named = [*match.groups(), *(quote(group, safe="") for group in match.groups())]
             return SourceError(f"{place}: {what.format(*named)}.", way_out.format(*named))
-    near = f": {text[:57]}..." if len(text) > 60 else f": {text}" if text else ""
-    return SourceError(f"{place}: this is not valid {NAMES[kind]}{near}", f"Correct it, {_SKIPS}.")
+    near = f": {shown(text)}" if text else ""
+    return SourceError(f"{place}: this is not valid {NAMES[kind]}{near}.", f"Correct it, {_SKIPS}.")
+
+
+def no_line(source: Source, kind: str) -> SourceError:
+    """The error for a file in a format with lines, none of which can be read."""
+    with open_bytes(source.path) as stream:
+        lines = enumerate(_lines(stream), 1)
+        number, first = next(((n, line) for n, line in lines if line.strip() and line[:1] != b"#"), (1, b""))
+    if bad := line_not_in(source, "utf-8"):
+        return _not_utf8(source, bad)
+    text = shown(first.decode("utf-8", "replace").strip())
+    return SourceError(
+        f"{source.name}:{number}: no line is {NAMES[kind]}, the first is {text}.",
+        "Give the right `format:` beside `file:` in the mapping; tables are read under `nodes:` or `edges:`.",
+    )
 
 
 def refuse_another(source: Source, kind: str, head: bytes) -> None:

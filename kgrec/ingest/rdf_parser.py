@@ -27,7 +27,7 @@ from kgrec.ingest.blank_nodes import blank_numbers, digests
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.jsonld_contexts import KnownContexts
 from kgrec.ingest.mapping.schema import RdfSource
-from kgrec.ingest.rdf_faults import check_end, explained, refuse_another
+from kgrec.ingest.rdf_faults import check_end, explained, no_line, refuse_another
 from kgrec.ingest.rdf_terms import BLANK, TRIPLE, Triples, cut
 from kgrec.ingest.sources import Source
 
@@ -81,6 +81,9 @@ def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> 
             waiting.append(triples.take(np.flatnonzero(blank)))
         kept = ~(quoted | blank)
         yield triples if kept.all() else triples.take(np.flatnonzero(kept))
+    malformed = tally.report.dropped.get(MALFORMED)
+    if malformed is not None and malformed.count == tally.report.rows:
+        raise no_line(source, kind)
     if kind == "jsonld" and not tally.report.rows:
         raise SourceError(
             f"{source.name} has no triple: without a context, the keys of JSON mean nothing.",

@@ -20,6 +20,19 @@ def xml(line: str) -> str:
 
 
 FAULTS = [
+    (
+        "a.nt",
+        "# about\nid,title\n1,One\n",
+        '2: no line is N-Triples, the first is "id,title".',
+        "tables are read",
+    ),
+    (
+        "a.nq",
+        "ex:a ex:b ex:c .\n",
+        '1: no line is N-Quads, the first is "ex:a ex:b ex:c .".',
+        "right `format:`",
+    ),
+    ("a.nt", '<http://a/b> <http://a/c> "é" .\n'.encode("latin-1"), "1: not encoded in utf-8.", "iconv"),
     ("a.rdf", xml("<ex:title>a\0b</ex:title>"), "3: there is a NUL byte.", "get it again"),
     (
         "a.rdf",
@@ -91,11 +104,11 @@ FAULTS = [
     ("a.ttl", PREFIX + "ex:a\0 ex:b 1 .", "2: there is a NUL byte.", "get it again"),
     ("a.ttl", "\0" * 100, "1: there is a NUL byte.", "get it again"),
     ("a.ttl", (PREFIX + 'ex:a ex:b "é" .').encode("latin-1"), "2: not encoded in utf-8.", "iconv"),
-    ("a.ttl", "id,title\n1,One\n", "1: this is not valid Turtle: id,title", SKIPS),
+    ("a.ttl", "id,title\n1,One\n", '1: this is not valid Turtle: "id,title".', SKIPS),
     ("a.jsonld", JSONLD.replace("}}", "},}"), "2: a comma stands before a closing bracket.", "Remove it."),
     ("a.jsonld", JSONLD.replace("One", "a\0b"), "1: there is a NUL byte.", "get it again"),
     ("a.jsonld", JSONLD + "\n\n" + JSONLD, "4: a second JSON value begins", "into one array"),
-    ("a.jsonld", "not json", "1: this is not valid JSON-LD: not json", SKIPS),
+    ("a.jsonld", "not json", '1: this is not valid JSON-LD: "not json".', SKIPS),
     ("a.jsonld", JSONLD[:-2], "2: this is not valid JSON-LD: ", SKIPS),
 ]
 
