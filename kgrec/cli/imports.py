@@ -17,7 +17,7 @@ def import_(
         str | None,
         typer.Option(
             "--format",
-            help="recbole, kgcn, kgat, ml-100k, ml-1m, ml-latest or triples. Default: by file names and headers.",
+            help="recbole, kgcn, kgat, ml-100k, ml-1m, ml-latest, log or triples. Default: by file names and headers.",
         ),
     ] = None,
     items: Annotated[

@@ -6,8 +6,12 @@ table_files          CSV, TSV, JSONL, Parquet and frames, as batches of text col
 batches              batches of text columns with line numbers
 jsonl                JSON Lines as batches
 cells                text columns as numbers, dates, lists, vectors
+durations            durations as numbers
 table_statements     node and edge tables as statements
 rdf_parser           RDF files as triples
+rdf_sniff            the RDF format of a file's first bytes
+rdf_faults           what is wrong with an RDF file, and a way out
+jsonld_contexts      remote contexts of JSON-LD, without fetching them
 rdf_terms            triples as columns
 blank_nodes          numbers for blank nodes, whatever the order of lines
 rdf_statements       triples as statements

@@ -23,6 +23,8 @@ from kgrec.ingest.cells import emptied, is_list
 from kgrec.ingest.sources import COMPRESSION, Source
 
 _PIECE = 1 << 20
+#: unit of Arrow's durations -> parts of a second
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,17 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
         return array
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
+    if pa.types.is_duration(kind):
+        return _iso_durations(array)
     return pc.fill_null(pc.cast(text_column(array, what), pa.string()), "")
+
+
+def _iso_durations(array: pa.Array) -> pa.Array:
+    """Durations as ISO 8601, such as PT5400S: their unit would be lost as plain numbers."""
+    seconds = pc.divide(pc.cast(pc.cast(array, pa.int64()), pa.float64()), _PER_SECOND[array.type.unit])
+    sign = pc.if_else(pc.less(seconds, 0.0), "-PT", "PT")
+    texts = pc.binary_join_element_wise(sign, pc.cast(pc.abs(seconds), pa.string()), "S", "")
+    return pc.fill_null(texts, "")
 
 
 def _is_plain(kind: pa.DataType) -> bool:

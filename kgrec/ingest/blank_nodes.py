@@ -1,4 +1,4 @@
-"""Numbers for blank nodes that depend on their triples, not on the order of the triples.
+"""Names for blank nodes that depend on their triples, not on the order of the triples.
 
 Enters: triples with blank nodes, as columns. Leaves: a number for each blank node. The method is colour refinement with
 individualisation (McKay and Piperno 2014): nodes get different colours if their neighbours have different colours, until
@@ -7,6 +7,8 @@ bounded: in a graph built to make all nodes look alike, numbers may depend on th
 """
 
 from __future__ import annotations
+
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,52 @@ def blank_numbers(triples: Triples) -> dict[str, int]:
     codes, names = cells.encode(labels)
     graph = _Graph(triples, subject, object_, codes, len(names))
     return dict(zip(names, graph.ranks().tolist(), strict=True))
+
+
+def digests(triples: Triples) -> dict[str, str]:
+    """Label of each blank node that can be compared -> a digest of its statements, the same for equal nodes.
+
+    Blank nodes are equal if they are subjects of the same statements, where objects that are blank nodes are equal in turn.
+    Nodes without statements, nodes in circles, and nodes that lead to such nodes equal no other.
+    """
+    own: dict[str, set[tuple[str, ...]]] = {}
+    leads_to: dict[str, set[str]] = {}
+    at = pa.array(triples.subject_kinds == BLANK)
+    columns = (triples.subjects, triples.predicates, triples.objects)
+    subjects, predicates, objects = (column.filter(at).to_pylist() for column in columns)
+    kinds, langs = (
+        part[triples.subject_kinds == BLANK].tolist() for part in (triples.object_kinds, triples.langs)
+    )
+    for subject, predicate, object_, kind, lang in zip(
+        subjects, predicates, objects, kinds, langs, strict=True
+    ):
+        if kind == BLANK:
+            leads_to.setdefault(subject, set()).add(object_)
+        own.setdefault(subject, set()).add((predicate, str(kind), object_, triples.languages[lang]))
+    comes_from: dict[str, list[str]] = {}
+    for subject, others in leads_to.items():
+        for other in others:
+            comes_from.setdefault(other, []).append(subject)
+    found: dict[str, str] = {}
+    open_ = {subject: len(others) for subject, others in leads_to.items()}
+    ready = [subject for subject in own if subject not in leads_to]
+    while ready:
+        subject = ready.pop()
+        found[subject] = _digest(own[subject], found)
+        for other in comes_from.get(subject, ()):
+            open_[other] -= 1
+            if not open_[other]:
+                ready.append(other)
+    return found
+
+
+def _digest(statements: set[tuple[str, ...]], found: dict[str, str]) -> str:
+    """A digest of the statements of a node; `found` has those of the blank nodes among its objects."""
+    known = [
+        (predicate, kind, found[object_] if kind == str(BLANK) else object_, lang)
+        for predicate, kind, object_, lang in statements
+    ]
+    return blake2b(repr(sorted(known)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class _Graph:

@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.ingest.durations import duration, is_time_unit
+
 #: half of a surrogate pair, which cannot be encoded
 _HALF = re.compile("[\ud800-\udfff]")
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
@@ -79,6 +81,23 @@ def _split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array
     elif separator is not None:
         rows, cells = _flattened(pc.split_pattern(cells, separator))
     return rows, cells
+
+
+def amounts(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `numbers`, with durations such as `PT1H30M` in `unit`, a unit of time, or in seconds."""
+    rows, values, bad = numbers(cells, unit)
+    if not len(bad) or not is_time_unit(unit):
+        return rows, values, bad
+    codes, texts = encode(pc.utf8_trim_whitespace(cells.take(pa.array(bad))))
+    read = [duration(text, unit) for text in texts]
+    found = np.array([np.nan if value is None else value for value in read], dtype=np.float64)[codes]
+    good = np.isfinite(found)
+    order = np.argsort(np.concatenate([rows, bad[good]]), kind="stable")
+    return (
+        np.concatenate([rows, bad[good]])[order],
+        np.concatenate([values, found[good]])[order],
+        bad[~good],
+    )
 
 
 def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ stable labels of blank nodes. Malformed lines are counted where the format has l
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from collections.abc import Iterator
@@ -22,9 +23,11 @@ import pyoxigraph as ox
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.batches import open_bytes
-from kgrec.ingest.blank_nodes import blank_numbers
+from kgrec.ingest.blank_nodes import blank_numbers, digests
 from kgrec.ingest.build_report import Tally
+from kgrec.ingest.jsonld_contexts import KnownContexts
 from kgrec.ingest.mapping.schema import RdfSource
+from kgrec.ingest.rdf_faults import check_end, explained, no_line, refuse_another
 from kgrec.ingest.rdf_terms import BLANK, TRIPLE, Triples, cut
 from kgrec.ingest.sources import Source
 
@@ -52,7 +55,9 @@ _WITH_GRAPHS = ("nquads", "trig", "jsonld")
 _BYTES = 16 << 20
 #: bytes per piece of formats with lines, and triples per piece of other formats
 _BLOCK, _PIECE = 1 << 20, 2_000
-_LONGEST_LINE, _NEWLINE = 64 << 20, 10
+_LONGEST_LINE, _NEWLINE, _HEAD = 64 << 20, 10, 1 << 14
+#: beginning of the labels that blank nodes of several files may share; no label in a file begins like this
+EQUAL = "="
 MALFORMED = "is malformed"
 HAS_BLANK_NODE = "has a blank node, which the mapping drops"
 HAS_QUOTED_TRIPLE = "is about a triple"
@@ -70,15 +75,25 @@ def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> 
         blank = _has_blank(triples) & ~quoted
         if mapped.blank_nodes == "drop":
             _drop(triples, blank, HAS_BLANK_NODE, source, tally)
-        elif kind in _BY_LINE:
+        elif kind in _BY_LINE and mapped.blank_nodes == "skolemize":
             blank[:] = False
         elif blank.any():
             waiting.append(triples.take(np.flatnonzero(blank)))
         kept = ~(quoted | blank)
         yield triples if kept.all() else triples.take(np.flatnonzero(kept))
+    malformed = tally.report.dropped.get(MALFORMED)
+    if malformed is not None and malformed.count == tally.report.rows:
+        raise no_line(source, kind)
+    if kind == "jsonld" and not tally.report.rows:
+        raise SourceError(
+            f"{source.name} has no triple: without a context, the keys of JSON mean nothing.",
+            'Write `"@context": {"@vocab": "http://example.org/"}` into its first object, or read it as a table.',
+        )
     # outside N-Triples and N-Quads the parser chooses labels at random: new ones depend on the content alone
     if waiting:
-        yield _relabelled(concatenated(waiting))
+        yield _relabelled(
+            concatenated(waiting), keep=kind in _BY_LINE, merge=mapped.blank_nodes == "merge_equal"
+        )
 
 
 def _has_blank(triples: Triples) -> np.ndarray:
@@ -107,19 +122,27 @@ def concatenated(parts: list[Triples]) -> Triples:
     )
 
 
-def _relabelled(triples: Triples) -> Triples:
-    """The triples, with labels of blank nodes that depend on the content alone."""
-    numbers = blank_numbers(triples)
+def _relabelled(triples: Triples, *, keep: bool, merge: bool) -> Triples:
+    """The triples, with labels of blank nodes that depend on the content alone.
+
+    Args:
+        triples: All triples of a file with blank nodes.
+        keep: Whether labels are those of the file already.
+        merge: Whether blank nodes with the same statements get the same label.
+    """
+    names = {} if keep else {label: f"b{number}" for label, number in blank_numbers(triples).items()}
+    if merge:
+        names |= {label: EQUAL + digest for label, digest in digests(triples).items()}
     return replace(
         triples,
-        subjects=_renamed(triples.subjects, triples.subject_kinds == BLANK, numbers),
-        objects=_renamed(triples.objects, triples.object_kinds == BLANK, numbers),
+        subjects=_renamed(triples.subjects, triples.subject_kinds == BLANK, names),
+        objects=_renamed(triples.objects, triples.object_kinds == BLANK, names),
     )
 
 
-def _renamed(terms: pa.Array, blank: np.ndarray, numbers: dict[str, int]) -> pa.Array:
+def _renamed(terms: pa.Array, blank: np.ndarray, named: dict[str, str]) -> pa.Array:
     codes, labels = cells.encode(terms.filter(pa.array(blank)))
-    names = pa.array([f"b{numbers[label]}" for label in labels], pa.large_string()).take(pa.array(codes))
+    names = pa.array([named.get(label, label) for label in labels], pa.large_string()).take(pa.array(codes))
     return pc.replace_with_mask(terms, pa.array(blank), names)
 
 
@@ -142,20 +165,30 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
     """The triples as canonical N-Triples, some hundred thousand per piece."""
     if source.path.stat().st_size == 0:
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
-    with open_bytes(source.path) as stream:
-        if kind == "rdfxml":
-            stream = _NoEntities(stream, source.name)
-        guarded: Any = _Shallow(stream, source.name, kind)
-        faults = _Faults(source.name, tally, continues=kind in _BY_LINE)
-        pieces = _by_line(guarded, kind, faults) if kind in _BY_LINE else _by_count(guarded, kind, base)
-        try:
+    faults = _Faults(source, kind, tally)
+    try:
+        with open_bytes(source.path) as stream:
+            guarded = _guarded(stream, source, kind)
+            pieces = (
+                _by_line(guarded, kind, faults)
+                if kind in _BY_LINE
+                else _by_count(guarded, kind, base, faults)
+            )
             yield from _texts(pieces, faults)
-        except SyntaxError as error:
-            faults.add(error)
-        except (OSError, ValueError) as error:
-            raise SourceError(
-                f"{source.name} cannot be read: {error}", "Check that the file is complete."
-            ) from None
+        if kind == "rdfxml":
+            check_end(source)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{source.name} cannot be read: {error}", "Check that the file is complete."
+        ) from None
+
+
+def _guarded(stream: Any, source: Source, kind: str) -> Any:
+    """A stream that a parser can read without harm."""
+    if kind == "rdfxml":
+        stream = _NoEntities(stream, source.name)
+    stream = _Shallow(_WithoutMark(stream, source, kind), source.name, kind)
+    return KnownContexts(stream, source.name) if kind == "jsonld" else stream
 
 
 def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]:
@@ -178,11 +211,14 @@ def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]
     yield _parse(b"".join(partial), kind, None)
 
 
-def _by_count(stream: Any, kind: str, base: str) -> Iterator[Iterator[Any]]:
+def _by_count(stream: Any, kind: str, base: str, faults: _Faults) -> Iterator[Iterator[Any]]:
     """Pieces of `_PIECE` triples."""
     triples = _parse(stream, kind, base)
-    for first in triples:
-        yield chain([first], islice(triples, _PIECE - 1))
+    try:
+        for first in triples:
+            yield chain([first], islice(triples, _PIECE - 1))
+    except SyntaxError as error:
+        faults.add(error)
 
 
 def _parse(source: Any, kind: str, base: str | None) -> Iterator[Any]:
@@ -214,10 +250,15 @@ def _write(triples: Iterator[Any], text: io.BytesIO, faults: _Faults) -> None:
 class _Faults:
     """Counts malformed lines once, however many errors they have; raises where the parser cannot continue."""
 
-    def __init__(self, name: str, tally: Tally, *, continues: bool) -> None:
-        self.name, self.tally, self.continues, self.last, self.repeated = name, tally, continues, 0, 0
+    def __init__(self, source: Source, kind: str, tally: Tally) -> None:
+        self.source, self.kind, self.tally, self.last, self.repeated = source, kind, tally, 0, 0
         #: lines before those that the parser counts
         self.lines = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.source.name
 
     def add(self, error: SyntaxError) -> None:
         """Count the line of an error.
@@ -226,17 +267,9 @@ class _Faults:
             SourceError: The parser cannot continue in this format, or makes no progress.
         """
         line = self.lines + (error.lineno or 0)
-        if not self.continues:
-            where = f":{line}" if line else ""
-            raise SourceError(
-                f"{self.name}{where}: {_reason(error)}.",
-                "Mend the file, or convert it to N-Triples, in which bad lines are counted and skipped.",
-            ) from None
         self.repeated = self.repeated + 1 if line == self.last else 0
-        if self.repeated > 1000:
-            raise SourceError(
-                f"{self.name}:{line}: {_reason(error)}.", "Check that the file is N-Triples."
-            ) from None
+        if self.kind not in _BY_LINE or self.repeated > 1000:
+            raise explained(error, self.source, self.kind, line) from None
         # the parser reports an incomplete last line again at the end of the file
         again = line == self.last or (line == self.last + 1 and "Unexpected end" in str(error.msg))
         self.last = line
@@ -245,8 +278,22 @@ class _Faults:
             self.tally.drop(MALFORMED, 1, (f"{self.name}:{line}",))
 
 
-def _reason(error: SyntaxError) -> str:
-    return re.sub(r"^Parser error at line \d+ (between columns \d+ and \d+|column \d+): ", "", str(error.msg))
+class _WithoutMark:
+    """A byte stream without the mark of UTF-8 at its beginning; refuses files that have another format."""
+
+    def __init__(self, stream: Any, source: Source, kind: str) -> None:
+        self.stream = stream
+        self.head: bytes = stream.read(_HEAD)
+        if kind in _BY_LINE or self.head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            refuse_another(source, kind, self.head)
+        self.head = self.head.removeprefix(codecs.BOM_UTF8)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read the next bytes, at most `size`."""
+        if not self.head:
+            return bytes(self.stream.read(size))
+        piece, self.head = self.head[:size], self.head[size:]
+        return piece
 
 
 #: marks that open, close or reset a level, and those that open one: elements of RDF/XML; quoted triples elsewhere

@@ -32,13 +32,12 @@ from kgrec.ingest.mapping.roles import (
     Text,
 )
 from kgrec.ingest.mapping.schema import Mapping, RdfSource
-from kgrec.ingest.rdf_parser import read_triples
+from kgrec.ingest.rdf_parser import EQUAL, read_triples
 from kgrec.ingest.rdf_terms import IRI, LITERAL, Triples
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Edges, Statements, Values
 from kgrec.ingest.table_statements import name_nodes
 
-_TYPE = PREFIXES["rdf"] + "type"
 _SAME_AS = PREFIXES["owl"] + "sameAs"
 _EXACT_MATCH = PREFIXES["skos"] + "exactMatch"
 _IGNORE = Ignore.model_validate({})
@@ -111,10 +110,11 @@ class _StatementReader:
         self.unmapped: Counter[str] = Counter()
         self.dropped_languages: Counter[str] = Counter()
         self.types, self.beginnings = mapped.classes, mapped.beginnings
-        #: nodes of IRIs, kept if the beginnings of IRIs determine types
+        self.class_predicates = mapped.class_predicates
+        #: nodes of IRIs, and those of subjects among them, kept if the beginnings of IRIs determine types
         self.met: list[np.ndarray] = []
+        self.described: list[np.ndarray] = []
         self.with_table = {name for name in mapping.nodes if name not in mapped.types}
-        self.blank = f"{mapping.base}.well-known/genid/{quote(source.name, safe='')}/"
         self.merging = {_SAME_AS} if mapped.same_as == "merge" else set()
         self.merging |= {_EXACT_MATCH} if mapped.exact_match == "merge" else set()
         self.shorts: dict[str, str] = {}
@@ -131,6 +131,8 @@ class _StatementReader:
         order = np.argsort(codes.astype(np.uint16) if len(predicates) < 1 << 16 else codes, kind="stable")
         order = order[~left[codes[order]]]
         heads = self._numbers(triples.subjects.take(pa.array(order)), triples.subject_kinds[order])
+        if self.beginnings:
+            self.described.append(cells.distinct(heads))
         objects, kinds = triples.objects.take(pa.array(order)), triples.object_kinds[order]
         langs, first = triples.langs[order], 0
         for code in np.flatnonzero(~left & (counts > 0)).tolist():
@@ -140,17 +142,22 @@ class _StatementReader:
             self._take(predicates[code], part)
 
     def close(self) -> None:
-        """Note the types that follow from the beginnings of IRIs, after all triples are read."""
+        """Note the types that follow from the beginnings of IRIs, after all triples are read.
+
+        An IRI that is only an object of triples, such as the page of a film, is no item.
+        """
         if not self.met:
             return
         nodes = cells.distinct(np.concatenate(self.met))
+        is_described = np.isin(nodes, np.concatenate(self.described))
         keys = pa.array([self.statements.nodes.keys[node] for node in nodes], pa.large_string())
         for beginning, type_ in self.beginnings.items():
-            found = nodes[cells.mask(pc.starts_with(keys, beginning))]
+            begins = cells.mask(pc.starts_with(keys, beginning))
+            found = nodes[begins & is_described if type_ in self.mapped.items else begins]
             self.statements.beginning.setdefault((beginning, type_), []).append(found)
 
     def _is_left(self, predicate: str) -> bool:
-        read = predicate in self.merging or (predicate == _TYPE and self.types)
+        read = predicate in self.merging or predicate in self.class_predicates
         return not read and isinstance(self._role(predicate), Ignore)
 
     def _numbers(self, terms: pa.Array, kinds: np.ndarray) -> np.ndarray:
@@ -161,8 +168,17 @@ class _StatementReader:
         numbers = np.empty(len(terms), dtype=np.int64)
         numbers[is_iri] = self._iris(terms.filter(pa.array(is_iri)))
         codes, labels = cells.encode(terms.filter(pa.array(~is_iri)))
-        numbers[~is_iri] = self.statements.nodes.iris([self.blank + label for label in labels])[codes]
+        numbers[~is_iri] = self.statements.nodes.iris([self._blank_iri(label) for label in labels])[codes]
         return numbers
+
+    def _blank_iri(self, label: str) -> str:
+        """The IRI of a blank node; that of nodes which are equal in all files has no name of a file."""
+        below = (
+            label.removeprefix(EQUAL)
+            if label.startswith(EQUAL)
+            else f"{quote(self.source.name, safe='')}/{label}"
+        )
+        return f"{self.mapping.base}.well-known/genid/{below}"
 
     def _iris(self, terms: pa.Array) -> np.ndarray:
         """Node number of each IRI."""
@@ -174,7 +190,7 @@ class _StatementReader:
 
     def _take(self, predicate: str, part: _Part) -> None:
         role = self._role(predicate)
-        part = self._typed(part) if predicate == _TYPE and self.types else part
+        part = self._typed(part) if predicate in self.class_predicates else part
         if not len(part):
             return
         if predicate in self.merging or isinstance(role, SameAs):
@@ -316,7 +332,7 @@ class _StatementReader:
 
     def _add_numbers(self, predicate: str, role: Number | Date, nodes: np.ndarray, values: pa.Array) -> None:
         rows, found, bad = (
-            cells.dates(values, role.format) if isinstance(role, Date) else cells.numbers(values, role.unit)
+            cells.dates(values, role.format) if isinstance(role, Date) else cells.amounts(values, role.unit)
         )
         name = self._short(predicate)
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]

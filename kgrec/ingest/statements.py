@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pyarrow as pa
 
+from kgrec.ingest.mapping.roles import RESOURCE as RESOURCE
 from kgrec.ingest.mapping.roles import is_type_name
 
-RESOURCE = "resource"
 #: number of a source for labels that are only the value that a node was made of: any other label comes first
 LAST = 1 << 20
 

@@ -234,7 +234,7 @@ def _whole(part: _Rows, column: str) -> tuple[np.ndarray, pa.Array]:
 
 def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Number)
-    rows, values, bad = cells.numbers(part.plain(column), role.unit)
+    rows, values, bad = cells.amounts(part.plain(column), role.unit)
     part.failed(
         column,
         bad,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import pyoxigraph as ox
 import pytest
@@ -284,7 +285,7 @@ def test_prefixes_are_short_and_differ():
         "http://e.org/dbo/a": "dbo_2:a",
         "http://dbpedia.org/ontology/a": "dbo:a",
         "https://schema.org/name": "schema:name",
-        "http://www.wikidata.org/prop/direct/P31": "direct:P31",
+        "http://www.wikidata.org/prop/direct/P31": "wdt:P31",
         "http://www.w3.org/2001/vcard-rdf/3.0#FN": "vcard:FN",
         "http://other.org/m/vcard#x": "vcard_2:x",
         "http://x.org/ns#y": "x:y",
@@ -330,4 +331,111 @@ def test_rare_predicates_are_left_out_before_labels(tmp_path):
     assert (
         "r.ttl: *: ignore, since the predicates that link or describe nodes are listed, and 11 rare ones are left out"
         in reasons
+    )
+
+
+def wikidata(*, labels: bool) -> str:
+    entity, direct = "http://www.wikidata.org/entity/", "http://www.wikidata.org/prop/direct/"
+    label = "http://www.w3.org/2000/01/rdf-schema#label"
+    lines = [
+        line
+        for n in range(20, 30)
+        for line in (
+            f"<{entity}Q{n}> <{direct}P31> <{entity}Q11424> .",
+            f'<{entity}Q{n}> <{label}> "Film {n}"@en .',
+            f"<{entity}Q{n}> <{direct}P57> <{entity}Q10{n % 2}> .",
+        )
+    ]
+    lines += [f"<{entity}Q10{n}> <{direct}P31> <{entity}Q5> ." for n in range(2)]
+    if labels:
+        lines += [
+            f'<{entity}Q11424> <{label}> "Film"@de, "motion picture"@en .'.replace(
+                ", ", f" .\n<{entity}Q11424> <{label}> "
+            )
+        ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(("labels", "name"), [(False, "q11424"), (True, "motion_picture")])
+def test_classes_by_another_predicate_than_rdf_type(tmp_path, labels, name):
+    mapping, reasons, graph = drafted(tmp_path, w_nt=wikidata(labels=labels))
+    (source,) = mapping["rdf"]
+    assert source["type_predicates"] == ["wdt:P31"] and source["items"] == [name]
+    assert source["types"] == {name: "wd:Q11424", "q5": "wd:Q5"}
+    assert "prefixes" not in mapping
+    assert len(graph.item_ids) == 10 and graph.stats()["nodes"]["q5"] == 2
+    assert (
+        "w.nt: http://www.wikidata.org/prop/direct/P31: type_predicates, since rdf:type is absent, and this predicate is the one of Wikidata"
+        in reasons
+    )
+
+
+def test_classes_by_a_predicate_with_the_name_of_one(tmp_path):
+    lines = "".join(f"e:f{n} e:type e:Film ; e:title 'Film {n}' ; e:like e:f{n + 1} .\n" for n in range(10))
+    mapping, _, graph = drafted(tmp_path, f_ttl=f"@prefix e: <http://e.org/> .\n{lines}")
+    assert mapping["rdf"][0]["type_predicates"] == ["e:type"] and mapping["rdf"][0]["items"] == ["film"]
+    assert len(graph.item_ids) == 10
+
+
+def test_a_predicate_with_the_name_of_a_class_and_many_objects_names_none(tmp_path):
+    lines = "".join(f"e:f{n} e:type e:T{n} ; e:title 'Film {n}' .\n" for n in range(10))
+    with pytest.raises(SourceError, match="has no classes"):
+        drafted(tmp_path, f_ttl=f"@prefix e: <http://e.org/> .\n{lines}")
+
+
+def test_the_advice_for_rdf_without_classes_makes_items_of_the_subjects_only(tmp_path):
+    lines = [
+        f"<http://a.example/resource/{n}> <http://a.example/p/name> 'Number {n}' ; <http://a.example/p/in>"
+        f" <http://a.example/resource/Place>, <http://other.example/{n}> .\n"
+        for n in range(5)
+    ]
+    with pytest.raises(SourceError) as caught:
+        drafted(tmp_path, m_ttl="".join(lines))
+    assert 'types: {item: "http://a.example/resource/*"}, items: [item]' in caught.value.remedy
+    (tmp_path / "kgrec.yaml").write_text(
+        'version: 1\nrdf:\n  - {file: m.ttl, types: {item: "http://a.example/resource/*"}, items: [item], predicates: {"*": ref}}\n'
+    )
+    graph = build_graph(tmp_path / "kgrec.yaml")
+    assert len(graph.item_ids) == 5 and graph.stats()["nodes"] == {"item": 5, "resource": 6}
+
+
+def test_equal_blank_nodes_are_found(tmp_path):
+    lines = "".join(
+        f"e:f{n} a e:Film ; e:title 'Film {n}' ; e:brand [ e:title 'Acme' ] .\n" for n in range(3)
+    )
+    mapping, reasons, graph = drafted(tmp_path, f_ttl=f"@prefix e: <http://e.org/> .\n{lines}")
+    assert mapping["rdf"][0]["blank_nodes"] == "merge_equal"
+    assert "f.ttl: blank nodes: merge_equal, since 3 of them have the same statements as others" in reasons
+    assert graph.stats()["nodes"] == {"film": 3, "resource": 1}
+
+
+def test_schema_org_as_json_ld(tmp_path):
+    films = [
+        {
+            "@context": "https://schema.org",
+            "@type": "Movie",
+            "@id": f"http://e.org/{n}",
+            "name": f"Film number {n}",
+            "duration": f"PT{60 + n}M",
+            "productionCompany": {"@type": "Organization", "name": "Acme"},
+        }
+        for n in range(5)
+    ]
+    for name in ("f_jsonld", "f_json"):
+        mapping, _, graph = drafted(tmp_path, **{name: json.dumps(films)})
+        (source,) = mapping["rdf"]
+        assert source["types"] == {"movie": "schema:Movie", "organization": "schema:Organization"}
+        assert source["predicates"]["schema:duration"] == {"as": "number", "unit": "min"}
+        assert sorted(graph.numbers["value"].to_pylist()) == [60, 61, 62, 63, 64]
+        assert graph.stats()["nodes"] == {"movie": 5, "organization": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("shop_rdf", "turtle"), ("shop_nt", "turtle"), ("shop_xml", "turtle")]
+)
+def test_the_first_lines_tell_the_format_better_than_the_suffix(tmp_path, name, kind):
+    mapping, reasons, _ = drafted(tmp_path, **{name: SHOP})
+    assert mapping["rdf"][0]["format"] == kind
+    assert any(
+        "format: turtle, since the suffix tells another, but the first lines do" in why for why in reasons
     )

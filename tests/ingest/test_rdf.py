@@ -1,8 +1,10 @@
 import gzip
+import re
 
+import pyoxigraph as ox
 import pytest
 
-from kgrec.errors import SourceError, TooManyBadRows
+from kgrec.errors import MappingError, SourceError, TooManyBadRows
 from kgrec.graph.build import build_graph
 
 MAPPING = """\
@@ -271,6 +273,136 @@ def test_a_unit_may_follow_a_number(tmp_path):
     lines = 'ex:a a ex:Film ; ex:year "75 min", "80", "90min", "min", "1 h" .'
     changes = {"ex:year: number": "ex:year: {as: number, unit: min}", "stop_above: 0.5": "stop_above: 1"}
     graph = built(tmp_path, "a.ttl", f"@prefix ex: <http://ex.org/> .\n{lines}", **changes)
-    assert graph.numbers["value"].to_pylist() == [75, 80, 90]
+    assert graph.numbers["value"].to_pylist() == [60, 75, 80, 90]
     # "min" alone is no number
-    assert graph.report.files["a.ttl"].failed["ex:year"].count == 2
+    assert graph.report.files["a.ttl"].failed["ex:year"].count == 1
+
+
+BRANDS = """@prefix ex: <http://ex.org/> .
+ex:a a ex:Film ; ex:title "One" ; ex:knows [ ex:title "Acme" ; ex:knows [ ex:title "Rome" ] ] .
+ex:b a ex:Film ; ex:title "Two" ; ex:knows [ ex:knows [ ex:title "Rome" ] ; ex:title "Acme" ] .
+ex:c a ex:Film ; ex:title "Three" ; ex:knows [ ex:title "Acme" ; ex:knows [ ex:title "Oslo" ] ] .
+"""
+MERGED = {"    predicates": "    blank_nodes: merge_equal\n    predicates"}
+
+
+def known_by(graph, key):
+    return {tail for head, name, tail in triples_of(graph) if head.endswith(key) and name == "ex:knows"}
+
+
+@pytest.mark.parametrize("name", ["a.ttl", "a.nt"])
+def test_equal_blank_nodes_become_one(tmp_path, name):
+    content = BRANDS
+    if name == "a.nt":
+        lines = [f"{triple} ." for triple in ox.parse(BRANDS.encode(), format=ox.RdfFormat.TURTLE)]
+        content = "\n".join(lines) + "\n"
+    graph = built(tmp_path, name, content, **MERGED)
+    # Acme of Rome, Acme of Oslo, Rome, Oslo
+    assert graph.stats()["nodes"] == {"film": 3, "resource": 4}
+    assert known_by(graph, "/a") == known_by(graph, "/b") != known_by(graph, "/c")
+    assert sorted(graph.entities["label"].to_pylist()) == [
+        "Acme",
+        "Acme",
+        "One",
+        "Oslo",
+        "Rome",
+        "Three",
+        "Two",
+    ]
+    apart = built(tmp_path, name, content)
+    assert apart.stats()["nodes"] == {"film": 3, "resource": 6}
+
+
+def test_equal_blank_nodes_of_several_files_become_one(tmp_path):
+    mapping = MAPPING.replace("    predicates", "    blank_nodes: merge_equal\n    predicates")
+    first, second = BRANDS.split("ex:b a", 1)
+    (tmp_path / "one.ttl").write_text(first)
+    graph = built(
+        tmp_path,
+        "two.ttl",
+        "@prefix ex: <http://ex.org/> .\nex:b a" + second,
+        mapping.replace("FILE", '"*.ttl"'),
+    )
+    assert graph.stats()["nodes"] == {"film": 3, "resource": 4}
+    assert known_by(graph, "/a") == known_by(graph, "/b")
+
+
+def test_blank_nodes_about_which_nothing_is_known_are_not_equal(tmp_path):
+    nothing = "ex:a a ex:Film ; ex:knows [], [ ex:knows [] ], [ ex:knows [] ] ."
+    circle = "ex:b a ex:Film ; ex:knows _:c . _:c ex:knows _:d . _:d ex:knows _:c ."
+    graph = built(tmp_path, "a.ttl", f"@prefix ex: <http://ex.org/> .\n{nothing}\n{circle}", **MERGED)
+    assert graph.stats()["nodes"] == {"film": 2, "resource": 7}
+
+
+def test_a_language_or_a_kind_of_object_tells_blank_nodes_apart(tmp_path):
+    lines = "ex:a a ex:Film ; ex:knows [ ex:title 'A' ], [ ex:title 'A'@en ], [ ex:says <http://ex.org/x> ], [ ex:says 'http://ex.org/x' ] ."
+    graph = built(tmp_path, "a.ttl", f"@prefix ex: <http://ex.org/> .\n{lines}", **MERGED)
+    assert graph.stats()["nodes"] == {"film": 1, "resource": 4}
+
+
+WIKIDATA = """<http://www.wikidata.org/entity/Q1> <http://www.wikidata.org/prop/direct/P31> <http://www.wikidata.org/entity/Q11424> .
+<http://www.wikidata.org/entity/Q1> <http://www.w3.org/2000/01/rdf-schema#label> "One"@en .
+<http://www.wikidata.org/entity/Q1> <http://www.wikidata.org/prop/direct/P57> <http://www.wikidata.org/entity/Q2> .
+<http://www.wikidata.org/entity/Q2> <http://www.wikidata.org/prop/direct/P31> <http://www.wikidata.org/entity/Q5> .
+<http://www.wikidata.org/entity/Q2> <http://www.w3.org/2000/01/rdf-schema#label> "Ada"@en .
+<http://www.wikidata.org/entity/Q3> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://www.wikidata.org/entity/Q11424> .
+"""
+BY_P31 = """version: 1
+rdf:
+  - file: FILE
+    types: {film: wd:Q11424, person: wd:Q5}
+    type_predicates: [wdt:P31]
+    items: [film]
+    predicates: {"rdfs:label": label, "wdt:P57": ref}
+"""
+
+
+def test_any_predicate_may_name_the_class(tmp_path):
+    graph = built(tmp_path, "a.nt", WIKIDATA, BY_P31)
+    assert graph.names.tolist() == [
+        "film/http://www.wikidata.org/entity/Q1",
+        "film/http://www.wikidata.org/entity/Q3",
+        "person/http://www.wikidata.org/entity/Q2",
+    ]
+    assert triples_of(graph) == {
+        ("http://www.wikidata.org/entity/Q1", "wdt:P57", "http://www.wikidata.org/entity/Q2")
+    }
+    one = built(tmp_path, "a.nt", WIKIDATA, BY_P31.replace("[wdt:P31]", "wdt:P31"))
+    assert one.names.tolist() == graph.names.tolist()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("[wdt:P31]", "[wdx:P31]", "'wdx:P31' has an unknown prefix"),
+        (
+            "{film: wd:Q11424, person: wd:Q5}",
+            "{film: 'wd:*'}",
+            "`type_predicates:` needs `types:` with the classes",
+        ),
+        ("{film: wd:Q11424", "{resource: wd:Q11424", "items of the type 'resource' cannot be told apart"),
+    ],
+)
+def test_type_predicates_that_cannot_be_meant(tmp_path, old, new, problem):
+    items = {"items: [film]": "items: [resource]"} if "resource" in new else {}
+    with pytest.raises(MappingError, match=re.escape(problem)):
+        built(tmp_path, "a.nt", WIKIDATA, BY_P31, **{old: new}, **items)
+
+
+def test_an_iri_without_a_statement_is_no_item_though_it_begins_like_one(tmp_path):
+    content = """@prefix r: <http://a.example/resource/> .
+@prefix ex: <http://ex.org/> .
+r:One ex:title "One" ; ex:by r:Ada ; ex:knows r:Two, <http://other.example/x> .
+r:Two ex:title "Two" ; ex:by r:Ada .
+"""
+    changes = {"{film: ex:Film}": '{film: "http://a.example/resource/*"}'}
+    graph = built(tmp_path, "a.ttl", content, **changes)
+    assert graph.item_ids.tolist() == ["http://a.example/resource/One", "http://a.example/resource/Two"]
+    assert graph.stats()["nodes"] == {"film": 2, "resource": 2}
+    # a type that is not recommended needs no statement about its nodes
+    both = {"{film: ex:Film}": '{film: "http://a.example/resource/T*", other: "http://a.example/resource/*"}'}
+    assert built(tmp_path, "a.ttl", content, **both).stats()["nodes"] == {
+        "film": 1,
+        "other": 2,
+        "resource": 1,
+    }

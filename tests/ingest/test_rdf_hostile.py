@@ -60,7 +60,7 @@ NESTED = {
 @pytest.mark.parametrize("name", NESTED)
 def test_what_is_nested_without_end_is_refused_at_once(tmp_path, name):
     begun = time.perf_counter()
-    with pytest.raises(SourceError, match=r"nested more than 1,000 levels deep|Max stack size"):
+    with pytest.raises(SourceError, match=r"nested more than 1,000 levels deep"):
         built(tmp_path, name, NESTED[name])
     assert time.perf_counter() - begun < 5
 
@@ -105,7 +105,7 @@ def test_nothing_is_fetched(tmp_path):
         imports = f"{NT}<http://ex.org/o> <http://www.w3.org/2002/07/owl#imports> <{address}/o.ttl> .\n"
         assert len(built(tmp_path, "a.ttl", imports).triples) == 1
         remote = f'{{"@context": "{address}/context", "@id": "http://ex.org/a", "title": "x"}}'
-        with pytest.raises(SourceError, match="remote contexts"):
+        with pytest.raises(SourceError, match="is not known, and nothing is fetched"):
             built(tmp_path, "a.jsonld", remote)
         server.settimeout(0.1)
         with pytest.raises(TimeoutError):

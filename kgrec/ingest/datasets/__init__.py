@@ -5,13 +5,16 @@ N-Triples and kgrec.yaml for `kgrec build`, and `import.json` with what was read
 kept.
 
 job        reading, writing and counting, for all formats
-plain      files without a header
+plain      files without a header, and arrays
+shapes     what a file without a header holds
+names      names beside ids
 place      the output folder, whole or absent
-recbole, kgat, kgcn, movielens, triples   one format each
+recbole, kgat, kgcn, movielens, log, triples   one format each
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +26,12 @@ from kgrec.ingest.build_report import Report
 from kgrec.ingest.datasets.job import Job
 from kgrec.ingest.datasets.kgat import read_kgat
 from kgrec.ingest.datasets.kgcn import read_kgcn
+from kgrec.ingest.datasets.log import log_files, read_log
 from kgrec.ingest.datasets.movielens import read_1m, read_100k, read_latest
 from kgrec.ingest.datasets.place import check_place, placing
 from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.datasets.recbole import header_of, read_recbole
+from kgrec.ingest.datasets.shapes import begins_with_counts, has_a_row_per_pair, log_shapes
 from kgrec.ingest.datasets.triples import read_triples_table, triple_files
 from kgrec.ingest.mapping.schema import load_mapping
 from kgrec.storage.files import digest
@@ -188,8 +193,18 @@ def _recognised(files: Files) -> tuple[str, str]:
     known_ones = "; ".join(f"{name} ({known.about})" for name, known in DATASET_FORMATS.items())
     raise SourceError(
         f"These files are in no known format: {found}.",
-        f"Known: {known_ones}. Choose one by --format.",
+        f"Looked for: {known_ones}. Choose one by --format, or draft a mapping for any tables and RDF: kgrec init {_tables(files)}",
     )
+
+
+def _tables(files: Files) -> str:
+    """The files that `kgrec init` may read, to be named in its call."""
+    paths = [
+        str(path)
+        for name, path in files.items()
+        if not re.search(r"(?i)readme|licen[cs]e|\.(md|pdf|npy|py|zip)$", name)
+    ]
+    return " ".join(paths[:6] or ["FILE"]) + (" ..." if len(paths) > 6 else "")
 
 
 def _is_recbole(files: Files) -> str | None:
@@ -205,9 +220,19 @@ def _is_kgcn(files: Files) -> str | None:
     return f"there is {links[0]}" if links and any(name.startswith("kg") for name in files) else None
 
 
+def _is_log(files: Files) -> str | None:
+    parts = log_files(log_shapes(files))
+    if not parts:
+        return None
+    return f"the lines of {' and '.join(parts)} have a user, an item and numbers, and no header"
+
+
 def _is_kgat(files: Files) -> str | None:
-    beside = [name for name in ("kg_final.txt", "item_list.txt", "test.txt") if name in files]
+    beside = [name for name in ("kg_final.txt", "kg.txt", "item_list.txt", "test.txt") if name in files]
     if "train.txt" not in files or not beside:
+        return None
+    path = files["train.txt"]
+    if has_a_row_per_pair(path, "train.txt") or begins_with_counts(path, "train.txt"):
         return None
     words = first_line(files["train.txt"], "train.txt").split(" ")
     numbers = all(word.isdecimal() for word in words if word)
@@ -227,23 +252,30 @@ def _is_1m(files: Files) -> str | None:
 
 
 def _is_latest(files: Files) -> str | None:
-    if not {"ratings.csv", "movies.csv"} <= set(files):
-        return None
-    header = first_line(files["ratings.csv"], "ratings.csv").split(",")
-    return "there is movies.csv, and ratings.csv has a column movieId" if "movieId" in header else None
+    for ratings, movies in (("ratings.csv", "movies.csv"), ("rating.csv", "movie.csv")):
+        if {ratings, movies} <= set(files):
+            header = first_line(files[ratings], ratings).replace('"', "").split(",")
+            return f"there is {movies}, and {ratings} has a column movieId" if "movieId" in header else None
+    return None
 
 
 def _is_triples(files: Files) -> str | None:
-    names = triple_files(files)
+    logs = log_shapes(files)
+    names = [] if any(name in logs for name in triple_files(files)) else triple_files(files)
     return f"the lines of {names[0]} have three columns" if names else None
 
 
 DATASET_FORMATS: dict[str, Format] = {
     "recbole": Format(".inter .item .kg .link", _is_recbole, read_recbole),
-    "kgcn": Format("kg.txt item_index2entity_id.txt", _is_kgcn, read_kgcn),
-    "kgat": Format("train.txt test.txt kg_final.txt", _is_kgat, read_kgat),
+    "kgcn": Format("kg.txt item_index2entity_id*.txt", _is_kgcn, read_kgcn),
+    "kgat": Format("train.txt test.txt with the items of a user per line, kg_final.txt", _is_kgat, read_kgat),
     "ml-100k": Format("u.data u.item", _is_100k, read_100k),
     "ml-1m": Format("ratings.dat movies.dat", _is_1m, read_1m),
     "ml-latest": Format("ratings.csv movies.csv", _is_latest, read_latest),
+    "log": Format(
+        "ratings_final.txt or .npy, train.txt test.txt without a header, kg_final.txt or .npy",
+        _is_log,
+        read_log,
+    ),
     "triples": Format("tab-separated triples", _is_triples, read_triples_table),
 }

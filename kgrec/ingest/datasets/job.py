@@ -24,8 +24,8 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
 from kgrec.ingest.build_report import Report, Tally
-from kgrec.ingest.datasets.plain import opened, plain_rows
-from kgrec.ingest.mapping.prefixes import IRI_PATTERN
+from kgrec.ingest.datasets.plain import array_rows, opened, plain_rows
+from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES
 from kgrec.ingest.mapping.schema import ErrorPolicy, TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import node_iri
@@ -36,6 +36,7 @@ BASE = "https://example.org/"
 FREEBASE = "http://rdf.freebase.com/ns/"
 EMPTY = "has an empty cell"
 _ORDER = ("version", "base", "prefixes", "nodes", "edges", "rdf", "interactions")
+_LABEL = PREFIXES["rdfs"] + "label"
 _SPECIAL = '[",\r\n]'
 
 
@@ -96,10 +97,10 @@ class Job:
     # reading
 
     def table(
-        self, name: str, *, delimiter: str = ",", quote: str = '"'
+        self, name: str, *, delimiter: str = ",", quote: str = '"', encoding: str = "utf-8"
     ) -> tuple[list[str], Iterator[Batch]]:
         """Header and rows of a file with a header; rows are counted as they are read."""
-        form = TableFormat(file=(name,), format="csv", delimiter=delimiter, quote=quote)
+        form = TableFormat(file=(name,), format="csv", delimiter=delimiter, quote=quote, encoding=encoding)
         with _advice():
             table = open_table(Source(self.files[name], name), form)
 
@@ -114,14 +115,17 @@ class Job:
     def rows(
         self, name: str, columns: Sequence[str], delimiter: str, *, counted: bool = True
     ) -> Iterator[Batch]:
-        """Rows of a file without a header and without quotes; they are counted as they are read."""
+        """Rows of a file without a header and without quotes, or of an array; they are counted as they are read."""
         if self.files[name].stat().st_size == 0:
             raise SourceError(f"{name} is empty.", "Download the file again, or remove it from the source.")
-        with _advice():
-            for batch in plain_rows(self.files[name], name, columns, delimiter):
-                if counted:
-                    count_broken(batch, self.tally(name))
-                yield batch
+        if name.endswith(".npy"):
+            batches = array_rows(self.files[name], name, columns)
+        else:
+            batches = _advised(plain_rows(self.files[name], name, columns, delimiter))
+        for batch in batches:
+            if counted:
+                count_broken(batch, self.tally(name))
+            yield batch
 
     def lines(self, name: str) -> Iterator[tuple[int, str]]:
         """Line number and text of the lines that are not blank; the file must be UTF-8."""
@@ -220,6 +224,9 @@ class InteractionWriter:
     def _numbers(self, target: str, batch: Batch, good: np.ndarray, tally: Tally) -> np.ndarray:
         column = batch.columns[self.columns[target]]
         _, values, bad = cells.numbers(column)
+        if target == "timestamp" and len(bad):
+            # the build reads ISO 8601, too
+            bad = bad[cells.dates(column.take(pa.array(bad)), None)[2]]
         wrong = np.zeros(len(batch), dtype=bool)
         wrong[bad] = True
         wrong &= good
@@ -250,6 +257,25 @@ class TripleWriter:
     name: str = "knowledge.nt"
     #: entity -> its IRIs, for all entities so far
     met: dict[str, Sequence[str]] = field(default_factory=dict)
+    #: entity -> its name, for those that have one
+    names: dict[str, str] = field(default_factory=dict)
+    #: whether names of entities are among the triples
+    is_named: bool = False
+
+    def add_names(self, names: dict[str, str]) -> None:
+        """Write the names of entities, apart from those of items, which have theirs in items.csv."""
+        self.names, item = names, f"{self.job.mapping['base']}item/"
+        lines = [
+            f"<{iri}> <{_LABEL}> {_literal(name)} .\n"
+            for key, name in names.items()
+            for iri in self.met.get(key, ())
+            if not iri.startswith(item)
+        ]
+        if lines:
+            with (self.job.folder / self.name).open("a", encoding="utf-8", newline="") as stream:
+                stream.writelines(lines)
+            self.job.written[self.name] = self.job.written.get(self.name, 0) + len(lines)
+            self.is_named = True
 
     def add(self, batch: Batch, head: str, relation: str, tail: str) -> None:
         """Write the triples of a batch; triples with an empty cell or an unknown name are counted and left out."""
@@ -270,7 +296,8 @@ class TripleWriter:
 
     def mapped(self) -> list[dict[str, Any]]:
         """The `rdf:` of kgrec.yaml for these triples; empty if there are none."""
-        return [{"file": self.name, "predicates": {"*": "ref"}}] if self.job.written.get(self.name) else []
+        predicates = {"rdfs:label": "label", "*": "ref"} if self.is_named else {"*": "ref"}
+        return [{"file": self.name, "predicates": predicates}] if self.job.written.get(self.name) else []
 
     def _named(self, name: str) -> Sequence[str]:
         if name not in self.met:
@@ -327,6 +354,13 @@ def iri_of(type_: str, key: str) -> str:
     )
 
 
+def _literal(text: str) -> str:
+    """A literal of N-Triples."""
+    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(character, escaped)
+    return f'"{text}"'
+
+
 def relation_iri(name: str) -> str:
     """The IRI of a relation."""
     return iri_of("relation", name)
@@ -341,6 +375,11 @@ def _advice() -> Iterator[None]:
         raise SourceError(
             error.problem, "Mend the file (text must be UTF-8), or remove it from the source."
         ) from None
+
+
+def _advised(batches: Iterator[Batch]) -> Iterator[Batch]:
+    with _advice():
+        yield from batches
 
 
 def _has_special(column: Any) -> bool:

@@ -14,10 +14,17 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Tally
-from kgrec.ingest.datasets.job import FREEBASE, Job, TripleWriter, iri_of, relation_iri
+from kgrec.ingest.datasets.job import FREEBASE, Job, iri_of, relation_iri
+from kgrec.ingest.datasets.log import TRIPLE_FILES, read_knowledge
+from kgrec.ingest.datasets.names import Beside, beside
 from kgrec.ingest.statements import node_iri
 
-_SPLITS = {"train.txt": "interactions.csv", "valid.txt": "valid.csv", "test.txt": "test.csv"}
+_SPLITS = {
+    "train.txt": "interactions.csv",
+    "valid.txt": "valid.csv",
+    "val.txt": "valid.csv",
+    "test.txt": "test.csv",
+}
 _FLUSH = 1_000_000
 NO_ITEM = "has a user without items"
 UNLISTED_ITEM = "names an item that is not in item_list.txt"
@@ -36,13 +43,22 @@ def read_kgat(job: Job) -> None:
     pairs = {name: _pairs(job, name, items) for name in _SPLITS if name in job.files}
     count = max([-1, *items, *(int(found[:, 1].max()) for found in pairs.values() if len(found))]) + 1
     keys = [items.get(number, str(number)) for number in range(count)]
+    labels = beside(job, "item", dict.fromkeys(keys), numbers=keys)
+    if not items and labels.others:
+        keys = [labels.others.get(key, key) for key in keys]
+        labels = Beside({labels.others.get(key, key): name for key, name in labels.names.items()}, {})
+    if not users:
+        met = sorted({int(number) for pairs_ in pairs.values() for number in np.unique(pairs_[:, 0])})
+        others = beside(job, "user", [str(number) for number in met]).others
+        users = {int(number): other for number, other in others.items()}
     for name, found in pairs.items():
         _write_log(job, _SPLITS[name], found, users, keys)
     _leaks(job, pairs)
-    _write_items(job, keys, items)
+    _write_items(job, keys, items, labels.names)
     job.mapping["interactions"] = {"file": "interactions.csv", "user": "user_id", "item": "item_id"}
-    if "kg_final.txt" in job.files:
-        _knowledge(job, keys)
+    triples = next((name for name in TRIPLE_FILES if name in job.files), None)
+    if triples is not None:
+        _knowledge(job, triples, keys)
     else:
         job.remarks.append("There is no kg_final.txt: the import has interactions and ids only.")
 
@@ -159,7 +175,7 @@ def _write_log(job: Job, target: str, pairs: np.ndarray, users: ItemNames, keys:
 def _leaks(job: Job, pairs: dict[str, np.ndarray]) -> None:
     """Warn about held-out pairs that are also in train.txt."""
     train = _codes(pairs["train.txt"])
-    for name in ("valid.txt", "test.txt"):
+    for name in ("valid.txt", "val.txt", "test.txt"):
         if name in pairs and (count := int(np.isin(_codes(pairs[name]), train).sum())):
             share = count / len(pairs[name])
             job.remarks.append(
@@ -175,12 +191,17 @@ def _codes(pairs: np.ndarray) -> np.ndarray:
 # items and knowledge
 
 
-def _write_items(job: Job, keys: list[str], items: ItemNames) -> None:
+def _write_items(job: Job, keys: list[str], items: ItemNames, names: dict[str, str]) -> None:
     """Write items.csv: ids, numbers, and IRIs of Freebase if the list has them."""
     freebase = _freebase(job) if items else {}
-    rows = [[key, str(number), freebase.get(number, "")] for number, key in enumerate(keys)]
-    job.write("items.csv", ("item_id", "number", "freebase"), rows)
+    header = ["item_id", "number", "freebase", *(["name"] if names else [])]
+    rows = [
+        [key, str(number), freebase.get(number, ""), *([names.get(key, "")] if names else [])]
+        for number, key in enumerate(keys)
+    ]
+    job.write("items.csv", header, rows)
     columns = {"number": "ignore", "freebase": "same_as" if freebase else "ignore"}
+    columns |= {"name": "label"} if names else {}
     job.mapping["nodes"]["item"] = {"item": True, "file": "items.csv", "key": "item_id", "columns": columns}
 
 
@@ -192,7 +213,7 @@ def _freebase(job: Job) -> ItemNames:
     return {int(parts[1]): FREEBASE + parts[2] for _, text in lines if len(parts := text.split()) == 3}
 
 
-def _knowledge(job: Job, keys: list[str]) -> None:
+def _knowledge(job: Job, name: str, keys: list[str]) -> None:
     entities, relations = _names(job, "entity_list.txt"), _names(job, "relation_list.txt")
     base = job.mapping["base"]
 
@@ -205,15 +226,13 @@ def _knowledge(job: Job, keys: list[str]) -> None:
         return [iri_of("entity", entities.get(number, text))]
 
     def relation(text: str) -> str | None:
-        number = int(text) if text.isascii() and text.isdecimal() else -1
-        if number < 0 or (relations and number not in relations):
+        if not (text.isascii() and text.isdecimal()):
+            # a name beside the number
+            return None if relations or not text.strip() else relation_iri(text)
+        if relations and int(text) not in relations:
             return None
-        return relation_iri(relations.get(number, text))
+        return relation_iri(relations.get(int(text), text))
 
-    knowledge = TripleWriter(job, entity, relation)
-    for batch in job.rows("kg_final.txt", ["head", "relation", "tail"], " "):
-        knowledge.add(batch, "head", "relation", "tail")
-    job.close(job.tally("kg_final.txt"))
-    job.mapping["rdf"] = knowledge.mapped()
+    read_knowledge(job, [name], entity, relation)
     if any(name.startswith(FREEBASE) for name in relations.values()):
         job.mapping["prefixes"] = {"fb": FREEBASE}

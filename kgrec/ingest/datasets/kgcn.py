@@ -8,24 +8,31 @@ kgrec.yaml. The items are those of item_index2entity_id.txt, as in the papers.
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
-from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
-from kgrec.ingest.datasets.job import EMPTY, InteractionWriter, Job, TripleWriter, iri_of, relation_iri
+from kgrec.ingest.datasets.job import EMPTY, InteractionWriter, Job, iri_of
+from kgrec.ingest.datasets.log import positives, read_knowledge, write_items
+from kgrec.ingest.datasets.shapes import LogShape
 from kgrec.ingest.statements import node_iri
 from kgrec.ingest.table_statements import filled
 
 LINK_FILES = "item_index2entity_id*.txt"
-NEGATIVE = "is a sampled negative (label 0), not an interaction"
 OUTSIDE = "names an item that is not in item_index2entity_id.txt"
 _TRIPLE_FILES = ("kg.txt", "kg_rehashed.txt", "kg_part*_rehashed.txt")
+_FINAL_FILES = ("kg_final.txt", "kg_final.npy")
 _RATINGS = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
 _ARTISTS = {"user_id": "userID", "item_id": "artistID", "rating": "weight"}
+_BOOKS = {"user_id": "User-ID", "item_id": "ISBN", "rating": "Book-Rating"}
+#: log with original ids -> its columns, delimiter, and encoding
+_RAW = {
+    "user_artists.dat": (_ARTISTS, "\t", "utf-8"),
+    "ratings.csv": (_RATINGS, ",", "utf-8"),
+    "BX-Book-Ratings.csv": (_BOOKS, ";", "latin-1"),
+}
 _FINAL = {"user_id": "user", "item_id": "item"}
 
 
@@ -36,9 +43,8 @@ def read_kgcn(job: Job) -> None:
         SourceError: A file is absent, or has another format.
     """
     linked, order = _links(job)
-    job.write("items.csv", ("item_id",), [[item] for item in order])
-    job.mapping["nodes"]["item"] = {"item": True, "file": "items.csv", "key": "item_id"}
-    _knowledge(job, linked)
+    write_items(job, order)
+    _knowledge(job, linked, order)
     _log(job, order)
 
 
@@ -72,75 +78,81 @@ def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
     return linked, list(order)
 
 
-def _knowledge(job: Job, linked: dict[str, list[str]]) -> None:
-    names = [name for pattern in _TRIPLE_FILES for name in _matching(job, pattern)] or [job.need("kg.txt")]
+def _knowledge(job: Job, linked: dict[str, list[str]], order: list[str]) -> None:
+    names = [name for pattern in _TRIPLE_FILES for name in _matching(job, pattern)]
+    # kg_final numbers the entities, first those of the items in the order of their file
+    final = next((name for name in _FINAL_FILES if name in job.files), None)
+    if not names and final is not None:
+        linked = {str(number): [item] for number, item in enumerate(order)}
+        names = [final]
 
     def entity(key: str) -> list[str]:
         return [node_iri(job.mapping["base"], "item", item) for item in linked.get(key, [])] or [
             iri_of("entity", key)
         ]
 
-    knowledge = TripleWriter(job, entity, relation_iri)
-    for name in names:
-        for batch in job.rows(name, ["head", "relation", "tail"], "\t"):
-            knowledge.add(batch, "head", "relation", "tail")
-        job.close(job.tally(name))
-    job.mapping["rdf"] = knowledge.mapped()
+    read_knowledge(job, names or [job.need("kg.txt")], entity)
 
 
 def _log(job: Job, order: list[str]) -> None:
-    for name, columns, delimiter in (("user_artists.dat", _ARTISTS, "\t"), ("ratings.csv", _RATINGS, ",")):
-        if name in job.files:
-            log = _raw(job, name, columns, delimiter, order)
-            break
+    raw = next((name for name in _RAW if name in job.files), None)
+    if raw is not None:
+        log = _raw(job, raw, order)
+    elif "ratings.dat" in job.files:
+        log = _stars(job, order)
     else:
         log = _final(job, order)
-    stars = log.name == "interactions.csv" and log.columns.get("rating") == "rating"
+    stars = raw == "ratings.csv" or (raw is None and "rating" in log.columns)
     if stars:
         job.remarks.append("Ratings of 4 and more are positive: see `positive:` in kgrec.yaml.")
     job.mapping["interactions"] = log.mapped(">= 4" if stars else None)
 
 
-def _raw(job: Job, name: str, columns: dict[str, str], delimiter: str, order: list[str]) -> InteractionWriter:
+def _raw(job: Job, name: str, order: list[str]) -> InteractionWriter:
     """The log with original ids of users and items."""
-    header, batches = job.table(name, delimiter=delimiter)
+    columns, delimiter, encoding = _RAW[name]
+    header, batches = job.table(name, delimiter=delimiter, encoding=encoding)
     missing = [column for target, column in columns.items() if column not in header and target != "timestamp"]
     if missing:
         raise SourceError(f"{name} has no column '{missing[0]}'.", f"It has {', '.join(header)}.")
-    known = set(order)
     present = {target: column for target, column in columns.items() if column in header}
-    log = InteractionWriter(
-        job, "interactions.csv", present, lambda ids: [i if i in known else None for i in ids], OUTSIDE
+    return _written(job, name, _original(job, present, order), batches)
+
+
+def _stars(job: Job, order: list[str]) -> InteractionWriter:
+    """ratings.dat, as MovieLens has it."""
+    shape = LogShape("::", ("user_id", "item_id", "rating", "timestamp"))
+    log = _original(job, {column: column for column in shape.columns}, order)
+    return _written(job, "ratings.dat", log, job.rows("ratings.dat", shape.names, ":"))
+
+
+def _original(job: Job, columns: dict[str, str], order: list[str]) -> InteractionWriter:
+    known = set(order)
+    return InteractionWriter(
+        job, "interactions.csv", columns, lambda ids: [i if i in known else None for i in ids], OUTSIDE
     )
+
+
+def _written(job: Job, name: str, log: InteractionWriter, batches: Iterator[Batch]) -> InteractionWriter:
     for batch in batches:
         log.add(batch)
     job.close(job.tally(name))
-    if "ratings_final.txt" in job.files:
-        job.remarks.append(f"ratings_final.txt: left out, since {name} has the original ids and values.")
+    for other in ("ratings_final.txt", "ratings_final.npy"):
+        if other in job.files:
+            job.remarks.append(f"{other}: left out, since {name} has the original ids and values.")
     return log
 
 
 def _final(job: Job, order: list[str]) -> InteractionWriter:
     """ratings_final.txt: items by their row in item_index2entity_id.txt; label 1 for interactions, 0 for sampled negatives."""
-    name = job.need("ratings_final.txt")
+    name = "ratings_final.npy" if "ratings_final.npy" in job.files else "ratings_final.txt"
+    job.need(name)
     keys = {str(number): item for number, item in enumerate(order)}
     log = InteractionWriter(job, "interactions.csv", _FINAL, lambda ids: [keys.get(i) for i in ids], OUTSIDE)
     for batch in job.rows(name, ["user", "item", "label"], "\t"):
-        log.add(_positives(job, batch))
+        log.add(positives(job, batch, "label"))
     job.close(job.tally(name))
     job.remarks.append(
         f"{name} renumbers users, so their ids are these numbers; the items have their original ids."
     )
     return log
-
-
-def _positives(job: Job, batch: Batch) -> Batch:
-    tally = job.tally(batch.name)
-    label = pc.utf8_trim_whitespace(batch.columns["label"])
-    negative, positive = (cells.mask(pc.equal(label, value)) for value in ("0", "1"))
-    job.leave(tally, NEGATIVE, int(negative.sum()), batch.places(np.flatnonzero(negative)))
-    odd = np.flatnonzero(~negative & ~positive)
-    tally.drop("has a label that is neither 0 nor 1", len(odd), batch.places(odd))
-    lines = batch.lines[positive]
-    columns = {column: array.filter(pa.array(positive)) for column, array in batch.columns.items()}
-    return Batch(columns, batch.name, lambda: lines)

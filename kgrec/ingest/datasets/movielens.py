@@ -52,6 +52,8 @@ _SITES = {
     "tmdbId": ("tmdb", "https://www.themoviedb.org/movie/"),
 }
 
+_TAGS = ["movieId", "tag", "userId"]
+
 MovieRow = tuple[int, list[str]]
 
 
@@ -77,7 +79,7 @@ def read_100k(job: Job) -> None:
 
 
 def read_1m(job: Job) -> None:
-    """Read ratings.dat and movies.dat.
+    """Read ratings.dat, movies.dat and, if it exists, tags.dat, as in ML-1M and ML-10M.
 
     Raises:
         SourceError: A file is absent, or has another format.
@@ -95,6 +97,9 @@ def read_1m(job: Job) -> None:
         else:
             movies.drop(BROKEN, line)
     _finish(job, movies, log, {})
+    if "tags.dat" in job.files:
+        names = ["userId", "_1", "movieId", "_2", "tag", "_3", "timestamp"]
+        _tags(job, "tags.dat", job.rows("tags.dat", names, ":"))
 
 
 def read_latest(job: Job) -> None:
@@ -103,13 +108,14 @@ def read_latest(job: Job) -> None:
     Raises:
         SourceError: A file is absent, or lacks a column.
     """
-    log = _log(job, _LATEST)
-    for batch in _table(job, "ratings.csv", list(_LATEST.values())):
+    log, ratings, table = _log(job, _LATEST), _named(job, "ratings.csv"), _named(job, "movies.csv")
+    for batch in _table(job, ratings, list(_LATEST.values())):
         log.add(batch)
-    job.close(job.tally("ratings.csv"))
-    links, sites = _links(job) if "links.csv" in job.files else ({}, [])
-    movies = _Movies(job, "movies.csv", ("movie_id", "title", "year", *sites, "genres"))
-    for batch in _table(job, "movies.csv", ["movieId", "title", "genres"]):
+    job.close(job.tally(ratings))
+    name = _named(job, "links.csv")
+    links, sites = _links(job, name) if name in job.files else ({}, [])
+    movies = _Movies(job, table, ("movie_id", "title", "year", *sites, "genres"))
+    for batch in _table(job, table, ["movieId", "title", "genres"]):
         columns = [batch.columns[name].to_pylist() for name in ("movieId", "title", "genres")]
         for line, key, title, genres in zip(batch.lines.tolist(), *columns, strict=True):
             movies.add(
@@ -121,8 +127,14 @@ def read_latest(job: Job) -> None:
                 counted=True,
             )
     _finish(job, movies, log, dict.fromkeys(sites, "same_as"))
-    if "tags.csv" in job.files:
-        _tags(job)
+    if (name := _named(job, "tags.csv")) in job.files:
+        _tags(job, name, _table(job, name, _TAGS))
+
+
+def _named(job: Job, name: str) -> str:
+    """`name`, or its singular as on Kaggle, whichever exists."""
+    singular = name.replace("s.csv", ".csv")
+    return singular if name not in job.files and singular in job.files else name
 
 
 class _Movies:
@@ -231,30 +243,29 @@ def _date(text: str) -> str:
     return f"{match[3]}-{_MONTHS.index(match[2]) + 1:02}-{match[1]:0>2}" if match else text.strip()
 
 
-def _links(job: Job) -> tuple[dict[tuple[str, str], str], list[str]]:
+def _links(job: Job, name: str) -> tuple[dict[tuple[str, str], str], list[str]]:
     """(site, movie) -> IRI, and the sites."""
     found: dict[tuple[str, str], str] = {}
     sites: list[str] = []
-    batches = list(_table(job, "links.csv", ["movieId"]))
+    batches = list(_table(job, name, ["movieId"]))
     for column, (site, base) in _SITES.items():
         ours: dict[tuple[str, str], str] = {}
         for batch in (batch for batch in batches if column in batch.columns):
-            pairs = zip(*(batch.columns[name].to_pylist() for name in ("movieId", column)), strict=True)
+            pairs = zip(*(batch.columns[key].to_pylist() for key in ("movieId", column)), strict=True)
             ours.update({(site, key): base + number for key, number in pairs if number})
         found |= ours
         sites += [site] if ours else []
-    part = job.report.file("links.csv")
+    part = job.report.file(name)
     part.used = sum(map(len, batches))
     return found, sites
 
 
-def _tags(job: Job) -> None:
+def _tags(job: Job, name: str, batches: Iterator[Batch]) -> None:
     """Write tags.csv: tags in lower case, with the number of users who gave the tag to the movie."""
-    names = ["movieId", "tag", "userId"]
-    tally = job.tally("tags.csv")
+    tally = job.tally(name)
     parts = []
-    for batch in _table(job, "tags.csv", names):
-        rows = pa.table({name: batch.columns[name] for name in names})
+    for batch in batches:
+        rows = pa.table({column: batch.columns[column] for column in _TAGS})
         rows = rows.set_column(1, "tag", pc.utf8_lower(pc.utf8_trim_whitespace(rows["tag"])))
         full = pc.and_(pc.not_equal(rows["movieId"], ""), pc.not_equal(rows["tag"], ""))
         empty = pc.invert(full).combine_chunks().to_numpy(zero_copy_only=False).nonzero()[0]

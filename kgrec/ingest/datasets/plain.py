@@ -21,7 +21,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Utf8, open_bytes, wrong_encoding
 from kgrec.ingest.sources import Source
 
-_BLOCK = 8 << 20
+_BLOCK, _HEAD, _ROWS = 8 << 20, 1 << 16, 1 << 18
 _CHECK_FILE = "Check that the file is complete, and that it may be read."
 
 
@@ -44,6 +44,60 @@ def first_line(path: Path, name: str) -> str:
     with opened(path, name) as stream:
         head: bytes = stream.read(4096)
     return head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
+
+
+def first_lines(path: Path, name: str) -> list[str]:
+    """The lines within the first 64 KB of a file; the last one is left out if it may be cut."""
+    with opened(path, name) as stream:
+        head: bytes = stream.read(_HEAD)
+    lines = head.decode("utf-8-sig", "replace").splitlines()
+    return lines[:-1] if len(head) == _HEAD else lines
+
+
+def array_rows(path: Path, name: str, columns: Sequence[str]) -> Iterator[Batch]:
+    """The rows of an array of integers as text, numbered from 1.
+
+    Raises:
+        SourceError: The file holds another array, or objects, which are never loaded.
+    """
+    array = array_of(path, name)
+    if array.shape[1] != len(columns):
+        raise SourceError(
+            f"{name} has {array.shape[1]} columns, where {len(columns)} are needed: {', '.join(columns)}.",
+            "Check that it is the file of this name in the dataset.",
+        )
+    for start in range(0, len(array), _ROWS):
+        rows = np.asarray(array[start : start + _ROWS])
+        texts = {
+            column: pc.cast(pa.array(rows[:, i].copy()), pa.string()) for i, column in enumerate(columns)
+        }
+        lines = np.arange(start + 1, start + 1 + len(rows), dtype=np.int64)
+        yield Batch(texts, name, lambda lines=lines: lines)  # type: ignore[misc]
+
+
+def array_of(path: Path, name: str) -> np.ndarray:
+    """The rows of a file of NumPy, shape (rows, columns), integer; it is mapped, not read.
+
+    Raises:
+        SourceError: The file holds another array, or objects, which are never loaded.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise SourceError(
+            f"{name} is no array of NumPy that can be read: {str(error).splitlines()[0]}",
+            "Save it again by numpy.save, as integers.",
+        ) from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iu":
+        shown = (
+            f"an array of {array.ndim} dimensions of {array.dtype}"
+            if isinstance(array, np.ndarray)
+            else "several arrays"
+        )
+        raise SourceError(
+            f"{name} holds {shown}, where rows of integers are needed.", "Save one row per line."
+        )
+    return array
 
 
 def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) -> Iterator[Batch]:

@@ -6,6 +6,7 @@ interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml. Attributes of u
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch
 from kgrec.ingest.datasets.job import EMPTY, InteractionWriter, Job, TripleWriter, iri_of, relation_iri
+from kgrec.ingest.datasets.names import names_of
 from kgrec.ingest.statements import node_iri
 from kgrec.ingest.table_statements import filled
 
@@ -174,7 +176,18 @@ def _items(job: Job, linked: dict[str, list[str]], logs: list[InteractionWriter]
         )
     columns = {"item_id": only, **{column: [""] * len(only) for column in header[1:]}}
     job.append("items.csv", pa.table({c: pa.array(values, pa.string()) for c, values in columns.items()}))
+    if "label" not in roles.values() and (names := names_of(job, "item", dict.fromkeys([*keys, *only]))):
+        roles = {**roles, _add_names(job, names, header): "label"}
     return roles
+
+
+def _add_names(job: Job, names: dict[str, str], header: list[str]) -> str:
+    """Add a column of names to items.csv; returns its name."""
+    column = "name" if "name" not in header else "item_name"
+    with (job.folder / "items.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [[*row, names.get(row[0], "")] for row in csv.reader(stream)][1:]
+    job.write("items.csv", [*header, column], rows)
+    return column
 
 
 def _item_rows(job: Job, name: str, keys: dict[str, None]) -> dict[str, Any]:
@@ -302,6 +315,7 @@ def _knowledge(job: Job, name: str, linked: dict[str, list[str]]) -> None:
     for batch in batches:
         knowledge.add(batch, *ends)
     job.close(job.tally(name))
+    knowledge.add_names(names_of(job, "entity", knowledge.met))
     job.mapping["rdf"] = knowledge.mapped()
     if not linked:
         job.remarks.append(

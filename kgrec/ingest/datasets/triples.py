@@ -8,11 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgrec.errors import SourceError
-from kgrec.ingest.datasets.job import Job, TripleWriter, iri_of, relation_iri
-from kgrec.ingest.datasets.plain import first_line
+from kgrec.ingest.datasets.job import Job, iri_of
+from kgrec.ingest.datasets.log import TRIPLE_COLUMNS, read_knowledge
+from kgrec.ingest.datasets.names import names_of
+from kgrec.ingest.datasets.plain import first_line, first_lines
 from kgrec.ingest.statements import node_iri
 
-_TRIPLE_COLUMNS = ["head", "relation", "tail"]
+#: so many lines tell whether relations repeat, and this share of them may differ
+_ENOUGH, _DISTINCT = 20, 0.5
 _SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
 
@@ -29,34 +32,41 @@ def read_triples_table(job: Job) -> None:
     def entity(key: str) -> list[str]:
         return [node_iri(base, "item", key) if key in items else iri_of("entity", key)]
 
-    knowledge = TripleWriter(job, entity, relation_iri)
-    for name in names:
-        for batch in job.rows(name, _TRIPLE_COLUMNS, "\t"):
-            knowledge.add(batch, *_TRIPLE_COLUMNS)
-        job.close(job.tally(name))
+    knowledge = read_knowledge(job, names, entity)
     lost = [item for item in items if item not in knowledge.met]
     if lost:
         job.remarks.append(f"Items without a triple: {len(lost):,}, such as {lost[0]}.")
-    job.write("items.csv", ("item_id", "name"), [[item, item] for item in items])
+    known = names_of(job, "item", items) or knowledge.names
+    job.write("items.csv", ("item_id", "name"), [[item, known.get(item, item)] for item in items])
     job.mapping["nodes"]["item"] = {
         "item": True,
         "file": "items.csv",
         "key": "item_id",
         "columns": {"name": "label"},
     }
-    job.mapping["rdf"] = knowledge.mapped()
     job.remarks.append("There is no log: a model can learn from triples and names only.")
 
 
 def triple_files(files: dict[str, Path]) -> list[str]:
-    """The files whose first line is a triple; train.txt alone if the folder is split for link prediction."""
-    names = [name for name in files if name.lower().endswith(_SUFFIXES)]
-    fits = sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
+    """The files whose lines are triples; train.txt alone if the folder is split for link prediction."""
+    fits = [name for name in _three_columns(files) if _relations_repeat(files[name], name)]
     return ["train.txt"] if {"train.txt", "test.txt"} <= set(fits) else fits
 
 
+def _three_columns(files: dict[str, Path]) -> list[str]:
+    names = [name for name in files if name.lower().endswith(_SUFFIXES)]
+    return sorted(name for name in names if first_line(files[name], name).count("\t") == 2)
+
+
+def _relations_repeat(path: Path, name: str) -> bool:
+    """Whether the second column repeats, rather than naming the first, as in a list of ids, names and addresses."""
+    lines = [line.split("\t") for line in first_lines(path, name)]
+    relations = [line[1] for line in lines if len(line) == 3]
+    return len(relations) < _ENOUGH or len(set(relations)) <= _DISTINCT * len(relations)
+
+
 def _chosen(job: Job) -> list[str]:
-    names = triple_files(job.files)
+    names = triple_files(job.files) or _three_columns(job.files)
     if not names:
         found = ", ".join(sorted(job.files)) or "no file"
         raise SourceError("There is no file of triples: three columns, separated by tabs.", f"Found {found}.")
@@ -78,7 +88,7 @@ def _heads(job: Job, names: list[str]) -> dict[str, None]:
     job.remarks.append("Every head is an item; --items gives a file with the items, one per line.")
     heads: dict[str, None] = {}
     for name in names:
-        for batch in job.rows(name, _TRIPLE_COLUMNS, "\t", counted=False):
+        for batch in job.rows(name, TRIPLE_COLUMNS, "\t", counted=False):
             heads.update(dict.fromkeys(batch.columns["head"].unique().to_pylist()))
     heads.pop("", None)
     return heads

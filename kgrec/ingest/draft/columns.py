@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
@@ -34,6 +35,8 @@ _CODES = r"^\S*\d\S*$"
 _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?\s*$"
 #: columns of names of other things, which become nodes even if many names occur once
 _OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
+#: so many hours are no duration of an item, and so are minutes
+_MANY_HOURS = 10
 #: a column with the same value in this many rows or more is ignored
 _MIN_CONSTANT_ROWS = 20
 
@@ -199,6 +202,10 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
     """
     if share(full, _OBJECTS) == 1:
         return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
+    if (unit := looks.duration_unit(full)) is not None:
+        return Guess({"as": "number", "unit": unit}, f"its values are durations, which are read in {unit}")
+    if looks.are_pairs(full):
+        return _pairs(name, full)
     values, separator = looks.parts_of(full)
     if not len(values):
         return Guess({"as": "ignore"}, "it holds nothing but separators")
@@ -217,6 +224,15 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
         why = "its numbers have commas, currencies or the like: write plain ones, with a point"
         return Guess({"as": "ignore"}, why)
     return _worded(name, full, rows, taken)
+
+
+def _pairs(name: str, full: pa.Array) -> Guess:
+    """The role of values such as 3:45: durations if one has too many hours for anything else, or the name is that of a length."""
+    first = [int(value.partition(":")[0]) for value in pc.unique(full).to_pylist()]
+    if max(first) >= _MANY_HOURS and looks.DURATION.search(name):
+        return Guess({"as": "number", "unit": "mm:ss"}, "its values are minutes and seconds")
+    why = "its values may be minutes and seconds, hours and minutes, or no durations"
+    return Guess({"as": "ignore"}, f"{why}: write {{as: number, unit: mm:ss}} or h:mm")
 
 
 def alike(guesses: dict[str, Guess], names: Mapping[str, str], taken: Collection[str]) -> dict[str, Guess]:

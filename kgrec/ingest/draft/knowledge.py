@@ -31,6 +31,7 @@ from kgrec.ingest.draft.rdf import (
     typed_iris,
 )
 from kgrec.ingest.mapping.prefixes import PREFIXES
+from kgrec.ingest.mapping.roles import RESOURCE, is_type_name
 from kgrec.ingest.rdf_terms import IRI, Triples
 
 #: at most this many predicates are listed, and at most this many of them are links
@@ -84,11 +85,13 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
         for count in pc.value_counts(iris).to_pylist():
             said[namespace_and_name(count["values"])[0]] += count["counts"]
     namespace = max(said, key=lambda name: (said[name], name), default="http://example.org/movie/")
-    type_ = looks.singular(local_name(namespace).rstrip(":"))
+    name = looks.singular(local_name(namespace).rstrip(":"))
+    type_ = name if is_type_name(name) and name != RESOURCE else "item"
     return SourceError(
         f"{samples[0].source.name} has no classes (rdf:type), so the items among its nodes are unknown.",
         "Also name a table of the items; or write in kgrec.yaml, under `rdf:`,"
-        f' types: {{{type_}: "{namespace}*"}}, items: [{type_}], which selects all IRIs that begin like this.',
+        f' types: {{{type_}: "{namespace}*"}}, items: [{type_}], which selects the subjects that begin like this;'
+        " or a predicate that names their classes: type_predicates: [wdt:P31].",
     )
 
 
@@ -173,9 +176,14 @@ def rdf_lines(
             ", ".join(names), f"type {type_.name}", f"it has {count:,} node{'' if count == 1 else 's'}"
         )
         yield f"      {written(type_.name)}: {written(names[0] if len(names) == 1 else names)}"
+    if used := [name for name in sample.class_predicates if types]:
+        yield f"    type_predicates: {written([prefixes.short(name) for name in used])}"
     if item in types:
         sample.why(item.name, "items", why_items)
         yield f"    items: [{written(item.name)}]"
+    if equal := sample.equal_blanks:
+        yield "    blank_nodes: merge_equal"
+        sample.why("blank nodes", "merge_equal", f"{equal:,} of them have the same statements as others")
     yield "    predicates:"
     for predicate, guess in _chosen(sample, _roles(sample, known)).items():
         name = predicate if predicate == "*" else prefixes.short(predicate)
@@ -212,7 +220,7 @@ def _roles(sample: RdfSample, known: References) -> dict[str, Guess]:
     roles = {
         predicate: labels.get(predicate) or _role(predicate, part, sample, known, joined)
         for predicate, part in sample.parts.items()
-        if predicate != TYPE and is_writable(predicate)
+        if predicate not in (TYPE, *sample.class_predicates) and is_writable(predicate)
     }
     return alike(roles, {predicate: local_name(predicate) for predicate in roles}, known.taken)
 

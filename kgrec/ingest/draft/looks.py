@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
+from kgrec.ingest.durations import duration, worded_unit
 from kgrec.ingest.mapping.roles import is_type_name
 from kgrec.ingest.sources import COMPRESSION
 
@@ -45,6 +46,8 @@ LABELS = ("title", "name", "label", "headline")
 NUMERIC = re.compile(
     r"year|count|num|price|rating|score|age|length|runtime|duration|votes|rank", re.IGNORECASE
 )
+#: names of durations
+DURATION = re.compile(r"duration|length|runtime|running|time|dauer|laenge|länge", re.IGNORECASE)
 _NO_PLURAL = ("movies", "series", "cookies", "zombies")
 #: suffixes of formats, which do not name the content
 _FORM = re.compile("csv|tsv|tab|jsonl|ndjson|json|parquet|pq|dat|data|txt|text|out|log|dump|list", re.I)
@@ -59,6 +62,8 @@ _REPEATING = {",": 0.5, ";": 0.8}
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
 LONG = 50
+#: unit of durations -> its seconds; the first that divides all values is used
+_DURATIONS = {"day": 86_400, "min": 60}
 PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
@@ -203,6 +208,28 @@ def numbers_of(array: pa.Array) -> np.ndarray | None:
         return None
     _, found, bad = cells.numbers(array)
     return found if len(found) and not len(bad) else None
+
+
+def duration_unit(array: pa.Array) -> str | None:
+    """The unit to read durations in, if all filled cells are durations, or plain numbers beside one unit; else None."""
+    if cells.is_list(array) or not len(array):
+        return None
+    texts = pc.unique(pc.utf8_trim_whitespace(array)).to_pylist()
+    plain = [text for text in texts if re.fullmatch(r"\d+(\.\d+)?", text)]
+    units = {worded_unit(text) for text in texts if text not in plain}
+    if len(units) == 1 and None not in units:
+        return units.pop()
+    seconds = [duration(text) for text in texts]
+    if plain or None in seconds:
+        return None
+    return next(
+        (unit for unit, size in _DURATIONS.items() if all((value or 0) % size == 0 for value in seconds)), "s"
+    )
+
+
+def are_pairs(array: pa.Array) -> bool:
+    """Whether all filled cells are two numbers with a colon, such as 3:45."""
+    return len(array) > 0 and share(array, r"^\s*\d+:[0-5]\d\s*$") == 1
 
 
 def clock_of(array: pa.Array) -> str:

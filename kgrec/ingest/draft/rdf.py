@@ -7,7 +7,8 @@ type and key, to be joined with keys of a table or of the log.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import unquote
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
+from kgrec.ingest.blank_nodes import digests
 from kgrec.ingest.build_report import FileReport, Tally
 from kgrec.ingest.draft.lines import is_writable, local_name, namespace_and_name
 from kgrec.ingest.draft.looks import numbers_of, overlap, singular, unique
@@ -25,6 +27,7 @@ from kgrec.ingest.mapping.prefixes import PREFIXES
 from kgrec.ingest.mapping.roles import is_type_name
 from kgrec.ingest.mapping.schema import ErrorPolicy, RdfSource
 from kgrec.ingest.rdf_parser import concatenated, rdf_by_suffix, read_triples
+from kgrec.ingest.rdf_sniff import NAMES, NO_RDF, is_another, rdf_by_content
 from kgrec.ingest.rdf_terms import IRI, LITERAL, Triples
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import RESOURCE
@@ -32,8 +35,14 @@ from kgrec.ingest.table_files import format_by_suffix
 
 TYPE, SAME_AS = PREFIXES["rdf"] + "type", PREFIXES["owl"] + "sameAs"
 _MAX_TRIPLES = 200_000
-_NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$", re.MULTILINE)
-_TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX)\s+\S*\s*<", re.MULTILINE)
+#: predicates that name the class of a node, as Wikidata's do
+_CLASS_PREDICATES = (PREFIXES["wdt"] + "P31", "http://www.wikidata.org/prop/direct-normalized/P31")
+_CLASS_NAME = re.compile(
+    r"(is_?)?instance_?of|is_?an?|((rdf|node|entity|has|item)_?)?(type|class|kind)", re.IGNORECASE
+)
+#: share of the objects that must be nodes, and largest share of distinct classes among them
+_NODES, _CLASSES = 0.9, 0.2
+_CLASS_LABELS = (PREFIXES["rdfs"] + "label", PREFIXES["skos"] + "prefLabel", PREFIXES["schema"] + "name")
 _DECLARED = re.compile(r"""(?:@prefix|PREFIX|xmlns:)\s*([A-Za-z][\w-]*)(?::\s*<([^>]+)>|="([^"]+)")""")
 #: vocabularies whose classes describe schemas, not nodes
 _SCHEMAS = {PREFIXES[name] for name in ("owl", "rdf", "rdfs")}
@@ -57,6 +66,8 @@ class RdfSample:
     #: prefix -> namespace, as declared in the file
     declared: dict[str, str] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    #: predicates besides rdf:type that name the class of a node
+    class_predicates: tuple[str, ...] = ()
 
     def why(self, what: str, role: object, reason: str) -> None:
         """Note a decision and its reason."""
@@ -79,8 +90,9 @@ class RdfSample:
     @cached_property
     def iris(self) -> pa.Array:
         """The distinct IRIs of all nodes but classes."""
-        linked = (self.triples.object_kinds == IRI) & pc.not_equal(self.triples.predicates, TYPE).to_numpy(
-            zero_copy_only=False
+        of_classes = pa.array([TYPE, *self.class_predicates], pa.large_string())
+        linked = (self.triples.object_kinds == IRI) & ~cells.mask(
+            pc.is_in(self.triples.predicates, value_set=of_classes)
         )
         return pc.unique(pa.concat_arrays([self.subjects, self.triples.objects.filter(pa.array(linked))]))
 
@@ -92,9 +104,16 @@ class RdfSample:
         counts = pc.value_counts(pa.concat_arrays([pc.unique(triples.subjects), linked]))
         return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
 
+    @cached_property
+    def equal_blanks(self) -> int:
+        """Number of blank nodes that have the same statements as others."""
+        counts = Counter(digests(self.triples).values())
+        return sum(count for count in counts.values() if count > 1)
+
     def classes(self) -> Iterator[tuple[str, pa.Array]]:
         """Each class with its nodes."""
-        part = self.parts.get(TYPE, self.triples.take(np.arange(0)))
+        parts = [self.parts[name] for name in (TYPE, *self.class_predicates) if name in self.parts]
+        part = concatenated(parts) if parts else self.triples.take(np.arange(0))
         codes, names = cells.encode(part.objects)
         for code, name in enumerate(names):
             yield name, part.subjects.filter(pa.array((codes == code) & ~are_literals(part)))
@@ -140,13 +159,12 @@ def literals_of(part: Triples, tags: Sequence[str] = ()) -> pa.Array:
 
 def rdf_format(source: Source, head: bytes) -> str | None:
     """The RDF format of a file by its suffix or its first bytes; None if it is not RDF."""
-    by_suffix = rdf_by_suffix(source)
-    if by_suffix is not None or format_by_suffix(source) is not None:
-        return by_suffix
-    if _TURTLE.search(head[:10_000]):
-        return "turtle"
-    first = next((line for line in head[:10_000].splitlines() if line.strip() and line[:1] != b"#"), b"")
-    return "ntriples" if _NTRIPLES.match(first) else None
+    by_suffix, found = rdf_by_suffix(source), rdf_by_content(head)
+    is_known = found in NAMES and found not in NO_RDF
+    if by_suffix is not None:
+        return found if is_known and is_another(found, by_suffix) else by_suffix
+    is_table = format_by_suffix(source) is not None
+    return found if is_known and (not is_table or (found == "jsonld" and source.suffix == ".json")) else None
 
 
 def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
@@ -155,7 +173,8 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     Raises:
         SourceError: The file cannot be read, or has no triples.
     """
-    kind = "" if rdf_by_suffix(source) else rdf_format(source, head) or ""
+    kind = rdf_format(source, head) or ""
+    kind = "" if kind == rdf_by_suffix(source) else kind
     mapped = RdfSource.model_validate({"file": source.name, **({"format": kind} if kind else {})})
     tally = Tally(source.name, FileReport(), ErrorPolicy())
     parts, rows, is_whole = [], 0, True
@@ -173,7 +192,8 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     declared = {match[1]: match[2] or match[3] for match in found}
     sample = RdfSample(source, concatenated(parts), is_whole, kind, declared)
     if kind:
-        sample.why("format", kind, "the suffix does not tell it, but the first lines do")
+        suffix = "tells another" if rdf_by_suffix(source) else "does not tell it"
+        sample.why("format", kind, f"the suffix {suffix}, but the first lines do")
     return sample
 
 
@@ -181,6 +201,8 @@ def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
     """The twenty types with the most nodes, sorted by number of triples, descending."""
     if not samples:
         return []
+    if not any(_has_classes(sample) for sample in samples):
+        _find_class_predicates(samples)
     subjects = pa.concat_arrays([sample.triples.subjects for sample in samples])
     codes, names = cells.encode(subjects)
     triples = np.bincount(codes, minlength=len(names))
@@ -195,10 +217,11 @@ def node_types(samples: Sequence[RdfSample]) -> list[NodeType]:
         alike.setdefault(frozenset(nodes_of[iri]), []).append(iri)
     largest = sorted(alike.items(), key=lambda item: (-len(item[0]), item[1]))[:_MOST]
     types: list[NodeType] = []
+    labels = _class_labels(samples, {iri for _, classes in largest for iri in classes})
     for members, classes in largest:
         at = np.fromiter(sorted(members), dtype=np.int64, count=len(members))
         # RDF nodes without a type are resources: no other type may have this name
-        name = unique(_type_name(classes), [RESOURCE, *(type_.name for type_ in types)])
+        name = unique(_type_name(classes, labels), [RESOURCE, *(type_.name for type_ in types)])
         nodes = pa.array(names, pa.large_string()).take(pa.array(at))
         types.append(NodeType(name, classes, nodes, int(triples[at].sum())))
     return sorted(types, key=lambda type_: -type_.triples)
@@ -211,12 +234,60 @@ def type_of_iris(iris: pa.Array, types: Sequence[NodeType]) -> str:
     return best if shares.get(best) else RESOURCE
 
 
-def _type_name(classes: Sequence[str]) -> str:
-    """A name made of a class of a well-known vocabulary, or else of a class named by letters: Film rather than Q11424."""
+def _has_classes(sample: RdfSample) -> bool:
+    return any(namespace_and_name(iri)[0] not in _SCHEMAS and is_writable(iri) for iri, _ in sample.classes())
+
+
+def _find_class_predicates(samples: Sequence[RdfSample]) -> None:
+    """Note the predicate that names the class of most nodes, where rdf:type is absent."""
+    for sample in samples:
+        found = [name for name, part in sample.parts.items() if _names_classes(name, part)]
+        # Wikidata's own before others that merely have such a name
+        found.sort(key=lambda name: name not in _CLASS_PREDICATES)
+        for name in found[:1]:
+            sample.class_predicates = (name,)
+            known = (
+                "is the one of Wikidata"
+                if name in _CLASS_PREDICATES
+                else "has the name of one, and few distinct objects"
+            )
+            sample.why(name, "type_predicates", f"rdf:type is absent, and this predicate {known}")
+
+
+def _names_classes(predicate: str, part: Triples) -> bool:
+    if (part.object_kinds == IRI).mean() < _NODES or not is_writable(predicate):
+        return False
+    few = len(pc.unique(part.objects)) <= max(1, _CLASSES * len(part))
+    return predicate in _CLASS_PREDICATES or (few and bool(_CLASS_NAME.fullmatch(local_name(predicate))))
+
+
+def _class_labels(samples: Sequence[RdfSample], classes: set[str]) -> dict[str, str]:
+    """Class -> its label, in English if there is one."""
+    found: dict[str, str] = {}
+    for sample in samples:
+        for part in (sample.parts[name] for name in _CLASS_LABELS if name in sample.parts):
+            rows = np.flatnonzero(
+                cells.mask(pc.is_in(part.subjects, value_set=pa.array(sorted(classes), pa.large_string())))
+            )
+            tags = [part.languages[code] for code in part.langs[rows].tolist()]
+            pairs = sorted(
+                zip(tags, rows.tolist(), strict=True), key=lambda pair: not pair[0].startswith("en")
+            )
+            for _, row in pairs:
+                found.setdefault(part.subjects[row].as_py(), part.objects[row].as_py())
+    return found
+
+
+def _type_name(classes: Sequence[str], labels: Mapping[str, str]) -> str:
+    """A name made of a class of a well-known vocabulary, or else of a class named by letters: Film rather than Q11424.
+
+    A class whose IRI has no such name is named by its label.
+    """
     vocabularies = (*PREFIXES.values(), "https://schema.org/")
     known_first = sorted(classes, key=lambda iri: namespace_and_name(iri)[0] not in vocabularies)
     names = [local_name(iri) for iri in known_first]
-    chosen = next((name for name in names if re.fullmatch(r"[A-Za-z_]+", name)), names[0])
+    named = [labels[iri] for iri in classes if iri in labels]
+    chosen = next((name for name in names if re.fullmatch(r"[A-Za-z_]+", name)), (named or names)[0])
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", chosen)
     made = re.sub(r"\W+", "_", spaced).strip("_").lower()
     return made if is_type_name(made) else "node"

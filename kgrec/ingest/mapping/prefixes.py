@@ -22,6 +22,11 @@ PREFIXES = {
     "foaf": "http://xmlns.com/foaf/0.1/",
     "dbo": "http://dbpedia.org/ontology/",
     "dbr": "http://dbpedia.org/resource/",
+    "wd": "http://www.wikidata.org/entity/",
+    "wdt": "http://www.wikidata.org/prop/direct/",
+    "p": "http://www.wikidata.org/prop/",
+    "ps": "http://www.wikidata.org/prop/statement/",
+    "pq": "http://www.wikidata.org/prop/qualifier/",
 }
 IRI_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\s<>\"{}|\\^`]*")
 _SCHEMES = ("urn", "tag", "info", "mailto")
@@ -58,10 +63,12 @@ class _Prefixes:
         if isinstance(types := source.get("types"), dict):
             at = (*where, "types")
             source["types"] = {name: self.iris(classes, (*at, name)) for name, classes in types.items()}
+        if "type_predicates" in source:
+            source["type_predicates"] = self.iris(source["type_predicates"], (*where, "type_predicates"))
         return source
 
-    def iris(self, classes: object, where: YamlPath) -> object:
-        names = [classes] if isinstance(classes, str) else classes
+    def iris(self, names: object, where: YamlPath) -> object:
+        names = [names] if isinstance(names, str) else names
         return [self.iri(name, where) for name in names] if isinstance(names, list | tuple) else names
 
     def iri(self, name: object, where: YamlPath) -> str:

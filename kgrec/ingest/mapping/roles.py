@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+#: type of RDF nodes that no other type is given to
+RESOURCE = "resource"
 _TYPE = re.compile(r"\w[\w.\-]*")
 
 
@@ -88,7 +90,7 @@ class Number(MappingPart):
 
     role: Literal["number"] = Field(default="number", alias="as")
     unit: str | None = Field(default=None, min_length=1)
-    """Unit that may follow the number, such as "min"; it is removed."""
+    """Unit that may follow the number, such as "min"; it is removed. Durations are read in it, or in seconds."""
 
 
 class Date(MappingPart):

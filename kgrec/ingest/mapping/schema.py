@@ -26,6 +26,7 @@ from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest.mapping.located_yaml import Document, YamlPath, read_yaml
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES, expanded, place_of
 from kgrec.ingest.mapping.roles import (
+    RESOURCE,
     ROLES,
     AnyRole,
     Category,
@@ -119,6 +120,8 @@ class RdfSource(MappingPart):
     """None: by suffix."""
     types: dict[TypeName, Classes] = Field(default_factory=dict)
     """Node type -> its classes (rdf:type), and beginnings of its nodes' IRIs, each with a final "*"."""
+    type_predicates: tuple[str, ...] = ()
+    """Predicates that give nodes their class, besides rdf:type, such as wdt:P31."""
     items: tuple[TypeName, ...] = ()
     """The `types` that are recommended."""
     predicates: dict[str, Role] = Field(default_factory=dict)
@@ -127,13 +130,18 @@ class RdfSource(MappingPart):
     """Whether owl:sameAs merges nodes."""
     exact_match: Literal["merge", "ignore"] = "ignore"
     """Whether skos:exactMatch merges nodes; with `ignore` it is a predicate like any other."""
-    blank_nodes: Literal["skolemize", "drop"] = "skolemize"
-    """Whether blank nodes become nodes."""
+    blank_nodes: Literal["skolemize", "drop", "merge_equal"] = "skolemize"
+    """Whether blank nodes become nodes; with `merge_equal`, those with the same statements become one."""
 
     @property
     def classes(self) -> dict[str, str]:
         """Class -> node type."""
         return {iri: name for name, iris in self.types.items() for iri in iris if not iri.endswith("*")}
+
+    @property
+    def class_predicates(self) -> frozenset[str]:
+        """The predicates that give nodes their class; none if no type has a class."""
+        return frozenset([PREFIXES["rdf"] + "type", *self.type_predicates] if self.classes else ())
 
     @property
     def beginnings(self) -> dict[str, str]:
@@ -148,6 +156,8 @@ class RdfSource(MappingPart):
                 raise ValueError(
                     f"item type '{name}' is not under `types:`. {did_you_mean(name, list(self.types))}"
                 )
+        if self.type_predicates and not self.classes:
+            raise ValueError("`type_predicates:` needs `types:` with the classes that these predicates name")
         for name, role in self.predicates.items():
             if name == "*" and not isinstance(role, Ref | Ignore):
                 raise ValueError('`"*"` can be ref or ignore')
@@ -318,6 +328,11 @@ def _check_types(mapping: Mapping, document: Document) -> None:
         raise MappingError(
             f"{place_of(document, ('nodes',))}: no node type is an item.",
             "Set `item: true` for a type under `nodes:`, or `items: [type]` under `rdf:`.",
+        )
+    if mapping.rdf and RESOURCE in mapping.item_types:
+        raise MappingError(
+            f"{place_of(document, ('rdf',))}: items of the type '{RESOURCE}' cannot be told apart from RDF nodes without a type, which have this name.",
+            "Give the items' type another name, such as item.",
         )
     known = sorted(set(_known_types(mapping)))
     for name, table in mapping.nodes.items():
