@@ -38,6 +38,7 @@ from .recommend.explain import Explanation as Explanation
 from .recommend.recommender import Recommender as Recommender
 from .recommend.request import Request as Request
 from .recommend.results import Added as Added
+from .recommend.results import AddedInteractions as AddedInteractions
 from .recommend.results import Embeddings as Embeddings
 from .recommend.results import Removed as Removed
 from .recommend.results import Updated as Updated

@@ -156,12 +156,7 @@ class Interactions:
                 "encoder.half_life is set, and the interactions have no times.",
                 "Give `time:` in the mapping, or leave half_life out.",
             )
-        latest = np.full(len(self.users), np.iinfo(np.int64).min)
-        np.maximum.at(latest, self.user[rows], self.time[rows])
-        days = (latest[self.user[rows]] - self.time[rows]) / 86_400
-        # an old interaction still counts: its weight is never 0
-        weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
-        return weight
+        return decay(self.user[rows], self.time[rows], len(self.users), half_life)
 
     def split(
         self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"
@@ -254,6 +249,25 @@ class Interactions:
         keys: list[np.ndarray] = [self.positive[rows]]
         keys += [np.nan_to_num(self.value[rows], nan=-np.inf)] if self.value is not None else []
         return keys + ([self.time[rows]] if self.time is not None else [])
+
+
+def decay(user: np.ndarray, time: np.ndarray, n_users: int, half_life: float) -> np.ndarray:
+    """Weights of interactions by their age: 1 for the user's latest, 1/2 for one that is `half_life` days older.
+
+    Args:
+        user: Of each interaction; shape (n,), int.
+        time: Seconds since 1970; shape (n,), int64.
+        n_users: Number of users.
+        half_life: Days.
+
+    Returns:
+        Shape (n,), float32; never 0, because an old interaction still counts.
+    """
+    latest = np.full(n_users, np.iinfo(np.int64).min)
+    np.maximum.at(latest, user, time)
+    days = (latest[user] - time) / 86_400
+    weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
+    return weight
 
 
 def given(frame: Any, items: Vocabulary) -> Interactions:

@@ -20,6 +20,7 @@ from kgrec.encode.user_encoder import UserEncoder, units
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.live_histories import LiveHistories, NewInteractions
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
@@ -63,7 +64,7 @@ class Model:
     items: ItemStore
     users: Vocabulary
     #: of `users`, over `items`
-    histories: Histories
+    histories: Histories | LiveHistories
     user_encoder: UserEncoder
     index: SegmentedIndex
     rescorer: Rescorer
@@ -218,14 +219,31 @@ class Model:
 
         Users without a positive interaction are near to nobody.
         """
-        with_history = np.flatnonzero(np.diff(self.liked.indptr))
+        with_history = np.flatnonzero(self.histories.has_positive)
         vectors = self.user_vectors(self.histories.take(rows))
         return self._user_index.search(vectors, k, exclude=[row[None] for row in rows], only=with_history)
 
     @cached_property
-    def _user_index(self) -> VectorIndex:
+    def _user_index(self) -> SegmentedIndex:
         config = IndexConfig(kind="flat", threads=self.config.index.threads)
-        return VectorIndex.build(self.user_vectors(self.histories), config)
+        vectors = self.user_vectors(LiveHistories.of(self.histories).whole)
+        return SegmentedIndex.of(VectorIndex.build(vectors, config), vectors)
+
+    def with_interactions(self, names: Sequence[str], new: NewInteractions) -> Model:
+        """A model with newer interactions; `self` stays as it is.
+
+        Args:
+            names: Of new users, who follow the known ones.
+            new: The interactions; a user without earlier ones is known from now on.
+        """
+        live = LiveHistories.of(self.histories)
+        histories = live.with_interactions(new, self.config.encoder.half_life)
+        larger = replace(self, users=self.users.extended(names), histories=histories)
+        if "_user_index" in self.__dict__:  # only these users have other vectors now
+            index, users = self._user_index, np.unique(new.user)
+            vectors = larger.user_vectors(histories.take(users))
+            larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
+        return larger
 
     def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
         """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
@@ -257,9 +275,9 @@ class Model:
         return typical
 
 
-def sample_of_users(histories: Histories) -> Histories:
+def sample_of_users(histories: Histories | LiveHistories) -> Histories:
     """Histories of some users who have a positive interaction, spread over all."""
-    users = np.flatnonzero(np.diff(histories.matrix().indptr))
+    users = np.flatnonzero(histories.has_positive)
     return histories.take(users[:: max(1, -(-len(users) // SAMPLE))])
 
 

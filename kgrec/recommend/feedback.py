@@ -98,12 +98,14 @@ def with_stored(
     """
     rows = model.users.ids(users)
     known = np.flatnonzero(rows >= 0)
-    shape = (len(rows), len(model.users))
-    chosen = sp.csr_matrix((np.ones(len(known), np.float32), (known, rows[known])), shape)
-    both = liked.maximum(chosen @ model.liked)
+    stored = model.histories.take(rows[known])
+    chosen = sp.csr_matrix(
+        (np.ones(len(known), np.float32), (known, np.arange(len(known)))), (len(rows), len(known))
+    )
+    both = liked.maximum(chosen @ stored.matrix())
     both = (both - both.multiply(disliked)).tocsr()
     both.eliminate_zeros()
-    return both, (chosen @ model.seen).tocsr()
+    return both, (chosen @ stored.matrix(positive_only=False)).tocsr()
 
 
 def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:

@@ -93,8 +93,9 @@ class Queries(ABC):
         model = self.model
         known = user_rows(model, users, request.on_unknown)
         names = model.users.labels.take(pa.array(known))
-        seen = model.seen[known] if request.exclude_seen else None
-        return _ranked(model, model.histories.take(known), seen, names, request, arrow)
+        histories = model.histories.take(known)
+        seen = histories.matrix(positive_only=False) if request.exclude_seen else None
+        return _ranked(model, histories, seen, names, request, arrow)
 
     def recommend_for_history(
         self,

@@ -25,14 +25,16 @@ from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
+from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import checked_boost
-from kgrec.recommend.results import Added, Embeddings, Removed, Updated
+from kgrec.recommend.results import Added, AddedInteractions, Embeddings, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
@@ -158,7 +160,7 @@ class Recommender(Queries):
     def user_embeddings(self) -> Embeddings:
         """Vectors of all known users."""
         model = self.model
-        return Embeddings(model.users, model.user_vectors(model.histories))
+        return Embeddings(model.users, model.user_vectors(LiveHistories.of(model.histories).whole))
 
     def embed_histories(
         self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
@@ -227,6 +229,26 @@ class Recommender(Queries):
             unknown=new.others,
             reached=[] if new.reached is None else [model.items.ids[row] for row in new.reached.rows],
         )
+
+    def add_interactions(self, rows: Any) -> AddedInteractions:
+        """Let interactions count at once that users had since training, without training; new users become known by them.
+
+        Rows of a pair that a user's history has count as one: the latest decides whether the item is liked.
+
+        Args:
+            rows: The path of a table, a frame, or `Interactions`; with the columns of the mapping's log, or user_id, item_id and
+                time. The mapping's rule `positive` holds where its column of values is there; otherwise all rows are positive.
+                Where other interactions have times, rows without one are taken as newest. Rows of unknown items are left out and
+                counted in the report.
+
+        Raises:
+            SourceError: A column is missing, or no row can be used.
+            TooManyBadRows: Most rows are bad; none is added.
+        """
+        with self._changes.turn():
+            new = read_interaction_updates(self.model, rows)
+            self._fitted = with_interaction_updates(self.model, new)
+        return AddedInteractions(int(new.rows.count.sum()), new.n_users, new.new_users, new.report)
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
         """Stop recommending some items; in histories they still count.

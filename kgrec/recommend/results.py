@@ -86,6 +86,23 @@ class Removed:
         return len(self.ids)
 
 
+@dataclass(frozen=True)
+class AddedInteractions:
+    """Summary of `add_interactions`."""
+
+    #: rows that were used
+    rows: int
+    #: different users of these
+    users: int
+    #: those of them that the model did not know
+    new_users: list[str]
+    #: rows that were read, dropped and merged, with their places
+    report: Report = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.rows
+
+
 def ranked_frame(
     query_name: str,
     queries: pa.Array,
