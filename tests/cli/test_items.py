@@ -245,7 +245,7 @@ def test_items_and_interactions_in_one_command(run: Run, own: Path, shared_catal
 def test_interactions_that_cannot_be_read_leave_the_model_as_it_was(run: Run, own: Path, tmp_path: Path):
     before, since = content(own), tmp_path / "since.csv"
     since.write_text("user,film,stars\nu1,f9,5\n", encoding="utf-8")
-    code, problem, remedy = run("add", own, "--interactions", since).error
+    code, problem, _ = run("add", own, "--interactions", since).error
     assert code == 2 and "none of 1 interactions can be used" in problem and "f9" in problem
     assert run("add", own, "--interactions", tmp_path / "no.csv").error[1].endswith("no.csv is not there.")
     assert content(own) == before

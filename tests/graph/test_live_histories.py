@@ -60,7 +60,7 @@ def test_histories_that_grew_are_those_of_the_whole_log(parts, half_life):
     live = LiveHistories.of(first)
     for part in parts[1:]:
         live = live.with_interactions(new(interactions(part, timed=True)), half_life)
-    whole = Histories.of(interactions(sum(parts, []), timed=True), half_life)
+    whole = Histories.of(interactions([row for part in parts for row in part], timed=True), half_life)
     assert plain(live.whole) == plain(whole)
     some = np.array([4, 0, 4])
     assert plain(live.take(some)) == plain(whole.take(some))
