@@ -25,6 +25,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
 from kgrec.model.items import ItemStore
+from kgrec.model.retrieval import Filters, retrieved
 from kgrec.rank.candidates import Candidates, Identity, Reranker
 from kgrec.rank.rescorer import Rescorer
 from kgrec.rank.scorers import UserProfiles
@@ -143,52 +144,56 @@ class Model:
         return vectors
 
     def ranked(
-        self,
-        histories: Histories,
-        k: int,
-        exclude: list[np.ndarray] | None = None,
-        only: np.ndarray | None = None,
-        new_item_boost: float = 0.0,
+        self, histories: Histories, k: int, filters: Filters | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best items for users with these histories, as `SegmentedIndex.search` gives them.
 
         Args:
             histories: One per user.
             k: Items per user.
-            exclude: Rows that each user is not to get.
-            only: The only rows to rank.
-            new_item_boost: Added to the score of items that training did not know. With one, known and new items
-                are found apart, as many of each, so that it decides between all that could be in the list.
+            filters: What may be in the lists, and what is added to scores.
         """
-        found = self.candidates(histories, k, exclude, only, new_item_boost)
+        found = self.candidates(histories, k, filters)
         listed = self.reranker.rerank(found, k)
         return listed.rows, listed.scores
 
-    def candidates(
-        self,
-        histories: Histories,
-        k: int,
-        exclude: list[np.ndarray] | None = None,
-        only: np.ndarray | None = None,
-        new_item_boost: float = 0.0,
-    ) -> Candidates:
+    def candidates(self, histories: Histories, k: int, filters: Filters | None = None) -> Candidates:
         """What the reranker chooses from: more items than `k`, best first by the fused score; as `ranked`."""
+        filters = filters or Filters()
         depth = k if self.rescorer.is_idle else max(self.config.rescore.depth, 5 * k)
-        groups = self._apart(only) if new_item_boost else [only]
         vectors = self.user_vectors(histories)
-        parts = [
-            self.index.search(vectors, min(depth, len(self.items)), exclude=exclude, only=group)
-            for group in groups
-        ]
-        found, cosines = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-        if self.rescorer.is_idle and not new_item_boost:
+        weight = float(self.rescorer.weights["embedding"])
+        found, cosines = retrieved(self.index, vectors, min(depth, len(self.items)), filters, weight)
+        if self.rescorer.is_idle and filters.boost is None:
             return Candidates(found, cosines, self._read({"embedding": cosines}))
         users = self.profiles(histories)
         parts_of_score = self.rescorer.parts(users, found)
         scores = self.rescorer.scores(users, found, cosines, parts_of_score)
-        if new_item_boost:
-            scores = scores + np.float32(new_item_boost) * ~self.items.trained[found]
+        if filters.boost is not None:
+            scores = scores + filters.boost[found]
         return Candidates(found, scores, self._read({"embedding": cosines, **parts_of_score})).best_first()
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, filters: Filters | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The items nearest to each vector, by cosine and boost alone; as `ranked`."""
+        filters = filters or Filters()
+        found, cosines = retrieved(self.index, vectors, k, filters)
+        if filters.boost is None:
+            return found, cosines
+        best = Candidates(found, cosines + filters.boost[found]).best_first().first(k)
+        return best.rows, best.scores
+
+    def scores(self, histories: Histories, rows: np.ndarray) -> np.ndarray:
+        """Scores of given items for users, as `ranked` computes them, without boosts; shape of `rows`, float32.
+
+        Args:
+            histories: One per user; n_users of them.
+            rows: Rows of items, any number where there is none; shape (n_users, width).
+        """
+        vectors = self.user_vectors(histories)
+        cosines = np.einsum("ud,uwd->uw", vectors, self.items.vectors[rows])
+        return self.rescorer.scores(self.profiles(histories), rows, cosines)
 
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features that the reranker reads: to sort the others would be in vain."""
@@ -197,12 +202,6 @@ class Model:
     def profiles(self, histories: Histories) -> UserProfiles:
         """Users with these histories, as scorers read them."""
         return UserProfiles(histories.matrix(), self.user_encoder.history_weight)
-
-    def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
-        """Rows of known and of new items, less what `only` leaves out."""
-        rows = np.arange(len(self.items)) if only is None else only
-        new = ~self.items.trained[rows]
-        return [rows[~new], rows[new]]
 
     @cached_property
     def matching(self) -> Callable[[str, bool], np.ndarray]:

@@ -7,16 +7,21 @@ ranked. Users, histories and texts are not part of a request: methods take them 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from kgrec.errors import ConfigError, did_you_mean
+from kgrec.arguments.frames import as_table
+from kgrec.arguments.ids import as_id, is_frame
+from kgrec.errors import ConfigError, SourceError, did_you_mean
 from kgrec.graph.where_syntax import parse
 from kgrec.model.model import Model
-from kgrec.recommend.ids import OnUnknown, item_rows
+from kgrec.model.retrieval import Filters
+from kgrec.recommend.ids import OnUnknown, item_rows, known_rows
+from kgrec.recommend.items_by_user import ItemsByUser
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class Request:
     """Added to the score of items without interactions at training; below 0 they sink."""
     on_unknown: OnUnknown = "raise"
     """"raise", or "skip" unknown ids, and let an unknown value of the condition match nothing."""
+    item_boost: Any = None
+    """Added to the scores of items: a mapping from ids to numbers, or a frame with item_id and boost; kept as a dict."""
+    where_boost: Mapping[str, float] | None = None
+    """Added to the scores of items that meet conditions: a mapping from conditions to numbers, kept as a dict."""
+    user_candidates: Any = None
+    """The only items to rank for some users: a mapping from users to ids, or a frame with user_id and item_id; kept as
+    `ItemsByUser`. Other users have no such list."""
+    user_deny: Any = None
+    """Items to leave out for some users, as `user_candidates`."""
 
     def __post_init__(self) -> None:
         checked = {
@@ -58,6 +72,10 @@ class Request:
             "min_score": None if self.min_score is None else _number("min_score", self.min_score),
             "exclude_seen": _flag("exclude_seen", self.exclude_seen),
             "new_item_boost": checked_boost(self.new_item_boost),
+            "item_boost": item_boosts(self.item_boost),
+            "where_boost": where_boosts(self.where_boost),
+            "user_candidates": _by_user("user_candidates", self.user_candidates),
+            "user_deny": _by_user("user_deny", self.user_deny),
             "on_unknown": _choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
         }
         for name, value in checked.items():
@@ -79,7 +97,7 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """Every option as a plain value, for JSON."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: _plain(value) for name, value in values.items()}
 
     def length(self, available: int) -> int:
         """`k`, or the number of available items if that is less."""
@@ -103,6 +121,63 @@ class Request:
             allowed &= model.matching(self.where, self.on_unknown == "skip")
         allowed[model.items.removed] = False
         return np.flatnonzero(allowed)
+
+    def filters(
+        self, model: Model, users: Sequence[str] | None = None, seen: csr_matrix | None = None
+    ) -> Filters:
+        """What may be in lists, and what is added to scores.
+
+        Args:
+            model: Holds the items.
+            users: Their names, for lists of their own; None: the lists are not those of users.
+            seen: Items to leave out of each user's list; shape (n_users, n_items).
+
+        Raises:
+            UnknownId: An item, or a value of a condition, is unknown.
+            ConfigError: A condition names something that the graph lacks.
+        """
+        exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
+        candidates = None
+        if users is not None and self.user_deny is not None:
+            denied = self.user_deny.rows(model, users, self.on_unknown)
+            exclude = [np.zeros(0, np.int64)] * len(users) if exclude is None else exclude
+            exclude = [
+                one if own is None else np.union1d(one, own) for one, own in zip(exclude, denied, strict=True)
+            ]
+        if users is not None and self.user_candidates is not None:
+            candidates = self.user_candidates.rows(model, users, self.on_unknown)
+        return Filters(self.rows(model), exclude, candidates, self.boosts(model))
+
+    def boosts(self, model: Model) -> np.ndarray | None:
+        """What is added to the score of each item, the sum of all boosts; shape (n_items,), float32; None: nothing.
+
+        Raises:
+            UnknownId: An item, or a value of a condition, is unknown.
+            ConfigError: A condition names something that the graph lacks.
+        """
+        total = np.zeros(len(model.items), np.float32)
+        if self.new_item_boost:
+            total[~model.items.trained.whole] += np.float32(self.new_item_boost)
+        for condition, boost in (self.where_boost or {}).items():
+            total[model.matching(condition, self.on_unknown == "skip")] += np.float32(boost)
+        if self.item_boost:
+            rows, there = known_rows(
+                model.items.rows, self.item_boost, "item", model.items.ids, self.on_unknown
+            )
+            # two names of one item count both
+            np.add.at(total, rows, np.array(list(self.item_boost.values()), np.float32)[there])
+        return total if total.any() else None
+
+    def boosts_of(self, model: Model, item: int) -> list[tuple[str, float]]:
+        """The boosts that an item gets by its id or by a condition: the condition, "" for the item itself, and the number."""
+        found = []
+        for condition, boost in (self.where_boost or {}).items():
+            if model.matching(condition, self.on_unknown == "skip")[item]:
+                found.append((condition, boost))
+        names = list(self.item_boost or {})
+        for at in np.flatnonzero(model.items.rows(names) == item).tolist():
+            found.append(("", self.item_boost[names[at]]))
+        return found
 
     def refuse(self, names: Iterable[str], query: str) -> None:
         """Refuse options that have no meaning for a kind of query.
@@ -139,6 +214,63 @@ def merged(request: Request | None, keywords: Request) -> Request:
 def checked_boost(boost: float) -> float:
     """The boost; ConfigError when it is not a finite number."""
     return _number("new_item_boost", boost)
+
+
+def item_boosts(values: Any) -> dict[str, float] | None:
+    """Item -> number, of a mapping or of a frame with item_id and boost; None without any.
+
+    Raises:
+        ConfigError: It is neither, an item is named twice, or a boost is not a finite number.
+        SourceError: The frame lacks a column, or a cell is no id.
+    """
+    if values is None:
+        return None
+    if is_frame(values):
+        table = as_table(values, "item_boost", ids=["item_id"])
+        if "boost" not in table.column_names:
+            raise SourceError(
+                "item_boost has no column 'boost'.", did_you_mean("boost", list(table.column_names))
+            )
+        names, numbers = table["item_id"].to_pylist(), table["boost"].to_pylist()
+        if len(set(names)) < len(names):
+            twice = next(name for at, name in enumerate(names) if name in names[:at])
+            raise ConfigError(f"item_boost has the item '{twice}' twice.", "Give one boost per item.")
+        values = dict(zip(names, numbers, strict=True))
+    return _numbers("item_boost", values, "items", '{"alien-1979": 0.05}')
+
+
+def where_boosts(values: Any) -> dict[str, float] | None:
+    """Condition -> number; None without any.
+
+    Raises:
+        ConfigError: It is no mapping, a condition cannot be parsed, or a boost is not a finite number.
+    """
+    if values is None:
+        return None
+    numbers = _numbers("where_boost", values, "conditions", '{"year >= 2000": 0.05}')
+    for condition in numbers:
+        parse(condition)
+    return numbers
+
+
+def _numbers(name: str, values: Any, keys: str, example: str) -> dict[str, float]:
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            f"{name} is of type {type(values).__name__}.", f"Give a dict from {keys} to numbers: {example}."
+        )
+    return {
+        as_id(key, f"a key of {name}"): _number(f"{name}[{key!r}]", value) for key, value in values.items()
+    }
+
+
+def _by_user(name: str, values: Any) -> ItemsByUser | None:
+    return None if values is None else ItemsByUser.of(values, name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ItemsByUser):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _length(k: Any) -> int:
