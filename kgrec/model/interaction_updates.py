@@ -90,7 +90,7 @@ def with_interaction_updates(model: Model, new: InteractionUpdates) -> Model:
 
 
 def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) -> Interactions:
-    policy = model.graph().mapping.errors
+    policy = model.mapping.errors
     tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
     log = InteractionRows()
     tally = Tally(table.name, report.file(table.name), tolerant)
@@ -161,7 +161,7 @@ def _table_of_file(path: Path, model: Model) -> tuple[Table, InteractionTable]:
 
 
 def _of_mapping(model: Model) -> InteractionTable | None:
-    return model.graph().mapping.interactions
+    return model.mapping.interactions
 
 
 def _names_of(columns: Sequence[str], mapped: InteractionTable | None) -> tuple[str, str] | None:

@@ -10,10 +10,11 @@ import kgrec
 from kgrec.errors import SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.mapping.schema import InteractionTable
-from kgrec.serve.input_files import has_columns, read_ids, read_interactions, read_lists, read_pairs
+from kgrec.serve.input_files import read_ids, read_interactions, read_lists, read_rows
 
 #: columns as in the mapping of a graph
-MAPPED = InteractionTable(file=("log.csv",), user="who", item="what")
+MAPPED = InteractionTable(file=("log.csv",), user="who", item="what", value="stars", positive=">= 4")
+ITEMS = Vocabulary(["f1", "f2"])
 
 
 @pytest.fixture
@@ -37,15 +38,19 @@ def test_a_list_of_ids_may_be_empty_if_allowed(path: Path):
     )
 
 
-@pytest.mark.parametrize("header", ["who,stars,what", "user_id,stars,item_id"])
+@pytest.mark.parametrize("header", ["who,stars,what", "user_id,stars,item_id", "who,stars,item_id"])
 def test_columns_may_have_the_names_of_the_mapping(header: str, path: Path):
     path.write_text(f"{header}\nu1,5,f1\nu2,3,f2\n")
-    assert read_pairs(path, MAPPED, "stars").to_pylist() == [
-        {"user_id": "u1", "item_id": "f1", "value": "5"},
-        {"user_id": "u2", "item_id": "f2", "value": "3"},
-    ]
-    assert read_pairs(path, MAPPED).column_names == ["user_id", "item_id"]
-    assert has_columns(path, ["stars"]) and not has_columns(path, ["stars", "time"])
+    log, described = read_rows(path, MAPPED, ITEMS.ids)
+    assert [users.to_pylist() for users in log.users] == [["u1", "u2"]]
+    assert [part[0].tolist() for part in (log.user, log.item, log.value)] == [[0, 1], [0, 1], [5, 3]]
+    assert [described.user, "stars", described.item] == header.split(",") and described.positive == ">= 4"
+
+
+def test_a_table_without_values_has_no_condition(path: Path):
+    path.write_text("who,what\nu1,f1\n")
+    log, described = read_rows(path, MAPPED, ITEMS.ids)
+    assert (described.value, described.positive, log.value) == (None, None, [])
 
 
 @pytest.mark.parametrize(
@@ -55,12 +60,16 @@ def test_columns_may_have_the_names_of_the_mapping(header: str, path: Path):
         ("user_id,item_id\nu1,f1\n,f2\n", "{path}:3: 'user_id' is empty."),
         ("user_id,item_id\nu1,f1,9\n", "{path}:2: the row cannot be split into columns."),
         ("user_id,item_id\nu1,f1\nu1,f3\n", "{path}:3: there is no item 'f3' in the graph."),
+        (
+            "user_id,item_id\nu1,f9\nu1,f3\nu1,f1\n",
+            "{path}:2: there is no item 'f9' (and 1 more row) in the graph.",
+        ),
     ],
 )
 def test_a_bad_row_is_named_by_its_line(text: str, problem: str, path: Path):
     path.write_text(text)
     with pytest.raises(SourceError) as caught:
-        read_pairs(path, None, items=Vocabulary(["f1", "f2"]))
+        read_rows(path, None, ITEMS.ids)
     assert caught.value.problem == problem.format(path=path)
 
 
