@@ -55,3 +55,6 @@ from .serve.batch_options import RunWatcher as RunWatcher
 from .serve.embeddings import EmbeddingSummary as EmbeddingSummary
 from .serve.embeddings import stream_embeddings as stream_embeddings
 from .serve.embeddings import write_embeddings as write_embeddings
+from .serve.pair_scores import ScoreSummary as ScoreSummary
+from .serve.pair_scores import stream_scores as stream_scores
+from .serve.pair_scores import write_scores as write_scores

@@ -89,6 +89,12 @@ def with_interaction_updates(model: Model, new: InteractionUpdates) -> Model:
     return replace(larger, inputs={**model.inputs, **inputs}) if inputs else larger
 
 
+def pair_columns(columns: Sequence[str], mapped: InteractionTable | None) -> tuple[str, str] | None:
+    """The columns of user and item; None if there are none."""
+    pairs = [(USER, ITEM)] if mapped is None else [(mapped.user, mapped.item), (USER, ITEM)]
+    return next((pair for pair in pairs if set(pair) <= set(columns)), None)
+
+
 def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) -> Interactions:
     policy = model.mapping.errors
     tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
@@ -150,7 +156,7 @@ def _table_of_file(path: Path, model: Model) -> tuple[Table, InteractionTable]:
     source, mapped = Source(path, str(path)), _of_mapping(model)
     if format_by_suffix(source) is not None:
         plain = open_table(source, TableFormat(file=(path.name,)))
-        if mapped is None or not mapped.header or _names_of(plain.columns, mapped) is not None:
+        if mapped is None or not mapped.header or pair_columns(plain.columns, mapped) is not None:
             return plain, _mapped(plain, mapped)
     if mapped is None:
         raise SourceError(
@@ -164,19 +170,13 @@ def _of_mapping(model: Model) -> InteractionTable | None:
     return model.mapping.interactions
 
 
-def _names_of(columns: Sequence[str], mapped: InteractionTable | None) -> tuple[str, str] | None:
-    """The columns of user and item; None if there are none."""
-    pairs = [(USER, ITEM)] if mapped is None else [(mapped.user, mapped.item), (USER, ITEM)]
-    return next((pair for pair in pairs if set(pair) <= set(columns)), None)
-
-
 def _mapped(table: Table, mapped: InteractionTable | None) -> InteractionTable:
     """How the columns of a table are read.
 
     Raises:
         SourceError: It has no columns of user and item.
     """
-    names = _names_of(table.columns, mapped)
+    names = pair_columns(table.columns, mapped)
     if names is None:
         wanted = f"{USER} and {ITEM}" + (f", or {mapped.user} and {mapped.item}" if mapped else "")
         raise SourceError(

@@ -197,10 +197,12 @@ class Model:
 
         Args:
             histories: One per user; n_users of them.
-            rows: Rows of items, any number where there is none; shape (n_users, width).
+            rows: Rows of items, -1 where there is none; shape (n_users, width).
         """
         vectors = self.user_vectors(histories)
-        cosines = np.einsum("ud,uwd->uw", vectors, self.items.vectors[rows])
+        user, place = np.nonzero(rows >= 0)
+        cosines = np.full(rows.shape, -np.inf, np.float32)
+        cosines[user, place] = np.einsum("nd,nd->n", vectors[user], self.items.vectors[rows[user, place]])
         return self.rescorer.scores(self.profiles(histories), rows, cosines)
 
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

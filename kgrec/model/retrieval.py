@@ -58,7 +58,10 @@ def retrieved(
     if not apart.all() or not n_users:
         parts.append((np.flatnonzero(~apart), _by_index(index, vectors, k, filters, weight, ~apart)))
     if apart.any():
-        listed = (_of_user(index, vectors[user], k, filters, weight, user) for user in np.flatnonzero(apart))
+        listed = (
+            _of_user(index, vectors[user], k, filters, weight, user)
+            for user in np.flatnonzero(apart).tolist()
+        )
         parts.append((np.flatnonzero(apart), _filled(listed, int(apart.sum()), k)))
     if len(parts) == 1:
         return parts[0][1]
@@ -94,8 +97,10 @@ def _groups(n_items: int, filters: Filters) -> tuple[list[np.ndarray | None], np
         return [only], np.zeros(0, np.int64)
     rows = np.arange(n_items) if only is None else only
     values, place, counts = np.unique(boost[rows], return_inverse=True, return_counts=True)
+    if len(values) < 2:
+        return [only], np.zeros(0, np.int64)
     if len(values) <= _GROUPS:
-        return [rows[place == value] for value in range(len(values))] or [rows], np.zeros(0, np.int64)
+        return [rows[place == value] for value in range(len(values))], np.zeros(0, np.int64)
     largest = place == int(counts.argmax())
     return [rows[largest]], rows[~largest]
 

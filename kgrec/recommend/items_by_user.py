@@ -28,7 +28,7 @@ class ItemsByUser:
 
     #: user -> number, in order of first appearance
     users: dict[str, int]
-    #: distinct items, in order of first appearance
+    #: distinct items, in the order of the users' lists
     items: list[str]
     #: the items of user n are `codes[bounds[n] : bounds[n + 1]]`; shape (len(users) + 1,), int64
     bounds: np.ndarray
@@ -55,9 +55,14 @@ class ItemsByUser:
                 f"{name} is of type {type(values).__name__}.",
                 "Give a dict from users to their items, or a frame with user_id and item_id.",
             )
-        lists = {as_id(user, f"a user of {name}"): as_ids(items, f"{name}[{user!r}]") for user, items in values.items()}
+        lists = {
+            as_id(user, f"a user of {name}"): as_ids(items, f"{name}[{user!r}]")
+            for user, items in values.items()
+        }
         numbers: dict[str, int] = {}
-        item = np.array([numbers.setdefault(one, len(numbers)) for some in lists.values() for one in some], np.int32)
+        item = np.array(
+            [numbers.setdefault(one, len(numbers)) for some in lists.values() for one in some], np.int32
+        )
         user = np.repeat(np.arange(len(lists)), [len(some) for some in lists.values()])
         return cls._sorted({one: number for number, one in enumerate(lists)}, list(numbers), user, item)
 
@@ -66,7 +71,12 @@ class ItemsByUser:
         cls, users: dict[str, int], items: list[str], user: np.ndarray, item: np.ndarray
     ) -> ItemsByUser:
         bounds = np.concatenate([[0], np.cumsum(np.bincount(user.astype(np.int64), minlength=len(users)))])
-        return cls(users, items, bounds, item[np.argsort(user, kind="stable")].astype(np.int32))
+        item = item[np.argsort(user, kind="stable")]
+        # numbered by users' lists, so that equal lists are equal values, whatever they were read from
+        used, first, place = np.unique(item, return_index=True, return_inverse=True)
+        rank = np.argsort(np.argsort(first))
+        named = [items[code] for code in used[np.argsort(first)].tolist()]
+        return cls(users, named, bounds, rank[place].astype(np.int32))
 
     def __len__(self) -> int:
         return len(self.users)
@@ -99,7 +109,9 @@ class ItemsByUser:
         """
         numbers = [self.users.get(user) for user in users]
         parts = [None if number is None else self._codes(number) for number in numbers]
-        codes = np.unique(np.concatenate([np.zeros(0, np.int32), *(part for part in parts if part is not None)]))
+        codes = np.unique(
+            np.concatenate([np.zeros(0, np.int32), *(part for part in parts if part is not None)])
+        )
         names = [self.items[code] for code in codes.tolist()]
         item_rows(model, names, on_unknown)  # an error, unless unknown ones are skipped
         row = np.zeros(len(self.items), np.int64) - 1 if len(codes) else np.zeros(0, np.int64)

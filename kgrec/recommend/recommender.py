@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from kgrec.model.model import Model
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import checked_boost
+from kgrec.recommend.request import Request, merged
 from kgrec.recommend.results import Added, AddedInteractions, Embeddings, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
@@ -272,23 +272,44 @@ class Recommender(Queries):
             [model.items.ids[row] for row in gone], labels, [model.items.ids[row] for row in rows[before]]
         )
 
-    def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
+    def explain(
+        self,
+        user: str,
+        item: str,
+        *,
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        request: Request | None = None,
+    ) -> Explanation:
         """The score of `item` for `user`, in parts that sum to it.
 
         Args:
             user: A known user.
             item: Any item of the model.
             new_item_boost: As for `recommend`; it is a part of its own.
+            item_boost: As for `recommend`; a part of its own.
+            where_boost: As for `recommend`; each condition is a part of its own.
+            request: The options of the list that the item is in, in place of the boosts.
 
         Raises:
             UnknownId: The user or the item is unknown.
         """
-        model = self.model
+        keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
+        model, request = self.model, merged(request, keywords)
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories.take(np.array([row])), item, user, new_item_boost)
+        return _explained(model, model.histories.take(np.array([row])), item, user, request)
 
     def explain_history(
-        self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
+        self,
+        history: Sequence[str],
+        item: str,
+        *,
+        dislikes: Sequence[str] = (),
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        request: Request | None = None,
     ) -> Explanation:
         """The score of `item` for a user with this history and these dislikes, in parts that sum to it.
 
@@ -296,10 +317,11 @@ class Recommender(Queries):
             UnknownId: An item is unknown.
             ConfigError: An item is both liked and disliked.
         """
-        model = self.model
+        keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
+        model, request = self.model, merged(request, keywords)
         liked, disliked = feedback_matrices(model, [history], [dislikes])
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _explained(model, Histories.of_matrix(history_of_both), item, "", new_item_boost)
+        return _explained(model, Histories.of_matrix(history_of_both), item, "", request)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -403,11 +425,12 @@ class Recommender(Queries):
         return kept[1]
 
 
-def _explained(model: Model, history: Histories, item: str, user: str, new_item_boost: float) -> Explanation:
+def _explained(model: Model, history: Histories, item: str, user: str, request: Request) -> Explanation:
     from kgrec.recommend.explain import explain
 
     row = int(item_rows(model, [item])[0])
-    return explain(model, history, row, user, checked_boost(new_item_boost))
+    request.boosts(model)  # refuses unknown items and conditions
+    return explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
 
 
 def _configured(config: TextConfig) -> TextEncoder | None:

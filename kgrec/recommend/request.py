@@ -23,6 +23,11 @@ from kgrec.model.retrieval import Filters
 from kgrec.recommend.ids import OnUnknown, item_rows, known_rows
 from kgrec.recommend.items_by_user import ItemsByUser
 
+#: options that have a meaning for lists of users only, for lists only, and for items only
+OF_USERS = ("user_candidates", "user_deny")
+OF_LISTS = ("k", "candidates", "deny", "where", "min_score", "exclude_seen", *OF_USERS)
+OF_ITEMS = ("candidates", "deny", "where", "new_item_boost", "item_boost", "where_boost", *OF_USERS)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -170,14 +175,15 @@ class Request:
 
     def boosts_of(self, model: Model, item: int) -> list[tuple[str, float]]:
         """The boosts that an item gets by its id or by a condition: the condition, "" for the item itself, and the number."""
-        found = []
-        for condition, boost in (self.where_boost or {}).items():
-            if model.matching(condition, self.on_unknown == "skip")[item]:
-                found.append((condition, boost))
-        names = list(self.item_boost or {})
-        for at in np.flatnonzero(model.items.rows(names) == item).tolist():
-            found.append(("", self.item_boost[names[at]]))
-        return found
+        skip = self.on_unknown == "skip"
+        found = [
+            (condition, boost)
+            for condition, boost in (self.where_boost or {}).items()
+            if model.matching(condition, skip)[item]
+        ]
+        named = self.item_boost or {}
+        rows = model.items.rows(list(named))
+        return found + [("", boost) for row, boost in zip(rows, named.values(), strict=True) if row == item]
 
     def refuse(self, names: Iterable[str], query: str) -> None:
         """Refuse options that have no meaning for a kind of query.

@@ -21,7 +21,7 @@ from kgrec.errors import UnknownId
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import Request
+from kgrec.recommend.request import OF_ITEMS, OF_USERS, Request
 from kgrec.serve.history_tables import HistoryTable
 from kgrec.serve.input_files import read_ids
 
@@ -142,7 +142,7 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
     Raises:
         UnknownId: An item of the request is unknown.
     """
-    request.refuse(["new_item_boost"], "texts")
+    request.refuse(["new_item_boost", *OF_USERS], "texts")
     return BatchQuery(
         _strings(texts),
         "texts",
@@ -179,7 +179,7 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
         UnknownId: An item is unknown.
         SourceError: The file of items cannot be read.
     """
-    request.refuse(["new_item_boost"], "similar items")
+    request.refuse(["new_item_boost", *OF_USERS], "similar items")
     names = recommender.model.items.ids.labels if items is None else _strings(items)
     skipped = {} if items is None else _items(recommender, names.to_pylist(), request)
     return BatchQuery(
@@ -199,7 +199,7 @@ def similar_users_query(recommender: Recommender, users: Ids, request: Request) 
         UnknownId: A user is unknown, or there are no users.
         SourceError: The file of users cannot be read.
     """
-    request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
+    request.refuse(OF_ITEMS, "similar users")
     names, skipped = _users(recommender, users, request, "Give items instead.")
     return BatchQuery(
         names,
@@ -298,11 +298,20 @@ def _items(recommender: Recommender, items: Iterable[str], request: Request) -> 
 
 def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]:
     """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not fit the model."""
-    request.rows(recommender.model)
-    rows_of = recommender.model.items.rows
-    return _unknown(rows_of, request.candidates or (), "candidates") | _unknown(
-        rows_of, request.deny or (), "items of the deny list"
-    )
+    model = recommender.model
+    request.filters(model)
+    lists = {
+        "candidates": request.candidates or (),
+        "items of the deny list": request.deny or (),
+        "boosted items": request.item_boost or (),
+        "candidates of users": request.user_candidates.items if request.user_candidates else (),
+        "items of deny lists of users": request.user_deny.items if request.user_deny else (),
+    }
+    skipped: dict[str, list[str]] = {}
+    for noun, ids in lists.items():
+        item_rows(model, ids, request.on_unknown)
+        skipped |= _unknown(model.items.rows, ids, noun)
+    return skipped
 
 
 def _unknown(

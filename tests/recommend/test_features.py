@@ -110,3 +110,117 @@ def test_a_user_who_liked_nothing_gets_what_most_people_take(rec):
     items = rec.recommend(["eve"], 9)["item_id"].tolist()
     assert len(items) == 5 and "f1" not in items
     assert np.isfinite(rec.recommend(["eve"])["score"]).all()
+
+
+# boosts
+
+
+def test_boosts_add_up_and_are_parts_of_the_explanation(rec):
+    boosts = {
+        "item_boost": {"f4": 0.25},
+        "where_boost": {"genres = Romance": 0.5, "genres = Horror": -1, "not genres = Comedy": 0.125},
+    }
+    plain = rec.recommend(["u1"], 9, exclude_seen=False).set_index("item_id")["score"]
+    frame = rec.recommend(["u1"], 9, exclude_seen=False, **boosts).set_index("item_id")["score"]
+    expected = {"f1": -0.875, "f2": 0.125, "f3": 0.125, "f4": 0.75, "f5": 0.625, "f6": 0.5}
+    np.testing.assert_allclose(frame[ITEMS] - plain[ITEMS], list(expected.values()), atol=1e-6)
+    assert frame.is_monotonic_decreasing
+    for item in ITEMS:
+        explanation = rec.explain("u1", item, **boosts)
+        assert explanation.score == pytest.approx(frame[item], abs=1e-5)
+        assert explanation.sources["contribution"].sum() == pytest.approx(explanation.score, abs=1e-5)
+        parts = explanation.sources.query("source == 'boost'")["contribution"].sum()
+        assert parts == pytest.approx(expected[item])
+        assert explanation.history["contribution"].sum() + parts == pytest.approx(explanation.score, abs=1e-5)
+    sources = rec.explain("u1", "f4", **boosts).sources.query("source == 'boost'")
+    assert rows(sources[["label", "contribution"]]) == [("genres = Romance", 0.5), ("", 0.25)]
+    text = str(rec.explain("u1", "f4", **boosts))
+    assert "and +0.750 by boosts, sum to the score" in text
+    assert "+0.500  boost of items with genres = Romance" in text and "+0.250  boost of this item" in text
+
+
+def test_an_explanation_takes_the_request_of_the_list(rec):
+    request = kgrec.Request(k=1, where="genres = Romance", where_boost={"genres = Comedy": 0.3})
+    best = rec.recommend(["u1"], request=request)
+    explanation = rec.explain("u1", best["item_id"][0], request=request)
+    assert explanation.score == pytest.approx(best["score"][0], abs=1e-5)
+    history = rec.explain_history(["f1"], "f6", request=request)
+    listed = rec.recommend_for_history(
+        [["f1"]], request=kgrec.Request(9, where_boost={"genres = Comedy": 0.3})
+    )
+    assert history.score == pytest.approx(listed.set_index("item_id")["score"]["f6"], abs=1e-5)
+
+
+def test_boosts_of_texts_and_similar_items(rec):
+    plain = rec.recommend_for_text(["a crew in space"], 9).set_index("item_id")["score"]
+    frame = rec.recommend_for_text(["a crew in space"], 9, where_boost={"genres = Comedy": 2}).set_index(
+        "item_id"
+    )
+    assert set(frame.index[:2]) == {"f4", "f6"}
+    np.testing.assert_allclose(frame["score"][["f4", "f1"]] - plain[["f4", "f1"]], [2, 0], atol=1e-6)
+    near = rec.similar_items(["f1"], 2, item_boost={"f6": 3, "f5": 2})
+    assert near["similar_id"].tolist() == ["f6", "f5"]
+
+
+def test_a_least_score_counts_the_boost(rec):
+    assert rec.recommend(["u1"], 9, item_boost={"f5": 5}, min_score=3)["item_id"].tolist() == ["f5"]
+
+
+def test_unknown_items_and_values_of_boosts(rec):
+    with pytest.raises(kgrec.UnknownId, match="There is no item 'f9' in the model"):
+        rec.recommend(["u1"], item_boost={"f9": 1})
+    with pytest.raises(kgrec.UnknownId, match="'Western' matches no neighbour"):
+        rec.recommend(["u1"], where_boost={"genres = Western": 1})
+    with pytest.raises(kgrec.UnknownId, match="There is no item 'f9' in the model"):
+        rec.explain("u1", "f4", item_boost={"f9": 1})
+    options = {"item_boost": {"f9": 1, "f5": 9}, "where_boost": {"genres = Western": 1}, "on_unknown": "skip"}
+    assert rec.recommend(["u1"], 1, **options)["item_id"].tolist() == ["f5"]
+    with pytest.raises(kgrec.ConfigError, match="item_boost does not apply to similar users"):
+        rec.similar_users(["u1"], request=kgrec.Request(item_boost={"f1": 1}))
+
+
+# lists of users
+
+
+def test_each_user_has_candidates_and_denied_items_of_its_own(rec):
+    own = {"u1": ["f4", "f6", "f1"], "u4": []}
+    frame = rec.recommend(["u1", "u2", "u4"], 9, user_candidates=own)
+    assert set(frame.query("user_id == 'u1'")["item_id"]) == {"f4", "f6"}, "u1 has seen f1"
+    pd.testing.assert_frame_equal(
+        frame.query("user_id == 'u2'").reset_index(drop=True), rec.recommend(["u2"], 9)
+    )
+    assert frame.query("user_id == 'u4'").empty
+    alone = rec.recommend(["u1"], 9, candidates=own["u1"])
+    pd.testing.assert_frame_equal(frame.query("user_id == 'u1'"), alone)
+    both = rec.recommend(["u1"], 9, user_candidates=own, deny=["f6"], where="genres = Romance")
+    assert both["item_id"].tolist() == ["f4"]
+    denied = rec.recommend(["u1", "u2"], 9, user_deny=pd.DataFrame({"user_id": ["u1"], "item_id": ["f5"]}))
+    assert set(denied.query("user_id == 'u1'")["item_id"]) == {"f4", "f6"}
+    assert set(denied.query("user_id == 'u2'")["item_id"]) == {"f2", "f5", "f6"}
+
+
+def test_lists_of_users_hold_for_histories_by_their_names(rec):
+    options = {"user_candidates": {"ann": ["f2", "f3"]}, "user_deny": {"ann": ["f3"], "1": ["f4"]}}
+    frame = rec.recommend_for_history([["f1"], ["f1"]], 9, users=["ann", "bob"], **options)
+    assert frame.query("user_id == 'ann'")["item_id"].tolist() == ["f2"]
+    assert len(frame.query("user_id == 'bob'")) == 5
+    unnamed = rec.recommend_for_history([["f1"], ["f1"]], 9, **options)
+    assert "f4" not in unnamed.query("user_id == '1'")["item_id"].tolist()
+
+
+def test_unknown_items_of_lists_of_users(rec):
+    with pytest.raises(kgrec.UnknownId, match="There is no item 'f9' in the model"):
+        rec.recommend(["u1"], user_candidates={"u1": ["f9"]})
+    # of users who are not asked for nothing is looked up
+    assert len(rec.recommend(["u1"], 9, user_deny={"u2": ["f9"]})) == 3
+    skipped = rec.recommend(["u1"], 9, user_candidates={"u1": ["f9", "f4"]}, on_unknown="skip")
+    assert skipped["item_id"].tolist() == ["f4"]
+    with pytest.raises(kgrec.ConfigError, match="user_deny does not apply to similar items"):
+        rec.similar_items(["f1"], request=kgrec.Request(user_deny={"f1": ["f2"]}))
+
+
+def test_scores_of_pairs_are_those_of_explanations(rec):
+    found = rec.score_pairs(["u1", "u4"], ["f4", "f4"], where_boost={"genres = Comedy": 0.5})
+    for user, score in zip(found["user_id"], found["score"], strict=True):
+        explained = rec.explain(user, "f4", where_boost={"genres = Comedy": 0.5})
+        assert explained.score == pytest.approx(score, abs=1e-5)
