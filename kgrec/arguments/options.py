@@ -10,7 +10,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -158,6 +158,13 @@ def path(name: str, value: Any) -> Path:
 def instance(name: str, value: Any, kind: type[_T], remedy: str) -> _T:
     """A value of a class; ConfigError with this remedy for all else."""
     if not isinstance(value, kind):
+        raise ConfigError(f"{name} is {shown(value)}.", remedy)
+    return value
+
+
+def mapping(name: str, value: Any, remedy: str) -> Mapping[str, Any]:
+    """A dict or another mapping with names as keys; ConfigError with this remedy for all else."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigError(f"{name} is {shown(value)}.", remedy)
     return value
 

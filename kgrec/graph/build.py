@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from kgrec.arguments import options
 from kgrec.errors import SourceError
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -47,6 +48,10 @@ def build_graph(
         >>> graph = build_graph("kgrec.yaml")  # doctest: +SKIP
     """
     mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
+    options.flag("allow_outside", allow_outside)
+    options.callback(
+        "progress", progress, "the name of a source, the number of sources read, and that of all"
+    )
     find = partial(find_files, mapping.folder, allow_outside=allow_outside)
     reading = begin(mapping)
     read_files(reading, find, progress)

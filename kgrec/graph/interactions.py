@@ -13,8 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
+from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
+from kgrec.arguments import options
+from kgrec.arguments.frames import as_table
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
@@ -86,15 +89,17 @@ class Interactions:
         """Read a pandas, polars or Arrow frame.
 
         Raises:
-            SourceError: A column is missing, or an item is unknown.
+            SourceError: A column is missing, a user or an item is missing, an item is unknown, or a value or a time cannot be read.
+            ConfigError: A name of a column is no text, or `positive` is no condition.
         """
-        mapped = InteractionTable(
-            file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
-        )
+        options.instance("items", items, Vocabulary, "Give graph.item_ids.")
+        mapped = _mapped(user=user, item=item, value=value, time=time, positive=positive)
+        table = as_table(frame, "interactions", ids=[user, item])
         log, report = InteractionRows(), Report()
-        tally = Tally("interactions", FileReport(), ErrorPolicy())
-        read_log(log, frame_table(frame, "interactions"), mapped, tally, report, items.ids)
+        tally = Tally("interactions", FileReport(), ErrorPolicy(stop_above=1))
+        read_log(log, frame_table(table, "interactions"), mapped, tally, report, items.ids)
         _refuse_unknown(report)
+        _refuse_unread(tally.report)
         return cls.from_log(log, items, mapped)
 
     def to_arrow(self) -> pa.Table:
@@ -151,6 +156,7 @@ class Interactions:
         return weights
 
     def _decayed(self, rows: np.ndarray, half_life: float) -> np.ndarray:
+        options.number("half_life", half_life, above=0)
         if self.time is None:
             raise ConfigError(
                 "encoder.half_life is set, and the interactions have no times.",
@@ -175,7 +181,9 @@ class Interactions:
         Raises:
             SourceError: `by` is "time", and there are no times.
         """
-        if by == "time" and self.time is None:
+        options.number("share", share, above=0, below=1)
+        options.instance("rng", rng, np.random.Generator, "Give numpy.random.default_rng(0).")
+        if options.choice("by", by, ("time", "random")) == "time" and self.time is None:
             raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
         held = self._held_out(share, by, rng)
         return self.rows(~held), self.rows(held)
@@ -271,8 +279,43 @@ def decay(user: np.ndarray, time: np.ndarray, n_users: int, half_life: float) ->
 
 
 def given(frame: Any, items: Vocabulary) -> Interactions:
-    """`Interactions` as they are, or read from a frame."""
-    return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, items)
+    """`Interactions` over these items, or read from a frame.
+
+    Raises:
+        SourceError: An item is unknown, or as `Interactions.from_frame`.
+    """
+    if not isinstance(frame, Interactions):
+        return Interactions.from_frame(frame, items)
+    return frame if frame.items is items or frame.items == items else _over(frame, items)
+
+
+def _over(log: Interactions, items: Vocabulary) -> Interactions:
+    """The same interactions with the rows of another list of items."""
+    code = items.ids(log.items.labels)[log.item]
+    for row in np.flatnonzero(code < 0)[:1].tolist():
+        name = log.items[log.item[row]]
+        raise SourceError(
+            f"{(code < 0).sum():,} interactions name an unknown item, first '{name}': they are over other items.",
+            "Give interactions of this graph, or add these items to it.",
+        )
+    moved = replace(log, items=items, item=code.astype(np.int32))
+    keys = (moved.item, moved.user) if log.time is None else (moved.item, log.time, moved.user)
+    return moved.rows(np.lexsort(keys))
+
+
+def _mapped(**columns: Any) -> InteractionTable:
+    """The columns of a frame, as a mapping names them."""
+    for name, column in columns.items():
+        if column is not None or name in ("user", "item"):
+            options.text(name, column, "the name of a column" if name != "positive" else "'>= 4'")
+    try:
+        return InteractionTable(file=("interactions",), **columns)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(
+            f"positive is {options.shown(columns['positive'])}: {message}.", "Change the value."
+        ) from None
 
 
 def held_out_of(frame: Any, log: Interactions) -> Interactions:
@@ -339,6 +382,15 @@ def _refuse_unknown(report: Report) -> None:
             f"{report.unknown_items.count:,} interactions name an unknown item, first "
             f"{report.unknown_items.first[0]}.",
             "Leave these rows out, or add their items first.",
+        )
+
+
+def _refuse_unread(report: FileReport) -> None:
+    """Refuse cells that a build would count and leave out: a frame has no report that could say so."""
+    for column, places in report.failed.items():
+        raise SourceError(
+            f"{places.count:,} cells of '{column}' cannot be read, first {places.first[0]}.",
+            "Mend these cells, or leave their rows out.",
         )
 
 

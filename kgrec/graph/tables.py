@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_id, as_ids
 from kgrec.errors import UnknownId, did_you_mean
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.vocabulary import Vocabulary, named
@@ -85,6 +87,7 @@ class GraphTables:
         Returns:
             Shape (len(names),), int64.
         """
+        names = names if isinstance(names, pa.Array | pa.ChunkedArray) else as_ids(names, "names")
         codes = self.item_ids.ids(names)
         for at in np.flatnonzero(codes < 0) if self.item_aliases else ():
             codes[at] = self.item_aliases.get(str(names[int(at)]), -1)
@@ -96,6 +99,7 @@ class GraphTables:
         Raises:
             UnknownId: It is not in the graph.
         """
+        type, key = options.text("type", type, "'movie'"), as_id(key, "key")
         found = self.ids([f"{type}/{key}"])[0]
         if found < 0:
             raise UnknownId(f"There is no {type} '{key}' in the graph.", self._near(f"{type}/{key}"))
@@ -107,9 +111,10 @@ class GraphTables:
         Returns:
             Shape (len(names),), int64.
         """
+        names = names if isinstance(names, pa.Array | pa.ChunkedArray) else as_ids(names, "names")
         found = self.names.ids(names)
         for at in np.flatnonzero(found < 0) if self._aliases else ():
-            found[at] = self._aliases.get(names[int(at)], -1)
+            found[at] = self._aliases.get(str(names[int(at)]), -1)
         return found
 
     @cached_property

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from kgrec.arguments import options
 from kgrec.config import Config
 from kgrec.encode.dense_features import item_texts, raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
@@ -352,7 +353,7 @@ def _addition(graph: LiveGraph, rows: Any) -> KnowledgeGraph:
     if isinstance(rows, KnowledgeGraph):
         return rows
     if isinstance(rows, str | Path):
-        path = Path(rows)
+        path = options.path("rows", rows)
         if not path.exists():
             raise SourceError(
                 f"{path} is not there.", "Give a folder laid out as the mapping says, or a table of items."
@@ -360,7 +361,8 @@ def _addition(graph: LiveGraph, rows: Any) -> KnowledgeGraph:
         if path.is_dir():
             return read_addition(graph.mapping, path, known=graph)
         return read_addition(_only_items(graph, path), path.parent, known=graph)
-    frames = rows if isinstance(rows, dict) else {_item_type(graph): rows}
+    by_type = isinstance(rows, dict) and (not rows or any(type_ in graph.mapping.nodes for type_ in rows))
+    frames = rows if by_type else {_item_type(graph): rows}
     return read_addition(graph.mapping, frames=frames, known=graph)
 
 

@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.arguments import options
 from kgrec.errors import ConfigError
 from kgrec.model.model import Model
 from kgrec.recommend.ids import OnUnknown, known_rows
@@ -119,9 +120,5 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
 
 def checked_policy(choice: KnownUserPolicy) -> KnownUserPolicy:
     """The policy; ConfigError when it is none of `KnownUserPolicy`."""
-    if choice not in get_args(KnownUserPolicy):
-        raise ConfigError(
-            f"known_users is '{choice}'.",
-            f"Choose one of {', '.join(get_args(KnownUserPolicy))}.",
-        )
-    return choice
+    policy: KnownUserPolicy = options.choice("known_users", choice, get_args(KnownUserPolicy))
+    return policy

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from kgrec.arguments import options
 from kgrec.arguments.frames import as_table
 from kgrec.arguments.ids import as_id, as_ids, is_frame
 from kgrec.errors import ConfigError
@@ -52,7 +53,7 @@ class ItemsByUser:
             return cls._sorted({one: number for number, one in enumerate(users)}, items, user, item)
         if not isinstance(values, Mapping):
             raise ConfigError(
-                f"{name} is of type {type(values).__name__}.",
+                f"{name} is {options.shown(values)}.",
                 "Give a dict from users to their items, or a frame with user_id and item_id.",
             )
         lists = {

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from kgrec.arguments.ids import as_id_lists, as_ids, as_texts
 from kgrec.encode.text import TextEncoder
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
@@ -115,7 +116,7 @@ class Queries(ABC):
             ),
         )
         model = self.model
-        known = user_rows(model, users, request.on_unknown)
+        known = user_rows(model, as_ids(users, "users"), request.on_unknown)
         names = model.users.labels.take(pa.array(known))
         histories = model.histories.take(known)
         seen = histories.matrix(positive_only=False) if request.exclude_seen else None
@@ -194,9 +195,12 @@ class Queries(ABC):
             ),
         )
         model = self.model
-        names = [str(n) for n in range(len(histories))] if users is None else list(users)
+        histories = as_id_lists(histories, "histories")
+        dislikes = None if dislikes is None else as_id_lists(dislikes, "dislikes")
+        names = [str(n) for n in range(len(histories))] if users is None else as_ids(users, "users")
         check_length(histories, names, "names in `users`")
         liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown)
+        seen = None if seen is None else as_id_lists(seen, "seen")
         check_length(histories, seen if seen is not None else histories, "lists in `seen`")
         others = history_matrix(model, seen or [()] * len(histories), request.on_unknown)
         known = liked + disliked + others
@@ -259,7 +263,7 @@ class Queries(ABC):
         request = merged(request, keywords)
         request.refuse(["new_item_boost", *OF_USERS], "texts")
         model = self.model
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = as_texts(texts, "texts")
         length, filters = request.length(len(model.items)), request.filters(model)
         queries = encoded(model, texts, self._encoder(model))
         found, scores = ranked(model, queries, length, filters.only, filters.boost)
@@ -371,7 +375,7 @@ class Queries(ABC):
         request = merged(request, keywords)
         request.refuse(["new_item_boost", *OF_USERS], "similar items")
         model = self.model
-        rows = item_rows(model, items, request.on_unknown)
+        rows = item_rows(model, as_ids(items, "items"), request.on_unknown)
         length = request.length(len(model.items))
         filters = replace(request.filters(model), exclude=[row[None] for row in rows])
         found, scores = model.nearest(model.items.vectors[rows], length, filters)
@@ -417,7 +421,7 @@ class Queries(ABC):
         request = merged(request, Request(k, min_score=min_score, on_unknown=on_unknown))
         request.refuse(OF_ITEMS, "similar users")
         model = self.model
-        rows = user_rows(model, users, request.on_unknown)
+        rows = user_rows(model, as_ids(users, "users"), request.on_unknown)
         found, scores = model.near_users(rows, request.length(len(model.users)))
         names = model.users.labels.take(pa.array(rows))
         return ranked_frame(

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_id, as_id_lists, as_ids
 from kgrec.config import Config
 from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress
 from kgrec.encode.user_encoder import units
@@ -64,8 +66,11 @@ class Recommender(Queries):
     """
 
     def __init__(self, config: Config | None = None, *, text_encoder: TextEncoder | None = None) -> None:
-        self.config = config or Config()
-        self._text_encoder = text_encoder
+        self.config = (
+            options.optional("config", config, Config, "Give kgrec.Config(...), or Config.read(path).")
+            or Config()
+        )
+        self._text_encoder = _checked_encoder(text_encoder)
         self._fitted: Model | None = None
         #: the folder that it was loaded from or saved to, and the model in there
         self._stored: tuple[Path, weakref.ref[Model]] | None = None
@@ -89,7 +94,8 @@ class Recommender(Queries):
             graph: Holds the items, and the interactions unless they are given.
             interactions: A frame with user_id and item_id.
             valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
-                epochs; None: a share of each user's interactions is held out.
+                epochs, and that the model does not know afterwards; None, or `Interactions` without rows: a share of each
+                user's interactions is held out for the choice, and learned from after it.
             checkpoint: Keeps the state of the training, so that an interrupted one can resume.
             on_text: Called with the number of encoded texts and of all texts.
             on_epoch: Called after each epoch.
@@ -99,11 +105,22 @@ class Recommender(Queries):
             TrainingError: There is no item to learn.
             SourceError: None of the held-out interactions can be used.
         """
+        from kgrec.train.checkpoint import Checkpoint
         from kgrec.train.progress import TrainingWatcher
 
+        options.instance(
+            "graph", graph, KnowledgeGraph, "Give what build_graph or KnowledgeGraph.load returned."
+        )
+        options.optional(
+            "checkpoint", checkpoint, Checkpoint, "Give kgrec.train.checkpoint.Checkpoint(folder), or None."
+        )
+        _check_progress(on_text)
+        options.callback("on_epoch", on_epoch, "the record of an epoch")
         with self._changes.turn():
             log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
-            held_out = None if valid is None else held_out_of(valid, log)
+            # a fold may have no part for tuning
+            is_empty = isinstance(valid, Interactions) and not len(valid)
+            held_out = None if valid is None or is_empty else held_out_of(valid, log)
             watcher = TrainingWatcher(on_text, on_epoch)
             fitted = self._trained(graph, log, held_out, watcher, checkpoint)
             self._fitted, self._stored = fitted, None
@@ -167,7 +184,9 @@ class Recommender(Queries):
     ) -> np.ndarray:
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
         model = self.model
-        return model.user_vectors(Histories.of_matrix(history_matrix(model, histories, on_unknown)))
+        options.choice("on_unknown", on_unknown, get_args(OnUnknown))
+        matrix = history_matrix(model, as_id_lists(histories, "histories"), on_unknown)
+        return model.user_vectors(Histories.of_matrix(matrix))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -182,6 +201,7 @@ class Recommender(Queries):
         from kgrec.model.item_updates import read_updates
 
         model = self.model
+        _check_progress(on_text)
         new = read_updates(model, rows, self._encoder(model), on_text)
         if new.others:
             logger.warning(
@@ -260,9 +280,11 @@ class Recommender(Queries):
         Raises:
             UnknownId: An item is unknown; none is removed then.
         """
+        names = as_ids(items, "items")
+        options.choice("on_unknown", on_unknown, get_args(OnUnknown))
         with self._changes.turn():
             model = self.model
-            rows = np.unique(item_rows(model, items, on_unknown))
+            rows = np.unique(item_rows(model, names, on_unknown))
             before = np.isin(rows, model.items.removed)
             gone = rows[~before]
             if len(gone):
@@ -297,6 +319,7 @@ class Recommender(Queries):
         """
         keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
         model, request = self.model, merged(request, keywords)
+        user = as_id(user, "user")
         row = user_rows(model, [user])[0]
         return _explained(model, model.histories.take(np.array([row])), item, user, request)
 
@@ -319,14 +342,16 @@ class Recommender(Queries):
         """
         keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
         model, request = self.model, merged(request, keywords)
-        liked, disliked = feedback_matrices(model, [history], [dislikes])
+        liked, disliked = feedback_matrices(
+            model, [as_ids(history, "history")], [as_ids(dislikes, "dislikes")]
+        )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         return _explained(model, Histories.of_matrix(history_of_both), item, "", request)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
         model = self.model
-        return model.items.label(int(item_rows(model, [item])[0]))
+        return model.items.label(int(item_rows(model, [as_id(item, "item")])[0]))
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.
@@ -335,8 +360,9 @@ class Recommender(Queries):
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
+        folder = options.path("folder", folder)
         with self._changes.turn():
-            self._hold(storage.save(self.model, Path(folder)), Path(folder))
+            self._hold(storage.save(self.model, folder), folder)
 
     def reload(self) -> bool:
         """Take the model that is in the folder now, if another process replaced it; a running query finishes on the old one.
@@ -370,9 +396,10 @@ class Recommender(Queries):
         Raises:
             ArtifactError: It is not there, of another version, or corrupt.
         """
-        model = storage.load(Path(folder))
-        recommender = cls(model.config, text_encoder=text_encoder)
-        recommender._hold(model, Path(folder))
+        folder, encoder = options.path("folder", folder), _checked_encoder(text_encoder)
+        model = storage.load(folder)
+        recommender = cls(model.config, text_encoder=encoder)
+        recommender._hold(model, folder)
         # now, since the encoder may be in a relative folder
         recommender._configured = (model.config.text, _configured(model.config.text))
         return recommender
@@ -403,6 +430,7 @@ class Recommender(Queries):
         """Items that rows make new or other than they were, now in the model; and the model before."""
         from kgrec.model.item_updates import read_updates, with_updates
 
+        _check_progress(on_text)
         with self._changes.turn():
             model = self.model
             new = read_updates(model, rows, self._encoder(model), on_text, update=update)
@@ -428,9 +456,22 @@ class Recommender(Queries):
 def _explained(model: Model, history: Histories, item: str, user: str, request: Request) -> Explanation:
     from kgrec.recommend.explain import explain
 
-    row = int(item_rows(model, [item])[0])
+    row = int(item_rows(model, [as_id(item, "item")])[0])
     request.boosts(model)  # refuses unknown items and conditions
     return explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
+
+
+def _checked_encoder(encoder: TextEncoder | None) -> TextEncoder | None:
+    if encoder is not None and not callable(getattr(encoder, "encode", None)):
+        raise ConfigError(
+            f"text_encoder is {options.shown(encoder)}.",
+            "Give an object with a method encode(texts, progress), or name a model in TextConfig(model=...).",
+        )
+    return encoder
+
+
+def _check_progress(on_text: TextProgress | None) -> None:
+    options.callback("on_text", on_text, "the numbers of encoded texts and of all texts")
 
 
 def _configured(config: TextConfig) -> TextEncoder | None:

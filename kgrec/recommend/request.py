@@ -6,20 +6,20 @@ ranked. Users, histories and texts are not part of a request: methods take them 
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from kgrec.arguments.frames import as_table
-from kgrec.arguments.ids import as_id, is_frame
-from kgrec.errors import ConfigError, SourceError, did_you_mean
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_ids
+from kgrec.errors import ConfigError, did_you_mean
 from kgrec.graph.where_syntax import parse
 from kgrec.model.model import Model
 from kgrec.model.retrieval import Filters
+from kgrec.recommend.boosts import item_boosts, where_boosts
 from kgrec.recommend.ids import OnUnknown, item_rows, known_rows
 from kgrec.recommend.items_by_user import ItemsByUser
 
@@ -45,7 +45,7 @@ class Request:
     k: int = 10
     """Items per list; fewer only where fewer are allowed."""
     candidates: Iterable[str] | None = None
-    """Ids of the only items to rank, kept as a tuple; None: all."""
+    """Ids of the only items to rank, at least one, kept as a tuple; None: all."""
     deny: Iterable[str] | None = None
     """Ids of items to leave out, kept as a tuple."""
     where: str | None = None
@@ -70,18 +70,18 @@ class Request:
 
     def __post_init__(self) -> None:
         checked = {
-            "k": _length(self.k),
-            "candidates": _ids("candidates", self.candidates),
+            "k": options.whole_number("k", self.k),
+            "candidates": _candidates(self.candidates),
             "deny": _ids("deny", self.deny),
             "where": _condition(self.where),
-            "min_score": None if self.min_score is None else _number("min_score", self.min_score),
-            "exclude_seen": _flag("exclude_seen", self.exclude_seen),
+            "min_score": None if self.min_score is None else options.number("min_score", self.min_score),
+            "exclude_seen": options.flag("exclude_seen", self.exclude_seen),
             "new_item_boost": checked_boost(self.new_item_boost),
-            "item_boost": item_boosts(self.item_boost),
-            "where_boost": where_boosts(self.where_boost),
-            "user_candidates": _by_user("user_candidates", self.user_candidates),
-            "user_deny": _by_user("user_deny", self.user_deny),
-            "on_unknown": _choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
+            "item_boost": _optional(item_boosts, self.item_boost),
+            "where_boost": _optional(where_boosts, self.where_boost),
+            "user_candidates": _lists_of_users("user_candidates", self.user_candidates),
+            "user_deny": _lists_of_users("user_deny", self.user_deny),
+            "on_unknown": options.choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -94,6 +94,7 @@ class Request:
             ConfigError: An option is unknown, or its value is not valid.
         """
         names = [field.name for field in fields(cls)]
+        options.mapping("values", values, 'Give a dict of options, such as {"k": 20}.')
         for name in values:
             if name not in names:
                 raise ConfigError(f"A request has no option '{name}'.", did_you_mean(str(name), names))
@@ -119,9 +120,9 @@ class Request:
             return model.items.offered
         allowed = np.full(len(model.items), self.candidates is None)
         if self.candidates is not None:
-            allowed[item_rows(model, self.candidates, self.on_unknown)] = True
+            allowed[item_rows(model, tuple(self.candidates), self.on_unknown)] = True
         if self.deny is not None:
-            allowed[item_rows(model, self.deny, self.on_unknown)] = False
+            allowed[item_rows(model, tuple(self.deny), self.on_unknown)] = False
         if self.where is not None:
             allowed &= model.matching(self.where, self.on_unknown == "skip")
         allowed[model.items.removed] = False
@@ -167,7 +168,7 @@ class Request:
             total[model.matching(condition, self.on_unknown == "skip")] += np.float32(boost)
         if self.item_boost:
             rows, there = known_rows(
-                model.items.rows, self.item_boost, "item", model.items.ids, self.on_unknown
+                model.items.rows, list(self.item_boost), "item", model.items.ids, self.on_unknown
             )
             # two names of one item count both
             np.add.at(total, rows, np.array(list(self.item_boost.values()), np.float32)[there])
@@ -209,6 +210,7 @@ def merged(request: Request | None, keywords: Request) -> Request:
     """
     if request is None:
         return keywords
+    options.instance("request", request, Request, "Give kgrec.Request(k=20), or Request.from_dict(values).")
     if keywords != _DEFAULTS:
         raise ConfigError(
             "Options are given both in the request and beside it.",
@@ -219,58 +221,24 @@ def merged(request: Request | None, keywords: Request) -> Request:
 
 def checked_boost(boost: float) -> float:
     """The boost; ConfigError when it is not a finite number."""
-    return _number("new_item_boost", boost)
+    return options.number("new_item_boost", boost)
 
 
-def item_boosts(values: Any) -> dict[str, float] | None:
-    """Item -> number, of a mapping or of a frame with item_id and boost; None without any.
-
-    Raises:
-        ConfigError: It is neither, an item is named twice, or a boost is not a finite number.
-        SourceError: The frame lacks a column, or a cell is no id.
-    """
-    if values is None:
-        return None
-    if is_frame(values):
-        table = as_table(values, "item_boost", ids=["item_id"])
-        if "boost" not in table.column_names:
-            raise SourceError(
-                "item_boost has no column 'boost'.", did_you_mean("boost", list(table.column_names))
-            )
-        names, numbers = table["item_id"].to_pylist(), table["boost"].to_pylist()
-        if len(set(names)) < len(names):
-            twice = next(name for at, name in enumerate(names) if name in names[:at])
-            raise ConfigError(f"item_boost has the item '{twice}' twice.", "Give one boost per item.")
-        values = dict(zip(names, numbers, strict=True))
-    return _numbers("item_boost", values, "items", '{"alien-1979": 0.05}')
-
-
-def where_boosts(values: Any) -> dict[str, float] | None:
-    """Condition -> number; None without any.
-
-    Raises:
-        ConfigError: It is no mapping, a condition cannot be parsed, or a boost is not a finite number.
-    """
-    if values is None:
-        return None
-    numbers = _numbers("where_boost", values, "conditions", '{"year >= 2000": 0.05}')
-    for condition in numbers:
-        parse(condition)
-    return numbers
-
-
-def _numbers(name: str, values: Any, keys: str, example: str) -> dict[str, float]:
-    if not isinstance(values, Mapping):
+def _candidates(ids: Any) -> tuple[str, ...] | None:
+    candidates = _ids("candidates", ids)
+    if candidates == ():
         raise ConfigError(
-            f"{name} is of type {type(values).__name__}.", f"Give a dict from {keys} to numbers: {example}."
+            "candidates is empty, so there is no item to rank.", "Give ids of items, or None for all items."
         )
-    return {
-        as_id(key, f"a key of {name}"): _number(f"{name}[{key!r}]", value) for key, value in values.items()
-    }
+    return candidates
 
 
-def _by_user(name: str, values: Any) -> ItemsByUser | None:
-    return None if values is None else ItemsByUser.of(values, name)
+def _optional(read: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else read(value)
+
+
+def _lists_of_users(name: str, value: Any) -> ItemsByUser | None:
+    return None if value is None else ItemsByUser.of(value, name)
 
 
 def _plain(value: Any) -> Any:
@@ -279,55 +247,18 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _length(k: Any) -> int:
-    try:
-        length = operator.index(k)
-    except TypeError:
-        length = 0
-    if length < 1 or isinstance(k, bool):
-        raise ConfigError(f"k is {k!r}.", "It must be a whole number, 1 or more.")
-    return length
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value) if not isinstance(value, str | bool) else np.nan
-    except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number):
-        raise ConfigError(f"{name} is {value!r}.", "It must be a finite number, such as 0.01.")
-    return number
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ConfigError(f"{name} is {value!r}.", "It must be true or false.")
-    return bool(value)
-
-
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> Any:
-    if value not in choices:
-        raise ConfigError(f"{name} is {value!r}.", f"Choose one of {', '.join(choices)}.")
-    return value
-
-
 def _ids(name: str, ids: Any) -> tuple[str, ...] | None:
     if ids is None:
         return None
-    if isinstance(ids, str):
-        return (ids,)
-    if not isinstance(ids, Iterable):
-        raise ConfigError(f"{name} is {ids!r}.", "Give a list of item ids.")
-    return tuple(str(item) for item in ids)
+    return tuple(as_ids(ids, name))
 
 
 def _condition(where: Any) -> str | None:
     if where is None:
         return None
-    if not isinstance(where, str):
-        raise ConfigError(f"where is {where!r}.", "Give a condition as text, such as: year >= 1990.")
-    parse(where)
-    return where
+    condition = options.text("where", where, "'year >= 1990'")
+    parse(condition)
+    return condition
 
 
 _DEFAULTS = Request()

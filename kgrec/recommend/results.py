@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from kgrec.arguments.options import flag
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import Report
 
@@ -138,4 +139,4 @@ def ranked_frame(
             "rank": pa.array((rank + 1).astype(np.int32)),
         }
     )
-    return table if arrow else table.to_pandas()
+    return table if flag("arrow", arrow) else table.to_pandas()

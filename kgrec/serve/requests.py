@@ -309,7 +309,7 @@ def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]
     }
     skipped: dict[str, list[str]] = {}
     for noun, ids in lists.items():
-        item_rows(model, ids, request.on_unknown)
+        item_rows(model, list(ids), request.on_unknown)
         skipped |= _unknown(model.items.rows, ids, noun)
     return skipped
 

@@ -232,7 +232,7 @@ def test_what_cannot_be_added_is_refused(graph, tmp_path):
     bad = tmp_path / "bad.csv"
     bad.write_text("user,film,stars\n,f1,5\n,f2,5\nu1,f3,5\n", encoding="utf-8")
     assert "2 of 3 rows are bad" in problem(made, bad, TooManyBadRows)
-    assert problem(made, 7) == "interactions is of type int, not a frame."
+    assert problem(made, 7) == "interactions is 7, not a frame."
 
 
 def test_interactions_of_another_graph_are_matched_by_their_ids(graph):

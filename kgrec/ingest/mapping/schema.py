@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from kgrec.arguments import options
 from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest.mapping.located_yaml import Document, YamlPath, read_yaml
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES, expanded, place_of
@@ -273,7 +274,7 @@ class Mapping(MappingPart):
         Raises:
             MappingError: The mapping is not valid; the error names the key, the value, and similar known keys.
         """
-        return _validated(Document("mapping", values, {}), folder)
+        return _validated(Document("mapping", values, {}), options.path("folder", folder))
 
     @field_validator("base")
     @classmethod
@@ -297,7 +298,7 @@ def load_mapping(path: str | Path) -> Mapping:
     Raises:
         MappingError: The mapping is not valid; the error names file, line and value, and similar known keys.
     """
-    path = Path(path)
+    path = options.path("mapping", path)
     return _validated(read_yaml(path), path.parent)
 
 
