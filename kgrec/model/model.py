@@ -254,21 +254,28 @@ class Model:
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
         return larger
 
-    def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
-        """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
+    def history_matrix(
+        self, histories: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = None
+    ) -> sp.csr_matrix:
+        """Lists of item rows as a matrix; shape (len(histories), n_items), float32.
+
+        Args:
+            histories: Rows of items; one that is there twice counts once.
+            weights: Of these, above 0; of an item that is there twice the larger one counts, and a history is divided by the
+                mean of its weights. None: ones.
+        """
         counts = [len(rows) for rows in histories]
-        columns = (
-            np.concatenate([np.asarray(rows, np.int64) for rows in histories])
-            if counts
-            else np.zeros(0, np.int64)
-        )
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        matrix = sp.csr_matrix(
-            (np.ones(len(columns), np.float32), columns, indptr), (len(counts), len(self.items))
-        )
-        matrix.sum_duplicates()
-        matrix.data[:] = 1
-        return matrix
+        owner = np.repeat(np.arange(len(counts)), counts)
+        item = np.concatenate([np.zeros(0, np.int64), *histories]).astype(np.int64)
+        value = np.ones(len(item)) if weights is None else np.concatenate([np.zeros(0), *weights])
+        order = np.lexsort((value, item, owner))
+        last = (np.diff(owner[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0)
+        owner, item, value = (part[order[last]] for part in (owner, item, value))
+        distinct = np.bincount(owner, minlength=len(counts))
+        if weights is not None:
+            value = value * (distinct / np.maximum(np.bincount(owner, value, len(counts)), 1e-300))[owner]
+        indptr = np.concatenate([[0], np.cumsum(distinct)])
+        return sp.csr_matrix((value.astype(np.float32), item, indptr), (len(counts), len(self.items)))
 
     @cached_property
     def _typical(self) -> np.ndarray:

@@ -127,6 +127,7 @@ class Queries(ABC):
         histories: Sequence[Sequence[str]],
         k: int = 10,
         *,
+        weights: Sequence[Sequence[float]] | None = None,
         dislikes: Sequence[Sequence[str]] | None = None,
         seen: Sequence[Sequence[str]] | None = None,
         users: Sequence[str] | None = None,
@@ -150,6 +151,8 @@ class Queries(ABC):
         Args:
             histories: Ids of liked items, one list per user; an empty history gets the items nearest to the mean user vector.
             k: Items per user.
+            weights: How much each item of the histories counts, a list of numbers above 0 per user. Only their ratios matter: they
+                are divided by their mean, so an item of average weight counts as one without weights. None: all count alike.
             dislikes: Ids of disliked items, one list per user: they are left out, and similar items sink.
             seen: Ids of items that each user has interacted with, but neither likes nor dislikes: left out as the history is.
             users: Their names; None: the users are unknown, and named "0", "1", ...
@@ -174,7 +177,7 @@ class Queries(ABC):
 
         Raises:
             UnknownId: An item, or a value of the condition, is unknown.
-            ConfigError: `users`, `dislikes` or `seen` is of another length than `histories`, an item is both liked and
+            ConfigError: `users`, `weights`, `dislikes` or `seen` is of another length than `histories`, an item is both liked and
                 disliked, or as `recommend`.
         """
         request = merged(
@@ -199,7 +202,7 @@ class Queries(ABC):
         dislikes = None if dislikes is None else as_id_lists(dislikes, "dislikes")
         names = [str(n) for n in range(len(histories))] if users is None else as_ids(users, "users")
         check_length(histories, names, "names in `users`")
-        liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown)
+        liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown, weights)
         seen = None if seen is None else as_id_lists(seen, "seen")
         check_length(histories, seen if seen is not None else histories, "lists in `seen`")
         others = history_matrix(model, seen or [()] * len(histories), request.on_unknown)

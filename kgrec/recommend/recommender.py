@@ -32,7 +32,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
-from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
+from kgrec.recommend.feedback import checked_weights, feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import Request, merged
@@ -180,12 +180,23 @@ class Recommender(Queries):
         return Embeddings(model.users, model.user_vectors(LiveHistories.of(model.histories).whole))
 
     def embed_histories(
-        self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
+        self,
+        histories: Sequence[Sequence[str]],
+        *,
+        weights: Sequence[Sequence[float]] | None = None,
+        on_unknown: OnUnknown = "raise",
     ) -> np.ndarray:
-        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
+        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored.
+
+        Args:
+            histories: Ids of liked items, one list per user.
+            weights: How much each item counts, as for `recommend_for_history`.
+            on_unknown: "raise", or "skip" unknown items.
+        """
         model = self.model
         options.choice("on_unknown", on_unknown, get_args(OnUnknown))
-        matrix = history_matrix(model, as_id_lists(histories, "histories"), on_unknown)
+        lists = as_id_lists(histories, "histories")
+        matrix = history_matrix(model, lists, on_unknown, checked_weights(lists, weights))
         return model.user_vectors(Histories.of_matrix(matrix))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
@@ -328,6 +339,7 @@ class Recommender(Queries):
         history: Sequence[str],
         item: str,
         *,
+        weights: Sequence[float] | None = None,
         dislikes: Sequence[str] = (),
         new_item_boost: float = 0.0,
         item_boost: Any = None,
@@ -343,7 +355,10 @@ class Recommender(Queries):
         keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
         model, request = self.model, merged(request, keywords)
         liked, disliked = feedback_matrices(
-            model, [as_ids(history, "history")], [as_ids(dislikes, "dislikes")]
+            model,
+            [as_ids(history, "history")],
+            [as_ids(dislikes, "dislikes")],
+            weights=None if weights is None else [weights],
         )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         return _explained(model, Histories.of_matrix(history_of_both), item, "", request)

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from kgrec.errors import SourceError
 from kgrec.ingest.interaction_rows import positives
 from kgrec.ingest.mapping.schema import InteractionTable
-from kgrec.serve.input_files import read_rows
+from kgrec.serve.input_files import WEIGHT, read_rows, read_weights
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class HistoryTable:
     #: as `bounds` and `codes`, of items that were seen without being liked
     seen_bounds: np.ndarray
     seen_codes: np.ndarray
+    #: how much each row of `codes` counts, float64; None: all count alike
+    weights: np.ndarray | None = None
 
     @classmethod
     def of_file(cls, path: Path, mapped: InteractionTable | None) -> HistoryTable:
@@ -60,7 +62,13 @@ class HistoryTable:
         liked = positives(described, value, len(item))
         if not liked.all():
             liked = _last_word(user, item, liked, value, np.concatenate(log.time) if log.time else None)
-        return cls._sorted(users, items, user, item, liked)
+        weights = read_weights(path, described)
+        if weights is not None and len(weights) != len(item):
+            raise SourceError(
+                f"{path}: the column '{WEIGHT}' cannot be used, since the mapping leaves out some of the rows.",
+                "Take these rows out, or rename the column.",
+            )
+        return cls._sorted(users, items, user, item, liked, weights)
 
     @classmethod
     def of_lists(cls, histories: Iterable[tuple[str, Sequence[str]]]) -> HistoryTable:
@@ -81,6 +89,13 @@ class HistoryTable:
     def __getitem__(self, user: str) -> list[str]:
         return self._names(user, self.bounds, self.codes)
 
+    def weights_of(self, user: str) -> list[float]:
+        """How much each of the user's items counts; `weights` must not be None."""
+        number = self.users[user]
+        assert self.weights is not None
+        weights: list[float] = self.weights[self.bounds[number] : self.bounds[number + 1]].tolist()
+        return weights
+
     def seen(self, user: str) -> list[str]:
         """Items that the user has seen without liking them."""
         return self._names(user, self.seen_bounds, self.seen_codes)
@@ -95,6 +110,7 @@ class HistoryTable:
         total = hashlib.sha256(json.dumps(self.items).encode())
         for part in (self.bounds, self.codes, self.seen_bounds, self.seen_codes):
             total.update(part.tobytes())
+        total.update(b"" if self.weights is None else self.weights.tobytes())
         return total.hexdigest()
 
     @classmethod
@@ -105,10 +121,13 @@ class HistoryTable:
         user: np.ndarray,
         item: np.ndarray,
         liked: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> HistoryTable:
         """Make a table from the codes of each row's user and item; rows of a user keep their order."""
         parts = [_by_user(user[chosen], item[chosen], len(users)) for chosen in (liked, ~liked)]
-        return cls(users, list(items), *parts[0], *parts[1])
+        if weights is not None:
+            weights = weights[liked][np.argsort(user[liked], kind="stable")]
+        return cls(users, list(items), *parts[0], *parts[1], weights)
 
 
 def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kgrec.errors import SourceError, did_you_mean
+from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, read_log
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.vocabulary import Vocabulary
 
+#: column of histories: how much a row counts
+WEIGHT = "weight"
 _OTHER_ITEMS = "Take such rows out, or add the items first."
 
 
@@ -66,6 +69,29 @@ def read_rows(
         near = did_you_mean(item, known.sorted_labels) if known else _OTHER_ITEMS
         raise SourceError(f"{place}: there is no item '{item}'{more} in the graph.", near)
     return log, described
+
+
+def read_weights(path: Path, mapped: InteractionTable) -> np.ndarray | None:
+    """The column `weight` of a table of histories; shape (rows,), float64; None if it has none, or the mapping takes it for the value.
+
+    Raises:
+        SourceError: A cell is not a number above 0.
+    """
+    table = _interaction_table(path, mapped)
+    if WEIGHT not in table.columns or WEIGHT in mapped.columns_read:
+        return None
+    parts = [np.zeros(0)]
+    for batch in table.read([WEIGHT]):
+        at, values, _ = cells.numbers(batch.plain(WEIGHT))
+        numbers = np.full(len(batch), np.nan)
+        numbers[at] = values
+        for row in np.flatnonzero(~(numbers > 0) | ~np.isfinite(numbers))[:1]:
+            place, value = next(batch.places(np.array([row]))), batch.columns[WEIGHT][int(row)].as_py()
+            raise SourceError(
+                f"{place}: '{WEIGHT}' is \"{value}\", which is no number above 0.", "Mend the row."
+            )
+        parts.append(numbers)
+    return np.concatenate(parts)
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:

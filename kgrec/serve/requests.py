@@ -23,7 +23,7 @@ from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import OF_ITEMS, OF_USERS, Request
 from kgrec.serve.history_tables import HistoryTable
-from kgrec.serve.input_files import read_ids
+from kgrec.serve.input_files import WEIGHT, read_ids
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Ids = Iterable[str] | Path | None
 #: a user and the ids of liked items, as an iterable or as a table with columns user_id and item_id
 HistorySource = Iterable[tuple[str, Sequence[str]]] | Path
+#: users, the history of each, how much its items count, and what else each has seen
+HistoryPart = tuple[list[str], list[list[str]], list[list[float]] | None, list[Sequence[str]]]
 #: model and part of a query -> table of lists
 Lists = Callable[[Queries, Any], pa.Table]
 
@@ -129,10 +131,14 @@ def histories_query(
         ("user_id", "item_id"),
         request,
         partial(lists_for_histories, request, policy),
-        lambda some: (some, [table[user] for user in some], [table.seen(user) for user in some]),
+        partial(_part_of_histories, table),
         {"known_users": policy, "histories": f"sha256:{table.digest}"},
         _filters(recommender, request) | _items(recommender, table.items, request),
-        " ".join(filter(None, (_seen_note(table), _known_users_note(recommender, users, policy)))),
+        " ".join(
+            filter(
+                None, (_seen_note(table), _weight_note(table), _known_users_note(recommender, users, policy))
+            )
+        ),
     )
 
 
@@ -220,12 +226,18 @@ def lists_for_histories(
     request: Request,
     known_users: KnownUserPolicy,
     queries: Queries,
-    part: tuple[list[str], list[Sequence[str]], list[Sequence[str]]],
+    part: HistoryPart,
 ) -> pa.Table:
-    """Lists of a part of `histories_query`: users, the history of each, and what else each has seen."""
-    users, histories, seen = part
+    """Lists of a part of `histories_query`."""
+    users, histories, weights, seen = part
     return queries.recommend_for_history(
-        histories, users=users, seen=seen, known_users=known_users, request=request, arrow=True
+        histories,
+        users=users,
+        weights=weights,
+        seen=seen,
+        known_users=known_users,
+        request=request,
+        arrow=True,
     )
 
 
@@ -327,6 +339,15 @@ def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUs
     known = int((recommender.model.users.ids(users) >= 0).sum())
     how = "merged with" if policy == "merge" else "replaced by"
     return f"{known:,} of {len(users):,} users are known: their histories are {how} these." if known else ""
+
+
+def _part_of_histories(table: HistoryTable, users: list[str]) -> HistoryPart:
+    weights = None if table.weights is None else [table.weights_of(user) for user in users]
+    return users, [table[user] for user in users], weights, [table.seen(user) for user in users]
+
+
+def _weight_note(table: HistoryTable) -> str:
+    return "" if table.weights is None else f"Rows count by the column '{WEIGHT}'."
 
 
 def _seen_note(table: HistoryTable) -> str:

@@ -224,3 +224,72 @@ def test_scores_of_pairs_are_those_of_explanations(rec):
     for user, score in zip(found["user_id"], found["score"], strict=True):
         explained = rec.explain(user, "f4", where_boost={"genres = Comedy": 0.5})
         assert explained.score == pytest.approx(score, abs=1e-5)
+
+
+# weights within a history
+
+
+def test_only_the_ratios_of_weights_matter(rec):
+    histories, weights = [["f1", "f4", "f5"], ["f2"]], [[4, 1, 1], [0.5]]
+    plain = rec.recommend_for_history(histories, 9)
+    frame = rec.recommend_for_history(histories, 9, weights=weights)
+    larger = rec.recommend_for_history(histories, 9, weights=[[400, 100, 100], [7]])
+    pd.testing.assert_frame_equal(frame, larger)
+    pd.testing.assert_frame_equal(rec.recommend_for_history(histories, 9, weights=[[3, 3, 3], [1]]), plain)
+    scores = [part.query("user_id == '0'").set_index("item_id")["score"] for part in (plain, frame)]
+    # f2 is like f1, and f6 like f4 and f5
+    assert scores[1]["f2"] > scores[0]["f2"] and scores[1]["f6"] < scores[0]["f6"]
+
+
+def test_a_weighted_vector_is_the_weighted_sum_of_its_items(rec):
+    """The first item has three times the weight of the second."""
+    model = rec.model
+    rows = model.items.rows(["f1", "f4"])
+    vector = (np.array([3, 1]) * model.user_encoder.history_weight[rows]) @ model.items.vectors[rows]
+    (found,) = rec.embed_histories([["f1", "f4"]], weights=[[30, 10]])
+    np.testing.assert_allclose(found, vector / np.linalg.norm(vector), atol=1e-6)
+    # of an item that is named twice the larger weight counts
+    (again,) = rec.embed_histories([["f1", "f4", "f1"]], weights=[[1, 10, 30]])
+    np.testing.assert_array_equal(again, found)
+
+
+def test_a_weighted_history_is_explained_exactly(rec):
+    listed = rec.recommend_for_history([["f1", "f4"]], 9, weights=[[5, 1]], dislikes=[["f3"]])
+    for item, score in zip(listed["item_id"], listed["score"], strict=True):
+        explained = rec.explain_history(["f1", "f4"], item, weights=[5, 1], dislikes=["f3"])
+        assert explained.score == pytest.approx(score, abs=1e-5)
+        assert explained.history["contribution"].sum() == pytest.approx(score, abs=1e-5)
+
+
+def test_weights_of_a_known_user_join_the_stored_history(rec):
+    """An item of average weight counts as a stored one does, the others by their ratios."""
+    even = rec.recommend_for_history([["f4", "f5"]], 9, users=["u1"], weights=[[2, 2]])
+    pd.testing.assert_frame_equal(even, rec.recommend_for_history([["f4", "f5"]], 9, users=["u1"]))
+    heavy = rec.recommend_for_history([["f4", "f5"]], 9, users=["u1"], weights=[[9, 1]])
+    assert heavy["score"].tolist() != even["score"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("weights", "problem"),
+    [
+        ([[1, 1]], "There are 2 histories but 1 lists in `weights`."),
+        ([[1], [1]], "weights[0] has 1 numbers for 2 items."),
+        ([[1, 0], [1]], "weights[0][1] is 0."),
+        ([[1, -1], [1]], "weights[0][1] is -1."),
+        ([[1, float("nan")], [1]], "weights[0][1] is nan."),
+        ([[1, "2"], [1]], "weights[0][1] is '2'."),
+        ([1, 2], "weights[0] is 1."),
+        ({"a": [1]}, "weights is {'a': [1]}."),
+    ],
+)
+def test_weights_that_are_none(rec, weights, problem):
+    with pytest.raises(kgrec.ConfigError) as caught:
+        rec.recommend_for_history([["f1", "f2"], ["f3"]], weights=weights)
+    assert caught.value.problem == problem
+
+
+def test_weights_of_unknown_items_are_skipped_with_them(rec):
+    found = rec.embed_histories([["f9", "f1", "f4"]], weights=[[100, 3, 1]], on_unknown="skip")
+    np.testing.assert_array_equal(found, rec.embed_histories([["f1", "f4"]], weights=[[3, 1]]))
+    empty = rec.embed_histories([["f9"], []], weights=[[1], []], on_unknown="skip")
+    np.testing.assert_array_equal(empty[0], empty[1])
