@@ -93,6 +93,7 @@ def update(
         "updated": _records(updated),
         "reached": updated.reached,
         "same": updated.same,
+        "kept": updated.kept,
         "unknown": updated.unknown,
     }
     _report(out, updated, _updated_lines(updated), record, output or model)
@@ -165,6 +166,8 @@ def _updated_lines(updated: Updated) -> list[str]:
             report.append(f"Neighbours of these, re-embedded ({count}): {_first(updated.reached)}")
     else:
         report = ["There is nothing to update."]
+    for type_, names in updated.kept.items():
+        report.append(f"Columns of {type_} that the rows lack keep their values: {', '.join(names)}")
     if updated.same:
         report.append(f"Unchanged ({len(updated.same):,}): {_first(updated.same)}")
     if updated.unknown:

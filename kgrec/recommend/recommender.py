@@ -241,8 +241,9 @@ class Recommender(Queries):
         """Give known items the content of their rows, without training; what their users taught stays.
 
         Args:
-            rows: As `add_items` takes them. A row replaces all columns of its item; edges and RDF replace the relations and
-                predicates that they have for the item. Rows of items that the model does not offer are left out.
+            rows: As `add_items` takes them, with all columns of their table or some: a row replaces the values of the columns that
+                it has, also by empty cells; the others stay. Edges and RDF replace the relations and predicates that they have for
+                the item. Rows of items that the model does not offer are left out.
             on_text: Called with the number of encoded texts and of all texts.
 
         Raises:
@@ -259,6 +260,7 @@ class Recommender(Queries):
             same=new.same,
             unknown=new.others,
             reached=[] if new.reached is None else [model.items.ids[row] for row in new.reached.rows],
+            kept=new.kept,
         )
 
     def add_interactions(self, rows: Any) -> AddedInteractions:

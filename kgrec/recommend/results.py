@@ -72,6 +72,8 @@ class Updated(Placed):
     unknown: list[str]
     #: other items whose vectors changed, because they are linked to a changed item
     reached: list[str]
+    #: type of nodes -> columns of its table that the rows lack: their values stay
+    kept: dict[str, list[str]]
 
 
 @dataclass(frozen=True)

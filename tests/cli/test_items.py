@@ -249,3 +249,18 @@ def test_interactions_that_cannot_be_read_leave_the_model_as_it_was(run: Run, ow
     assert code == 2 and "none of 1 interactions can be used" in problem and "f9" in problem
     assert run("add", own, "--interactions", tmp_path / "no.csv").error[1].endswith("no.csv is not there.")
     assert content(own) == before
+
+
+def test_an_update_of_some_columns(run: Run, own: Path, tmp_path: Path):
+    table = tmp_path / "genres.csv"
+    table.write_text("id,genres\nf1,Romance\n", encoding="utf-8")
+    answer = run("update", own, "--items", table)
+    assert answer.code == 0, answer.err
+    assert "Columns of film that the rows lack keep their values: title, plot, director" in answer.out
+    listed = run("recommend", own, "-u", "u3", "-k", 9, "--where", "genres = Romance", "--json").json[
+        "results"
+    ]
+    assert [row["item_id"] for row in listed] == ["f1"]
+    (tmp_path / "again.csv").write_text("id,genres\nf1,Romance\n", encoding="utf-8")
+    said = run("update", own, "--items", tmp_path / "again.csv", "--json").json
+    assert said["same"] == ["f1"] and said["kept"] == {"film": ["title", "plot", "director"]}
