@@ -14,7 +14,7 @@ import math
 import numbers
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -67,7 +67,7 @@ def as_ids(values: Any, name: str) -> list[str]:
     listed = _members(values, name)
     if not _are_texts(listed):
         listed = [as_id(value, f"{name}[{at}]") for at, value in enumerate(listed)]
-    return sorted(listed) if isinstance(values, Set) else listed
+    return sorted(listed) if isinstance(values, set | frozenset) else listed
 
 
 def as_id_lists(values: Any, name: str) -> list[list[str]]:
@@ -78,7 +78,7 @@ def as_id_lists(values: Any, name: str) -> list[list[str]]:
     """
     if is_frame(values) or isinstance(values, Mapping):
         raise ConfigError(f"{name} is {shown_container(values)}.", _lists_remedy(values, name))
-    if isinstance(values, Set) or _is_single(values):
+    if isinstance(values, set | frozenset) or _is_single(values):
         raise ConfigError(f"{name} is {shown_container(values)}.", _FLAT.format(name=name))
     lists = []
     for at, one in enumerate(_listed(values, name)):
@@ -284,7 +284,7 @@ def _remedy(value: Any) -> str:
         return "It holds half of a surrogate pair: decode the text anew, with errors='replace'."
     if isinstance(value, float | np.floating) and math.isfinite(value):
         return "A float of this size has lost digits: read the column as text or as whole numbers."
-    if isinstance(value, list | tuple | dict | Set | np.ndarray) or is_frame(value):
+    if isinstance(value, list | tuple | dict | set | np.ndarray) or is_frame(value):
         return "Give one id in its place."
     return _REMEDY
 

@@ -109,10 +109,10 @@ def given_split(
     options.number("valid_share", valid_share, least=0, below=1)
     options.whole_number("seed", seed, least=0)
     hidden = as_ids(hidden, "hidden")
-    train, test = given(train, graph.item_ids), given(test, graph.item_ids)
+    train, test = given(train, graph.item_ids, "train"), given(test, graph.item_ids, "test")
     if valid is None and valid_share:
         train, valid = train.split(valid_share, np.random.default_rng(seed))
-    valid = Interactions.none(graph.item_ids) if valid is None else given(valid, graph.item_ids)
+    valid = Interactions.none(graph.item_ids) if valid is None else given(valid, graph.item_ids, "valid")
     later = graph.item_codes(hidden)
     for at in np.flatnonzero(later < 0)[:1]:
         near = did_you_mean(hidden[at], graph.item_ids.sorted_labels)

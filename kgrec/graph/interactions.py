@@ -94,10 +94,15 @@ class Interactions:
         """
         options.instance("items", items, Vocabulary, "Give graph.item_ids.")
         mapped = _mapped(user=user, item=item, value=value, time=time, positive=positive)
-        table = as_table(frame, "interactions", ids=[user, item])
+        return cls._from_table(frame, "interactions", items, mapped)
+
+    @classmethod
+    def _from_table(cls, frame: Any, name: str, items: Vocabulary, mapped: InteractionTable) -> Interactions:
+        """Read a frame, under the name of the argument that it is."""
+        table = as_table(frame, name, ids=[mapped.user, mapped.item])
         log, report = InteractionRows(), Report()
-        tally = Tally("interactions", FileReport(), ErrorPolicy(stop_above=1))
-        read_log(log, frame_table(table, "interactions"), mapped, tally, report, items.ids)
+        tally = Tally(name, FileReport(), ErrorPolicy(stop_above=1))
+        read_log(log, frame_table(table, name), mapped, tally, report, items.ids)
         _refuse_unknown(report)
         _refuse_unread(tally.report)
         return cls.from_log(log, items, mapped)
@@ -137,6 +142,7 @@ class Interactions:
         Raises:
             ConfigError: There is a half-life, and the interactions have no times.
         """
+        options.flag("positive_only", positive_only)
         rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
         weight = np.ones(len(rows), np.float32) if half_life is None else self._decayed(rows, half_life)
         return csr_matrix(
@@ -278,14 +284,14 @@ def decay(user: np.ndarray, time: np.ndarray, n_users: int, half_life: float) ->
     return weight
 
 
-def given(frame: Any, items: Vocabulary) -> Interactions:
-    """`Interactions` over these items, or read from a frame.
+def given(frame: Any, items: Vocabulary, name: str) -> Interactions:
+    """`Interactions` over these items, or read from a frame; `name` is that of the argument.
 
     Raises:
         SourceError: An item is unknown, or as `Interactions.from_frame`.
     """
     if not isinstance(frame, Interactions):
-        return Interactions.from_frame(frame, items)
+        return Interactions._from_table(frame, name, items, _mapped(user="user_id", item="item_id"))
     return frame if frame.items is items or frame.items == items else _over(frame, items)
 
 
@@ -326,7 +332,7 @@ def held_out_of(frame: Any, log: Interactions) -> Interactions:
     Raises:
         SourceError: No row remains.
     """
-    valid = given(frame, log.items)
+    valid = given(frame, log.items, "valid")
     user = log.users.ids(valid.users.labels)[valid.user]
     unknown = user < 0
     taken = np.asarray(log.matrix(positive_only=False)[np.maximum(user, 0), valid.item]).ravel() > 0

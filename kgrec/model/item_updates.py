@@ -16,6 +16,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.arguments import options
+from kgrec.arguments.frames import as_table
 from kgrec.config import Config
 from kgrec.encode.dense_features import item_texts, raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
@@ -376,7 +377,7 @@ def _addition(graph: LiveGraph, rows: Any, update: bool) -> KnowledgeGraph:
             return read_addition(graph.mapping, path, known=graph, partial_rows=update)
         return read_addition(_only_items(graph, path), path.parent, known=graph, partial_rows=update)
     by_type = isinstance(rows, dict) and (not rows or any(type_ in graph.mapping.nodes for type_ in rows))
-    frames = rows if by_type else {_item_type(graph): rows}
+    frames = rows if by_type else {_item_type(graph): as_table(rows, "rows")}
     return read_addition(graph.mapping, frames=frames, known=graph, partial_rows=update)
 
 

@@ -117,7 +117,11 @@ class Recommender(Queries):
         _check_progress(on_text)
         options.callback("on_epoch", on_epoch, "the record of an epoch")
         with self._changes.turn():
-            log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
+            log = (
+                graph.interactions
+                if interactions is None
+                else given(interactions, graph.item_ids, "interactions")
+            )
             # a fold may have no part for tuning
             is_empty = isinstance(valid, Interactions) and not len(valid)
             held_out = None if valid is None or is_empty else held_out_of(valid, log)
@@ -479,7 +483,7 @@ def _explained(model: Model, history: Histories, item: str, user: str, request: 
 
 
 def _checked_encoder(encoder: TextEncoder | None) -> TextEncoder | None:
-    if encoder is not None and not callable(getattr(encoder, "encode", None)):
+    if isinstance(encoder, str) or (encoder is not None and not callable(getattr(encoder, "encode", None))):
         raise ConfigError(
             f"text_encoder is {options.shown(encoder)}.",
             "Give an object with a method encode(texts, progress), or name a model in TextConfig(model=...).",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kgrec.arguments import options
 from kgrec.errors import ConfigError
 from kgrec.parallel import Executor, executor_for
 
@@ -35,19 +36,22 @@ class BatchOptions:
     """Number of runs that share the names; each writes its own file."""
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise ConfigError(f"batch is {self.batch}.", "It must be 1 or more.")
+        options.whole_number("batch", self.batch)
+        options.whole_number("workers", self.workers)
+        options.flag("resume", self.resume)
+        if self.executor is not None:
+            options.text("executor", self.executor, "'processes'")
         self.new_executor()
         if (self.shards is None) != (self.shard is None):
             raise ConfigError(
                 "shards and shard belong together.", "Give the number of shards, and the number of this one."
             )
-        if self.shards is not None and self.shards < 1:
-            raise ConfigError(f"shards is {self.shards}.", "It must be 1 or more.")
-        if self.shards is not None and not 0 <= (self.shard or 0) < self.shards:
-            raise ConfigError(
-                f"There is no shard {self.shard} of {self.shards}.", f"Give 0 to {self.shards - 1}."
-            )
+        if self.shards is not None:
+            options.whole_number("shards", self.shards)
+            if options.whole_number("shard", self.shard, least=0) >= self.shards:
+                raise ConfigError(
+                    f"There is no shard {self.shard} of {self.shards}.", f"Give 0 to {self.shards - 1}."
+                )
 
     def new_executor(self) -> Executor:
         """The executor of these options."""
@@ -74,6 +78,13 @@ class RunWatcher:
     note: Callable[[str], None] = _ignore
     #: called with a warning, such as where the finished parts of an interrupted run are
     warn: Callable[[str], None] = _ignore
+
+    def __post_init__(self) -> None:
+        for name in ("progress", "note", "warn"):
+            if not callable(getattr(self, name)):
+                raise ConfigError(
+                    f"{name} is {options.shown(getattr(self, name))}.", "Give a function, or leave it out."
+                )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.arguments import options
 from kgrec.errors import SourceError
+from kgrec.ingest.cells import encode
 from kgrec.ingest.interaction_rows import positives
 from kgrec.ingest.mapping.schema import InteractionTable
 from kgrec.serve.input_files import WEIGHT, read_rows, read_weights
@@ -71,15 +73,32 @@ class HistoryTable:
         return cls._sorted(users, items, user, item, liked, weights)
 
     @classmethod
+    def of_frame(cls, table: pa.Table) -> HistoryTable:
+        """Make a table from columns user_id and item_id, large_string, and weight, if it is there.
+
+        Raises:
+            ConfigError: A weight is not a number above 0.
+        """
+        (user, users), (item, items) = (encode(table[name]) for name in ("user_id", "item_id"))
+        weights = None
+        if WEIGHT in table.column_names:
+            place = f"histories: '{WEIGHT}'"
+            weights = np.array([options.number(place, one, above=0) for one in table[WEIGHT].to_pylist()])
+        numbers = {name: number for number, name in enumerate(users)}
+        named = {name: number for number, name in enumerate(items)}
+        rows = user.astype(np.int32), item.astype(np.int32)
+        return cls._sorted(numbers, named, *rows, np.ones(len(user), bool), weights)
+
+    @classmethod
     def of_lists(cls, histories: Iterable[tuple[str, Sequence[str]]]) -> HistoryTable:
         """Make a table from pairs of a user and item ids; a history may be empty."""
         users: dict[str, int] = {}
         items: dict[str, int] = {}
         user, item = array("i"), array("i")
         for name, history in histories:
-            number = users.setdefault(str(name), len(users))
+            number = users.setdefault(name, len(users))
             user.extend([number] * len(history))
-            item.extend([items.setdefault(str(other), len(items)) for other in history])
+            item.extend([items.setdefault(other, len(items)) for other in history])
         rows = np.array(user, np.int32), np.array(item, np.int32)
         return cls._sorted(users, items, *rows, np.ones(len(user), bool))
 

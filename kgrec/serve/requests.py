@@ -7,7 +7,7 @@ processes can compute them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import UnknownId
+from kgrec.arguments.frames import as_table
+from kgrec.arguments.ids import as_id, as_id_lists, as_ids, as_texts, is_frame
+from kgrec.arguments.options import shown
+from kgrec.errors import ConfigError, UnknownId
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 
 #: ids as an iterable, or a file with one per line; None: all ids of the model
 Ids = Iterable[str] | Path | None
-#: a user and the ids of liked items, as an iterable or as a table with columns user_id and item_id
-HistorySource = Iterable[tuple[str, Sequence[str]]] | Path
+#: a user and the ids of liked items, as an iterable or a dict; or a table with columns user_id and item_id, as a frame or a file
+HistorySource = Iterable[tuple[str, Sequence[str]]] | Mapping[str, Sequence[str]] | Path
 #: users, the history of each, how much its items count, and what else each has seen
 HistoryPart = tuple[list[str], list[list[str]], list[list[float]] | None, list[Sequence[str]]]
 #: model and part of a query -> table of lists
@@ -124,7 +127,7 @@ def histories_query(
         ConfigError: `known_users` is not a policy.
     """
     policy, table = checked_policy(known_users), history_table(recommender, histories)
-    users = _strings(table.users)
+    users = _strings(table.users.keys(), "users")
     return BatchQuery(
         users,
         "users",
@@ -150,7 +153,7 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
     """
     request.refuse(["new_item_boost", *OF_USERS], "texts")
     return BatchQuery(
-        _strings(texts),
+        _strings(as_texts(texts, "texts"), "texts"),
         "texts",
         ("text", "item_id"),
         request,
@@ -168,7 +171,7 @@ def feedback_query(
         UnknownId: An item is unknown.
     """
     return BatchQuery(
-        _strings([""]),
+        _strings([""], "users"),
         "users",
         ("user_id", "item_id"),
         request,
@@ -186,7 +189,7 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
         SourceError: The file of items cannot be read.
     """
     request.refuse(["new_item_boost", *OF_USERS], "similar items")
-    names = recommender.model.items.ids.labels if items is None else _strings(items)
+    names = recommender.model.items.ids.labels if items is None else _strings(items, "items")
     skipped = {} if items is None else _items(recommender, names.to_pylist(), request)
     return BatchQuery(
         names,
@@ -284,9 +287,31 @@ def history_table(recommender: Recommender, histories: HistorySource) -> History
     Raises:
         SourceError: The table cannot be read, or has no rows.
     """
+    if is_frame(histories):
+        return HistoryTable.of_frame(as_table(histories, "histories", ids=["user_id", "item_id"]))
     if isinstance(histories, Path):
         return HistoryTable.of_file(histories, recommender.model.mapping.interactions)
-    return HistoryTable.of_lists(histories)
+    return HistoryTable.of_lists(pairs_of(histories))
+
+
+def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
+    """Users and the ids of their items, read lazily.
+
+    Raises:
+        ConfigError: There is something other than a pair, or a user or an item that is no id; the message has its position.
+    """
+    if isinstance(histories, Mapping):
+        histories = histories.items()
+    if isinstance(histories, str | bytes) or not isinstance(histories, Iterable):
+        raise ConfigError(f"histories is {shown(histories)}.", _PAIRS)
+    for at, pair in enumerate(histories):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ConfigError(f"histories[{at}] is {shown(pair)}, which is no pair.", _PAIRS)
+        items = as_id_lists([pair[1]], f"histories[{at}]")[0]
+        yield as_id(pair[0], f"histories[{at}][0]"), items
+
+
+_PAIRS = "Give pairs of a user and items: [('ann', ['a', 'b'])]; a file as a pathlib.Path."
 
 
 def _users(
@@ -295,7 +320,7 @@ def _users(
     """Distinct names of users, and the skipped ones."""
     if users is None:
         return all_users(recommender, remedy), {}
-    names = _strings(users)
+    names = _strings(users, "users")
     unknown = names.filter(pa.array(recommender.model.users.ids(names) < 0)).to_pylist()
     user_rows(recommender.model, unknown, request.on_unknown)  # an error, unless they are skipped
     return names, {"users": unknown} if unknown else {}
@@ -355,7 +380,7 @@ def _seen_note(table: HistoryTable) -> str:
     return f"{seen:,} of {rows:,} rows are not positive: they count as seen." if seen else ""
 
 
-def _strings(names: Iterable[str] | Path) -> pa.Array:
+def _strings(names: Iterable[str] | Path, what: str) -> pa.Array:
     """The distinct names, in the order of their first appearance."""
-    ids = read_ids(names) if isinstance(names, Path) else [names] if isinstance(names, str) else names
-    return pa.array(list(dict.fromkeys(map(str, ids))), pa.large_string())
+    ids = read_ids(names) if isinstance(names, Path) else as_ids(names, what)
+    return pa.array(list(dict.fromkeys(ids)), pa.large_string())

@@ -108,6 +108,7 @@ def test_any_container_holds_ids(values: Any) -> None:
 def test_a_generator_is_read_once_and_a_set_is_sorted() -> None:
     assert as_ids((name for name in "ba"), "users") == ["b", "a"]
     assert as_ids({"b", "c", "a"}, "users") == ["a", "b", "c"]
+    assert as_ids({"b": 1, "a": 2}.keys(), "users") == ["b", "a"]
 
 
 @pytest.mark.parametrize("value", ["ab", 7, 7.0, b"ab", np.int32(7), np.array(7)], ids=repr)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.errors import SourceError
+from kgrec.errors import ConfigError, SourceError
 from kgrec.ingest.mapping.schema import InteractionTable
 from kgrec.serve.history_tables import HistoryTable
 
@@ -105,3 +106,19 @@ def test_a_value_that_is_no_number_is_refused(tmp_path: Path):
     with pytest.raises(SourceError) as caught:
         of_csv(tmp_path / "h.csv", "who,what,stars\na,x,5\na,y,good\n", RATED)
     assert caught.value.problem == f"{tmp_path / 'h.csv'}:3: 'stars' is \"good\", which is not a number."
+
+
+def test_a_frame_may_have_weights():
+    frame = pa.table(
+        {
+            "user_id": pa.array(["u2", "u1", "u2"], pa.large_string()),
+            "item_id": pa.array(["x", "y", "z"], pa.large_string()),
+            "weight": [2, 1.5, 3],
+        }
+    )
+    found = HistoryTable.of_frame(frame)
+    assert (found["u2"], found.weights_of("u2")) == (["x", "z"], [2, 3])
+    assert (found["u1"], found.weights_of("u1"), found.seen("u1")) == (["y"], [1.5], [])
+    assert HistoryTable.of_frame(frame.drop(["weight"])).weights is None
+    with pytest.raises(ConfigError, match="histories: 'weight' is 0"):
+        HistoryTable.of_frame(frame.set_column(2, "weight", [[1, 0, 2]]))
