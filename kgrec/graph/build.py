@@ -56,7 +56,9 @@ def build_graph(
     item_ids = items_of(assembled.entities, mapping.item_types)[0]
     graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
     log = read_interactions(reading, find, graph.item_codes)
-    interactions = Interactions.from_log(log, graph.item_ids, mapping.interactions)
+    interactions = Interactions.from_log(
+        log, graph.item_ids, mapping.interactions[0] if mapping.interactions else None
+    )
     reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
     return replace(graph, interactions=interactions)
 

@@ -97,11 +97,11 @@ def _read_batch(
     report: Report,
     item_ids: Callable[[pa.Array], np.ndarray],
 ) -> None:
-    full = filled(batch, mapped.user) & filled(batch, mapped.item)
+    full = filled(batch, mapped.user) & filled(batch, mapped.item_column)
     tally.drop(NO_USER, int((~full).sum()), batch.places(np.flatnonzero(~full)))
-    item = _item_codes(batch.columns[mapped.item], item_ids)
+    item = _item_codes(batch.columns[mapped.item_column], item_ids)
     unknown = np.flatnonzero(full & (item < 0))
-    _report_unknown(batch, mapped.item, unknown, tally, report)
+    _report_unknown(batch, mapped.item_column, unknown, tally, report)
     rows = np.flatnonzero(full & (item >= 0))
     log.waiting.append(_at(batch.columns[mapped.user], rows))
     log.item.append(item[rows].astype(np.int32))

@@ -101,12 +101,11 @@ def read_interactions(
         SourceError: A file is absent or cannot be read.
     """
     log = InteractionRows()
-    mapped = reading.mapping.interactions
-    for source in find(mapped.file) if mapped else []:
-        assert mapped is not None
-        reading.note(source)
-        table = open_table(source, mapped)
-        read_log(log, table, mapped, reading.tally(source.name), reading.report, item_ids)
+    for mapped in reading.mapping.interactions:
+        for source in find(mapped.file):
+            reading.note(source)
+            table = open_table(source, mapped)
+            read_log(log, table, mapped, reading.tally(source.name), reading.report, item_ids)
     return log
 
 
