@@ -37,6 +37,8 @@ class NewInteractions:
     count: np.ndarray
     #: int64, seconds since 1970, 0 where it is unknown; None: there are no times
     time: np.ndarray | None = None
+    #: float32, multiples of the mean weight of all interactions; rows of weight 0 yield to others; None: all are 1
+    weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,8 @@ class LiveHistories:
     def with_interactions(self, new: NewInteractions, half_life: float | None = None) -> LiveHistories:
         """With newer interactions.
 
-        Of rows with the same user and item the latest is kept, of simultaneous ones the added one, and their counts are summed.
+        Of rows with the same user and item the latest is kept, of simultaneous ones the added one. Their counts are summed, and the
+        largest weight counts.
 
         Args:
             new: The interactions; each pair of user and item once.
@@ -143,19 +146,24 @@ def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: floa
     user = np.concatenate([known.users(), new.user])
     item = np.concatenate([known.item, new.item])
     time = np.concatenate([_times(known.time, len(known.item)), _times(new.time, len(new.item))])
+    own = np.ones(len(new.item), np.float32) if new.weight is None else new.weight
+    counts = np.concatenate([np.ones(len(known.item), bool), own > 0])
     # stable: of simultaneous rows the added one comes last
-    order = np.lexsort((time, item, user))
+    order = np.lexsort((time, counts, item, user))
     last = np.flatnonzero((np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0))
-    count = np.add.reduceat(np.concatenate([known.count, new.count])[order], np.append(0, last[:-1] + 1))
+    first = np.append(0, last[:-1] + 1)
     kept = order[last]
+    count = np.add.reduceat(np.concatenate([known.count, new.count])[order], first)
+    weight = np.concatenate([_without_age(known, half_life), own])
+    weight = np.maximum.reduceat(weight[order], first)
     if timed:
         by_time = np.lexsort((item[kept], time[kept], user[kept]))
-        kept, count = kept[by_time], count[by_time]
+        kept, count, weight = kept[by_time], count[by_time], weight[by_time]
     user, time = user[kept], time[kept]
     positive = np.concatenate([known.positive, new.positive])[kept]
-    weight = np.concatenate([known.weight, new.positive.astype(np.float32)])[kept]
+    weight[~positive] = 0
     if half_life is not None and timed:
-        weight[positive] = decay(user[positive], time[positive], n_users, half_life)
+        weight[positive] *= decay(user[positive], time[positive], n_users, half_life)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))]).astype(np.int64)
     return Histories(
         known.n_items,
@@ -167,6 +175,16 @@ def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: floa
         time if timed else None,
         ordered=known.ordered or bool(timed and time.any()),
     )
+
+
+def _without_age(known: Histories, half_life: float | None) -> np.ndarray:
+    """The weights of known interactions as if all were of the same age; float32."""
+    weight = known.weight.copy()
+    if half_life is not None and known.time is not None:
+        rows = np.flatnonzero(known.positive)
+        ages = decay(known.users()[rows], known.time[rows], len(known), half_life)
+        weight[rows] = np.round(weight[rows] / ages, 6)
+    return weight
 
 
 def _stacked(first: Histories, second: Histories) -> Histories:

@@ -6,7 +6,7 @@ Enters: a `Model`, and a table or a frame of interactions. Leaves: `InteractionU
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,15 @@ from kgrec.graph.live_histories import LiveHistories, NewInteractions
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.batches import Table
 from kgrec.ingest.build_report import Report, Tally
-from kgrec.ingest.interaction_rows import InteractionRows, read_log
-from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable, TableFormat
-from kgrec.ingest.sources import Source
-from kgrec.ingest.table_files import format_by_suffix, frame_table, open_table
+from kgrec.ingest.interaction_files import describing, matching
+from kgrec.ingest.interaction_rows import InteractionRows, LogReader
+from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
+from kgrec.ingest.table_files import frame_table
 from kgrec.model.model import Model
 from kgrec.storage.files import digest
 
-#: columns of tables that do not have the names of the mapping
-USER, ITEM, TIME = "user_id", "item_id", "time"
+#: column of times where the mapping names none, or another one
+TIME = "time"
 #: share of the rows that may be bad, unless the mapping allows more: a single bad row is a large share of a few rows
 _STOP_ABOVE = 0.5
 
@@ -67,17 +67,18 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
         log = _of_items(rows, model, report)
     else:
         if isinstance(rows, str | Path):
-            table, mapped = _table_of_file(Path(rows), model)
+            table, mapped = matching(Path(rows), model.mapping.interactions)
             inputs = {Path(rows).name: digest(Path(rows))}
         else:
             table = frame_table(rows, "interactions")
-            mapped = _mapped(table, _of_mapping(model))
-        log = _read(table, mapped, model, report)
+            mapped = describing(table, model.mapping.interactions)
+        log = _read(table, _with_time(mapped, table), model, report)
     users = model.users.ids(log.users.labels)
     new = np.flatnonzero(users < 0)
     users[new] = len(model.users) + np.arange(len(new))
     times = _times(log, model, clock)
-    added = NewInteractions(users[log.user], log.item, log.positive, log.count, times)
+    columns = (users[log.user], log.item, log.positive, log.count, times)
+    added = NewInteractions(*columns, weight=_weights(log, model))
     names = [log.users[row] for row in new.tolist()]
     return InteractionUpdates(added, names, len(log.users), report, inputs)
 
@@ -89,19 +90,30 @@ def with_interaction_updates(model: Model, new: InteractionUpdates) -> Model:
     return replace(larger, inputs={**model.inputs, **inputs}) if inputs else larger
 
 
-def pair_columns(columns: Sequence[str], mapped: InteractionTable | None) -> tuple[str, str] | None:
-    """The columns of user and item; None if there are none."""
-    pairs = [(USER, ITEM)] if mapped is None else [(mapped.user, mapped.item), (USER, ITEM)]
-    return next((pair for pair in pairs if set(pair) <= set(columns)), None)
+def item_names_by(model: Model, reference: str | None, keys: list[str]) -> list[str]:
+    """Ids of items by the keys of one item type, or by another key of it; `reference` as in `InteractionTable`."""
+    if reference is None:
+        return keys
+    target = model.mapping.references.find(reference)
+    names = [f"{target.name}/{key}" for key in keys]
+    if target.column is not None:
+        return names
+    # a key that no other item type has is an id alone
+    known = model.items.rows(names) >= 0
+    return [name if there else key for name, key, there in zip(names, keys, known, strict=True)]
 
 
 def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) -> Interactions:
     policy = model.mapping.errors
     tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
-    log = InteractionRows()
-    tally = Tally(table.name, report.file(table.name), tolerant)
-    read_log(log, table, mapped, tally, report, lambda names: model.items.rows(names.to_pylist()))
-    read = Interactions.from_log(log, model.items.ids, mapped)
+    log = InteractionRows.of([mapped])
+    by = mapped.item_reference
+    reader = LogReader(
+        log, mapped, report, lambda keys: model.items.rows(item_names_by(model, by, keys.to_pylist()))
+    )
+    reader.read(table, Tally(table.name, report.file(table.name), tolerant))
+    reader.close()
+    read = Interactions.from_log(log, model.items.ids)
     used = sum(map(len, log.user))
     report.repeated_pairs = used - len(read)
     _check_any(table.name, used, report, model)
@@ -149,51 +161,23 @@ def _check_any(name: str, used: int, report: Report, model: Model) -> None:
     raise SourceError(f"{name}: none of {counts.rows:,} interactions can be used ({why}{where}).", remedy)
 
 
-def _table_of_file(path: Path, model: Model) -> tuple[Table, InteractionTable]:
-    """The table in a file, in the format that its suffix names or in that of the mapping."""
-    if not path.is_file():
-        raise SourceError(f"{path} is not there.", f"Give a table with columns {USER} and {ITEM}.")
-    source, mapped = Source(path, str(path)), _of_mapping(model)
-    if format_by_suffix(source) is not None:
-        plain = open_table(source, TableFormat(file=(path.name,)))
-        if mapped is None or not mapped.header or pair_columns(plain.columns, mapped) is not None:
-            return plain, _mapped(plain, mapped)
-    if mapped is None:
-        raise SourceError(
-            f"{path}: the suffix does not tell the format.", "Name it .csv, .tsv, .jsonl or .parquet."
-        )
-    table = open_table(source, mapped)
-    return table, _mapped(table, mapped)
+def _with_time(mapped: InteractionTable, table: Table) -> InteractionTable:
+    """The columns that are read, and one that is called time."""
+    if mapped.time is not None or TIME not in table.columns:
+        return mapped
+    return mapped.model_copy(update={"time": TIME})
 
 
-def _of_mapping(model: Model) -> InteractionTable | None:
-    return model.mapping.interactions
-
-
-def _mapped(table: Table, mapped: InteractionTable | None) -> InteractionTable:
-    """How the columns of a table are read.
-
-    Raises:
-        SourceError: It has no columns of user and item.
-    """
-    names = pair_columns(table.columns, mapped)
-    if names is None:
-        wanted = f"{USER} and {ITEM}" + (f", or {mapped.user} and {mapped.item}" if mapped else "")
-        raise SourceError(
-            f"{table.name} has no columns of users and items; it has {', '.join(table.columns) or 'none'}.",
-            f"Name them {wanted}.",
-        )
-    mapped = mapped or InteractionTable(file=(table.name,), user=names[0], item=names[1])
-    value = mapped.value if mapped.value in table.columns else None
-    times = [name for name in (mapped.time, TIME) if name in table.columns]
-    changes = {
-        "user": names[0],
-        "item": names[1],
-        "value": value,
-        "positive": mapped.positive if value else None,
-        "time": times[0] if times else None,
-    }
-    return mapped.model_copy(update=changes)
+def _weights(log: Interactions, model: Model) -> np.ndarray | None:
+    """Weights as multiples of the mean weight at training, float32; None if neither these interactions nor those of training have any."""
+    trained = model.graph().interactions
+    if log.weight is None and trained.weight is None:
+        return None
+    own = np.ones(len(log), np.float32) if log.weight is None else log.weight
+    known = None if trained.weight is None else trained.weight[trained.positive]
+    mean = 1.0 if known is None or not len(known) else float(known.mean(dtype=np.float64))
+    # a row whose table has no weight is average
+    return own if log.weight is None else np.asarray(own / mean, np.float32)
 
 
 def _times(log: Interactions, model: Model, clock: Clock) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from kgrec.arguments import options
 from kgrec.errors import SourceError
 from kgrec.ingest.cells import encode
-from kgrec.ingest.interaction_rows import positives
+from kgrec.ingest.interaction_rows import InteractionRows
 from kgrec.ingest.mapping.schema import InteractionTable
 from kgrec.serve.input_files import WEIGHT, read_rows, read_weights
 
@@ -46,25 +46,34 @@ class HistoryTable:
     weights: np.ndarray | None = None
 
     @classmethod
-    def of_file(cls, path: Path, mapped: InteractionTable | None) -> HistoryTable:
-        """Read a table of interactions; `positive:` of the mapping decides which are liked, if the table has its column.
+    def of_file(
+        cls,
+        path: Path,
+        tables: Sequence[InteractionTable],
+        names_by: Callable[[str | None, list[str]], list[str]] = lambda _, keys: keys,
+    ) -> HistoryTable:
+        """Read a table of interactions; the mapping decides which are liked, if the table has its columns.
+
+        Args:
+            path: The table.
+            tables: The mapping's tables of interactions.
+            names_by: Returns ids of items by a reference, their key or another key, and the values of the column.
 
         Raises:
             SourceError: As for `read_rows`; or the table has no rows.
+            TooManyBadRows: As for `read_rows`.
         """
         items: dict[str, int] = {}
-        log, described = read_rows(path, mapped, lambda names: _numbers(items, names))
+        log = read_rows(path, tables, lambda by: lambda keys: _numbers(items, names_by(by, keys.to_pylist())))
         encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
         if not len(encoded):
             raise SourceError(f"{path} has no rows.", "Write one user and one item per row.")
         users = {name: number for number, name in enumerate(encoded.dictionary.to_pylist())}
         user = encoded.indices.to_numpy(zero_copy_only=False)[np.concatenate(log.user)].astype(np.int32)
-        item = np.concatenate(log.item)
-        value = np.concatenate(log.value) if log.value else None
-        liked = positives(described, value, len(item))
+        item, liked = np.concatenate(log.item), np.concatenate(log.positive)
         if not liked.all():
-            liked = _last_word(user, item, liked, value, np.concatenate(log.time) if log.time else None)
-        weights = read_weights(path, described)
+            liked = _last_word(user, item, liked, log)
+        weights = read_weights(path, tables)
         if weights is not None and len(weights) != len(item):
             raise SourceError(
                 f"{path}: the column '{WEIGHT}' cannot be used, since the mapping leaves out some of the rows.",
@@ -155,15 +164,15 @@ def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarr
     return bounds, item[np.argsort(user, kind="stable")]
 
 
-def _last_word(
-    user: np.ndarray, item: np.ndarray, liked: np.ndarray, value: np.ndarray | None, time: np.ndarray | None
-) -> np.ndarray:
+def _last_word(user: np.ndarray, item: np.ndarray, liked: np.ndarray, log: InteractionRows) -> np.ndarray:
     """Whether each row is liked by the row of its pair of user and item that decides: the latest, then the one of most value.
 
-    This is the row that `Interactions` keeps.
+    This is the row that `Interactions` keeps: rows of weight 0 yield to others.
     """
-    keys = [liked, *([] if value is None else [np.nan_to_num(value, nan=-np.inf)])]
-    keys += [] if time is None else [time]
+    keys = [liked]
+    keys += [np.nan_to_num(np.concatenate(log.value), nan=-np.inf)] if log.has_value else []
+    keys += [np.concatenate(log.time)] if log.has_time else []
+    keys += [np.concatenate(log.weight) > 0] if log.has_weight else []
     order = np.lexsort((*keys, item, user))
     last = np.flatnonzero((np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0))
     decided = np.empty(len(order), bool)
@@ -171,6 +180,6 @@ def _last_word(
     return decided
 
 
-def _numbers(known: dict[str, int], names: pa.Array) -> np.ndarray:
+def _numbers(known: dict[str, int], names: Sequence[str]) -> np.ndarray:
     """Code of each name; new names are added to `known`; shape (len(names),), int32."""
-    return np.array([known.setdefault(name, len(known)) for name in names.to_pylist()], np.int32)
+    return np.array([known.setdefault(name, len(known)) for name in names], np.int32)

@@ -17,9 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.errors import UnknownId, did_you_mean
-from kgrec.ingest.batches import Batch
+from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.table_files import frame_table
-from kgrec.model.interaction_updates import pair_columns
 from kgrec.model.model import Model
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import OF_LISTS, Request
@@ -114,7 +113,7 @@ def _parts(queries: Queries, pairs: Any, request: Request) -> Iterator[_Part]:
     """The parts of a table; one empty part if it has no rows."""
     request.refuse(OF_LISTS, "pairs")
     table = opened_table(Path(pairs)) if isinstance(pairs, str | Path) else frame_table(pairs, "pairs")
-    columns = pair_columns(table.columns, queries.model.mapping.interactions) or (USER, ITEM)
+    columns = _columns(table, queries.model)
     empty = True
     for batch in whole_batches(table, columns):
         empty = False
@@ -123,6 +122,12 @@ def _parts(queries: Queries, pairs: Any, request: Request) -> Iterator[_Part]:
         yield _Part(len(batch), queries.score_pairs(*named, request=request, arrow=True), unknown)
     if empty:
         yield _Part(0, queries.score_pairs([], [], request=request, arrow=True), {})
+
+
+def _columns(table: Table, model: Model) -> tuple[str, str]:
+    """Names of the columns of users and of items."""
+    names = [(USER, ITEM), *((mapped.user, mapped.item_column) for mapped in model.mapping.interactions)]
+    return next((pair for pair in names if set(pair) <= set(table.columns)), (USER, ITEM))
 
 
 def _unknown(

@@ -21,6 +21,7 @@ from kgrec.arguments.frames import as_table
 from kgrec.arguments.ids import as_id, as_id_lists, as_ids, as_texts, is_frame
 from kgrec.arguments.options import shown
 from kgrec.errors import ConfigError, UnknownId
+from kgrec.model.interaction_updates import item_names_by
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
@@ -290,7 +291,8 @@ def history_table(recommender: Recommender, histories: HistorySource) -> History
     if is_frame(histories):
         return HistoryTable.of_frame(as_table(histories, "histories", ids=["user_id", "item_id"]))
     if isinstance(histories, Path):
-        return HistoryTable.of_file(histories, recommender.model.mapping.interactions)
+        model = recommender.model
+        return HistoryTable.of_file(histories, model.mapping.interactions, partial(item_names_by, model))
     return HistoryTable.of_lists(pairs_of(histories))
 
 

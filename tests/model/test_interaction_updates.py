@@ -226,7 +226,7 @@ def test_what_cannot_be_added_is_refused(graph, tmp_path):
     )
     assert problem(made, frame()) == "interactions has no rows."
     assert problem(made, frame(("u1", 1), columns=("user", "stars"))) == (
-        "interactions has no columns of users and items; it has user, stars."
+        "interactions has no column 'item_id'."
     )
     assert problem(made, tmp_path / "no.csv") == f"{tmp_path / 'no.csv'} is not there."
     bad = tmp_path / "bad.csv"
@@ -251,3 +251,65 @@ def test_items_by_other_names_and_removed_items_are_known(graph):
     made = replace(made, items=replace(made.items.without(np.array([3])), aliases={"old": 4}))
     made = added(made, frame(("u1", "old", 5), ("u1", "f4", 5)))
     assert liked(made, "u1") == ["f1", "f2", "f3", "f4", "f5"]
+
+
+# events and several logs
+
+EVENTS = """\
+version: 1
+nodes: {film: {item: true, file: films.csv, key: id, columns: {title: label, "*": ignore}}}
+interactions:
+  - {file: log.csv, user: who, item: film, event: kind, events: {look: 0, view: 1, buy: 5}, time: at}
+  - {file: stars.csv, user: user, item: film, value: stars, positive: ">= 4", weight: 2}
+"""
+KINDS = ("who", "film", "kind", "at")
+
+
+@pytest.fixture
+def events(catalogue: Path) -> kgrec.KnowledgeGraph:
+    """u1 viewed f1 and bought f2, u2 rated f3: weights 1, 5 and 2, of mean 8 / 3."""
+    (catalogue / "kgrec.yaml").write_text(EVENTS, encoding="utf-8")
+    frame(("u1", "f1", "view", DAY), ("u1", "f2", "buy", 2 * DAY), columns=KINDS).to_csv(
+        catalogue / "log.csv", index=False
+    )
+    frame(("u2", "f3", 5)).to_csv(catalogue / "stars.csv", index=False)
+    return kgrec.build_graph(catalogue / "kgrec.yaml")
+
+
+def weights(made: Model, user: str) -> dict[str, float]:
+    history = made.histories.take(made.users.ids([user]))
+    found = zip(history.item.tolist(), (history.weight * 8 / 3).round(4).tolist(), strict=True)
+    return {made.items.ids[row]: weight for row, weight in found}
+
+
+def test_events_weigh_as_at_training(events):
+    rows = frame(
+        ("u1", "f1", "buy", 3 * DAY),
+        ("u1", "f4", "view", 3 * DAY),
+        ("u1", "f2", "look", 3 * DAY),
+        columns=KINDS,
+    )
+    made = added(of_graph(events), rows)
+    assert weights(of_graph(events), "u1") == {"f1": 1, "f2": 5}
+    # the largest weight of a pair counts; a look yields to a purchase, however late it is
+    assert weights(made, "u1") == {"f2": 5, "f1": 5, "f4": 1}
+    assert liked(made, "u1") == ["f2", "f1", "f4"]
+    again = added(made, frame(("u1", "f1", "view", 4 * DAY), ("u1", "f6", "look", 4 * DAY), columns=KINDS))
+    assert weights(again, "u1") == {"f2": 5, "f4": 1, "f1": 5, "f6": 0}
+    assert "f6" not in liked(again, "u1") and "f6" in seen(again, "u1")
+
+
+def test_a_file_is_read_by_the_table_that_has_its_columns(events, tmp_path):
+    (tmp_path / "new.csv").write_text("user,film,stars\nu2,f4,5\nu2,f5,1\n", encoding="utf-8")
+    made = added(of_graph(events), tmp_path / "new.csv", clock=lambda: 9 * DAY)
+    assert weights(made, "u2") == {"f3": 2, "f4": 2, "f5": 0}
+    new = read_interaction_updates(
+        of_graph(events), frame(("u1", "f4", "return", 3 * DAY), ("u1", "f5", "buy", 1), columns=KINDS)
+    )
+    assert new.rows.item.tolist() == [4]
+
+
+def test_weights_and_ages_are_kept_apart(events):
+    made = added(of_graph(events, half_life=1.0), frame(("u1", "f4", "view", 4 * DAY), columns=KINDS))
+    # of f1, three days old, and of f2, two days old
+    assert weights(made, "u1") == {"f1": 1 / 8, "f2": 5 / 4, "f4": 1}
