@@ -42,8 +42,7 @@ class KgrecError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        # names of columns and files may hold line breaks
-        return "\n  ".join(" ".join(part.splitlines()) for part in (self.problem, self.remedy))
+        return "\n  ".join(_printable(" ".join(part.splitlines())) for part in (self.problem, self.remedy))
 
 
 class MappingError(KgrecError):
@@ -114,6 +113,13 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     if len(known) > 5:
         return f"There are {len(known):,}, such as {_listed(known[:5], 'and')}."
     return f"There {'is' if len(known) == 1 else 'are'} {_listed(known, 'and')}."
+
+
+def _printable(text: str) -> str:
+    """The text with characters that nobody sees as escapes: names of ids, columns and files may hold any."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _listed(names: Sequence[str], joiner: str = "or") -> str:
