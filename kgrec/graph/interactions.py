@@ -6,6 +6,7 @@ Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, LogReader
+from kgrec.ingest.mapping.interaction_table import TimeUnit
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.table_files import frame_table
 
@@ -91,14 +93,25 @@ class Interactions:
         value: str | None = None,
         time: str | None = None,
         positive: str | None = None,
+        event: str | None = None,
+        events: Mapping[str, float] | None = None,
+        time_unit: TimeUnit | None = None,
     ) -> Interactions:
-        """Read a pandas, polars or Arrow frame.
+        """Read a pandas, polars or Arrow frame; the options are those of `interactions:` in a mapping.
 
         Raises:
             SourceError: A column is missing, or an item is unknown.
         """
         mapped = InteractionTable(
-            file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
+            file=("interactions",),
+            user=user,
+            item=item,
+            value=value,
+            time=time,
+            positive=positive,
+            event=event,
+            events=None if events is None else dict(events),
+            time_unit=time_unit,
         )
         log, report = InteractionRows.of([mapped]), Report()
         tally = Tally("interactions", FileReport(), ErrorPolicy())
