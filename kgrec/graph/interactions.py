@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: smallest weight of an interaction, however old
 _LEAST = 1e-6
-#: columns that a log may lack
-_OPTIONAL = ("value", "time", "weight")
+#: column that a log may lack -> what a row has in it if only other rows have values, as in joined tables
+_OPTIONAL: dict[str, float] = {"value": np.nan, "time": 0, "weight": 1.0}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,11 @@ class Interactions:
         """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
-        optional = {n: table[n].to_numpy() for n in _OPTIONAL if n in table.column_names}
+        optional = {
+            name: pc.fill_null(table[name], absent).to_numpy()
+            for name, absent in _OPTIONAL.items()
+            if name in table.column_names
+        }
         counted = "count" in table.column_names
         order = Vocabulary.of(users)
         return cls(

@@ -128,6 +128,8 @@ class LogReader:
             TooManyBadRows: The mapping leaves out all rows.
         """
         files = ", ".join(self.mapped.file)
+        if not self.rows:
+            self.report.warnings.append(f"{files}: there are no rows.")
         for column, met in self.met.items():
             key, listed = self._list_of(column)
             absent = [value for value in listed if value not in met]
