@@ -22,7 +22,7 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, imports, items, split, train
+from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, imports, items, score, split, train
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -97,6 +97,7 @@ for _command in (
     train.train,
     ask.recommend,
     ask.similar,
+    score.score,
     items.add,
     items.update,
     items.remove,

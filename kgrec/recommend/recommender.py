@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,14 +27,16 @@ from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
+from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
-from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
+from kgrec.recommend.feedback import checked_weights, feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import checked_boost
-from kgrec.recommend.results import Added, Embeddings, Removed, Updated
+from kgrec.recommend.request import Request, merged
+from kgrec.recommend.results import Added, AddedInteractions, Embeddings, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
@@ -179,15 +181,26 @@ class Recommender(Queries):
     def user_embeddings(self) -> Embeddings:
         """Vectors of all known users."""
         model = self.model
-        return Embeddings(model.users, model.user_vectors(model.histories))
+        return Embeddings(model.users, model.user_vectors(LiveHistories.of(model.histories).whole))
 
     def embed_histories(
-        self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
+        self,
+        histories: Sequence[Sequence[str]],
+        *,
+        weights: Sequence[Sequence[float]] | None = None,
+        on_unknown: OnUnknown = "raise",
     ) -> np.ndarray:
-        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
+        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored.
+
+        Args:
+            histories: Ids of liked items, one list per user.
+            weights: How much each item counts, as for `recommend_for_history`.
+            on_unknown: "raise", or "skip" unknown items.
+        """
         model = self.model
         options.choice("on_unknown", on_unknown, get_args(OnUnknown))
-        matrix = history_matrix(model, as_id_lists(histories, "histories"), on_unknown)
+        lists = as_id_lists(histories, "histories")
+        matrix = history_matrix(model, lists, on_unknown, checked_weights(lists, weights))
         return model.user_vectors(Histories.of_matrix(matrix))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
@@ -232,8 +245,9 @@ class Recommender(Queries):
         """Give known items the content of their rows, without training; what their users taught stays.
 
         Args:
-            rows: As `add_items` takes them. A row replaces all columns of its item; edges and RDF replace the relations and
-                predicates that they have for the item. Rows of items that the model does not offer are left out.
+            rows: As `add_items` takes them, with all columns of their table or some: a row replaces the values of the columns that
+                it has, also by empty cells; the others stay. Edges and RDF replace the relations and predicates that they have for
+                the item. Rows of items that the model does not offer are left out.
             on_text: Called with the number of encoded texts and of all texts.
 
         Raises:
@@ -250,7 +264,28 @@ class Recommender(Queries):
             same=new.same,
             unknown=new.others,
             reached=[] if new.reached is None else [model.items.ids[row] for row in new.reached.rows],
+            kept=new.kept,
         )
+
+    def add_interactions(self, rows: Any) -> AddedInteractions:
+        """Let interactions count at once that users had since training, without training; new users become known by them.
+
+        Rows of a pair that a user's history has count as one: the latest decides whether the item is liked.
+
+        Args:
+            rows: The path of a table, a frame, or `Interactions`; with the columns of the mapping's log, or user_id, item_id and
+                time. The mapping's rule `positive` holds where its column of values is there; otherwise all rows are positive.
+                Where other interactions have times, rows without one are taken as newest. Rows of unknown items are left out and
+                counted in the report.
+
+        Raises:
+            SourceError: A column is missing, or no row can be used.
+            TooManyBadRows: Most rows are bad; none is added.
+        """
+        with self._changes.turn():
+            new = read_interaction_updates(self.model, rows)
+            self._fitted = with_interaction_updates(self.model, new)
+        return AddedInteractions(int(new.rows.count.sum()), new.n_users, new.new_users, new.report)
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
         """Stop recommending some items; in histories they still count.
@@ -276,23 +311,46 @@ class Recommender(Queries):
             [model.items.ids[row] for row in gone], labels, [model.items.ids[row] for row in rows[before]]
         )
 
-    def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
+    def explain(
+        self,
+        user: str,
+        item: str,
+        *,
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        request: Request | None = None,
+    ) -> Explanation:
         """The score of `item` for `user`, in parts that sum to it.
 
         Args:
             user: A known user.
             item: Any item of the model.
             new_item_boost: As for `recommend`; it is a part of its own.
+            item_boost: As for `recommend`; a part of its own.
+            where_boost: As for `recommend`; each condition is a part of its own.
+            request: The options of the list that the item is in, in place of the boosts.
 
         Raises:
             UnknownId: The user or the item is unknown.
         """
-        model, user = self.model, as_id(user, "user")
+        keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
+        model, request = self.model, merged(request, keywords)
+        user = as_id(user, "user")
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories.take(np.array([row])), item, user, new_item_boost)
+        return _explained(model, model.histories.take(np.array([row])), item, user, request)
 
     def explain_history(
-        self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
+        self,
+        history: Sequence[str],
+        item: str,
+        *,
+        weights: Sequence[float] | None = None,
+        dislikes: Sequence[str] = (),
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        request: Request | None = None,
     ) -> Explanation:
         """The score of `item` for a user with this history and these dislikes, in parts that sum to it.
 
@@ -300,12 +358,16 @@ class Recommender(Queries):
             UnknownId: An item is unknown.
             ConfigError: An item is both liked and disliked.
         """
-        model = self.model
+        keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
+        model, request = self.model, merged(request, keywords)
         liked, disliked = feedback_matrices(
-            model, [as_ids(history, "history")], [as_ids(dislikes, "dislikes")]
+            model,
+            [as_ids(history, "history")],
+            [as_ids(dislikes, "dislikes")],
+            weights=None if weights is None else [weights],
         )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _explained(model, Histories.of_matrix(history_of_both), item, "", new_item_boost)
+        return _explained(model, Histories.of_matrix(history_of_both), item, "", request)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -412,11 +474,12 @@ class Recommender(Queries):
         return kept[1]
 
 
-def _explained(model: Model, history: Histories, item: str, user: str, new_item_boost: float) -> Explanation:
+def _explained(model: Model, history: Histories, item: str, user: str, request: Request) -> Explanation:
     from kgrec.recommend.explain import explain
 
     row = int(item_rows(model, [as_id(item, "item")])[0])
-    return explain(model, history, row, user, checked_boost(new_item_boost))
+    request.boosts(model)  # refuses unknown items and conditions
+    return explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
 
 
 def _check_progress(on_text: TextProgress | None) -> None:

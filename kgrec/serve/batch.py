@@ -197,7 +197,7 @@ def stream_recommendations_for_histories(
         return _stream(model, query, options)
     lists = partial(lists_for_histories, request, checked_policy(known_users))
     parts = (
-        ([user for user, _ in some], [items for _, items in some])
+        ([user for user, _ in some], [items for _, items in some], None, [()] * len(some))
         for some in chunks(pairs_of(histories), options.batch)
     )
     return _stream_parts(opened(model), lists, parts, options)

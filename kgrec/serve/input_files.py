@@ -1,11 +1,13 @@
-"""Input files of the user: tables of users and items, lists of other systems, lists of ids.
+"""Input files of the user: tables of interactions, lists of other systems, lists of ids.
 
-Enters: paths. Leaves: Arrow tables and lists; a row that cannot be read raises an error with its file and line.
+Enters: paths. Leaves: interactions, Arrow tables and lists; a row that cannot be read raises an error with its file and line.
+Every table of interactions is read by `read_rows`, under the mapping that the graph or the model keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,12 @@ import pandas as pd
 import pyarrow as pa
 
 from kgrec.errors import SourceError, did_you_mean
+from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
-from kgrec.ingest.mapping.schema import InteractionTable, TableFormat
+from kgrec.ingest.build_report import FileReport, Report, Tally
+from kgrec.ingest.interaction_files import matching
+from kgrec.ingest.interaction_rows import InteractionRows, ItemCodes, LogReader
+from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable, TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import open_table
 from kgrec.ingest.table_statements import filled
@@ -25,63 +31,82 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.vocabulary import Vocabulary
 
+#: column of histories: how much a row counts
+WEIGHT = "weight"
+_OTHER_ITEMS = "Take such rows out, or add the items first."
 
-def read_pairs(
+
+def read_rows(
     path: Path,
-    mapped: InteractionTable | None,
-    value: str | None = None,
-    items: Vocabulary | None = None,
-) -> pa.Table:
-    """Columns user_id and item_id of a table, and its column `value` under this name.
+    tables: Sequence[InteractionTable],
+    item_codes: Callable[[str | None], ItemCodes],
+    known: Vocabulary | None = None,
+) -> InteractionRows:
+    """Rows of a table of interactions, as that table of the mapping says whose columns it has.
 
-    The columns of user and item may also have the names of the mapping.
+    The columns of user and item may have the names of the mapping, or be `user_id` and `item_id`. The others have the names of
+    the mapping and may be absent; without the column of the value, every row is positive.
+
+    Args:
+        path: The table.
+        tables: The mapping's tables of interactions.
+        item_codes: Returns codes of items, -1 where unknown, by a reference: their ids, or another key.
+        known: The known items, to suggest some in place of an unknown one.
 
     Raises:
-        SourceError: The file cannot be read, has no such column, or has a row without a user or an item, or with an item that is
-            not in `items`.
+        SourceError: The file cannot be read, has no column of users or items, has a row that cannot be used in full, or names an
+            unknown item.
+        TooManyBadRows: The mapping leaves out all rows.
     """
-    names = ["user_id", "item_id", *(["value"] if value else [])]
-    rows = list(batches_of_pairs(path, mapped, value, items))
-    return pa.table(
-        {name: pa.chunked_array([batch[at] for batch in rows], pa.string()) for at, name in enumerate(names)}
-    )
+    table, mapped = matching(path, tables)
+    log, report = InteractionRows.of([mapped]), Report()
+    tally = Tally(str(path), FileReport(), ErrorPolicy(bad_row="fail"))
+    reader = LogReader(log, mapped, report, item_codes(mapped.item_reference))
+    reader.read(_only_whole(table, [mapped.user, mapped.item_column]), tally)
+    reader.close()
+    if report.unknown_items.count:
+        place, _, item = report.unknown_items.first[0].removesuffix('"').rpartition(': "')
+        others = report.unknown_items.count - 1
+        more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
+        near = did_you_mean(item, known.sorted_labels) if known else _OTHER_ITEMS
+        raise SourceError(f"{place}: there is no item '{item}'{more} in the graph.", near)
+    return log
 
 
-def batches_of_pairs(
-    path: Path,
-    mapped: InteractionTable | None,
-    value: str | None = None,
-    items: Vocabulary | None = None,
-) -> Iterator[list[pa.Array]]:
-    """The columns of `read_pairs`, in batches of rows.
+def read_weights(path: Path, tables: Sequence[InteractionTable]) -> np.ndarray | None:
+    """The column `weight` of a table of histories; shape (rows,), float64; None if it has none, or the mapping takes it for the value.
 
     Raises:
-        SourceError: As for `read_pairs`.
+        SourceError: A cell is not a number above 0.
     """
-    table = _opened(path)
-    names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
-    pair = [_column(path, table.columns, target, other) for target, other in names.items()]
-    columns = [*pair, *([value] if value else [])]
-    for batch in table.read(columns):
-        _check_whole(batch, pair)
-        if items is not None:
-            _check_known(batch, pair[1], items)
-        yield [batch.columns[name] for name in columns]
+    table, mapped = matching(path, tables)
+    if WEIGHT not in table.columns or WEIGHT in mapped.columns_read:
+        return None
+    parts = [np.zeros(0)]
+    for batch in table.read([WEIGHT]):
+        at, values, _ = cells.numbers(batch.plain(WEIGHT))
+        numbers = np.full(len(batch), np.nan)
+        numbers[at] = values
+        for row in np.flatnonzero(~(numbers > 0) | ~np.isfinite(numbers))[:1]:
+            place, value = next(batch.places(np.array([row]))), batch.columns[WEIGHT][int(row)].as_py()
+            raise SourceError(
+                f"{place}: '{WEIGHT}' is \"{value}\", which is no number above 0.", "Mend the row."
+            )
+        parts.append(numbers)
+    return np.concatenate(parts)
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
     """Interactions of a table, over the items of `graph`; the mapping decides which are positive, if the table has its column.
 
     Raises:
-        SourceError: The file cannot be read, has no such column, or names an unknown item.
+        SourceError: As for `read_rows`.
+        TooManyBadRows: As for `read_rows`.
     """
     from kgrec.graph.interactions import Interactions
 
-    mapped = graph.mapping.interactions
-    value = mapped.value if mapped and mapped.value and has_columns(path, (mapped.value,)) else None
-    pairs = read_pairs(path, mapped, value, graph.item_ids)
-    positive = mapped.positive if mapped and value else None
-    return Interactions.from_frame(pairs, graph.item_ids, value=value and "value", positive=positive)
+    log = read_rows(path, graph.mapping.interactions, graph.item_codes_by, graph.item_ids)
+    return Interactions.from_log(log, graph.item_ids)
 
 
 def read_lists(path: Path) -> pa.Table:
@@ -104,11 +129,6 @@ def read_lists(path: Path) -> pa.Table:
     return pa.table({name: pa.chunked_array(parts) for name, parts in cells.items()})
 
 
-def has_columns(path: Path, names: Sequence[str]) -> bool:
-    """Whether a table has all of these columns."""
-    return set(names) <= set(_opened(path).columns)
-
-
 def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     """One id per line; empty lines are skipped.
 
@@ -129,10 +149,10 @@ def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     return ids
 
 
-def _opened(path: Path) -> Table:
+def _opened(path: Path, nulls: tuple[str, ...] = ()) -> Table:
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Give a table with columns user_id and item_id.")
-    return open_table(Source(path, str(path)), TableFormat(file=(path.name,)))
+    return open_table(Source(path, str(path)), TableFormat(file=(path.name,), nulls=nulls))
 
 
 def _column(path: Path, columns: list[str], name: str, other: str) -> str:
@@ -140,6 +160,17 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
         if candidate in columns:
             return candidate
     raise SourceError(f"{path} has no column '{name}'.", did_you_mean(name, columns))
+
+
+def _only_whole(table: Table, ids: list[str]) -> Table:
+    """The same table; a row that would be dropped is an error."""
+
+    def read(names: Sequence[str]) -> Iterator[Batch]:
+        for batch in table.read(names):
+            _check_whole(batch, ids)
+            yield batch
+
+    return replace(table, read=read)
 
 
 def _check_whole(batch: Batch, ids: list[str]) -> None:
@@ -154,12 +185,3 @@ def _check_whole(batch: Batch, ids: list[str]) -> None:
         if len(empty):
             place = next(batch.places(empty))
             raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or take it out.")
-
-
-def _check_known(batch: Batch, name: str, items: Vocabulary) -> None:
-    unknown = np.flatnonzero(items.ids(batch.columns[name]) < 0)
-    for place in batch.places(unknown[:1]):
-        item = batch.columns[name][int(unknown[0])].as_py()
-        raise SourceError(
-            f"{place}: there is no item '{item}' in the graph.", did_you_mean(item, items.sorted_labels)
-        )

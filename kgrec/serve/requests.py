@@ -20,13 +20,14 @@ import pyarrow as pa
 from kgrec.arguments.frames import as_table
 from kgrec.arguments.ids import as_id, as_id_lists, as_ids, as_texts, is_frame
 from kgrec.arguments.options import shown
-from kgrec.errors import ConfigError, SourceError, UnknownId
+from kgrec.errors import ConfigError, UnknownId
+from kgrec.model.interaction_updates import item_names_by
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import Request
+from kgrec.recommend.request import OF_ITEMS, OF_USERS, Request
 from kgrec.serve.history_tables import HistoryTable
-from kgrec.serve.input_files import batches_of_pairs, has_columns, read_ids
+from kgrec.serve.input_files import WEIGHT, read_ids
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 Ids = Iterable[str] | Path | None
 #: a user and the ids of liked items, as an iterable or a dict; or a table with columns user_id and item_id, as a frame or a file
 HistorySource = Iterable[tuple[str, Sequence[str]]] | Mapping[str, Sequence[str]] | Path
+#: users, the history of each, how much its items count, and what else each has seen
+HistoryPart = tuple[list[str], list[list[str]], list[list[float]] | None, list[Sequence[str]]]
 #: model and part of a query -> table of lists
 Lists = Callable[[Queries, Any], pa.Table]
 
@@ -132,10 +135,14 @@ def histories_query(
         ("user_id", "item_id"),
         request,
         partial(lists_for_histories, request, policy),
-        lambda some: (some, [table[user] for user in some]),
+        partial(_part_of_histories, table),
         {"known_users": policy, "histories": f"sha256:{table.digest}"},
         _filters(recommender, request) | _items(recommender, table.items, request),
-        _known_users_note(recommender, users, policy),
+        " ".join(
+            filter(
+                None, (_seen_note(table), _weight_note(table), _known_users_note(recommender, users, policy))
+            )
+        ),
     )
 
 
@@ -145,7 +152,7 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
     Raises:
         UnknownId: An item of the request is unknown.
     """
-    request.refuse(["new_item_boost"], "texts")
+    request.refuse(["new_item_boost", *OF_USERS], "texts")
     return BatchQuery(
         _strings(as_texts(texts, "texts"), "texts"),
         "texts",
@@ -182,7 +189,7 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
         UnknownId: An item is unknown.
         SourceError: The file of items cannot be read.
     """
-    request.refuse(["new_item_boost"], "similar items")
+    request.refuse(["new_item_boost", *OF_USERS], "similar items")
     names = recommender.model.items.ids.labels if items is None else _strings(items, "items")
     skipped = {} if items is None else _items(recommender, names.to_pylist(), request)
     return BatchQuery(
@@ -202,7 +209,7 @@ def similar_users_query(recommender: Recommender, users: Ids, request: Request) 
         UnknownId: A user is unknown, or there are no users.
         SourceError: The file of users cannot be read.
     """
-    request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
+    request.refuse(OF_ITEMS, "similar users")
     names, skipped = _users(recommender, users, request, "Give items instead.")
     return BatchQuery(
         names,
@@ -223,12 +230,18 @@ def lists_for_histories(
     request: Request,
     known_users: KnownUserPolicy,
     queries: Queries,
-    part: tuple[list[str], list[Sequence[str]]],
+    part: HistoryPart,
 ) -> pa.Table:
-    """Lists of a part of `histories_query`: users, and the history of each."""
-    users, histories = part
+    """Lists of a part of `histories_query`."""
+    users, histories, weights, seen = part
     return queries.recommend_for_history(
-        histories, users=users, known_users=known_users, request=request, arrow=True
+        histories,
+        users=users,
+        weights=weights,
+        seen=seen,
+        known_users=known_users,
+        request=request,
+        arrow=True,
     )
 
 
@@ -270,22 +283,17 @@ def all_users(recommender: Recommender, remedy: str) -> pa.Array:
 
 
 def history_table(recommender: Recommender, histories: HistorySource) -> HistoryTable:
-    """Histories as a table of codes. If a file has no columns user_id and item_id, the mapping names its columns.
+    """Histories as a table of codes. In a file, columns may have the names of the mapping, whose `positive:` holds.
 
     Raises:
         SourceError: The table cannot be read, or has no rows.
     """
     if is_frame(histories):
-        table = as_table(histories, "histories", ids=["user_id", "item_id"])
-        return HistoryTable.of((part["user_id"], part["item_id"]) for part in table.to_batches())
-    if not isinstance(histories, Path):
-        return HistoryTable.of_lists(pairs_of(histories))
-    named = has_columns(histories, ("user_id", "item_id"))
-    mapped = None if named else recommender.model.graph().mapping.interactions
-    table = HistoryTable.of((user, item) for user, item in batches_of_pairs(histories, mapped))
-    if not len(table):
-        raise SourceError(f"{histories} has no rows.", "Write one user and one item per row.")
-    return table
+        return HistoryTable.of_frame(as_table(histories, "histories", ids=["user_id", "item_id"]))
+    if isinstance(histories, Path):
+        model = recommender.model
+        return HistoryTable.of_file(histories, model.mapping.interactions, partial(item_names_by, model))
+    return HistoryTable.of_lists(pairs_of(histories))
 
 
 def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
@@ -331,11 +339,20 @@ def _items(recommender: Recommender, items: Iterable[str], request: Request) -> 
 
 def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]:
     """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not fit the model."""
-    request.rows(recommender.model)
-    rows_of = recommender.model.items.rows
-    return _unknown(rows_of, request.candidates or (), "candidates") | _unknown(
-        rows_of, request.deny or (), "items of the deny list"
-    )
+    model = recommender.model
+    request.filters(model)
+    lists = {
+        "candidates": request.candidates or (),
+        "items of the deny list": request.deny or (),
+        "boosted items": request.item_boost or (),
+        "candidates of users": request.user_candidates.items if request.user_candidates else (),
+        "items of deny lists of users": request.user_deny.items if request.user_deny else (),
+    }
+    skipped: dict[str, list[str]] = {}
+    for noun, ids in lists.items():
+        item_rows(model, list(ids), request.on_unknown)
+        skipped |= _unknown(model.items.rows, ids, noun)
+    return skipped
 
 
 def _unknown(
@@ -351,6 +368,20 @@ def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUs
     known = int((recommender.model.users.ids(users) >= 0).sum())
     how = "merged with" if policy == "merge" else "replaced by"
     return f"{known:,} of {len(users):,} users are known: their histories are {how} these." if known else ""
+
+
+def _part_of_histories(table: HistoryTable, users: list[str]) -> HistoryPart:
+    weights = None if table.weights is None else [table.weights_of(user) for user in users]
+    return users, [table[user] for user in users], weights, [table.seen(user) for user in users]
+
+
+def _weight_note(table: HistoryTable) -> str:
+    return "" if table.weights is None else f"Rows count by the column '{WEIGHT}'."
+
+
+def _seen_note(table: HistoryTable) -> str:
+    seen, rows = len(table.seen_codes), len(table.codes) + len(table.seen_codes)
+    return f"{seen:,} of {rows:,} rows are not positive: they count as seen." if seen else ""
 
 
 def _strings(names: Iterable[str] | Path, what: str) -> pa.Array:
