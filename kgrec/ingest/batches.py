@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError, did_you_mean
-from kgrec.ingest.cells import emptied, is_list
-from kgrec.ingest.sources import COMPRESSION, Source
+from kgrec.ingest.cells import emptied, is_list, mask
+from kgrec.ingest.compressed import open_bytes
+from kgrec.ingest.sources import Source
+from kgrec.ingest.text_stream import GARBLED, not_encoded
 
 _PIECE = 1 << 20
+TORN = "has a quote that is not closed in its cell, and swallows the lines up to the next quote"
+HEADER_AGAIN = "repeats the header"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row, or several lines that the parser takes for one, left out for some reason."""
+
+    reason: str
+    line: int
+    #: number of lines, each of which may be a row
+    lines: int
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,11 @@ class Batch:
     broken: tuple[tuple[int, str], ...] = ()
     #: marks of missing values: parts of lists with these texts are skipped; such cells are "" already
     nulls: tuple[str, ...] = ()
+    #: other rows that are left out
+    left_out: tuple[LeftOut, ...] = ()
+    #: rows with bytes that are not in the file's encoding, ascending; U+FFFD stands for them
+    garbled: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    encoding: str = "utf-8"
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -58,6 +76,13 @@ class Batch:
                 "Give the column the role node, ref or vector, or write one value per row.",
             )
         return self.columns[column]
+
+    def garbled_in(self, column: str) -> np.ndarray:
+        """The rows whose cell of `column` has bytes that are not in the file's encoding, ascending."""
+        if not len(self.garbled) or is_list(self.columns[column]):
+            return self.garbled[:0]
+        cells = self.columns[column].take(pa.array(self.garbled))
+        return np.asarray(self.garbled[mask(pc.match_substring(cells, GARBLED))])
 
     def places(self, rows: np.ndarray) -> Iterator[str]:
         """file:line of the first ten of some rows."""
@@ -96,11 +121,6 @@ def _emptied(batch: Batch, nulls: tuple[str, ...]) -> Batch:
     return replace(batch, columns=columns, nulls=nulls)
 
 
-def open_bytes(path: Path) -> Any:
-    """A stream of the file's bytes, decompressed by suffix."""
-    return pa.input_stream(str(path), compression=COMPRESSION.get(path.suffix.lower()))
-
-
 class Utf8:
     """A byte stream that checks UTF-8 as it is read: Arrow checks later, and fails on rows that it cannot split."""
 
@@ -120,11 +140,18 @@ class Utf8:
         return data
 
 
-def unreadable(source: Source, message: str) -> SourceError:
-    """The error for a file that cannot be read."""
-    return SourceError(
-        f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is complete."
-    )
+def unreadable(source: Source, error: Exception) -> SourceError:
+    """The error for a file that cannot be read, for the reason that `error` has."""
+    if isinstance(error, OSError) and error.strerror:
+        why, remedy = error.strerror, "Check the file and its permissions."
+    elif isinstance(error, OSError) and str(error).startswith("it"):
+        why, remedy = str(error), "Copy or download the file again."
+    elif "straddling" in str(error):
+        why, remedy = "a row has more than 8 MB", "Check `delimiter:` and `quote:`, and that it is a table."
+    else:
+        why = "it is damaged, incomplete, or in another format than its name says"
+        remedy = "Copy or download the file again, or give `format:` beside `file:` in the mapping."
+    return SourceError(f"{source.name} cannot be read: {why}.", remedy)
 
 
 def line_not_in(source: Source, encoding: str, within: int | None = None) -> int:
@@ -148,10 +175,7 @@ def line_not_in(source: Source, encoding: str, within: int | None = None) -> int
 
 def wrong_encoding(source: Source, encoding: str) -> SourceError:
     """The error for a file that is not in `encoding`, with the first such line."""
-    return SourceError(
-        f"{source.name}:{line_not_in(source, encoding) or 1}: not encoded in {encoding}.",
-        "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
-    )
+    return not_encoded(f"{source.name}:{line_not_in(source, encoding) or 1}", encoding)
 
 
 def as_text(array: pa.Array, what: str) -> pa.Array:

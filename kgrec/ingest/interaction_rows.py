@@ -18,7 +18,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.build_report import Report, Tally
 from kgrec.ingest.mapping.schema import InteractionTable
-from kgrec.ingest.table_statements import count_broken, filled
+from kgrec.ingest.table_statements import count_broken, drop_garbled, filled
 
 #: rows of several batches whose users are encoded together
 _WAITING = 2_000_000
@@ -99,6 +99,10 @@ def _read_batch(
 ) -> None:
     full = filled(batch, mapped.user) & filled(batch, mapped.item)
     tally.drop(NO_USER, int((~full).sum()), batch.places(np.flatnonzero(~full)))
+    readable = drop_garbled(batch, np.flatnonzero(full), [mapped.user, mapped.item], tally)
+    if len(readable) < full.sum():
+        full[:] = False
+        full[readable] = True
     item = _item_codes(batch.columns[mapped.item], item_ids)
     unknown = np.flatnonzero(full & (item < 0))
     _report_unknown(batch, mapped.item, unknown, tally, report)

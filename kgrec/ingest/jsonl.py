@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import Batch, Table, open_bytes, wrong_encoding
+from kgrec.ingest.batches import Batch, Table, wrong_encoding
 from kgrec.ingest.cells import parse_json
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 

@@ -21,9 +21,9 @@ import pyoxigraph as ox
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import open_bytes
 from kgrec.ingest.blank_nodes import blank_numbers
 from kgrec.ingest.build_report import Tally
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.mapping.schema import RdfSource
 from kgrec.ingest.rdf_terms import BLANK, TRIPLE, Triples, cut
 from kgrec.ingest.sources import Source

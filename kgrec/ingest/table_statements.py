@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest import cells
-from kgrec.ingest.batches import Batch, Table
+from kgrec.ingest.batches import TORN, Batch, Table
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN
 from kgrec.ingest.mapping.roles import (
@@ -37,7 +37,12 @@ from kgrec.ingest.statements import LAST, Edges, Statements, Values
 EMPTY_KEY = "has an empty key"
 REPEATED = "identical to an earlier row"
 CONFLICT = "has the key of an earlier row"
+GARBLED_KEY = "has a key with bytes that are not in the file's encoding"
+_GARBLED_REMEDY = "Mend these rows, or give the file's `encoding:`, such as latin-1."
+_TORN_REMEDY = 'Close the quote, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.'
 BROKEN = "cannot be split into columns"
+#: roles that take any text; to the others U+FFFD is a fault of its own
+_ANY_TEXT = (Label, Text, Category, NodeValue, Ref)
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,13 @@ class _Rows:
         found = list(zip(self.batch.places(rows), map(str, values), strict=False))
         self.tally.fail(column, found, len(rows), why, remedy)
 
+    def failed_garbled(self, column: str) -> None:
+        """Report cells with bytes that are not in the file's encoding; they are used without these."""
+        if len(found := self.batch.garbled_in(column)):
+            bad = np.flatnonzero(np.isin(self.rows, found))
+            why = f"has bytes that are not {self.batch.encoding}"
+            self.failed(column, bad, why, _GARBLED_REMEDY)
+
 
 def read_nodes(
     statements: Statements, table: Table, type_: str, mapped: NodeTable, tally: Tally
@@ -95,6 +107,8 @@ def read_nodes(
             statements, tally, batch, rows, nodes, statements.sources, np.zeros(len(rows), dtype=bool)
         )
         for column, role in roles.items():
+            if isinstance(role, _ANY_TEXT):
+                part.failed_garbled(column)
             _READERS[type(role)](part, column, role)
         tally.report.spoiled += int(part.spoiled.sum())
         read.append(nodes)
@@ -126,9 +140,21 @@ def read_edges(
 
 
 def count_broken(batch: Batch, tally: Tally) -> None:
-    """Count the rows of a batch, among them those that could not be split into columns."""
-    tally.report.rows += len(batch) + len(batch.broken)
+    """Count the rows of a batch, among them those that are left out, as they could not be split into columns."""
+    tally.report.rows += len(batch) + len(batch.broken) + sum(row.lines for row in batch.left_out)
     tally.drop(BROKEN, len(batch.broken), (f"{batch.name}:{line}" for line, _ in batch.broken))
+    for row in batch.left_out:
+        remedy = _TORN_REMEDY if row.reason == TORN else ""
+        tally.drop(row.reason, row.lines, [f"{batch.name}:{row.line}"], remedy)
+
+
+def drop_garbled(batch: Batch, rows: np.ndarray, columns: Sequence[str], tally: Tally) -> np.ndarray:
+    """Those of some ascending rows whose keys in `columns` are in the file's encoding; the others are counted."""
+    if not len(batch.garbled):
+        return rows
+    garbled = np.intersect1d(rows, np.concatenate([batch.garbled_in(column) for column in columns]))
+    tally.drop(GARBLED_KEY, len(garbled), batch.places(garbled), _GARBLED_REMEDY)
+    return np.setdiff1d(rows, garbled, assume_unique=True)
 
 
 def filled(batch: Batch, column: str) -> np.ndarray:
@@ -159,7 +185,7 @@ def _new_rows(
     """The rows with a new key, and their nodes; rows with empty and repeated keys are counted."""
     has_key = filled(batch, key)
     tally.drop(EMPTY_KEY, int((~has_key).sum()), batch.places(np.flatnonzero(~has_key)))
-    rows = np.flatnonzero(has_key)
+    rows = drop_garbled(batch, np.flatnonzero(has_key), [key], tally)
     codes, keys = cells.encode(batch.columns[key].take(pa.array(rows)))
     nodes = statements.nodes.intern(type_, keys)[codes]
     hashes = _hashes(batch)[rows]
@@ -329,7 +355,7 @@ def _edges_of(
     (head_type, head), (tail_type, tail) = [*mapped.head.items(), *mapped.tail.items()]
     has_both = filled(batch, head) & filled(batch, tail)
     tally.drop(EMPTY_KEY, int((~has_both).sum()), batch.places(np.flatnonzero(~has_both)))
-    rows = np.flatnonzero(has_both)
+    rows = drop_garbled(batch, np.flatnonzero(has_both), [head, tail], tally)
     ends = partial(_ends, statements, batch, rows, with_table)
     heads, tails = ends(head_type, head), ends(tail_type, tail)
     weights = _weights(statements, batch, rows, heads, mapped.weight, tally)

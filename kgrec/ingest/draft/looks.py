@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
+from kgrec.ingest.compressed import COMPRESSION
 from kgrec.ingest.mapping.roles import is_type_name
-from kgrec.ingest.sources import COMPRESSION
 
 _ID = r"([_ .-]?(id|key|code|no|nr|number|ref|uuid|uri|iri))?"
 USER = re.compile(

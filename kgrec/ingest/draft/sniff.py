@@ -17,7 +17,8 @@ from itertools import islice, pairwise
 from typing import Any
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import line_not_in, open_bytes, unreadable, wrong_encoding
+from kgrec.ingest.batches import line_not_in, unreadable, wrong_encoding
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import format_by_suffix
@@ -92,7 +93,7 @@ def head_of(source: Source) -> bytes:
         with open_bytes(source.path) as stream:
             head: bytes = stream.read(_HEAD)
     except (OSError, ValueError) as error:
-        raise unreadable(source, str(error)) from None
+        raise unreadable(source, error) from None
     if not head.strip():
         raise SourceError(f"{source.name} is empty.", "Leave it out, or name the file that has the data.")
     return head
@@ -143,7 +144,7 @@ def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
     try:
         line = line_not_in(source, "utf-8", _SEARCHED)
     except (OSError, ValueError) as error:
-        raise unreadable(source, str(error)) from None
+        raise unreadable(source, error) from None
     if not line:
         return "utf-8", ""
     # 0x80 to 0x9f are control characters in latin-1, but quotes and the Euro sign in cp1252
