@@ -7,6 +7,7 @@ interaction_rows.py read.
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.errors import SourceError, did_you_mean
-from kgrec.ingest.cells import emptied, is_list, mask
+from kgrec.ingest.cells import at_path, emptied, fields_of, is_list, joined, mask
 from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.sources import Source
 from kgrec.ingest.text_stream import GARBLED, not_encoded
@@ -89,6 +90,37 @@ class Batch:
         return (f"{self.name}:{line}" for line in self.lines[rows[:10]])
 
 
+class FieldReader:
+    """Reads the values at a path in the objects of a column, and knows whether there were any."""
+
+    def __init__(self, name: str, column: str, path: Sequence[str]) -> None:
+        self.name, self.column, self.path = name, column, path
+        #: whether a value was found
+        self.found = False
+        #: some fields of the objects
+        self.fields: dict[str, None] = {}
+
+    def read(self, batch: Batch) -> pa.Array:
+        """The values of each row, as lists of text; null where the cell has something other than objects."""
+        lists = at_path(batch.columns[self.column], self.path)
+        self.found |= len(pc.list_flatten(lists)) > 0
+        if not self.found:
+            self.fields |= dict.fromkeys(fields_of(batch.columns[self.column].slice(0, 1000)))
+        return lists
+
+    def check(self) -> None:
+        """Refuse a path that no object has.
+
+        Raises:
+            SourceError: There are objects, and none has the path.
+        """
+        if not self.found and self.fields:
+            raise SourceError(
+                f"{self.name}: no object in '{self.column}' has the field '{'.'.join(self.path)}'.",
+                did_you_mean(self.path[0], list(self.fields)),
+            )
+
+
 @dataclass(frozen=True)
 class Table:
     """A source that can be read in batches."""
@@ -105,9 +137,45 @@ class Table:
             SourceError: One is missing; the error names it, and similar columns.
         """
         for name in names:
-            if name not in self.columns:
+            if self.place_of(name) is None:
                 near = did_you_mean(name, self.columns)
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
+
+    def place_of(self, name: str) -> tuple[str, list[str]] | None:
+        """The column of a name, and the path in its objects: `address` and [`city`] for `address.city`; None if absent."""
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            if (column := ".".join(parts[:length])) in self.columns:
+                return column, parts[length:]
+        return None
+
+    def unread(self, names: Sequence[str]) -> list[str]:
+        """The columns that none of `names` is in."""
+        places = [self.place_of(name) for name in names]
+        read = {place[0] for place in places if place is not None}
+        return [column for column in self.columns if column not in read]
+
+    def with_fields(self) -> Table:
+        """The same table, which also reads paths such as `address.city`, in columns that hold objects.
+
+        Reading raises a SourceError at the end if no object has such a path.
+        """
+        return replace(self, read=self._read_fields)
+
+    def _read_fields(self, names: Sequence[str]) -> Iterator[Batch]:
+        places = {name: place for name in names if (place := self.place_of(name)) is not None}
+        if not any(path for _, path in places.values()):
+            yield from self.read(names)
+            return
+        fields = {name: FieldReader(self.name, *place) for name, place in places.items() if place[1]}
+        for batch in self.read(list(dict.fromkeys(column for column, _ in places.values()))):
+            columns = {
+                name: joined(fields[name].read(batch)) if name in fields else batch.columns[column]
+                for name, (column, _) in places.items()
+            }
+            yield replace(batch, columns=columns)
+        for reader in fields.values():
+            reader.check()
 
     def without(self, nulls: tuple[str, ...]) -> Table:
         """The same table with the cells in `nulls` emptied."""
@@ -193,6 +261,8 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
         ) from None
     if is_list(array) and _is_plain(kind.value_type):
         return array
+    if _has_objects(kind):
+        return _as_json(array, what)
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
     if pa.types.is_floating(kind):
@@ -204,6 +274,44 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
             f"{what} is of type {kind}, which has no text form.",
             "Give the column the role ignore, or write it as text.",
         ) from None
+
+
+def _has_objects(kind: pa.DataType) -> bool:
+    """Whether values are structs or maps, or lists of them."""
+    inner = kind
+    while pa.types.is_list(inner) or pa.types.is_large_list(inner) or pa.types.is_fixed_size_list(inner):
+        inner = inner.value_type
+    return bool(pa.types.is_struct(inner) or pa.types.is_map(inner))
+
+
+def _as_json(array: pa.Array, what: str) -> pa.Array:
+    try:
+        texts = [
+            ""
+            if value is None
+            else json.dumps(_with_dicts(value, array.type), ensure_ascii=False, default=str)
+            for value in array.to_pylist()
+        ]
+        return pa.array(texts, pa.string())
+    except (ValueError, TypeError, UnicodeError):
+        raise SourceError(
+            f"{what} is of type {array.type}, which has no text form.",
+            "Give the column the role ignore, or write it as text.",
+        ) from None
+
+
+def _with_dicts(value: Any, kind: pa.DataType) -> Any:
+    """A value of a nested type, with a dict for each map."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {str(key): _with_dicts(part, kind.item_type) for key, part in value}
+    if pa.types.is_struct(kind):
+        return {
+            kind.field(i).name: _with_dicts(value[kind.field(i).name], kind.field(i).type)
+            for i in range(kind.num_fields)
+        }
+    return [_with_dicts(part, kind.value_type) for part in value] if isinstance(value, list) else value
 
 
 def _is_plain(kind: pa.DataType) -> bool:

@@ -71,7 +71,7 @@ def read_log(
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     table.require(mapped.columns_read)
-    tally.report.unread = [name for name in table.columns if name not in mapped.columns_read]
+    tally.report.unread = table.unread(mapped.columns_read)
     for batch in table.read(mapped.columns_read):
         count_broken(batch, tally)
         _read_batch(log, batch, mapped, tally, report, item_ids)

@@ -31,7 +31,7 @@ from kgrec.ingest.batches import (
 )
 from kgrec.ingest.cells import mask
 from kgrec.ingest.csv_quotes import Escapes, QuoteFaults, quote_faults
-from kgrec.ingest.jsonl import open_jsonl
+from kgrec.ingest.jsonl import open_json, open_jsonl
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.text_stream import TextStream, not_encoded
@@ -44,6 +44,7 @@ _TABLE_FORMATS = {
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
@@ -62,7 +63,7 @@ def open_table(source: Source, form: TableFormat) -> Table:
             f"{source.name} is empty.", "Write a header and rows, or take the file out of the mapping."
         )
     try:
-        return _opened(source, form, kind).without(form.nulls)
+        return _opened(source, form, kind).with_fields().without(form.nulls)
     except pa.ArrowInvalid as error:
         raise unreadable(source, error) from None
 
@@ -70,11 +71,13 @@ def open_table(source: Source, form: TableFormat) -> Table:
 def _opened(source: Source, form: TableFormat, kind: str) -> Table:
     if kind == "parquet":
         return _open_parquet(source)
+    if kind == "json":
+        return open_json(source, form)
     return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
 
 
 def _check_fits(source: Source, form: TableFormat, kind: str) -> None:
-    if form.header and kind in ("jsonl", "parquet"):
+    if form.header and kind in ("json", "jsonl", "parquet"):
         raise SourceError(
             f"{source.name} is {kind}, whose columns have names of their own.",
             "Take `header:` out of the mapping: it is for CSV and TSV.",
@@ -99,7 +102,7 @@ def frame_table(frame: Any, name: str) -> Table:
         name,
         list(frame.column_names),
         lambda columns: _arrow_batches(frame.to_batches(_ROWS_PER_BATCH), name, columns),
-    )
+    ).with_fields()
 
 
 def _as_arrow(frame: Any, name: str) -> pa.Table:
@@ -123,7 +126,7 @@ def _format(source: Source) -> str:
     if kind is None:
         raise SourceError(
             f"{source.name}: the suffix does not tell the format.",
-            "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
+            "Name it .csv, .tsv, .json, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         )
     return kind
 

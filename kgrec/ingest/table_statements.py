@@ -6,7 +6,7 @@ Enters: a `Table` and its part of the mapping. Leaves: additions to `Statements`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 
 from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest import cells
-from kgrec.ingest.batches import TORN, Batch, Table
+from kgrec.ingest.batches import TORN, Batch, FieldReader, Table
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN
 from kgrec.ingest.mapping.roles import (
     AnyRole,
     Category,
     Date,
+    Ignore,
     Label,
     NodeValue,
     Number,
@@ -78,6 +79,16 @@ class _Rows:
         found = list(zip(self.batch.places(rows), map(str, values), strict=False))
         self.tally.fail(column, found, len(rows), why, remedy)
 
+    def with_field(self, reader: FieldReader, role: AnyRole) -> _Rows:
+        """The same rows with the values of a field in place of a column's objects; other cells are reported."""
+        values = reader.read(self.batch)
+        bad = np.flatnonzero(cells.mask(pc.is_null(values.take(pa.array(self.rows)))))
+        remedy = "Mend the row, or take `field:` out of the mapping."
+        self.failed(reader.column, bad, "is no object, in JSON or Python", remedy)
+        if isinstance(role, Number | Date):
+            values = cells.joined(values)
+        return replace(self, batch=replace(self.batch, columns={**self.batch.columns, reader.column: values}))
+
     def failed_garbled(self, column: str) -> None:
         """Report cells with bytes that are not in the file's encoding; they are used without these."""
         if len(found := self.batch.garbled_in(column)):
@@ -100,6 +111,11 @@ def read_nodes(
     columns = list(dict.fromkeys([mapped.key, *roles]))
     statements.sources += 1
     read = []
+    fields = {
+        column: FieldReader(table.name, column, role.field.split("."))
+        for column, role in roles.items()
+        if not isinstance(role, Vector | Ignore) and role.field
+    }
     for batch in table.read(columns):
         count_broken(batch, tally)
         rows, nodes = _new_rows(statements, batch, type_, mapped.key, tally)
@@ -109,9 +125,12 @@ def read_nodes(
         for column, role in roles.items():
             if isinstance(role, _ANY_TEXT):
                 part.failed_garbled(column)
-            _READERS[type(role)](part, column, role)
+            at = part.with_field(fields[column], role) if column in fields else part
+            _READERS[type(role)](at, column, role)
         tally.report.spoiled += int(part.spoiled.sum())
         read.append(nodes)
+    for reader in fields.values():
+        reader.check()
     tally.close()
     return np.concatenate(read) if read else np.empty(0, dtype=np.int64)
 
@@ -131,7 +150,7 @@ def read_edges(
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     table.require(mapped.columns_read)
-    tally.report.unread = [name for name in table.columns if name not in mapped.columns_read]
+    tally.report.unread = table.unread(mapped.columns_read)
     code = statements.own_relation(relation)
     for batch in table.read(mapped.columns_read):
         count_broken(batch, tally)
@@ -168,7 +187,7 @@ def _roles(table: Table, type_: str, mapped: NodeTable, tally: Tally) -> dict[st
         name: role for name, role in mapped.columns.items() if name != "*" and role.role != "ignore"
     }
     table.require([mapped.key, *read])
-    rest = [name for name in table.columns if name not in named and name != mapped.key]
+    rest = [name for name in table.unread([*named, mapped.key]) if name not in named]
     if rest and "*" not in mapped.columns:
         gone = [name for name in named if name not in table.columns]
         near = did_you_mean(rest[0], gone) if gone else 'Give it a role, or write `"*": ignore`.'
@@ -327,6 +346,12 @@ def _read_ref(part: _Rows, column: str, role: AnyRole) -> None:
 
 def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | None, make: bool) -> None:
     rows, values = part.split(column, separator)
+    bad = np.flatnonzero(cells.has_objects(part.cells(column)))
+    if len(bad):
+        remedy = "Give the column `field:`, the field that has the name or the key of each object."
+        part.failed(column, bad, "holds objects, and the role has no `field:`", remedy)
+        kept = ~np.isin(rows, bad)
+        rows, values = rows[kept], values.filter(pa.array(kept))
     codes, keys = cells.encode(values)
     nodes = part.statements.nodes.intern(type_, keys)
     if make:

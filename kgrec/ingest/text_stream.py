@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -81,6 +82,23 @@ class TextStream:
         end = len(data) if size < 0 else size
         self.rest = data[end:]
         return data[:end]
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """The lines that are not blank, trimmed, with their numbers.
+
+        Raises:
+            SourceError, OSError: As for `read`.
+        """
+        for piece in self.pieces:
+            first = self.lines - piece.count(b"\n") + 1
+            for number, line in enumerate(piece.decode().split("\n"), first):
+                if text := line.strip():
+                    yield number, text
+
+    def is_garbled(self, first: int, last: int) -> bool:
+        """Whether one of the lines read so far, from `first` to `last`, has bytes that cannot be decoded."""
+        at = bisect_left(self.garbled, first)
+        return at < len(self.garbled) and self.garbled[at] <= last
 
     def forget(self, line: int) -> None:
         """Drop the text of the lines before `line`, as far as whole pieces."""

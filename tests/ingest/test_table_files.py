@@ -213,7 +213,7 @@ def test_what_is_no_frame_is_refused():
             "a.xls",
             b"x",
             "a.xls: the suffix does not tell the format.",
-            "Name it .csv, .tsv, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
+            "Name it .csv, .tsv, .json, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         ),
         ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object per line."),
     ],
@@ -234,14 +234,32 @@ def test_damaged_files_are_source_errors(tmp_path, name):
     assert "cannot be read" in refused(tmp_path, name, content)
 
 
-@pytest.mark.parametrize("values", [[{"x": 1}], [[{"x": 1}]], [[[1]]]])
-def test_parquet_of_structs_and_lists_of_them_is_refused(tmp_path, values):
-    pq.write_table(pa.table({"id": values}), tmp_path / "b.parquet")
+def test_parquet_of_lists_of_lists_is_refused(tmp_path):
+    pq.write_table(pa.table({"id": [[[1]]]}), tmp_path / "b.parquet")
     message = refused(tmp_path, "a.parquet", (tmp_path / "b.parquet").read_bytes())
     assert (
         "a.parquet: 'id' is of type " in message
         and "\n  Give the column the role ignore, or write it as text." in message
     )
+
+
+def test_structs_and_maps_are_json(tmp_path):
+    map_type = pa.map_(pa.string(), pa.list_(pa.struct({"n": pa.int8()})))
+    table = pa.table(
+        {
+            "s": [{"a": "\u00e9", "b": [1, None]}, None],
+            "l": [[{"x": 1}, {"x": None}], []],
+            "m": pa.array([[("en", [{"n": 1}]), ("de", None)], None], map_type),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    opened = open_table(Source(tmp_path / "t.parquet", "t.parquet"), TableFormat(file=("t.parquet",)))
+    (batch,) = opened.read(opened.columns)
+    assert {name: column.to_pylist() for name, column in batch.columns.items()} == {
+        "s": ['{"a": "\u00e9", "b": [1, null]}', ""],
+        "l": ['[{"x": 1}, {"x": null}]', "[]"],
+        "m": ['{"en": [{"n": 1}], "de": null}', ""],
+    }
 
 
 def test_parquet_with_text_that_is_no_utf_8_is_refused(tmp_path):

@@ -49,10 +49,10 @@ class TableFormat(MappingPart):
 
     file: ColumnNames = Field(min_length=1)
     """Files or globs (csv, tsv, json, jsonl, parquet; also .gz, .zst, .bz2, .xz and .zip), relative to the mapping's folder."""
-    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    format: Literal["csv", "tsv", "json", "jsonl", "parquet"] | None = None
     """None: by suffix."""
     encoding: str = "utf-8"
-    """Encoding of CSV, TSV and JSONL."""
+    """Encoding of CSV, TSV and JSON."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """Separator of columns; None: a comma in CSV, a tab in TSV."""
     quote: str = Field(default='"', max_length=1)
@@ -170,6 +170,8 @@ class RdfSource(MappingPart):
                 raise ValueError('`"*"` can be ref or ignore')
             if isinstance(role, Vector):
                 raise ValueError(f"predicate '{name}' cannot be a vector: RDF has no lists of numbers")
+            if getattr(role, "field", None):
+                raise ValueError(f"predicate '{name}' cannot have `field:`: RDF has no objects in cells")
         return self
 
 
