@@ -153,7 +153,7 @@ def _per_distinct(cells: pa.Array, get: Callable[[str], Any]) -> np.ndarray:
     codes, texts = encode(cells)
     values = np.empty(len(texts), dtype=object)
     values[:] = [get(text) for text in texts]
-    return values[codes]
+    return np.asarray(values[codes])
 
 
 def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
