@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from kgrec.ingest.objects import as_text, leaves, objects_of, parse, parts_of
 
 #: cells that may be lists, in JSON or Python, and those that may have objects; most cells are ruled out by this
-_MAY_BE_LIST = r"""^\s*(\[[\s\S]*\]|[({]\s*[uU]?['"][\s\S]*[)}])\s*$"""
+LISTS = r"""^\s*(\[[\s\S]*\]|[({]\s*[uU]?['"][\s\S]*[)}])\s*$"""
 _MAY_BE_OBJECTS = r"^\s*[\[(]?\s*\{[\s\S]*\}\s*,?\s*[\])]?\s*$"
 #: an HTML entity, whose last character separates nothing
 _ENTITY = re.compile(r"(&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,30}));")
@@ -82,7 +82,7 @@ def _split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array
     if is_list(cells):
         return _flattened(cells)
     rows = np.arange(len(cells), dtype=np.int64)
-    may_be_list = mask(pc.match_substring_regex(cells, _MAY_BE_LIST))
+    may_be_list = mask(pc.match_substring_regex(cells, LISTS))
     if may_be_list.any():
         rows, cells = _list_rows(cells, may_be_list, separator)
     elif separator is not None:
@@ -90,8 +90,8 @@ def _split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array
     return rows, cells
 
 
-def _guarded(cells: pa.Array) -> pa.Array:
-    """The cells with another character in place of the one that ends an HTML entity."""
+def guarded(cells: pa.Array) -> pa.Array:
+    """The cells with a noncharacter in place of the semicolons that end HTML entities."""
     at = mask(pc.match_substring_regex(cells, _ENTITY.pattern))
     if not at.any():
         return cells
@@ -227,8 +227,8 @@ def split_plain(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.
     if separator is None:
         return np.arange(len(cells), dtype=np.int64), cells
     if ";" in separator:
-        guarded = _guarded(cells)
-        rows, values = _flattened(pc.split_pattern(guarded, separator))
+        whole = guarded(cells)
+        rows, values = _flattened(pc.split_pattern(whole, separator))
         return rows, pc.replace_substring(values, _GUARD, ";")
     return _flattened(pc.split_pattern(cells, separator))
 

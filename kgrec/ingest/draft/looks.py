@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from kgrec.ingest import cells
 from kgrec.ingest.compressed import COMPRESSION
 from kgrec.ingest.mapping.roles import is_type_name
+from kgrec.ingest.objects import parts_of as parts_of_list
 
 _ID = r"([_ .-]?(id|key|code|no|nr|number|ref|uuid|uri|iri))?"
 USER = re.compile(
@@ -59,6 +60,8 @@ _REPEATING = {",": 0.5, ";": 0.8}
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
 LONG = 50
+#: number of cells that are parsed as lists, and the share of them that must be lists
+_LISTS_LOOKED_AT, _NEARLY = 500, 0.95
 PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
@@ -169,8 +172,11 @@ def share(array: pa.Array, pattern: str) -> float:
 
 
 def has_lists(full: pa.Array) -> bool:
-    """Whether the cells are lists, or JSON arrays."""
-    return cells.is_list(full) or share(full, r"^\s*\[[\s\S]*\]\s*$") == 1
+    """Whether the cells are lists, also in JSON or Python."""
+    if cells.is_list(full):
+        return True
+    some = full.slice(0, _LISTS_LOOKED_AT).to_pylist() if share(full, cells.LISTS) == 1 else []
+    return bool(some) and sum(parts_of_list(text) is not None for text in some) > _NEARLY * len(some)
 
 
 def parts_of(full: pa.Array) -> tuple[pa.Array, str | None]:
@@ -181,6 +187,7 @@ def parts_of(full: pa.Array) -> tuple[pa.Array, str | None]:
 
 def _separator_of(full: pa.Array) -> str | None:
     """The separator of values within cells: frequent, with short parts, which must repeat where it may be prose."""
+    full = cells.guarded(full)
     # neither long texts nor numbers with decimal commas
     if mean_length(full) > 400 or share(full, r"^\s*[+-]?[\d.]*,?\d+\s*$") == 1:
         return None
