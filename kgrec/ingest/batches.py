@@ -256,8 +256,9 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
+        why = "has text that is not UTF-8" if "UTF8" in str(error) else "has damaged values"
         raise SourceError(
-            f"{what} cannot be read: {str(error).splitlines()[0]}", "Check that the file is complete."
+            f"{what} {why}.", "Write the file again, or give the column the role ignore."
         ) from None
     if is_list(array) and _is_plain(kind.value_type):
         return array
