@@ -132,9 +132,10 @@ def _role(table: Sample, name: str, known: References) -> Guess:
         return Guess({"as": "vector"}, "it holds lists of numbers")
     if _are_vectors(full):
         return Guess({"as": "vector"}, "it holds lists of as many numbers each")
-    if (field := naming_field(full)) is not None:
+    field = naming_field(full)
+    if field is not None:
         type_ = looks.type_of_values(name, known.taken)
-        role = {"as": "node", "type": type_, "edge": name, "field": field}
+        named = {"as": "node", "type": type_, "edge": name, "field": field}
         return Guess(role, f"it holds lists of objects, which '{field}' names")
     values, separator = looks.parts_of(full)
     target = _target(name, values, known.tables, in_lists_of=table if separator else None)
