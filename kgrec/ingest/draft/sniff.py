@@ -18,7 +18,8 @@ from typing import Any
 
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import line_not_in, open_bytes, unreadable, wrong_encoding
-from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
+from kgrec.ingest.draft.looks import LONG, NULLS
+from kgrec.ingest.draft.names import UNNAMED
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import format_by_suffix
 
