@@ -134,8 +134,8 @@ def _lines(
         for line in node_lines(table, known, why if table is files.item.table else "")
     ]
     edges = list(edge_lines(files, doubts))
-    if not rdf:
-        unjoined(files, [*nodes, *edges], doubts)
+    if nodes and not rdf:
+        unjoined(files, ["nodes:", *nodes, *(["edges:", *edges] if edges else [])], doubts)
     if nodes:
         yield "nodes:"
         yield from nodes

@@ -25,6 +25,8 @@ from kgrec.ingest.mapping.roles import is_type_name
 
 #: share of a column's values that decides its role, though other values do not fit
 _MOSTLY = 0.8
+#: share of addresses from which a column holds them
+_PARTLY = 0.2
 #: share, or number, of the values that must be keys of RDF nodes
 _NAMED, _MANY_NAMED = 0.2, 10
 #: role of a column without a name in the file -> name of the column
@@ -78,9 +80,13 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
     """Lines under `nodes:` for a table; `why_items` is the reason why its nodes are items, "" if they are not."""
     assert table.key is not None
     labels = _labels(table)
-    others = (name for name in table.columns if name != table.key and name not in table.other_keys)
+    others = (
+        name
+        for name in table.columns
+        if name != table.key and (name not in table.other_keys or name in labels)
+    )
     roles = {name: labels.get(name) or _role(table, name, known) for name in others}
-    if table.has_names:
+    if table.has_names or table.has_more:
         roles = alike(roles, {name: name for name in roles}, known.taken)
     else:
         telling = {name: _DEFAULT_NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
@@ -116,9 +122,16 @@ def _labels(table: Sample) -> dict[str, Guess]:
     if named:
         reason = "its name is that of a label"
         return {name: Guess({"as": "label"}, reason) for name in named}
+    if len(full) == 1 and (only := next(iter(full))) and _may_be_label(full[only]):
+        return {only: Guess({"as": "label"}, "it is the only column beside the key")}
     first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)
     reason = "it is the first column of short texts that hardly repeat"
     return {first: Guess({"as": "label"}, reason)} if first is not None else {}
+
+
+def _may_be_label(full: pa.Array) -> bool:
+    is_text = looks.numbers_of(full) is None and not looks.has_lists(full) and share(full, IRIS) < _PARTLY
+    return bool(len(full)) and is_text and not looks.is_long(full) and distinct(full) > 0.5 * len(full)
 
 
 def _is_like_names(full: pa.Array, rows: int) -> bool:

@@ -75,9 +75,8 @@ def sort_files(
     others, rest = _split(samples, every)
     targets = [*_targets(others), *of_rdf]
     logs = _logs(rest, targets, doubts)
-    facts = [
-        sample for sample in samples if sample not in others and sample not in [log.sample for log in logs]
-    ]
+    taken = [*others, *(log.sample for log in logs)]
+    facts = [sample for sample in samples if sample not in taken and not sample.left_out]
     if not targets and not logs:
         raise otherwise or _no_key()
     facts += _only_joins(others, targets, logs)
@@ -149,8 +148,7 @@ def _targets(samples: Iterable[Sample]) -> list[Target]:
 
 
 def _targets_of(sample: Sample) -> Iterator[Target]:
-    lengths = [looks.mean_length(sample.profile(name).filled) for name in sample.plain]
-    words = max(lengths, default=0.0)
+    worth = _worth(sample)
     for name in sample.plain:
         profile = sample.profile(name)
         named = names.is_label(name)
@@ -159,7 +157,14 @@ def _targets_of(sample: Sample) -> Iterator[Target]:
         is_other = sample.has_names and profile.is_unique and name not in sample.repeating and fits
         is_number = names.is_numeric(name) and not names.is_id(name)
         if name == sample.key or (is_other and not profile.is_time and not is_number and name):
-            yield Target(sample.type, sample.values(name), words, sample, name)
+            yield Target(sample.type, sample.values(name), worth, sample, name)
+
+
+def _worth(sample: Sample) -> float:
+    texts = [sample.profile(name) for name in sample.plain]
+    lengths = [looks.mean_length(one.filled) for one in texts if one.numbers is None and not one.is_time]
+    has_label = any(map(names.is_label, sample.plain))
+    return max(lengths, default=0.0) + 1000 * has_label + 500 * (sample.type == names.base(sample.key or ""))
 
 
 # logs
@@ -175,7 +180,10 @@ def _split(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[list[S
         log = log_of(sample, held_by(sample, others), others)
         is_log = log is not None and log.score >= ENOUGH
         if not sample.has_names:
-            is_log = log is not None and "time" in log.columns
+            is_log = log is not None and ("time" in log.columns or log.kinds is not None)
+        if log is not None and log.score >= ENOUGH - 1 and names.is_held_out(sample.source.path):
+            rest.append(sample)
+            continue
         is_table = sample.key is not None and not (is_log and _signs_of_nodes(sample, used) < _SURELY_NODES)
         (tables if is_table else rest).append(sample)
     return tables, rest
@@ -209,11 +217,17 @@ def _uses(samples: Sequence[Sample], targets: Sequence[Target]) -> dict[tuple[in
 def _logs(rest: Sequence[Sample], targets: Sequence[Target], doubts: Doubts) -> list[Log]:
     """The logs, the surest first; copies, held-out parts and tables of tags are left out."""
     found = [log_of(sample, held_by(sample, targets), targets) for sample in rest]
-    logs = [log for log in found if log is not None and (log.score >= ENOUGH or not log.sample.has_names)]
+    logs = [
+        log
+        for log in found
+        if log is not None
+        and (log.score >= ENOUGH - names.is_held_out(log.sample.source.path) or not log.sample.has_names)
+    ]
     logs.sort(
         key=lambda log: (
             names.is_held_out(log.sample.source.path),
             -log.score,
+            -names.log_rank(log.sample.source.path),
             -_size(log.sample),
             log.sample.source.name,
         )
@@ -311,11 +325,11 @@ def _choose_items(files: DraftFiles, doubts: Doubts, otherwise: SourceError | No
         return
     near = _likely_items(files, log)
     if near is not None:
-        files.item, files.why_items = near.target, _why_match(near)
+        files.item, files.why_items = near.target, f"they are the likeliest items of {log.sample.source.name}"
         if near.share < _HALF or near.named < 2:
             log.sample.marks["item"] = (
                 doubts.warn(
-                    f"{log.sample.source.name}: only {shown(near.share)} of the values of {log.item} are keys of {near.target.source}"
+                    f"{log.sample.source.name}: {_only(near.share)} of the values of {log.item} are keys of {near.target.source}"
                     f" ({near.target.column}).{_form_of(log.sample.values(log.item), near.target.values)}",
                     "The other rows count for nothing. Name the table of the items, or another column.",
                 )
@@ -327,9 +341,8 @@ def _choose_items(files: DraftFiles, doubts: Doubts, otherwise: SourceError | No
                 )
             )
         return
-    if not files.tables and not files.facts:
+    if not _items_of_rows(files, log, doubts):
         raise otherwise or _no_items(log)
-    _items_of_rows(files, log, doubts)
 
 
 def _why_match(match: Match) -> str:
@@ -351,10 +364,14 @@ def _likely_items(files: DraftFiles, log: Log) -> Match | None:
     if not named or not names.item_rank(log.item):
         return None
     values = log.sample.values(log.item)
-    best = max(named, key=lambda target: (looks.overlap(values, target.values), target.words))
+    best = max(named, key=lambda target: (looks.overlap(values, target.values), target.worth))
     return Match(
         log.item, best, looks.overlap(values, best.values), looks.overlap(best.values, values), 0.0, 1
     )
+
+
+def _only(share: float) -> str:
+    return f"only {shown(share)}" if share else "none"
 
 
 def _form_of(values: pa.Array, keys: pa.Array) -> str:
@@ -371,8 +388,12 @@ def _form_of(values: pa.Array, keys: pa.Array) -> str:
     return ""
 
 
-def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> None:
-    """Make a table of items from the rows of a file that names them: one of facts, or the log itself."""
+def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
+    """Make a table of items from the rows of a file that names them: one of facts, or the log itself.
+
+    Returns False if the log is all there is, and says nothing about the items.
+    """
+    log.name_columns()
     values = log.sample.values(log.item)
     shares = {
         sample.source.name: (looks.overlap(values, sample.profile(log.item).values), sample)
@@ -382,8 +403,14 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> None:
     share, provider = max(shares.values(), key=lambda one: one[0], default=(0.0, log.sample))
     if share < _NEARLY_ALL:
         provider = log.sample
-    type_ = names.type_of_key(log.item)
+    type_ = names.type_of_key(log.item) if provider.has_names else "item"
     table = provider.with_rows_of(log.item, type_)
+    used = {name for name, _ in log.columns.values()}
+    more = log.sample.facts_about(log.item, {*table.columns, *used})
+    if not files.tables and not files.facts and more is None and len(table.columns) == 1:
+        return False
+    files.facts += [more] if more is not None else []
+    log.sample.elsewhere = {*table.columns, *(more.columns if more is not None else ())}
     files.tables.append(table)
     files.item = Target(type_, table.keys, 0.0, table, log.item)
     files.targets.append(files.item)
@@ -400,6 +427,7 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> None:
                 f"no reference to {target.source}",
                 f"only {shown(share)} of its values are keys there",
             )
+    return True
 
 
 def _items_alone(files: DraftFiles, doubts: Doubts) -> tuple[Target, str]:
@@ -409,7 +437,7 @@ def _items_alone(files: DraftFiles, doubts: Doubts) -> tuple[Target, str]:
     def order(target: Target) -> tuple[bool, bool, bool, int, float, str]:
         columns = len(target.table.columns) if target.table is not None else 0
         named = names.item_rank(target.type) > 0
-        return not target.are_users, target.table is not None, named, columns, target.words, target.type
+        return not target.are_users, target.table is not None, named, columns, target.worth, target.type
 
     best, *others = sorted(keys, key=order, reverse=True)
     if best.table is None:
@@ -490,6 +518,9 @@ def _choose_keys(files: DraftFiles) -> None:
     for table in files.tables:
         columns = {name: uses[id(table), name] for name in table.columns if (id(table), name) in uses}
         whole = [name for name in columns if looks.is_unique(table.columns[name])]
+        if names.is_id(table.key or ""):
+            # titles may repeat in what is added later
+            whole = [name for name in whole if not names.is_label(name)]
         if whole and table.key not in whole:
             table.key = max(whole, key=lambda name: (len(columns[name]), name))
             table.why_key = "it is filled and unique in all sampled rows, and other files refer to it"
@@ -512,7 +543,7 @@ def _name_types(files: DraftFiles) -> None:
         taken.add(table.type)
     files.tables = ordered
     again = {
-        id(target): Target(target.table.type, target.values, target.words, target.table, target.column)
+        id(target): Target(target.table.type, target.values, target.worth, target.table, target.column)
         for target in files.targets
         if target.table is not None
     }
@@ -535,6 +566,7 @@ def _leave_out(files: DraftFiles) -> None:
             table.why("*", "left out", why)
         elif (home := _home(table, files)) is not None:
             table.left_out = f"it has the keys of {home.source.name}, and a type has one table: join the two"
+            table.home = home
             files.facts.append(table)
         else:
             continue
@@ -558,13 +590,10 @@ def _why_users(table: Sample, logs: Sequence[Log], targets: Sequence[Target]) ->
 def _home(table: Sample, files: DraftFiles) -> Sample | None:
     """The table of the nodes that another table also has one row for each of; None if there is none."""
     key = table.key or ""
-    for other in files.tables:
-        same = (
-            other is not table
-            and names.snake(other.key or "") == names.snake(key)
-            and not names.is_plain_id(key)
-        )
-        if not same or looks.overlap(table.keys, other.keys) < _NEARLY_ALL:
+    for match in files.held(table).get(key, ()):
+        other = match.target.table
+        is_key = other is not None and other is not table and match.target.column == other.key
+        if other is None or not is_key or match.share < _NEARLY_ALL or match.named < 3:
             continue
         if other is files.item.table or _weight_of(other, key) > _weight_of(table, key):
             return other

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import yaml
 
 from kgrec.ingest.draft import looks, names
 from kgrec.ingest.draft.doubts import Doubts
@@ -15,7 +18,7 @@ from kgrec.ingest.draft.draft_files import DraftFiles
 from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.logs import Held
 from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.targets import Match, reference
+from kgrec.ingest.draft.targets import Match, may_be_own, reference
 
 #: names of numbers that tell how strong an edge is
 _WEIGHT = re.compile(
@@ -26,6 +29,7 @@ _WEIGHT = re.compile(
 _ATTRIBUTE, _ITS_VALUE = ("property", "attribute", "feature", "field", "key", "variable"), ("value", "val")
 #: largest share of values that differ, in a column whose values become nodes
 _DIFFERENT = 0.5
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,16 @@ def edge_lines(files: DraftFiles, doubts: Doubts) -> Iterator[str]:
     taken: set[str] = set()
     for sample in files.facts:
         ends, why = _ends(sample, files, doubts)
+        if not files.logs:
+            _warn_of_baskets(sample, ends, files, doubts)
+        if sample.home is not None:
+            _warn_of_columns(sample, sample.home, [end.column for end in ends], doubts)
         if len(ends) < 2:
             sample.why("*", "left out", why or sample.left_out or "it joins no nodes of tables")
             continue
-        weight = _weight(sample, [end.column for end in ends]) if len(ends) == 2 else None
+        weight = (
+            _weight(sample, [end.column for end in ends]) if len(ends) == 2 and sample.home is None else None
+        )
         stem = re.sub(r"\W+", "_", names.snake(sample.source.path.name.split(".")[0])) or "edges"
         for end in ends[1:]:
             relation = stem if len(ends) == 2 else f"{stem}_{names.snake(end.column) or end.column}"
@@ -59,6 +69,43 @@ def edge_lines(files: DraftFiles, doubts: Doubts) -> Iterator[str]:
             if weight is not None:
                 yield f"    weight: {written(weight)}"
         _say(sample, ends, weight)
+
+
+def _warn_of_baskets(sample: Sample, ends: Sequence[End], files: DraftFiles, doubts: Doubts) -> None:
+    """Note interactions that are in two files: orders of users, and items of orders."""
+    for end in ends:
+        orders = next((table for table in files.tables if table.type == end.reference), None)
+        users = [name for name in orders.plain if names.user_rank(name) > 1] if orders is not None else []
+        if (
+            orders is not None
+            and users
+            and orders is not files.item.table
+            and files.item.type in [one.reference for one in ends]
+        ):
+            doubts.warn(
+                f"{sample.source.name} has the items of each {end.column}, and {orders.source.name} its {users[0]}: together they are"
+                " interactions, but a mapping cannot join two files.",
+                f"Write one file with the columns {users[0]} and {ends[0].column}, and draft again.",
+            )
+
+
+def _warn_of_columns(sample: Sample, home: Sample, used: Sequence[str], doubts: Doubts) -> None:
+    """Note columns that say something about the nodes of a table, and are in another file."""
+    rest = [
+        name
+        for name in sample.columns
+        if name not in used and name != sample.key and name not in home.columns
+    ]
+    rest = [
+        name
+        for name in rest
+        if not names.is_id(name) and not names.is_code(name) and len(sample.profile(name).filled)
+    ]
+    if rest:
+        doubts.warn(
+            f"{sample.source.name}: {', '.join(rest)} of the nodes of {home.source.name} are left out, since a type has one table.",
+            "Join the two files.",
+        )
 
 
 def _say(sample: Sample, ends: Sequence[End], weight: str | None) -> None:
@@ -88,6 +135,7 @@ def _ends(sample: Sample, files: DraftFiles, doubts: Doubts) -> tuple[list[End],
             "Write one file per property, with the columns of the item and of the value.",
         )
         return [], "its rows are properties of many kinds"
+    refs |= _further(sample, refs[first], held, [*refs, *users])
     ends = [_end(name, match) for name, match in refs.items() if name != first]
     ends += [
         end
@@ -101,6 +149,23 @@ def _ends(sample: Sample, files: DraftFiles, doubts: Doubts) -> tuple[list[End],
 def _sure(found: Sequence[Match]) -> Match | None:
     best = found[0]
     return best if best.strength >= 2 or (best.strength and best.named >= 2) else None
+
+
+def _further(sample: Sample, first: Match, held: Held, taken: Sequence[str]) -> dict[str, Match]:
+    """A further column of keys of the same table, as of papers that cite papers, though they may be keys by chance."""
+    found = {}
+    for name, others in held.items():
+        match = next((one for one in others if one.target is first.target), None)
+        is_named = not names.base(name) or may_be_own(name) or (match is not None and match.named > 0)
+        if (
+            match is not None
+            and match.strength
+            and (is_named or not sample.has_names)
+            and name not in taken
+            and match.share >= _NEARLY_ALL
+        ):
+            found[name] = match
+    return found
 
 
 def _order(sample: Sample, name: str) -> tuple[bool, int]:
@@ -130,7 +195,8 @@ def _named(sample: Sample, name: str, files: DraftFiles) -> End | None:
     if len(profile.values) > 1 and (
         (is_id and profile.may_be_ids and differ < 1) or (is_name and differ <= _DIFFERENT)
     ):
-        type_ = names.type_of_values(names.base(name) if is_id else name, taken)
+        about = names.base(name) if is_id and not names.is_area(name) else name
+        type_ = names.type_of_values(about, taken)
         return End(
             name,
             type_,
@@ -166,21 +232,40 @@ def _why_left(sample: Sample) -> str:
 
 
 def unjoined(files: DraftFiles, lines: Sequence[str], doubts: Doubts) -> None:
-    """Note tables without edges: neither items, nor named by `to:` or `from:`, nor with references of their own."""
-    text = "\n".join(lines)
+    """Note tables whose nodes no edges join to the items.
+
+    Args:
+        files: The tables.
+        lines: The lines of kgrec.yaml under `nodes:` and `edges:`, with these.
+        doubts: Doubts about the draft.
+    """
+    joined, links = {files.item.type}, _links(files, yaml.safe_load("\n".join(lines)))
+    size = 0
+    while size < len(joined):
+        size = len(joined)
+        joined |= {type_ for link in links if link & joined for type_ in link}
     for table in files.tables:
-        named = re.search(rf"(to|from): {{?\"?{re.escape(table.type)}\b", text)
-        if table is not files.item.table and not named and not _has_edges(table, text):
+        if table.type not in joined:
             doubts.warn(
-                f"{table.source.name}: nothing refers to its nodes of type {table.type}, and they refer to nothing.",
-                "They take no part in the model. Name the file that joins them to the items, or leave this one out.",
+                f"{table.source.name}: no column joins its nodes of type {table.type} to the items.",
+                "They take no part in the model. Name the file that joins them, or leave this one out.",
             )
 
 
-def _has_edges(table: Sample, text: str) -> bool:
-    own = re.search(rf"^  {re.escape(written(table.type))}:\n((    .*\n)*)", text, re.MULTILINE)
-    return (
-        own is not None
-        and re.search(r"as: (ref|node|category|same_as)|: (category|same_as)$", own[1], re.MULTILINE)
-        is not None
-    )
+def _links(files: DraftFiles, mapping: dict[str, Any]) -> list[set[str]]:
+    """Pairs of types that edges join."""
+    types = sorted((table.type for table in files.tables), key=len, reverse=True)
+
+    def type_of(named: str) -> str:
+        return next((one for one in types if named == one or named.startswith(f"{one}.")), named)
+
+    found = [
+        {type_of(next(iter(edge[end]))) for end in ("from", "to")}
+        for edge in (mapping.get("edges") or {}).values()
+    ]
+    for type_, table in mapping["nodes"].items():
+        for name, role in table["columns"].items():
+            spelled = role if isinstance(role, dict) else {"as": role}
+            if spelled["as"] in ("ref", "category", "node"):
+                found.append({type_, type_of(str(spelled.get("to") or spelled.get("type") or name))})
+    return found

@@ -14,7 +14,7 @@ from kgrec.ingest.draft.doubts import Doubts
 from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.scales import Kinds, are_stars, kinds_of, scale_of
-from kgrec.ingest.draft.targets import Match, Target, shown
+from kgrec.ingest.draft.targets import Match, Target, matches, shown
 
 #: role -> (column, reason)
 Choices = dict[str, tuple[str, str]]
@@ -126,10 +126,10 @@ def _item(sample: Sample, held: Held, taken: _Scored | None) -> _Scored | None:
             rank = 0
         if not rank and strength < (2 if names.is_id(name) or not profile.are_integers else 3):
             continue
-        if profile.is_list or profile.is_time or (profile.numbers is not None and not profile.are_integers):
+        if profile.is_list or profile.is_time or not (profile.numbers is None or profile.are_whole):
             continue
         of_items = match is not None and names.item_rank(match.target.type) > 0
-        order = (strength >= 2, rank + of_items, strength, match.target.words if match else 0.0, -place)
+        order = (strength >= 2, rank + of_items, strength, match.target.worth if match else 0.0, -place)
         why = match.why if match is not None and strength else _BY_NAME
         found.append((order, min(3, strength) + (rank > 1), name, why))
     if not found:
@@ -229,7 +229,7 @@ def _score(log: Log) -> None:
         log.kinds = kinds_of(sample.profile(log.columns["event"][0]))
         log.score += 2
         log.signs.append(f"kinds of events {log.columns['event'][0]}")
-    log.score += names.is_log_file(sample.source.path)
+    log.score += min(names.log_rank(sample.source.path), 1)
     log.score += len(sample.columns) == len(log.columns)
     if sample.profile(log.user).is_unique and sample.rows > 1:
         log.score -= 1
@@ -249,8 +249,8 @@ def _unnamed(sample: Sample, targets: Sequence[Target]) -> Log | None:
     items = {number: one for number, one in chosen.items() if not targets[number].are_users}
     kinds = _event(sample, free)
     if not items:
-        return None
-    best = max(items, key=lambda number: targets[number].words)
+        return _by_place(sample, free, time, kinds)
+    best = max(items, key=lambda number: targets[number].worth)
     match = items[best]
     share = f"{shown(match.share)} of its values are keys of {targets[best].source}, of which it has {match.cover:.0%}"
     columns["item"] = (match.name, share)
@@ -266,12 +266,42 @@ def _unnamed(sample: Sample, targets: Sequence[Target]) -> Log | None:
             return None
         count = len(sample.profile(name).values)
         columns["user"] = (name, f"it has the most distinct values of the other columns, {count:,}")
+        again = next(
+            (one for one in matches(sample.profile(name), [targets[best]], None, has_names=False)), None
+        )
+        if again is not None and again.strength >= 2:
+            # both columns hold the same keys: a table of edges
+            return None
     columns |= _others(sample, _free(sample, columns))
     ordered: Choices = {
         role: columns[role] for role in ("user", "item", "value", "time", "event") if role in columns
     }
     log = Log(sample, ordered, match, 2 + (user is not None))
     log.signs = [f"item {match.name}, {share}"]
+    _score(log)
+    return log
+
+
+def _by_place(
+    sample: Sample, free: Sequence[str], time: tuple[str, str] | None, kinds: tuple[str, str] | None
+) -> Log | None:
+    """A log of kinds of events without a table of items: the user comes first, and then the item."""
+    texts = []
+    for name in free:
+        profile = sample.profile(name)
+        is_name = profile.numbers is None and not profile.is_list and not looks.is_long(profile.filled)
+        repeats = len(profile.values) < len(profile.filled)
+        if repeats and (is_name or profile.are_integers) and (kinds is None or name != kinds[0]):
+            texts.append(name)
+    if kinds is None or len(texts) < 2:
+        return None
+    why = "the file has kinds of events, and columns without names: the first one is taken for the user, the next for the item"
+    columns: Choices = {"user": (texts[0], why), "item": (texts[1], why)}
+    if time is not None:
+        columns["time"] = time
+    columns["event"] = kinds
+    log = Log(sample, columns, None, 2)
+    log.signs = [f"user {texts[0]}", f"item {texts[1]}"]
     _score(log)
     return log
 
@@ -323,7 +353,7 @@ def log_lines(log: Log, item: str, doubts: Doubts) -> Iterator[str]:
         yield from _positive_lines(log, columns["value"], doubts)
     if log.kinds is not None:
         yield from _event_lines(log, columns["event"], log.kinds, doubts)
-    rest = [name for name in sample.columns if name not in columns.values()]
+    rest = [name for name in sample.columns if name not in {*columns.values(), *sample.elsewhere}]
     if rest:
         sample.why(", ".join(rest), "not read", "a log has users, items, values, times and kinds of events")
 
@@ -344,24 +374,18 @@ def _positive_lines(log: Log, name: str, doubts: Doubts) -> Iterator[str]:
     scale = scale_of(sample.profile(name), has_name=sample.has_names)
     positive, reason, mark = scale.positive, scale.reason, ""
     if scale.doubt:
-        answers = {f'positive: "{scale.positive}"': scale.positive} if scale.positive else {}
-        answers |= {"every row is positive": ""}
-        found = sample.profile(name).numbers
-        if not scale.positive and found is not None:
-            answers[f'positive: ">= {sorted(found)[len(found) // 2]:g}", the median'] = (
-                f">= {sorted(found)[len(found) // 2]:g}"
-            )
-        question = (
-            f"{sample.source.name}: which values of {name} mean that the user liked the item ({reason})?"
-        )
-        taken, reason = doubts.choose(question, list(answers), scale.doubt)
-        positive = list(answers.values())[taken]
-        mark = doubts.mark if doubts.ask is None else ""
+        question = f"{sample.source.name}: which values of {name} mean that a user liked an item?"
+        conditions = [positive, *scale.others]
+        answers = [f'positive: "{one}"' if one else "every row is positive" for one in conditions]
+        taken, reason = doubts.choose(question, answers, f"{scale.reason}, but {scale.doubt}")
+        positive, mark = conditions[taken], doubts.mark if doubts.ask is None else ""
     if positive:
         sample.why(name, f"positive: {positive}", reason)
         yield f"positive: {written(positive)}{mark}"
     else:
-        sample.why(name, "every row is positive", reason)
+        sample.why(name, "no condition", reason)
+        if mark:
+            yield f"# positive:{mark}"
 
 
 def _event_lines(log: Log, name: str, kinds: Kinds, doubts: Doubts) -> Iterator[str]:

@@ -29,7 +29,7 @@ _USERS = (
 _ITEMS = (
     "item|product|movie|film|video|show|series|book|article|paper|artist|album|track|song|podcast|episode|game|app|recipe"
     "|news|post|page|course|job|offer|listing|business|restaurant|hotel|place|venue|anime|manga|beer|wine|joke|doc|document"
-    "|content|photo|asset|program|programme|poi|question|exercise|poem|drug|repo|sku|asin|isbn|ean|gtin|upc|iid"
+    "|content|photo|asset|program|programme|poi|question|exercise|poem|drug|repo|stock|artikel|goods|merchandise|variant|sku|asin|isbn|ean|gtin|upc|iid"
 )
 _USER_ID = re.compile(rf"(\w+_)?({_USERS})_?({_IDS})|uid|u_id")
 _USER_BARE = re.compile(
@@ -89,8 +89,8 @@ _PERCENT = re.compile(_PERCENTS)
 _DEEDS = "rating|vote|voter|review|like|dislike|view|download|sale|play|listen|listener|scrobble|purchase|click|watch|favou?rite|share"
 _DEEDS += "|comment|owner|voted_user|text_review|user_for_review|critic_for_review|user_review|borrow|checkout|order|star|read|reader"
 _POPULAR = re.compile(
-    rf"(\w+_)?({_DEEDS})s?_(count|counts|cnt|num|number|total|\d+)|(\w+_)?(num|number|nb|no|n|count|total)_(of_)?(\w+_)?({_DEEDS})s?"
-    r"|popularity|sales_?rank|(\w+_)?playcount|(\w+_)?viewcount|votes|views|plays|downloads|listeners|sales|(positive|negative)_ratings"
+    rf"(\w+_)?({_DEEDS})s?_(count|counts|cnt|num|total|\d+)|(\w+_)?(num|number|nb|no|n|count|total)_(of_)?(\w+_)?({_DEEDS})s?"
+    r"|popularity|sales_?rank|(\w+_)?playcount|(\w+_)?viewcount|(\w+_)?(reviews|ratings|votes|views|plays|downloads|listeners|sales|likes|dislikes|favou?rites|comments|readers)"
 )
 _TIME = re.compile(
     r"(.*_)?(time|timestamp|date|datetime|ts|at|day|when|created|utc|epoch|zeit|datum)|timestamp_?\w{1,2}|unixtime|eventtime"
@@ -111,11 +111,15 @@ _LOGS = (
     "|recommendation|session|watch|listen|visit|read|like|favorite|bookmark"
 )
 _LOG = re.compile(rf"(^|_)(u_data|user_\w+|({_LOGS})\w*)(_|$)")
+_SURE_LOG = re.compile(
+    r"(^|_)(u_data|ratings?|interactions?|events?|clicks?|purchases?|plays?|log|train)(_|$)"
+)
 _HELD_OUT = re.compile(r"(^|_)(test|valid|validation|val|dev|holdout|heldout|held_out|eval|probe|quiz)(_|$)")
 _ROWS = re.compile(
     r"review|rating|event|order|transaction|interaction|purchase|play|click|log|visit|view|row|record|line|index"
 )
 
+_IRREGULAR = {"people": "person", "persons": "person", "children": "child", "women": "woman", "men": "man"}
 _NO_PLURAL = ("movies", "series", "cookies", "zombies")
 #: suffixes of formats, which do not name the content
 _FORM = re.compile("csv|tsv|tab|jsonl|ndjson|json|parquet|pq|dat|data|txt|text|out|log|dump|list", re.I)
@@ -226,9 +230,11 @@ def is_numeric(name: str) -> bool:
     return NUMERIC.search(" ".join(words(name))) is not None
 
 
-def is_log_file(path: Path) -> bool:
-    """Whether a file is named like a log."""
-    return _LOG.search(snake(path.name)) is not None
+def log_rank(path: Path) -> int:
+    """How surely a file is named like a log: 2 `ratings.csv`, 1 `history.csv`, 0 not."""
+    if _SURE_LOG.search(snake(path.name)):
+        return 2
+    return 1 if _LOG.search(snake(path.name)) else 0
 
 
 def is_held_out(path: Path) -> bool:
@@ -244,6 +250,8 @@ def is_of_rows(name: str) -> bool:
 def singular(name: str) -> str:
     """A name in lower case, made a valid name of a type, in the singular."""
     stem = re.sub(r"\W+", "_", name).strip("_").lower() or "item"
+    if (irregular := next((one for one in _IRREGULAR if re.search(rf"(^|_){one}$", stem)), None)) is not None:
+        return stem.removesuffix(irregular) + _IRREGULAR[irregular]
     if stem.endswith("ies") and stem not in _NO_PLURAL:
         return stem[:-3] + "y"
     is_plural = stem.endswith("s") and not stem.endswith(("ss", "us", "is", "series", "news"))

@@ -55,6 +55,11 @@ class Profile:
         return self.numbers is not None and looks.share(self.values, r"^[+-]?\d+$") == 1
 
     @cached_property
+    def are_whole(self) -> bool:
+        """Whether all values are whole numbers, also if written as `11.0`."""
+        return self.numbers is not None and bool((self.numbers == np.round(self.numbers)).all())
+
+    @cached_property
     def is_unique(self) -> bool:
         """Whether no filled cell repeats, and at least half of the cells, and two, are filled."""
         return 0 < len(self.filled) == len(self.values) and 2 * len(self.filled) >= len(self.cells)

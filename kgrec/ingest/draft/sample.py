@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,8 @@ _PART = re.compile(
 )
 #: largest share of identifiers that parts of one table share
 _SHARED = 0.01
+#: most values for each key, in the mean, of a column that describes the key
+_NEARLY_FIXED = 1.05
 #: batches of some ten thousand rows to find the identifiers in
 _MAX_BATCHES = 60
 
@@ -67,8 +69,12 @@ class Sample:
     repeating: set[str] = field(default_factory=set)
     #: why the file is not used as it might be
     left_out: str = ""
+    #: the table of the same nodes, of which this one has further columns
+    home: Sample | None = None
     #: whether columns that are not in `columns` are ignored
     has_more: bool = False
+    #: columns of a log that tell something about the items
+    elsewhere: set[str] = field(default_factory=set)
     #: comments that mark lines of kgrec.yaml: key -> comment
     marks: dict[str, str] = field(default_factory=dict)
     #: columns of a type without a text form, such as structs; they are empty in `columns`
@@ -137,7 +143,32 @@ class Sample:
             why_key="its values are the items of the interactions",
             type=type_,
             has_more=True,
+            reasons=self.reasons,
         )
+
+    def facts_about(self, key: str, but: Collection[str]) -> Sample | None:
+        """The column `key` and those that have nearly always one value for each of its values; None if none has."""
+        keys = pc.utf8_trim_whitespace(self.columns[key])
+        near = [name for name in self.plain if name not in (key, *but) and self._is_nearly_fixed(name, keys)]
+        if not near:
+            return None
+        columns = {name: self.columns[name] for name in [key, *near]}
+        return Sample(
+            self.source,
+            columns,
+            options=dict(self.options),
+            parts=self.parts,
+            type=self.type,
+            reasons=self.reasons,
+        )
+
+    def _is_nearly_fixed(self, name: str, keys: pa.Array) -> bool:
+        values = pc.utf8_trim_whitespace(self.columns[name])
+        full = pc.not_equal(values, "")
+        some, values = keys.filter(full), values.filter(full)
+        pairs = pc.binary_join_element_wise(some.cast(pa.string()), values.cast(pa.string()), "\x1f")
+        few = len(pc.unique(pairs)) <= _NEARLY_FIXED * len(pc.unique(some))
+        return few and len(pc.unique(values)) > 1 and len(values) >= 2 * len(pc.unique(some))
 
     def _is_fixed(self, name: str, keys: pa.Array) -> bool:
         """Whether a column has one value for each key, and several values."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -52,6 +52,8 @@ class Scale:
     reason: str
     #: why the condition is doubtful; "" if it is not
     doubt: str = ""
+    #: other conditions that may be meant
+    others: tuple[str, ...] = ("",)
 
 
 def scale_of(profile: Profile, *, has_name: bool) -> Scale:
@@ -68,12 +70,14 @@ def scale_of(profile: Profile, *, has_name: bool) -> Scale:
     if low == high:
         return Scale("", f"it is {_plain(low)} in all sampled rows")
     if has_name and names.is_count(name) and not said and steps > 2:
-        return Scale("", "its name is that of counts, so every row is positive")
+        return Scale("", "its name is that of counts: every row is positive")
     if set(found) <= {0.0, 1.0}:
         return Scale(">= 1", "it is 0 or 1")
     if set(found) <= {-1.0, 0.0, 1.0}:
         return Scale("> 0", "it is -1 or 1" if steps == 2 else "it is -1, 0 or 1")
     span = f"its values go from {_plain(low)} to {_plain(high)}"
+    if set(found[found < 0]) == {-1.0} and high > 1:
+        return _unrated(found[found >= 0], span, float((found < 0).mean()))
     if low < 0:
         return (
             Scale("> 0", span, "a scale with values below 0 may have another middle")
@@ -85,33 +89,46 @@ def scale_of(profile: Profile, *, has_name: bool) -> Scale:
     return _upward(found, low, high, span)
 
 
+def _unrated(rated: np.ndarray, span: str, share: float) -> Scale:
+    """A scale of ratings beside which -1 stands for none."""
+    scale = _upward(rated, float(rated.min()), float(rated.max()), span)
+    doubt = f"-1, in {share:.0%} of the rows, may mean 'not rated': such rows count as seen, not as liked"
+    return replace(scale, doubt=doubt, others=(">= 0", "")) if scale.positive else scale
+
+
 def _counts(span: str) -> Scale:
     return Scale("", f"{span}, which is no scale of ratings, so every row is positive")
 
 
 def _upward(found: np.ndarray, low: float, high: float, span: str) -> Scale:
     """A scale from about 0 or 1 to some largest value."""
-    fractions = bool((found != np.round(found)).any())
+    median = f">= {_plain(float(np.median(found)))}"
     if high > _PERCENT:
-        why = "no scale of ratings is known that has such values"
-        return Scale("", f"{span}, so every row is positive", why)
-    if high <= 1:
-        end = 1.0
-    elif len(found) >= _MANY and high <= _TEN:
-        end = high if not fractions else math.ceil(high)
-    else:
-        end = next(end for end in (_STARS, _TEN, _PERCENT) if high <= end)
+        return Scale("", span, "no scale of ratings that has such values is known", (median,))
+    end = _end_of(found, high)
     least = _POSITIVE * end if end <= 1 else math.ceil(_POSITIVE * end)
-    zeros = float((found == 0).mean())
-    doubt = ""
-    if zeros >= _OFTEN and end > 1:
-        doubt = f"0 is the value of {zeros:.0%} of the rows: it may mean 'not rated'; here such rows count as seen, not as liked"
-    elif end == _PERCENT or high <= 1:
-        doubt = f"where liking begins on a scale up to {_plain(end)} is a guess"
-    elif end != high:
-        doubt = f"the scale may end at {_plain(high)}, the largest value found"
     first = _plain(0 if low == 0 else 0.5 if low == 0.5 else min(low, 1))
-    return Scale(f">= {_plain(least)}", f"it looks like ratings from {first} to {_plain(end)}", doubt)
+    scale = Scale(f">= {_plain(least)}", f"it looks like ratings from {first} to {_plain(end)}")
+    zeros = float((found == 0).mean())
+    if zeros >= _OFTEN and end > 1:
+        doubt = f"0, in {zeros:.0%} of the rows, may mean 'not rated': such rows count as seen, not as liked"
+        return replace(scale, doubt=doubt, others=("> 0", ""))
+    if end == _PERCENT or high <= 1:
+        return replace(scale, doubt="where liking begins on such a scale is a guess", others=(median, ""))
+    if end != high:
+        doubt = f"the largest value found is {_plain(high)}, which may be the end of the scale"
+        other = f">= {_plain(math.ceil(_POSITIVE * high))}"
+        return replace(scale, doubt=doubt, others=("",) if other == scale.positive else (other, ""))
+    return scale
+
+
+def _end_of(found: np.ndarray, high: float) -> float:
+    """The largest value of the scale; the largest one found, if there are enough values."""
+    if high <= 1:
+        return 1.0
+    if len(found) >= _MANY and high <= _TEN:
+        return float(math.ceil(high))
+    return float(next(end for end in (_STARS, _TEN, _PERCENT) if high <= end))
 
 
 def _plain(value: float) -> str:

@@ -22,6 +22,8 @@ from kgrec.ingest.draft.sample import Sample
 _NEARLY_ALL, _HALF, _SOME = 0.9, 0.5, 0.2
 #: below this share by chance, identifiers are found by their values alone; below the second one, half of them suffice
 _BY_CHANCE, _HARDLY = 0.5, 0.1
+#: last words of names that may count something, as in `order_number`, or identify it
+_COUNTED = (("number",), ("num",), ("no",), ("nr",))
 #: names of columns that refer to their own table
 _OWN = re.compile(
     r"(.*_)?(parent|cit(ed|ing|es)|ref(erence|erenced)?|source|target|from|to|src|dst|head|tail|next|previous)(_.*)?"
@@ -35,8 +37,8 @@ class Target:
     type: str
     #: distinct identifiers
     values: pa.Array
-    #: mean length, in characters, of the longest column of text: items have longer texts than users
-    words: float = 0.0
+    #: how much the table says about its rows: whether it has labels, is named like its key, has long texts
+    worth: float = 0.0
     #: the table; None for a class of RDF
     table: Sample | None = None
     #: the unique column; "" for a class of RDF
@@ -89,7 +91,7 @@ class Match:
             self.named,
             round(self.share, 2),
             round(self.cover, 1),
-            self.target.words,
+            self.target.worth,
         )
 
     @property
@@ -156,6 +158,11 @@ def _match(
     return Match(profile.name, target, share, cover, by_chance, named)
 
 
+def may_be_own(name: str) -> bool:
+    """Whether a column is named as one that refers to nodes of the same type as another: `parentid`, `cited`, `item2`."""
+    return any(_OWN.fullmatch(one) for one in (names.snake(name), names.base(name)))
+
+
 def name_fit(name: str, target: Target, types: set[str], *, is_own: bool) -> int:
     """How well the name of a column fits to identifiers; see `Match.named`."""
     own, about, key = names.snake(name), names.base(name), names.base(target.column)
@@ -168,15 +175,16 @@ def name_fit(name: str, target: Target, types: set[str], *, is_own: bool) -> int
         or (target.table and target.table.key == target.column)
     ):
         of_target |= {target.type, names.singular(names.snake(target.type))}
+    is_count = names.words(name)[-1:] in _COUNTED
     if about in of_target:
-        return 3
+        return 0 if is_count else 3
     if about == target.type:
         return 2
     if names.user_rank(name) == 3 and not target.are_users:
         return -1
-    if any(about.endswith(f"_{one}") for one in of_target):
+    if names.is_id(name) and not is_count and any(about.endswith(f"_{one}") for one in of_target):
         return 2
-    if is_own and _OWN.fullmatch(own):
+    if is_own and may_be_own(name):
         return 2
     if names.is_numeric(name) or (about in types and not target.are_users):
         return -1
