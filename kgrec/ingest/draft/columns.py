@@ -92,6 +92,16 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
         telling = {name: _DEFAULT_NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
         renamed = table.rename({table.key: "id", **telling})
         roles = {renamed.get(name, name): guess for name, guess in roles.items()}
+    if table.has_more and not table.has_names:
+        # without a name, a number that repeats is likelier a code of something that the items share
+        roles = {
+            name: Guess(
+                _category(name, known.taken), f"it has no name, and {_counted(table.profile(name).filled)}"
+            )
+            if table.profile(name).are_integers and _repeats(table.profile(name).filled)
+            else guess
+            for name, guess in roles.items()
+        }
     table.why(table.key, "key", table.why_key)
     yield f"  {written(table.type)}:{table.marks.get('type', '')}"
     if why_items:

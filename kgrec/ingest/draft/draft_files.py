@@ -320,8 +320,9 @@ def _choose_items(files: DraftFiles, doubts: Doubts, otherwise: SourceError | No
         files.item, files.why_items = _items_alone(files, doubts)
         return
     log, match = files.log, files.log.match
+    log.name_columns()
     if match is not None and match.strength >= 2 and not match.target.are_users:
-        files.item, files.why_items = match.target, _why_match(match)
+        files.item, files.why_items = match.target, _why_match(match, log)
         return
     near = _likely_items(files, log)
     if near is not None:
@@ -345,8 +346,8 @@ def _choose_items(files: DraftFiles, doubts: Doubts, otherwise: SourceError | No
         raise otherwise or _no_items(log)
 
 
-def _why_match(match: Match) -> str:
-    return f"its keys are in the interactions: {shown(match.share)} of the values of {match.name} there"
+def _why_match(match: Match, log: Log) -> str:
+    return f"its keys are in the interactions: {shown(match.share)} of the values of {log.item} there"
 
 
 def _likely_items(files: DraftFiles, log: Log) -> Match | None:
@@ -393,7 +394,6 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
 
     Returns False if the log is all there is, and says nothing about the items.
     """
-    log.name_columns()
     values = log.sample.values(log.item)
     shares = {
         sample.source.name: (looks.overlap(values, sample.profile(log.item).values), sample)
