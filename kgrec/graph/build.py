@@ -23,6 +23,8 @@ from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping, TableFormat, load_mapping
 from kgrec.ingest.reader import Reading, SourceProgress, begin, read_files, read_frames, read_interactions
 from kgrec.ingest.sources import Source, find_files
+from kgrec.ingest.unconnected import unconnected
+from kgrec.ingest.unmatched import Catalogue, check_references
 
 #: share of the rows of an addition that may be bad, unless the mapping allows more
 _STOP_ABOVE = 0.5
@@ -53,10 +55,13 @@ def build_graph(
     assembled = assemble(reading.statements, mapping, reading.report)
     # the triples are in `assembled` now: free the edges before the interactions are read
     reading.statements.edges.clear()
+    catalogue = Catalogue(mapping, assembled.entities, assembled.aliases, find)
+    check_references(mapping, reading.report, catalogue)
+    reading.report.warnings.extend(unconnected(assembled.entities, assembled.triples, mapping.item_types))
     item_ids = items_of(assembled.entities, mapping.item_types)[0]
     graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
-    log = read_interactions(reading, find, graph.item_codes)
-    interactions = Interactions.from_log(log, graph.item_ids, mapping.interactions)
+    log = read_interactions(reading, find, graph.item_codes_by, catalogue)
+    interactions = Interactions.from_log(log, graph.item_ids)
     reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
     return replace(graph, interactions=interactions)
 
@@ -102,6 +107,7 @@ def read_addition(
     read_frames(reading, frames or {})
     _mark_known(reading, known)
     assembled = assemble(reading.statements, mapping, reading.report)
+    check_references(reading.mapping, reading.report, None)
     nodes = np.concatenate(reading.tabled) if reading.tabled else np.empty(0, dtype=np.int64)
     tabled = np.unique(assembled.entity_of[nodes])
     only = np.union1d(tabled, assembled.rdf_items)

@@ -59,7 +59,10 @@ def batches_of_pairs(
         SourceError: As for `read_pairs`.
     """
     table = _opened(path)
-    names = {"user_id": mapped.user if mapped else "user_id", "item_id": mapped.item if mapped else "item_id"}
+    names = {
+        "user_id": mapped.user if mapped else "user_id",
+        "item_id": mapped.item_column if mapped else "item_id",
+    }
     pair = [_column(path, table.columns, target, other) for target, other in names.items()]
     columns = [*pair, *([value] if value else [])]
     for batch in table.read(columns):
@@ -77,7 +80,7 @@ def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
     """
     from kgrec.graph.interactions import Interactions
 
-    mapped = graph.mapping.interactions
+    mapped = graph.mapping.interactions[0] if graph.mapping.interactions else None
     value = mapped.value if mapped and mapped.value and has_columns(path, (mapped.value,)) else None
     pairs = read_pairs(path, mapped, value, graph.item_ids)
     positive = mapped.positive if mapped and value else None

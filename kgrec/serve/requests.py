@@ -275,7 +275,7 @@ def history_table(recommender: Recommender, histories: HistorySource) -> History
     if not isinstance(histories, Path):
         return HistoryTable.of_lists(histories)
     named = has_columns(histories, ("user_id", "item_id"))
-    mapped = None if named else recommender.model.graph().mapping.interactions
+    mapped = None if named else next(iter(recommender.model.graph().mapping.interactions), None)
     table = HistoryTable.of((user, item) for user, item in batches_of_pairs(histories, mapped))
     if not len(table):
         raise SourceError(f"{histories} has no rows.", "Write one user and one item per row.")

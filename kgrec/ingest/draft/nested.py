@@ -9,7 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from kgrec.ingest import cells
-from kgrec.ingest.draft.looks import LABELS, filled, numbers_of
+from kgrec.ingest.draft.looks import filled, numbers_of
+from kgrec.ingest.draft.names import LABELS
 from kgrec.ingest.objects import as_text, object_of
 
 #: objects with more fields are tables themselves, with keys for fields

@@ -22,7 +22,8 @@ from kgrec.errors import SourceError
 from kgrec.ingest.batches import unreadable
 from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.csv_quotes import Escapes
-from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
+from kgrec.ingest.draft.looks import LONG, NULLS
+from kgrec.ingest.draft.names import UNNAMED
 from kgrec.ingest.objects import object_of
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import format_by_suffix
