@@ -36,7 +36,7 @@ from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.text_stream import TextStream, not_encoded
 
-_BLOCK, _HEADER = 8 << 20, 1 << 20
+_BLOCK = 8 << 20
 _ROWS_PER_BATCH = 65_536
 _TABLE_FORMATS = {
     ".csv": "csv",
@@ -150,7 +150,7 @@ def _header(source: Source, form: TableFormat, delimiter: str) -> tuple[list[str
     quoting = {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE}
     try:
         with _opened_text(source, form, delimiter) as stream:
-            text = stream.read(_HEADER)
+            text = next(stream.pieces, b"")
             reader = csv.reader(io.StringIO(text.decode(), newline=""), delimiter=delimiter, **quoting)
             header = next(reader, [])
             lines = reader.line_num

@@ -122,6 +122,16 @@ def test_compressed_files_are_read_by_suffix(tmp_path, suffix, codec):
     assert rows_of(tmp_path, f"a.jsonl.{suffix}", compressed(b'{"id": 1}\n'))[0] == [(1, "1")]
 
 
+@pytest.mark.parametrize("shift", range(4))
+def test_no_read_ends_within_a_character(tmp_path, shift):
+    content = "id,t\n" + "x" * shift + ",\U0001f600\n" + ("1," + "\U0001f600" * 50 + "\n") * 30_000
+    rows, _ = rows_of(tmp_path, "a.csv", content)
+    assert len(rows) == 30_001 and {row[2] for row in rows[1:]} == {"\U0001f600" * 50}
+    content = json.dumps({"id": 1, "t": "\U0001f600" * 50}, ensure_ascii=False) + "\n"
+    rows, _ = rows_of(tmp_path, "a.jsonl", " " * shift + content * 30_000)
+    assert len(rows) == 30_000 and {row[2] for row in rows} == {"\U0001f600" * 50}
+
+
 def test_tsv_quotes_and_encoding_can_be_set(tmp_path):
     assert rows_of(tmp_path, "a.tsv", 'id\tt\n1\t"a" b\n', quote="")[0] == [(2, "1", '"a" b')]
     assert rows_of(tmp_path, "a.csv", "id;t\n1;é\n".encode("latin-1"), encoding="latin-1", delimiter=";")[
