@@ -56,6 +56,8 @@ class Batch:
     #: rows with bytes that are not in the file's encoding, ascending; U+FFFD stands for them
     garbled: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     encoding: str = "utf-8"
+    #: what helps against broken rows
+    remedy: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

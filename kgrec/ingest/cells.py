@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from kgrec.ingest.dates import seconds_of
 from kgrec.ingest.objects import as_text, leaves, objects_of, parse, parts_of
 
-#: cells that may be lists, in JSON or Python, and those that may have objects; most cells are ruled out by this
-LISTS = r"""^\s*(\[[\s\S]*\]|[({]\s*[uU]?['"][\s\S]*[)}])\s*$"""
+#: cells that may be lists, in JSON, Python or PostgreSQL, and those that may have objects; most cells are ruled out by this
+LISTS = r"""^\s*(\[[\s\S]*\]|[({]\s*[uU]?['"][\s\S]*[)}]|\{[^{}:]+\})\s*$"""
 _MAY_BE_OBJECTS = r"^\s*[\[(]?\s*\{[\s\S]*\}\s*,?\s*[\])]?\s*$"
 #: an HTML entity, whose last character separates nothing
 _ENTITY = re.compile(r"(&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,30}));")

@@ -39,7 +39,7 @@ def open_bytes(path: Path) -> Any:
         SourceError: It is a .zip file that does not hold one file, or is not a .zip file at all.
         OSError: The file cannot be opened; reading raises it, too, where the file is damaged.
     """
-    kind = _kind(path)
+    kind = compression_of(path)
     if not kind:
         return pa.input_stream(str(path), compression=None)
     try:
@@ -56,12 +56,13 @@ def inner_name(path: Path) -> str:
     """
     if path.suffix.lower() != ".zip":
         return path.stem if path.suffix.lower() in COMPRESSION else path.name
-    if not path.is_file() or _kind(path) != "zip":
+    if not path.is_file() or compression_of(path) != "zip":
         return path.stem
     return Path(_member(path).filename).name
 
 
-def _kind(path: Path) -> str:
+def compression_of(path: Path) -> str:
+    """The kind of compression by the first bytes, and for .zip files by the name, too; "" if there is none."""
     with path.open("rb") as stream:
         head = stream.read(10)
     if path.suffix.lower() == ".zip":

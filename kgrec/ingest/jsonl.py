@@ -21,32 +21,32 @@ from kgrec.ingest.objects import as_text, object_of, objects_in
 from kgrec.ingest.sources import Source
 from kgrec.ingest.text_stream import TextStream
 
-_ROWS_PER_BATCH, _LONGEST = 10_000, 64 << 20
+_ROWS_PER_BATCH, _FIRST_LINES, _LONGEST = 10_000, 10, 64 << 20
 #: a JSON text may be one line
 _LONGEST_TEXT = 512 << 20
 
 
-def open_jsonl(source: Source, form: TableFormat) -> Table:
+def open_json(source: Source, form: TableFormat, kind: str) -> Table:
     """Read the keys of the first ten thousand objects as columns; rows are read later.
 
-    Raises:
-        SourceError: The file has no object in its first lines.
-    """
-    return _opened(source, form, lambda: _by_line(source, form), "Write one object per line.")
-
-
-def open_json(source: Source, form: TableFormat) -> Table:
-    """As `open_jsonl`, for a file with a list of objects, or with an object that has one; also with objects on lines.
+    Args:
+        source: The file.
+        form: Its format.
+        kind: `jsonl` or `json`; either is read as the other if its first lines are so.
 
     Raises:
-        SourceError: There is no list of objects, or more than one.
+        SourceError: There is no object in the first lines; or a JSON text is malformed, or has no list of objects, or several.
     """
     with TextStream(source, form.encoding, longest=_LONGEST_TEXT) as stream:
-        first = [object_of(line) for _, line in islice(stream.numbered(), 2)]
-    if first and first[0] is not None and (len(first) > 1 or not objects_in(first[0])):
-        return open_jsonl(source, form)
-    remedy = "Write a list of objects, or one object per line."
-    return _opened(source, form, lambda: _of_text(source, form), remedy)
+        lines = [line for _, line in islice(stream.numbered(), _FIRST_LINES)]
+    objects = [found for line in lines if (found := object_of(line)) is not None]
+    # the last element of a list may be alone on its line, too
+    is_text = 2 * len(objects) < len(lines) or any(line.startswith("[") for line in lines[:1])
+    is_text |= kind == "json" and len(lines) == 1 and any(map(objects_in, objects))
+    if is_text and (kind == "json" or lines[0][0] in "[{"):
+        remedy = "Write a list of objects, or one object per line."
+        return _opened(source, form, lambda: _of_text(source, form), remedy)
+    return _opened(source, form, lambda: _by_line(source, form), "Write one object per line.")
 
 
 def _opened(source: Source, form: TableFormat, rows: Callable[[], Iterator[Row]], remedy: str) -> Table:
@@ -71,6 +71,7 @@ def _batches(
             tuple((row.line, row.text) for row in chunk if row.value is None),
             garbled=np.flatnonzero(np.array([row.is_garbled for row in good], dtype=bool)),
             encoding=form.encoding,
+            remedy="Write one object per line, in JSON or as Python prints it.",
         )
 
 

@@ -24,6 +24,10 @@ _LONGEST = 1 << 17
 _STRING = r"(?:'[^'\\]*'|\"[^\"\\]*\")"
 #: numpy writes arrays without commas; as Python, adjacent strings would be one
 _ARRAY = re.compile(rf"\[\s*{_STRING}(?:\s+{_STRING})+\s*\]")
+#: elements of arrays of PostgreSQL: quoted, or without special characters
+_ELEMENT = r"""(?:"((?:[^"\\]|\\.)*)"|([^\s{}",\\:][^{}",\\:]*))"""
+_ELEMENTS = re.compile(_ELEMENT, re.DOTALL)
+_BRACES = re.compile(rf"\{{{_ELEMENT}(?:,{_ELEMENT})*\}}", re.DOTALL)
 _STRINGS = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"")
 
 
@@ -62,14 +66,25 @@ def _whole(value: Any, text: str) -> Any:
 
 
 def parts_of(text: str) -> list[str] | None:
-    """The values of a list, a tuple or a set of single values; None if the text is none of these."""
+    """The values of a list, a tuple or a set of single values, or of an array of PostgreSQL; None for other text."""
     try:
         value = parse(text)
     except ValueError:
-        return None
+        return _elements_of(text.strip())
     if not isinstance(value, list) or any(isinstance(part, list | dict) for part in value):
         return None
     return [as_text(part) for part in value]
+
+
+def _elements_of(text: str) -> list[str] | None:
+    """The elements of an array as PostgreSQL writes it, such as `{Drama,"Sci Fi"}`."""
+    if len(text) > _LONGEST or not _BRACES.fullmatch(text):
+        return None
+    found = _ELEMENTS.findall(text[1:-1])
+    return [
+        re.sub(r"\\(.)", r"\1", quoted) if quoted else "" if bare == "NULL" else bare
+        for quoted, bare in found
+    ]
 
 
 def objects_of(text: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import csv
 import io
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,9 @@ from kgrec.ingest.batches import (
     unreadable,
 )
 from kgrec.ingest.cells import mask
+from kgrec.ingest.compressed import compression_of
 from kgrec.ingest.csv_quotes import Escapes, QuoteFaults, quote_faults
-from kgrec.ingest.jsonl import open_json, open_jsonl
+from kgrec.ingest.jsonl import open_json
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.text_stream import TextStream, not_encoded
@@ -71,9 +72,7 @@ def open_table(source: Source, form: TableFormat) -> Table:
 def _opened(source: Source, form: TableFormat, kind: str) -> Table:
     if kind == "parquet":
         return _open_parquet(source)
-    if kind == "json":
-        return open_json(source, form)
-    return open_jsonl(source, form) if kind == "jsonl" else _open_csv(source, form, kind)
+    return open_json(source, form, kind) if kind in ("json", "jsonl") else _open_csv(source, form, kind)
 
 
 def _check_fits(source: Source, form: TableFormat, kind: str) -> None:
@@ -196,6 +195,17 @@ class _CsvOptions:
     header: list[str]
     #: number of lines of the header; 0 if the mapping names the columns
     header_lines: int
+    #: numbers of columns expected and found, of the first row that has other columns
+    shapes: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def remedy(self) -> str:
+        """What helps against rows that cannot be split into columns."""
+        if not self.shapes:
+            return ""
+        expected, found = self.shapes[0]
+        cells = f"{found:,} cell{'s' if found != 1 else ''}"
+        return f"The first has {cells} for {expected:,} columns: check `delimiter:` and `quote:`, and mend the row."
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Read the file; line numbers need the line breaks in all cells, so all columns are read."""
@@ -224,6 +234,8 @@ class _CsvOptions:
     def _records(self, stream: TextStream, broken: list[tuple[int, str]]) -> Iterator[pa.RecordBatch]:
         def note(row: Any) -> str:
             broken.append((row.number, row.text))
+            if len(broken) == 1:
+                self.shapes.append((row.expected_columns, row.actual_columns))
             return "skip"
 
         yield from pyarrow.csv.open_csv(
@@ -335,6 +347,7 @@ class _CsvState:
             left_out=tuple(left_out),
             garbled=_rows_at(self.stream.garbled, lines, heights),
             encoding=self.stream.encoding,
+            remedy=self.options.remedy,
         )
 
     def _torn(self, lines: np.ndarray, heights: np.ndarray) -> np.ndarray:
@@ -407,6 +420,11 @@ def _not_blank(record: pa.RecordBatch) -> np.ndarray | None:
 
 def _open_parquet(source: Source) -> Table:
     try:
+        if compression_of(source.path):
+            raise SourceError(
+                f"{source.name} is compressed as a whole.",
+                "Unpack it: Parquet is compressed within the file.",
+            )
         file = pyarrow.parquet.ParquetFile(source.path)
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise unreadable(source, error) from None

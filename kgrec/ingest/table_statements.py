@@ -178,7 +178,8 @@ def read_edges(
 def count_broken(batch: Batch, tally: Tally) -> None:
     """Count the rows of a batch, among them those that are left out, as they could not be split into columns."""
     tally.report.rows += len(batch) + len(batch.broken) + sum(row.lines for row in batch.left_out)
-    tally.drop(BROKEN, len(batch.broken), (f"{batch.name}:{line}" for line, _ in batch.broken))
+    places = (f"{batch.name}:{line}" for line, _ in batch.broken)
+    tally.drop(BROKEN, len(batch.broken), places, batch.remedy)
     for row in batch.left_out:
         remedy = _TORN_REMEDY if row.reason == TORN else ""
         tally.drop(row.reason, row.lines, [f"{batch.name}:{row.line}"], remedy)

@@ -34,6 +34,13 @@ from kgrec.ingest.table_files import frame_table, open_table
         ("['a' 'b'\n 'c']", ["a", "b", "c"]),
         ("[]", []),
         ("[Deluxe]", None),
+        ('{Drama,"Sci Fi",NULL}', ["Drama", "Sci Fi", ""]),
+        (r'{"a\"b","c, d"}', ['a"b', "c, d"]),
+        ("{Drama}", ["Drama"]),
+        ("{1,2}", ["1", "2"]),
+        ("{a: 1}", None),
+        ("{}", None),
+        ("{a", None),
         ("[a, b]", None),
         ("[['a'], ['b']]", None),
         ("[{'a': 1}]", None),
@@ -296,12 +303,16 @@ def test_predicates_have_no_fields():
         ),
         ('{"id": 1, "t": "a"}\n{"id": 2, "t": "b"}\n', [1, 2]),
         ("{'id': 1, 't': 'a'}\n{'id': 2, 't': 'b'}\n", [1, 2]),
+        ('[\n{"id": 1, "t": "a"},\n{"id": 2, "t": "b"}\n]', [2, 3]),
         ('{\n"id": 1,\n"t": "a"\n}\n{\n"id": 2,\n"t": "b"\n}\n', [1, 5]),
         ('\ufeff[{"id": 1, "t": "a"},\r\n{"id": 2, "t": "b"}]', [1, 2]),
     ],
 )
 def test_json_files_are_lists_of_objects_wherever_they_are(tmp_path, content, lines):
-    assert read(opened(tmp_path, "a.json", content)) == [(lines[0], "1", "a"), (lines[1], "2", "b")]
+    for name in ("a.json", "a.jsonl"):
+        if name == "a.json" or not content.startswith('{"count"'):
+            found = read(opened(tmp_path, name, content))
+            assert found == [(lines[0], "1", "a"), (lines[1], "2", "b")]
 
 
 def test_a_long_json_text_is_read_piece_by_piece(tmp_path):

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kgrec.errors import SourceError
+from kgrec.errors import SourceError, TooManyBadRows
+from kgrec.graph.build import build_graph
 from kgrec.ingest import cells
 from kgrec.ingest.mapping.schema import TableFormat
 from kgrec.ingest.sources import Source, find_files
@@ -120,6 +121,28 @@ def test_compressed_files_are_read_by_suffix(tmp_path, suffix, codec):
 
     assert rows_of(tmp_path, f"a.csv.{suffix}", compressed(b"id,t\n1,a\n"))[0] == [(2, "1", "a")]
     assert rows_of(tmp_path, f"a.jsonl.{suffix}", compressed(b'{"id": 1}\n'))[0] == [(1, "1")]
+
+
+def test_rows_with_other_columns_say_how_many(tmp_path):
+    for content, remedy in (
+        ("id,t\n1,a\n1,2,3\n4\n", "The first has 3 cells for 2 columns: check `delimiter:` and `quote:`,"),
+        ("id,t\n4\n1,2,3\n", "The first has 1 cell for 2 columns: "),
+    ):
+        (tmp_path / "films.csv").write_text(content)
+        (tmp_path / "kgrec.yaml").write_text(
+            "version: 1\nnodes: {f: {item: true, file: films.csv, key: id, columns: {t: label}}}\n"
+        )
+        with pytest.raises(TooManyBadRows) as caught:
+            build_graph(tmp_path / "kgrec.yaml")
+        assert caught.value.remedy.startswith(remedy)
+
+
+def test_parquet_that_is_compressed_as_a_whole_says_so(tmp_path):
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "b.parquet")
+    message = refused(tmp_path, "a.parquet.gz", gzip.compress((tmp_path / "b.parquet").read_bytes()))
+    assert message == (
+        "a.parquet.gz is compressed as a whole.\n  Unpack it: Parquet is compressed within the file."
+    )
 
 
 @pytest.mark.parametrize("shift", range(4))
