@@ -21,9 +21,10 @@ import pyoxigraph as ox
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import open_bytes
+from kgrec.ingest.batches import unreadable
 from kgrec.ingest.blank_nodes import blank_numbers
 from kgrec.ingest.build_report import Tally
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.mapping.schema import RdfSource
 from kgrec.ingest.rdf_terms import BLANK, TRIPLE, Triples, cut
 from kgrec.ingest.sources import Source
@@ -142,7 +143,7 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
     """The triples as canonical N-Triples, some hundred thousand per piece."""
     if source.path.stat().st_size == 0:
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
-    with open_bytes(source.path) as stream:
+    with _opened(source) as stream:
         if kind == "rdfxml":
             stream = _NoEntities(stream, source.name)
         guarded: Any = _Shallow(stream, source.name, kind)
@@ -152,10 +153,19 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
             yield from _texts(pieces, faults)
         except SyntaxError as error:
             faults.add(error)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise unreadable(source, error) from None
+        except ValueError as error:
             raise SourceError(
                 f"{source.name} cannot be read: {error}", "Check that the file is complete."
             ) from None
+
+
+def _opened(source: Source) -> Any:
+    try:
+        return open_bytes(source.path)
+    except OSError as error:
+        raise unreadable(source, error) from None
 
 
 def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]:

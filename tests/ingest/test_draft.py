@@ -276,7 +276,7 @@ def test_json_lines_with_nested_values(tmp_path):
         "kinds": {"as": "node", "type": "kind", "edge": "kinds"},
         "also": {"as": "ref", "to": "p", "edge": "also"},
         "notes": "text",
-        "details": "ignore",
+        "details.size": "number",
         "rank": "ignore",
         "image": "ignore",
         "empty": "ignore",
@@ -386,6 +386,7 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
             "title": ["One A", "Two B"],
             "sizes": [{"x": 1}, None],
             "parts": [[{"x": 1}], []],
+            "grid": [[[1]], [[2]]],
             "tags": [["a", "b"], ["b"]],
             "vector": pa.array([[0.5, 1], [1, 0]], pa.list_(pa.float32())),
             "on": [datetime(2001, 2, 3), None],
@@ -395,13 +396,14 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
     draft, graph = drafted(tmp_path, t_parquet=(tmp_path / "t.parquet").read_bytes())
     assert roles(draft) == {
         "title": "label",
-        "sizes": "ignore",
-        "parts": "ignore",
+        "sizes.x": "number",
+        "parts": {"as": "node", "type": "part", "edge": "parts", "field": "x"},
+        "grid": "ignore",
         "tags": {"as": "node", "type": "tag", "edge": "tags"},
         "vector": "vector",
         "on": "date",
     }
-    assert "t.parquet: parts: ignore, since its type has no text form" in draft.reasons
+    assert "t.parquet: grid: ignore, since its type has no text form" in draft.reasons
     assert len(graph.vectors) == 2
 
 

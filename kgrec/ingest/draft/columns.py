@@ -17,6 +17,7 @@ from kgrec.ingest.draft import looks, names
 from kgrec.ingest.draft.lines import Guess, written
 from kgrec.ingest.draft.looks import IRIS, distinct, overlap, share
 from kgrec.ingest.draft.names import LABELS
+from kgrec.ingest.draft.nested import naming_field
 from kgrec.ingest.draft.profile import Profile
 from kgrec.ingest.draft.rdf import NodeType, TypedIris, type_of_iris
 from kgrec.ingest.draft.sample import Sample
@@ -162,8 +163,13 @@ def _role(table: Sample, name: str, known: References) -> Guess:
         return Guess({"as": "ignore"}, "it has no name in the header")
     if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
         return Guess({"as": "vector"}, "it holds lists of numbers")
-    if share(full, r"^\[\s*-?\d[^\"]*\]$") == 1 and len(cells.vectors(full)[2]) == 0:
-        return Guess({"as": "vector"}, "it holds JSON arrays of numbers")
+    if _are_vectors(full):
+        return Guess({"as": "vector"}, "it holds lists of as many numbers each")
+    field = naming_field(full)
+    if field is not None:
+        of_objects = names.type_of_values(name, known.taken)
+        named = {"as": "node", "type": of_objects, "edge": name, "field": field}
+        return Guess(named, f"it holds lists of objects, which '{field}' names")
     values, separator = looks.parts_of(full, name)
     match = _match(table, name, values, known, in_list=bool(separator))
     if match is not None:
@@ -178,6 +184,13 @@ def _role(table: Sample, name: str, known: References) -> Guess:
     if type_ is None:
         return guess
     return Guess({**guess.role, "type": type_}, f"{guess.reason}, and they are names of RDF nodes")
+
+
+def _are_vectors(full: pa.Array) -> bool:
+    if share(full, r"^\[\s*-?\d[^\"]*\]$") < 1:
+        return False
+    _, vectors, bad = cells.vectors(full)
+    return not len(bad) and len(set(map(len, vectors))) == 1
 
 
 def _split(separator: str | None) -> dict[str, str]:
@@ -235,7 +248,7 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
         edge: Name of the relation to write for nodes; "" for the default.
     """
     if share(full, _OBJECTS) == 1:
-        return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
+        return Guess({"as": "ignore"}, "it holds objects with too many fields")
     values, separator = looks.parts_of(full, name)
     if not len(values):
         return Guess({"as": "ignore"}, "it holds nothing but separators")

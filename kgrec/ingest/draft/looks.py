@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from kgrec.ingest import cells
 from kgrec.ingest.dates import is_iso
+from kgrec.ingest.objects import parts_of as parts_of_list
 
 #: marks of missing values in databases, frames and spreadsheets; SURE_NULLS are hardly ever values
 SURE_NULLS = ("\\N", "NULL", "null", "NaN", "nan", "N/A", "n/a", "#N/A")
@@ -42,12 +43,13 @@ _THINGS = re.compile(
     re.IGNORECASE,
 )
 _SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|II|III|IV|The|A|An|etc)\.?$"
-_ENTITY = r"&(#\d+|#x[0-9A-Fa-f]+|[A-Za-z]\w{1,30});"
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
 #: units of times that are numbers, each a thousandth of the one before
 UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 LONG = 50
+#: number of cells that are parsed as lists, and the share of them that must be lists
+_LISTS_LOOKED_AT, _NEARLY = 500, 0.95
 PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
@@ -117,8 +119,11 @@ def share(array: pa.Array, pattern: str) -> float:
 
 
 def has_lists(full: pa.Array) -> bool:
-    """Whether the cells are lists, or JSON arrays."""
-    return cells.is_list(full) or share(full, r"^\s*\[[\s\S]*\]\s*$") == 1
+    """Whether the cells are lists, also in JSON or Python."""
+    if cells.is_list(full):
+        return True
+    some = full.slice(0, _LISTS_LOOKED_AT).to_pylist() if share(full, cells.LISTS) == 1 else []
+    return bool(some) and sum(parts_of_list(text) is not None for text in some) > _NEARLY * len(some)
 
 
 def parts_of(full: pa.Array, name: str = "") -> tuple[pa.Array, str | None]:
@@ -140,14 +145,14 @@ def how_often(full: pa.Array, separator: str | None) -> str:
 
 def _separator_of(full: pa.Array, name: str) -> str | None:
     """The separator of values within cells: frequent, with short parts, which must repeat where it may be prose."""
+    # the semicolon of `&amp;` separates nothing
+    full = cells.guarded(full)
     # neither long texts nor numbers with decimal commas
     if mean_length(full) > 400 or share(full, r"^\s*[+-]?[\d.]*,?\d+\s*$") == 1:
         return None
     in_groups = share(full, r"\d,\d{3}(\D|$)") > 0.1
-    # the semicolon of `&amp;` separates nothing
-    plain = pc.replace_substring_regex(full, _ENTITY, "") if share(full, _ENTITY) else full
     for separator, least in _SEPARATORS.items():
-        if share(plain, re.escape(separator)) < least or (separator == ";" and plain is not full):
+        if share(full, re.escape(separator)) < least:
             continue
         parts = cells.split_plain(full, separator)[1]
         if separator == "," and in_groups and numbers_of(parts) is None:
@@ -157,7 +162,7 @@ def _separator_of(full: pa.Array, name: str) -> str | None:
             return separator
     if in_groups or is_long(full):
         return None
-    return next((separator for separator in _RARE if _separates(plain, separator, name)), None)
+    return next((separator for separator in _RARE if _separates(full, separator, name)), None)
 
 
 def _separates(full: pa.Array, separator: str, name: str) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
+from kgrec.ingest.compressed import COMPRESSION
 from kgrec.ingest.mapping.roles import is_type_name
-from kgrec.ingest.sources import COMPRESSION
 
 #: beginning of the names of columns that have no name in the file
 UNNAMED = "column_"

@@ -34,6 +34,7 @@ from kgrec.ingest.table_files import format_by_suffix
 TYPE, SAME_AS = PREFIXES["rdf"] + "type", PREFIXES["owl"] + "sameAs"
 _MAX_TRIPLES = 200_000
 _NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$", re.MULTILINE)
+_JSONLD = re.compile(rb'"@(context|graph|id|type)"\s*:')
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX)\s+\S*\s*<", re.MULTILINE)
 _DECLARED = re.compile(r"""(?:@prefix|PREFIX|xmlns:)\s*([A-Za-z][\w-]*)(?::\s*<([^>]+)>|="([^"]+)")""")
 #: vocabularies whose classes describe schemas, not nodes
@@ -142,6 +143,8 @@ def literals_of(part: Triples, tags: Sequence[str] = ()) -> pa.Array:
 def rdf_format(source: Source, head: bytes) -> str | None:
     """The RDF format of a file by its suffix or its first bytes; None if it is not RDF."""
     by_suffix = rdf_by_suffix(source)
+    if source.suffix == ".json" and _JSONLD.search(head[:10_000]):
+        return "jsonld"
     if by_suffix is not None or format_by_suffix(source) is not None:
         return by_suffix
     if _TURTLE.search(head[:10_000]):

@@ -22,6 +22,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.draft import looks, names
 from kgrec.ingest.draft.lines import written
+from kgrec.ingest.draft.nested import expanded
 from kgrec.ingest.draft.profile import Profile
 from kgrec.ingest.draft.sniff import sniff
 from kgrec.ingest.mapping.schema import TableFormat
@@ -234,6 +235,7 @@ def read_sample(source: Source, head: bytes) -> Sample:
                 sample.unreadable.add(name)
         if len(sample.unreadable) == len(table.columns):
             raise
+    sample.columns = expanded(sample.columns)
     marks = _null_marks(sample)
     for mark, why in marks.items():
         sample.why("nulls", written(mark), why)
