@@ -150,6 +150,15 @@ class KnowledgeGraph(GraphTables):
         return graph
 
 
+def stored_mapping(folder: Path) -> Mapping:
+    """The mapping of a graph folder, without its tables.
+
+    Raises:
+        ArtifactError: The folder is absent, or of another version.
+    """
+    return Mapping.from_dict(artifacts.current(folder, "graph").config["mapping"], folder)
+
+
 def _check(graph: GraphTables, folder: Path) -> None:
     """Refuse tables with ids that do not exist."""
     sizes = {"head": len(graph), "relation": len(graph.relations), "tail": len(graph), "id": len(graph)}

@@ -261,7 +261,11 @@ def _positives(mapped: InteractionTable, value: np.ndarray) -> np.ndarray:
 def _item_codes(column: pa.Array, item_ids: ItemCodes) -> np.ndarray:
     """Code of the item of each row, -1 where it is unknown; distinct names are looked up once."""
     encoded = pc.dictionary_encode(column)
-    codes = np.append(item_ids(encoded.dictionary), -1) if len(column) else np.full(1, -1)
+    codes = (
+        np.append(item_ids(pc.utf8_trim_whitespace(encoded.dictionary)), -1)
+        if len(column)
+        else np.full(1, -1)
+    )
     return np.asarray(codes[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
 
 
@@ -281,7 +285,7 @@ def _encode_users(log: InteractionRows) -> None:
     encoded = pc.dictionary_encode(pa.chunked_array(log.waiting, pa.string())).combine_chunks()
     first = sum(map(len, log.users))
     log.waiting.clear()
-    log.users.append(encoded.dictionary.cast(pa.large_string()))
+    log.users.append(pc.utf8_trim_whitespace(encoded.dictionary).cast(pa.large_string()))
     log.user.append(encoded.indices.to_numpy(zero_copy_only=False) + first)
 
 

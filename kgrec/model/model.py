@@ -19,10 +19,11 @@ from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.user_encoder import UserEncoder, units
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.knowledge_graph import KnowledgeGraph, stored_mapping
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
+from kgrec.ingest.mapping.schema import Mapping
 from kgrec.model.items import ItemStore
 from kgrec.rank.candidates import Candidates, Identity, Reranker
 from kgrec.rank.rescorer import Rescorer
@@ -95,6 +96,13 @@ class Model:
     def version(self) -> str:
         """When the model was written, "" before that."""
         return self.origin[1].created if self.origin else ""
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The mapping that the graph was built by; of a stored model, read without the graph."""
+        if self.origin is None:
+            return self.graph().mapping
+        return artifacts.reading_again(*self.origin, "graph", stored_mapping)
 
     def without(self, rows: np.ndarray) -> Model:
         """A model that does not recommend these items; `self` stays as it is."""

@@ -22,6 +22,7 @@ from kgrec.recommend.feedback import (
     check_length,
     checked_policy,
     feedback_matrices,
+    history_matrix,
     relevance_profile,
     with_stored,
 )
@@ -102,6 +103,7 @@ class Queries(ABC):
         k: int = 10,
         *,
         dislikes: Sequence[Sequence[str]] | None = None,
+        seen: Sequence[Sequence[str]] | None = None,
         users: Sequence[str] | None = None,
         known_users: KnownUserPolicy = "merge",
         exclude_seen: bool = True,
@@ -120,10 +122,11 @@ class Queries(ABC):
             histories: Ids of liked items, one list per user; an empty history gets the items nearest to the mean user vector.
             k: Items per user.
             dislikes: Ids of disliked items, one list per user: they are left out, and similar items sink.
+            seen: Ids of items that each user has interacted with, but neither likes nor dislikes: left out as the history is.
             users: Their names; None: the users are unknown, and named "0", "1", ...
             known_users: How the given history and the stored one of a known user are combined: "merge" adds the given one,
                 where a disliked item is no longer liked; "replace" uses the given one alone.
-            exclude_seen: Leave out the items of the history, and with "merge" those that the model has as seen.
+            exclude_seen: Leave out the items of the history and of `seen`, and with "merge" those that the model has as seen.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
@@ -138,7 +141,7 @@ class Queries(ABC):
 
         Raises:
             UnknownId: An item, or a value of the condition, is unknown.
-            ConfigError: `users` or `dislikes` is of another length than `histories`, an item is both liked and
+            ConfigError: `users`, `dislikes` or `seen` is of another length than `histories`, an item is both liked and
                 disliked, or as `recommend`.
         """
         request = merged(
@@ -149,13 +152,17 @@ class Queries(ABC):
         names = [str(n) for n in range(len(histories))] if users is None else list(users)
         check_length(histories, names, "names in `users`")
         liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown)
-        seen = liked + disliked if request.exclude_seen else disliked
+        check_length(histories, seen if seen is not None else histories, "lists in `seen`")
+        others = history_matrix(model, seen or [()] * len(histories), request.on_unknown)
+        known = liked + disliked + others
         if checked_policy(known_users) == "merge" and users is not None:
-            liked, stored = with_stored(model, names, liked, disliked)
-            seen = (seen + stored).tocsr() if request.exclude_seen else disliked
+            no_longer_liked = disliked.maximum(others - others.multiply(liked)).tocsr()
+            liked, stored = with_stored(model, names, liked, no_longer_liked)
+            known = known + stored
+        left_out = known.tocsr() if request.exclude_seen else disliked
         profile = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         return _ranked(
-            model, Histories.of_matrix(profile), seen, pa.array(names, pa.large_string()), request, arrow
+            model, Histories.of_matrix(profile), left_out, pa.array(names, pa.large_string()), request, arrow
         )
 
     def recommend_for_text(

@@ -187,7 +187,7 @@ def stream_recommendations_for_histories(
         return _stream(model, query, options)
     lists = partial(lists_for_histories, request, checked_policy(known_users))
     parts = (
-        ([str(user) for user, _ in some], [list(items) for _, items in some])
+        ([str(user) for user, _ in some], [list(items) for _, items in some], [()] * len(some))
         for some in chunks(histories, options.batch)
     )
     return _stream_parts(opened(model), lists, parts, options)

@@ -1,8 +1,8 @@
 """Histories of users as integer codes, which take less memory than names.
 
-Enters: a table with one user and one item per row, in any order; or a list of items per user. Leaves: a `HistoryTable`, which
-takes four bytes per row and eight per user, and holds each name once. A table is read in batches; its rows take up to 28 bytes
-each while they are sorted by user.
+Enters: rows of a table of interactions, in any order; or a list of items per user. Leaves: a `HistoryTable`, which takes four
+bytes per row and sixteen per user, and holds each name once. Rows of a table take up to 40 bytes each while they are sorted by
+user.
 """
 
 from __future__ import annotations
@@ -10,19 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kgrec.ingest.cells import encode
+from kgrec.errors import SourceError
+from kgrec.ingest.interaction_rows import InteractionRows
+from kgrec.ingest.mapping.schema import InteractionTable
+from kgrec.serve.input_files import read_rows
 
 
 @dataclass(frozen=True)
 class HistoryTable:
-    """Items of each user, in the order of the input."""
+    """Items of each user, in the order of the input: those that count as liked, and others that the user has seen."""
 
     #: user -> number, in order of first appearance
     users: dict[str, int]
@@ -32,17 +37,39 @@ class HistoryTable:
     bounds: np.ndarray
     #: positions in `items`; shape (rows,), int32
     codes: np.ndarray
+    #: as `bounds` and `codes`, of items that were seen without being liked
+    seen_bounds: np.ndarray
+    seen_codes: np.ndarray
 
     @classmethod
-    def of(cls, batches: Iterable[tuple[pa.Array, pa.Array]]) -> HistoryTable:
-        """Make a table from batches of a column of users and a column of items, both strings."""
-        users: dict[str, int] = {}
+    def of_file(
+        cls,
+        path: Path,
+        tables: Sequence[InteractionTable],
+        names_by: Callable[[str | None, list[str]], list[str]] = lambda _, keys: keys,
+    ) -> HistoryTable:
+        """Read a table of interactions; the mapping decides which are liked, if the table has its columns.
+
+        Args:
+            path: The table.
+            tables: The mapping's tables of interactions.
+            names_by: Returns ids of items by a reference, their key or another key, and the values of the column.
+
+        Raises:
+            SourceError: As for `read_rows`; or the table has no rows.
+            TooManyBadRows: As for `read_rows`.
+        """
         items: dict[str, int] = {}
-        user, item = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
-        for some_users, some_items in batches:
-            user.append(_numbers(users, some_users))
-            item.append(_numbers(items, some_items))
-        return cls._sorted(users, items, np.concatenate(user), np.concatenate(item))
+        log = read_rows(path, tables, lambda by: lambda keys: _numbers(items, names_by(by, keys.to_pylist())))
+        encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
+        if not len(encoded):
+            raise SourceError(f"{path} has no rows.", "Write one user and one item per row.")
+        users = {name: number for number, name in enumerate(encoded.dictionary.to_pylist())}
+        user = encoded.indices.to_numpy(zero_copy_only=False)[np.concatenate(log.user)].astype(np.int32)
+        item, liked = np.concatenate(log.item), np.concatenate(log.positive)
+        if not liked.all():
+            liked = _last_word(user, item, liked, log)
+        return cls._sorted(users, items, user, item, liked)
 
     @classmethod
     def of_lists(cls, histories: Iterable[tuple[str, Sequence[str]]]) -> HistoryTable:
@@ -54,35 +81,67 @@ class HistoryTable:
             number = users.setdefault(str(name), len(users))
             user.extend([number] * len(history))
             item.extend([items.setdefault(str(other), len(items)) for other in history])
-        return cls._sorted(users, items, np.array(user, np.int32), np.array(item, np.int32))
+        rows = np.array(user, np.int32), np.array(item, np.int32)
+        return cls._sorted(users, items, *rows, np.ones(len(user), bool))
 
     def __len__(self) -> int:
         return len(self.users)
 
     def __getitem__(self, user: str) -> list[str]:
+        return self._names(user, self.bounds, self.codes)
+
+    def seen(self, user: str) -> list[str]:
+        """Items that the user has seen without liking them."""
+        return self._names(user, self.seen_bounds, self.seen_codes)
+
+    def _names(self, user: str, bounds: np.ndarray, codes: np.ndarray) -> list[str]:
         number = self.users[user]
-        rows = self.codes[self.bounds[number] : self.bounds[number + 1]]
-        return [self.items[row] for row in rows.tolist()]
+        return [self.items[row] for row in codes[bounds[number] : bounds[number + 1]].tolist()]
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all histories; names of users play no part."""
         total = hashlib.sha256(json.dumps(self.items).encode())
-        total.update(self.bounds.tobytes())
-        total.update(self.codes.tobytes())
+        for part in (self.bounds, self.codes, self.seen_bounds, self.seen_codes):
+            total.update(part.tobytes())
         return total.hexdigest()
 
     @classmethod
     def _sorted(
-        cls, users: dict[str, int], items: dict[str, int], user: np.ndarray, item: np.ndarray
+        cls,
+        users: dict[str, int],
+        items: dict[str, int],
+        user: np.ndarray,
+        item: np.ndarray,
+        liked: np.ndarray,
     ) -> HistoryTable:
         """Make a table from the codes of each row's user and item; rows of a user keep their order."""
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))])
-        return cls(users, list(items), bounds, item[np.argsort(user, kind="stable")])
+        parts = [_by_user(user[chosen], item[chosen], len(users)) for chosen in (liked, ~liked)]
+        return cls(users, list(items), *parts[0], *parts[1])
 
 
-def _numbers(known: dict[str, int], names: pa.Array) -> np.ndarray:
+def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of each user's rows, and the items in that order."""
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
+    return bounds, item[np.argsort(user, kind="stable")]
+
+
+def _last_word(user: np.ndarray, item: np.ndarray, liked: np.ndarray, log: InteractionRows) -> np.ndarray:
+    """Whether each row is liked by the row of its pair of user and item that decides: the latest, then the one of most value.
+
+    This is the row that `Interactions` keeps: rows of weight 0 yield to others.
+    """
+    keys = [liked]
+    keys += [np.nan_to_num(np.concatenate(log.value), nan=-np.inf)] if log.has_value else []
+    keys += [np.concatenate(log.time)] if log.has_time else []
+    keys += [np.concatenate(log.weight) > 0] if log.has_weight else []
+    order = np.lexsort((*keys, item, user))
+    last = np.flatnonzero((np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0))
+    decided = np.empty(len(order), bool)
+    decided[order] = np.repeat(liked[order[last]], np.diff(last, prepend=-1))
+    return decided
+
+
+def _numbers(known: dict[str, int], names: Sequence[str]) -> np.ndarray:
     """Code of each name; new names are added to `known`; shape (len(names),), int32."""
-    codes, distinct = encode(names)
-    numbers = np.array([known.setdefault(name, len(known)) for name in distinct], np.int32)
-    return np.asarray(numbers[codes])
+    return np.array([known.setdefault(name, len(known)) for name in names], np.int32)

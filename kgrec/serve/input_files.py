@@ -1,13 +1,16 @@
-"""Input files of the user: tables of users and items, lists of other systems, lists of ids.
+"""Input files of the user: tables of interactions, lists of other systems, lists of ids.
 
-Enters: paths. Leaves: Arrow tables and lists; a row that cannot be read raises an error with its file and line.
+Enters: paths. Leaves: interactions, Arrow tables and lists; a row that cannot be read raises an error with its file and line.
+Every table of interactions is read by `read_rows`, under the mapping that the graph or the model keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,9 @@ import pyarrow as pa
 
 from kgrec.errors import SourceError, did_you_mean
 from kgrec.ingest.batches import Batch, Table
-from kgrec.ingest.mapping.schema import InteractionTable, TableFormat
+from kgrec.ingest.build_report import FileReport, Report, Tally
+from kgrec.ingest.interaction_rows import InteractionRows, ItemCodes, LogReader
+from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable, TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import open_table
 from kgrec.ingest.table_statements import filled
@@ -25,66 +30,57 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.vocabulary import Vocabulary
 
+_OTHER_ITEMS = "Take such rows out, or add the items first."
 
-def read_pairs(
+
+def read_rows(
     path: Path,
-    mapped: InteractionTable | None,
-    value: str | None = None,
-    items: Vocabulary | None = None,
-) -> pa.Table:
-    """Columns user_id and item_id of a table, and its column `value` under this name.
+    tables: Sequence[InteractionTable],
+    item_codes: Callable[[str | None], ItemCodes],
+    known: Vocabulary | None = None,
+) -> InteractionRows:
+    """Rows of a table of interactions, as that table of the mapping says whose columns it has.
 
-    The columns of user and item may also have the names of the mapping.
+    The columns of user and item may have the names of the mapping, or be `user_id` and `item_id`. The others have the names of
+    the mapping and may be absent; without the column of the value, every row is positive.
+
+    Args:
+        path: The table.
+        tables: The mapping's tables of interactions.
+        item_codes: Returns codes of items, -1 where unknown, by a reference: their ids, or another key.
+        known: The known items, to suggest some in place of an unknown one.
 
     Raises:
-        SourceError: The file cannot be read, has no such column, or has a row without a user or an item, or with an item that is
-            not in `items`.
+        SourceError: The file cannot be read, has no column of users or items, has a row that cannot be used in full, or names an
+            unknown item.
+        TooManyBadRows: The mapping leaves out all rows.
     """
-    names = ["user_id", "item_id", *(["value"] if value else [])]
-    rows = list(batches_of_pairs(path, mapped, value, items))
-    return pa.table(
-        {name: pa.chunked_array([batch[at] for batch in rows], pa.string()) for at, name in enumerate(names)}
-    )
-
-
-def batches_of_pairs(
-    path: Path,
-    mapped: InteractionTable | None,
-    value: str | None = None,
-    items: Vocabulary | None = None,
-) -> Iterator[list[pa.Array]]:
-    """The columns of `read_pairs`, in batches of rows.
-
-    Raises:
-        SourceError: As for `read_pairs`.
-    """
-    table = _opened(path)
-    names = {
-        "user_id": mapped.user if mapped else "user_id",
-        "item_id": mapped.item_column if mapped else "item_id",
-    }
-    pair = [_column(path, table.columns, target, other) for target, other in names.items()]
-    columns = [*pair, *([value] if value else [])]
-    for batch in table.read(columns):
-        _check_whole(batch, pair)
-        if items is not None:
-            _check_known(batch, pair[1], items)
-        yield [batch.columns[name] for name in columns]
+    table, mapped = _matching(path, tables)
+    log, report = InteractionRows.of([mapped]), Report()
+    tally = Tally(str(path), FileReport(), ErrorPolicy(bad_row="fail"))
+    reader = LogReader(log, mapped, report, item_codes(mapped.item_reference))
+    reader.read(_only_whole(table, [mapped.user, mapped.item_column]), tally)
+    reader.close()
+    if report.unknown_items.count:
+        place, _, item = report.unknown_items.first[0].removesuffix('"').rpartition(': "')
+        others = report.unknown_items.count - 1
+        more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
+        near = did_you_mean(item, known.sorted_labels) if known else _OTHER_ITEMS
+        raise SourceError(f"{place}: there is no item '{item}'{more} in the graph.", near)
+    return log
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
     """Interactions of a table, over the items of `graph`; the mapping decides which are positive, if the table has its column.
 
     Raises:
-        SourceError: The file cannot be read, has no such column, or names an unknown item.
+        SourceError: As for `read_rows`.
+        TooManyBadRows: As for `read_rows`.
     """
     from kgrec.graph.interactions import Interactions
 
-    mapped = graph.mapping.interactions[0] if graph.mapping.interactions else None
-    value = mapped.value if mapped and mapped.value and has_columns(path, (mapped.value,)) else None
-    pairs = read_pairs(path, mapped, value, graph.item_ids)
-    positive = mapped.positive if mapped and value else None
-    return Interactions.from_frame(pairs, graph.item_ids, value=value and "value", positive=positive)
+    log = read_rows(path, graph.mapping.interactions, graph.item_codes_by, graph.item_ids)
+    return Interactions.from_log(log, graph.item_ids)
 
 
 def read_lists(path: Path) -> pa.Table:
@@ -107,11 +103,6 @@ def read_lists(path: Path) -> pa.Table:
     return pa.table({name: pa.chunked_array(parts) for name, parts in cells.items()})
 
 
-def has_columns(path: Path, names: Sequence[str]) -> bool:
-    """Whether a table has all of these columns."""
-    return set(names) <= set(_opened(path).columns)
-
-
 def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     """One id per line; empty lines are skipped.
 
@@ -132,10 +123,70 @@ def read_ids(path: Path, *, may_be_empty: bool = False) -> list[str]:
     return ids
 
 
-def _opened(path: Path) -> Table:
+def _opened(path: Path, nulls: tuple[str, ...] = ()) -> Table:
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Give a table with columns user_id and item_id.")
-    return open_table(Source(path, str(path)), TableFormat(file=(path.name,)))
+    return open_table(Source(path, str(path)), TableFormat(file=(path.name,), nulls=nulls))
+
+
+def _matching(path: Path, tables: Sequence[InteractionTable]) -> tuple[Table, InteractionTable]:
+    """The table, and what the mapping says of its columns.
+
+    Of several tables of the mapping, the one of which the file has most columns; then the one with the file's name.
+    """
+    plain = InteractionTable(file=(path.name,), user="user_id", item="item_id")
+    found = [
+        (table, mapped) for mapped in tables or (plain,) if (table := _read_as(path, mapped)) is not None
+    ]
+    if not found:
+        columns = _opened(path).columns
+        first = tables[0] if tables else plain
+        _column(path, columns, "user_id", first.user)
+        _column(path, columns, "item_id", first.item_column)
+
+    def fit(pair: tuple[Table, InteractionTable]) -> tuple[int, bool]:
+        table, mapped = pair
+        return len({*mapped.columns_read} & {*table.columns}), path.name in {
+            Path(f).name for f in mapped.file
+        }
+
+    table, mapped = max(found, key=fit)
+    return table, _described(table.columns, mapped)
+
+
+def _read_as(path: Path, mapped: InteractionTable) -> Table | None:
+    """The table in a plain format, or in that of the mapping's table; None if it has no columns of users and items."""
+    table = _opened(path, mapped.nulls)
+    if all(set(pair) & set(table.columns) for pair in _names(mapped)):
+        return table
+    with suppress(SourceError):
+        as_logged = open_table(Source(path, str(path)), mapped)
+        if {mapped.user, mapped.item_column} <= set(as_logged.columns):
+            return as_logged
+    return None
+
+
+def _described(columns: list[str], mapped: InteractionTable) -> InteractionTable:
+    """What a table of the mapping says of the columns that a file has."""
+    user, item = (next(name for name in pair if name in columns) for pair in _names(mapped))
+    value = mapped.value if mapped.value in columns else None
+    changed: dict[str, Any] = {
+        "user": user,
+        "item": mapped.item if item == mapped.item_column else item,
+        "value": value,
+        "positive": mapped.positive if value else None,
+        "only": {name: values for name, values in mapped.only.items() if name in columns},
+    }
+    if mapped.time not in columns:
+        changed |= {"time": None, "time_format": None, "time_unit": None}
+    if mapped.event not in columns:
+        changed |= {"event": None, "events": None}
+    return mapped.model_copy(update=changed)
+
+
+def _names(mapped: InteractionTable) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Names that the columns of users and of items may have."""
+    return ("user_id", mapped.user), ("item_id", mapped.item_column)
 
 
 def _column(path: Path, columns: list[str], name: str, other: str) -> str:
@@ -143,6 +194,17 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
         if candidate in columns:
             return candidate
     raise SourceError(f"{path} has no column '{name}'.", did_you_mean(name, columns))
+
+
+def _only_whole(table: Table, ids: list[str]) -> Table:
+    """The same table; a row that would be dropped is an error."""
+
+    def read(names: Sequence[str]) -> Iterator[Batch]:
+        for batch in table.read(names):
+            _check_whole(batch, ids)
+            yield batch
+
+    return replace(table, read=read)
 
 
 def _check_whole(batch: Batch, ids: list[str]) -> None:
@@ -161,12 +223,3 @@ def _check_whole(batch: Batch, ids: list[str]) -> None:
         if len(empty):
             place = next(batch.places(empty))
             raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or take it out.")
-
-
-def _check_known(batch: Batch, name: str, items: Vocabulary) -> None:
-    unknown = np.flatnonzero(items.ids(batch.columns[name]) < 0)
-    for place in batch.places(unknown[:1]):
-        item = batch.columns[name][int(unknown[0])].as_py()
-        raise SourceError(
-            f"{place}: there is no item '{item}' in the graph.", did_you_mean(item, items.sorted_labels)
-        )

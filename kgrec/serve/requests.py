@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import SourceError, UnknownId
+from kgrec.errors import UnknownId
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import Request
 from kgrec.serve.history_tables import HistoryTable
-from kgrec.serve.input_files import batches_of_pairs, has_columns, read_ids
+from kgrec.serve.input_files import read_ids
 
 if TYPE_CHECKING:
+    from kgrec.model.model import Model
     from kgrec.recommend.recommender import Recommender
 
 #: ids as an iterable, or a file with one per line; None: all ids of the model
@@ -129,10 +130,10 @@ def histories_query(
         ("user_id", "item_id"),
         request,
         partial(lists_for_histories, request, policy),
-        lambda some: (some, [table[user] for user in some]),
+        lambda some: (some, [table[user] for user in some], [table.seen(user) for user in some]),
         {"known_users": policy, "histories": f"sha256:{table.digest}"},
         _filters(recommender, request) | _items(recommender, table.items, request),
-        _known_users_note(recommender, users, policy),
+        " ".join(filter(None, (_seen_note(table), _known_users_note(recommender, users, policy)))),
     )
 
 
@@ -220,12 +221,12 @@ def lists_for_histories(
     request: Request,
     known_users: KnownUserPolicy,
     queries: Queries,
-    part: tuple[list[str], list[Sequence[str]]],
+    part: tuple[list[str], list[Sequence[str]], list[Sequence[str]]],
 ) -> pa.Table:
-    """Lists of a part of `histories_query`: users, and the history of each."""
-    users, histories = part
+    """Lists of a part of `histories_query`: users, the history of each, and what else each has seen."""
+    users, histories, seen = part
     return queries.recommend_for_history(
-        histories, users=users, known_users=known_users, request=request, arrow=True
+        histories, users=users, seen=seen, known_users=known_users, request=request, arrow=True
     )
 
 
@@ -267,19 +268,28 @@ def all_users(recommender: Recommender, remedy: str) -> pa.Array:
 
 
 def history_table(recommender: Recommender, histories: HistorySource) -> HistoryTable:
-    """Histories as a table of codes. If a file has no columns user_id and item_id, the mapping names its columns.
+    """Histories as a table of codes. In a file, columns may have the names of the mapping, whose `positive:` holds.
 
     Raises:
         SourceError: The table cannot be read, or has no rows.
     """
-    if not isinstance(histories, Path):
-        return HistoryTable.of_lists(histories)
-    named = has_columns(histories, ("user_id", "item_id"))
-    mapped = None if named else next(iter(recommender.model.graph().mapping.interactions), None)
-    table = HistoryTable.of((user, item) for user, item in batches_of_pairs(histories, mapped))
-    if not len(table):
-        raise SourceError(f"{histories} has no rows.", "Write one user and one item per row.")
-    return table
+    if isinstance(histories, Path):
+        model = recommender.model
+        return HistoryTable.of_file(histories, model.mapping.interactions, partial(_names_by, model))
+    return HistoryTable.of_lists(histories)
+
+
+def _names_by(model: Model, reference: str | None, keys: list[str]) -> list[str]:
+    """Ids of items by the keys of one item type, or by another key of it; `reference` as in `InteractionTable`."""
+    if reference is None:
+        return keys
+    target = model.mapping.references.find(reference)
+    names = [f"{target.name}/{key}" for key in keys]
+    if target.column is not None:
+        return names
+    # a key that no other item type has is an id alone
+    known = model.items.rows(names) >= 0
+    return [name if there else key for name, key, there in zip(names, keys, known, strict=True)]
 
 
 def _users(
@@ -323,6 +333,11 @@ def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUs
     known = int((recommender.model.users.ids(users) >= 0).sum())
     how = "merged with" if policy == "merge" else "replaced by"
     return f"{known:,} of {len(users):,} users are known: their histories are {how} these." if known else ""
+
+
+def _seen_note(table: HistoryTable) -> str:
+    seen, rows = len(table.seen_codes), len(table.codes) + len(table.seen_codes)
+    return f"{seen:,} of {rows:,} rows are not positive: they count as seen." if seen else ""
 
 
 def _strings(names: Iterable[str] | Path) -> pa.Array:

@@ -207,6 +207,16 @@ def test_histories_of_new_users(run: Run, model: Path, tmp_path: Path):
     assert found == expected.to_dict("records")
 
 
+def test_a_low_rating_in_a_history_is_no_like(run: Run, model: Path, tmp_path: Path):
+    path = tmp_path / "history.csv"
+    path.write_text("user_id,item_id,stars\nnew,f1,5\nnew,f4,1\n")
+    answer = run("recommend", model, "--history", path, "-k", 6)
+    assert answer.out.splitlines()[0] == "1 of 2 rows are not positive: they count as seen."
+    found = run("recommend", model, "--history", path, "-k", 6, "--json").json["results"]
+    liked = Recommender.load(model).recommend_for_history([["f1"]], 6, users=["new"], deny=["f4"])
+    assert found == liked.to_dict("records")
+
+
 def test_unknown_items_of_a_history_are_skipped(run: Run, model: Path, tmp_path: Path):
     (tmp_path / "h.csv").write_text("user_id,item_id\nnew,f1\nnew,f99\nnew,f98\n")
     words = ["recommend", model, "--history", tmp_path / "h.csv", "--skip-unknown"]

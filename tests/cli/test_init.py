@@ -78,7 +78,7 @@ def test_a_copy_of_the_interactions_is_left_out(run: Run, catalogue: Path):
     assert answer.code == 2
     names = [catalogue / name for name in ("films.csv", "log.csv", "more.csv")]
     answer = run("init", *names, "-o", catalogue / "draft.yaml")
-    assert "more.csv: *: left out, since 100% of its pairs of user and item are in log.csv" in answer.out
+    assert "more.csv: *: left out, since 100% of its rows are in log.csv" in answer.out
 
 
 TURTLE = """@prefix e: <http://ex.org/> .
@@ -103,7 +103,7 @@ def test_rdf_and_files_without_a_header(run: Run, tmp_path: Path):
     )
     assert "films.ttl: e:by: ref, since it leads to nodes" in said
     assert (
-        "u.data: item: item, since 100% of its values are keys of the type film, of which it has 50%" in said
+        "u.data: item: item, since 100% of its values are keys of the type film, of which it has 100%" in said
     )
     built = run("build", output, "-o", tmp_path / "graph", "--json").json
     assert (built["stats"]["items"], built["stats"]["interactions"]) == (2, 9)

@@ -183,7 +183,7 @@ interactions:
 def test_a_copy_of_a_log_is_left_out(tmp_path):
     numbered = "".join(f"r{i}\t{line}\n" for i, line in enumerate(TAKEN.splitlines()))
     draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=numbered, more_data=numbered)
-    why = "100% of its pairs of user and item are in u.data"
+    why = "100% of its rows are in u.data"
     assert f"more.data: *: left out, since {why}" in draft.reasons
     assert len(graph.interactions) == 8
 

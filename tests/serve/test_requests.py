@@ -153,15 +153,33 @@ def test_histories_of_a_table(header: str, rec, tmp_path: Path):
     lines = [f"5,{item},{user}" if header.startswith("stars") else f"{user},{item}" for user, item in ROWS]
     path.write_text("\n".join([header, *lines, ""]))
     query = histories_query(rec, path, Request(k=2))
-    users, histories = next(query.parts(9))
-    assert dict(zip(users, histories, strict=True)) == EXPECTED
+    users, histories, seen = next(query.parts(9))
+    assert dict(zip(users, histories, strict=True)) == EXPECTED and seen == [[], []]
     expected = rec.recommend_for_history([["f1", "f2"], ["f4"]], 2, users=["new", "u1"], arrow=True)
     assert computed(query, rec).equals(expected)
 
 
+def test_rows_of_a_history_that_are_not_positive_are_left_out_and_not_liked(rec, tmp_path: Path):
+    path = tmp_path / "history.csv"
+    path.write_text("user,film,stars\nnew,f1,5\nnew,f4,1\nu1,f1,2\n")
+    query = histories_query(rec, path, Request(k=6))
+    assert list(query.remarks()) == [
+        "2 of 3 rows are not positive: they count as seen. "
+        "1 of 2 users are known: their histories are merged with these."
+    ]
+    found = computed(query, rec).to_pandas()
+    expected = rec.recommend_for_history([["f1"]], 6, users=["new"], deny=["f4"])
+    assert found[found["user_id"] == "new"].to_dict("records") == expected.to_dict("records")
+    # u1 has taken f1, f2 and f3; the newer row takes f1 out of what u1 likes
+    less = rec.recommend_for_history([["f2", "f3"]], 6, users=["u1"], known_users="replace", deny=["f1"])
+    assert found[found["user_id"] == "u1"].to_dict("records") == less.to_dict("records")
+    everything = computed(histories_query(rec, path, Request(k=6, exclude_seen=False)), rec).to_pandas()
+    assert set(everything[everything["user_id"] == "new"]["item_id"]) == {f"f{n}" for n in range(1, 7)}
+
+
 def test_histories_of_an_iterable(rec):
     query = histories_query(rec, ((user, items) for user, items in EXPECTED.items()), Request())
-    assert list(query.parts(1)) == [(["new"], [["f1", "f2"]]), (["u1"], [["f4"]])]
+    assert list(query.parts(1)) == [(["new"], [["f1", "f2"]], [[]]), (["u1"], [["f4"]], [[]])]
     popular = histories_query(rec, [("nobody", [])], Request(k=3))
     assert computed(popular, rec).equals(rec.recommend_for_history([[]], 3, users=["nobody"], arrow=True))
 

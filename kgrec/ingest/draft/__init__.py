@@ -88,9 +88,18 @@ def draft_mapping(paths: list[Path], folder: Path | None = None, ask: Ask | None
     checks = [
         line for number, doubt in enumerate(doubts.open, 1) for line in _commented(f"CHECK {number}: {doubt}")
     ]
-    reasons += [reason for one in tables for reason in one.reasons]
+    reasons += [reason for one in _as_written(tables, files) for reason in one.reasons]
     reasons += [reason for one in rdf for reason in one.reasons]
     return Draft("\n".join([*checks, *lines]) + "\n", reasons, doubts.open)
+
+
+def _as_written(samples: Sequence[Sample], files: DraftFiles) -> list[Sample]:
+    """The samples in the order of kgrec.yaml: nodes, edges, logs, and what is left out."""
+    order = [*files.tables, *files.facts, *(log.sample for log in files.logs)]
+    places = {one.source.name: place for place, one in reversed(list(enumerate(order)))}
+    # items from the rows of a log stand with the log
+    places |= {log.sample.source.name: len(order) + place for place, log in enumerate(files.logs)}
+    return sorted(samples, key=lambda one: (places.get(one.source.name, 2 * len(order)), one.source.name))
 
 
 def _commented(text: str) -> list[str]:

@@ -113,8 +113,8 @@ def _find_key(sample: Sample) -> None:
     ]
     named = [name for name in alone if names.is_id(name) and not names.is_code(name)]
     usual = [name for name in named if names.is_plain_id(name) or names.base(name) == type_]
-    rest = [name for name in alone if not sample.profile(name).is_time]
-    ids = [name for name in rest if sample.profile(name).may_be_ids and not names.is_numeric(name)]
+    rest = [name for name in alone if not sample.profile(name).is_time and not _is_measure(name)]
+    ids = [name for name in rest if sample.profile(name).may_be_ids]
     short = [
         name for name in rest if not looks.is_long(sample.columns[name]) and name.lower() not in names.LABELS
     ]
@@ -128,6 +128,13 @@ def _find_key(sample: Sample) -> None:
     else:
         _find_repeated_key(sample)
     sample.type = names.type_of_file(sample.source.path, sample.key or "")
+
+
+def _is_measure(name: str) -> bool:
+    """Whether a column is named like numbers or values, which may happen to be unique in a small table."""
+    return not names.is_id(name) and (
+        names.is_numeric(name) or names.is_value(name) or names.is_popularity(name)
+    )
 
 
 def _find_repeated_key(sample: Sample) -> None:
@@ -233,16 +240,16 @@ def _logs(rest: Sequence[Sample], targets: Sequence[Target], doubts: Doubts) -> 
         )
     )
     kept: list[Log] = []
+    tags = [log for log in logs if _has_tags(log, targets)]
+    if len(tags) < len(logs):
+        logs = [log for log in logs if log not in tags]
     for log in logs:
-        why = _why_no_log(log, kept)
+        why = _why_no_log(log, kept, doubts)
         if why:
             log.sample.why("*", "left out", why)
             log.sample.left_out = why
         else:
             kept.append(log)
-    tags = [log for log in kept if _has_tags(log, targets)]
-    if len(tags) < len(kept):
-        kept = [log for log in kept if log not in tags]
     return _checked(kept, doubts)
 
 
@@ -254,20 +261,36 @@ def _size(sample: Sample) -> int:
     )
 
 
-def _why_no_log(log: Log, kept: Sequence[Log]) -> str:
+def _why_no_log(log: Log, kept: Sequence[Log], doubts: Doubts) -> str:
+    """Why a log is left out: it is held out, or repeats another one; "" if it is read."""
+    name = log.sample.source.name
     if kept and names.is_held_out(log.sample.source.path):
         return "its name is that of rows to test with, which must not be learned from: see kgrec evaluate"
     for other in kept:
-        share = looks.overlap(_pairs(log), _pairs(other))
-        if share >= _COPY:
-            return f"{shown(share)} of its pairs of user and item are in {other.sample.source.name}"
+        share, back = (
+            looks.overlap(_rows(log, other), _rows(other, log)),
+            looks.overlap(_rows(other, log), _rows(log, other)),
+        )
+        if share < _COPY:
+            continue
+        if back >= _COPY or _are_timed(log, other):
+            return f"{shown(share)} of its rows are in {other.sample.source.name}"
+        doubts.warn(
+            f"{shown(share)} of the pairs of user and item of {name} are in {other.sample.source.name}, too.",
+            f"If {name} is a part of it, leave it out.",
+        )
     return ""
 
 
-def _pairs(log: Log) -> pa.Array:
-    columns = [pc.utf8_trim_whitespace(log.sample.columns[name]) for name in (log.user, log.item)]
-    kind = f",{log.columns['event'][0]}" if log.kinds is not None else ""
-    return pc.binary_join_element_wise(*(column.cast(pa.string()) for column in columns), kind or " ", "\x1f")
+def _are_timed(log: Log, other: Log) -> bool:
+    return "time" in log.columns and "time" in other.columns
+
+
+def _rows(log: Log, other: Log) -> pa.Array:
+    """The rows as text: user, item, and what both logs have of value, time and event."""
+    shared = [role for role in log.columns if role in other.columns]
+    columns = [pc.utf8_trim_whitespace(log.sample.columns[log.columns[role][0]]) for role in shared]
+    return pc.binary_join_element_wise(*(column.cast(pa.string()) for column in columns), "\x1f")
 
 
 _TAGS = ("tag", "tags", "label", "genre", "category", "keyword", "shelf", "collection", "topic", "list")
@@ -404,7 +427,7 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
     if share < _NEARLY_ALL:
         provider = log.sample
     type_ = names.type_of_key(log.item) if provider.has_names else "item"
-    table = provider.with_rows_of(log.item, type_)
+    table = provider.with_rows_of(log.item, type_, {name for name, _ in log.columns.values()})
     used = {name for name, _ in log.columns.values()}
     more = log.sample.facts_about(log.item, {*table.columns, *used})
     if not files.tables and not files.facts and more is None and len(table.columns) == 1:

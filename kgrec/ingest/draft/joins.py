@@ -25,8 +25,6 @@ _WEIGHT = re.compile(
     r"(.*_)?(counts?|weight|relevance|similarity|score|strength|confidence|frequency|freq|votes?|importance|n|tf|tfidf|times"
     r"|quantity|amount|cnt|num|total|probability|prob|share|percent|degree)"
 )
-#: names of columns whose values are those of another column
-_ATTRIBUTE, _ITS_VALUE = ("property", "attribute", "feature", "field", "key", "variable"), ("value", "val")
 #: largest share of values that differ, in a column whose values become nodes
 _DIFFERENT = 0.5
 _NEARLY_ALL = 0.9
@@ -129,7 +127,7 @@ def _ends(sample: Sample, files: DraftFiles, doubts: Doubts) -> tuple[list[End],
     first = min(
         refs, key=lambda name: (refs[name].target.table is not files.item.table, *_order(sample, name))
     )
-    if _is_attribute(sample):
+    if names.are_properties(sample.columns):
         doubts.warn(
             f"{sample.source.name}: each row has the name and the value of a property, which a mapping cannot tell apart.",
             "Write one file per property, with the columns of the item and of the value.",
@@ -205,11 +203,6 @@ def _named(sample: Sample, name: str, files: DraftFiles) -> End | None:
     return None
 
 
-def _is_attribute(sample: Sample) -> bool:
-    columns = {names.snake(name) for name in sample.columns}
-    return bool(columns.intersection(_ATTRIBUTE)) and bool(columns.intersection(_ITS_VALUE))
-
-
 def _weight(sample: Sample, ends: Sequence[str]) -> str | None:
     numbers = [name for name in sample.plain if name not in ends and sample.profile(name).numbers is not None]
     named = [name for name in numbers if _WEIGHT.fullmatch(names.snake(name))]
@@ -219,7 +212,7 @@ def _weight(sample: Sample, ends: Sequence[str]) -> str | None:
 def _why_none(sample: Sample, users: Sequence[str], held: Held) -> str:
     if len(users) > 1 or (users and any(names.base(name) == "friend" for name in sample.columns)):
         return "it joins users, and what is known of users is not read"
-    low = [found[0] for found in held.values() if found[0].named >= 2]
+    low = [found[0] for name, found in held.items() if found[0].named >= 2 and names.is_id(name)]
     if low:
         return f"few of its values are keys: {'; '.join(f'{match.name}: {match.why}' for match in low)}"
     return sample.left_out or "no column is filled and unique, and none holds keys of a table"

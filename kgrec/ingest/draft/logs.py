@@ -69,6 +69,8 @@ def log_of(sample: Sample, held: Held, targets: Sequence[Target]) -> Log | None:
     """The columns that the file has if it is a log; None if it has no column of users or of items."""
     if not sample.has_names:
         return _unnamed(sample, targets)
+    if names.are_properties(sample.columns):
+        return None
     columns: Choices = {}
     user = _user(sample, held)
     item = _item(sample, held, taken=user)

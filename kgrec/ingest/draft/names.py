@@ -77,7 +77,7 @@ _GLUED = re.compile(
 )
 _RATINGS = (
     "rating|ratings|rate|score|scores|star|stars|overall|grade|preference|label|liked?|dislike|feedback|thumbs?|vote"
-    "|satisfaction|sentiment|recommended|reaction|opinion|given|clicked|click|purchased|bought|watched|target|note|bewertung"
+    "|satisfaction|sentiment|recommended|reaction|opinion|given|clicked|click|purchased|bought|watched|note|bewertung"
 )
 _COUNTS = (
     "count|counts|cnt|plays?|listens?|quantity|qty|weight|hours|playtime|times|views|visits|clicks|purchases|frequency|freq"
@@ -120,6 +120,8 @@ _ROWS = re.compile(
 )
 
 _IRREGULAR = {"people": "person", "persons": "person", "children": "child", "women": "woman", "men": "man"}
+#: names of columns of properties, and of their values
+_PROPERTY, _ITS_VALUE = ("property", "attribute", "feature", "field", "key", "variable"), ("value", "val")
 _NO_PLURAL = ("movies", "series", "cookies", "zombies")
 #: suffixes of formats, which do not name the content
 _FORM = re.compile("csv|tsv|tab|jsonl|ndjson|json|parquet|pq|dat|data|txt|text|out|log|dump|list", re.I)
@@ -240,6 +242,12 @@ def log_rank(path: Path) -> int:
 def is_held_out(path: Path) -> bool:
     """Whether a file is named like the part of a log that models are tested with."""
     return _HELD_OUT.search(snake(path.name)) is not None
+
+
+def are_properties(columns: Collection[str]) -> bool:
+    """Whether a file has the names and the values of properties in its rows."""
+    own = {snake(name) for name in columns}
+    return bool(own.intersection(_PROPERTY)) and bool(own.intersection(_ITS_VALUE))
 
 
 def is_of_rows(name: str) -> bool:

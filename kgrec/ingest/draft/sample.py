@@ -123,14 +123,14 @@ class Sample:
         """Note a decision and its reason."""
         self.reasons.append(f"{self.source.name}: {column or written(column)}: {role}, since {reason}")
 
-    def with_rows_of(self, key: str, type_: str) -> Sample:
+    def with_rows_of(self, key: str, type_: str, but: Collection[str]) -> Sample:
         """A table of the nodes that a column names, with the columns that have one value for each of them."""
         keys = pc.utf8_trim_whitespace(self.columns[key])
         count = len(pc.unique(keys.filter(pc.not_equal(keys, ""))))
         fixed = [
             name
             for name in self.plain
-            if name != key and self.rows >= 2 * count and self._is_fixed(name, keys)
+            if name not in (key, *but) and self.rows >= 2 * count and self._is_fixed(name, keys)
         ]
         first = pc.index_in(pc.unique(keys), value_set=keys)
         columns = {name: self.columns[name].take(first) for name in [key, *fixed]}
@@ -308,6 +308,7 @@ def merge_parts(samples: Sequence[Sample]) -> list[Sample]:
 
 def _continues(whole: Sample, part: Sample) -> bool:
     pairs = ((whole.profile(name), part.profile(name)) for name in whole.plain)
+    pairs = ((one, other) for one, other in pairs if names.is_id(one.name))
     both = [(one.values, other.values) for one, other in pairs if one.is_unique and other.is_unique]
     return all(looks.overlap(other, one) < _SHARED for one, other in both)
 

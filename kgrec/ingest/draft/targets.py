@@ -186,8 +186,8 @@ def name_fit(name: str, target: Target, types: set[str], *, is_own: bool) -> int
         return 2
     if is_own and may_be_own(name):
         return 2
-    if names.is_numeric(name) or (about in types and not target.are_users):
+    if names.is_numeric(name) or names.is_value(name) or (about in types and not target.are_users):
         return -1
     if names.item_rank(name) > 1 and (names.item_rank(target.type) or names.item_rank(target.column)):
         return 1
-    return 1 if names.user_rank(name) and target.are_users else 0
+    return 1 if may_be_own(name) or (names.user_rank(name) and target.are_users) else 0
