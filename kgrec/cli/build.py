@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.console import Console, Json, Quiet, console, counted
 from kgrec.cli.options import GraphFolder
 from kgrec.errors import ArtifactError, UnknownId
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.ingest.draft.doubts import Doubt
 
 
 def init(
@@ -23,12 +25,15 @@ def init(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Mapping to write.")] = Path("kgrec.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: take the likeliest answers, and mark them.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draft a mapping from the content of the files, with the reason for each choice.
+    """Draft a mapping from the content of the files, with the reason for each choice. On a terminal, doubtful ones are asked.
 
-    Example: `kgrec init items.csv ratings.csv -o kgrec.yaml`
+    Example: `kgrec init *.csv -o kgrec.yaml`
     """
     from kgrec.ingest.draft import draft_mapping
 
@@ -37,14 +42,23 @@ def init(
         raise ArtifactError(
             f"{output} exists already.", "Give --force to replace it, or another name with -o."
         )
-    draft = draft_mapping(files, output.parent)
+    is_asked = not (yes or as_json or quiet) and sys.stdin.isatty() and sys.stdout.isatty()
+    draft = draft_mapping(files, output.parent, _answer if is_asked else None)
     _write(output, draft.yaml)
+    for number, doubt in enumerate(draft.doubts, 1):
+        out.say(f"CHECK {number}: {doubt}")
+    if draft.doubts:
+        out.say()
     for reason in draft.reasons:
         out.say(reason)
     here = output.parent.resolve()
     outside = "" if all(f.resolve().is_relative_to(here) for f in files) else " --allow-outside"
-    out.say(f"\nWrote {output}. Check it, then run: kgrec build {output} -o graph/{outside}")
-    out.result({"mapping": str(output), "reasons": draft.reasons})
+    checks = f"the {counted(len(draft.doubts), 'line')} marked CHECK, and the rest" if draft.doubts else "it"
+    out.say(f"\nWrote {output}. Check {checks}, then run: kgrec build {output} -o graph/{outside}")
+    doubts = [
+        {"text": doubt.text, "answers": list(doubt.answers), "reason": doubt.reason} for doubt in draft.doubts
+    ]
+    out.result({"mapping": str(output), "doubts": doubts, "reasons": draft.reasons})
 
 
 def build(
@@ -105,6 +119,19 @@ def inspect(
         out.result({"stats": stats, "report": loaded.report.to_dict()}, _summary(stats))
     else:
         _show_node(loaded, node, out)
+
+
+def _answer(doubt: Doubt) -> int:
+    """Ask a question on the terminal; returns the index of the answer."""
+    typer.echo(f"{doubt.text}\n  Likeliest is 1, since {doubt.reason}.")
+    for number, answer in enumerate(doubt.answers, 1):
+        typer.echo(f"  {number}  {answer}")
+    while True:
+        chosen = int(typer.prompt("Number", default=1, type=int))
+        if 1 <= chosen <= len(doubt.answers):
+            typer.echo()
+            return chosen - 1
+        typer.echo(f"Give a number from 1 to {len(doubt.answers)}.")
 
 
 def _write(path: Path, text: str) -> None:

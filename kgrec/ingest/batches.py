@@ -7,10 +7,10 @@ interaction_rows.py read.
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,26 @@ import pyarrow.compute as pc
 
 from kgrec.arguments.ids import text_column
 from kgrec.errors import SourceError, did_you_mean
-from kgrec.ingest.cells import emptied, is_list
-from kgrec.ingest.sources import COMPRESSION, Source
+from kgrec.ingest.cells import at_path, emptied, fields_of, is_list, joined, mask
+from kgrec.ingest.compressed import open_bytes
+from kgrec.ingest.sources import Source
+from kgrec.ingest.text_stream import GARBLED, not_encoded
 
 _PIECE = 1 << 20
 #: unit of Arrow's durations -> parts of a second
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+TORN = "has a quote that is not closed in its cell, and swallows the lines up to the next quote"
+HEADER_AGAIN = "repeats the header"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row, or several lines that the parser takes for one, left out for some reason."""
+
+    reason: str
+    line: int
+    #: number of lines, each of which may be a row
+    lines: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,13 @@ class Batch:
     broken: tuple[tuple[int, str], ...] = ()
     #: marks of missing values: parts of lists with these texts are skipped; such cells are "" already
     nulls: tuple[str, ...] = ()
+    #: other rows that are left out
+    left_out: tuple[LeftOut, ...] = ()
+    #: rows with bytes that are not in the file's encoding, ascending; U+FFFD stands for them
+    garbled: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    encoding: str = "utf-8"
+    #: what helps against broken rows
+    remedy: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -62,9 +83,47 @@ class Batch:
             )
         return self.columns[column]
 
+    def garbled_in(self, column: str) -> np.ndarray:
+        """The rows whose cell of `column` has bytes that are not in the file's encoding, ascending."""
+        if not len(self.garbled) or is_list(self.columns[column]):
+            return self.garbled[:0]
+        cells = self.columns[column].take(pa.array(self.garbled))
+        return np.asarray(self.garbled[mask(pc.match_substring(cells, GARBLED))])
+
     def places(self, rows: np.ndarray) -> Iterator[str]:
         """file:line of the first ten of some rows."""
         return (f"{self.name}:{line}" for line in self.lines[rows[:10]])
+
+
+class FieldReader:
+    """Reads the values at a path in the objects of a column, and knows whether there were any."""
+
+    def __init__(self, name: str, column: str, path: Sequence[str]) -> None:
+        self.name, self.column, self.path = name, column, path
+        #: whether a value was found
+        self.found = False
+        #: some fields of the objects
+        self.fields: dict[str, None] = {}
+
+    def read(self, batch: Batch) -> pa.Array:
+        """The values of each row, as lists of text; null where the cell has something other than objects."""
+        lists = at_path(batch.columns[self.column], self.path)
+        self.found |= len(pc.list_flatten(lists)) > 0
+        if not self.found:
+            self.fields |= dict.fromkeys(fields_of(batch.columns[self.column].slice(0, 1000)))
+        return lists
+
+    def check(self) -> None:
+        """Refuse a path that no object has.
+
+        Raises:
+            SourceError: There are objects, and none has the path.
+        """
+        if not self.found and self.fields:
+            raise SourceError(
+                f"{self.name}: no object in '{self.column}' has the field '{'.'.join(self.path)}'.",
+                did_you_mean(self.path[0], list(self.fields)),
+            )
 
 
 @dataclass(frozen=True)
@@ -83,9 +142,45 @@ class Table:
             SourceError: One is missing; the error names it, and similar columns.
         """
         for name in names:
-            if name not in self.columns:
+            if self.place_of(name) is None:
                 near = did_you_mean(name, self.columns)
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
+
+    def place_of(self, name: str) -> tuple[str, list[str]] | None:
+        """The column of a name, and the path in its objects: `address` and [`city`] for `address.city`; None if absent."""
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            if (column := ".".join(parts[:length])) in self.columns:
+                return column, parts[length:]
+        return None
+
+    def unread(self, names: Sequence[str]) -> list[str]:
+        """The columns that none of `names` is in."""
+        places = [self.place_of(name) for name in names]
+        read = {place[0] for place in places if place is not None}
+        return [column for column in self.columns if column not in read]
+
+    def with_fields(self) -> Table:
+        """The same table, which also reads paths such as `address.city`, in columns that hold objects.
+
+        Reading raises a SourceError at the end if no object has such a path.
+        """
+        return replace(self, read=self._read_fields)
+
+    def _read_fields(self, names: Sequence[str]) -> Iterator[Batch]:
+        places = {name: place for name in names if (place := self.place_of(name)) is not None}
+        if not any(path for _, path in places.values()):
+            yield from self.read(names)
+            return
+        fields = {name: FieldReader(self.name, *place) for name, place in places.items() if place[1]}
+        for batch in self.read(list(dict.fromkeys(column for column, _ in places.values()))):
+            columns = {
+                name: joined(fields[name].read(batch)) if name in fields else batch.columns[column]
+                for name, (column, _) in places.items()
+            }
+            yield replace(batch, columns=columns)
+        for reader in fields.values():
+            reader.check()
 
     def without(self, nulls: tuple[str, ...]) -> Table:
         """The same table with the cells in `nulls` emptied."""
@@ -97,11 +192,6 @@ class Table:
 def _emptied(batch: Batch, nulls: tuple[str, ...]) -> Batch:
     columns = {name: emptied(array, nulls) for name, array in batch.columns.items()}
     return replace(batch, columns=columns, nulls=nulls)
-
-
-def open_bytes(path: Path) -> Any:
-    """A stream of the file's bytes, decompressed by suffix."""
-    return pa.input_stream(str(path), compression=COMPRESSION.get(path.suffix.lower()))
 
 
 class Utf8:
@@ -123,11 +213,18 @@ class Utf8:
         return data
 
 
-def unreadable(source: Source, message: str) -> SourceError:
-    """The error for a file that cannot be read."""
-    return SourceError(
-        f"{source.name} cannot be read: {message.splitlines()[0]}", "Check that the file is complete."
-    )
+def unreadable(source: Source, error: Exception) -> SourceError:
+    """The error for a file that cannot be read, for the reason that `error` has."""
+    if isinstance(error, OSError) and error.strerror:
+        why, remedy = error.strerror, "Check the file and its permissions."
+    elif isinstance(error, OSError) and str(error).startswith("it"):
+        why, remedy = str(error), "Copy or download the file again."
+    elif "straddling" in str(error):
+        why, remedy = "a row has more than 8 MB", "Check `delimiter:` and `quote:`, and that it is a table."
+    else:
+        why = "it is damaged, incomplete, or in another format than its name says"
+        remedy = "Copy or download the file again, or give `format:` beside `file:` in the mapping."
+    return SourceError(f"{source.name} cannot be read: {why}.", remedy)
 
 
 def line_not_in(source: Source, encoding: str, within: int | None = None) -> int:
@@ -151,10 +248,7 @@ def line_not_in(source: Source, encoding: str, within: int | None = None) -> int
 
 def wrong_encoding(source: Source, encoding: str) -> SourceError:
     """The error for a file that is not in `encoding`, with the first such line."""
-    return SourceError(
-        f"{source.name}:{line_not_in(source, encoding) or 1}: not encoded in {encoding}.",
-        "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
-    )
+    return not_encoded(f"{source.name}:{line_not_in(source, encoding) or 1}", encoding)
 
 
 def as_text(array: pa.Array, what: str) -> pa.Array:
@@ -167,11 +261,14 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
+        why = "has text that is not UTF-8" if "UTF8" in str(error) else "has damaged values"
         raise SourceError(
-            f"{what} cannot be read: {str(error).splitlines()[0]}", "Check that the file is complete."
+            f"{what} {why}.", "Write the file again, or give the column the role ignore."
         ) from None
     if is_list(array) and _is_plain(kind.value_type):
         return array
+    if _has_objects(kind):
+        return _as_json(array, what)
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
     if pa.types.is_duration(kind):
@@ -185,6 +282,44 @@ def _iso_durations(array: pa.Array) -> pa.Array:
     sign = pc.if_else(pc.less(seconds, 0.0), "-PT", "PT")
     texts = pc.binary_join_element_wise(sign, pc.cast(pc.abs(seconds), pa.string()), "S", "")
     return pc.fill_null(texts, "")
+
+
+def _has_objects(kind: pa.DataType) -> bool:
+    """Whether values are structs or maps, or lists of them."""
+    inner = kind
+    while pa.types.is_list(inner) or pa.types.is_large_list(inner) or pa.types.is_fixed_size_list(inner):
+        inner = inner.value_type
+    return bool(pa.types.is_struct(inner) or pa.types.is_map(inner))
+
+
+def _as_json(array: pa.Array, what: str) -> pa.Array:
+    try:
+        texts = [
+            ""
+            if value is None
+            else json.dumps(_with_dicts(value, array.type), ensure_ascii=False, default=str)
+            for value in array.to_pylist()
+        ]
+        return pa.array(texts, pa.string())
+    except (ValueError, TypeError, UnicodeError):
+        raise SourceError(
+            f"{what} is of type {array.type}, which has no text form.",
+            "Give the column the role ignore, or write it as text.",
+        ) from None
+
+
+def _with_dicts(value: Any, kind: pa.DataType) -> Any:
+    """A value of a nested type, with a dict for each map."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {str(key): _with_dicts(part, kind.item_type) for key, part in value}
+    if pa.types.is_struct(kind):
+        return {
+            kind.field(i).name: _with_dicts(value[kind.field(i).name], kind.field(i).type)
+            for i in range(kind.num_fields)
+        }
+    return [_with_dicts(part, kind.value_type) for part in value] if isinstance(value, list) else value
 
 
 def _is_plain(kind: pa.DataType) -> bool:

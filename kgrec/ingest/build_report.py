@@ -67,7 +67,12 @@ class FileReport:
 
 #: reasons to drop a row that do not count as a fault of the file
 HARMLESS = frozenset(
-    {"identical to an earlier row", "names an unknown item", "has a blank node, which the mapping drops"}
+    {
+        "identical to an earlier row",
+        "repeats the header",
+        "names an unknown item",
+        "has a blank node, which the mapping drops",
+    }
 )
 
 
@@ -151,9 +156,13 @@ class Tally:
     name: str
     report: FileReport
     policy: ErrorPolicy
+    #: column -> why its cells failed, and the remedy
+    why: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: reason to drop a row -> remedy
+    remedies: dict[str, str] = field(default_factory=dict)
 
-    def drop(self, reason: str, count: int, places: Iterable[str]) -> None:
-        """Count rows that are not used.
+    def drop(self, reason: str, count: int, places: Iterable[str], remedy: str = "") -> None:
+        """Count rows that are not used; `remedy` is what helps, "" for mending the rows.
 
         Raises:
             SourceError: The policy is to stop at the first bad row.
@@ -162,10 +171,11 @@ class Tally:
             return
         found = list(islice(places, _PLACES))
         self.report.dropped.setdefault(reason, Places()).add(count, found)
+        self.remedies.setdefault(reason, remedy)
         if self.policy.bad_row == "fail" and reason not in HARMLESS:
             where = found[0] if found else self.name
             raise SourceError(
-                f"{where}: the row {reason}.", "Mend the row, or set `errors: {bad_row: report}`."
+                f"{where}: the row {reason}.", remedy or "Mend the row, or set `errors: {bad_row: report}`."
             )
 
     def leave_out(self, column: str, value: str, count: int) -> None:
@@ -184,6 +194,7 @@ class Tally:
             return
         places = [f"{place}: {shown(value)}" for place, value in found]
         self.report.failed.setdefault(column, Places()).add(count, places)
+        self.why.setdefault(column, (why, remedy))
         if self.policy.bad_row == "fail":
             place, value = found[0] if found else (self.name, "")
             raise SourceError(f"{place}: '{column}' is {shown(value)}, which {why}.", remedy)
@@ -197,16 +208,21 @@ class Tally:
         rows, bad = self.report.rows, self.report.bad
         if bad <= self.policy.stop_above * rows:
             return
-        failed = {f"'{column}' not understood": places for column, places in self.report.failed.items()}
-        parts = {**self.report.dropped, **failed, MISSING_REF: self.report.missing}
-        reason, places = max(
-            ((reason, places) for reason, places in parts.items() if reason not in HARMLESS),
-            key=lambda part: part[1].count,
-        )
+        parts = [
+            (why, places, self.remedies.get(why, ""))
+            for why, places in self.report.dropped.items()
+            if why not in HARMLESS
+        ]
+        parts.append((MISSING_REF, self.report.missing, ""))
+        for column, places in self.report.failed.items():
+            why, remedy = self.why.get(column, ("not understood", ""))
+            parts.append((f"'{column}' {why}", places, remedy))
+        reason, places, remedy = max(parts, key=lambda part: part[1].count)
         first = f", first at {places.first[0]}" if places.first else ""
+        otherwise = f"raise `errors: stop_above` ({self.policy.stop_above:g} of the rows)."
         raise TooManyBadRows(
             f"{self.name}: {bad:,} of {rows:,} rows are bad; {places.count:,} of them: {reason}{first}.",
-            f"Mend the file, or raise `errors: stop_above` ({self.policy.stop_above:g} of the rows).",
+            f"{remedy} Or {otherwise}" if remedy else f"Mend the file, or {otherwise}",
         )
 
 

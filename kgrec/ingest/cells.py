@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from html.entities import html5
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,16 @@ import pyarrow.compute as pc
 
 from kgrec.ingest.dates import seconds_of
 from kgrec.ingest.durations import duration, is_time_unit
+from kgrec.ingest.objects import as_text, leaves, objects_of, parse, parts_of
 
-#: half of a surrogate pair, which cannot be encoded
-_HALF = re.compile("[\ud800-\udfff]")
+#: cells that may be lists, in JSON, Python or PostgreSQL, and those that may have objects; most cells are ruled out by this
+LISTS = r"""^\s*(\[[\s\S]*\]|[({]\s*[uU]?['"][\s\S]*[)}]|\{[^{}:]+\})\s*$"""
+_MAY_BE_OBJECTS = r"^\s*[\[(]?\s*\{[\s\S]*\}\s*,?\s*[\])]?\s*$"
+#: an HTML entity, whose last character separates nothing
+_ENTITY = re.compile(r"(&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,30}));")
+#: a noncharacter, in place of that character
+_GUARD = "\ufdd0"
+_BARE_VECTOR = re.compile(r"\[[\s\d.eE+-]+\]")
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -56,7 +64,7 @@ def emptied(cells: pa.Array, nulls: Sequence[str]) -> pa.Array:
 def split(cells: pa.Array, separator: str | None, nulls: Sequence[str] = ()) -> tuple[np.ndarray, pa.Array]:
     """Rows (int64) and values of the parts of all cells: trimmed, without empty parts and parts in `nulls`.
 
-    JSON arrays are split as JSON, other cells at `separator`.
+    Lists in JSON or Python are split as such, other cells at `separator`, but not within HTML entities such as `&amp;`.
     """
     rows, values = _split(cells, separator)
     values = pc.utf8_trim_whitespace(values)
@@ -74,12 +82,78 @@ def _split(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array
     if is_list(cells):
         return _flattened(cells)
     rows = np.arange(len(cells), dtype=np.int64)
-    as_json = mask(pc.and_(pc.starts_with(cells, "["), pc.ends_with(cells, "]")))
-    if as_json.any():
-        rows, cells = _json_rows(cells, as_json, separator)
+    may_be_list = mask(pc.match_substring_regex(cells, LISTS))
+    if may_be_list.any():
+        rows, cells = _list_rows(cells, may_be_list, separator)
     elif separator is not None:
-        rows, cells = _flattened(pc.split_pattern(cells, separator))
+        rows, cells = split_plain(cells, separator)
     return rows, cells
+
+
+def guarded(cells: pa.Array) -> pa.Array:
+    """The cells with a noncharacter in place of the semicolons that end HTML entities."""
+    at = mask(pc.match_substring_regex(cells, _ENTITY.pattern))
+    if not at.any():
+        return cells
+    found = _per_distinct(cells.filter(pa.array(at)), without_entities)
+    return pc.replace_with_mask(cells, pa.array(at), pa.array(found, cells.type))
+
+
+def without_entities(text: str) -> str:
+    """`text` with a noncharacter in place of the semicolons that end HTML entities such as `&amp;`."""
+    return _ENTITY.sub(lambda e: e[1] + _GUARD if e[1][1] == "#" or f"{e[1][1:]};" in html5 else e[0], text)
+
+
+def has_objects(cells: pa.Array) -> np.ndarray:
+    """Whether each cell is an object, or a list of objects, in JSON or Python; shape (len(cells),), bool."""
+    if is_list(cells):
+        return np.zeros(len(cells), dtype=bool)
+    found = mask(pc.match_substring_regex(cells, _MAY_BE_OBJECTS))
+    at = np.flatnonzero(found)
+    found[at] = _per_distinct(cells.take(pa.array(at)), lambda text: bool(objects_of(text)))
+    return found
+
+
+def fields_of(cells: pa.Array) -> list[str]:
+    """The fields of the objects in cells, in order of appearance."""
+    _, texts = encode(cells)
+    return list(dict.fromkeys(name for text in texts for found in objects_of(text) for name in found))
+
+
+def at_path(cells: pa.Array, path: Sequence[str]) -> pa.Array:
+    """The values at a path of fields in each cell, as lists of text; null where a cell that is not empty has no object."""
+    if is_list(cells):
+        return pa.nulls(len(cells), pa.list_(pa.string()))
+    codes, texts = encode(cells)
+    found = [_at(text, path) for text in texts]
+    return pa.array(found, pa.list_(pa.string())).take(pa.array(codes))
+
+
+def _at(text: str, path: Sequence[str]) -> list[str] | None:
+    if not text.strip():
+        return []
+    try:
+        value = parse(text)
+    except ValueError:
+        return None
+    if isinstance(value, list) and not value:
+        return []
+    return list(leaves(value, path)) if objects_of(text) else None
+
+
+def joined(lists: pa.Array) -> pa.Array:
+    """Lists of text as cells: a single value as it is, several as a JSON array."""
+    found = [parts or [] for parts in lists.to_pylist()]
+    return pa.array(
+        [parts[0] if len(parts) == 1 else as_text(parts) if parts else "" for parts in found], pa.string()
+    )
+
+
+def _per_distinct(cells: pa.Array, get: Callable[[str], Any]) -> np.ndarray:
+    codes, texts = encode(cells)
+    values = np.empty(len(texts), dtype=object)
+    values[:] = [get(text) for text in texts]
+    return np.asarray(values[codes])
 
 
 def amounts(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,19 +204,6 @@ def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np
     return np.flatnonzero(good), seconds[good], np.flatnonzero(~good & ~empty)
 
 
-def parse_json(text: str) -> Any:
-    """The value of a JSON text, with numbers as text; half of a surrogate pair becomes U+FFFD.
-
-    Raises:
-        ValueError: The text is not JSON.
-        RecursionError: The text is nested too deeply.
-    """
-    value = json.loads(text, parse_int=str, parse_float=str)
-    if "\\ud" in text or "\\uD" in text:
-        value = json.loads(_HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
-    return value
-
-
 def vectors(cells: pa.Array) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """As `numbers`, for vectors of float32; a vector with a value that is not finite is unreadable."""
     rows, values, bad = [], [], []
@@ -164,39 +225,42 @@ def _flattened(lists: pa.Array) -> tuple[np.ndarray, pa.Array]:
     return rows, pc.fill_null(pc.cast(values, pa.string()), "")
 
 
-def _json_rows(cells: pa.Array, as_json: np.ndarray, separator: str | None) -> tuple[np.ndarray, pa.Array]:
-    at = np.flatnonzero(as_json)
-    parsed = [_json_parts(cells[int(row)].as_py()) for row in at]
-    as_json[at[[parts is None for parts in parsed]]] = False
-    plain = np.flatnonzero(~as_json)
+def _list_rows(
+    cells: pa.Array, may_be_list: np.ndarray, separator: str | None
+) -> tuple[np.ndarray, pa.Array]:
+    at = np.flatnonzero(may_be_list)
+    parsed = _per_distinct(cells.take(pa.array(at)), parts_of)
+    are_lists = np.array([parts is not None for parts in parsed], dtype=bool)
+    plain = np.setdiff1d(np.arange(len(cells)), at[are_lists])
     rest_rows, rest = split_plain(cells.take(pa.array(plain)), separator)
     lists = [parts for parts in parsed if parts is not None]
-    rows = np.repeat(np.flatnonzero(as_json), [len(parts) for parts in lists])
+    rows = np.repeat(at[are_lists], [len(parts) for parts in lists])
     values = pa.array([part for parts in lists for part in parts], rest.type)
     return np.concatenate([rows, plain[rest_rows]]), pa.concat_arrays([values, rest])
 
 
 def split_plain(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
-    """As `split`, without JSON and without trimming."""
+    """As `split`, without lists and without trimming."""
     if separator is None:
         return np.arange(len(cells), dtype=np.int64), cells
+    if ";" in separator:
+        whole = guarded(cells)
+        rows, values = _flattened(pc.split_pattern(whole, separator))
+        return rows, pc.replace_substring(values, _GUARD, ";")
     return _flattened(pc.split_pattern(cells, separator))
-
-
-def _json_parts(cell: str) -> list[str] | None:
-    try:
-        parts = parse_json(cell)
-    except (ValueError, RecursionError):
-        return None
-    if not all(isinstance(part, str | None) for part in parts):
-        return None
-    return [part or "" for part in parts]
 
 
 def _vector(cell: object) -> np.ndarray | None:
     try:
-        values = json.loads(cell) if isinstance(cell, str) else cell
+        values = _numbers_of(cell) if isinstance(cell, str) else cell
         vector = np.asarray(values, dtype=np.float32) + np.float32(0)
     except (ValueError, TypeError, RecursionError):
         return None
     return vector if vector.ndim == 1 and len(vector) and np.isfinite(vector).all() else None
+
+
+def _numbers_of(cell: str) -> Any:
+    # numpy writes arrays without commas
+    if "," not in cell and _BARE_VECTOR.fullmatch(cell.strip()):
+        return [float(number) for number in cell.strip()[1:-1].split()]
+    return json.loads(cell)

@@ -20,7 +20,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.build_report import Places, Report, Tally
 from kgrec.ingest.mapping.schema import InteractionTable
-from kgrec.ingest.table_statements import count_broken, filled
+from kgrec.ingest.table_statements import count_broken, drop_garbled, filled
 from kgrec.ingest.times import Clock
 
 #: rows of several batches whose users are encoded together
@@ -110,7 +110,7 @@ class LogReader:
             TooManyBadRows: More rows are bad than the mapping allows.
         """
         table.require(self.mapped.columns_read)
-        tally.report.unread = [name for name in table.columns if name not in self.mapped.columns_read]
+        tally.report.unread = table.unread(self.mapped.columns_read)
         clock, first = Clock(self.mapped), len(self.log.time)
         for batch in table.read(self.mapped.columns_read):
             count_broken(batch, tally)
@@ -158,6 +158,9 @@ class LogReader:
         full = filled(batch, self.mapped.user) & filled(batch, self.mapped.item_column)
         empty = np.flatnonzero(chosen & ~full)
         tally.drop(NO_USER, len(empty), batch.places(empty))
+        both = [self.mapped.user, self.mapped.item_column]
+        readable = drop_garbled(batch, np.flatnonzero(chosen & full), both, tally)
+        chosen &= np.isin(np.arange(len(batch)), readable) if len(batch.garbled) else full
         item = _item_codes(batch.columns[self.mapped.item_column], self.item_codes)
         self._count_unknown(batch, np.flatnonzero(chosen & full & (item < 0)), tally)
         rows = np.flatnonzero(chosen & full & (item >= 0))

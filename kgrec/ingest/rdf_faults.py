@@ -14,8 +14,9 @@ from urllib.parse import quote
 from xml.parsers import expat
 
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import line_not_in, open_bytes
+from kgrec.ingest.batches import line_not_in
 from kgrec.ingest.build_report import shown
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.rdf_sniff import NAMES, is_another, rdf_by_content
 from kgrec.ingest.sources import Source
 

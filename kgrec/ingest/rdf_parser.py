@@ -22,9 +22,10 @@ import pyoxigraph as ox
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import open_bytes
+from kgrec.ingest.batches import unreadable
 from kgrec.ingest.blank_nodes import blank_numbers, digests
 from kgrec.ingest.build_report import Tally
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.jsonld_contexts import KnownContexts
 from kgrec.ingest.mapping.schema import RdfSource
 from kgrec.ingest.rdf_faults import check_end, explained, no_line, refuse_another
@@ -167,7 +168,7 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
     faults = _Faults(source, kind, tally)
     try:
-        with open_bytes(source.path) as stream:
+        with _opened(source) as stream:
             guarded = _guarded(stream, source, kind)
             pieces = (
                 _by_line(guarded, kind, faults)
@@ -177,7 +178,9 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
             yield from _texts(pieces, faults)
         if kind == "rdfxml":
             check_end(source)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise unreadable(source, error) from None
+    except ValueError as error:
         raise SourceError(
             f"{source.name} cannot be read: {error}", "Check that the file is complete."
         ) from None
@@ -189,6 +192,13 @@ def _guarded(stream: Any, source: Source, kind: str) -> Any:
         stream = _NoEntities(stream, source.name)
     stream = _Shallow(_WithoutMark(stream, source, kind), source.name, kind)
     return KnownContexts(stream, source.name) if kind == "jsonld" else stream
+
+
+def _opened(source: Source) -> Any:
+    try:
+        return open_bytes(source.path)
+    except OSError as error:
+        raise unreadable(source, error) from None
 
 
 def _by_line(stream: Any, kind: str, faults: _Faults) -> Iterator[Iterator[Any]]:

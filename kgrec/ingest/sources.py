@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kgrec.errors import SourceError, did_you_mean
-
-COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+from kgrec.ingest.compressed import inner_name
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,8 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The suffix in lower case, after removing those of compression; "" if there is none."""
-        suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() not in COMPRESSION]
-        return suffixes[-1] if suffixes else ""
+        """The suffix in lower case, without that of compression, or that of the file in a .zip file; "" if there is none."""
+        return Path(inner_name(self.path)).suffix.lower() or Path(self.path.stem).suffix.lower()
 
 
 def find_files(folder: Path, names: Sequence[str], *, allow_outside: bool) -> list[Source]:

@@ -6,7 +6,7 @@ Enters: a `Table` and its part of the mapping. Leaves: additions to `Statements`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from kgrec.errors import MappingError, did_you_mean
 from kgrec.ingest import cells
-from kgrec.ingest.batches import Batch, Table
+from kgrec.ingest.batches import TORN, Batch, FieldReader, Table
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN
 from kgrec.ingest.mapping.references import References, Target
@@ -24,6 +24,7 @@ from kgrec.ingest.mapping.roles import (
     AnyRole,
     Category,
     Date,
+    Ignore,
     Label,
     NodeValue,
     Number,
@@ -38,8 +39,13 @@ from kgrec.ingest.statements import LAST, Edges, Statements, Values
 EMPTY_KEY = "has an empty key"
 REPEATED = "identical to an earlier row"
 CONFLICT = "has the key of an earlier row"
+GARBLED_KEY = "has a key with bytes that are not in the file's encoding"
+_GARBLED_REMEDY = "Mend these rows, or give the file's `encoding:`, such as latin-1."
+_TORN_REMEDY = 'Close the quote, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.'
 NOT_ALONE = "is a key of an earlier row, too"
 BROKEN = "cannot be split into columns"
+#: roles that take any text; to the others U+FFFD is a fault of its own
+_ANY_TEXT = (Label, Text, Category, NodeValue, Ref)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,23 @@ class _Rows:
         found = list(zip(self.batch.places(rows), map(str, values), strict=False))
         self.tally.fail(column, found, len(rows), why, remedy)
 
+    def with_field(self, reader: FieldReader, role: AnyRole) -> _Rows:
+        """The same rows with the values of a field in place of a column's objects; other cells are reported."""
+        values = reader.read(self.batch)
+        bad = np.flatnonzero(cells.mask(pc.is_null(values.take(pa.array(self.rows)))))
+        remedy = "Mend the row, or take `field:` out of the mapping."
+        self.failed(reader.column, bad, "is no object, in JSON or Python", remedy)
+        if isinstance(role, Number | Date):
+            values = cells.joined(values)
+        return replace(self, batch=replace(self.batch, columns={**self.batch.columns, reader.column: values}))
+
+    def failed_garbled(self, column: str) -> None:
+        """Report cells with bytes that are not in the file's encoding; they are used without these."""
+        if len(found := self.batch.garbled_in(column)):
+            bad = np.flatnonzero(np.isin(self.rows, found))
+            why = f"has bytes that are not {self.batch.encoding}"
+            self.failed(column, bad, why, _GARBLED_REMEDY)
+
 
 def read_nodes(
     statements: Statements,
@@ -96,6 +119,11 @@ def read_nodes(
     columns = list(dict.fromkeys([mapped.key, *mapped.other_keys, *roles]))
     statements.sources += 1
     read = []
+    fields = {
+        column: FieldReader(table.name, column, role.field.split("."))
+        for column, role in roles.items()
+        if not isinstance(role, Vector | Ignore) and role.field
+    }
     for batch in table.read(columns):
         count_broken(batch, tally)
         rows, nodes = _new_rows(statements, batch, type_, mapped.key, tally)
@@ -112,9 +140,14 @@ def read_nodes(
         for column in mapped.other_keys:
             _read_other_key(part, column, Target(type_, column))
         for column, role in roles.items():
-            _READERS[type(role)](part, column, role)
+            if isinstance(role, _ANY_TEXT):
+                part.failed_garbled(column)
+            at = part.with_field(fields[column], role) if column in fields else part
+            _READERS[type(role)](at, column, role)
         tally.report.spoiled += int(part.spoiled.sum())
         read.append(nodes)
+    for reader in fields.values():
+        reader.check()
     tally.close()
     return np.concatenate(read) if read else np.empty(0, dtype=np.int64)
 
@@ -134,7 +167,7 @@ def read_edges(
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     table.require(mapped.columns_read)
-    tally.report.unread = [name for name in table.columns if name not in mapped.columns_read]
+    tally.report.unread = table.unread(mapped.columns_read)
     code = statements.own_relation(relation)
     for batch in table.read(mapped.columns_read):
         count_broken(batch, tally)
@@ -143,9 +176,22 @@ def read_edges(
 
 
 def count_broken(batch: Batch, tally: Tally) -> None:
-    """Count the rows of a batch, among them those that could not be split into columns."""
-    tally.report.rows += len(batch) + len(batch.broken)
-    tally.drop(BROKEN, len(batch.broken), (f"{batch.name}:{line}" for line, _ in batch.broken))
+    """Count the rows of a batch, among them those that are left out, as they could not be split into columns."""
+    tally.report.rows += len(batch) + len(batch.broken) + sum(row.lines for row in batch.left_out)
+    places = (f"{batch.name}:{line}" for line, _ in batch.broken)
+    tally.drop(BROKEN, len(batch.broken), places, batch.remedy)
+    for row in batch.left_out:
+        remedy = _TORN_REMEDY if row.reason == TORN else ""
+        tally.drop(row.reason, row.lines, [f"{batch.name}:{row.line}"], remedy)
+
+
+def drop_garbled(batch: Batch, rows: np.ndarray, columns: Sequence[str], tally: Tally) -> np.ndarray:
+    """Those of some ascending rows whose keys in `columns` are in the file's encoding; the others are counted."""
+    if not len(batch.garbled):
+        return rows
+    garbled = np.intersect1d(rows, np.concatenate([batch.garbled_in(column) for column in columns]))
+    tally.drop(GARBLED_KEY, len(garbled), batch.places(garbled), _GARBLED_REMEDY)
+    return np.setdiff1d(rows, garbled, assume_unique=True)
 
 
 def filled(batch: Batch, column: str) -> np.ndarray:
@@ -159,7 +205,7 @@ def _roles(table: Table, type_: str, mapped: NodeTable, tally: Tally) -> dict[st
         name: role for name, role in mapped.columns.items() if name != "*" and role.role != "ignore"
     }
     table.require([mapped.key, *mapped.other_keys, *read])
-    rest = [name for name in table.columns if name not in (*named, mapped.key, *mapped.other_keys)]
+    rest = [name for name in table.unread([*named, mapped.key, *mapped.other_keys]) if name not in named]
     if rest and "*" not in mapped.columns:
         gone = [name for name in named if name not in table.columns]
         near = did_you_mean(rest[0], gone) if gone else 'Give it a role, or write `"*": ignore`.'
@@ -176,7 +222,7 @@ def _new_rows(
     """The rows with a new key, and their nodes; rows with empty and repeated keys are counted."""
     has_key = filled(batch, key)
     tally.drop(EMPTY_KEY, int((~has_key).sum()), batch.places(np.flatnonzero(~has_key)))
-    rows = np.flatnonzero(has_key)
+    rows = drop_garbled(batch, np.flatnonzero(has_key), [key], tally)
     codes, keys = _keys_of(batch.columns[key].take(pa.array(rows)))
     nodes = statements.nodes.intern(type_, keys)[codes]
     hashes = _hashes(batch)[rows]
@@ -328,6 +374,12 @@ def _read_ref(part: _Rows, column: str, role: AnyRole) -> None:
 
 def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | None, make: bool) -> None:
     rows, values = part.split(column, separator)
+    bad = np.flatnonzero(cells.has_objects(part.cells(column)))
+    if len(bad):
+        remedy = "Give the column `field:`, the field that has the name or the key of each object."
+        part.failed(column, bad, "holds objects, and the role has no `field:`", remedy)
+        kept = ~np.isin(rows, bad)
+        rows, values = rows[kept], values.filter(pa.array(kept))
     codes, keys = cells.encode(values)
     nodes = part.statements.nodes.intern(type_, keys)
     if make:
@@ -356,7 +408,7 @@ def _edges_of(
     (head_type, head), (tail_type, tail) = [*mapped.head.items(), *mapped.tail.items()]
     has_both = filled(batch, head) & filled(batch, tail)
     tally.drop(EMPTY_KEY, int((~has_both).sum()), batch.places(np.flatnonzero(~has_both)))
-    rows = np.flatnonzero(has_both)
+    rows = drop_garbled(batch, np.flatnonzero(has_both), [head, tail], tally)
     ends = partial(_ends, statements, batch, rows, references)
     heads, tails = ends(head_type, head), ends(tail_type, tail)
     part = _Rows(statements, tally, batch, rows, heads, 0, references, np.zeros(len(rows), dtype=bool))

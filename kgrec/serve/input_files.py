@@ -178,9 +178,13 @@ def _check_whole(batch: Batch, ids: list[str]) -> None:
     if batch.broken:
         line = batch.broken[0][0]
         raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
+    for row in batch.left_out:
+        raise SourceError(f"{batch.name}:{row.line}: the row {row.reason}.", "Mend the row, or take it out.")
     for name in ids:
         if not pa.types.is_string(batch.columns[name].type):
             raise SourceError(f"{batch.name}: '{name}' holds lists.", "Write one user and one item per row.")
+        for place in batch.places(batch.garbled_in(name)[:1]):
+            raise SourceError(f"{place}: '{name}' is not encoded in UTF-8.", "Save the file as UTF-8.")
         empty = np.flatnonzero(~filled(batch, name))
         if len(empty):
             place = next(batch.places(empty))

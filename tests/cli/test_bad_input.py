@@ -67,11 +67,11 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "films.csv is empty.",
         "Write a header and rows, or take the file out of the mapping.",
     ),
-    "another encoding": (
+    "a header in another encoding": (
         lambda c: (c / "films.csv").write_bytes(
-            (c / "films.csv").read_text().replace("Paris", "Orléans").encode("latin-1")
+            (c / "films.csv").read_text().replace("title", "titré").encode("latin-1")
         ),
-        "films.csv:5: not encoded in utf-8.",
+        "films.csv:1: not encoded in utf-8.",
         "Give `encoding:` beside `file:` in the mapping, such as latin-1 or utf-16, or save the file as UTF-8.",
     ),
     "a column that is not there": (
@@ -114,6 +114,16 @@ def test_build_says_what_is_wrong_and_what_to_do(case, run: Run, catalogue: Path
     assert said == problem.format(c=catalogue)
     assert way_out.startswith(remedy)
     assert not (tmp_path / "graph").exists()
+
+
+def test_rows_in_another_encoding_are_counted(run: Run, catalogue: Path, tmp_path: Path):
+    films = catalogue / "films.csv"
+    films.write_bytes(films.read_text().replace("Paris", "Orléans").encode("latin-1"))
+    code, problem, remedy = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph").error
+    assert code == 3
+    assert problem.startswith("films.csv: 1 of 6 rows are bad; 1 of them: '")
+    assert "has bytes that are not utf-8, first at films.csv:5: " in problem
+    assert remedy.startswith("Mend these rows, or give the file's `encoding:`, such as latin-1.")
 
 
 def test_a_duplicate_key_is_counted_and_the_build_goes_on(run: Run, catalogue: Path, tmp_path: Path):

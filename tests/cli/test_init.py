@@ -36,7 +36,9 @@ def test_a_draft_of_the_catalogue(run: Run, catalogue: Path, tmp_path: Path):
     output = catalogue / "draft.yaml"
     answer = run("init", catalogue / "films.csv", catalogue / "log.csv", "-o", output)
     assert (answer.code, output.read_text()) == (0, DRAFT)
-    assert "log.csv: film: item, since its values are keys of the items" in answer.out.splitlines()
+    assert (
+        "log.csv: film: item, since 100% of its values are keys of films.csv (id)" in answer.out.splitlines()
+    )
     assert answer.out.endswith(f"\nWrote {output}. Check it, then run: kgrec build {output} -o graph/\n")
     graph, model = tmp_path / "graph", tmp_path / "model"
     built = run("build", output, "-o", graph, "--json").json["stats"]
@@ -70,13 +72,13 @@ def test_a_draft_names_files_relative_to_its_folder(
     assert run("build", "maps/kgrec.yaml", "-o", "other", "--allow-outside").code == 0
 
 
-def test_a_second_table_of_interactions_is_left_out(run: Run, catalogue: Path):
+def test_a_copy_of_the_interactions_is_left_out(run: Run, catalogue: Path):
     (catalogue / "more.csv").write_text((catalogue / "log.csv").read_text())
     answer = run("init", *(catalogue / name for name in ("films.csv", "log.csv", "more.csv", "kgrec.yaml")))
     assert answer.code == 2
     names = [catalogue / name for name in ("films.csv", "log.csv", "more.csv")]
     answer = run("init", *names, "-o", catalogue / "draft.yaml")
-    assert "more.csv: *: left out, since a mapping has one log, and log.csv is taken" in answer.out
+    assert "more.csv: *: left out, since 100% of its rows are in log.csv" in answer.out
 
 
 TURTLE = """@prefix e: <http://ex.org/> .
@@ -95,9 +97,14 @@ def test_rdf_and_files_without_a_header(run: Run, tmp_path: Path):
     answer = run("init", tmp_path / "films.ttl", tmp_path / "u.data", "-o", output)
     assert answer.code == 0, answer.err
     said = answer.out.splitlines()
-    assert "films.ttl: film: items, since its keys are in the interactions" in said
+    assert (
+        "films.ttl: film: items, since its keys are in the interactions: 100% of the values of item there"
+        in said
+    )
     assert "films.ttl: e:by: ref, since it leads to nodes" in said
-    assert "u.data: item: item, since its values are keys of the items, of which it has 100%" in said
+    assert (
+        "u.data: item: item, since 100% of its values are keys of the type film, of which it has 100%" in said
+    )
     built = run("build", output, "-o", tmp_path / "graph", "--json").json
     assert (built["stats"]["items"], built["stats"]["interactions"]) == (2, 9)
     assert built["report"]["files"]["u.data"]["dropped"] == {}

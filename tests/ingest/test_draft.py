@@ -170,7 +170,7 @@ interactions:
         "u.data: format: tsv, since the suffix does not tell it, and the lines have 4 columns",
         "u.data: header: 4 columns named here, since line 1 has values: '1' is a number, as are those below it",
         "u.data: user: user, since it has the most distinct values of the other columns, 3",
-        "u.data: item: item, since its values are keys of the items, of which it has 100%",
+        "u.data: item: item, since 100% of its values are keys of u.item, of which it has 100%",
         "u.data: value: value, since it has few distinct numbers, 5",
         "u.data: time: time, since its numbers are like seconds since 1970",
         "u.data: value: positive: >= 4, since it looks like ratings from 1 to 5",
@@ -180,10 +180,11 @@ interactions:
     assert graph.report.files["u.data"].bad == 0
 
 
-def test_of_two_logs_that_name_no_columns_the_second_is_left_out(tmp_path):
+def test_a_copy_of_a_log_is_left_out(tmp_path):
     numbered = "".join(f"r{i}\t{line}\n" for i, line in enumerate(TAKEN.splitlines()))
     draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=numbered, more_data=numbered)
-    assert "more.data: *: left out, since a mapping has one log, and u.data is taken" in draft.reasons
+    why = "100% of its rows are in u.data"
+    assert f"more.data: *: left out, since {why}" in draft.reasons
     assert len(graph.interactions) == 8
 
 
@@ -275,7 +276,7 @@ def test_json_lines_with_nested_values(tmp_path):
         "kinds": {"as": "node", "type": "kind", "edge": "kinds"},
         "also": {"as": "ref", "to": "p", "edge": "also"},
         "notes": "text",
-        "details": "ignore",
+        "details.size": "number",
         "rank": "ignore",
         "image": "ignore",
         "empty": "ignore",
@@ -372,7 +373,10 @@ def test_without_a_log_the_items_are_what_is_called_so(tmp_path):
     assert "products.csv: *: items, since its name is that of items" in draft.reasons
     assert graph.item_types == ("product",)
     draft, _ = drafted(tmp_path, makers_csv=files["makers_csv"], tools_csv=files["products_csv"])
-    assert "makers.csv: *: items, since it is the first table" in draft.reasons
+    assert draft.doubts[0].answers == ("tools.csv", "makers.csv")
+    assert draft.yaml.startswith(
+        "# CHECK 1: Which table has the items, which are recommended? Taken: tools.csv, "
+    )
 
 
 def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
@@ -382,6 +386,7 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
             "title": ["One A", "Two B"],
             "sizes": [{"x": 1}, None],
             "parts": [[{"x": 1}], []],
+            "grid": [[[1]], [[2]]],
             "tags": [["a", "b"], ["b"]],
             "vector": pa.array([[0.5, 1], [1, 0]], pa.list_(pa.float32())),
             "on": [datetime(2001, 2, 3), None],
@@ -391,13 +396,14 @@ def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
     draft, graph = drafted(tmp_path, t_parquet=(tmp_path / "t.parquet").read_bytes())
     assert roles(draft) == {
         "title": "label",
-        "sizes": "ignore",
-        "parts": "ignore",
+        "sizes.x": "number",
+        "parts": {"as": "node", "type": "part", "edge": "parts", "field": "x"},
+        "grid": "ignore",
         "tags": {"as": "node", "type": "tag", "edge": "tags"},
         "vector": "vector",
         "on": "date",
     }
-    assert "t.parquet: parts: ignore, since its type has no text form" in draft.reasons
+    assert "t.parquet: grid: ignore, since its type has no text form" in draft.reasons
     assert len(graph.vectors) == 2
 
 
@@ -411,7 +417,8 @@ def test_of_two_tables_that_have_the_numbers_the_column_says_which(tmp_path):
     tags = "tagID\ttag\n" + "".join(f"{i}\ta long word of genre {'abcdefgh'[i]}\n" for i in range(8))
     log = "userID\tartistID\n" + "".join(f"{u}\t{(u + i) % 8}\n" for u in range(5) for i in range(4))
     draft, _ = drafted(tmp_path, artists_tsv=artists, tags_tsv=tags, plays_tsv=log)
-    assert "artists.tsv: *: items, since its keys are in the interactions" in draft.reasons
+    why = "its keys are in the interactions: 100% of the values of artistID there"
+    assert f"artists.tsv: *: items, since {why}" in draft.reasons
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,10 @@ def test_a_log_of_iris(tmp_path):
     log = "user\titem\nu1\thttp://my.shop/brand/O\nu2\thttp://my.shop/brand/O\nu2\thttp://my.shop/brand/Eka%20X\n"
     mapping, reasons, graph = drafted(tmp_path, shop_ttl=SHOP, log_tsv=log)
     assert mapping["base"] == "https://example.org/" and mapping["rdf"][0]["items"] == ["brand"]
-    assert "shop.ttl: brand: items, since its keys are in the interactions" in reasons
+    assert (
+        "shop.ttl: brand: items, since its keys are in the interactions: 100% of the values of item there"
+        in reasons
+    )
     assert len(graph.item_ids) == 2 and len(graph.interactions) == 3
 
 

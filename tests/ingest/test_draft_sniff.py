@@ -41,7 +41,14 @@ def numbered(n):
         ("a.txt", "id;title\n1;One\n", {"format": "csv", "delimiter": ";"}),
         ("a", "id,title\n1,One\n", {"format": "csv"}),
         ("a.list", "id\na\nb\n", {"format": "csv"}),
-        ("a.json", '{"id": 1}\n{"id": 2}\n', {"format": "jsonl"}),
+        ("a.json", '{"id": 1}\n{"id": 2}\n', {}),
+        ("a.json", '[{"id": 1},\n{"id": 2}]\n', {}),
+        ("a.txt", '{"id": 1}\n{"id": 2}\n', {"format": "jsonl"}),
+        ("a.txt", "{'id': 1}\n{'id': 2}\n", {"format": "jsonl"}),
+        ("a.jsonl", '[{"id": 1},\n{"id": 2}]\n', {"format": "json"}),
+        ("a.jsonl", '{\n"id": 1\n}\n{\n"id": 2}\n', {"format": "json"}),
+        ("a.txt", '[\n{"id": 1}]', {"format": "json"}),
+        ("a.jsonl", "{'id': 1, 'ok': True}\n{'id': 2, 'ok': None}\n", {}),
         ("a.jsonl", '{"id": 1}\nno object\n{"id": 2}\n', {}),
     ],
 )
@@ -69,8 +76,28 @@ def test_lists_of_edges_are_split_at_spaces(tmp_path):
         (b"id,title\n1,\x81\xe9\n", {"encoding": "latin-1"}),
         ("id,title\n1,é\n".encode("utf-16"), {"encoding": "utf-16"}),
         ("id;title\n1;é\n".encode("latin-1"), {"delimiter": ";", "encoding": "latin-1"}),
+        ("id,title\n1,Crème 日本\n2,".encode() + b"Caf\xe9\n", {}),
+        ("id,title\n1,Crème 日本\n2,".encode() + b"5\x80\n", {}),
+        (b"id,title\n" + b"1,a long title\n" * 20 + b"2,a\0b\n", {}),
+        ("id,title\n1,é\n".encode("utf-16-le"), {"encoding": "utf-16-le"}),
+        ("id,title\n1,é\n".encode("utf-16-be"), {"encoding": "utf-16-be"}),
+        ("id,title\n1,é\n".encode("utf-32"), {"encoding": "utf-32"}),
     ],
-    ids=["utf-8", "bom", "latin-1", "windows", "undefined in windows", "utf-16", "and a delimiter"],
+    ids=[
+        "utf-8",
+        "bom",
+        "latin-1",
+        "windows",
+        "undefined in windows",
+        "utf-16",
+        "and a delimiter",
+        "one stray byte",
+        "a stray byte is not windows",
+        "stray nul",
+        "utf-16 without a mark",
+        "big-endian",
+        "utf-32",
+    ],
 )
 def test_encodings(tmp_path, content, expected):
     assert options(tmp_path, "a.csv", content) == expected
@@ -80,6 +107,79 @@ def test_the_line_that_is_no_utf_8_is_named_and_compressed_files_are_looked_into
     content = b"id,title\n" + b"1,a long line of plain text\n" * 100_000 + b"2,\xe9\n"
     found = sniffed(tmp_path, "a.csv.gz", gzip.compress(content, 1))
     assert found.reasons == [("encoding", '"latin-1"', "line 100,002 is not UTF-8")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "titles"),
+    [
+        ("cp1251", ["Война и мир", "Преступление и наказание"]),
+        ("koi8-r", ["Война и мир", "Преступление и наказание"]),
+        ("cp1253", ["Ζορμπάς, Έλληνας", "Οδύσσεια"]),
+        ("cp1255", ["שלום עולם", "ואלס עם באשיר"]),
+        ("cp1256", ["لورنس العرب", "باب الحديد"]),
+        ("shift_jis", ["となりのトトロ", "千と千尋の神隠し"]),
+        ("euc_jp", ["となりのトトロ", "千と千尋の神隠し"]),
+        ("euc_kr", ["기생충", "살인의 추억"]),
+        ("gb18030", ["我和我的祖国", "大话西游之月光宝盒", "战狼"]),
+        ("big5", ["海角七號", "那些年我們一起追的女孩"]),
+        ("latin-1", ["Amélie Poulain", "Gänsehaut für Größen", "Cañón"]),
+        ("cp1252", ["Amélie “Poulain”", "Année"]),
+    ],
+)
+def test_encodings_of_other_scripts(tmp_path, encoding, titles):
+    rows = "".join(f"{i},{title}\n" for i, title in enumerate(titles))
+    assert options(tmp_path, "a.csv", f"id,title\n{rows}".encode(encoding)) == {"encoding": encoding}
+
+
+def test_a_script_that_is_not_known_is_shouted(tmp_path):
+    content = "id,title\n1,ภาพยนตร์ไทย\n".encode("cp874")
+    assert "CHECK `encoding:`" in sniffed(tmp_path, "a.csv", content).reasons[0][2]
+
+
+def test_a_few_bytes_that_are_not_utf_8_are_named_and_the_file_stays_utf_8(tmp_path):
+    content = "id,title\n1,Crème 日本\n2,".encode() + b"Caf\xe9\n"
+    assert sniffed(tmp_path, "a.csv", content).reasons == [
+        (
+            "encoding",
+            "utf-8",
+            "3 of its characters are UTF-8, and 1 are not, first in line 3: such rows are bad, and are counted",
+        )
+    ]
+
+
+def test_lines_may_end_with_carriage_returns(tmp_path):
+    assert options(tmp_path, "a.txt", 'id;title\r1;"One"\r2;Two\r') == {"format": "csv", "delimiter": ";"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "quote"),
+    [
+        (["'Alpha, film'", "'Beta, film'"], "'"),
+        (["'Alpha''s, film'", "'Beta'"], "'"),
+        (["'Tis a film", "'n' more"], None),
+        (["'Alpha'", "Beta"], None),
+        (["['a'; 'b']", "['c']"], None),
+    ],
+)
+def test_single_quotes(tmp_path, cells, quote):
+    content = "id,title\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))
+    assert options(tmp_path, "a.csv", content) == ({"quote": quote} if quote else {})
+
+
+@pytest.mark.parametrize(
+    ("cells", "escape"),
+    [
+        ([r'"say \"hi\", he said"', '"x"'], "\\"),
+        ([r'"\"One\", two"', r'"\"Three\""', r'"a \"b\""'], "\\"),
+        ([r'"C:\"', r'"D:\dir\"', '"x"'], ""),
+        ([r"5\" pipe", "x"], ""),
+        (['"a ""b"" c"', '"x"'], ""),
+        ([r'"a \""b\"" c"', '"x"'], ""),
+    ],
+)
+def test_escapes_before_quotes(tmp_path, cells, escape):
+    content = "id,title,n\n" + "".join(f"{i},{cell},3\n" for i, cell in enumerate(cells))
+    assert options(tmp_path, "a.csv", content) == ({"escape": escape} if escape else {})
 
 
 @pytest.mark.parametrize(
@@ -163,17 +263,23 @@ def test_a_first_line_of_names(tmp_path, content):
         ),
         (
             "a.json",
-            '[{"id": 1},\n{"id": 2}]\n',
+            '{"id": 1}\nx\ny\n',
             "a.json does not have one JSON object per line.",
             "Write one object per line; jq -c '.[]' a.json converts an array.",
+        ),
+        (
+            "a.tar",
+            b"a.csv" + bytes(252) + b"ustar" + bytes(250),
+            "a.tar is a tar archive.",
+            "Save it as CSV, TSV, JSON, JSON Lines or Parquet.",
         ),
         (
             "a.xlsx",
             b"PK\x03\x04\x00",
             "a.xlsx is a workbook or another archive.",
-            "Save it as CSV, TSV, JSON Lines or Parquet.",
+            "Save it as CSV, TSV, JSON, JSON Lines or Parquet.",
         ),
-        ("a.csv", b"a\x00b", "a.csv is not text.", "Save it as CSV, TSV, JSON Lines or Parquet."),
+        ("a.csv", b"a\x00b", "a.csv is not text.", "Save it as CSV, TSV, JSON, JSON Lines or Parquet."),
         ("a.csv", "\n\n", "a.csv is empty.", "Leave it out, or name the file that has the data."),
     ],
 )

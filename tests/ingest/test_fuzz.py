@@ -5,12 +5,15 @@ KGREC_FUZZ=10000 tries so many inputs of each kind instead of a few.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import tempfile
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,6 +54,7 @@ nodes:
       next: {as: ref, to: film}
       same: same_as
       vector: vector
+      kind.n: category
       "*": ignore
 interactions: {file: log.csv, user: user, item: film, value: stars, time: at, positive: ">= 4"}
 errors: {unmatched: 1, stop_above: 1}
@@ -95,6 +99,13 @@ def separated(separator, columns=ROWS):
 def as_parquet(**changes):
     sink = io.BytesIO()
     pq.write_table(pa.table(ROWS | changes), sink)
+    return sink.getvalue()
+
+
+def zipped(content):
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", content)
     return sink.getvalue()
 
 
@@ -148,6 +159,11 @@ FILES = {
     "long.csv": separated(",", LONG),
     "a.csv.gz": gzip.compress(separated(","), mtime=0),
     "a.jsonl": b'{"id": "a", "title": "One", "genres": ["Drama", "War"], "vector": [1, 2], "year": 1999}\n{"id": 7}\n',
+    "python.jsonl": b"{'id': 'a', 'title': 'One', 'genres': ['Drama', None], 'kind': {'n': 1}, 'ok': True}\n{'id': 7}\n",
+    "a.json": b'{"n": 1, "rows": [\n{"id": "a", "title": "One", "kind": {"n": ["x"]}},\n{"id": 7, "genres": [{"n": "War"}]}]}',
+    "a.csv.xz": lzma.compress(separated(",")),
+    "a.csv.bz2": bz2.compress(separated(",")),
+    "a.csv.zip": zipped(separated(",")),
     "a.parquet": as_parquet(),
     "typed.parquet": as_parquet(
         year=TYPED["int"],
@@ -172,6 +188,8 @@ FORMS = [
     "    encoding: latin-1\n",
     "    encoding: utf-16\n",
     '    quote: ""\n',
+    '    escape: "\\\\"\n',
+    "    encoding: shift_jis\n",
     '    delimiter: "|"\n',
     '    nulls: [a, "1999", "[", War, ","]\n',
 ]
@@ -257,7 +275,7 @@ def tried(mapping, name, content):
 
 @pytest.mark.parametrize("name", FILES)
 def test_any_file_gives_a_graph_or_an_error_in_two_lines(name):
-    is_table = re.search(r"\.(csv|tsv|jsonl|parquet)\b", name)
+    is_table = re.search(r"\.(csv|tsv|jsonl?|parquet)\b", name)
 
     @bounded
     @given(mutated(FILES[name]), st.sampled_from(FORMS if is_table else [""]))

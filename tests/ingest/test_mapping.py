@@ -98,7 +98,7 @@ HEAD = "version: 1\nnodes:\n  movie:\n    item: true\n    file: m.csv\n"
         (
             HEAD + "    key: id\n    columns:\n      t: {as: label, split: x}\n",
             "kgrec.yaml:8: nodes.movie.columns.t.split is not a key of nodes.movie.columns.t.",
-            "There are 'as' and 'lang'.",
+            "There are 'as', 'field' and 'lang'.",
         ),
         (
             HEAD

@@ -31,6 +31,7 @@ from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import node_iri
 from kgrec.ingest.table_files import open_table
 from kgrec.ingest.table_statements import count_broken, filled
+from kgrec.ingest.text_stream import not_encoded
 
 BASE = "https://example.org/"
 FREEBASE = "http://rdf.freebase.com/ns/"
@@ -107,6 +108,8 @@ class Job:
         def read() -> Iterator[Batch]:
             with _advice():
                 for batch in table.read(table.columns):
+                    for place in batch.places(batch.garbled[:1]):
+                        raise not_encoded(place, "utf-8")
                     count_broken(batch, self.tally(name))
                     yield batch
 

@@ -18,7 +18,8 @@ import pyarrow.csv
 
 from kgrec.errors import SourceError
 from kgrec.ingest import cells
-from kgrec.ingest.batches import Batch, Utf8, open_bytes, wrong_encoding
+from kgrec.ingest.batches import Batch, Utf8, wrong_encoding
+from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.sources import Source
 
 _BLOCK, _HEAD, _ROWS = 8 << 20, 1 << 16, 1 << 18

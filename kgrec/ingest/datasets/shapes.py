@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from kgrec.errors import SourceError
+from kgrec.ingest.compressed import COMPRESSION
 from kgrec.ingest.datasets.plain import array_of, first_lines
-from kgrec.ingest.sources import COMPRESSION
 
 #: names of parts of a log, and of logs
 _PART = re.compile(r"(?:^|[._\-])(train|valid|val|dev|test)(?=$|[._\-\d]|ing)", re.IGNORECASE)

@@ -14,16 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
-from kgrec.ingest.draft import looks
+from kgrec.ingest.draft import looks, names
 from kgrec.ingest.draft.lines import Guess, written
-from kgrec.ingest.draft.looks import IRIS, LABELS, NUMERIC, distinct, overlap, share
+from kgrec.ingest.draft.looks import IRIS, distinct, overlap, share
+from kgrec.ingest.draft.names import LABELS
+from kgrec.ingest.draft.nested import naming_field
+from kgrec.ingest.draft.profile import Profile
 from kgrec.ingest.draft.rdf import NodeType, TypedIris, type_of_iris
 from kgrec.ingest.draft.sample import Sample
+from kgrec.ingest.draft.targets import Match, Target, is_same, matches, reference, shown
 from kgrec.ingest.mapping.roles import is_type_name
 
 #: share of a column's values that decides its role, though other values do not fit
 _MOSTLY = 0.8
-#: share of the values that must be keys of a table: lists may refer to items outside the catalogue
+#: share of addresses from which a column holds them
 _PARTLY = 0.2
 #: share, or number, of the values that must be keys of RDF nodes
 _NAMED, _MANY_NAMED = 0.2, 10
@@ -37,6 +41,8 @@ _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?
 _OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
 #: so many hours are no duration of an item, and so are minutes
 _MANY_HOURS = 10
+#: numbers with so many digits, all equally many, are codes
+_CODE_LENGTH = 9
 #: a column with the same value in this many rows or more is ignored
 _MIN_CONSTANT_ROWS = 20
 
@@ -49,6 +55,8 @@ class References:
     base: str
     why_base: str
     tables: Sequence[Sample]
+    #: identifiers of tables
+    targets: Sequence[Target]
     types: Sequence[NodeType]
     #: IRIs that are subjects in RDF
     subjects: pa.Array
@@ -76,31 +84,50 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
     """Lines under `nodes:` for a table; `why_items` is the reason why its nodes are items, "" if they are not."""
     assert table.key is not None
     labels = _labels(table)
-    others = (name for name in table.columns if name != table.key)
+    others = (
+        name
+        for name in table.columns
+        if name != table.key and (name not in table.other_keys or name in labels)
+    )
     roles = {name: labels.get(name) or _role(table, name, known) for name in others}
-    if table.has_names:
+    if table.has_names or table.has_more:
         roles = alike(roles, {name: name for name in roles}, known.taken)
     else:
-        names = {name: _DEFAULT_NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
-        renamed = table.rename({table.key: "id", **names})
+        telling = {name: _DEFAULT_NAMES.get(str(guess.role["as"]), name) for name, guess in roles.items()}
+        renamed = table.rename({table.key: "id", **telling})
         roles = {renamed.get(name, name): guess for name, guess in roles.items()}
+    if table.has_more and not table.has_names:
+        # without a name, a number that repeats is likelier a code of something that the items share
+        roles = {
+            name: Guess(
+                _category(name, known.taken), f"it has no name, and {_counted(table.profile(name).filled)}"
+            )
+            if table.profile(name).are_integers and _repeats(table.profile(name).filled)
+            else guess
+            for name, guess in roles.items()
+        }
     table.why(table.key, "key", table.why_key)
-    yield f"  {written(table.type)}:"
+    yield f"  {written(table.type)}:{table.marks.get('type', '')}"
     if why_items:
         yield "    item: true"
         table.why("*", "items", why_items)
     yield from (f"    {line}" for line in table.file_lines())
-    yield f"    key: {written(table.key)}"
-    yield "    columns:" if roles else "    columns: {}"
+    for name, why in table.other_keys.items():
+        table.why(name, "another key", why)
+    keys = [table.key, *table.other_keys]
+    yield f"    keys: {written(keys)}" if table.other_keys else f"    key: {written(table.key)}"
+    yield "    columns:" if roles or table.has_more else "    columns: {}"
     for name, guess in roles.items():
         table.why(name, guess, guess.reason)
         yield f"      {written(name)}: {guess}"
+    if table.has_more:
+        yield '      "*": ignore'
 
 
 def _labels(table: Sample) -> dict[str, Guess]:
     """The columns of labels: by their names, or else the first whose values look like names."""
     full = {name: looks.filled(table.columns[name]) for name in table.plain if name != table.key}
-    named = [name for name in full if name.lower() in LABELS and len(full[name])] or [
+    named = [name for name in full if names.snake(name) in LABELS and len(full[name])] or [
         name
         for word in LABELS
         for name in full
@@ -109,9 +136,16 @@ def _labels(table: Sample) -> dict[str, Guess]:
     if named:
         reason = "its name is that of a label"
         return {name: Guess({"as": "label"}, reason) for name in named}
+    if len(full) == 1 and (only := next(iter(full))) and _may_be_label(full[only]):
+        return {only: Guess({"as": "label"}, "it is the only column beside the key")}
     first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)
     reason = "it is the first column of short texts that hardly repeat"
     return {first: Guess({"as": "label"}, reason)} if first is not None else {}
+
+
+def _may_be_label(full: pa.Array) -> bool:
+    is_text = looks.numbers_of(full) is None and not looks.has_lists(full) and share(full, IRIS) < _PARTLY
+    return bool(len(full)) and is_text and not looks.is_long(full) and distinct(full) > 0.5 * len(full)
 
 
 def _is_like_names(full: pa.Array, rows: int) -> bool:
@@ -132,13 +166,18 @@ def _role(table: Sample, name: str, known: References) -> Guess:
         return Guess({"as": "ignore"}, "it has no name in the header")
     if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
         return Guess({"as": "vector"}, "it holds lists of numbers")
-    if share(full, r"^\[\s*-?\d[^\"]*\]$") == 1 and len(cells.vectors(full)[2]) == 0:
-        return Guess({"as": "vector"}, "it holds JSON arrays of numbers")
-    values, separator = looks.parts_of(full)
-    target = _target(name, values, known.tables, in_lists_of=table if separator else None)
-    if target is not None:
-        role = {"as": "ref", "to": target.type, "edge": name, **_split(separator)}
-        return Guess(role, f"its values are keys of {target.source.name}")
+    if _are_vectors(full):
+        return Guess({"as": "vector"}, "it holds lists of as many numbers each")
+    field = naming_field(full)
+    if field is not None:
+        of_objects = names.type_of_values(name, known.taken)
+        named = {"as": "node", "type": of_objects, "edge": name, "field": field}
+        return Guess(named, f"it holds lists of objects, which '{field}' names")
+    values, separator = looks.parts_of(full, name)
+    match = _match(table, name, values, known, in_list=bool(separator))
+    if match is not None:
+        role = {"as": "ref", "to": reference(match.target), "edge": name, **_split(separator)}
+        return Guess(role, f"its values are keys of {match.target.source}{_share(match)}")
     if share(values, IRIS) == 1:
         return _iris(name, values, separator, known)
     if share(values, IRIS) >= _MOSTLY:
@@ -148,6 +187,13 @@ def _role(table: Sample, name: str, known: References) -> Guess:
     if type_ is None:
         return guess
     return Guess({**guess.role, "type": type_}, f"{guess.reason}, and they are names of RDF nodes")
+
+
+def _are_vectors(full: pa.Array) -> bool:
+    if share(full, r"^\[\s*-?\d[^\"]*\]$") < 1:
+        return False
+    _, vectors, bad = cells.vectors(full)
+    return not len(bad) and len(set(map(len, vectors))) == 1
 
 
 def _split(separator: str | None) -> dict[str, str]:
@@ -162,29 +208,33 @@ def _iris(name: str, values: pa.Array, separator: str | None, known: References)
         role = {"as": "node", "type": type_of_iris(values, known.types), "edge": name, **_split(separator)}
         return Guess(role, "it holds IRIs, which repeat, and are subjects in RDF")
     if different < 0.9 * len(values):
-        type_ = looks.type_of_values(name, known.taken)
+        type_ = names.type_of_values(name, known.taken)
         role = {"as": "node", "type": type_, "edge": name, **_split(separator)}
         return Guess(role if separator else _category(name, known.taken), "it holds IRIs, which repeat")
     why = f", {in_rdf:.0%} of which are subjects in RDF" if in_rdf else ""
     return Guess({"as": "same_as", **_split(separator)}, f"it holds IRIs{why}")
 
 
-def _target(
-    name: str, values: pa.Array, tables: Sequence[Sample], *, in_lists_of: Sample | None
-) -> Sample | None:
-    """The table whose keys the values are, by the values, and by the column's name where keys are numbers.
+def _match(table: Sample, name: str, values: pa.Array, known: References, *, in_list: bool) -> Match | None:
+    """The identifiers of tables that the values are; lists may name some that are in no table.
 
     Numbers in a column of another name may be keys of its own table if the cells are lists.
     """
-    best = max(tables, key=lambda other: overlap(values, other.keys))
-    part = overlap(values, best.keys)
-    if looks.numbers_of(values) is None:
-        return best if part >= 0.9 or (part >= _PARTLY and not share(values, r"\s")) else None
-    if part < 0.5:
+    profile = Profile(name, values)
+    targets = [one for one in known.targets if not is_same(table, name, one)]
+    best = next(iter(matches(profile, targets, table, has_names=table.has_names)), None)
+    if best is None or profile.is_time:
         return None
-    by_name = next((other for other in tables if other.type == looks.type_of_key(name)), None)
-    is_own = best is in_lists_of and not NUMERIC.search(name)
-    return by_name or (best if is_own else None)
+    if best.strength >= 2:
+        return best
+    if best.strength == 1 and profile.numbers is None:
+        return None if share(values, r"\s") else best
+    is_own = best.target.table is table and in_list and not names.is_numeric(name)
+    return best if best.strength == 1 and is_own else None
+
+
+def _share(match: Match) -> str:
+    return "" if match.share == 1 else f", {shown(match.share)} of them"
 
 
 # values of columns and of predicates
@@ -201,20 +251,25 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
         edge: Name of the relation to write for nodes; "" for the default.
     """
     if share(full, _OBJECTS) == 1:
-        return Guess({"as": "ignore"}, "it holds JSON objects, which have no role")
+        return Guess({"as": "ignore"}, "it holds objects with too many fields")
     if (unit := looks.duration_unit(full)) is not None:
         return Guess({"as": "number", "unit": unit}, f"its values are durations, which are read in {unit}")
     if looks.are_pairs(full):
         return _pairs(name, full)
-    values, separator = looks.parts_of(full)
+    values, separator = looks.parts_of(full, name)
     if not len(values):
         return Guess({"as": "ignore"}, "it holds nothing but separators")
+    if names.is_code(name):
+        return Guess(
+            {"as": "ignore"}, "its name is that of codes or numbers to reach somebody, which say nothing"
+        )
     if separator is None and looks.has_lists(full) and looks.mean_length(values) > looks.LONG:
         return Guess({"as": "text"}, "it holds lists of sentences")
     if separator is not None or looks.has_lists(full):
-        role = {"as": "node", "type": looks.type_of_values(name, taken)}
+        role = {"as": "node", "type": names.type_of_values(name, taken)}
         role |= ({"edge": edge} if edge else {}) | _split(separator)
         how = f"separated by '{separator}'" if separator else "in lists"
+        how += looks.how_often(full, separator)
         return Guess(role, f"it holds several values, {how}")
     if (form := looks.date_form(full, name)) is not None:
         return Guess({"as": "date"} | ({"format": form.format} if form.format else {}), form.reason)
@@ -229,22 +284,24 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
 def _pairs(name: str, full: pa.Array) -> Guess:
     """The role of values such as 3:45: durations if one has too many hours for anything else, or the name is that of a length."""
     first = [int(value.partition(":")[0]) for value in pc.unique(full).to_pylist()]
-    if max(first) >= _MANY_HOURS and looks.DURATION.search(name):
+    if max(first) >= _MANY_HOURS and names.DURATION.search(name):
         return Guess({"as": "number", "unit": "mm:ss"}, "its values are minutes and seconds")
     why = "its values may be minutes and seconds, hours and minutes, or no durations"
     return Guess({"as": "ignore"}, f"{why}: write {{as: number, unit: mm:ss}} or h:mm")
 
 
-def alike(guesses: dict[str, Guess], names: Mapping[str, str], taken: Collection[str]) -> dict[str, Guess]:
+def alike(
+    guesses: dict[str, Guess], own_names: Mapping[str, str], taken: Collection[str]
+) -> dict[str, Guess]:
     """The guesses, made equal for names that differ in a number only, such as actor_1 and actor_3.
 
     Args:
         guesses: Guess for each column or predicate.
-        names: Name of each.
+        own_names: Name of each.
         taken: Types with keys.
     """
-    types = {key: looks.type_of_values(names[key], taken) for key in guesses}
-    numbered = {key for key in guesses if re.search(r"\d", names[key])}
+    types = {key: names.type_of_values(own_names[key], taken) for key in guesses}
+    numbered = {key for key in guesses if re.search(r"\D\d|\d\D", own_names[key])}
     categories = {types[key] for key in numbered if guesses[key].role["as"] == "category"}
     return {
         key: Guess({"as": "category", "type": types[key]}, f"others like it repeat, and {guess.reason}")
@@ -255,11 +312,24 @@ def alike(guesses: dict[str, Guess], names: Mapping[str, str], taken: Collection
 
 
 def _number(name: str, full: pa.Array, taken: Collection[str]) -> Guess:
-    if not share(full, r"^\s*0\d") and not looks.NAMED_ID.fullmatch(name):
-        return Guess({"as": "number"}, "all its values are numbers")
+    if names.is_popularity(name):
+        why = "it counts what users did, as the interactions do, and new items have none: write number to use it"
+        return Guess({"as": "ignore"}, why)
+    is_code = bool(share(full, r"^\s*0\d")) or names.is_id(name) or names.is_area(name) or _are_codes(full)
+    if not is_code:
+        is_mean = names.is_rating(name)
+        word = "; if it is made of the ratings in the interactions, ignore it" if is_mean else ""
+        return Guess({"as": "number"}, f"all its values are numbers{word}")
     if _repeats(full):
         return Guess(_category(name, taken), f"its numbers are codes, and {_counted(full)}")
     return Guess({"as": "ignore"}, "its numbers are codes, which hardly repeat")
+
+
+def _are_codes(full: pa.Array) -> bool:
+    """Whether the numbers are long, equally long, and hardly repeat, as article numbers and telephone numbers."""
+    length = len(full[0].as_py().strip())
+    same = length >= _CODE_LENGTH and share(full, rf"^\s*\d{{{length}}}\s*$") == 1
+    return bool(same and len(full) > 2 and distinct(full) > _MOSTLY * len(full) and not looks.clock_of(full))
 
 
 def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Guess:
@@ -271,7 +341,7 @@ def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Gue
         return Guess(_category(name, taken), _counted(full))
     if share(full, _CODES) > 0.9:
         return Guess({"as": "ignore"}, "its values are codes, which hardly repeat")
-    if NUMERIC.search(name):
+    if names.is_numeric(name):
         return Guess({"as": "ignore"}, "its name is that of a number, but its values are no numbers")
     return Guess({"as": "text"}, "its values hardly repeat")
 
@@ -286,6 +356,6 @@ def _counted(full: pa.Array) -> str:
 
 def _category(name: str, taken: Collection[str]) -> dict[str, str]:
     """A role that makes a node of each value, with a type if the column's name cannot be the type."""
-    type_ = looks.type_of_values(name, taken)
-    is_default = type_ == looks.singular(name) and is_type_name(name) and name not in taken
+    type_ = names.type_of_values(name, taken)
+    is_default = type_ == names.singular(name) and is_type_name(name) and name not in taken
     return {"as": "category"} if is_default else {"as": "category", "type": type_}

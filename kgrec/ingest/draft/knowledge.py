@@ -16,9 +16,10 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
 from kgrec.ingest.draft.columns import References, alike, literal_role
-from kgrec.ingest.draft.draft_files import DraftFiles, Keys
+from kgrec.ingest.draft.draft_files import DraftFiles
 from kgrec.ingest.draft.lines import Guess, Prefixes, is_writable, local_name, namespace_and_name, written
-from kgrec.ingest.draft.looks import LABELS, distinct, overlap, share
+from kgrec.ingest.draft.looks import distinct, overlap, share
+from kgrec.ingest.draft.names import LABELS, singular, type_of_values
 from kgrec.ingest.draft.rdf import (
     SAME_AS,
     TYPE,
@@ -30,6 +31,7 @@ from kgrec.ingest.draft.rdf import (
     type_of_iris,
     typed_iris,
 )
+from kgrec.ingest.draft.targets import Target
 from kgrec.ingest.mapping.prefixes import PREFIXES
 from kgrec.ingest.mapping.roles import RESOURCE, is_type_name
 from kgrec.ingest.rdf_terms import IRI, Triples
@@ -68,12 +70,12 @@ _SCHEMAS = (PREFIXES["rdfs"], PREFIXES["owl"])
 _MIN_VALUES, _NEARLY_ALL = 20, 0.9
 
 
-def keys_of_types(types: Sequence[NodeType]) -> list[Keys]:
+def keys_of_types(types: Sequence[NodeType]) -> list[Target]:
     """The identifiers of nodes that a log may use: IRIs, or their last parts."""
     found = []
     for type_ in types:
         ends = [pc.cast(one.keys, pa.large_string()) for one in typed_iris(type_.nodes)]
-        found.append(Keys(type_.name, pc.unique(pa.concat_arrays([type_.nodes, *ends]))))
+        found.append(Target(type_.name, pc.unique(pa.concat_arrays([type_.nodes, *ends]))))
     return found
 
 
@@ -85,7 +87,7 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
         for count in pc.value_counts(iris).to_pylist():
             said[namespace_and_name(count["values"])[0]] += count["counts"]
     namespace = max(said, key=lambda name: (said[name], name), default="http://example.org/movie/")
-    name = looks.singular(local_name(namespace).rstrip(":"))
+    name = singular(local_name(namespace).rstrip(":"))
     type_ = name if is_type_name(name) and name != RESOURCE else "item"
     return SourceError(
         f"{samples[0].source.name} has no classes (rdf:type), so the items among its nodes are unknown.",
@@ -115,7 +117,8 @@ def join(files: DraftFiles, samples: Sequence[RdfSample], types: list[NodeType],
     ours = tuple(f"{base}{table.type}/" for table in files.tables)
     named = pa.array([iri for iri in iris.to_pylist() if iri.startswith(ours)], pa.large_string())
     below = [one for one in typed_iris(iris) if one.base == base]
-    return References(base, why_base, files.tables, types, subjects, _all([in_tables, named]), below)
+    targets = [target for target in files.targets if target.table is not None]
+    return References(base, why_base, files.tables, targets, types, subjects, _all([in_tables, named]), below)
 
 
 def _all(parts: Sequence[pa.Array]) -> pa.Array:
@@ -146,16 +149,16 @@ def _base_by_log(files: DraftFiles, types: list[NodeType]) -> tuple[str, str] | 
     if files.log is None:
         return None
     type_ = next(type_ for type_ in types if type_.name == files.item.type)
-    column = files.log.log["item"]
-    taken = files.log.columns[column]
+    sample, column = files.log.sample, files.log.item
+    taken = sample.columns[column]
     if overlap(taken, type_.nodes) >= 0.5:
         return None
     one = joining(pc.unique(taken), type_.name, typed_iris(type_.nodes))
     if one is None:
-        files.log.why(column, "not understood", f"few of its values are IRIs of the type {type_.name}")
+        sample.why(column, "not understood", f"few of its values are IRIs of the type {type_.name}")
         return None
     type_.name = one.type
-    return one.base, f"the IRIs of the items end in the item ids of {files.log.source.name}"
+    return one.base, f"the IRIs of the items end in the item ids of {sample.source.name}"
 
 
 def rdf_lines(
@@ -251,7 +254,7 @@ def _literal(name: str, part: Triples, sample: RdfSample, known: References) -> 
     full = looks.filled(literals_of(part, tags))
     if not len(full):
         return Guess({"as": "ignore"}, "its literals are empty")
-    values, separator = looks.parts_of(full)
+    values, separator = looks.parts_of(full, name)
     if share(values, looks.IRIS) == 1:
         return _iris(name, values, separator, sample, known)
     if _TEXT.fullmatch(name):
@@ -266,7 +269,7 @@ def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample,
     are_subjects = overlap(values, sample.subjects) > 0
     if not are_subjects and distinct(values) == len(values) >= _MIN_VALUES:
         return Guess({"as": "ignore"}, "each of its addresses occurs once, so it joins nothing")
-    type_ = type_of_iris(values, known.types) if are_subjects else looks.type_of_values(name, known.taken)
+    type_ = type_of_iris(values, known.types) if are_subjects else type_of_values(name, known.taken)
     role = {"as": "node", "type": type_} | ({"split": separator} if separator else {})
     return Guess(role, f"its literals are IRIs{', which are also subjects' if are_subjects else ''}")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kgrec.ingest.draft.looks import unique
+from kgrec.ingest.draft.names import unique
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES
 
 #: a word, or two words joined by a colon, as in prefixed names

@@ -1,16 +1,14 @@
-"""Properties of names and values.
+"""Properties of values.
 
-Enters: names of files and columns; Arrow arrays of text or of lists. Leaves: whether values are unique, long, separated,
-numbers, dates, keys of another table; names of types.
+Enters: Arrow arrays of text or of lists. Leaves: whether values are unique, long, separated, numbers, dates, keys of
+another table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,39 +17,8 @@ import pyarrow.compute as pc
 from kgrec.ingest import cells
 from kgrec.ingest.dates import is_iso
 from kgrec.ingest.durations import duration, worded_unit
-from kgrec.ingest.mapping.roles import is_type_name
-from kgrec.ingest.sources import COMPRESSION
+from kgrec.ingest.objects import parts_of as parts_of_list
 
-_ID = r"([_ .-]?(id|key|code|no|nr|number|ref|uuid|uri|iri))?"
-USER = re.compile(
-    "(user|customer|visitor|member|account|uid|reviewer|viewer|listener|reader|client|buyer|shopper|subscriber"
-    f"|session|kunden?|benutzer)s?{_ID}",
-    re.IGNORECASE,
-)
-ITEM = re.compile(
-    "(item|product|movie|film|video|show|series|book|article|paper|artist|album|track|song|podcast|episode|game|app"
-    f"|recipe|news|post|page|course|job|offer|listing|business|restaurant|hotel|place|venue|asin|sku|isbn|iid)s?{_ID}",
-    re.IGNORECASE,
-)
-VALUE = re.compile(
-    r"(.*[_ ])?(rating|score|stars?|value|count|weight|quantity|qty|plays?|listens|overall|preference)", re.I
-)
-TIME = re.compile(
-    r"(.*[_ ])?(time(stamp)?|date(time)?|ts|at|day)|created|.*(Time(stamp)?|Date|At)|(unix|event)time", re.I
-)
-NAMED_ID = re.compile(r"(.*[_ .-])?(id|key|code|sku|asin|isbn|uri|iri)|.*I[dD]", re.IGNORECASE)
-#: beginning of the names of columns that have no name in the file
-UNNAMED = "column_"
-LABELS = ("title", "name", "label", "headline")
-#: names of numbers that are not keys, even if all are among the keys
-NUMERIC = re.compile(
-    r"year|count|num|price|rating|score|age|length|runtime|duration|votes|rank", re.IGNORECASE
-)
-#: names of durations
-DURATION = re.compile(r"duration|length|runtime|running|time|dauer|laenge|länge", re.IGNORECASE)
-_NO_PLURAL = ("movies", "series", "cookies", "zombies")
-#: suffixes of formats, which do not name the content
-_FORM = re.compile("csv|tsv|tab|jsonl|ndjson|json|parquet|pq|dat|data|txt|text|out|log|dump|list", re.I)
 #: marks of missing values in databases, frames and spreadsheets; SURE_NULLS are hardly ever values
 SURE_NULLS = ("\\N", "NULL", "null", "NaN", "nan", "N/A", "n/a", "#N/A")
 NULLS = (*SURE_NULLS, "NA", "na", "None", "none", "-", "--", "?")
@@ -60,11 +27,32 @@ NULLS = (*SURE_NULLS, "NA", "na", "None", "none", "-", "--", "?")
 _SEPARATORS = {"|": 0.02, "::": 0.02, ";": 0.1, ", ": 0.5, ",": 0.5}
 #: first character of a separator that may be punctuation -> largest share of distinct parts
 _REPEATING = {",": 0.5, ";": 0.8}
+#: separators that may stand in few of the cells, and the least share of the cells; below so many cells, none is found
+_RARE, _RARELY, _FEW = (", ", ";", " / ", "/"), 0.02, 4
+#: share of the parts that are known from elsewhere; a third of it if the name is that of several; all if parts are few
+_KNOWN_PART, _FEW_PARTS = 0.3, 20
+#: share of the parts with several words, from which people have their full names, and not "Doe, Ann"
+_FULL_NAMES = 0.6
+_PEOPLE = re.compile(
+    r"(author|actor|artist|director|writer|producer|performer|singer|creator|developer|publisher|designer|composer|editor"
+    r"|translator|contributor|narrator|speaker|member|cast|crew|people|person)s?\b",
+    re.IGNORECASE,
+)
+_THINGS = re.compile(
+    r"(genre|tag|keyword|topic|subject|theme|language|countr|categor|mechanic|platform|ingredient|colou?r|skill|feature"
+    r"|cuisine|allergen)(ie|y)?s?\b",
+    re.IGNORECASE,
+)
+_SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|II|III|IV|The|A|An|etc)\.?$"
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
+#: units of times that are numbers, each a thousandth of the one before
+UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 LONG = 50
 #: unit of durations -> its seconds; the first that divides all values is used
 _DURATIONS = {"day": 86_400, "min": 60}
+#: number of cells that are parsed as lists, and the share of them that must be lists
+_LISTS_LOOKED_AT, _NEARLY = 500, 0.95
 PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
@@ -72,7 +60,9 @@ IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 _DAYS = ["%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y"]
 _DAYS += [*(day.replace("-", "/") for day in _DAYS), "%d.%m.%Y", "%Y.%m.%d", "%d.%m.%y"]
 _DAYS += ["%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d %m %Y", "%m %d, %Y", "%d. %B %Y"]
-_TIMES = ("", " %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S", ", %H:%M:%S")
+_CLOCKS = (" %H:%M:%S", " %H:%M", " %H:%M:%S.%f", "T%H:%M:%S", "T%H:%M:%S.%f")
+_TIMES: tuple[str, ...] = ("", *_CLOCKS, " %I:%M:%S %p", " %I:%M %p", ", %H:%M:%S")
+_TIMES += tuple(f"{clock}{zone}" for clock in _CLOCKS for zone in (" %Z", " %z", "%z"))
 _TIMESTAMP_FORMATS = (
     "%a %b %d %H:%M:%S %z %Y",
     "%a, %d %b %Y %H:%M:%S %z",
@@ -82,49 +72,6 @@ _TIMESTAMP_FORMATS = (
 _FORMS = [day + time for time, day in product(_TIMES, _DAYS)] + list(_TIMESTAMP_FORMATS)
 _COMPACT = "%Y%m%d"
 _NAMED_DATE = re.compile(r"date|day|released?|published|created|since|until|birth", re.IGNORECASE)
-
-
-def singular(name: str) -> str:
-    """A name in lower case, made a valid name of a type, in the singular."""
-    stem = re.sub(r"\W+", "_", name).strip("_").lower() or "item"
-    if stem.endswith("ies") and stem not in _NO_PLURAL:
-        return stem[:-3] + "y"
-    is_plural = stem.endswith("s") and not stem.endswith(("ss", "us", "is", "series", "news"))
-    return stem[:-1] if is_plural else stem
-
-
-def type_of_key(name: str) -> str:
-    """The type that a column refers to by its name: `artist` for `artistID`."""
-    return singular(re.sub(r"[_ .-]?(ids?|keys?)$", "", name, flags=re.IGNORECASE))
-
-
-def type_of_file(path: Path) -> str:
-    """The type of a file's nodes: its name, or the suffix in names such as u.item."""
-    stem, *suffixes = path.name.split(".")
-    rest = [s for s in suffixes if f".{s.lower()}" not in COMPRESSION and not _FORM.fullmatch(s)]
-    return singular(rest[0] if len(stem) < 2 and rest else stem)
-
-
-def type_of_values(name: str, taken: Collection[str]) -> str:
-    """The type of the values of a column or predicate: `actor` for `actor_1_name`.
-
-    Args:
-        name: Name of the column or predicate.
-        taken: Types with keys, whose names cannot be used for values.
-    """
-    bare = name if name.startswith(UNNAMED) else re.sub(r"[_ .-]?\d+(?=[_ .-]|$)", "", name)
-    bare = re.sub(r"(?<=\w)([_ .-]names?|Names?)$", "", bare)
-    names = (singular(bare), singular(name))
-    free = (made for made in names if made not in taken and is_type_name(made))
-    return next(free, f"{singular(name)}_value")
-
-
-def unique(name: str, taken: Collection[str]) -> str:
-    """`name`, with a number if it is taken."""
-    number, made = 2, name
-    while made in taken:
-        made, number = f"{name}_{number}", number + 1
-    return made
 
 
 def filled(array: pa.Array) -> pa.Array:
@@ -175,18 +122,34 @@ def share(array: pa.Array, pattern: str) -> float:
 
 
 def has_lists(full: pa.Array) -> bool:
-    """Whether the cells are lists, or JSON arrays."""
-    return cells.is_list(full) or share(full, r"^\s*\[[\s\S]*\]\s*$") == 1
+    """Whether the cells are lists, also in JSON or Python."""
+    if cells.is_list(full):
+        return True
+    some = full.slice(0, _LISTS_LOOKED_AT).to_pylist() if share(full, cells.LISTS) == 1 else []
+    return bool(some) and sum(parts_of_list(text) is not None for text in some) > _NEARLY * len(some)
 
 
-def parts_of(full: pa.Array) -> tuple[pa.Array, str | None]:
-    """The single values of all cells, and their separator; None if the cells are lists or have one value each."""
-    separator = None if has_lists(full) else _separator_of(full)
+def parts_of(full: pa.Array, name: str = "") -> tuple[pa.Array, str | None]:
+    """The single values of all cells, and their separator; None if the cells are lists or have one value each.
+
+    Args:
+        full: The filled cells.
+        name: Name of the column: where few cells have separators, it may tell that there are several values.
+    """
+    separator = None if has_lists(full) else _separator_of(full, name)
     return cells.split(full, separator)[1], separator
 
 
-def _separator_of(full: pa.Array) -> str | None:
+def how_often(full: pa.Array, separator: str | None) -> str:
+    """How many of the cells have a separator, if few do: part of a reason."""
+    part = share(full, re.escape(separator)) if separator else 1.0
+    return f" (in {part:.0%} of the cells)" if part < 0.5 else ""
+
+
+def _separator_of(full: pa.Array, name: str) -> str | None:
     """The separator of values within cells: frequent, with short parts, which must repeat where it may be prose."""
+    # the semicolon of `&amp;` separates nothing
+    full = cells.guarded(full)
     # neither long texts nor numbers with decimal commas
     if mean_length(full) > 400 or share(full, r"^\s*[+-]?[\d.]*,?\d+\s*$") == 1:
         return None
@@ -200,7 +163,38 @@ def _separator_of(full: pa.Array) -> str | None:
         repeat = distinct(parts) < _REPEATING.get(separator[0], 2) * len(parts)
         if share(parts, IRIS) == 1 or (mean_length(parts) <= 40 and repeat):
             return separator
-    return None
+    if in_groups or is_long(full):
+        return None
+    return next((separator for separator in _RARE if _separates(full, separator, name)), None)
+
+
+def _separates(full: pa.Array, separator: str, name: str) -> bool:
+    """Whether a separator in some of the cells is one of names: its parts are also whole cells, or parts of others.
+
+    Neither "Paris, France" nor "Doe, Ann", whose parts have their places, nor "Simon & Sons, Inc.".
+    """
+    has = cells.mask(pc.match_substring_regex(full, re.escape(separator)))
+    if has.mean() < _RARELY or len(full) < _FEW:
+        return False
+    rows, parts = cells.split_plain(full.filter(pa.array(has)), separator)
+    parts = pc.utf8_trim_whitespace(parts)
+    if mean_length(parts) > 40 or share(parts, _SUFFIX) > 0.1:
+        return False
+    alone = cells.mask(pc.is_in(parts, value_set=pc.utf8_trim_whitespace(full.filter(pa.array(~has)))))
+    starts = np.append(True, rows[1:] != rows[:-1])
+    first, later = parts.filter(pa.array(starts)), parts.filter(pa.array(~starts))
+    # those in the last place must be like those in the first
+    known = (
+        alone
+        | cells.mask(pc.is_in(parts, value_set=later)) & starts
+        | cells.mask(pc.is_in(parts, value_set=first)) & ~starts
+    )
+    if _PEOPLE.search(name) and share(parts, r"\S\s+\S") >= _FULL_NAMES:
+        return True
+    if _THINGS.search(name) and len(parts) < _FEW_PARTS:
+        return True
+    least = _KNOWN_PART / 3 if _THINGS.search(name) or _PEOPLE.search(name) else _KNOWN_PART
+    return float(known[~starts].mean()) >= least and float(known[starts].mean()) >= least
 
 
 def numbers_of(array: pa.Array) -> np.ndarray | None:
@@ -234,11 +228,12 @@ def are_pairs(array: pa.Array) -> bool:
 
 
 def clock_of(array: pa.Array) -> str:
-    """The unit if the numbers are times between 1980 and 2040: seconds or milliseconds since 1970; else ""."""
+    """The unit since 1970, such as "seconds", if the numbers are times between 1980 and 2040; else ""."""
     found = numbers_of(array)
-    for unit, factor in (("seconds", 1), ("milliseconds", 1000)):
+    for power, unit in enumerate(UNITS):
+        factor = 1000**power
         if found is not None and _SECONDS[0] * factor <= found.min() and found.max() <= _SECONDS[1] * factor:
-            return f"{unit} since 1970"
+            return unit
     return ""
 
 

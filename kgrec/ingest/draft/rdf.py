@@ -22,7 +22,8 @@ from kgrec.ingest import cells
 from kgrec.ingest.blank_nodes import digests
 from kgrec.ingest.build_report import FileReport, Tally
 from kgrec.ingest.draft.lines import is_writable, local_name, namespace_and_name
-from kgrec.ingest.draft.looks import numbers_of, overlap, singular, unique
+from kgrec.ingest.draft.looks import numbers_of, overlap
+from kgrec.ingest.draft.names import singular, unique
 from kgrec.ingest.mapping.prefixes import PREFIXES
 from kgrec.ingest.mapping.roles import is_type_name
 from kgrec.ingest.mapping.schema import ErrorPolicy, RdfSource

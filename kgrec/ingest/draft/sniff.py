@@ -12,19 +12,34 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any
 
+import numpy as np
+
 from kgrec.errors import SourceError
-from kgrec.ingest.batches import line_not_in, open_bytes, unreadable, wrong_encoding
-from kgrec.ingest.draft.looks import LONG, NULLS, UNNAMED
+from kgrec.ingest.batches import unreadable
+from kgrec.ingest.compressed import open_bytes
+from kgrec.ingest.csv_quotes import Escapes
+from kgrec.ingest.draft.encodings import encoding_of
+from kgrec.ingest.draft.looks import LONG, NULLS
+from kgrec.ingest.draft.names import UNNAMED
+from kgrec.ingest.objects import object_of
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import format_by_suffix
+from kgrec.ingest.text_stream import GARBLED, TextStream
 
 #: bytes of the head, and bytes that are searched for one that is not UTF-8
 _HEAD, _SEARCHED = 1 << 20, 64 << 20
 _BINARY = {b"PK\x03\x04": "a workbook or another archive", b"SQLite": "a database", b"%PDF": "a PDF"}
+#: marks of byte order; that of UTF-16 begins one of UTF-32
+_WIDE = {
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
+#: share of NUL bytes that text may have by mistake; the least byte that begins a character in UTF-8
+_FEW_NULS, _LEAD = 0.01, 0xC0
 #: in order of preference: with decimal commas, `;` and `,` may split equally well
 _DELIMITERS = ("\t", ";", "|", ",")
 #: lines to split, and the least share of them with the most frequent number of columns
@@ -66,6 +81,10 @@ class _Layout:
     quoted: bool
     #: without blank lines
     rows: list[list[str]]
+    #: character that escapes quotes; "" if there is none
+    escape: str = ""
+    #: the quote
+    mark: str = '"'
 
     @property
     def width(self) -> int:
@@ -92,7 +111,7 @@ def head_of(source: Source) -> bytes:
         with open_bytes(source.path) as stream:
             head: bytes = stream.read(_HEAD)
     except (OSError, ValueError) as error:
-        raise unreadable(source, str(error)) from None
+        raise unreadable(source, error) from None
     if not head.strip():
         raise SourceError(f"{source.name} is empty.", "Leave it out, or name the file that has the data.")
     return head
@@ -114,15 +133,15 @@ def sniff(source: Source, head: bytes) -> Sniffed:
             found.add("format", "parquet", "its first bytes are those of Parquet")
         return found
     encoding, why = _encoding_of(source, head)
-    text, layout = _decoded(source, head, encoding), None
-    if kind == "jsonl" or (kind is None and text.lstrip()[:1] in ("{", "[")):
-        _check_objects(source, text)
-        if kind is None:
-            found.add("format", "jsonl", "each line is a JSON object")
+    text, layout = _decoded(head, encoding), None
+    if kind in ("json", "jsonl") or (kind is None and text.lstrip()[:1] in ("{", "[")):
+        _add_json(found, source, text, kind)
     else:
         layout = _best_layout(source, text, kind)
         _add_layout(found, layout, kind)
-    if why:
+    if why and encoding == "utf-8":
+        found.reasons.append(("encoding", encoding, why))
+    elif why:
         found.add("encoding", encoding, why)
     if layout is not None and (reason := _reason_for_data(layout.rows)):
         found.options["header"] = [f"{UNNAMED}{i}" for i in range(1, len(layout.rows[0]) + 1)]
@@ -131,51 +150,88 @@ def sniff(source: Source, head: bytes) -> Sniffed:
 
 
 def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
-    """The encoding of the file, and the reason; "" for UTF-8, with or without a byte order mark."""
-    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    """The encoding of the file, and the reason; "" for UTF-8 without faults, with or without a byte order mark."""
+    wide = _wide(head)
     what = next((what for mark, what in _BINARY.items() if head.startswith(mark)), None)
-    if what is not None or (b"\0" in head and not is_utf16):
+    what = "a tar archive" if head[257:262] == b"ustar" else what
+    if what is not None or (not wide and head.count(0) > _FEW_NULS * len(head)):
         raise SourceError(
-            f"{source.name} is {what or 'not text'}.", "Save it as CSV, TSV, JSON Lines or Parquet."
+            f"{source.name} is {what or 'not text'}.", "Save it as CSV, TSV, JSON, JSON Lines or Parquet."
         )
-    if is_utf16:
-        return "utf-16", "it begins with the byte order mark of UTF-16"
-    try:
-        line = line_not_in(source, "utf-8", _SEARCHED)
-    except (OSError, ValueError) as error:
-        raise unreadable(source, str(error)) from None
-    if not line:
+    if wide:
+        return wide
+    line, bad, good = _undecoded(source, head)
+    if not bad:
         return "utf-8", ""
-    # 0x80 to 0x9f are control characters in latin-1, but quotes and the Euro sign in cp1252
-    if any(0x80 <= byte <= 0x9F for byte in head) and len(head.decode("cp1252", "ignore")) == len(head):
-        return "cp1252", f"line {line:,} is not UTF-8, and has characters of Windows"
-    return "latin-1", f"line {line:,} is not UTF-8"
+    if good >= bad:
+        return "utf-8", (
+            f"{good:,} of its characters are UTF-8, and {bad:,} are not, first in line {line:,}: such rows are bad, "
+            "and are counted"
+        )
+    encoding, why = encoding_of(head[: head.rfind(b"\n") + 1] or head)
+    return encoding, f"line {line:,} is not UTF-8" + (f", and {why}" if why else "")
 
 
-def _decoded(source: Source, head: bytes, encoding: str) -> str:
-    """The whole lines of the head as text."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
+def _wide(head: bytes) -> tuple[str, str] | None:
+    """UTF-16 or UTF-32 by the mark of byte order, or by the places of NUL bytes; None if it is neither."""
+    for name, marks in _WIDE.items():
+        if head.startswith(marks):
+            return name, f"it begins with the byte order mark of {name.upper()}"
+    start = head[:4096]
+    if len(start) < 8:
+        return None
+    for name, nuls, others in (
+        ("utf-16-le", start[1::2], start[::2]),
+        ("utf-16-be", start[::2], start[1::2]),
+    ):
+        if nuls.count(0) > 0.4 * len(nuls) and not others.count(0):
+            return name, "every other byte is NUL"
+    return None
+
+
+def _undecoded(source: Source, head: bytes) -> tuple[int, int, int]:
+    """The first line with bytes that are not UTF-8, the number of these characters, and of the others beyond ASCII."""
+    bad = good = searched = 0
     try:
-        text = decoder.decode(head)
-    except UnicodeError:
-        raise wrong_encoding(source, encoding) from None
+        with TextStream(source, "utf-8", longest=_SEARCHED) as stream:
+            for piece in stream.pieces:
+                marks = piece.count(GARBLED.encode())
+                bad += marks
+                if not piece.isascii():
+                    good += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) >= _LEAD)) - marks
+                searched += len(piece)
+                if searched > _SEARCHED:
+                    break
+    except OSError as error:
+        raise unreadable(source, error) from None
+    if not stream.garbled:
+        return 0, 0, good
+    # text without other characters beyond ASCII, but with NUL bytes, is UTF-8 as well
+    return stream.garbled[0], bad, good or (bad if head.isascii() and head.count(0) >= bad else 0)
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """The whole lines of the head as text."""
+    text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
     return text[: text.rfind("\n") + 1] or text if len(head) >= _HEAD else text
 
 
-def _check_objects(source: Source, text: str) -> None:
+def _add_json(found: Sniffed, source: Source, text: str, kind: str | None) -> None:
+    """The kind of a JSON file: with an object on each line, or one text."""
     lines = [line for line in islice(text.splitlines(), 100) if line.strip()]
-    if sum(map(_is_object, lines)) * 2 < len(lines):
-        raise SourceError(
-            f"{source.name} does not have one JSON object per line.",
-            f"Write one object per line; jq -c '.[]' {source.path.name} converts an array.",
-        )
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+    are_objects = [object_of(line) is not None for line in lines]
+    if lines and are_objects[0] and (len(lines) > 1 or kind != "json"):
+        if sum(are_objects) * 2 < len(lines):
+            raise SourceError(
+                f"{source.name} does not have one JSON object per line.",
+                f"Write one object per line; jq -c '.[]' {source.path.name} converts an array.",
+            )
+        if kind is None:
+            found.add("format", "jsonl", "each line is an object")
+    elif kind != "json":
+        found.add("format", "json", "it is one JSON text")
 
 
 # delimiters
@@ -189,6 +245,10 @@ def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
         found.add("delimiter", layout.delimiter, f"it splits the lines into {layout}")
     if not layout.quoted:
         found.add("quote", "", "cells begin with quotes that they do not end with")
+    elif layout.mark != '"':
+        found.add("quote", layout.mark, "it encloses cells")
+    if layout.escape:
+        found.add("escape", layout.escape, "it stands before quotes inside quoted cells")
 
 
 def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
@@ -215,24 +275,42 @@ def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
 
 
 def _split(text: str, delimiter: str) -> _Layout:
-    quoted = _quotes_enclose(text, delimiter)
+    """The lines split at a delimiter; with escapes, if quoted cells then fit at least as well."""
+    plain = _split_plain(text, delimiter)
+    if not re.search(rf'\\"[^"\r\n{re.escape(delimiter)}]', text):
+        return plain
+    without = Escapes(delimiter, '"', "\\").without(text.encode("utf-8", "replace")).decode()
+    escaped = _split_plain(without, delimiter)
+    fits = [sum(len(row) == layout.width for row in layout.rows) for layout in (plain, escaped)]
+    if without == text or not escaped.quoted or escaped.width < plain.width or fits[1] < fits[0]:
+        return plain
+    return replace(escaped, escape="\\")
+
+
+def _split_plain(text: str, delimiter: str) -> _Layout:
+    single = _enclosed(text, delimiter, "'") if '"' not in text else Counter[bool]()
+    mark = "'" if single[True] > 1 and not single[False] else '"'
+    found = _enclosed(text, delimiter, mark)
+    # most cells that begin with a quote also end with one
+    quoted = found[True] >= found[False]
     quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=mark, quoting=quoting)
     try:
-        return _Layout(delimiter, quoted, [row for row in islice(reader, _ROWS) if any(row)])
+        return _Layout(delimiter, quoted, [row for row in islice(reader, _ROWS) if any(row)], mark=mark)
     except csv.Error:
         return _Layout(delimiter, quoted, [])
 
 
-def _quotes_enclose(text: str, delimiter: str) -> bool:
-    """Whether most cells that begin with a quote also end with one."""
-    if '"' not in text:
-        return True
+def _enclosed(text: str, delimiter: str, mark: str) -> Counter[bool]:
+    """Number of the cells that begin with a quote, by whether they also end with one."""
+    if mark not in text:
+        return Counter()
     after = f"(?:{re.escape(delimiter)}|\\r?$|\\Z)"
-    begins = f'(?:^|(?<={re.escape(delimiter)}))"'
-    found = re.finditer(f'{begins}([^"]*(?:""[^"]*)*"(?={after}))?', text, re.MULTILINE)
-    enclosed = Counter(cell[1] is not None for cell in found)
-    return enclosed[True] >= enclosed[False]
+    begins = f"(?:^|(?<={re.escape(delimiter)})){mark}"
+    found = re.finditer(
+        f"{begins}([^{mark}]*(?:{mark}{mark}[^{mark}]*)*{mark}(?={after}))?", text, re.MULTILINE
+    )
+    return Counter(cell[1] is not None for cell in found)
 
 
 # header

@@ -65,11 +65,18 @@ def _spelled_out(value: object) -> object:
     return {"as": value} if isinstance(value, str) else value
 
 
+def _field_path(path: str) -> str:
+    if not all(path.split(".")):
+        raise ValueError("a path consists of names of fields, with '.' between them")
+    return path
+
+
 TypeName = Annotated[str, AfterValidator(_type_name)]
 #: a type, or `type.column`, where the column is one of the type's other keys
 Reference = Annotated[str, AfterValidator(_reference)]
 ColumnNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Marks = Annotated[tuple[str, ...], BeforeValidator(_marks)]
+FieldPath = Annotated[str, AfterValidator(_field_path)]
 Classes = Annotated[ColumnNames, AfterValidator(_stars_last)]
 
 
@@ -83,6 +90,8 @@ class Label(MappingPart):
     """The name of a node; a label is also encoded as text."""
 
     role: Literal["label"] = Field(default="label", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     lang: ColumnNames = ()
     """Languages, the preferred one first; "" for literals without a language. Empty: any language."""
 
@@ -91,6 +100,8 @@ class Text(MappingPart):
     """Text that describes a node."""
 
     role: Literal["text"] = Field(default="text", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     lang: ColumnNames = ()
     """As for a label; for a column, its language."""
 
@@ -99,6 +110,8 @@ class Number(MappingPart):
     """A number, such as a runtime or a price."""
 
     role: Literal["number"] = Field(default="number", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     unit: str | None = Field(default=None, min_length=1)
     """Unit that may follow the number, such as "min"; it is removed. Durations are read in it, or in seconds."""
 
@@ -107,6 +120,8 @@ class Date(MappingPart):
     """A date, kept as seconds since 1970 in UTC."""
 
     role: Literal["date"] = Field(default="date", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     format: str | None = None
     """Format of `datetime.strptime`; None: ISO 8601, also a year alone, or a year and a month."""
 
@@ -115,6 +130,8 @@ class Category(MappingPart):
     """One node per value, such as a colour or a rating class."""
 
     role: Literal["category"] = Field(default="category", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     type: TypeName | None = None
     """Type of these nodes; None: the column's name."""
     edge: str | None = None
@@ -125,30 +142,36 @@ class NodeValue(MappingPart):
     """Nodes named in the cell, such as genres or people."""
 
     role: Literal["node"] = Field(default="node", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     type: TypeName | None = None
     """Type of these nodes; None: the column's name."""
     edge: str | None = None
     """Name of the relation; None: the column's name."""
     split: str | None = Field(default=None, min_length=1)
-    """Separator of several values in a cell; JSON arrays are split without it."""
+    """Separator of several values in a cell; lists in JSON or Python are split without it."""
 
 
 class Ref(MappingPart):
     """A key of another node; in RDF, the object of the triple, also an IRI written as a literal."""
 
     role: Literal["ref"] = Field(default="ref", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     to: Reference | None = None
     """Type of the other node, or `type.key` of one of its other keys; required for columns, unused in RDF."""
     edge: str | None = None
     """Name of the relation; None: the column's or predicate's name."""
     split: str | None = Field(default=None, min_length=1)
-    """Separator of several keys in a cell, or IRIs in a literal; JSON arrays are split without it."""
+    """Separator of several keys in a cell, or IRIs in a literal; lists in JSON or Python are split without it."""
 
 
 class SameAs(MappingPart):
     """An IRI of the same thing."""
 
     role: Literal["same_as"] = Field(default="same_as", alias="as")
+    field: FieldPath | None = None
+    """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     split: str | None = Field(default=None, min_length=1)
     """Separator of several IRIs in a cell."""
 

@@ -182,6 +182,8 @@ class RdfSource(MappingPart):
                 raise ValueError('`"*"` can be ref or ignore')
             if isinstance(role, Vector):
                 raise ValueError(f"predicate '{name}' cannot be a vector: RDF has no lists of numbers")
+            if getattr(role, "field", None):
+                raise ValueError(f"predicate '{name}' cannot have `field:`: RDF has no objects in cells")
         return self
 
 
