@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Set before torch starts its threads: idle ones that spin starve the other programs of the machine.
@@ -22,7 +22,8 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, imports, items, split, train
+from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, find, imports, items, split, train
+from kgrec.cli.command import Command
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
@@ -35,6 +36,12 @@ _GARBAGE = 50_000
 
 class _Commands(TyperGroup):
     """The commands; whatever ends one becomes an exit code, and an error two lines or a JSON value."""
+
+    def get_params(self, context: Any) -> Any:
+        options = super().get_params(context)
+        for option in options:
+            option.metavar = ""  # all are flags
+        return options
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
@@ -61,14 +68,27 @@ class _Commands(TyperGroup):
 def _in_two_lines(error: Any) -> UsageError:
     problem = " ".join(error.format_message().split())
     path = error.ctx.command_path if error.ctx is not None else "kgrec"
-    return UsageError(problem if problem.endswith(".") else f"{problem}.", f"See {path} --help.")
+    return UsageError(
+        problem if problem.endswith(".") else f"{problem}.", f"See {path} --help.{_variable(error)}"
+    )
+
+
+def _variable(error: Any) -> str:
+    """A sentence about the environment variable that a wrong value comes from; "" for one of the command line."""
+    option = getattr(error, "param", None)
+    if option is None or error.ctx is None:
+        return ""
+    source = error.ctx.get_parameter_source(option.name)
+    names = option.envvar if source is not None and source.name == "ENVIRONMENT" else ()
+    given = [name for name in ([names] if isinstance(names, str) else names) if os.environ.get(name)]
+    return f" The environment has {given[0]}={os.environ[given[0]]}." if given else ""
 
 
 app = typer.Typer(
     name="kgrec",
     cls=_Commands,
     help="A catalogue in CSV or RDF and a log in; explained recommendations out, new items included.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
@@ -87,26 +107,17 @@ def _start(
         raise typer.Exit(2)
 
 
-for _command in (
-    demo.demo,
-    build.init,
-    imports.import_,
-    build.build,
-    build.inspect,
-    export.export,
-    train.train,
-    ask.recommend,
-    ask.similar,
-    items.add,
-    items.update,
-    items.remove,
-    embed.embed,
-    ask.explain,
-    split.split,
-    evaluate.evaluate,
-    doctor.doctor,
-):
-    app.command(_command.__name__.removesuffix("_"))(_command)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
+    "Graph": (build.build, build.inspect, find.find, export.export),
+    "Model": (train.train, split.split, evaluate.evaluate),
+    "Lists": (ask.recommend, ask.similar, ask.explain, embed.embed),
+    "Changes": (items.add, items.update, items.remove),
+}
+for _panel, _functions in _PANELS.items():
+    for _function in _functions:
+        _name = _function.__name__.removesuffix("_")
+        app.command(_name, cls=Command, rich_help_panel=_panel)(_function)
 
 
 def main() -> None:

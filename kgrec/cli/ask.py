@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.options import ListLength, ModelFolder
+from kgrec.cli.options import ListLength, ModelFolder, one_of
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
 ]
-Like = Annotated[list[str] | None, typer.Option("--like", help="A liked item; may be repeated.")]
-Dislike = Annotated[list[str] | None, typer.Option("--dislike", help="A disliked item; may be repeated.")]
+Like = Annotated[
+    list[str] | None, typer.Option("--like", help="A liked item, by id or label; may be repeated.")
+]
+Dislike = Annotated[
+    list[str] | None, typer.Option("--dislike", help="A disliked item, by id or label; may be repeated.")
+]
 CandidatesFile = Annotated[
     Path | None,
     typer.Option("--candidates", help="File of items to which the lists are limited, one id per line."),
@@ -53,7 +57,11 @@ BatchSize = Annotated[
 ]
 ExecutorName = Annotated[
     str | None,
-    typer.Option("--executor", help="local: this process; processes: --workers processes."),
+    typer.Option(
+        "--executor",
+        autocompletion=one_of("local", "processes"),
+        help="local: this process; processes: --workers processes.",
+    ),
 ]
 Workers = Annotated[int, typer.Option("--workers", help="Processes, each with one thread.", min=1)]
 
@@ -72,6 +80,7 @@ def recommend(
         str,
         typer.Option(
             "--known-users",
+            autocompletion=one_of("merge", "replace"),
             help="With --history: merge with the stored history of a known user, or replace it.",
         ),
     ] = "merge",
@@ -113,6 +122,7 @@ def recommend(
             "It is not clear for whom to recommend.",
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
+    out = console(as_json, quiet)
     options = BatchOptions(batch, executor, workers, resume, shard, shards)
     request = _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen)
 
@@ -123,15 +133,20 @@ def recommend(
             policy = cast("KnownUserPolicy", known_users)  # checked where it is used
             return requests.histories_query(recommender, history, request, policy)
         if like or dislike:
-            return requests.feedback_query(recommender, like or [], dislike or [], request)
+            liked, disliked = (
+                item_ids(recommender, names or [], out, skip_unknown) for names in (like, dislike)
+            )
+            return requests.feedback_query(recommender, liked, disliked, request)
         return requests.users_query(recommender, None if all_users else user or users_file, request)
 
-    _run(model, query, output, options, console(as_json, quiet))
+    _run(model, query, output, options, out)
 
 
 def similar(
     model: ModelFolder,
-    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item; may be repeated.")] = None,
+    item: Annotated[
+        list[str] | None, typer.Option("--item", "-i", help="An item, by id or label; may be repeated.")
+    ] = None,
     all_items: Annotated[bool, typer.Option("--all-items", help="Every item of the model.")] = False,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
     k: ListLength = 10,
@@ -162,20 +177,22 @@ def similar(
             "It is not clear whose similar items or users to list.",
             "Give --item or --user, once or more, or --all-items.",
         )
+    out = console(as_json, quiet)
     options = BatchOptions(batch, executor, workers, resume, shard, shards)
     request = _request(k, candidates, deny, where, min_score, skip_unknown)
 
     def query(recommender: Recommender) -> BatchQuery:
         if user:
             return requests.similar_users_query(recommender, user, request)
-        return requests.similar_items_query(recommender, item, request)
+        ids = None if item is None else item_ids(recommender, item, out, skip_unknown)
+        return requests.similar_items_query(recommender, ids, request)
 
-    _run(model, query, output, options, console(as_json, quiet))
+    _run(model, query, output, options, out)
 
 
 def explain(
     model: ModelFolder,
-    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain.")],
+    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain, by id or label.")],
     user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
     like: Like = None,
     dislike: Dislike = None,
@@ -196,13 +213,27 @@ def explain(
             "Give --user; or --like once or more, and --dislike.",
         )
     recommender = Recommender.load(model)
+    item = item_ids(recommender, [item], out)[0]
     if user:
         explanation = recommender.explain(user, item, new_item_boost=new_item_boost)
     else:
+        liked, disliked = (item_ids(recommender, names or [], out) for names in (like, dislike))
         explanation = recommender.explain_history(
-            like or [], item, dislikes=dislike or [], new_item_boost=new_item_boost
+            liked, item, dislikes=disliked, new_item_boost=new_item_boost
         )
     out.result(explanation.to_dict(), str(explanation))
+
+
+def item_ids(
+    recommender: Recommender, names: list[str], out: Console, skip_unknown: bool = False
+) -> list[str]:
+    """The ids of items that are given by id or by label; says which item a label was taken for."""
+    from kgrec.recommend.item_names import named_items
+
+    named = named_items(recommender.model, names, skip_unknown=skip_unknown)
+    for remark in named.remarks:
+        out.say(remark)
+    return named.ids
 
 
 def _request(

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def demo(
-    keep: Annotated[Path | None, typer.Option("--keep", help="Folder to keep graph/ and model/ in.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="FOLDER", help="Folder to keep graph/ and model/ in.")
+    ] = None,
     k: ListLength = 10,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -9,13 +9,14 @@ import typer
 
 from kgrec.cli.ask import ExecutorName, Workers
 from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.options import ModelFolder
 
 if TYPE_CHECKING:
     from kgrec.serve.embeddings import EmbeddedType
 
 
 def embed(
-    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    model: ModelFolder,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write: .parquet, .jsonl or .npy.")
     ] = Path("embeddings.parquet"),

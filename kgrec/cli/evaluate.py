@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kgrec.cli import project
 from kgrec.cli.console import Bars, Console, Json, Quiet, console
 from kgrec.cli.options import (
     ConfigFile,
@@ -18,6 +19,7 @@ from kgrec.cli.options import (
     SplitProtocol,
     SplitSeed,
     ValidationShare,
+    output_folder,
 )
 from kgrec.cli.split import description, protocol_of, sizes
 
@@ -54,7 +56,7 @@ _VALID_SHARE_OF_FILES = 0.1
 
 def evaluate(
     graph: GraphFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("report"),
+    output: Annotated[Path | None, output_folder("Folder", "report")] = None,
     protocol: SplitProtocol = "random",
     share: HeldOutShare = None,
     last: LastPositives = None,
@@ -72,6 +74,7 @@ def evaluate(
         list[int] | None,
         typer.Option(
             "-k",
+            "--k",
             help="Length of the lists; may be repeated. Systems are sorted by NDCG at the first. Default: 20 and 10.",
         ),
     ] = None,
@@ -123,6 +126,7 @@ def evaluate(
     from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
+    output = output or project.beside(graph, "report")
     check_output(output, "report")
     check_installed()
     ks = list(dict.fromkeys(k or (20, 10)))

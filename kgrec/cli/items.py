@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli import project
+from kgrec.cli.ask import item_ids
 from kgrec.cli.console import Console, Json, Quiet, console, counted
 from kgrec.cli.options import ModelFolder
 from kgrec.errors import ConfigError
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
 RowsFolder = Annotated[
     Path | None, typer.Argument(help="Folder with files that have the names and columns of the mapping.")
 ]
-ItemTable = Annotated[Path | None, typer.Option("--items", help="One table of items, instead of a folder.")]
+ItemTable = Annotated[
+    Path | None, typer.Option("--items", metavar="FILE", help="One table of items, instead of a folder.")
+]
 ModelOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Model folder to write. Default: MODEL is replaced."),
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="Model folder to write. Default: MODEL is replaced."
+    ),
 ]
 
 
@@ -38,6 +44,7 @@ def add(
     Example: `kgrec add model/ new/`
     """
     out = console(as_json, quiet)
+    model, folder = project.model_and_rows(model, folder, items)
     recommender, rows = _opened("add", model, folder, items, output)
     with out.bars() as bars:
         added = recommender.add_items(rows, on_text=bars.step("encoding text"))
@@ -58,6 +65,7 @@ def update(
     Example: `kgrec update model/ changed/`
     """
     out = console(as_json, quiet)
+    model, folder = project.model_and_rows(model, folder, items)
     recommender, rows = _opened("update", model, folder, items, output)
     with out.bars() as bars:
         updated = recommender.update_items(rows, on_text=bars.step("encoding text"))
@@ -74,7 +82,8 @@ def update(
 def remove(
     model: ModelFolder,
     item: Annotated[
-        list[str] | None, typer.Option("--item", "-i", help="Item to remove; may be repeated.")
+        list[str] | None,
+        typer.Option("--item", "-i", help="Item to remove, by id or label; may be repeated."),
     ] = None,
     items_file: Annotated[
         Path | None, typer.Option("--items-file", help="File of items, one per line.")
@@ -100,6 +109,8 @@ def remove(
         raise ConfigError("It is not clear what to remove.", "Give --item once or more, or --items-file.")
     names = list(dict.fromkeys(item or read_ids(items_file or Path())))
     recommender = Recommender.load(model)
+    if item:
+        names = item_ids(recommender, names, out, skip_unknown)
     check_output(output or model, "model")
     known = recommender.model.items.rows(names) >= 0
     unknown = [name for name, there in zip(names, known, strict=True) if not there]

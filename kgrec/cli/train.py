@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli import project
 from kgrec.cli.console import Console, Json, Quiet, console, counted
-from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder
+from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def train(
     graph: GraphFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")] = Path("model"),
+    output: Annotated[Path | None, output_folder("Model folder", "model")] = None,
     config: ConfigFile = None,
     settings: ConfigSettings = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all random choices.")] = None,
@@ -66,6 +67,7 @@ def train(
     from kgrec.train import checkpoint
 
     out = console(as_json, quiet)
+    output = output or project.beside(graph, "model")
     check_output(output, "model")
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
     options = Config.read(config, chosen)

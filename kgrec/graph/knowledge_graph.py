@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import CorruptArtifact
-from kgrec.graph import export, extend, stats, subgraph, validate, views
+from kgrec.graph import export, extend, name_search, stats, subgraph, validate, views
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.tables import TABLES, GraphTables, items_of
 from kgrec.ingest.build_report import Report
@@ -40,6 +40,27 @@ class KnowledgeGraph(GraphTables):
             UnknownId: The entity is not in the graph.
         """
         return views.neighbors(self, self.find(type, key))
+
+    def find_nodes(
+        self, text: str, k: int = 10, *, type: str | None = None, items_only: bool = False
+    ) -> pd.DataFrame:
+        """Nodes by name, items first: ids and labels that equal the text, begin with it, have its words, contain it, or are similar.
+
+        Case, accents and punctuation play no part. Similar ones are looked for if there is no other match.
+
+        Args:
+            text: What to look for.
+            k: Most nodes to return.
+            type: Only nodes of this type.
+            items_only: Only items.
+
+        Returns:
+            A frame with type, id (of an item its public id, otherwise the key), key, label, item (whether it is one), match and score.
+
+        Raises:
+            UnknownId: There is no such type.
+        """
+        return name_search.find_nodes(self, text, k, type, items_only)
 
     def stats(self) -> dict[str, Any]:
         """Counts by type, relation and predicate, quantiles of degrees, and likely mistakes."""

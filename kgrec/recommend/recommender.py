@@ -28,10 +28,11 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.model import Model
+from kgrec.model.summary import summary
 from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import checked_boost
+from kgrec.recommend.request import Request, checked_boost
 from kgrec.recommend.results import Added, Embeddings, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
@@ -283,6 +284,34 @@ class Recommender(Queries):
         """Label of an item, "" if it has none."""
         model = self.model
         return model.items.label(int(item_rows(model, [item])[0]))
+
+    def find_items(self, text: str, k: int = 10) -> Any:
+        """Items by name: ids and labels that equal the text, begin with it, have its words, contain it, or are similar to it.
+
+        Case, accents and punctuation play no part. Similar ones are looked for if there is no other match.
+
+        Returns:
+            A frame with item_id, label, match ("id", "label", "prefix", "words", "part" or "similar"), score (of "similar" the share of
+            letters in common, otherwise 1) and removed (whether it is no longer recommended), best first.
+        """
+        import pandas as pd
+
+        model = self.model
+        found = model.items.names.search(text, Request(k).k)
+        rows = np.array([one.row for one in found], np.int64)
+        return pd.DataFrame(
+            {
+                "item_id": model.items.ids.take(rows).to_pylist(),
+                "label": [model.items.label(row) for row in rows.tolist()],
+                "match": [one.match for one in found],
+                "score": [one.score for one in found],
+                "removed": np.isin(rows, model.items.removed),
+            }
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What the model holds, in figures: see `kgrec.model.summary`."""
+        return summary(self.model)
 
     def save(self, folder: str | Path) -> None:
         """Write model/, whole or not at all.

@@ -164,6 +164,26 @@ def current(folder: Path, kind: ArtifactKind) -> Manifest:
     return _found(Path(folder), kind)[1]
 
 
+def kind_of(folder: Path) -> str:
+    """The kind of an artefact.
+
+    Raises:
+        ArtifactError: The folder is missing, or is no folder of kgrec.
+    """
+    place = atomic.present(Path(folder))
+    if not place.is_dir():
+        raise _AbsentError(f"{folder}: there is no such folder.", "Give the path of a graph or model folder.")
+    if not (place / MANIFEST).is_file():
+        raise _AbsentError(
+            f"{folder}: has no {MANIFEST}, so it is no folder of kgrec.",
+            "Give the path of a graph or model folder.",
+        )
+    raw = read_json(place / MANIFEST)
+    if not isinstance(raw, dict) or raw.get("kind") not in get_args(ArtifactKind):
+        raise corrupt(place / MANIFEST, "is not a manifest of kgrec")
+    return str(raw["kind"])
+
+
 def reading_again(folder: Path, manifest: Manifest, name: str, load: Callable[[Path], _T]) -> _T:
     """Return `load(folder / name)`, provided that the folder still has the manifest that it had when it was loaded.
 

@@ -230,7 +230,7 @@ def _assembled(
         user_encoder=user_encoder,
         index=index,
         rescorer=_rescorer(data, positives, trained.choice, config, index),
-        metrics=_metrics(trained),
+        metrics=_metrics(trained, len(items)),
         parameters=lambda: parameters,
         graph=lambda: graph,
         inputs=graph.inputs,
@@ -286,11 +286,11 @@ def _with_new_items(
     return with_transfer(weights, new, shares)
 
 
-def _metrics(trained: Trained) -> dict[str, Any]:
+def _metrics(trained: Trained, n_items: int) -> dict[str, Any]:
     choice = trained.choice
     weights = {name: round(float(choice.weights[name]), 4) for name in SCORERS}
     chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening, "penalty": choice.penalty}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
     log = [record.record() for record in trained.records]
-    return {"chosen": chosen if choice.figures else {}, "log": log}
+    return {"chosen": chosen if choice.figures else {}, "n_items": n_items, "log": log}
