@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -21,8 +22,33 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
+#: the path that stands for standard output
+STANDARD_OUTPUT = Path("-")
+#: items of a history that are shown
+_HISTORY = 10
+
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="File to write: .parquet, .csv or .jsonl; - for standard output, as CSV."
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="parquet|csv|jsonl",
+        autocompletion=one_of("parquet", "csv", "jsonl"),
+        help="Format of the file, or of standard output (csv or jsonl). Default: by the suffix.",
+    ),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        help="Fields of the listed items as further columns, separated by commas: label, relations, types of neighbours, columns of "
+        "numbers, dates or texts, such as label,genres,year.",
+    ),
 ]
 Like = Annotated[
     list[str] | None, typer.Option("--like", help="A liked item, by id or label; may be repeated.")
@@ -91,6 +117,11 @@ def recommend(
     dislike: Dislike = None,
     k: ListLength = 10,
     output: Output = None,
+    format: Format = None,
+    with_: Fields = None,
+    show_history: Annotated[
+        bool, typer.Option("--show-history", help="On the screen: what each user likes, beside the list.")
+    ] = False,
     candidates: CandidatesFile = None,
     deny: DenyFile = None,
     where: WhereOption = None,
@@ -122,8 +153,8 @@ def recommend(
             "It is not clear for whom to recommend.",
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
-    out = console(as_json, quiet)
-    options = BatchOptions(batch, executor, workers, resume, shard, shards)
+    out = _console(as_json, quiet, output)
+    options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
     request = _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen)
 
     def query(recommender: Recommender) -> BatchQuery:
@@ -139,7 +170,7 @@ def recommend(
             return requests.feedback_query(recommender, liked, disliked, request)
         return requests.users_query(recommender, None if all_users else user or users_file, request)
 
-    _run(model, query, output, options, out)
+    _run(model, query, output, options, out, show_history=show_history)
 
 
 def similar(
@@ -151,6 +182,8 @@ def similar(
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
     k: ListLength = 10,
     output: Output = None,
+    format: Format = None,
+    with_: Fields = None,
     candidates: CandidatesFile = None,
     deny: DenyFile = None,
     where: WhereOption = None,
@@ -177,8 +210,8 @@ def similar(
             "It is not clear whose similar items or users to list.",
             "Give --item or --user, once or more, or --all-items.",
         )
-    out = console(as_json, quiet)
-    options = BatchOptions(batch, executor, workers, resume, shard, shards)
+    out = _console(as_json, quiet, output)
+    options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
     request = _request(k, candidates, deny, where, min_score, skip_unknown)
 
     def query(recommender: Recommender) -> BatchQuery:
@@ -224,6 +257,20 @@ def explain(
     out.result(explanation.to_dict(), str(explanation))
 
 
+class _BesidePipe(Console):
+    """Remarks beside results that go to standard output."""
+
+    def say(self, text: str = "") -> None:
+        """Print a remark to stderr."""
+        if not self.quiet:
+            typer.echo(text, err=True)
+
+
+def _console(as_json: bool, quiet: bool, output: Path | None) -> Console:
+    out = console(as_json, quiet)
+    return _BesidePipe(**vars(out)) if output == STANDARD_OUTPUT else out
+
+
 def item_ids(
     recommender: Recommender, names: list[str], out: Console, skip_unknown: bool = False
 ) -> list[str]:
@@ -262,32 +309,71 @@ def _request(
     )
 
 
+def _names(options: list[str] | None) -> tuple[str, ...]:
+    """Names that are separated by commas, in an option that may be repeated."""
+    return tuple(name.strip() for option in options or () for name in option.split(",") if name.strip())
+
+
+def _format(format: str | None) -> Any:
+    return None if format is None else format.lower().removeprefix(".")  # checked by BatchOptions
+
+
 def _run(
     model: Path,
     query: Callable[[Recommender], BatchQuery],
     output: Path | None,
     options: BatchOptions,
     out: Console,
+    *,
+    show_history: bool = False,
 ) -> None:
-    """Write the lists to a file, or print them."""
+    """Write the lists to a file or to standard output, or print them."""
     from kgrec.recommend.recommender import Recommender
     from kgrec.serve.batch_run import write_query
     from kgrec.serve.result_files import check_result
 
-    if output is None:
-        if options.resume or options.shards is not None:
-            raise ConfigError(
-                "--resume, --shards and --shard apply to an output file.", "Name it with --output."
-            )
+    to_file = output is not None and output != STANDARD_OUTPUT
+    if not to_file and (options.resume or options.shards is not None):
+        raise ConfigError("--resume, --shards and --shard apply to an output file.", "Name it with --output.")
+    if show_history and output is not None:
+        raise ConfigError(
+            "--show-history is for lists on the screen.", "Leave out --output, or --show-history."
+        )
+    if output is None and options.format is not None:
+        raise ConfigError(
+            "--format applies to an output.", "Name a file with --output, or give -o - for a pipe."
+        )
+    if output == STANDARD_OUTPUT and options.format == "parquet":
+        raise ConfigError(
+            "Parquet is not written to standard output.", "Give --format csv or jsonl, or a file."
+        )
+    if output is None or not to_file:
         recommender = Recommender.load(model)
-        _print(recommender, query(recommender), options, out)
+        if output is None:
+            _print(recommender, query(recommender), options, out, show_history=show_history)
+        else:
+            _pipe(recommender, query(recommender), options, out)
         return
-    check_result(options.file(output))
+    check_result(options.file(output), format=options.format)
     recommender = Recommender.load(model)
     whole = query(recommender)
     with out.watcher() as watcher:
         summary = write_query(recommender, whole, output, options, watcher)
     _report(summary, whole.request, options, out)
+
+
+def _pipe(recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console) -> None:
+    """Write the lists to standard output, as CSV or JSON lines."""
+    from kgrec.serve.batch_run import stream_query
+    from kgrec.serve.result_files import ResultWriter
+
+    for line in query.remarks():
+        out.say(line)
+    writer = ResultWriter(sys.stdout.buffer, f".{options.format or 'csv'}", {})
+    for table in stream_query(recommender, query, options):
+        writer.write(table)
+        sys.stdout.buffer.flush()
+    writer.close()
 
 
 def _report(summary: RunSummary, request: Request, options: BatchOptions, out: Console) -> None:
@@ -303,43 +389,81 @@ def _report(summary: RunSummary, request: Request, options: BatchOptions, out: C
     )
 
 
-def _print(recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console) -> None:
+def _print(
+    recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console, *, show_history: bool
+) -> None:
     import pyarrow as pa
 
-    from kgrec.serve.batch_run import tables
+    from kgrec.serve.batch_run import stream_query
 
     for line in query.remarks():
         out.say(line)
-    computed = tables(recommender, query.lists, query.parts(options.batch), options.new_executor())
-    table = pa.concat_tables(part for _, part in computed)
+    history = query.history
+    if show_history and history is None:
+        raise ConfigError("--show-history needs users.", "Leave it out: texts have no history.")
+    table = pa.concat_tables(list(stream_query(recommender, query, options)))
     all_unknown = len(query.skipped.get(query.noun, ())) == len(query.names)
     reason = f"none of these {query.noun} is known" if all_unknown else "every item is excluded"
-    text = _readable(recommender, table, *query.columns) or f"There is nothing to recommend: {reason}."
-    out.result({"results": table.to_pylist(), **_skipped(query.request, query.skipped)}, text)
+    listed = list(dict.fromkeys(table.column(0).to_pylist()))
+    histories = {name: history(name) for name in listed} if show_history and history is not None else {}
+    text = (
+        _readable(recommender, table, *query.columns, histories)
+        or f"There is nothing to recommend: {reason}."
+    )
+    values: dict[str, Any] = {"results": table.to_pylist()}
+    if show_history:
+        values["histories"] = {
+            name: [{"item_id": item, "label": recommender.label(item)} for item in _known(recommender, items)]
+            for name, items in histories.items()
+        }
+    out.result({**values, **_skipped(query.request, query.skipped)}, text)
 
 
 def _skipped(request: Request, ids: dict[str, list[str]]) -> dict[str, Any]:
     return {"skipped": ids} if request.on_unknown == "skip" else {}
 
 
-def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
+def _readable(
+    recommender: Recommender, table: pa.Table, query: str, result: str, histories: dict[str, list[str]]
+) -> str:
     """The lists as text, with labels of items; `query` and `result` are the names of the first two columns."""
-    lines: list[str] = []
-    model, last = recommender.model, ""
+    lines, last = list[str](), ""
     of_users = (query, result) == ("user_id", "similar_id")
-    items = (
-        []
-        if of_users
-        else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
-    )
-    labels = {
-        name: model.items.label(row)
-        for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
-    }
+    labels = _labels(recommender, [] if of_users else table[result].to_pylist())
+    asked = _labels(recommender, table[query].to_pylist()) if query == "item_id" else {}
+    fields = [name for name in table.column_names if name not in (query, result, "score", "rank", "label")]
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]
-            lines.append(f"{last}  {labels.get(last, '')}".rstrip() if query == "item_id" else last)
+            lines.append(f"{last}  {asked.get(last, '')}".rstrip())
+            lines += _liked(recommender, histories[last]) if last in histories else []
         label = labels.get(row[result], "")
-        lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip())
+        values = "".join(f"  {name}: {_shown(row[name])}" for name in fields if row[name] not in (None, []))
+        lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip() + values)
     return "\n".join(lines)
+
+
+def _labels(recommender: Recommender, items: list[str]) -> dict[str, str]:
+    store = recommender.model.items
+    distinct = list(dict.fromkeys(items))
+    return {name: store.label(row) for name, row in zip(distinct, store.rows(distinct).tolist(), strict=True)}
+
+
+def _known(recommender: Recommender, items: list[str]) -> list[str]:
+    rows = recommender.model.items.rows(items).tolist()
+    return [item for item, row in zip(items, rows, strict=True) if row >= 0]
+
+
+def _liked(recommender: Recommender, items: list[str]) -> list[str]:
+    """A line about a history, its latest items first."""
+    names = list(dict.fromkeys(reversed(_known(recommender, items))))
+    labels = _labels(recommender, names)
+    shown = [labels[name] or name for name in names[:_HISTORY]]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return [f"  likes: {', '.join(shown)}{more}" if shown else "  likes nothing that is known"]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.ask import ExecutorName, Workers
+from kgrec.cli.ask import STANDARD_OUTPUT, ExecutorName, Workers
 from kgrec.cli.console import Json, Quiet, console
 from kgrec.cli.options import ModelFolder
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def embed(
     model: ModelFolder,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .parquet, .jsonl or .npy.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: .parquet, .jsonl or .npy; - for standard output, as JSON lines.",
+        ),
     ] = Path("embeddings.parquet"),
     items: Annotated[bool, typer.Option("--items", help="All items; the default without --users.")] = False,
     users: Annotated[bool, typer.Option("--users", help="All users; with --items, both.")] = False,
@@ -34,12 +40,19 @@ def embed(
     Example: `kgrec embed model/ --items --users -o embeddings.parquet`
     """
     from kgrec.serve.batch_options import BatchOptions
-    from kgrec.serve.embeddings import write_embeddings
+    from kgrec.serve.embeddings import stream_embeddings, write_embeddings
+    from kgrec.serve.result_files import ResultWriter
 
     out = console(as_json, quiet)
     options = BatchOptions(executor=executor, workers=workers)
     wanted: dict[EmbeddedType, bool] = {"item": items or not users, "user": users}
     types = [kind for kind, is_wanted in wanted.items() if is_wanted]
+    if output == STANDARD_OUTPUT:
+        writer = ResultWriter(sys.stdout.buffer, ".jsonl", {})
+        for table in stream_embeddings(model, types, options=options):
+            writer.write(table)
+        sys.stdout.buffer.flush()
+        return
     with out.watcher() as watcher:
         summary = write_embeddings(model, output, types, options=options, watcher=watcher)
     out.say(f"Wrote {summary.count:,} vectors of length {summary.dim} to {output}.")

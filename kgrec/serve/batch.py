@@ -19,6 +19,7 @@ from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.request import Request
 from kgrec.serve.batch_options import BatchOptions, RunSummary, RunWatcher
 from kgrec.serve.batch_run import ModelSource, for_stream, opened, tables, without_numbers, write_query
+from kgrec.serve.item_fields import ItemFields
 from kgrec.serve.requests import (
     BatchQuery,
     HistorySource,
@@ -226,7 +227,7 @@ def _write(
     watcher: RunWatcher | None,
 ) -> RunSummary:
     options, output = options or BatchOptions(), Path(output)
-    check_result(options.file(output))
+    check_result(options.file(output), format=options.format)
     recommender = opened(model)
     return write_query(recommender, query(recommender), output, options, watcher)
 
@@ -242,4 +243,6 @@ def _stream(
 def _stream_parts(
     recommender: Recommender, lists: Lists, parts: Iterable[Any], options: BatchOptions
 ) -> Generator[pa.Table, None, None]:
-    return without_numbers(tables(recommender, lists, parts, options.new_executor()))
+    fields = ItemFields.of(recommender.model, options.item_fields)
+    computed = without_numbers(tables(recommender, lists, parts, options.new_executor()))
+    return fields.beside_each(computed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from kgrec.errors import ConfigError
 from kgrec.parallel import Executor, executor_for
@@ -33,8 +34,14 @@ class BatchOptions:
     """Number of the shard that this run writes, from 0: the names at positions shard, shard + shards, ..."""
     shards: int | None = None
     """Number of runs that share the names; each writes its own file."""
+    item_fields: tuple[str, ...] = ()
+    """Fields of the listed items, one more column each: `label`, relations, types of neighbours, columns of numbers, dates or texts."""
+    format: Literal["parquet", "csv", "jsonl"] | None = None
+    """Format of the result file; None: by its suffix."""
 
     def __post_init__(self) -> None:
+        if self.format not in (None, "parquet", "csv", "jsonl"):
+            raise ConfigError(f"format is {self.format!r}.", "Choose one of parquet, csv and jsonl.")
         if self.batch < 1:
             raise ConfigError(f"batch is {self.batch}.", "It must be 1 or more.")
         self.new_executor()

@@ -26,6 +26,7 @@ from kgrec.parallel import Executor
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.batch_options import BatchOptions, RunSummary, RunWatcher
+from kgrec.serve.item_fields import ItemFields
 from kgrec.serve.requests import BatchQuery, Lists, slices
 from kgrec.serve.result_files import OTHER_FILE, ResultWriter, metadata_of, result_file
 from kgrec.serve.run_folder import KEPT, RunFolder, digest, short
@@ -141,6 +142,8 @@ def write_query(
     query = query.shard(options.shard or 0, options.shards or 1)
     for line in query.remarks():
         watcher.note(line)
+    fields = ItemFields.of(recommender.model, options.item_fields)
+    fields.check(query.columns)
     folder = _folder(recommender, query, output, options)
     kept = folder.begin()
     resumed, total = min(kept * options.batch, len(query.names)), len(query.names)
@@ -148,11 +151,25 @@ def write_query(
         watcher.note(f"Resuming: {resumed:,} of {total:,} {query.noun} are done.")
     summary = RunSummary(output, query.noun, total, 0, 0, resumed, 0.0, query.skipped)
     done = _RunProgress(summary, options.batch, watcher.progress)
-    with _result(folder, output, recommender, watcher) as file:
+    with _result(folder, output, recommender, watcher, options.format) as file:
         for table in _lists(recommender, query, folder, kept, options, done):
-            file.write(table)
+            file.write(fields.beside(table))
     folder.remove()
     return replace(done.summary, seconds=time.perf_counter() - started)
+
+
+def stream_query(
+    recommender: Recommender, query: BatchQuery, options: BatchOptions
+) -> Generator[pa.Table, None, None]:
+    """The lists of a query, part by part, with the fields of the options.
+
+    Raises:
+        ConfigError: A field is unknown, or the lists are of users; or workers need the saved model.
+    """
+    fields = ItemFields.of(recommender.model, options.item_fields)
+    fields.check(query.columns)
+    computed = tables(recommender, query.lists, query.parts(options.batch), options.new_executor())
+    return fields.beside_each(without_numbers(computed))
 
 
 def _lists(
@@ -201,13 +218,17 @@ class _RunProgress:
 
 @contextmanager
 def _result(
-    folder: RunFolder, output: Path, recommender: Recommender, watcher: RunWatcher
+    folder: RunFolder,
+    output: Path,
+    recommender: Recommender,
+    watcher: RunWatcher,
+    format: str | None,
 ) -> Iterator[ResultWriter]:
     """The result file; on an interruption, a warning names the folder of the finished parts."""
     metadata = metadata_of(stored_version(recommender), folder.began)
     metadata["kgrec.run"] = json.dumps(folder.run, ensure_ascii=False)
     try:
-        with result_file(output, metadata, KEPT if folder.several else OTHER_FILE) as file:
+        with result_file(output, metadata, KEPT if folder.several else OTHER_FILE, format) as file:
             yield file
     except (KeyboardInterrupt, WorkerError):
         if folder.several:
