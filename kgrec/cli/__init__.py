@@ -1,4 +1,4 @@
-"""The command line: one command a stage, a thin layer over the library.
+"""The command line: one command per stage, a thin layer over the library.
 
 Every command takes `--json` and `--quiet`, draws progress on a terminal only, and ends with exit
 code 0 when all is done, 2 for wrong usage or input, 3 when too many rows were bad; an error is two
@@ -22,7 +22,21 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, find, imports, items, split, train
+from kgrec.cli import (
+    ask,
+    build,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    export,
+    find,
+    imports,
+    items,
+    rollback,
+    split,
+    train,
+)
 from kgrec.cli.command import Command
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
@@ -112,7 +126,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Graph": (build.build, build.inspect, find.find, export.export),
     "Model": (train.train, split.split, evaluate.evaluate),
     "Lists": (ask.recommend, ask.similar, ask.explain, embed.embed),
-    "Changes": (items.add, items.update, items.remove),
+    "Changes": (items.add, items.update, items.remove, rollback.rollback),
 }
 for _panel, _functions in _PANELS.items():
     for _function in _functions:

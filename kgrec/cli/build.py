@@ -9,7 +9,7 @@ import typer
 
 from kgrec.cli import inspect_model, project
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.options import GraphOrModelFolder, MappingFile, output_folder
+from kgrec.cli.options import GraphOrModelFolder, Keep, MappingFile, output_folder
 from kgrec.errors import ArtifactError, UnknownId
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def build(
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Allow files outside of the mapping's folder.")
     ] = False,
+    keep: Keep = 1,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -73,7 +74,7 @@ def build(
         graph = build_graph(
             mapping, allow_outside=allow_outside, progress=lambda _, done, total: advance(done, total)
         )
-    graph.save(output)
+    graph.save(output, keep=keep)
     out.say(str(graph.report))
     out.say()
     stats = graph.stats()

@@ -17,7 +17,7 @@ def lines(values: dict[str, Any]) -> list[str]:
     shown = [
         f"items: {items['all']:,}, {items['known to training']:,} known to training",
         f"without interactions at training: {items['without interactions']:,}",
-        f"added since: {_counted(items['added'])}",
+        *([f"added since: {_counted(items['added'])}"] if items["added"] else []),
         f"removed: {_counted(items['removed'])}",
         f"users: {values['users']:,}",
         f"interactions: {log['all']:,}, {log['positive']:,} of them positive",

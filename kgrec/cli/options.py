@@ -63,6 +63,14 @@ def output_folder(what: str, name: str) -> Any:
     )
 
 
+Keep = Annotated[
+    int,
+    typer.Option(
+        "--keep", min=0, help="Earlier versions of the folder to keep beside it, for kgrec rollback."
+    ),
+]
+
+
 def one_of(*choices: str) -> Callable[[str], list[str]]:
     """Completion of an option that takes one of a few words."""
     return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]

@@ -9,7 +9,7 @@ import typer
 
 from kgrec.cli import project
 from kgrec.cli.console import Console, Json, Quiet, console, counted
-from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder, output_folder
+from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder, Keep, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,7 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard; needs kgrec[tensorboard].")
     ] = None,
+    keep: Keep = 1,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -75,7 +76,7 @@ def train(
     state = checkpoint.Checkpoint(checkpoint.beside(output), resume=resume)
     with TrainingLogFiles(log, tensorboard) as logs:
         recommender = fitted(loaded, options, out, valid, ablate or (), state, logs)
-    recommender.save(output)
+    recommender.save(output, keep=keep)
     state.remove()
     out.say(f"Wrote {output}. Next: kgrec recommend {output} --all-users -o recs.parquet")
     out.result({"model": str(output), **recommender.model.metrics})

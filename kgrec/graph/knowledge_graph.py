@@ -131,14 +131,20 @@ class KnowledgeGraph(GraphTables):
         """Write the graph for another tool; returns remarks on what the format cannot hold, see `kgrec.graph.export`."""
         return export.export(self, path, format)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, keep: int = 0) -> None:
         """Write graph/, whole or not at all.
+
+        Args:
+            folder: The folder to write.
+            keep: How many earlier versions of the folder stay beside it, for `kgrec rollback`.
 
         Raises:
             ArtifactError: The folder cannot be written.
         """
         config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
-        with artifacts.writing(Path(folder), kind="graph", inputs=self.inputs, config=config) as place:
+        with artifacts.writing(
+            Path(folder), kind="graph", inputs=self.inputs, config=config, keep=keep
+        ) as place:
             for name in TABLES:
                 files.write_table(getattr(self, name), place / f"{name}.parquet")
             files.write_table(self.interactions.to_arrow(), place / "interactions.parquet")

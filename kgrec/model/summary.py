@@ -22,18 +22,19 @@ def summary(model: Model) -> dict[str, Any]:
     """Counts, weights of the scorers, metrics on validation data, options, and what was added and removed since training.
 
     `settings` has the options that differ from their defaults; `chosen` what validation chose; `size` is in bytes, None for a model
-    that no folder holds. `added` and `removed` have a count and the first items.
+    that no folder holds. `added` and `removed` have a count and the first items; `added` is None of a model that does not
+    tell added items from those without interactions.
     """
     items, manifest = model.items, model.origin[1] if model.origin else None
-    trained = items.trained.whole
+    trained, added = items.trained.whole, _appended(model)
     chosen = model.metrics.get("chosen") or {}
     scored = {name: float(model.rescorer.weights.get(name, 0)) for name in SCORERS}
     return {
         "items": {
             "all": len(items),
             "known to training": items.n_trained,
-            "added": _first(model, np.flatnonzero(~trained & _appended(model))),
-            "without interactions": int((~trained & ~_appended(model)).sum()),
+            "added": None if added is None else _first(model, np.flatnonzero(added)),
+            "without interactions": int((~trained if added is None else ~trained & ~added).sum()),
             "removed": _first(model, items.removed),
         },
         "users": len(model.users),
@@ -67,13 +68,10 @@ def settings(config: Config) -> dict[str, Any]:
     return changed
 
 
-def _appended(model: Model) -> np.ndarray:
-    """Which items were added after training; shape (n_items,), bool: their rows follow those of the training's catalogue."""
-    mask = np.zeros(len(model.items), bool)
+def _appended(model: Model) -> np.ndarray | None:
+    """Which items were added after training, shape (n_items,), bool; None of a model of an earlier version, which does not say it."""
     trained = model.metrics.get("n_items")
-    if trained is not None:
-        mask[trained:] = True
-    return mask
+    return None if trained is None else np.arange(len(model.items)) >= trained
 
 
 def _first(model: Model, rows: np.ndarray) -> dict[str, Any]:

@@ -313,15 +313,19 @@ class Recommender(Queries):
         """What the model holds, in figures: see `kgrec.model.summary`."""
         return summary(self.model)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, keep: int = 0) -> None:
         """Write model/, whole or not at all.
+
+        Args:
+            folder: The folder to write.
+            keep: How many earlier versions of the folder stay beside it, for `kgrec rollback`.
 
         Raises:
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
         with self._changes.turn():
-            self._hold(storage.save(self.model, Path(folder)), Path(folder))
+            self._hold(storage.save(self.model, Path(folder), keep), Path(folder))
 
     def reload(self) -> bool:
         """Take the model that is in the folder now, if another process replaced it; a running query finishes on the old one.

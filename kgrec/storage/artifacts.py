@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from kgrec._version import __version__
 from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError, VersionMismatch
-from kgrec.storage import atomic
+from kgrec.storage import atomic, kept
 from kgrec.storage.files import corrupt, digest, read_json, write_json
 
 #: Format of all folders that this kgrec writes; raised when an older kgrec cannot read them, or when a part of a folder changes its
@@ -87,6 +87,7 @@ def writing(
     kind: ArtifactKind,
     inputs: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
+    keep: int = 0,
 ) -> Iterator[Path]:
     """Yield a temporary folder to fill; when the block ends without an error, it becomes `folder`.
 
@@ -95,6 +96,8 @@ def writing(
         kind: The kind of artefact, which is checked on reading.
         inputs: SHA-256 of each source, by name.
         config: The options that decided the content.
+        keep: How many earlier versions of the folder stay beside it, see `kgrec.storage.kept`; with 0 the replaced one is
+            removed, and those that are kept already stay.
 
     Raises:
         ArtifactError: `folder` holds something other than an artefact of this kind, or the disk refuses.
@@ -113,7 +116,9 @@ def writing(
     try:
         yield temporary
         _seal(temporary, Manifest(kind, created=_now(), inputs=dict(inputs or {}), config=dict(config or {})))
-        atomic.put_in_place(temporary, folder)
+        atomic.put_in_place(temporary, folder, keep=kept.place_for(folder) if keep else None)
+        if keep:
+            kept.prune(folder, keep)
     except ArtifactError as error:  # of a folder inside, which gets its final name in the message
         raise ArtifactError(error.problem.replace(str(temporary), str(folder)), error.remedy) from error
     except OSError as error:
