@@ -37,13 +37,14 @@ from kgrec.cli import (
     split,
     train,
 )
-from kgrec.cli.command import Command
+from kgrec.cli.command import Command, variables
 from kgrec.cli.console import UsageError, report_error
 from kgrec.errors import KgrecError
 
 #: base of typer's errors of usage, which it exports under different names in different versions
 _WrongUsage: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
+_TRUE = ("1", "true", "t", "yes", "y", "on")
 #: objects that are made before Python looks for garbage among the young ones; 700 if nothing is said
 _GARBAGE = 50_000
 
@@ -63,10 +64,10 @@ class _Commands(TyperGroup):
             # What ends a command early, `--help` say, comes back as an exit code.
             code = super().main(words, *rest, **options | {"standalone_mode": False})
         except KgrecError as error:
-            report_error(error, as_json="--json" in words)
+            report_error(error, as_json=_json_asked(words))
             code = error.exit_code
         except _WrongUsage as error:
-            report_error(_in_two_lines(error), as_json="--json" in words)
+            report_error(_in_two_lines(error), as_json=_json_asked(words))
             code = 2
         except KeyboardInterrupt:
             code = _INTERRUPTED
@@ -77,6 +78,12 @@ class _Commands(TyperGroup):
         if code == _INTERRUPTED:
             typer.echo("\nStopped. Folders that were there before are as they were.", err=True)
         sys.exit(code)
+
+
+def _json_asked(words: Sequence[str]) -> bool:
+    """Whether the command line, or the environment, has --json."""
+    names = variables(words[0], "--json") if words else []
+    return "--json" in words or any(os.environ.get(name, "").lower() in _TRUE for name in names)
 
 
 def _in_two_lines(error: Any) -> UsageError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.options import ListLength, ModelFolder, one_of
+from kgrec.cli.options import STANDARD_OUTPUT, ListLength, ModelFolder, one_of
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
-#: the path that stands for standard output
-STANDARD_OUTPUT = Path("-")
 #: items of a history that are shown
 _HISTORY = 10
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.ask import STANDARD_OUTPUT, ExecutorName, Workers
+from kgrec.cli.ask import ExecutorName, Workers
 from kgrec.cli.console import Json, Quiet, console
-from kgrec.cli.options import ModelFolder
+from kgrec.cli.options import STANDARD_OUTPUT, ModelFolder
 
 if TYPE_CHECKING:
     from kgrec.serve.embeddings import EmbeddedType

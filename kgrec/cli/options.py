@@ -13,6 +13,9 @@ import typer
 
 from kgrec.cli import project
 
+#: the path that stands for standard output
+STANDARD_OUTPUT = Path("-")
+
 GraphFolder = Annotated[
     Path,
     typer.Argument(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kgrec.errors import UnknownId
+from kgrec.errors import UnknownId, did_you_mean
 from kgrec.model.model import Model
 
 _SHOWN = 5
+_MOST_SEARCHED = 200_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ def named_items(model: Model, names: Iterable[str], *, skip_unknown: bool = Fals
 
 
 def suggestion(model: Model, name: str) -> str:
-    """The second line of an error about an unknown item: items that may be meant, with their labels."""
+    """The second line of an error about an unknown item: items that may be meant, with their labels.
+
+    Among very many items only ids are compared: to search their labels would take seconds.
+    """
+    if len(model.items) > _MOST_SEARCHED:
+        return f"{did_you_mean(name, model.items.ids.sorted_labels)} Search with kgrec find."
     found = [one.row for one in model.items.names.search(name, _SHOWN)]
     if found:
         return f"Did you mean {_listed(model, found, 'or')}?"

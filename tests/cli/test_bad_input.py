@@ -372,7 +372,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "an unknown candidate": (
         "recommend {model} -u u1 --candidates {t}/users.txt",
         "There is no item 'u1' (and 2 more) in the model.",
-        "Did you mean 'f1'?",
+        "There are 6, such as 'f1' (Alien Dawn), ",
     ),
     "unknown items of a deny list": (
         "recommend {model} -u u1 --deny {t}/users.txt",
@@ -459,7 +459,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a history of unknown items": (
         "recommend {model} --history {t}/unknown.csv",
         "There is no item 'f77' in the model.",
-        "There are 6, such as 'f1', 'f2', 'f3', 'f4' and 'f5'.",
+        "There are 6, such as 'f1' (Alien Dawn), ",
     ),
     # similar, embed, explain
     "an unknown item": (

@@ -69,6 +69,7 @@ def test_options_come_from_the_environment(run: Run, model: Path, monkeypatch: p
     assert len(run("recommend", "--k", 3, "--json").json["results"]) == 6
     monkeypatch.setenv("KGREC_JSON", "true")
     assert len(run("recommend").json["results"]) == 4
+    assert run("recommend", "--deny", "none.txt").err.startswith('{"error": "SourceError"')
     monkeypatch.setenv("KGREC_SIMILAR_K", "3")  # of another command
     assert len(run("recommend").json["results"]) == 4
 
