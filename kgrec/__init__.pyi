@@ -38,6 +38,7 @@ from .recommend.explain import Explanation as Explanation
 from .recommend.recommender import Recommender as Recommender
 from .recommend.request import Request as Request
 from .recommend.results import Added as Added
+from .recommend.results import AddedInteractions as AddedInteractions
 from .recommend.results import Embeddings as Embeddings
 from .recommend.results import Removed as Removed
 from .recommend.results import Updated as Updated
@@ -54,3 +55,6 @@ from .serve.batch_options import RunWatcher as RunWatcher
 from .serve.embeddings import EmbeddingSummary as EmbeddingSummary
 from .serve.embeddings import stream_embeddings as stream_embeddings
 from .serve.embeddings import write_embeddings as write_embeddings
+from .serve.pair_scores import ScoreSummary as ScoreSummary
+from .serve.pair_scores import stream_scores as stream_scores
+from .serve.pair_scores import write_scores as write_scores

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_texts
+from kgrec.arguments.sections import Section, section_error
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.text import TextConfig
 from kgrec.errors import ConfigError, did_you_mean
@@ -28,7 +31,7 @@ def _checked_threads(value: object) -> object:
     raise PydanticCustomError("threads", "Input should be a whole number, 1 or more, 'idle' or null")
 
 
-class TrainConfig(BaseModel, frozen=True, extra="forbid"):
+class TrainConfig(Section, frozen=True):
     """How the encoder learns."""
 
     epochs: int = Field(12, ge=1)
@@ -69,7 +72,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """Seed of all random choices."""
 
 
-class Config(BaseModel, frozen=True, extra="forbid"):
+class Config(Section, frozen=True):
     """All options that determine a model, in sections."""
 
     text: TextConfig = TextConfig()
@@ -90,9 +93,9 @@ class Config(BaseModel, frozen=True, extra="forbid"):
         Raises:
             ConfigError: An option is unknown, or its value is out of range.
         """
-        values = _from_file(Path(path)) if path else {}
+        values = {} if path is None else _from_file(options.path("path", path))
         _validated(values, str(path))
-        for setting in settings:
+        for setting in as_texts(settings, "settings"):
             section, option, value = _parsed(setting)
             values.setdefault(section, {})[option] = value
         return _validated(values, "The configuration")
@@ -102,7 +105,7 @@ def _validated(values: dict[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise _config_error(error, where) from None
+        raise section_error(error, where, Config) from None
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -148,17 +151,6 @@ def _located(name: str) -> tuple[str, str]:
     )
 
 
-def _config_error(error: ValidationError, where: str) -> ConfigError:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        section = _SECTIONS.get(str(first["loc"][0]), _SECTIONS) if len(first["loc"]) > 1 else _SECTIONS
-        return ConfigError(
-            f"{where}: there is no option '{name}'.", did_you_mean(str(first["loc"][-1]), list(section))
-        )
-    return ConfigError(f"{where}: {name} is {first['input']!r}: {first['msg'].lower()}.", "Change the value.")
-
-
 _SECTIONS: dict[str, list[str]] = {
-    name: list(type(section).model_fields) for name, section in Config() if isinstance(section, BaseModel)
+    name: list(type(section).model_fields) for name, section in Config() if isinstance(section, Section)
 }

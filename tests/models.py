@@ -75,7 +75,7 @@ def histories_of(liked: sp.csr_matrix, seen: sp.csr_matrix | None = None) -> His
     if seen is None:
         return bags
     everything = Histories.of_matrix((liked + seen).tocsr())
-    weights = np.asarray(liked[everything._users(), everything.item], np.float32).ravel()
+    weights = np.asarray(liked[everything.users(), everything.item], np.float32).ravel()
     return replace(everything, positive=weights != 0, weight=weights)
 
 

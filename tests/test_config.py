@@ -167,8 +167,37 @@ def test_a_wrong_setting_is_not_blamed_on_the_file(tmp_path):
 def test_a_configuration_is_frozen_and_refuses_unknown_options():
     with pytest.raises(ValidationError):
         Config().encoder.dim = 3
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError) as caught:
         TrainConfig(epoch=3)
+    assert caught.value.problem == "TrainConfig: there is no option 'epoch'."
+    assert caught.value.remedy == "Did you mean 'epochs'?"
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "problem"),
+    [
+        (TrainConfig, {"epochs": 1.5}, "TrainConfig: epochs is 1.5: input should be a valid integer"),
+        (TrainConfig, {"epochs": True}, "TrainConfig: epochs is True: input should be a number."),
+        (TrainConfig, {"learning_rate": float("nan")}, "TrainConfig: learning_rate is nan: input should be"),
+        (
+            TrainConfig,
+            {"search_seconds": float("inf")},
+            "TrainConfig: search_seconds is inf: input should be a finite",
+        ),
+        (TrainConfig, {"valid_by": "Time"}, "TrainConfig: valid_by is 'Time': input should be 'auto', "),
+        (
+            Config,
+            {"encoder": {"dim": "many"}},
+            "Config: encoder.dim is 'many': input should be a valid integer",
+        ),
+        (Config, {"encoder": {"dims": 3}}, "Config: there is no option 'encoder.dims'."),
+        (Config, {"text": None}, "Config: text is None: input should be a valid dictionary or instance of"),
+    ],
+)
+def test_a_section_made_in_python_names_its_wrong_option(section, values, problem):
+    with pytest.raises(ConfigError) as caught:
+        section(**values)
+    assert caught.value.problem.startswith(problem)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from kgrec.cli import (
     imports,
     items,
     rollback,
+    score,
     split,
     train,
 )
@@ -132,7 +133,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
     "Graph": (build.build, build.inspect, find.find, export.export),
     "Model": (train.train, split.split, evaluate.evaluate),
-    "Lists": (ask.recommend, ask.similar, ask.explain, embed.embed),
+    "Lists": (ask.recommend, ask.similar, score.score, ask.explain, embed.embed),
     "Changes": (items.add, items.update, items.remove, rollback.rollback),
 }
 for _panel, _functions in _PANELS.items():

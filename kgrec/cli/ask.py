@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from kgrec.cli.boosts import ItemBoostFile, UserCandidatesFile, UserDenyFile, WhereBoost, list_options
 from kgrec.cli.console import Console, Json, Quiet, console
 from kgrec.cli.options import STANDARD_OUTPUT, ListLength, ModelFolder, one_of
 from kgrec.errors import ConfigError
@@ -125,6 +127,10 @@ def recommend(
     where: WhereOption = None,
     min_score: MinScore = None,
     new_item_boost: Boost = 0.0,
+    item_boost: ItemBoostFile = None,
+    where_boost: WhereBoost = None,
+    user_candidates: UserCandidatesFile = None,
+    user_deny: UserDenyFile = None,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Include items that the user has interacted with.")
     ] = False,
@@ -153,7 +159,10 @@ def recommend(
         )
     out = _console(as_json, quiet, output)
     options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
-    request = _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen)
+    request = replace(
+        _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen),
+        **list_options(item_boost, where_boost, user_candidates, user_deny),
+    )
 
     def query(recommender: Recommender) -> BatchQuery:
         if text:
@@ -186,6 +195,8 @@ def similar(
     deny: DenyFile = None,
     where: WhereOption = None,
     min_score: MinScore = None,
+    item_boost: ItemBoostFile = None,
+    where_boost: WhereBoost = None,
     skip_unknown: SkipUnknown = False,
     resume: Resume = False,
     shards: Shards = None,
@@ -210,7 +221,9 @@ def similar(
         )
     out = _console(as_json, quiet, output)
     options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
-    request = _request(k, candidates, deny, where, min_score, skip_unknown)
+    request = replace(
+        _request(k, candidates, deny, where, min_score, skip_unknown), **list_options(item_boost, where_boost)
+    )
 
     def query(recommender: Recommender) -> BatchQuery:
         if user:
@@ -228,6 +241,8 @@ def explain(
     like: Like = None,
     dislike: Dislike = None,
     new_item_boost: Boost = 0.0,
+    item_boost: ItemBoostFile = None,
+    where_boost: WhereBoost = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -236,6 +251,7 @@ def explain(
     Example: `kgrec explain model/ --user viewer-001 --item the-matrix-1999`
     """
     from kgrec.recommend.recommender import Recommender
+    from kgrec.recommend.request import Request
 
     out = console(as_json, quiet)
     if (user is None) == (not like) or (user and dislike):
@@ -243,15 +259,14 @@ def explain(
             "It is not clear for whom to explain the score.",
             "Give --user; or --like once or more, and --dislike.",
         )
+    request = Request(new_item_boost=new_item_boost, **list_options(item_boost, where_boost))
     recommender = Recommender.load(model)
     item = item_ids(recommender, [item], out)[0]
     if user:
-        explanation = recommender.explain(user, item, new_item_boost=new_item_boost)
+        explanation = recommender.explain(user, item, request=request)
     else:
         liked, disliked = (item_ids(recommender, names or [], out) for names in (like, dislike))
-        explanation = recommender.explain_history(
-            liked, item, dislikes=disliked, new_item_boost=new_item_boost
-        )
+        explanation = recommender.explain_history(liked, item, dislikes=disliked, request=request)
     out.result(explanation.to_dict(), str(explanation))
 
 

@@ -85,7 +85,9 @@ def build(
 
 def inspect(
     folder: GraphOrModelFolder,
-    node: Annotated[str | None, typer.Option("--node", help="Node to show, as type/key, or by its label.")] = None,
+    node: Annotated[
+        str | None, typer.Option("--node", help="Node to show, as type/key, or by its label.")
+    ] = None,
     shapes: Annotated[
         Path | None,
         typer.Option("--shapes", help="File of SHACL shapes to validate the graph with; needs kgrec[shacl]."),

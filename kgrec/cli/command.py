@@ -12,7 +12,8 @@ from typer.core import TyperCommand
 GENERAL = "General"
 _EVERYWHERE = ("--json", "--quiet", "--verbose", "--log-format")
 _LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", "--executor", "--workers")
-_WHICH_ITEMS = ("--candidates", "--deny", "--where", "--min-score", "--new-item-boost", "--skip-unknown")
+_WHICH_ITEMS = ("--candidates", "--deny", "--where", "--min-score", "--skip-unknown")
+_BOOSTS = ("--new-item-boost", "--item-boost", "--where-boost")
 _SPLIT = ("--protocol", "--share", "--last", "--folds", "--valid-share", "--seed")
 #: command -> panel -> its options; all others are in "Options"
 PANELS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -21,13 +22,15 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
             *("--user", "--all-users", "--users-file", "--history", "--known-users"),
             *("--text", "--like", "--dislike"),
         ),
-        "Which items": (*_WHICH_ITEMS, "--include-seen"),
+        "Which items": (*_WHICH_ITEMS, "--user-candidates", "--user-deny", "--include-seen"),
+        "Boosts": _BOOSTS,
         "Lists": ("--k", "--output", "--format", "--with", "--show-history"),
         "Large runs": _LARGE_RUNS,
     },
     "similar": {
         "Near to what (one of these)": ("--item", "--all-items", "--user"),
-        "Which items": tuple(name for name in _WHICH_ITEMS if name != "--new-item-boost"),
+        "Which items": _WHICH_ITEMS,
+        "Boosts": _BOOSTS[1:],
         "Lists": ("--k", "--output", "--format", "--with"),
         "Large runs": _LARGE_RUNS,
     },
@@ -60,6 +63,8 @@ VALUES = {
     ),
     **dict.fromkeys(("--keep", "--most"), "N"),
     **dict.fromkeys(("--min-score", "--new-item-boost", "--share", "--valid-share"), "NUMBER"),
+    **dict.fromkeys(("--item-boost", "--user-candidates", "--user-deny"), "FILE"),
+    "--where-boost": "CONDITION:NUMBER",
     "--budget": "SECONDS",
     "--where": "CONDITION",
     "--known-users": "merge|replace",

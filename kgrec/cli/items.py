@@ -15,7 +15,7 @@ from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
-    from kgrec.recommend.results import Added, Placed, Updated
+    from kgrec.recommend.results import Added, AddedInteractions, Placed, Updated
 
 RowsFolder = Annotated[
     Path | None, typer.Argument(help="Folder with files that have the names and columns of the mapping.")
@@ -35,21 +35,49 @@ def add(
     model: ModelFolder,
     folder: RowsFolder = None,
     items: ItemTable = None,
+    interactions: Annotated[
+        Path | None,
+        typer.Option(
+            "--interactions",
+            help="Table of interactions since training, with user_id and item_id, or the mapping's columns.",
+        ),
+    ] = None,
     output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add new items to a model, without training: they can be recommended at once.
+    """Add new items or interactions to a model, without training: they count at once.
 
     Example: `kgrec add model/ new/`
     """
     out = console(as_json, quiet)
-    model, folder = project.model_and_rows(model, folder, items)
-    recommender, rows = _opened("add", model, folder, items, output)
-    with out.bars() as bars:
-        added = recommender.add_items(rows, on_text=bars.step("encoding text"))
-    _save(recommender, model, output, changed=len(added) > 0)
-    _report(out, added, added_lines(added), {"added": _records(added), "known": added.known}, output or model)
+    if interactions is None or folder is not None:
+        model, folder = project.model_and_rows(model, folder, items)
+    if interactions is not None and folder is None and items is None:
+        recommender, rows = _loaded(model, output), None
+    else:
+        recommender, rows = _opened("add", model, folder, items, output)
+    added = None
+    if rows is not None:
+        with out.bars() as bars:
+            added = recommender.add_items(rows, on_text=bars.step("encoding text"))
+    since = None if interactions is None else recommender.add_interactions(interactions)
+    _save(recommender, model, output, changed=bool(added) or bool(since))
+    record: dict[str, Any] = {"model": str(output or model)}
+    if added is not None:
+        out.say(f"{added.report}\n")
+        _say_all(out, added_lines(added))
+        record |= {"added": _records(added), "known": added.known, "report": added.report.to_dict()}
+    if since is not None:
+        out.say(f"{since.report}\n")
+        _say_all(out, _interaction_lines(since))
+        record["interactions"] = {
+            "rows": since.rows,
+            "users": since.users,
+            "new_users": since.new_users,
+            "report": since.report.to_dict(),
+        }
+    out.result(record)
 
 
 def update(
@@ -74,6 +102,7 @@ def update(
         "updated": _records(updated),
         "reached": updated.reached,
         "same": updated.same,
+        "kept": updated.kept,
         "unknown": updated.unknown,
     }
     _report(out, updated, _updated_lines(updated), record, output or model)
@@ -100,18 +129,15 @@ def remove(
 
     Example: `kgrec remove model/ --items-file gone.txt`
     """
-    from kgrec.recommend.recommender import Recommender
     from kgrec.serve.input_files import read_ids
-    from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
     if bool(item) == (items_file is not None):
         raise ConfigError("It is not clear what to remove.", "Give --item once or more, or --items-file.")
     names = list(dict.fromkeys(item or read_ids(items_file or Path())))
-    recommender = Recommender.load(model)
+    recommender = _loaded(model, output)
     if item:
         names = item_ids(recommender, names, out, skip_unknown)
-    check_output(output or model, "model")
     known = recommender.model.items.rows(names) >= 0
     unknown = [name for name, there in zip(names, known, strict=True) if not there]
     removed = recommender.remove_items(names, on_unknown="skip" if skip_unknown else "raise")
@@ -135,6 +161,15 @@ def added_lines(added: Added) -> list[str]:
     return report
 
 
+def _interaction_lines(added: AddedInteractions) -> list[str]:
+    report = [
+        f"Added {counted(added.rows, 'interaction')} of {counted(added.users, 'user')}, which count now."
+    ]
+    if added.new_users:
+        report.append(f"New users ({len(added.new_users):,}): {_first(added.new_users)}")
+    return report
+
+
 def _updated_lines(updated: Updated) -> list[str]:
     if len(updated):
         report = [f"Updated {counted(len(updated), 'item')}.", *_items(updated)]
@@ -143,6 +178,8 @@ def _updated_lines(updated: Updated) -> list[str]:
             report.append(f"Neighbours of these, re-embedded ({count}): {_first(updated.reached)}")
     else:
         report = ["There is nothing to update."]
+    for type_, names in updated.kept.items():
+        report.append(f"Columns of {type_} that the rows lack keep their values: {', '.join(names)}")
     if updated.same:
         report.append(f"Unchanged ({len(updated.same):,}): {_first(updated.same)}")
     if updated.unknown:
@@ -187,14 +224,19 @@ def _opened(
     Raises:
         ConfigError: Neither a folder nor a table is given, or both are.
     """
+    if (folder is not None and items is not None) or (rows := folder or items) is None:
+        raise ConfigError(f"It is not clear what to {verb}.", "Give a folder, or --items with a table.")
+    return _loaded(model, output), rows
+
+
+def _loaded(model: Path, output: Path | None) -> Recommender:
+    """The model, once it is clear that it can be saved."""
     from kgrec.recommend.recommender import Recommender
     from kgrec.storage.artifacts import check_output
 
-    if (folder is not None and items is not None) or (rows := folder or items) is None:
-        raise ConfigError(f"It is not clear what to {verb}.", "Give a folder, or --items with a table.")
     recommender = Recommender.load(model)
     check_output(output or model, "model")
-    return recommender, rows
+    return recommender
 
 
 def _save(recommender: Recommender, model: Path, output: Path | None, *, changed: bool) -> None:
@@ -205,9 +247,13 @@ def _save(recommender: Recommender, model: Path, output: Path | None, *, changed
 
 def _report(out: Console, placed: Placed, lines: list[str], record: dict[str, Any], written: Path) -> None:
     out.say(f"{placed.report}\n")
+    _say_all(out, lines)
+    out.result({"model": str(written), **record, "report": placed.report.to_dict()})
+
+
+def _say_all(out: Console, lines: list[str]) -> None:
     for line in lines:
         out.say(line)
-    out.result({"model": str(written), **record, "report": placed.report.to_dict()})
 
 
 def _first(names: list[str], most: int = 5) -> str:

@@ -78,7 +78,7 @@ def protocol_of(
     options: dict[str, Any] = {"share": share, "last": last, "folds": folds, "valid_share": valid_share}
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Protocol(kind=kind, seed=seed, **given)
+        return Protocol.model_validate({"kind": kind, "seed": seed, **given})
     except ValidationError as error:
         first = error.errors()[0]
         option = "--protocol" if first["loc"][0] == "kind" else f"--{first['loc'][0]}".replace("_", "-")

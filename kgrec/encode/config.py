@@ -5,10 +5,12 @@ Enters: plain values. Leaves: an `EncoderConfig`.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from kgrec.arguments.sections import Section
 
 
-class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
+class EncoderConfig(Section, frozen=True):
     """The shape of the item and user embeddings."""
 
     dim: int = Field(256, ge=1, le=4096)

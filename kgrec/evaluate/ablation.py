@@ -12,9 +12,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_texts
 from kgrec.config import Config
 from kgrec.errors import ConfigError, did_you_mean
-from kgrec.graph.tables import GraphT
+from kgrec.graph.tables import GraphT, GraphTables
 from kgrec.ingest.deduplicate import unique_triples
 
 
@@ -45,7 +47,9 @@ def ablated(graph: GraphT, config: Config, sources: Iterable[str]) -> tuple[Grap
     Raises:
         ConfigError: A source is unknown.
     """
-    for source in sources:
+    options.instance("graph", graph, GraphTables, "Give what build_graph or KnowledgeGraph.load returned.")
+    options.instance("config", config, Config, "Give kgrec.Config(...).")
+    for source in as_texts(sources, "sources"):
         if source not in _ABLATIONS:
             raise ConfigError(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*_ABLATIONS])

@@ -11,6 +11,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_texts
 from kgrec.errors import ConfigError, SourceError, UnknownId, did_you_mean
 from kgrec.evaluate.evaluation import Evaluation
 from kgrec.metrics.significance import effect_size, holm, intervals, permutation_test
@@ -52,9 +54,16 @@ def compare(
     Example:
         >>> compare({"ours": ours, "popularity": theirs}, ["ndcg@20", "recall@20"])  # doctest: +SKIP
     """
+    options.mapping("models", models, 'Give evaluations by name, such as {"kgrec": one, "other": two}.')
+    for name, evaluation in models.items():
+        options.instance(f"models[{name!r}]", evaluation, Evaluation, "Give what evaluate_lists returned.")
+    metrics = as_texts(metrics, "metrics")
+    options.number("level", level, above=0, below=1)
+    options.whole_number("resamples", resamples)
+    options.whole_number("seed", seed, least=0)
     if len(models) < 2:
         raise ConfigError("There are fewer than two models to compare.", "Give evaluations of two or more.")
-    if against is not None and against not in models:
+    if against is not None and options.text("against", against) not in models:
         raise UnknownId(f"There is no model '{against}' to compare with.", did_you_mean(against, [*models]))
     pairs = (
         [(against, other) for other in models if other != against]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from kgrec.arguments import options
 from kgrec.errors import UnknownId, did_you_mean
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.metrics.significance import intervals
@@ -31,6 +32,8 @@ class Evaluation:
     totals: dict[str, dict[str, float]]
     #: bucket -> number of lists that `totals` covers
     lists: dict[str, int]
+    #: what was left out of the lists, and who has none
+    remarks: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> float:
         """Mean over all users, or the value of all lists together, of a metric such as "ndcg@20".
@@ -38,7 +41,7 @@ class Evaluation:
         Raises:
             UnknownId: The metric does not exist.
         """
-        if name in self.totals[""]:
+        if options.text("name", name, "'ndcg@20'") in self.totals[""]:
             return self.totals[""][name]
         return _mean(self.of(name))
 
@@ -48,7 +51,8 @@ class Evaluation:
         Raises:
             UnknownId: The metric or the bucket does not exist.
         """
-        if bucket not in self.values:
+        options.text("name", name, "'ndcg@20'")
+        if options.text("bucket", bucket) not in self.values:
             raise UnknownId(f"There is no bucket '{bucket}'.", did_you_mean(bucket, sorted(self.values)))
         if name not in self.values[bucket]:
             known = sorted(self.values[bucket])
@@ -67,6 +71,9 @@ class Evaluation:
             Columns bucket ("" for all), metric, k, value, low, high and users. `low` and `high` are nan for metrics of all
             lists together; `users` counts the users with a value, or the lists.
         """
+        options.number("level", level, above=0, below=1)
+        options.whole_number("resamples", resamples, least=0)
+        options.whole_number("seed", seed, least=0)
         names = [(bucket, name) for bucket, columns in self.values.items() for name in columns]
         matrix = np.column_stack([self.values[bucket][name] for bucket, name in names])
         rng = np.random.default_rng(seed)

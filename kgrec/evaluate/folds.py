@@ -6,7 +6,7 @@ Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -81,6 +81,11 @@ class Fold:
         """Items that no list may contain: `known`, and interactions that are not positive; shape as `truth`."""
         return self._known(positive_only=False)
 
+    @cached_property
+    def in_valid(self) -> csr_matrix:
+        """Interactions of the test users in valid alone; shape as `truth`."""
+        return self._of_test_users([self.valid])
+
     def check(self) -> Fold:
         """Check that training cannot see what is held out, and return the fold.
 
@@ -137,8 +142,11 @@ class Fold:
 
     def _known(self, positive_only: bool) -> csr_matrix:
         """Items of the test users in train, valid and history together; shape as `truth`."""
+        return self._of_test_users([self.train, self.valid, self.history], positive_only)
+
+    def _of_test_users(self, logs: Sequence[Interactions], positive_only: bool = False) -> csr_matrix:
         rows, columns = [], []
-        for log in (self.train, self.valid, self.history):
+        for log in logs:
             row = self.test.users.ids(log.users.labels)[log.user]
             there = (row >= 0) & (log.positive if positive_only else True)
             rows.append(row[there])

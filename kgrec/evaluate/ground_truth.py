@@ -164,6 +164,11 @@ def class_membership(graph: KnowledgeGraph, type_: str) -> csr_matrix:
 def _vectors(graph: KnowledgeGraph, embeddings: Any) -> np.ndarray:
     """Unit vectors in the order of the graph's items; zeros for items without a vector."""
     rows = graph.item_codes(embeddings.ids.labels)
+    if not (rows >= 0).any():
+        raise UnknownId(
+            f"None of the {len(rows):,} embeddings is of an item of the graph.",
+            "Give recommender.item_embeddings.",
+        )
     vectors = np.zeros((len(graph.item_ids), embeddings.vectors.shape[1]), np.float32)
     vectors[rows[rows >= 0]] = embeddings.vectors[rows >= 0]
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -5,14 +5,19 @@ Enters: a `Fold`, and lists of items for its test users. Leaves: an `Evaluation`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from scipy.sparse import csr_matrix
 
+from kgrec.arguments import options
+from kgrec.arguments.frames import as_table
+from kgrec.arguments.ids import as_texts
 from kgrec.errors import ConfigError, SourceError, UnknownId, did_you_mean
 from kgrec.evaluate.evaluation import Evaluation
 from kgrec.evaluate.folds import Fold
@@ -20,6 +25,9 @@ from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics import accuracy, beyond_accuracy
 from kgrec.metrics.topk import gains, rows_of
+from kgrec.recommend.results import Embeddings
+
+logger = logging.getLogger(__name__)
 
 #: function of hits, shape (n_users, k), and numbers of positives, shape (n_users,), to values, shape (n_users,)
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -40,9 +48,9 @@ ACCURACY_METRICS: dict[str, Metric] = {
 def evaluate_lists(
     fold: Fold,
     lists: Any,
-    k: Sequence[int] = (20,),
+    k: Sequence[int] | int = (20,),
     *,
-    embeddings: Any = None,
+    embeddings: Embeddings | None = None,
     classes: Sequence[str] = (),
 ) -> Evaluation:
     """Measure the lists that a model recommends to the test users of a fold.
@@ -50,7 +58,8 @@ def evaluate_lists(
     Args:
         fold: The split; see `split_graph`.
         lists: A frame with user_id, item_id, and rank (from 1) or score, as `recommend` returns it. A test user without
-            a row has an empty list; rows of other users are ignored.
+            a row has an empty list. Left out are rows of other users, and items that a user has in `fold.valid`, which a model
+            that was not trained on these recommends: `Evaluation.remarks` counts both, and they are logged as warnings.
         k: Lengths at which lists are measured: only the first k entries count.
         embeddings: `Embeddings` of items, for the metric `diversity`; None: without it. An item without a vector has
             cosine 0 with every other item.
@@ -62,18 +71,25 @@ def evaluate_lists(
         `kgrec.metrics.accuracy` and `kgrec.metrics.beyond_accuracy`.
 
     Raises:
-        SourceError: `lists` lacks a column, or a user's list has an item twice or one that the user has seen.
+        SourceError: `lists` lacks a column, has a rank or score that is no number, or has no row of a test user; or a
+            user's list has an item twice, or one that the user has in the training part or the history.
         UnknownId: An item or a node type is unknown.
-        ConfigError: A `k` is below 1.
+        ConfigError: A `k` is not a whole number from 1, or another argument is of the wrong type.
 
     Example:
         >>> lists = rec.recommend(users, k=20)  # doctest: +SKIP
         >>> evaluate_lists(fold, lists, classes=["genre"]).frame()  # doctest: +SKIP
     """
-    if not k or min(k) < 1:
-        raise ConfigError(f"k is {list(k)}.", "Give lengths of 1 or more.")
-    ground_truth = ground_truth_of(fold, embeddings, classes)
-    return measure_lists(ground_truth, lists_as_rows(fold, lists, max(k)), k)
+    options.instance(
+        "fold", fold, Fold, "Give one of the folds that split_graph returned, or given_split(...)."
+    )
+    options.optional("embeddings", embeddings, Embeddings, "Give recommender.item_embeddings.")
+    ks = _lengths(k)
+    ground_truth = ground_truth_of(fold, embeddings, as_texts(classes, "classes"))
+    given = checked_lists(fold, lists, max(ks), knows_valid=False)
+    for remark in given.remarks:
+        logger.warning("%s", remark)
+    return replace(measure_lists(ground_truth, given.rows, ks), remarks=given.remarks)
 
 
 def measure_lists(
@@ -100,36 +116,143 @@ def measure_lists(
     return Evaluation(ground_truth.users, values, totals, sizes)
 
 
+@dataclass(frozen=True)
+class CheckedLists:
+    """Lists as rows of items, and what was left out of them."""
+
+    #: best first, padded with -1; shape (n_users, k), int32
+    rows: np.ndarray
+    remarks: tuple[str, ...]
+
+
 def lists_as_rows(fold: Fold, lists: Any, k: int) -> np.ndarray:
     """A frame of lists as rows of the fold's items, one list per test user; shape (n_users, k), int32, padded with -1.
 
     Raises:
-        SourceError: A column is missing, or a user's list has an item twice or one that the user has seen.
+        SourceError: A column is missing, a rank or score is no number, or a user's list has an item twice or one that the user
+            has seen.
         UnknownId: An item is unknown.
     """
-    table = (
-        pa.Table.from_pandas(lists, preserve_index=False)
-        if isinstance(lists, pd.DataFrame)
-        else pa.table(lists)
-    )
-    key = next((name for name in ("rank", "score") if name in table.column_names), "rank")
-    for name in ("user_id", "item_id", key):
-        if name not in table.column_names:
-            raise SourceError(
-                f"The lists have no column '{name}'.", "Give user_id, item_id, and rank or score."
-            )
-    users = fold.test.users
-    user, item = users.ids(table["user_id"].cast(pa.large_string())), _items(fold.source, table["item_id"])
-    order_by = table[key].to_numpy().astype(np.float64) * (1 if key == "rank" else -1)
-    order = np.lexsort((item, order_by, user))
-    order = order[user[order] >= 0]
-    user, item = user[order], item[order]
+    user, item = _codes(fold, _table_of_lists(lists))
+    user, item = user[user >= 0], item[user >= 0]
     _check_lists(fold, user, item)
+    return _padded(fold, (user, item), k)
+
+
+def checked_lists(fold: Fold, lists: Any, k: int, *, knows_valid: bool) -> CheckedLists:
+    """As `lists_as_rows`, with remarks on what was left out and who has no list.
+
+    Args:
+        fold: The split.
+        lists: A frame with user_id, item_id, and rank or score.
+        k: Length of the lists.
+        knows_valid: Whether the model learned from `fold.valid`: an item that the user has there is refused then, and left out
+            otherwise.
+
+    Raises:
+        SourceError: No row is of a test user; or as `lists_as_rows`.
+    """
+    table = _table_of_lists(lists)
+    user, item = _codes(fold, table)
+    if not (user >= 0).any():
+        raise SourceError(
+            f"None of the {len(table):,} rows is of one of the {len(fold.test.users):,} test users"
+            f"{_example(table)}.",
+            f"Recommend for fold.test.users.tolist(), such as '{fold.test.users[0]}'.",
+        )
+    wanted = (user >= 0) & (knows_valid | ~_in(fold.in_valid, user, item))
+    _check_lists(fold, user[wanted], item[wanted])
+    rows = _padded(fold, (user[wanted], item[wanted]), k)
+    return CheckedLists(rows, tuple(_remarks(fold, table, (user, item), rows, k)))
+
+
+def _lengths(k: Any) -> list[int]:
+    lengths = [k] if isinstance(k, int | np.integer) else options.sequence("k", k, "lengths such as (10, 20)")
+    if not lengths:
+        raise ConfigError("k is empty, so nothing is measured.", "Give lengths such as (10, 20).")
+    return [options.whole_number(f"k[{at}]", length) for at, length in enumerate(lengths)]
+
+
+def _table_of_lists(lists: Any) -> pa.Table:
+    """Columns user_id, item_id, and a number by which the rows of a user are sorted, the least first."""
+    table = as_table(lists, "lists", ids=["user_id", "item_id"])
+    key = next((name for name in ("rank", "score") if name in table.column_names), None)
+    if key is None:
+        raise SourceError(
+            "lists has no column 'rank' or 'score'.", "Give user_id, item_id, and rank or score."
+        )
+    sign = 1 if key == "rank" else -1
+    return table.select(["user_id", "item_id"]).append_column(
+        "order", pa.array(sign * _numbers(table[key], key))
+    )
+
+
+def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """A column of numbers, shape (rows,), float64."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)) and len(
+        column
+    ):
+        raise SourceError(f"lists: '{name}' is of type {kind}.", "Give numbers.")
+    numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+    for row in np.flatnonzero(~np.isfinite(numbers))[:1].tolist():
+        raise SourceError(
+            f"lists:{row + 1}: '{name}' is {numbers[row]}, so the row has no place in its list.",
+            "Give ranks from 1, or scores that are numbers.",
+        )
+    return numbers
+
+
+def _codes(fold: Fold, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """User and item of the rows, users sorted, each user's items best first; -1 for users who are no test users."""
+    user, item = fold.test.users.ids(table["user_id"]), _items(fold.source, table["item_id"])
+    order = np.lexsort((item, table["order"].to_numpy(), user))
+    return user[order], item[order]
+
+
+def _padded(fold: Fold, rows: tuple[np.ndarray, np.ndarray], k: int) -> np.ndarray:
+    user, item = rows
+    users = fold.test.users
     counts = np.bincount(user, minlength=len(users))
     place = np.arange(len(user)) - (np.cumsum(counts) - counts)[user]
     codes = np.full((len(users), k), -1, np.int32)
     codes[user[place < k], place[place < k]] = item[place < k]
     return codes
+
+
+def _remarks(
+    fold: Fold, table: pa.Table, given: tuple[np.ndarray, np.ndarray], rows: np.ndarray, k: int
+) -> Iterator[str]:
+    user, item = given
+    others = user < 0
+    if others.any():
+        yield f"Left out, because the user is no test user: {others.sum():,} of {len(table):,} rows."
+    counts = np.bincount(user[~others], minlength=len(fold.test.users))
+    if (counts == 0).any():
+        example = fold.test.users[int(np.argmin(counts))]
+        none = f"{(counts == 0).sum():,} of {len(counts):,}, such as '{example}'"
+        yield f"Test users without a row, whose lists count as empty: {none}."
+    in_valid = _in(fold.in_valid, user[~others], item[~others])
+    if in_valid.any():
+        left_out = f"{in_valid.sum():,} of {len(table):,} rows"
+        now = (rows >= 0).sum(axis=1)
+        short = int(((now < k) & (now < counts)).sum())
+        longest = k + int(np.diff(fold.in_valid.indptr).max())
+        fill = f" Lists with fewer than {k} items because of that: {short:,}; recommend {longest} items per user to fill them."
+        yield (
+            f"Left out, because the user has the item in the validation part of the fold: {left_out}."
+            f"{fill if short else ''}"
+        )
+
+
+def _in(matrix: csr_matrix, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Whether each pair is in a matrix; shape (len(user),), bool."""
+    size = matrix.shape[1]
+    return np.isin(user * size + item, rows_of(matrix) * size + matrix.indices)
+
+
+def _example(table: pa.Table) -> str:
+    return f": the first is of '{table['user_id'][0].as_py()}'" if len(table) else ""
 
 
 def _values_by_bucket(
@@ -224,16 +347,18 @@ def _items(graph: KnowledgeGraph, column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _check_lists(fold: Fold, user: np.ndarray, item: np.ndarray) -> None:
-    pair = user * len(fold.source.item_ids) + item
+    """Refuse an item twice in a list, or one that the user has in the training part or in the history."""
+    size = len(fold.source.item_ids)
+    pair = user * size + item
     in_order = np.sort(pair)
-    seen = rows_of(fold.seen) * len(fold.source.item_ids) + fold.seen.indices
     for wrong, problem in (
         (in_order[1:][np.diff(in_order) == 0], "twice in the list"),
-        (np.intersect1d(pair, seen), "in the list, and had it before"),
+        (pair[_in(fold.seen, user, item)], "in the list, and had it before"),
     ):
         for one in wrong[:1].tolist():
-            row, code = divmod(one, len(fold.source.item_ids))
+            row, code = divmod(one, size)
             raise SourceError(
                 f"User '{fold.test.users[row]}' has item '{fold.source.item_ids[code]}' {problem}.",
-                "List each item once, and none that is in the training part or in the user's history.",
+                "List each item once, and none that is in the training part or in the user's history: these lists come from "
+                "another split, or from a model that was trained without fold.train.",
             )

@@ -14,9 +14,12 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from kgrec.errors import CorruptArtifact, SourceError
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_ids
+from kgrec.arguments.sections import Section
+from kgrec.errors import CorruptArtifact, SourceError, did_you_mean
 from kgrec.evaluate.folds import Fold, fold_of
 from kgrec.graph.interactions import Interactions, given
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -27,7 +30,7 @@ ProtocolKind = Literal["time", "last", "random", "folds", "cold-items", "cold-us
 _PART_NAMES = ("train", "valid", "test", "history")
 
 
-class Protocol(BaseModel, frozen=True, extra="forbid"):
+class Protocol(Section, frozen=True):
     """How a graph is split into a training part and a test part.
 
     `time` holds out all interactions after one moment, and hides items without an earlier interaction: the closest to a
@@ -69,7 +72,8 @@ def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list
         >>> rec = Recommender().fit(fold.graph)  # doctest: +SKIP
         >>> rec.add_items(fold.later)  # doctest: +SKIP
     """
-    protocol = protocol or Protocol()
+    _check_graph(graph)
+    protocol = options.optional("protocol", protocol, Protocol, _PROTOCOL_REMEDY) or Protocol()
     _check(graph, protocol)
     return _PROTOCOLS[protocol.kind](graph, protocol, np.random.default_rng(protocol.seed))
 
@@ -100,13 +104,19 @@ def given_split(
     Raises:
         SourceError: An item is unknown, a pair of user and item is in two parts, or training has a hidden item.
     """
-    train, test = given(train, graph.item_ids), given(test, graph.item_ids)
+    _check_graph(graph)
+    options.flag("hide_new", hide_new)
+    options.number("valid_share", valid_share, least=0, below=1)
+    options.whole_number("seed", seed, least=0)
+    hidden = as_ids(hidden, "hidden")
+    train, test = given(train, graph.item_ids, "train"), given(test, graph.item_ids, "test")
     if valid is None and valid_share:
         train, valid = train.split(valid_share, np.random.default_rng(seed))
-    valid = Interactions.none(graph.item_ids) if valid is None else given(valid, graph.item_ids)
-    later = graph.item_ids.ids(hidden)
+    valid = Interactions.none(graph.item_ids) if valid is None else given(valid, graph.item_ids, "valid")
+    later = graph.item_codes(hidden)
     for at in np.flatnonzero(later < 0)[:1]:
-        raise SourceError(f"There is no item '{hidden[at]}' to hide.", "Give items of the graph.")
+        near = did_you_mean(hidden[at], graph.item_ids.sorted_labels)
+        raise SourceError(f"There is no item '{hidden[at]}' to hide.", near)
     if hide_new:
         new = np.setdiff1d(test.item, np.concatenate([train.item, valid.item]))
         later = np.union1d(later, new)
@@ -119,12 +129,17 @@ def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | N
     Raises:
         ArtifactError: The folder cannot be written.
     """
+    folds = [folds] if isinstance(folds, Fold) else options.sequence("folds", folds, "a list of folds")
+    for at, fold in enumerate(folds):
+        options.instance(f"folds[{at}]", fold, Fold, "Give folds, as split_graph returns them.")
+    options.optional("protocol", protocol, Protocol, _PROTOCOL_REMEDY)
+    folder = options.path("folder", folder)
     inputs = folds[0].source.inputs if folds else {}
     config = {
         "protocol": protocol.model_dump() if protocol else None,
         "cuts": [fold.cut for fold in folds],
     }
-    with artifacts.writing(Path(folder), kind="split", inputs=inputs, config=config) as place:
+    with artifacts.writing(folder, kind="split", inputs=inputs, config=config) as place:
         for number, fold in enumerate(folds):
             (place / str(number)).mkdir()
             for name in _PART_NAMES:
@@ -144,7 +159,10 @@ def load_folds(graph: KnowledgeGraph, folder: str | Path) -> list[Fold]:
         ArtifactError: The folder is missing or corrupt, or has items that the graph lacks.
         SourceError: The split leaks.
     """
-    return artifacts.reading(Path(folder), "split", lambda place, manifest: _read(graph, place, manifest))
+    _check_graph(graph)
+    return artifacts.reading(
+        options.path("folder", folder), "split", lambda place, manifest: _read(graph, place, manifest)
+    )
 
 
 def _read(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest) -> list[Fold]:
@@ -243,6 +261,13 @@ _PROTOCOLS: dict[ProtocolKind, Callable[[KnowledgeGraph, Protocol, np.random.Gen
     "cold-items": _cold_items,
     "cold-users": _cold_users,
 }
+
+
+_PROTOCOL_REMEDY = 'Give kgrec.Protocol(kind="random").'
+
+
+def _check_graph(graph: KnowledgeGraph) -> None:
+    options.instance("graph", graph, KnowledgeGraph, "Give what build_graph or KnowledgeGraph.load returned.")
 
 
 def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:

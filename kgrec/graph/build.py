@@ -14,15 +14,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from kgrec.arguments import options
 from kgrec.errors import SourceError
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.tables import TABLES, items_of
 from kgrec.ingest.assemble import Assembled, assemble
+from kgrec.ingest.batches import Table
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping, TableFormat, load_mapping
+from kgrec.ingest.partial_tables import with_columns_of
 from kgrec.ingest.reader import Reading, SourceProgress, begin, read_files, read_frames, read_interactions
 from kgrec.ingest.sources import Source, find_files
+from kgrec.ingest.table_files import frame_table, open_table
+from kgrec.ingest.unconnected import unconnected
+from kgrec.ingest.unmatched import Catalogue, check_references
 
 #: share of the rows of an addition that may be bad, unless the mapping allows more
 _STOP_ABOVE = 0.5
@@ -47,16 +53,23 @@ def build_graph(
         >>> graph = build_graph("kgrec.yaml")  # doctest: +SKIP
     """
     mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
+    options.flag("allow_outside", allow_outside)
+    options.callback(
+        "progress", progress, "the name of a source, the number of sources read, and that of all"
+    )
     find = partial(find_files, mapping.folder, allow_outside=allow_outside)
     reading = begin(mapping)
     read_files(reading, find, progress)
     assembled = assemble(reading.statements, mapping, reading.report)
     # the triples are in `assembled` now: free the edges before the interactions are read
     reading.statements.edges.clear()
+    catalogue = Catalogue(mapping, assembled.entities, assembled.aliases, find)
+    check_references(mapping, reading.report, catalogue)
+    reading.report.warnings.extend(unconnected(assembled.entities, assembled.triples, mapping.item_types))
     item_ids = items_of(assembled.entities, mapping.item_types)[0]
     graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
-    log = read_interactions(reading, find, graph.item_codes)
-    interactions = Interactions.from_log(log, graph.item_ids, mapping.interactions)
+    log = read_interactions(reading, find, graph.item_codes_by, catalogue)
+    interactions = Interactions.from_log(log, graph.item_ids)
     reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
     return replace(graph, interactions=interactions)
 
@@ -74,6 +87,7 @@ def read_addition(
     frames: dict[str, Any] | None = None,
     *,
     known: HasIds,
+    partial_rows: bool = False,
 ) -> KnowledgeGraph:
     """Read new rows, laid out as in the mapping, into a graph of their own.
 
@@ -82,6 +96,7 @@ def read_addition(
         folder: Holds files with the names in the mapping; absent files are skipped.
         frames: Frames by node type.
         known: New rows may refer to its nodes, too.
+        partial_rows: Whether rows may lack columns; the mapping of the graph has those that they have.
 
     Returns:
         A graph without interactions, whose items are the new and the changed ones only.
@@ -93,6 +108,8 @@ def read_addition(
         raise SourceError(
             "There is nothing to add: no folder, no frames.", "Give a folder with files, or frames by type."
         )
+    if partial_rows:
+        mapping = with_columns_of(mapping, _tables(mapping, folder, frames or {}))
     # A single bad row is a large share of a few rows: it is reported, and the other rows are added.
     tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
     reading = begin(mapping.model_copy(update={"errors": tolerant}))
@@ -102,12 +119,22 @@ def read_addition(
     read_frames(reading, frames or {})
     _mark_known(reading, known)
     assembled = assemble(reading.statements, mapping, reading.report)
+    check_references(reading.mapping, reading.report, None)
     nodes = np.concatenate(reading.tabled) if reading.tabled else np.empty(0, dtype=np.int64)
     tabled = np.unique(assembled.entity_of[nodes])
     only = np.union1d(tabled, assembled.rdf_items)
     items = items_of(assembled.entities, mapping.item_types, only)[0]
     graph = graph_of(assembled, Interactions.none(items), mapping, reading.report, reading.inputs)
     return replace(graph, tabled=tabled, only_items=only)
+
+
+def _tables(mapping: Mapping, folder: Path | None, frames: dict[str, Any]) -> dict[str, list[Table]]:
+    """The node tables of an addition, by type; only their headers are read."""
+    tables: dict[str, list[Table]] = {type_: [frame_table(frame, type_)] for type_, frame in frames.items()}
+    for type_, mapped in mapping.nodes.items() if folder is not None else ():
+        found = [open_table(source, mapped) for source in _present(Path(str(folder)), mapped.file)]
+        tables.setdefault(type_, []).extend(found)
+    return tables
 
 
 def graph_of(

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from kgrec.arguments import options
 from kgrec.errors import ArtifactError, ConfigError, did_you_mean
 from kgrec.graph.ntriples import not_in_rdf, ntriples, predicate_iri
 from kgrec.graph.tables import GraphTables
@@ -48,7 +49,9 @@ def export(graph: GraphTables, path: str | Path, format: str | None = None) -> l
         ConfigError: The format is unknown.
         ArtifactError: The file cannot be written.
     """
-    path = Path(path)
+    path = options.path("path", path)
+    if format is not None:
+        options.text("format", format, "'ttl'")
     name = format_of(path, format)
     check_place(path, name)
     with _in_place(path) as temporary:

@@ -20,6 +20,8 @@ from kgrec.ingest.statements import RESOURCE, node_iri
 
 _TRIPLE = ("head", "relation", "tail")
 #: table -> its column of entities that it describes
+#: stands for the label among names of relations and predicates
+LABEL = ""
 _SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
 
 
@@ -57,7 +59,7 @@ def without(addition: GraphT, entities: np.ndarray) -> GraphT:
 def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.ndarray) -> GraphT:
     """The graph without the values of some entities that the addition replaces.
 
-    A row of a node table replaces all of its columns, also by empty cells. From edge tables and RDF, the addition
+    A row of a node table replaces all columns that the addition's mapping has of the table, also by empty cells. From edge tables and RDF, the addition
     replaces those relations and predicates that it has for the entity; the others stay, and so do edges that
     enter the entity.
 
@@ -82,7 +84,8 @@ def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.nda
             pa.array(np.isin(np.arange(len(table)), at[np.array(anew, dtype=bool)], invert=True))
         )
     has_label = np.isin(rows, np.flatnonzero(~_equal(addition.entities["label"], "")))
-    relabelled = ids[rows[has_label | np.isin(rows, list(columns))]]
+    labelled = [row for row, names in columns.items() if LABEL in names]
+    relabelled = ids[rows[has_label | np.isin(rows, labelled)]]
     return replace(graph, entities=_unlabelled(graph.entities, relabelled), **kept)
 
 
@@ -117,7 +120,10 @@ def _columns(addition: GraphTables, rows: np.ndarray) -> dict[int, set[str]]:
     tabled = rows if addition.tabled is None else np.intersect1d(rows, addition.tabled)
     types = addition.entities["type"].take(pa.array(tabled)).to_pylist()
     named = {
-        type_: {getattr(role, "edge", None) or name for name, role in table.columns.items()}
+        type_: {
+            LABEL if role.role == "label" else getattr(role, "edge", None) or name
+            for name, role in table.columns.items()
+        }
         for type_, table in addition.mapping.nodes.items()
     }
     return {row: named[type_] for row, type_ in zip(tabled.tolist(), types, strict=True) if type_ in named}

@@ -104,7 +104,7 @@ class Histories:
 
     def to_arrow(self) -> pa.Table:
         """Columns user, item and count int32, positive bool, weight float32, and time int64 if there are times."""
-        columns = {"user": self._users()} | {name: getattr(self, name) for name in list(_COLUMN_TYPES)[1:]}
+        columns = {"user": self.users()} | {name: getattr(self, name) for name in list(_COLUMN_TYPES)[1:]}
         columns |= {} if self.time is None else {"time": self.time}
         return pa.table({name: pa.array(column) for name, column in columns.items()})
 
@@ -133,6 +133,12 @@ class Histories:
             positive_only: Whether to return the weights of positive rows; otherwise 1 for each row.
         """
         return self._weights if positive_only else self._ones
+
+    @cached_property
+    def has_positive(self) -> np.ndarray:
+        """Whether each user has a positive interaction; shape (len(self),), bool."""
+        before = np.concatenate([[0], np.cumsum(self.positive)])[self.indptr]
+        return np.asarray(before[1:] > before[:-1])
 
     @cached_property
     def _weights(self) -> csr_matrix:
@@ -185,6 +191,10 @@ class Histories:
             raise ValueError(f"n is {n}: give 0 or more")
         return self._part(np.maximum(self.indptr[:-1], self.indptr[1:] - n), self.indptr[1:])
 
+    def users(self) -> np.ndarray:
+        """User of each row; shape (n,), int32."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
+
     def _part(self, start: np.ndarray, end: np.ndarray) -> Histories:
         """Histories whose user i has the rows from `start[i]` to `end[i]`; both of shape (n_users,), int64."""
         indptr = _indptr(end - start)
@@ -192,10 +202,6 @@ class Histories:
         columns = {name: getattr(self, name)[rows] for name in list(_COLUMN_TYPES)[1:]}
         time = None if self.time is None else self.time[rows]
         return Histories(self.n_items, indptr, **columns, time=time, ordered=self.ordered)
-
-    def _users(self) -> np.ndarray:
-        """User of each row; shape (n,), int32."""
-        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
 
     def _check_order(self, user: np.ndarray) -> None:
         """Refuse rows in another order than that of the class; `user` is the user of each row."""

@@ -13,12 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
+from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
+from kgrec.arguments import options
+from kgrec.arguments.frames import as_table
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
-from kgrec.ingest.interaction_rows import InteractionRows, positives, read_log
+from kgrec.ingest.interaction_rows import InteractionRows, LogReader
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.table_files import frame_table
 
@@ -26,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: smallest weight of an interaction, however old
 _LEAST = 1e-6
+#: columns that a log may lack
+_OPTIONAL = ("value", "time", "weight")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Interactions:
     value: np.ndarray | None = None
     #: int64, seconds since 1970; 0 where there is none
     time: np.ndarray | None = None
+    #: float32; the largest weight of the rows with this user and item, 0 if none is learned from; None: all are 1
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -57,19 +64,24 @@ class Interactions:
     @classmethod
     def none(cls, items: Vocabulary) -> Interactions:
         """An empty log."""
-        return cls.from_log(InteractionRows(), items, None)
+        return cls.from_log(InteractionRows(), items)
 
     @classmethod
-    def from_log(
-        cls, log: InteractionRows, items: Vocabulary, mapped: InteractionTable | None
-    ) -> Interactions:
+    def from_log(cls, log: InteractionRows, items: Vocabulary) -> Interactions:
         """Sort the rows that a build read, and keep each pair of user and item once."""
         users, rank = _sorted_users(log)
-        value = _joined(log.value, np.float32) if mapped and mapped.value else None
-        time = _joined(log.time, np.int64) if mapped and mapped.time else None
-        user = rank[_joined(log.user, np.int32)]
-        item, positive = _joined(log.item, np.int32), positives(mapped, value, len(user))
-        return cls(users, items, user, item, positive, np.ones(len(user), np.int32), value, time)._distinct()
+        user, item = rank[_joined(log.user, np.int32)], _joined(log.item, np.int32)
+        return cls(
+            users,
+            items,
+            user,
+            item,
+            _joined(log.positive, np.bool_),
+            np.ones(len(user), np.int32),
+            _joined(log.value, np.float32) if log.has_value else None,
+            _joined(log.time, np.int64) if log.has_time else None,
+            _joined(log.weight, np.float32) if log.has_weight else None,
+        )._distinct()
 
     @classmethod
     def from_frame(
@@ -86,21 +98,28 @@ class Interactions:
         """Read a pandas, polars or Arrow frame.
 
         Raises:
-            SourceError: A column is missing, or an item is unknown.
+            SourceError: A column is missing, a user or an item is missing, an item is unknown, or a value or a time cannot be read.
+            ConfigError: A name of a column is no text, or `positive` is no condition.
         """
-        mapped = InteractionTable(
-            file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
-        )
-        log, report = InteractionRows(), Report()
-        tally = Tally("interactions", FileReport(), ErrorPolicy())
-        read_log(log, frame_table(frame, "interactions"), mapped, tally, report, items.ids)
+        options.instance("items", items, Vocabulary, "Give graph.item_ids.")
+        mapped = _mapped(user=user, item=item, value=value, time=time, positive=positive)
+        return cls._from_table(frame, "interactions", items, mapped)
+
+    @classmethod
+    def _from_table(cls, frame: Any, name: str, items: Vocabulary, mapped: InteractionTable) -> Interactions:
+        """Read a frame, under the name of the argument that it is."""
+        table = as_table(frame, name, ids=[mapped.user, mapped.item_column])
+        log, report = InteractionRows.of([mapped]), Report()
+        tally = Tally(name, FileReport(), ErrorPolicy(stop_above=1))
+        LogReader(log, mapped, report, items.ids).read(frame_table(table, name), tally)
         _refuse_unknown(report)
-        return cls.from_log(log, items, mapped)
+        _refuse_unread(tally.report)
+        return cls.from_log(log, items)
 
     def to_arrow(self) -> pa.Table:
-        """Columns user_id and item_id (dictionaries of strings), positive, count, and value and time where there are any."""
+        """Columns user_id and item_id (dictionaries of strings), positive, count, and value, time and weight where there are any."""
         columns = {"user_id": _strings(self.user, self.users), "item_id": _strings(self.item, self.items)}
-        optional = {"value": self.value, "time": self.time}
+        optional = {name: getattr(self, name) for name in _OPTIONAL}
         columns |= {name: pa.array(array) for name, array in optional.items() if array is not None}
         return pa.table({**columns, "positive": pa.array(self.positive), "count": pa.array(self.count)})
 
@@ -109,7 +128,7 @@ class Interactions:
         """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
-        optional = {n: table[n].to_numpy() for n in ("value", "time") if n in table.column_names}
+        optional = {n: table[n].to_numpy() for n in _OPTIONAL if n in table.column_names}
         counted = "count" in table.column_names
         order = Vocabulary.of(users)
         return cls(
@@ -122,46 +141,58 @@ class Interactions:
             **optional,
         )
 
-    def matrix(self, positive_only: bool = True, half_life: float | None = None) -> csr_matrix:
-        """Users by items; shape (len(users), len(items)), float32, indices sorted.
+    def matrix(self, positive_only: bool = True) -> csr_matrix:
+        """Users by items, 1 for each row; shape (len(users), len(items)), float32, indices sorted.
 
         Args:
             positive_only: Whether rows that are not positive are left out.
-            half_life: Days before the user's latest of these rows at which a row counts 1/2; None: each counts 1.
+        """
+        options.flag("positive_only", positive_only)
+        rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
+        return self._matrix(rows, np.ones(len(rows), np.float32))
+
+    def weighted(self, half_life: float | None = None) -> csr_matrix:
+        """Users by items, the `weights` of the positive rows; shape (len(users), len(items)), float32, indices sorted.
 
         Raises:
             ConfigError: There is a half-life, and the interactions have no times.
         """
-        rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
-        weight = np.ones(len(rows), np.float32) if half_life is None else self._decayed(rows, half_life)
-        return csr_matrix(
-            (weight, (self.user[rows], self.item[rows])), shape=(len(self.users), len(self.items))
-        )
+        rows = np.flatnonzero(self.positive)
+        return self._matrix(rows, self.weights(half_life)[rows])
 
     def weights(self, half_life: float | None = None) -> np.ndarray:
-        """What each row has in `matrix(half_life=half_life)`, 0 if it is not positive; shape (len(self),), float32.
+        """What each row counts in training; shape (len(self),), float32.
+
+        A positive row counts its weight, divided by the mean weight of all positive rows: only the ratios of weights matter.
+        Other rows count 0.
+
+        Args:
+            half_life: Days before the user's latest positive row at which a row counts half; None: its age does not matter.
 
         Raises:
             ConfigError: There is a half-life, and the interactions have no times.
         """
-        weights = self.positive.astype(np.float32)
-        if half_life is not None:
-            rows = np.flatnonzero(self.positive)
-            weights[rows] = self._decayed(rows, half_life)
+        weights = np.zeros(len(self), np.float32)
+        rows = np.flatnonzero(self.positive)
+        weights[rows] = 1 if half_life is None else self._decay(rows, half_life)
+        if self.weight is not None and len(rows):
+            own = self.weight[rows]
+            weights[rows] *= own / own.mean(dtype=np.float64)
         return weights
 
-    def _decayed(self, rows: np.ndarray, half_life: float) -> np.ndarray:
+    def _matrix(self, rows: np.ndarray, values: np.ndarray) -> csr_matrix:
+        shape = (len(self.users), len(self.items))
+        return csr_matrix((values, (self.user[rows], self.item[rows])), shape=shape)
+
+    def _decay(self, rows: np.ndarray, half_life: float) -> np.ndarray:
+        """Factor of the age of some rows; float32."""
+        options.number("half_life", half_life, above=0)
         if self.time is None:
             raise ConfigError(
                 "encoder.half_life is set, and the interactions have no times.",
                 "Give `time:` in the mapping, or leave half_life out.",
             )
-        latest = np.full(len(self.users), np.iinfo(np.int64).min)
-        np.maximum.at(latest, self.user[rows], self.time[rows])
-        days = (latest[self.user[rows]] - self.time[rows]) / 86_400
-        # an old interaction still counts: its weight is never 0
-        weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
-        return weight
+        return decay(self.user[rows], self.time[rows], len(self.users), half_life)
 
     def split(
         self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"
@@ -180,17 +211,19 @@ class Interactions:
         Raises:
             SourceError: `by` is "time", and there are no times.
         """
-        if by == "time" and self.time is None:
+        options.number("share", share, above=0, below=1)
+        options.instance("rng", rng, np.random.Generator, "Give numpy.random.default_rng(0).")
+        if options.choice("by", by, ("time", "random")) == "time" and self.time is None:
             raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
         held = self._held_out(share, by, rng)
         return self.rows(~held), self.rows(held)
 
     def rows(self, chosen: np.ndarray) -> Interactions:
         """Some of the rows, by a mask or by sorted positions; users and items keep their codes."""
-        value = self.value[chosen] if self.value is not None else None
-        time = self.time[chosen] if self.time is not None else None
-        parts = {name: getattr(self, name)[chosen] for name in ("user", "item", "positive", "count")}
-        return replace(self, **parts, value=value, time=time)
+        named = ("user", "item", "positive", "count", *_OPTIONAL)
+        return replace(
+            self, **{name: column[chosen] for name in named if (column := getattr(self, name)) is not None}
+        )
 
     def dealt(
         self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
@@ -227,14 +260,23 @@ class Interactions:
         pair = self.user.astype(np.int64)
         pair *= size
         pair += self.item
-        if self.time is None and self.value is None:
+        if all(getattr(self, name) is None for name in _OPTIONAL):
             pair, count = _counted(pair)
             user, item = (pair // size).astype(np.int32), (pair % size).astype(np.int32)
             return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool), count=count)
         kept, count = self._latest(pair)
         keys = (pair[kept],) if self.time is None else (self.item[kept], self.time[kept], self.user[kept])
         order = np.lexsort(keys)
-        return replace(self.rows(kept[order]), count=count[order])
+        rows = replace(self.rows(kept[order]), count=count[order])
+        return rows if self.weight is None else replace(rows, weight=self._largest(pair, kept[order]))
+
+    def _largest(self, pair: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """The largest weight of all rows with the pair of each row in `kept`; float32."""
+        assert self.weight is not None
+        order = np.lexsort((self.weight, pair))
+        # of equal pairs, the last has the largest weight
+        last = np.searchsorted(pair[order], pair[kept], side="right") - 1
+        return np.asarray(self.weight[order[last]])
 
     def _latest(self, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Row of each distinct number of `pair` that is kept, in no particular order, and how many rows have it, int32."""
@@ -250,15 +292,73 @@ class Interactions:
         return np.concatenate([single, several[last]]), count
 
     def _precedence(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Keys by which the last of equal pairs is kept, the most important one last: time, then value, then positive."""
+        """Keys by which the last of equal pairs is kept, the most important one last.
+
+        Rows of weight 0 yield to others; then time, value and positive decide.
+        """
         keys: list[np.ndarray] = [self.positive[rows]]
         keys += [np.nan_to_num(self.value[rows], nan=-np.inf)] if self.value is not None else []
-        return keys + ([self.time[rows]] if self.time is not None else [])
+        keys += [self.time[rows]] if self.time is not None else []
+        return keys + ([self.weight[rows] > 0] if self.weight is not None else [])
 
 
-def given(frame: Any, items: Vocabulary) -> Interactions:
-    """`Interactions` as they are, or read from a frame."""
-    return frame if isinstance(frame, Interactions) else Interactions.from_frame(frame, items)
+def decay(user: np.ndarray, time: np.ndarray, n_users: int, half_life: float) -> np.ndarray:
+    """Weights of interactions by their age: 1 for the user's latest, 1/2 for one that is `half_life` days older.
+
+    Args:
+        user: Of each interaction; shape (n,), int.
+        time: Seconds since 1970; shape (n,), int64.
+        n_users: Number of users.
+        half_life: Days.
+
+    Returns:
+        Shape (n,), float32; never 0, because an old interaction still counts.
+    """
+    latest = np.full(n_users, np.iinfo(np.int64).min)
+    np.maximum.at(latest, user, time)
+    days = (latest[user] - time) / 86_400
+    weight: np.ndarray = np.maximum(0.5 ** (days / half_life), _LEAST).astype(np.float32)
+    return weight
+
+
+def given(frame: Any, items: Vocabulary, name: str) -> Interactions:
+    """`Interactions` over these items, or read from a frame; `name` is that of the argument.
+
+    Raises:
+        SourceError: An item is unknown, or as `Interactions.from_frame`.
+    """
+    if not isinstance(frame, Interactions):
+        return Interactions._from_table(frame, name, items, _mapped(user="user_id", item="item_id"))
+    return frame if frame.items is items or frame.items == items else _over(frame, items)
+
+
+def _over(log: Interactions, items: Vocabulary) -> Interactions:
+    """The same interactions with the rows of another list of items."""
+    code = items.ids(log.items.labels)[log.item]
+    for row in np.flatnonzero(code < 0)[:1].tolist():
+        name = log.items[log.item[row]]
+        raise SourceError(
+            f"{(code < 0).sum():,} interactions name an unknown item, first '{name}': they are over other items.",
+            "Give interactions of this graph, or add these items to it.",
+        )
+    moved = replace(log, items=items, item=code.astype(np.int32))
+    keys = (moved.item, moved.user) if log.time is None else (moved.item, log.time, moved.user)
+    return moved.rows(np.lexsort(keys))
+
+
+def _mapped(**columns: Any) -> InteractionTable:
+    """The columns of a frame, as a mapping names them."""
+    for name, column in columns.items():
+        if column is not None or name in ("user", "item"):
+            options.text(name, column, "the name of a column" if name != "positive" else "'>= 4'")
+    try:
+        return InteractionTable(file=("interactions",), **columns)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(
+            f"positive is {options.shown(columns['positive'])}: {message}.", "Change the value."
+        ) from None
 
 
 def held_out_of(frame: Any, log: Interactions) -> Interactions:
@@ -269,7 +369,7 @@ def held_out_of(frame: Any, log: Interactions) -> Interactions:
     Raises:
         SourceError: No row remains.
     """
-    valid = given(frame, log.items)
+    valid = given(frame, log.items, "valid")
     user = log.users.ids(valid.users.labels)[valid.user]
     unknown = user < 0
     taken = np.asarray(log.matrix(positive_only=False)[np.maximum(user, 0), valid.item]).ravel() > 0
@@ -325,6 +425,15 @@ def _refuse_unknown(report: Report) -> None:
             f"{report.unknown_items.count:,} interactions name an unknown item, first "
             f"{report.unknown_items.first[0]}.",
             "Leave these rows out, or add their items first.",
+        )
+
+
+def _refuse_unread(report: FileReport) -> None:
+    """Refuse cells that a build would count and leave out: a frame has no report that could say so."""
+    for column, places in report.failed.items():
+        raise SourceError(
+            f"{places.count:,} cells of '{column}' cannot be read, first {places.first[0]}.",
+            "Mend these cells, or leave their rows out.",
         )
 
 

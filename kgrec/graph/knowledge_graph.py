@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from kgrec.arguments import options
 from kgrec.errors import CorruptArtifact
 from kgrec.graph import export, extend, name_search, stats, subgraph, validate, views
 from kgrec.graph.interactions import Interactions
@@ -125,6 +126,7 @@ class KnowledgeGraph(GraphTables):
         Returns:
             The larger graph, and the id there of each entity of the addition, shape (len(addition),), int64.
         """
+        options.instance("addition", addition, GraphTables, "Give a graph, such as Fold.later.")
         return extend.extended(self, addition)
 
     def export(self, path: str | Path, format: str | None = None) -> list[str]:
@@ -141,10 +143,9 @@ class KnowledgeGraph(GraphTables):
         Raises:
             ArtifactError: The folder cannot be written.
         """
+        folder = options.path("folder", folder)
         config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
-        with artifacts.writing(
-            Path(folder), kind="graph", inputs=self.inputs, config=config, keep=keep
-        ) as place:
+        with artifacts.writing(folder, kind="graph", inputs=self.inputs, config=config, keep=keep) as place:
             for name in TABLES:
                 files.write_table(getattr(self, name), place / f"{name}.parquet")
             files.write_table(self.interactions.to_arrow(), place / "interactions.parquet")
@@ -157,7 +158,7 @@ class KnowledgeGraph(GraphTables):
         Raises:
             ArtifactError: The folder is absent, of another version, or corrupt.
         """
-        return artifacts.reading(Path(folder), "graph", cls._load)
+        return artifacts.reading(options.path("folder", folder), "graph", cls._load)
 
     @classmethod
     def _load(cls, folder: Path, manifest: artifacts.Manifest) -> Self:

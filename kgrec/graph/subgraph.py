@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_ids
 from kgrec.errors import ConfigError, UnknownId, did_you_mean
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.tables import GraphT, GraphTables
@@ -24,10 +26,11 @@ Direction = Literal["out", "in", "both"]
 
 def csr(graph: GraphTables, relation: str | None, direction: Direction) -> csr_matrix:
     """Weights of the edges from row to column; see `KnowledgeGraph.csr`."""
-    if direction not in ("out", "in", "both"):
+    if options.text("direction", direction, "'out'") not in ("out", "in", "both"):
         raise ConfigError(f"'{direction}' is not a direction of edges.", "Give out, in or both.")
     triples = graph.triples
     if relation is not None:
+        options.text("relation", relation)
         names = graph.relations["name"].to_pylist()
         if relation not in names:
             raise UnknownId(f"There is no relation '{relation}' in the graph.", did_you_mean(relation, names))
@@ -46,8 +49,7 @@ def csr(graph: GraphTables, relation: str | None, direction: Direction) -> csr_m
 
 def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> GraphT:
     """The nodes within `hops` edges of some nodes; see `KnowledgeGraph.subgraph`."""
-    if hops < 0:
-        raise ConfigError(f"hops is {hops}.", "Give 0 or more.")
+    options.whole_number("hops", hops, least=0)
     kept = _reached(graph, _entities(graph, nodes), hops)
     place = np.full(len(graph), -1, dtype=np.int32)
     place[kept] = np.arange(len(kept))
@@ -69,7 +71,8 @@ def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> Gra
 
 
 def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
-    if isinstance(nodes, np.ndarray) and nodes.dtype.kind in "iu":
+    if getattr(getattr(nodes, "dtype", None), "kind", "") in ("i", "u"):
+        nodes = np.atleast_1d(np.asarray(nodes))
         outside = (nodes < 0) | (nodes >= len(graph))
         if outside.any():
             raise UnknownId(
@@ -77,7 +80,7 @@ def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarr
                 "Ids count from 0.",
             )
         return np.unique(nodes)
-    names = [str(node) for node in nodes]
+    names = as_ids(nodes, "nodes")
     found = graph.ids(names)
     for at in np.flatnonzero(found < 0)[:1]:
         raise UnknownId(

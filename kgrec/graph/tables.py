@@ -6,7 +6,7 @@ the other modules of this folder take. Writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_id, as_ids
 from kgrec.errors import UnknownId, did_you_mean
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.vocabulary import Vocabulary, named
@@ -85,10 +87,35 @@ class GraphTables:
         Returns:
             Shape (len(names),), int64.
         """
+        names = names if isinstance(names, pa.Array | pa.ChunkedArray) else as_ids(names, "names")
         codes = self.item_ids.ids(names)
         for at in np.flatnonzero(codes < 0) if self.item_aliases else ():
             codes[at] = self.item_aliases.get(str(names[int(at)]), -1)
         return codes
+
+    def item_codes_by(self, reference: str | None) -> Callable[[pa.Array], np.ndarray]:
+        """A function like `item_codes`, for keys of one item type, or for another key of it.
+
+        Args:
+            reference: A type, or `type.key`; None: `item_codes` itself.
+        """
+        if reference is None:
+            return self.item_codes
+        target = self.mapping.references.find(reference)
+        code_of = np.full(len(self) + 1, -1, dtype=np.int64)
+        code_of[self.item_entities] = np.arange(len(self.item_entities))
+        if target.column is None:
+            prefix = pa.scalar(f"{target.type}/", pa.large_string())
+
+            def by_key(keys: pa.Array) -> np.ndarray:
+                names = pc.binary_join_element_wise(prefix, pc.cast(keys, pa.large_string()), "")
+                return np.asarray(code_of[self.ids(names.to_pylist())])
+
+            return by_key
+        named = self.aliases.filter(pc.equal(self.aliases["type"], target.name))
+        keys, owners = Vocabulary(named["key"].combine_chunks()), named["id"].to_numpy()
+        owned = np.append(code_of[owners], -1)
+        return lambda names: np.asarray(owned[keys.ids(names)])
 
     def find(self, type: str, key: str) -> int:
         """Id of the entity with this type and key.
@@ -96,6 +123,7 @@ class GraphTables:
         Raises:
             UnknownId: It is not in the graph.
         """
+        type, key = options.text("type", type, "'movie'"), as_id(key, "key")
         found = self.ids([f"{type}/{key}"])[0]
         if found < 0:
             raise UnknownId(f"There is no {type} '{key}' in the graph.", self._near(f"{type}/{key}"))
@@ -107,9 +135,10 @@ class GraphTables:
         Returns:
             Shape (len(names),), int64.
         """
+        names = names if isinstance(names, pa.Array | pa.ChunkedArray) else as_ids(names, "names")
         found = self.names.ids(names)
         for at in np.flatnonzero(found < 0) if self._aliases else ():
-            found[at] = self._aliases.get(names[int(at)], -1)
+            found[at] = self._aliases.get(str(names[int(at)]), -1)
         return found
 
     @cached_property
@@ -119,12 +148,18 @@ class GraphTables:
 
     @cached_property
     def item_aliases(self) -> dict[str, int]:
-        """Old names of merged items -> row in `item_ids`: type/key, and the key alone if it is unambiguous."""
+        """Old names of merged items -> row in `item_ids`: type/key, and the key alone if it is unambiguous.
+
+        Other keys of items are not known alone: they may look like keys of other items.
+        """
         code_of = dict(zip(self.item_entities.tolist(), range(len(self.item_entities)), strict=True))
         full = {name: code_of[id_] for name, id_ in self._aliases.items() if id_ in code_of}
         keys: dict[str, set[int]] = {}
+        others = {f"{type_}.{key}" for type_, table in self.mapping.nodes.items() for key in table.other_keys}
         for name, code in full.items():
-            keys.setdefault(name.partition("/")[2], set()).add(code)
+            type_, _, key = name.partition("/")
+            if type_ not in others:
+                keys.setdefault(key, set()).add(code)
         return {key: min(codes) for key, codes in keys.items() if len(codes) == 1} | full
 
     def _near(self, name: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.arguments import options
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.tables import GraphTables
 from kgrec.graph.views import to_rdflib
@@ -45,7 +46,7 @@ def validate(graph: GraphTables, shapes: str | Path | None = None) -> list[Findi
         found += _items(graph)
     found += [*_relations(graph), *_triples(graph), *_values(graph)]
     if shapes is not None:
-        found += _shapes(graph, Path(shapes))
+        found += _shapes(graph, options.path("shapes", shapes))
     order = ("violation", "warning", "info")
     return sorted(found, key=lambda finding: order.index(finding.severity))
 

@@ -13,13 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.errors import nearest
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_ids
+from kgrec.errors import ConfigError, nearest
 from kgrec.storage.string_index import StringIndex
 
 #: up to this many labels are looked up one by one: Arrow would hash the whole vocabulary each time
 _MAX_SINGLE_LOOKUPS = 1000
 #: up to this many strings of a vocabulary are kept in a dictionary, too: for more it takes seconds to make, and much memory
 _MAX_DICTIONARY = 20_000
+_TWICE = "The labels of a vocabulary must be distinct."
 
 
 class Vocabulary:
@@ -35,12 +38,12 @@ class Vocabulary:
         #: all strings but those that `extended` appended, and these
         self._base, self._tail = _as_strings(labels), _as_strings([])
         if len(pc.unique(self._base)) != len(self._base):
-            raise ValueError("the labels of a vocabulary must be distinct")
+            raise ConfigError(_TWICE, "Give each once, or Vocabulary.of(labels).")
 
     def extended(self, labels: Sequence[str]) -> Vocabulary:
         """With more strings, none of which is there already; costs what it adds, and `self` stays as it is."""
         if len(set(labels)) != len(labels) or (self.ids(list(labels)) >= 0).any():
-            raise ValueError("the labels of a vocabulary must be distinct")
+            raise ConfigError(_TWICE, "Give each once.")
         larger = Vocabulary.__new__(Vocabulary)
         larger._base, larger._tail = self._base, pa.concat_arrays([self._tail, _as_strings(labels)])
         for name in ("_numbers", "_index"):  # of the base alone
@@ -104,25 +107,31 @@ class Vocabulary:
         return np.asarray(self.labels.to_numpy(zero_copy_only=False), dtype=object)
 
     def ids(self, labels: Any) -> np.ndarray:
-        """Number of each label, -1 where it is unknown; shape (len(labels),), int64."""
+        """Number of each label, -1 where it is unknown; shape (len(labels),), int64.
+
+        Raises:
+            ConfigError: One of the labels is no text and no number.
+        """
+        if not isinstance(labels, pa.Array | pa.ChunkedArray):
+            labels = as_ids(labels, "labels")
         if len(labels) <= _MAX_SINGLE_LOOKUPS:
             return self._ids_of_few(labels)
         found = pc.index_in(_as_strings(labels), value_set=self.labels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def _ids_of_few(self, labels: Any) -> np.ndarray:
-        listed = labels.to_pylist() if isinstance(labels, pa.Array | pa.ChunkedArray) else list(labels)
+        listed = labels if isinstance(labels, list) else labels.to_pylist()
         if len(self._base) <= _MAX_DICTIONARY:
             found = np.array([self._numbers.get(label, -1) for label in listed], dtype=np.int64)
         else:
-            found = self._index.places(_as_strings([str(label) for label in listed]))
+            found = self._index.places(_as_strings(labels))
         for at in np.flatnonzero(found < 0).tolist() if len(self._tail) else ():
             found[at] = self._later.get(listed[at], -1)
         return found
 
     def nearest(self, label: str) -> list[str]:
         """The three labels that are spelled most like `label`."""
-        return nearest(label, self.sorted_labels)
+        return nearest(options.text("label", label), self.sorted_labels)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -153,6 +162,6 @@ def named(table: pa.Table) -> pa.ChunkedArray:
 
 def _as_strings(labels: Any) -> pa.Array:
     if not isinstance(labels, pa.Array | pa.ChunkedArray):
-        labels = pa.array(list(labels), pa.large_string())
+        labels = pa.array(as_ids(labels, "labels"), pa.large_string())
     array = pc.cast(labels, pa.large_string())
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

@@ -6,17 +6,17 @@ effect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.errors import SourceError
-from kgrec.ingest.build_report import Places, Report
+from kgrec.ingest.build_report import Report
 from kgrec.ingest.deduplicate import in_order, ties, unique_rows, unique_triples
 from kgrec.ingest.entity_resolution import EntityResolution
 from kgrec.ingest.mapping.schema import Mapping
+from kgrec.ingest.missing_nodes import report_missing
 from kgrec.ingest.shared_iris import SharedIris
 from kgrec.ingest.statements import LAST, Edges, Statements, Values
 
@@ -54,6 +54,8 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
         SourceError: A reference has no node, and `errors.missing_ref` is `fail`; or rows share an IRI, and
             `errors.shared_identity` is `fail`.
     """
+    owners = statements.owners()
+    statements = _by_owners(statements, owners)
     resolution = EntityResolution(statements, mapping)
     if resolution.spread:
         statements = SharedIris.of(resolution.spread, len(statements.nodes)).spread(statements)
@@ -71,9 +73,17 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
         numbers=_numbers(statements, entity_of),
         vectors=_vectors(statements, entity_of),
         entity_of=entity_of,
-        aliases=resolution.aliases(entity_of, report),
+        aliases=resolution.aliases(entity_of, report, owners),
         rdf_items=np.unique(entity_of[: len(resolution.from_rdf)][resolution.from_rdf]),
     )
+
+
+def _by_owners(statements: Statements, owners: np.ndarray) -> Statements:
+    """The statements, whose edges lead to the owners of other keys in place of the keys."""
+    if not len(statements.key_owner):
+        return statements
+    edges = [replace(part, heads=owners[part.heads], tails=owners[part.tails]) for part in statements.edges]
+    return replace(statements, edges=edges)
 
 
 def _triples(
@@ -89,8 +99,7 @@ def _triples(
     columns = _columns(statements.edges, rank, entity_of.astype(np.int32))
     present = (columns[0] >= 0) & (columns[2] >= 0)
     if not present.all():
-        for edges in statements.edges:
-            _report_missing(edges, statements, resolution, entity_of, mapping, report)
+        report_missing(statements, resolution.type_codes, entity_of, mapping.errors, report)
         columns = [column[present] for column in columns]
     triples = unique_triples(*columns)
     iris = [statements.relations[name][1] for name in names]
@@ -121,48 +130,6 @@ def _columns(edges: list[Edges], rank: np.ndarray, entity_of: np.ndarray) -> lis
             weights[end - len(part.heads) : end] = part.weights
     relations = np.repeat(rank[[part.relation for part in edges]], lengths)
     return [entity_of[heads], relations, entity_of[tails], weights]
-
-
-def _report_missing(
-    edges: Edges,
-    statements: Statements,
-    resolution: EntityResolution,
-    entity_of: np.ndarray,
-    mapping: Mapping,
-    report: Report,
-) -> None:
-    for ends in (edges.heads, edges.tails):
-        rows = np.flatnonzero(entity_of[ends] < 0)
-        if len(rows):
-            _count_missing(edges, statements, resolution, ends, rows, mapping, report)
-
-
-def _count_missing(
-    edges: Edges,
-    statements: Statements,
-    resolution: EntityResolution,
-    ends: np.ndarray,
-    rows: np.ndarray,
-    mapping: Mapping,
-    report: Report,
-) -> None:
-    relation = next(name for name, (code, _) in statements.relations.items() if code == edges.relation)
-    codes = resolution.type_codes[ends[rows]]
-    for code in np.unique(codes):
-        of_type = rows[codes == code]
-        places = [_missing_place(edges, row, statements.nodes.keys[ends[row]]) for row in of_type[:10]]
-        type_ = statements.nodes.types[code]
-        if mapping.errors.missing_ref == "fail":
-            raise SourceError(
-                f"{places[0]} is not a {type_} in any source.",
-                f"Add that {type_}, or set `errors: {{missing_ref: report}}`.",
-            )
-        report.missing.setdefault(f"{relation} -> {type_}", Places()).add(len(of_type), places)
-
-
-def _missing_place(edges: Edges, row: int, key: str) -> str:
-    line = f":{edges.lines[row]}" if edges.lines is not None else ""
-    return f'{edges.source}{line}: "{key}"'
 
 
 # labels, text, numbers, vectors

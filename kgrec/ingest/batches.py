@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.arguments.ids import text_column
 from kgrec.errors import SourceError, did_you_mean
 from kgrec.ingest.cells import emptied, is_list
 from kgrec.ingest.sources import COMPRESSION, Source
@@ -171,15 +172,7 @@ def as_text(array: pa.Array, what: str) -> pa.Array:
         return array
     if pa.types.is_null(kind):
         return pa.array([""] * len(array), pa.string())
-    if pa.types.is_floating(kind):
-        array = pc.if_else(pc.is_nan(array), None, array)
-    try:
-        return pc.fill_null(pc.cast(array, pa.string()), "")
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        raise SourceError(
-            f"{what} is of type {kind}, which has no text form.",
-            "Give the column the role ignore, or write it as text.",
-        ) from None
+    return pc.fill_null(pc.cast(text_column(array, what), pa.string()), "")
 
 
 def _is_plain(kind: pa.DataType) -> bool:

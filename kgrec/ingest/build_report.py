@@ -14,6 +14,11 @@ from kgrec.errors import SourceError, TooManyBadRows
 from kgrec.ingest.mapping.schema import ErrorPolicy
 
 _PLACES = 10
+#: values of a column whose rows are counted apart when the mapping leaves them out
+_MOST_VALUES = 20
+OTHER_VALUES = "(other values)"
+#: reasons why an edge is left out, with its row and without
+MISSING_NODE, MISSING_REF = "names a node that no source has", "refers to a node that no source has"
 
 
 @dataclass
@@ -43,11 +48,21 @@ class FileReport:
     spoiled: int = 0
     #: columns or predicates that the mapping does not read
     unread: list[str] = field(default_factory=list)
+    #: rows used without the edges of a column, since these lead to nodes that no source has
+    missing: Places = field(default_factory=Places)
+    #: column -> value -> rows left out, since `only:` or `events:` of the mapping does not list the value
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: unit and span of the times of a log; "" if there are none
+    times: str = ""
 
     @property
     def bad(self) -> int:
-        """Rows dropped as faulty, and rows with unreadable cells."""
-        return self.spoiled + sum(p.count for reason, p in self.dropped.items() if reason not in HARMLESS)
+        """Rows dropped as faulty, and rows with unreadable cells or references to nodes that no source has."""
+        return (
+            self.spoiled
+            + self.missing.count
+            + sum(p.count for reason, p in self.dropped.items() if reason not in HARMLESS)
+        )
 
 
 #: reasons to drop a row that do not count as a fault of the file
@@ -73,6 +88,8 @@ class Report:
     #: language that the mapping does not read -> literals left out; "none": literals without a language
     languages: dict[str, int] = field(default_factory=dict)
     unknown_items: Places = field(default_factory=Places)
+    #: what is probably not meant, one sentence each
+    warnings: list[str] = field(default_factory=list)
     #: interactions of a pair of user and item of which a later one was kept
     repeated_pairs: int = 0
 
@@ -97,6 +114,7 @@ class Report:
             unmapped=dict(values["unmapped"]),
             languages=dict(values.get("languages", {})),
             unknown_items=Places(**values["unknown_items"]),
+            warnings=list(values.get("warnings", [])),
             repeated_pairs=values["repeated_pairs"],
         )
 
@@ -123,6 +141,7 @@ class Report:
             yield f"{self.repeated_pairs:,} interactions repeat a pair of user and item; the latest is kept"
         yield from _most("predicates not mapped", self.unmapped)
         yield from _most("languages left out", self.languages)
+        yield from (f"Warning: {warning}" for warning in self.warnings)
 
 
 @dataclass(frozen=True)
@@ -149,6 +168,12 @@ class Tally:
                 f"{where}: the row {reason}.", "Mend the row, or set `errors: {bad_row: report}`."
             )
 
+    def leave_out(self, column: str, value: str, count: int) -> None:
+        """Count rows that the mapping leaves out by the value of a column; the first values are counted apart."""
+        counts = self.report.left_out.setdefault(column, {})
+        value = value if value in counts or len(counts) < _MOST_VALUES else OTHER_VALUES
+        counts[value] = counts.get(value, 0) + count
+
     def fail(self, column: str, found: list[tuple[str, str]], count: int, why: str, remedy: str) -> None:
         """Count cells that cannot be read, given the first of them as (place, value).
 
@@ -173,7 +198,7 @@ class Tally:
         if bad <= self.policy.stop_above * rows:
             return
         failed = {f"'{column}' not understood": places for column, places in self.report.failed.items()}
-        parts = {**self.report.dropped, **failed}
+        parts = {**self.report.dropped, **failed, MISSING_REF: self.report.missing}
         reason, places = max(
             ((reason, places) for reason, places in parts.items() if reason not in HARMLESS),
             key=lambda part: part[1].count,
@@ -191,9 +216,16 @@ def shown(value: str) -> str:
 
 
 def _file(values: dict[str, Any]) -> FileReport:
-    failed, dropped = _places(values["failed"]), _places(values["dropped"])
     return FileReport(
-        values["rows"], values["used"], dropped, failed, values["spoiled"], list(values["unread"])
+        values["rows"],
+        values["used"],
+        _places(values["dropped"]),
+        _places(values["failed"]),
+        values["spoiled"],
+        list(values["unread"]),
+        Places(**values.get("missing", {})),
+        dict(values.get("left_out", {})),
+        values.get("times", ""),
     )
 
 
@@ -211,6 +243,12 @@ def _file_lines(part: FileReport) -> Iterator[str]:
         yield _line(f"dropped: {reason}", places)
     for column, places in part.failed.items():
         yield _line(f"'{column}' not understood", places)
+    if part.missing.count:
+        yield _line(MISSING_REF, part.missing)
+    for column, counts in part.left_out.items():
+        yield from _most(f"  left out by '{column}'", {value or "(empty)": n for value, n in counts.items()})
+    if part.times:
+        yield f"  times: {part.times}"
     if part.unread:
         yield f"  not read: {', '.join(part.unread)}"
 

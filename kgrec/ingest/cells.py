@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from kgrec.ingest.dates import seconds_of
 
 #: half of a surrogate pair, which cannot be encoded
 _HALF = re.compile("[\ud800-\udfff]")
@@ -105,7 +105,7 @@ def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.nd
 def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `numbers`, for dates: seconds since 1970 in UTC; dates without a zone are in UTC."""
     codes, distinct = encode(pc.utf8_trim_whitespace(cells))
-    parsed = [_seconds(text, form) for text in distinct]
+    parsed = [seconds_of(text, form) for text in distinct]
     seconds = np.array([np.nan if value is None else value for value in parsed], dtype=np.float64)[codes]
     empty = np.array([text == "" for text in distinct], dtype=bool)[codes]
     good = ~np.isnan(seconds)
@@ -173,28 +173,6 @@ def _json_parts(cell: str) -> list[str] | None:
     if not all(isinstance(part, str | None) for part in parts):
         return None
     return [part or "" for part in parts]
-
-
-# cached, since a file repeats its dates
-@lru_cache(maxsize=1 << 16)
-def _seconds(text: str, form: str | None) -> float | None:
-    try:
-        value = datetime.strptime(text, form) if form else _iso(text)
-        value = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (value - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(text: str) -> datetime:
-    """ISO 8601, or a year, or a year and a month, as in xsd:gYear and xsd:gYearMonth."""
-    if len(text) == 4 and text.isdecimal():
-        text = f"{text}-01-01"
-    elif len(text) == 7 and text[4] == "-":
-        text = f"{text}-01"
-    elif len(text) == 11 and text.endswith("Z"):
-        text = text[:-1]
-    return datetime.fromisoformat(text)
 
 
 def _vector(cell: object) -> np.ndarray | None:

@@ -174,8 +174,14 @@ class EntityResolution:
     def _rows_of(self, group: Group) -> list[str]:
         return sorted("/".join(self._named(row)) for row in group.rows.tolist())
 
-    def aliases(self, entity_of: np.ndarray, report: Report) -> pa.Table:
-        """The names of merged nodes; the report counts them, and names the items among them."""
+    def aliases(self, entity_of: np.ndarray, report: Report, owners: np.ndarray) -> pa.Table:
+        """The names of merged nodes and the other keys of nodes; the report counts the former, and names the items among them.
+
+        Args:
+            entity_of: Entity of each node, -1 if it is not in the graph; shape (len(nodes),), int64.
+            report: Counts for the whole build.
+            owners: As `Statements.owners` returns it.
+        """
         report.shared.add(len(self.groups), map(self._shown, self.groups))
         found: list[tuple[int, str, str, str]] = []
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
@@ -190,6 +196,8 @@ class EntityResolution:
             kept = "/".join(self._named(root))
             report.merged_items.add(len(items), (f"{item} into {kept}" for item in items))
         found.extend(self._names_of_several(entity_of, report))
+        keys = np.flatnonzero((owners != np.arange(len(owners))) & (entity_of[owners] >= 0)).tolist()
+        found.extend((int(entity_of[owners[key]]), *self._named(key), self._own_iri(key)) for key in keys)
         columns = list(zip(*sorted(found), strict=True)) or [(), (), (), ()]
         arrays = [pa.array(c, f.type) for c, f in zip(columns, ALIAS_SCHEMA, strict=True)]
         return pa.Table.from_arrays(arrays, schema=ALIAS_SCHEMA)

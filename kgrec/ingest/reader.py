@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from kgrec.errors import SourceError
 from kgrec.ingest.build_report import Report, Tally
-from kgrec.ingest.interaction_rows import InteractionRows, read_log
-from kgrec.ingest.mapping.schema import Mapping, TableFormat
+from kgrec.ingest.interaction_rows import InteractionRows, ItemCodes, LogReader
+from kgrec.ingest.mapping.references import References
+from kgrec.ingest.mapping.schema import Mapping
 from kgrec.ingest.rdf_statements import read_rdf
 from kgrec.ingest.sources import Source
 from kgrec.ingest.statements import Nodes, Statements
 from kgrec.ingest.table_files import frame_table, open_table
 from kgrec.ingest.table_statements import read_edges, read_nodes
+from kgrec.ingest.unmatched import Catalogue, check_log
 from kgrec.storage.files import digest
 
 #: the files that `file:` of a part of the mapping names
@@ -42,6 +44,11 @@ class Reading:
     inputs: dict[str, str] = field(default_factory=dict)
     #: nodes with a row in a node table, per source
     tabled: list[np.ndarray] = field(default_factory=list)
+
+    @cached_property
+    def references(self) -> References:
+        """The types and keys that the mapping can refer to."""
+        return self.mapping.references
 
     def tally(self, name: str) -> Tally:
         """The tally for one source."""
@@ -89,24 +96,34 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
                 f"There is no node table '{type_}' in the mapping.", f"Its node tables are: {known}."
             )
         table = frame_table(frame, type_).without(mapped.nulls)
-        reading.tabled.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(type_)))
+        reading.tabled.append(
+            read_nodes(reading.statements, table, type_, mapped, reading.tally(type_), reading.references)
+        )
 
 
 def read_interactions(
-    reading: Reading, find: SourceFinder, item_ids: Callable[[pa.Array], np.ndarray]
+    reading: Reading, find: SourceFinder, item_codes: Callable[[str | None], ItemCodes], catalogue: Catalogue
 ) -> InteractionRows:
-    """Read the log of interactions, if the mapping has one.
+    """Read the tables of interactions, if the mapping has some.
+
+    Args:
+        reading: Counts the rows.
+        find: Finds the files of a table.
+        item_codes: Returns the codes of items by a reference: their key, or another key.
+        catalogue: The nodes, to find out why rows name unknown items.
 
     Raises:
         SourceError: A file is absent or cannot be read.
+        TooManyBadRows: More rows name unknown items than the mapping allows.
     """
-    log = InteractionRows()
-    mapped = reading.mapping.interactions
-    for source in find(mapped.file) if mapped else []:
-        assert mapped is not None
-        reading.note(source)
-        table = open_table(source, mapped)
-        read_log(log, table, mapped, reading.tally(source.name), reading.report, item_ids)
+    log = InteractionRows.of(reading.mapping.interactions)
+    for mapped in reading.mapping.interactions:
+        reader = LogReader(log, mapped, reading.report, item_codes(mapped.item_reference))
+        for source in find(mapped.file):
+            reading.note(source)
+            reader.read(open_table(source, mapped), reading.tally(source.name))
+        reader.close()
+        check_log(reader, catalogue, reading.report)
     return log
 
 
@@ -126,21 +143,14 @@ def _steps(reading: Reading, find: SourceFinder) -> Iterator[tuple[Source, Calla
 def _nodes(reading: Reading, source: Source, type_: str) -> None:
     mapped = reading.mapping.nodes[type_]
     table = open_table(source, mapped)
-    reading.tabled.append(read_nodes(reading.statements, table, type_, mapped, reading.tally(source.name)))
+    tally = reading.tally(source.name)
+    reading.tabled.append(read_nodes(reading.statements, table, type_, mapped, tally, reading.references))
 
 
 def _edges(reading: Reading, source: Source, relation: str) -> None:
-    mapped: TableFormat = reading.mapping.edges[relation]
-    table = open_table(source, mapped)
-    with_table = list(reading.mapping.nodes)
-    read_edges(
-        reading.statements,
-        table,
-        relation,
-        reading.mapping.edges[relation],
-        reading.tally(source.name),
-        with_table,
-    )
+    mapped = reading.mapping.edges[relation]
+    table, tally = open_table(source, mapped), reading.tally(source.name)
+    read_edges(reading.statements, table, relation, mapped, tally, reading.references)
 
 
 def _rdf(reading: Reading, source: Source, i: int) -> None:

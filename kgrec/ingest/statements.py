@@ -138,6 +138,8 @@ class Edges:
     source: str
     #: line of each edge; None if the format has no lines
     lines: np.ndarray | None
+    #: whether each edge is a row of its own, which is not used without it
+    are_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,11 +173,39 @@ class Statements:
     vectors: list[Values] = field(default_factory=list)
     #: pairs of equal nodes, shape (n, 2)
     same: list[np.ndarray] = field(default_factory=list)
+    #: node that has another key, by the node that stands for this key, -1 for the others; shape (at most len(nodes),), int64
+    key_owner: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     #: type name -> nodes that have it by rdf:type
     typed: dict[str, list[np.ndarray]] = field(default_factory=dict)
     #: (beginning, type name) -> nodes whose IRI begins like this: they have the type unless rdf:type gives another
     beginning: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
     sources: int = 0
+
+    def own(self, keys: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """Give other keys to nodes, the first of several for one key.
+
+        Args:
+            keys: Nodes that stand for the keys; shape (n,), int64.
+            nodes: The nodes that have them; shape (n,), int64.
+
+        Returns:
+            Which keys belong to another node already; shape (n,), bool.
+        """
+        if len(self.key_owner) < len(self.nodes):
+            more = max(len(self.nodes), 2 * len(self.key_owner)) - len(self.key_owner)
+            self.key_owner = np.append(self.key_owner, np.full(more, -1, dtype=np.int64))
+        distinct, first = np.unique(keys, return_index=True)
+        free = self.key_owner[distinct] < 0
+        self.key_owner[distinct[free]] = nodes[first[free]]
+        return np.asarray(self.key_owner[keys] != nodes)
+
+    def owners(self) -> np.ndarray:
+        """The node that each node stands for: the one whose other key it is, or itself; shape (len(nodes),), int64."""
+        owner = np.arange(len(self.nodes), dtype=np.int64)
+        known = self.key_owner[: len(owner)]
+        keys = np.flatnonzero(known >= 0)
+        owner[keys] = known[keys]
+        return owner
 
     def relation(self, name: str, iri: str) -> int:
         """Code of the relation `name`; the smallest of its IRIs is kept."""

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from kgrec.arguments.frames import as_table
 from kgrec.errors import SourceError
 from kgrec.ingest.batches import Batch, Table, Utf8, as_text, open_bytes, unreadable, wrong_encoding
 from kgrec.ingest.jsonl import open_jsonl
@@ -77,28 +78,12 @@ def _check_fits(source: Source, form: TableFormat, kind: str) -> None:
 
 
 def frame_table(frame: Any, name: str) -> Table:
-    """A pandas, polars or Arrow frame as a table.
-
-    Raises:
-        SourceError: The frame is none of these.
-    """
-    if not isinstance(frame, pa.Table):
-        frame = _as_arrow(frame, name)
+    """A frame as a table; SourceError as `as_table`."""
+    table = as_table(frame, name)
     return Table(
         name,
-        list(frame.column_names),
-        lambda columns: _arrow_batches(frame.to_batches(_ROWS_PER_BATCH), name, columns),
-    )
-
-
-def _as_arrow(frame: Any, name: str) -> pa.Table:
-    # before the Arrow interface, which turns the index of a pandas frame into a column
-    if type(frame).__module__.startswith("pandas"):
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
-    raise SourceError(
-        f"{name} is of type {type(frame).__name__}, not a frame.", "Pass a pandas, polars or Arrow table."
+        list(table.column_names),
+        lambda columns: _arrow_batches(table.to_batches(_ROWS_PER_BATCH), name, columns),
     )
 
 

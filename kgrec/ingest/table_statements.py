@@ -19,6 +19,7 @@ from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.build_report import Tally
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN
+from kgrec.ingest.mapping.references import References, Target
 from kgrec.ingest.mapping.roles import (
     AnyRole,
     Category,
@@ -37,6 +38,7 @@ from kgrec.ingest.statements import LAST, Edges, Statements, Values
 EMPTY_KEY = "has an empty key"
 REPEATED = "identical to an earlier row"
 CONFLICT = "has the key of an earlier row"
+NOT_ALONE = "is a key of an earlier row, too"
 BROKEN = "cannot be split into columns"
 
 
@@ -51,6 +53,7 @@ class _Rows:
     rows: np.ndarray
     nodes: np.ndarray
     source: int
+    references: References
     #: whether each row has an unreadable cell; shape (len(rows),), bool
     spoiled: np.ndarray
 
@@ -75,7 +78,12 @@ class _Rows:
 
 
 def read_nodes(
-    statements: Statements, table: Table, type_: str, mapped: NodeTable, tally: Tally
+    statements: Statements,
+    table: Table,
+    type_: str,
+    mapped: NodeTable,
+    tally: Tally,
+    references: References,
 ) -> np.ndarray:
     """Read a table with one node per row; returns the nodes, shape (rows used,), int64.
 
@@ -85,15 +93,24 @@ def read_nodes(
         TooManyBadRows: More rows are bad than the mapping allows.
     """
     roles = _roles(table, type_, mapped, tally)
-    columns = list(dict.fromkeys([mapped.key, *roles]))
+    columns = list(dict.fromkeys([mapped.key, *mapped.other_keys, *roles]))
     statements.sources += 1
     read = []
     for batch in table.read(columns):
         count_broken(batch, tally)
         rows, nodes = _new_rows(statements, batch, type_, mapped.key, tally)
         part = _Rows(
-            statements, tally, batch, rows, nodes, statements.sources, np.zeros(len(rows), dtype=bool)
+            statements,
+            tally,
+            batch,
+            rows,
+            nodes,
+            statements.sources,
+            references,
+            np.zeros(len(rows), dtype=bool),
         )
+        for column in mapped.other_keys:
+            _read_other_key(part, column, Target(type_, column))
         for column, role in roles.items():
             _READERS[type(role)](part, column, role)
         tally.report.spoiled += int(part.spoiled.sum())
@@ -108,7 +125,7 @@ def read_edges(
     relation: str,
     mapped: EdgeTable,
     tally: Tally,
-    with_table: Sequence[str],
+    references: References,
 ) -> None:
     """Read a table with one edge per row; nodes are created if their type has no table.
 
@@ -121,7 +138,7 @@ def read_edges(
     code = statements.own_relation(relation)
     for batch in table.read(mapped.columns_read):
         count_broken(batch, tally)
-        statements.edges.append(_edges_of(statements, batch, code, mapped, tally, with_table))
+        statements.edges.append(_edges_of(statements, batch, code, mapped, tally, references))
     tally.close()
 
 
@@ -141,8 +158,8 @@ def _roles(table: Table, type_: str, mapped: NodeTable, tally: Tally) -> dict[st
     read: dict[str, AnyRole] = {
         name: role for name, role in mapped.columns.items() if name != "*" and role.role != "ignore"
     }
-    table.require([mapped.key, *read])
-    rest = [name for name in table.columns if name not in named and name != mapped.key]
+    table.require([mapped.key, *mapped.other_keys, *read])
+    rest = [name for name in table.columns if name not in (*named, mapped.key, *mapped.other_keys)]
     if rest and "*" not in mapped.columns:
         gone = [name for name in named if name not in table.columns]
         near = did_you_mean(rest[0], gone) if gone else 'Give it a role, or write `"*": ignore`.'
@@ -160,7 +177,7 @@ def _new_rows(
     has_key = filled(batch, key)
     tally.drop(EMPTY_KEY, int((~has_key).sum()), batch.places(np.flatnonzero(~has_key)))
     rows = np.flatnonzero(has_key)
-    codes, keys = cells.encode(batch.columns[key].take(pa.array(rows)))
+    codes, keys = _keys_of(batch.columns[key].take(pa.array(rows)))
     nodes = statements.nodes.intern(type_, keys)[codes]
     hashes = _hashes(batch)[rows]
     new = _first_with_key(statements, nodes, hashes, batch, rows, tally)
@@ -197,6 +214,15 @@ def _hashes(batch: Batch) -> np.ndarray:
         values = np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object)
         total = total * np.uint64(31) + pd.util.hash_array(values, categorize=False)
     return np.asarray(total | np.uint64(1), dtype=np.uint64)
+
+
+def _read_other_key(part: _Rows, column: str, target: Target) -> None:
+    """Note the nodes of another key; a key that an earlier row has stays that row's."""
+    rows, values = _whole(part, column)
+    codes, keys = cells.encode(values)
+    taken = part.statements.own(part.statements.nodes.intern(target.name, keys)[codes], part.nodes[rows])
+    remedy = f"Mend the row, or take '{column}' out of `keys:`, whose values are unique."
+    part.failed(column, rows[taken], NOT_ALONE, remedy)
 
 
 # one reader per role
@@ -296,7 +322,8 @@ def _read_node(part: _Rows, column: str, role: AnyRole) -> None:
 
 def _read_ref(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Ref)
-    _link(part, column, role.to or column, role.edge or column, separator=role.split, make=False)
+    target = part.references.find(role.to or column)
+    _link(part, column, target.name, role.edge or column, separator=role.split, make=False)
 
 
 def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | None, make: bool) -> None:
@@ -324,46 +351,51 @@ def _edges_of(
     code: int,
     mapped: EdgeTable,
     tally: Tally,
-    with_table: Sequence[str],
+    references: References,
 ) -> Edges:
     (head_type, head), (tail_type, tail) = [*mapped.head.items(), *mapped.tail.items()]
     has_both = filled(batch, head) & filled(batch, tail)
     tally.drop(EMPTY_KEY, int((~has_both).sum()), batch.places(np.flatnonzero(~has_both)))
     rows = np.flatnonzero(has_both)
-    ends = partial(_ends, statements, batch, rows, with_table)
+    ends = partial(_ends, statements, batch, rows, references)
     heads, tails = ends(head_type, head), ends(tail_type, tail)
-    weights = _weights(statements, batch, rows, heads, mapped.weight, tally)
+    part = _Rows(statements, tally, batch, rows, heads, 0, references, np.zeros(len(rows), dtype=bool))
+    weights = _weights(part, mapped.weight)
     tally.report.used += len(rows)
-    return Edges(code, heads, tails, weights, batch.name, batch.lines[rows])
+    return Edges(code, heads, tails, weights, batch.name, batch.lines[rows], are_rows=True)
 
 
 def _ends(
-    statements: Statements, batch: Batch, rows: np.ndarray, with_table: Sequence[str], type_: str, column: str
+    statements: Statements,
+    batch: Batch,
+    rows: np.ndarray,
+    references: References,
+    reference: str,
+    column: str,
 ) -> np.ndarray:
-    codes, keys = cells.encode(batch.columns[column].take(pa.array(rows)))
-    nodes = statements.nodes.intern(type_, keys)
-    if type_ not in with_table:
+    target = references.find(reference)
+    codes, keys = _keys_of(batch.columns[column].take(pa.array(rows)))
+    nodes = statements.nodes.intern(target.name, keys)
+    if target.type not in references.keys:
         name_nodes(statements, nodes, keys)
     return np.asarray(nodes[codes])
 
 
-def _weights(
-    statements: Statements,
-    batch: Batch,
-    rows: np.ndarray,
-    heads: np.ndarray,
-    column: str | None,
-    tally: Tally,
-) -> np.ndarray | None:
+def _keys_of(column: pa.Array) -> tuple[np.ndarray, list[str]]:
+    """Code of each key, without blanks around it, and the keys by code, some of which may be equal."""
+    codes, keys = cells.encode(column)
+    return codes, [key.strip() for key in keys]
+
+
+def _weights(part: _Rows, column: str | None) -> np.ndarray | None:
     if column is None:
         return None
-    part = _Rows(statements, tally, batch, rows, heads, 0, np.zeros(len(rows), dtype=bool))
     at, values, bad = cells.numbers(part.plain(column))
     huge = ~np.isfinite(values.astype(np.float32))
     at, values, bad = at[~huge], values[~huge], np.union1d(bad, at[huge])
     part.failed(column, bad, "is not a number", "Mend the row, or take `weight:` out of the mapping.")
-    tally.report.spoiled += len(bad)
-    weights = np.ones(len(rows), dtype=np.float32)
+    part.tally.report.spoiled += len(bad)
+    weights = np.ones(len(part.rows), dtype=np.float32)
     weights[at] = values
     return weights
 

@@ -15,6 +15,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from kgrec.arguments import options
+from kgrec.arguments.frames import as_table
 from kgrec.config import Config
 from kgrec.encode.dense_features import item_texts, raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
@@ -62,6 +64,8 @@ class ItemUpdates:
     others: list[str]
     #: known items that the rows do not change
     same: list[str]
+    #: type of nodes -> columns of its table that the rows lack, and whose values stay
+    kept: dict[str, list[str]]
     #: known items that are linked to what the rows change; None where rows add items: new ones have no parameter of
     #: their own that others could be linked to
     reached: Propagation | None
@@ -102,7 +106,7 @@ def read_updates(
         ConfigError: The text encoder is another than that of training.
     """
     live = LiveGraph.of(model.graph)
-    addition = _addition(live, rows)
+    addition = _addition(live, rows, update)
     scope = _scope(model, live, addition, update)
     names = _names(model, addition, scope.row)
     graph, entities = _larger(scope, addition)
@@ -128,6 +132,7 @@ def read_updates(
         words=[len(text.split()) for text in item_texts(graph, entities)],
         others=names[~scope.taken].tolist(),
         same=names[scope.taken & first & ~changed].tolist(),
+        kept=_kept(live.mapping, addition.mapping) if update else {},
         reached=propagated(model, graph, scope.ids, entities, partial(embed, parameters, model.config))
         if update
         else None,
@@ -332,6 +337,17 @@ def _transferred(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) ->
     return transferred(shares, scorer.weights)
 
 
+def _kept(whole: Mapping, read: Mapping) -> dict[str, list[str]]:
+    """Type -> columns that `whole` has and `read` lacks."""
+    pairs = {
+        type_: (whole.nodes[type_].columns, table.columns)
+        for type_, table in read.nodes.items()
+        if type_ in whole.nodes
+    }
+    kept = {type_: [name for name in before if name not in now] for type_, (before, now) in pairs.items()}
+    return {type_: names for type_, names in kept.items() if names}
+
+
 def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarray:
     """Names of the addition's items: of known ones as in the model, of new ones type/key where the key is taken.
 
@@ -348,20 +364,21 @@ def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarra
     return names
 
 
-def _addition(graph: LiveGraph, rows: Any) -> KnowledgeGraph:
+def _addition(graph: LiveGraph, rows: Any, update: bool) -> KnowledgeGraph:
     if isinstance(rows, KnowledgeGraph):
         return rows
     if isinstance(rows, str | Path):
-        path = Path(rows)
+        path = options.path("rows", rows)
         if not path.exists():
             raise SourceError(
                 f"{path} is not there.", "Give a folder laid out as the mapping says, or a table of items."
             )
         if path.is_dir():
-            return read_addition(graph.mapping, path, known=graph)
-        return read_addition(_only_items(graph, path), path.parent, known=graph)
-    frames = rows if isinstance(rows, dict) else {_item_type(graph): rows}
-    return read_addition(graph.mapping, frames=frames, known=graph)
+            return read_addition(graph.mapping, path, known=graph, partial_rows=update)
+        return read_addition(_only_items(graph, path), path.parent, known=graph, partial_rows=update)
+    by_type = isinstance(rows, dict) and (not rows or any(type_ in graph.mapping.nodes for type_ in rows))
+    frames = rows if by_type else {_item_type(graph): as_table(rows, "rows")}
+    return read_addition(graph.mapping, frames=frames, known=graph, partial_rows=update)
 
 
 def _only_items(graph: LiveGraph, path: Path) -> Mapping:

@@ -20,11 +20,13 @@ from kgrec.encode.user_encoder import UserEncoder, units
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph, stored_mapping
+from kgrec.graph.live_histories import LiveHistories, NewInteractions
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
 from kgrec.ingest.mapping.schema import Mapping
 from kgrec.model.items import ItemStore
+from kgrec.model.retrieval import Filters, retrieved
 from kgrec.rank.candidates import Candidates, Identity, Reranker
 from kgrec.rank.rescorer import Rescorer
 from kgrec.rank.scorers import UserProfiles
@@ -64,7 +66,7 @@ class Model:
     items: ItemStore
     users: Vocabulary
     #: of `users`, over `items`
-    histories: Histories
+    histories: Histories | LiveHistories
     user_encoder: UserEncoder
     index: SegmentedIndex
     rescorer: Rescorer
@@ -150,52 +152,58 @@ class Model:
         return vectors
 
     def ranked(
-        self,
-        histories: Histories,
-        k: int,
-        exclude: list[np.ndarray] | None = None,
-        only: np.ndarray | None = None,
-        new_item_boost: float = 0.0,
+        self, histories: Histories, k: int, filters: Filters | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best items for users with these histories, as `SegmentedIndex.search` gives them.
 
         Args:
             histories: One per user.
             k: Items per user.
-            exclude: Rows that each user is not to get.
-            only: The only rows to rank.
-            new_item_boost: Added to the score of items that training did not know. With one, known and new items
-                are found apart, as many of each, so that it decides between all that could be in the list.
+            filters: What may be in the lists, and what is added to scores.
         """
-        found = self.candidates(histories, k, exclude, only, new_item_boost)
+        found = self.candidates(histories, k, filters)
         listed = self.reranker.rerank(found, k)
         return listed.rows, listed.scores
 
-    def candidates(
-        self,
-        histories: Histories,
-        k: int,
-        exclude: list[np.ndarray] | None = None,
-        only: np.ndarray | None = None,
-        new_item_boost: float = 0.0,
-    ) -> Candidates:
+    def candidates(self, histories: Histories, k: int, filters: Filters | None = None) -> Candidates:
         """What the reranker chooses from: more items than `k`, best first by the fused score; as `ranked`."""
+        filters = filters or Filters()
         depth = k if self.rescorer.is_idle else max(self.config.rescore.depth, 5 * k)
-        groups = self._apart(only) if new_item_boost else [only]
         vectors = self.user_vectors(histories)
-        parts = [
-            self.index.search(vectors, min(depth, len(self.items)), exclude=exclude, only=group)
-            for group in groups
-        ]
-        found, cosines = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-        if self.rescorer.is_idle and not new_item_boost:
+        weight = float(self.rescorer.weights["embedding"])
+        found, cosines = retrieved(self.index, vectors, min(depth, len(self.items)), filters, weight)
+        if self.rescorer.is_idle and filters.boost is None:
             return Candidates(found, cosines, self._read({"embedding": cosines}))
         users = self.profiles(histories)
         parts_of_score = self.rescorer.parts(users, found)
         scores = self.rescorer.scores(users, found, cosines, parts_of_score)
-        if new_item_boost:
-            scores = scores + np.float32(new_item_boost) * ~self.items.trained[found]
+        if filters.boost is not None:
+            scores = scores + filters.boost[found]
         return Candidates(found, scores, self._read({"embedding": cosines, **parts_of_score})).best_first()
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, filters: Filters | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The items nearest to each vector, by cosine and boost alone; as `ranked`."""
+        filters = filters or Filters()
+        found, cosines = retrieved(self.index, vectors, k, filters)
+        if filters.boost is None:
+            return found, cosines
+        best = Candidates(found, cosines + filters.boost[found]).best_first().first(k)
+        return best.rows, best.scores
+
+    def scores(self, histories: Histories, rows: np.ndarray) -> np.ndarray:
+        """Scores of given items for users, as `ranked` computes them, without boosts; shape of `rows`, float32.
+
+        Args:
+            histories: One per user; n_users of them.
+            rows: Rows of items, -1 where there is none; shape (n_users, width).
+        """
+        vectors = self.user_vectors(histories)
+        user, place = np.nonzero(rows >= 0)
+        cosines = np.full(rows.shape, -np.inf, np.float32)
+        cosines[user, place] = np.einsum("nd,nd->n", vectors[user], self.items.vectors[rows[user, place]])
+        return self.rescorer.scores(self.profiles(histories), rows, cosines)
 
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features that the reranker reads: to sort the others would be in vain."""
@@ -204,12 +212,6 @@ class Model:
     def profiles(self, histories: Histories) -> UserProfiles:
         """Users with these histories, as scorers read them."""
         return UserProfiles(histories.matrix(), self.user_encoder.history_weight)
-
-    def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
-        """Rows of known and of new items, less what `only` leaves out."""
-        rows = np.arange(len(self.items)) if only is None else only
-        new = ~self.items.trained[rows]
-        return [rows[~new], rows[new]]
 
     @cached_property
     def matching(self) -> Callable[[str, bool], np.ndarray]:
@@ -226,30 +228,54 @@ class Model:
 
         Users without a positive interaction are near to nobody.
         """
-        with_history = np.flatnonzero(np.diff(self.liked.indptr))
+        with_history = np.flatnonzero(self.histories.has_positive)
         vectors = self.user_vectors(self.histories.take(rows))
         return self._user_index.search(vectors, k, exclude=[row[None] for row in rows], only=with_history)
 
     @cached_property
-    def _user_index(self) -> VectorIndex:
+    def _user_index(self) -> SegmentedIndex:
         config = IndexConfig(kind="flat", threads=self.config.index.threads)
-        return VectorIndex.build(self.user_vectors(self.histories), config)
+        vectors = self.user_vectors(LiveHistories.of(self.histories).whole)
+        return SegmentedIndex.of(VectorIndex.build(vectors, config), vectors)
 
-    def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
-        """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
+    def with_interactions(self, names: Sequence[str], new: NewInteractions) -> Model:
+        """A model with newer interactions; `self` stays as it is.
+
+        Args:
+            names: Of new users, who follow the known ones.
+            new: The interactions; a user without earlier ones is known from now on.
+        """
+        live = LiveHistories.of(self.histories)
+        histories = live.with_interactions(new, self.config.encoder.half_life)
+        larger = replace(self, users=self.users.extended(names), histories=histories)
+        if "_user_index" in self.__dict__:  # only these users have other vectors now
+            index, users = self._user_index, np.unique(new.user)
+            vectors = larger.user_vectors(histories.take(users))
+            larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
+        return larger
+
+    def history_matrix(
+        self, histories: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = None
+    ) -> sp.csr_matrix:
+        """Lists of item rows as a matrix; shape (len(histories), n_items), float32.
+
+        Args:
+            histories: Rows of items; one that is there twice counts once.
+            weights: Of these, above 0; of an item that is there twice the larger one counts, and a history is divided by the
+                mean of its weights. None: ones.
+        """
         counts = [len(rows) for rows in histories]
-        columns = (
-            np.concatenate([np.asarray(rows, np.int64) for rows in histories])
-            if counts
-            else np.zeros(0, np.int64)
-        )
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        matrix = sp.csr_matrix(
-            (np.ones(len(columns), np.float32), columns, indptr), (len(counts), len(self.items))
-        )
-        matrix.sum_duplicates()
-        matrix.data[:] = 1
-        return matrix
+        owner = np.repeat(np.arange(len(counts)), counts)
+        item = np.concatenate([np.zeros(0, np.int64), *histories]).astype(np.int64)
+        value = np.ones(len(item)) if weights is None else np.concatenate([np.zeros(0), *weights])
+        order = np.lexsort((value, item, owner))
+        last = (np.diff(owner[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0)
+        owner, item, value = (part[order[last]] for part in (owner, item, value))
+        distinct = np.bincount(owner, minlength=len(counts))
+        if weights is not None:
+            value = value * (distinct / np.maximum(np.bincount(owner, value, len(counts)), 1e-300))[owner]
+        indptr = np.concatenate([[0], np.cumsum(distinct)])
+        return sp.csr_matrix((value.astype(np.float32), item, indptr), (len(counts), len(self.items)))
 
     @cached_property
     def _typical(self) -> np.ndarray:
@@ -265,9 +291,9 @@ class Model:
         return typical
 
 
-def sample_of_users(histories: Histories) -> Histories:
+def sample_of_users(histories: Histories | LiveHistories) -> Histories:
     """Histories of some users who have a positive interaction, spread over all."""
-    users = np.flatnonzero(np.diff(histories.matrix().indptr))
+    users = np.flatnonzero(histories.has_positive)
     return histories.take(users[:: max(1, -(-len(users) // SAMPLE))])
 
 

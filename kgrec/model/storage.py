@@ -21,6 +21,7 @@ from kgrec.encode.user_encoder import MeanUserEncoder
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import PARAMETERS, Model, Parameters
@@ -44,7 +45,7 @@ def save(model: Model, folder: Path, keep: int = 0) -> Model:
     """
     if model.origin is not None and folder.exists() and folder.resolve() == model.origin[0]:
         _check_same(folder, model.origin[1])
-    model = model.merged()
+    model = replace(model.merged(), histories=LiveHistories.of(model.histories).whole)
     parameters, graph = model.parameters(), model.graph()
     config = {
         **model.config.model_dump(),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from kgrec.arguments.sections import Section
 
 ScorerName = Literal["embedding", "graph", "text", "co_occurrence"]
 #: names of the scorers, in the order in which their weights are chosen
@@ -15,7 +17,7 @@ SCORERS: tuple[ScorerName, ...] = get_args(ScorerName)
 Weight = Annotated[float, Field(ge=0)]
 
 
-class RescoreConfig(BaseModel, frozen=True, extra="forbid"):
+class RescoreConfig(Section, frozen=True):
     """How retrieved candidates are scored and ranked."""
 
     weights: dict[ScorerName, Weight] | None = None

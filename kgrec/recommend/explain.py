@@ -10,7 +10,7 @@ and where a history item and the candidate share a neighbour, into the part that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,9 +43,10 @@ class Explanation:
     label: str
     #: as `recommend` gives it
     score: float
-    #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training
+    #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training and by boosts
     history: pd.DataFrame
-    #: source ("graph", "text", "identity", "co_occurrence" or "new"), relation, type, key, label, contribution; they sum to the score
+    #: source ("graph", "text", "identity", "co_occurrence", "new" or "boost"), relation, type, key, label, contribution; they sum to
+    #: the score; the label of a boost is its condition, "" for one of the item itself
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
@@ -61,7 +62,12 @@ class Explanation:
 
 
 def explain(
-    model: Model, history: Histories, item: int, user: str = "", new_item_boost: float = 0.0
+    model: Model,
+    history: Histories,
+    item: int,
+    user: str = "",
+    new_item_boost: float = 0.0,
+    boosts: Sequence[tuple[str, float]] = (),
 ) -> Explanation:
     """Split the score of an item for a history.
 
@@ -71,8 +77,9 @@ def explain(
         item: Row of the item.
         user: Name of the user, for the result.
         new_item_boost: Is added to the score if training did not know the item.
+        boosts: Condition, or "", and number of other boosts of this item; each is a source of its own.
     """
-    boost = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
+    newness = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
     rows, shares = _history_shares(model, history)
     rest = model.rescorer.shares(model.profiles(history), item)
     account = _Account(model, np.append(rows, item), rest)
@@ -85,9 +92,10 @@ def explain(
         label=model.items.labels[item],
         score=weight * float(vector @ model.items.vectors[item])
         + float(sum(part.sum() for part in rest.values()))
-        + boost,
+        + newness
+        + sum(boost for _, boost in boosts),
         history=_history_frame(model, rows, by_embedding + sum(rest.values())),
-        sources=account.sources(vector, boost),
+        sources=_with_boosts(account.sources(vector, newness), boosts),
         paths=account.paths(shares),
     )
 
@@ -110,6 +118,17 @@ def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> 
     return _sorted(frame)
 
 
+def _with_boosts(sources: pd.DataFrame, boosts: Sequence[tuple[str, float]]) -> pd.DataFrame:
+    """The sources and a row per boost."""
+    if not boosts:
+        return sources
+    added = pd.DataFrame({name: [""] * len(boosts) for name in sources.columns}, dtype=object)
+    added["source"] = "boost"
+    added["label"], added["contribution"] = [list(part) for part in zip(*boosts, strict=True)]
+    parts = [part for part in (sources, added) if len(part)]
+    return _sorted(pd.concat(parts, ignore_index=True))
+
+
 class _Account:
     """The summands of the similarities of a history and a candidate, which is the last of `rows`."""
 
@@ -126,7 +145,7 @@ class _Account:
         )
         self.identity = arrays["identity"]
 
-    def sources(self, user: np.ndarray, boost: float) -> pd.DataFrame:
+    def sources(self, user: np.ndarray, newness: float) -> pd.DataFrame:
         """What each source of the candidate adds to the score."""
         row, length = self.rows[-1], max(float(self.model.items.lengths[self.rows[-1]]), 1e-12)
         neighbors = self.features.neighbors[[len(self.rows) - 1]]
@@ -144,7 +163,7 @@ class _Account:
             "text": self.weight * text + float(self.rest["text"].sum()),
             "identity": self.weight * identity,
             "co_occurrence": float(self.rest["co_occurrence"].sum()),
-            "new": boost,
+            "new": newness,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
         rest["contribution"] = list(others.values())
@@ -277,8 +296,12 @@ def _lines(explanation: Explanation, most: int = 5) -> list[str]:
     who = f" for {explanation.user}" if explanation.user else ""
     lines = [f"{explanation.label or explanation.item}{who}: score {explanation.score:.3f}"]
     if len(explanation.history):
-        new = explanation.sources.query("source == 'new'")["contribution"].sum()
-        parts = f"these parts, and {new:+.3f} for being unknown to training," if new else "these parts"
+        beside = [
+            f"{part:+.3f} {why}"
+            for source, why in (("new", "for being unknown to training"), ("boost", "by boosts"))
+            if (part := explanation.sources.query("source == @source")["contribution"].sum())
+        ]
+        parts = ", and ".join(["these parts", *beside]) + ("," if beside else "")
         lines += [f"  carried by the history ({parts} sum to the score):"]
         lines += _head(explanation.history, most, lambda part: part["label"] or part["item_id"])
         lines += ["  and, counted by source (these sum to it too):"]
@@ -304,6 +327,7 @@ def _source(part: dict[Hashable, Any]) -> str:
         "identity": "what its own audience taught (ID residual)",
         "co_occurrence": "taken by the same users",
         "new": "new: training did not know it",
+        "boost": f"boost of items with {part['label']}" if part["label"] else "boost of this item",
     }
     return named.get(part["source"]) or f"{_edge(part['relation'])} {part['label'] or part['key']}"
 

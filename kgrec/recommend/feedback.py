@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.arguments import options
 from kgrec.errors import ConfigError
 from kgrec.model.model import Model
 from kgrec.recommend.ids import OnUnknown, known_rows
@@ -31,12 +32,12 @@ DISLIKED = 0.2
 def relevance_profile(
     likes: sp.csr_matrix, dislikes: sp.csr_matrix, history_weight: np.ndarray
 ) -> sp.csr_matrix:
-    """Likes as 1; dislikes below 0, so that together they weigh a fifth of the likes; shape (n_users, n_items).
+    """Likes above 0; dislikes below 0, so that together they weigh a fifth of the likes; shape (n_users, n_items).
 
     Without likes there is no direction to move away from, so such a row is empty.
 
     Args:
-        likes: ones; shape (n_users, n_items).
+        likes: ones, or weights; shape (n_users, n_items).
         dislikes: ones, none where `likes` has one; shape (n_users, n_items).
         history_weight: weight of each item in a history; shape (n_items,).
     """
@@ -54,16 +55,57 @@ KnownUserPolicy = Literal["merge", "replace"]
 
 
 def history_matrix(
-    model: Model, histories: Sequence[Sequence[str]], on_unknown: OnUnknown = "raise"
+    model: Model,
+    histories: Sequence[Sequence[str]],
+    on_unknown: OnUnknown = "raise",
+    weights: np.ndarray | None = None,
 ) -> sp.csr_matrix:
-    """Lists of items as a matrix of ones, shape (len(histories), n_items); UnknownId as `known_rows`."""
+    """Lists of items as a matrix, shape (len(histories), n_items), float32; UnknownId as `known_rows`.
+
+    Args:
+        model: Holds the items.
+        histories: Ids of items; one that is named twice counts once, with its largest weight.
+        on_unknown: Whether unknown items are skipped.
+        weights: As `checked_weights` gives them; a row is divided by their mean in it, so their ratios count. None: ones.
+    """
     names = [name for history in histories for name in history]
     rows, there = known_rows(
         model.items.rows, names, "item", model.items.ids, on_unknown, partial(suggestion, model)
     )
     owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
     bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
-    return model.history_matrix(np.split(rows, bounds)[: len(histories)])
+    split = np.split(rows, bounds)[: len(histories)]
+    if weights is None:
+        return model.history_matrix(split)
+    return model.history_matrix(split, np.split(weights[there], bounds)[: len(histories)])
+
+
+def checked_weights(histories: Sequence[Sequence[str]], weights: Any) -> np.ndarray | None:
+    """Weights of the items of all histories, one after the other; shape (number of items,), float64; None without any.
+
+    Args:
+        histories: Items of each user.
+        weights: A list per history with a number above 0 for each of its items, or None.
+
+    Raises:
+        ConfigError: A list is missing, or has another length or another value than a number above 0.
+    """
+    if weights is None:
+        return None
+    lists = options.sequence("weights", weights, "a list of numbers per history")
+    check_length(histories, lists, "lists in `weights`")
+    checked = []
+    for at, (history, one) in enumerate(zip(histories, lists, strict=True)):
+        numbers = options.sequence(f"weights[{at}]", one, "a list with a number per item")
+        if len(numbers) != len(history):
+            raise ConfigError(
+                f"weights[{at}] has {len(numbers):,} numbers for {len(history):,} items.",
+                "Give one number for each item of the history.",
+            )
+        checked += [
+            options.number(f"weights[{at}][{place}]", number, above=0) for place, number in enumerate(numbers)
+        ]
+    return np.array(checked, np.float64)
 
 
 def feedback_matrices(
@@ -71,8 +113,9 @@ def feedback_matrices(
     histories: Sequence[Sequence[str]],
     dislikes: Sequence[Sequence[str]] | None,
     on_unknown: OnUnknown = "raise",
+    weights: Any = None,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Liked and disliked items, each as `history_matrix`.
+    """Liked and disliked items, each as `history_matrix`; `weights` are those of the liked ones.
 
     Raises:
         UnknownId: An item is unknown.
@@ -80,7 +123,8 @@ def feedback_matrices(
     """
     dislikes = [()] * len(histories) if dislikes is None else dislikes
     check_length(histories, dislikes, "lists in `dislikes`")
-    liked, disliked = (history_matrix(model, some, on_unknown) for some in (histories, dislikes))
+    liked = history_matrix(model, histories, on_unknown, checked_weights(histories, weights))
+    disliked = history_matrix(model, dislikes, on_unknown)
     both = liked.multiply(disliked).tocoo()
     if both.nnz:
         raise ConfigError(
@@ -97,17 +141,19 @@ def with_stored(
     Args:
         model: Has histories of some of the users.
         users: A name per row.
-        liked: Ones; shape (len(users), n_items).
+        liked: Ones, or weights, of which the larger one of both histories counts; shape (len(users), n_items).
         disliked: Ones, none where `liked` has one; the same shape.
     """
     rows = model.users.ids(users)
     known = np.flatnonzero(rows >= 0)
-    shape = (len(rows), len(model.users))
-    chosen = sp.csr_matrix((np.ones(len(known), np.float32), (known, rows[known])), shape)
-    both = liked.maximum(chosen @ model.liked)
+    stored = model.histories.take(rows[known])
+    chosen = sp.csr_matrix(
+        (np.ones(len(known), np.float32), (known, np.arange(len(known)))), (len(rows), len(known))
+    )
+    both = liked.maximum(chosen @ stored.matrix())
     both = (both - both.multiply(disliked)).tocsr()
     both.eliminate_zeros()
-    return both, (chosen @ model.seen).tocsr()
+    return both, (chosen @ stored.matrix(positive_only=False)).tocsr()
 
 
 def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:
@@ -121,9 +167,5 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
 
 def checked_policy(choice: KnownUserPolicy) -> KnownUserPolicy:
     """The policy; ConfigError when it is none of `KnownUserPolicy`."""
-    if choice not in get_args(KnownUserPolicy):
-        raise ConfigError(
-            f"known_users is '{choice}'.",
-            f"Choose one of {', '.join(get_args(KnownUserPolicy))}.",
-        )
-    return choice
+    policy: KnownUserPolicy = options.choice("known_users", choice, get_args(KnownUserPolicy))
+    return policy

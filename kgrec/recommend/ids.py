@@ -1,11 +1,11 @@
 """Ids of users and items as rows of a model.
 
-Enters: ids in the user's own strings. Leaves: rows, or an error that names the most similar ids.
+Enters: ids as strings, as `kgrec.arguments.ids` makes them. Leaves: rows, or an error that names the most similar ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -21,7 +21,7 @@ OnUnknown = Literal["raise", "skip"]
 
 def known_rows(
     rows_of: Callable[[list[str]], np.ndarray],
-    ids: Iterable[str],
+    ids: Sequence[str],
     what: str,
     known: Vocabulary,
     on_unknown: OnUnknown,
@@ -32,8 +32,7 @@ def known_rows(
     Raises:
         UnknownId: An id is unknown, and `on_unknown` is "raise".
     """
-    ids = [ids] if isinstance(ids, str) else [str(name) for name in ids]
-    rows = rows_of(ids)
+    rows = rows_of(list(ids))
     unknown = np.flatnonzero(rows < 0)
     if len(unknown) and on_unknown == "raise":
         name = ids[unknown[0]]
@@ -46,12 +45,12 @@ def known_rows(
     return rows[there], there
 
 
-def user_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
+def user_rows(model: Model, ids: Sequence[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
     """Rows of users; UnknownId as `known_rows`."""
     return known_rows(model.users.ids, ids, "user", model.users, on_unknown)[0]
 
 
-def item_rows(model: Model, ids: Iterable[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
+def item_rows(model: Model, ids: Sequence[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
     """Rows of items, by their aliases too; UnknownId as `known_rows`."""
     return known_rows(model.items.rows, ids, "item", model.items.ids, on_unknown, partial(suggestion, model))[
         0

@@ -7,13 +7,15 @@ Nothing is written.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from kgrec.arguments.ids import as_id_lists, as_ids, as_texts
 from kgrec.encode.text import TextEncoder
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
@@ -26,8 +28,9 @@ from kgrec.recommend.feedback import (
     relevance_profile,
     with_stored,
 )
-from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
-from kgrec.recommend.request import Request, merged
+from kgrec.recommend.ids import OnUnknown, item_rows, known_rows, user_rows
+from kgrec.recommend.pairs import pairs_of, scores_of
+from kgrec.recommend.request import OF_ITEMS, OF_LISTS, OF_USERS, Request, merged
 from kgrec.recommend.results import ranked_frame
 
 
@@ -58,6 +61,10 @@ class Queries(ABC):
         where: str | None = None,
         min_score: float | None = None,
         new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        user_candidates: Any = None,
+        user_deny: Any = None,
         on_unknown: OnUnknown = "raise",
         request: Request | None = None,
         arrow: bool = False,
@@ -75,8 +82,12 @@ class Queries(ABC):
             where: A condition on the items, such as "genres = Horror and year >= 1990".
             min_score: Lowest score that is returned; ranks do not change.
             new_item_boost: Added to the score of items without interactions at training; below 0 they sink.
+            item_boost: Added to the scores of items: a dict from ids to numbers, or a frame with item_id and boost.
+            where_boost: Added to the scores of items that meet conditions: a dict from conditions to numbers.
+            user_candidates: The only items to rank for some users: a dict from users to ids, or a frame with user_id and item_id.
+            user_deny: Items to leave out for some users, as `user_candidates`.
             on_unknown: "raise", or "skip" unknown users and items, and let an unknown value of a condition match nothing.
-            request: The options from `k` to `on_unknown` as one object.
+            request: All these options as one object.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
@@ -89,19 +100,34 @@ class Queries(ABC):
         """
         request = merged(
             request,
-            Request(k, candidates, deny, where, min_score, exclude_seen, new_item_boost, on_unknown),
+            Request(
+                k,
+                candidates,
+                deny,
+                where,
+                min_score,
+                exclude_seen,
+                new_item_boost,
+                on_unknown,
+                item_boost=item_boost,
+                where_boost=where_boost,
+                user_candidates=user_candidates,
+                user_deny=user_deny,
+            ),
         )
         model = self.model
-        known = user_rows(model, users, request.on_unknown)
+        known = user_rows(model, as_ids(users, "users"), request.on_unknown)
         names = model.users.labels.take(pa.array(known))
-        seen = model.seen[known] if request.exclude_seen else None
-        return _ranked(model, model.histories.take(known), seen, names, request, arrow)
+        histories = model.histories.take(known)
+        seen = histories.matrix(positive_only=False) if request.exclude_seen else None
+        return _ranked(model, histories, seen, names, request, arrow)
 
     def recommend_for_history(
         self,
         histories: Sequence[Sequence[str]],
         k: int = 10,
         *,
+        weights: Sequence[Sequence[float]] | None = None,
         dislikes: Sequence[Sequence[str]] | None = None,
         seen: Sequence[Sequence[str]] | None = None,
         users: Sequence[str] | None = None,
@@ -112,6 +138,10 @@ class Queries(ABC):
         where: str | None = None,
         min_score: float | None = None,
         new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        user_candidates: Any = None,
+        user_deny: Any = None,
         on_unknown: OnUnknown = "raise",
         request: Request | None = None,
         arrow: bool = False,
@@ -121,6 +151,8 @@ class Queries(ABC):
         Args:
             histories: Ids of liked items, one list per user; an empty history gets the items nearest to the mean user vector.
             k: Items per user.
+            weights: How much each item of the histories counts, a list of numbers above 0 per user. Only their ratios matter: they
+                are divided by their mean, so an item of average weight counts as one without weights. None: all count alike.
             dislikes: Ids of disliked items, one list per user: they are left out, and similar items sink.
             seen: Ids of items that each user has interacted with, but neither likes nor dislikes: left out as the history is.
             users: Their names; None: the users are unknown, and named "0", "1", ...
@@ -131,7 +163,11 @@ class Queries(ABC):
             deny: Ids of items to leave out.
             where: A condition on the items.
             min_score: Lowest score that is returned.
-            new_item_boost: As for `recommend`.
+            new_item_boost: As for `recommend`, and so are the four options after it.
+            item_boost: See there.
+            where_boost: See there.
+            user_candidates: See there; users without names are "0", "1", ...
+            user_deny: See there.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
             request: The options of a list as one object, as for `recommend`.
             arrow: Return an Arrow table instead of a pandas frame.
@@ -141,17 +177,33 @@ class Queries(ABC):
 
         Raises:
             UnknownId: An item, or a value of the condition, is unknown.
-            ConfigError: `users`, `dislikes` or `seen` is of another length than `histories`, an item is both liked and
+            ConfigError: `users`, `weights`, `dislikes` or `seen` is of another length than `histories`, an item is both liked and
                 disliked, or as `recommend`.
         """
         request = merged(
             request,
-            Request(k, candidates, deny, where, min_score, exclude_seen, new_item_boost, on_unknown),
+            Request(
+                k,
+                candidates,
+                deny,
+                where,
+                min_score,
+                exclude_seen,
+                new_item_boost,
+                on_unknown,
+                item_boost=item_boost,
+                where_boost=where_boost,
+                user_candidates=user_candidates,
+                user_deny=user_deny,
+            ),
         )
         model = self.model
-        names = [str(n) for n in range(len(histories))] if users is None else list(users)
+        histories = as_id_lists(histories, "histories")
+        dislikes = None if dislikes is None else as_id_lists(dislikes, "dislikes")
+        names = [str(n) for n in range(len(histories))] if users is None else as_ids(users, "users")
         check_length(histories, names, "names in `users`")
-        liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown)
+        liked, disliked = feedback_matrices(model, histories, dislikes, request.on_unknown, weights)
+        seen = None if seen is None else as_id_lists(seen, "seen")
         check_length(histories, seen if seen is not None else histories, "lists in `seen`")
         others = history_matrix(model, seen or [()] * len(histories), request.on_unknown)
         known = liked + disliked + others
@@ -174,6 +226,8 @@ class Queries(ABC):
         deny: Iterable[str] | None = None,
         where: str | None = None,
         min_score: float | None = None,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
         on_unknown: OnUnknown = "raise",
         request: Request | None = None,
         arrow: bool = False,
@@ -187,8 +241,10 @@ class Queries(ABC):
             deny: Ids of items to leave out.
             where: A condition on the items.
             min_score: Lowest score that is returned.
+            item_boost: As for `recommend`.
+            where_boost: As for `recommend`.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
-            request: The options of a list as one object, as for `recommend`; without `new_item_boost`.
+            request: The options of a list as one object, as for `recommend`; without `new_item_boost` and lists of users.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
@@ -201,17 +257,80 @@ class Queries(ABC):
         """
         from kgrec.recommend.text_query import encoded, ranked
 
-        keywords = Request(k, candidates, deny, where, min_score, on_unknown=on_unknown)
+        keywords = Request(
+            *(k, candidates, deny, where, min_score),
+            on_unknown=on_unknown,
+            item_boost=item_boost,
+            where_boost=where_boost,
+        )
         request = merged(request, keywords)
-        request.refuse(["new_item_boost"], "texts")
+        request.refuse(["new_item_boost", *OF_USERS], "texts")
         model = self.model
-        texts = [texts] if isinstance(texts, str) else list(texts)
-        length, only = request.length(len(model.items)), request.rows(model)
-        found, scores = ranked(model, encoded(model, texts, self._encoder(model)), length, only)
+        texts = as_texts(texts, "texts")
+        length, filters = request.length(len(model.items)), request.filters(model)
+        queries = encoded(model, texts, self._encoder(model))
+        found, scores = ranked(model, queries, length, filters.only, filters.boost)
         names = pa.array(texts, pa.large_string())
         return ranked_frame(
             "text", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=arrow
         )
+
+    def score_pairs(
+        self,
+        users: Any,
+        items: Any = None,
+        *,
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        on_unknown: OnUnknown = "raise",
+        request: Request | None = None,
+        arrow: bool = False,
+    ) -> Any:
+        """The scores of given pairs of a known user and an item, the same that `recommend` gives them.
+
+        Items that lists leave out, as seen or removed, have a score here.
+
+        Args:
+            users: Their ids, one per item; or a frame with user_id and item_id.
+            items: The ids of the items; None where `users` is a frame.
+            new_item_boost: As for `recommend`.
+            item_boost: As for `recommend`.
+            where_boost: As for `recommend`.
+            on_unknown: "raise", or "skip" pairs with an unknown user or item.
+            request: These options as one object; options about lists are refused.
+            arrow: Return an Arrow table instead of a pandas frame.
+
+        Returns:
+            Columns user_id, item_id, score, in the order of the pairs.
+
+        Raises:
+            UnknownId: A user or an item is unknown.
+            ConfigError: There are more users than items, or the reverse.
+            SourceError: A column of the frame is missing, or a cell is no id.
+        """
+        keywords = Request(
+            new_item_boost=new_item_boost,
+            on_unknown=on_unknown,
+            item_boost=item_boost,
+            where_boost=where_boost,
+        )
+        request = merged(request, keywords)
+        request.refuse(OF_LISTS, "pairs")
+        model = self.model
+        named = pairs_of(users, items)
+        rows = [
+            known_rows(rows_of, names, what, known, request.on_unknown)
+            for rows_of, names, what, known in (
+                (model.users.ids, named[0], "user", model.users),
+                (model.items.rows, named[1], "item", model.items.ids),
+            )
+        ]
+        both, in_users, in_items = np.intersect1d(rows[0][1], rows[1][1], True, True)
+        scores = scores_of(model, rows[0][0][in_users], rows[1][0][in_items], request.boosts(model))
+        names = [pa.array(some, pa.large_string()).take(pa.array(both)) for some in named]
+        table = pa.table({"user_id": names[0], "item_id": names[1], "score": scores})
+        return table if arrow else table.to_pandas()
 
     def similar_items(
         self,
@@ -222,6 +341,8 @@ class Queries(ABC):
         deny: Iterable[str] | None = None,
         where: str | None = None,
         min_score: float | None = None,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
         on_unknown: OnUnknown = "raise",
         request: Request | None = None,
         arrow: bool = False,
@@ -235,8 +356,10 @@ class Queries(ABC):
             deny: Ids of items to leave out.
             where: A condition on the items.
             min_score: Lowest score that is returned.
+            item_boost: As for `recommend`.
+            where_boost: As for `recommend`.
             on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
-            request: The options of a list as one object, as for `recommend`; without `new_item_boost`.
+            request: The options of a list as one object, as for `recommend`; without `new_item_boost` and lists of users.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
@@ -246,15 +369,19 @@ class Queries(ABC):
             UnknownId: An item, or a value of the condition, is unknown.
             ConfigError: As `recommend`.
         """
-        keywords = Request(k, candidates, deny, where, min_score, on_unknown=on_unknown)
-        request = merged(request, keywords)
-        request.refuse(["new_item_boost"], "similar items")
-        model = self.model
-        rows = item_rows(model, items, request.on_unknown)
-        length = request.length(len(model.items))
-        found, scores = model.index.search(
-            model.items.vectors[rows], length, exclude=[row[None] for row in rows], only=request.rows(model)
+        keywords = Request(
+            *(k, candidates, deny, where, min_score),
+            on_unknown=on_unknown,
+            item_boost=item_boost,
+            where_boost=where_boost,
         )
+        request = merged(request, keywords)
+        request.refuse(["new_item_boost", *OF_USERS], "similar items")
+        model = self.model
+        rows = item_rows(model, as_ids(items, "items"), request.on_unknown)
+        length = request.length(len(model.items))
+        filters = replace(request.filters(model), exclude=[row[None] for row in rows])
+        found, scores = model.nearest(model.items.vectors[rows], length, filters)
         names = model.items.ids.take(rows)
         return ranked_frame(
             "item_id",
@@ -295,9 +422,9 @@ class Queries(ABC):
             ConfigError: An option is not valid.
         """
         request = merged(request, Request(k, min_score=min_score, on_unknown=on_unknown))
-        request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
+        request.refuse(OF_ITEMS, "similar users")
         model = self.model
-        rows = user_rows(model, users, request.on_unknown)
+        rows = user_rows(model, as_ids(users, "users"), request.on_unknown)
         found, scores = model.near_users(rows, request.length(len(model.users)))
         names = model.users.labels.take(pa.array(rows))
         return ranked_frame(
@@ -320,9 +447,9 @@ def _ranked(
     request: Request,
     arrow: bool,
 ) -> Any:
-    exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
-    length, only = request.length(len(model.items)), request.rows(model)
-    found, scores = model.ranked(histories, length, exclude, only, request.new_item_boost)
+    own = request.user_candidates is not None or request.user_deny is not None
+    filters = request.filters(model, names.to_pylist() if own else None, seen)
+    found, scores = model.ranked(histories, request.length(len(model.items)), filters)
     return ranked_frame(
         "user_id", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=arrow
     )

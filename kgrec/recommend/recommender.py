@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_id, as_id_lists, as_ids
 from kgrec.config import Config
 from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress
 from kgrec.encode.user_encoder import units
@@ -25,15 +27,17 @@ from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, given, held_out_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
+from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
 from kgrec.model.summary import summary
-from kgrec.recommend.feedback import feedback_matrices, history_matrix, relevance_profile
+from kgrec.recommend.feedback import checked_weights, feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import Request, checked_boost
-from kgrec.recommend.results import Added, Embeddings, Removed, Updated
+from kgrec.recommend.request import Request, merged
+from kgrec.recommend.results import Added, AddedInteractions, Embeddings, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
@@ -63,8 +67,11 @@ class Recommender(Queries):
     """
 
     def __init__(self, config: Config | None = None, *, text_encoder: TextEncoder | None = None) -> None:
-        self.config = config or Config()
-        self._text_encoder = text_encoder
+        self.config = (
+            options.optional("config", config, Config, "Give kgrec.Config(...), or Config.read(path).")
+            or Config()
+        )
+        self._text_encoder = _checked_encoder(text_encoder)
         self._fitted: Model | None = None
         #: the folder that it was loaded from or saved to, and the model in there
         self._stored: tuple[Path, weakref.ref[Model]] | None = None
@@ -88,7 +95,8 @@ class Recommender(Queries):
             graph: Holds the items, and the interactions unless they are given.
             interactions: A frame with user_id and item_id.
             valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
-                epochs; None: a share of each user's interactions is held out.
+                epochs, and that the model does not know afterwards; None, or `Interactions` without rows: a share of each
+                user's interactions is held out for the choice, and learned from after it.
             checkpoint: Keeps the state of the training, so that an interrupted one can resume.
             on_text: Called with the number of encoded texts and of all texts.
             on_epoch: Called after each epoch.
@@ -98,11 +106,26 @@ class Recommender(Queries):
             TrainingError: There is no item to learn.
             SourceError: None of the held-out interactions can be used.
         """
+        from kgrec.train.checkpoint import Checkpoint
         from kgrec.train.progress import TrainingWatcher
 
+        options.instance(
+            "graph", graph, KnowledgeGraph, "Give what build_graph or KnowledgeGraph.load returned."
+        )
+        options.optional(
+            "checkpoint", checkpoint, Checkpoint, "Give kgrec.train.checkpoint.Checkpoint(folder), or None."
+        )
+        _check_progress(on_text)
+        options.callback("on_epoch", on_epoch, "the record of an epoch")
         with self._changes.turn():
-            log = graph.interactions if interactions is None else given(interactions, graph.item_ids)
-            held_out = None if valid is None else held_out_of(valid, log)
+            log = (
+                graph.interactions
+                if interactions is None
+                else given(interactions, graph.item_ids, "interactions")
+            )
+            # a fold may have no part for tuning
+            is_empty = isinstance(valid, Interactions) and not len(valid)
+            held_out = None if valid is None or is_empty else held_out_of(valid, log)
             watcher = TrainingWatcher(on_text, on_epoch)
             fitted = self._trained(graph, log, held_out, watcher, checkpoint)
             self._fitted, self._stored = fitted, None
@@ -159,14 +182,27 @@ class Recommender(Queries):
     def user_embeddings(self) -> Embeddings:
         """Vectors of all known users."""
         model = self.model
-        return Embeddings(model.users, model.user_vectors(model.histories))
+        return Embeddings(model.users, model.user_vectors(LiveHistories.of(model.histories).whole))
 
     def embed_histories(
-        self, histories: Sequence[Sequence[str]], *, on_unknown: OnUnknown = "raise"
+        self,
+        histories: Sequence[Sequence[str]],
+        *,
+        weights: Sequence[Sequence[float]] | None = None,
+        on_unknown: OnUnknown = "raise",
     ) -> np.ndarray:
-        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored."""
+        """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored.
+
+        Args:
+            histories: Ids of liked items, one list per user.
+            weights: How much each item counts, as for `recommend_for_history`.
+            on_unknown: "raise", or "skip" unknown items.
+        """
         model = self.model
-        return model.user_vectors(Histories.of_matrix(history_matrix(model, histories, on_unknown)))
+        options.choice("on_unknown", on_unknown, get_args(OnUnknown))
+        lists = as_id_lists(histories, "histories")
+        matrix = history_matrix(model, lists, on_unknown, checked_weights(lists, weights))
+        return model.user_vectors(Histories.of_matrix(matrix))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -181,6 +217,7 @@ class Recommender(Queries):
         from kgrec.model.item_updates import read_updates
 
         model = self.model
+        _check_progress(on_text)
         new = read_updates(model, rows, self._encoder(model), on_text)
         if new.others:
             logger.warning(
@@ -209,8 +246,9 @@ class Recommender(Queries):
         """Give known items the content of their rows, without training; what their users taught stays.
 
         Args:
-            rows: As `add_items` takes them. A row replaces all columns of its item; edges and RDF replace the relations and
-                predicates that they have for the item. Rows of items that the model does not offer are left out.
+            rows: As `add_items` takes them, with all columns of their table or some: a row replaces the values of the columns that
+                it has, also by empty cells; the others stay. Edges and RDF replace the relations and predicates that they have for
+                the item. Rows of items that the model does not offer are left out.
             on_text: Called with the number of encoded texts and of all texts.
 
         Raises:
@@ -227,7 +265,28 @@ class Recommender(Queries):
             same=new.same,
             unknown=new.others,
             reached=[] if new.reached is None else [model.items.ids[row] for row in new.reached.rows],
+            kept=new.kept,
         )
+
+    def add_interactions(self, rows: Any) -> AddedInteractions:
+        """Let interactions count at once that users had since training, without training; new users become known by them.
+
+        Rows of a pair that a user's history has count as one: the latest decides whether the item is liked.
+
+        Args:
+            rows: The path of a table, a frame, or `Interactions`; with the columns of the mapping's log, or user_id, item_id and
+                time. The mapping's rule `positive` holds where its column of values is there; otherwise all rows are positive.
+                Where other interactions have times, rows without one are taken as newest. Rows of unknown items are left out and
+                counted in the report.
+
+        Raises:
+            SourceError: A column is missing, or no row can be used.
+            TooManyBadRows: Most rows are bad; none is added.
+        """
+        with self._changes.turn():
+            new = read_interaction_updates(self.model, rows)
+            self._fitted = with_interaction_updates(self.model, new)
+        return AddedInteractions(int(new.rows.count.sum()), new.n_users, new.new_users, new.report)
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
         """Stop recommending some items; in histories they still count.
@@ -239,9 +298,11 @@ class Recommender(Queries):
         Raises:
             UnknownId: An item is unknown; none is removed then.
         """
+        names = as_ids(items, "items")
+        options.choice("on_unknown", on_unknown, get_args(OnUnknown))
         with self._changes.turn():
             model = self.model
-            rows = np.unique(item_rows(model, items, on_unknown))
+            rows = np.unique(item_rows(model, names, on_unknown))
             before = np.isin(rows, model.items.removed)
             gone = rows[~before]
             if len(gone):
@@ -251,23 +312,46 @@ class Recommender(Queries):
             [model.items.ids[row] for row in gone], labels, [model.items.ids[row] for row in rows[before]]
         )
 
-    def explain(self, user: str, item: str, *, new_item_boost: float = 0.0) -> Explanation:
+    def explain(
+        self,
+        user: str,
+        item: str,
+        *,
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        request: Request | None = None,
+    ) -> Explanation:
         """The score of `item` for `user`, in parts that sum to it.
 
         Args:
             user: A known user.
             item: Any item of the model.
             new_item_boost: As for `recommend`; it is a part of its own.
+            item_boost: As for `recommend`; a part of its own.
+            where_boost: As for `recommend`; each condition is a part of its own.
+            request: The options of the list that the item is in, in place of the boosts.
 
         Raises:
             UnknownId: The user or the item is unknown.
         """
-        model = self.model
+        keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
+        model, request = self.model, merged(request, keywords)
+        user = as_id(user, "user")
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories.take(np.array([row])), item, user, new_item_boost)
+        return _explained(model, model.histories.take(np.array([row])), item, user, request)
 
     def explain_history(
-        self, history: Sequence[str], item: str, *, dislikes: Sequence[str] = (), new_item_boost: float = 0.0
+        self,
+        history: Sequence[str],
+        item: str,
+        *,
+        weights: Sequence[float] | None = None,
+        dislikes: Sequence[str] = (),
+        new_item_boost: float = 0.0,
+        item_boost: Any = None,
+        where_boost: Mapping[str, float] | None = None,
+        request: Request | None = None,
     ) -> Explanation:
         """The score of `item` for a user with this history and these dislikes, in parts that sum to it.
 
@@ -275,15 +359,21 @@ class Recommender(Queries):
             UnknownId: An item is unknown.
             ConfigError: An item is both liked and disliked.
         """
-        model = self.model
-        liked, disliked = feedback_matrices(model, [history], [dislikes])
+        keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
+        model, request = self.model, merged(request, keywords)
+        liked, disliked = feedback_matrices(
+            model,
+            [as_ids(history, "history")],
+            [as_ids(dislikes, "dislikes")],
+            weights=None if weights is None else [weights],
+        )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _explained(model, Histories.of_matrix(history_of_both), item, "", new_item_boost)
+        return _explained(model, Histories.of_matrix(history_of_both), item, "", request)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
         model = self.model
-        return model.items.label(int(item_rows(model, [item])[0]))
+        return model.items.label(int(item_rows(model, [as_id(item, "item")])[0]))
 
     def find_items(self, text: str, k: int = 10) -> Any:
         """Items by name: ids and labels that equal the text, begin with it, have its words, contain it, or are similar to it.
@@ -324,8 +414,9 @@ class Recommender(Queries):
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
+        folder = options.path("folder", folder)
         with self._changes.turn():
-            self._hold(storage.save(self.model, Path(folder), keep), Path(folder))
+            self._hold(storage.save(self.model, folder, keep), folder)
 
     def reload(self) -> bool:
         """Take the model that is in the folder now, if another process replaced it; a running query finishes on the old one.
@@ -359,9 +450,10 @@ class Recommender(Queries):
         Raises:
             ArtifactError: It is not there, of another version, or corrupt.
         """
-        model = storage.load(Path(folder))
-        recommender = cls(model.config, text_encoder=text_encoder)
-        recommender._hold(model, Path(folder))
+        folder, encoder = options.path("folder", folder), _checked_encoder(text_encoder)
+        model = storage.load(folder)
+        recommender = cls(model.config, text_encoder=encoder)
+        recommender._hold(model, folder)
         # now, since the encoder may be in a relative folder
         recommender._configured = (model.config.text, _configured(model.config.text))
         return recommender
@@ -392,6 +484,7 @@ class Recommender(Queries):
         """Items that rows make new or other than they were, now in the model; and the model before."""
         from kgrec.model.item_updates import read_updates, with_updates
 
+        _check_progress(on_text)
         with self._changes.turn():
             model = self.model
             new = read_updates(model, rows, self._encoder(model), on_text, update=update)
@@ -414,11 +507,25 @@ class Recommender(Queries):
         return kept[1]
 
 
-def _explained(model: Model, history: Histories, item: str, user: str, new_item_boost: float) -> Explanation:
+def _explained(model: Model, history: Histories, item: str, user: str, request: Request) -> Explanation:
     from kgrec.recommend.explain import explain
 
-    row = int(item_rows(model, [item])[0])
-    return explain(model, history, row, user, checked_boost(new_item_boost))
+    row = int(item_rows(model, [as_id(item, "item")])[0])
+    request.boosts(model)  # refuses unknown items and conditions
+    return explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
+
+
+def _checked_encoder(encoder: TextEncoder | None) -> TextEncoder | None:
+    if isinstance(encoder, str) or (encoder is not None and not callable(getattr(encoder, "encode", None))):
+        raise ConfigError(
+            f"text_encoder is {options.shown(encoder)}.",
+            "Give an object with a method encode(texts, progress), or name a model in TextConfig(model=...).",
+        )
+    return encoder
+
+
+def _check_progress(on_text: TextProgress | None) -> None:
+    options.callback("on_text", on_text, "the numbers of encoded texts and of all texts")
 
 
 def _configured(config: TextConfig) -> TextEncoder | None:

@@ -6,17 +6,27 @@ ranked. Users, histories and texts are not part of a request: methods take them 
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_ids
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.graph.where_syntax import parse
 from kgrec.model.model import Model
-from kgrec.recommend.ids import OnUnknown, item_rows
+from kgrec.model.retrieval import Filters
+from kgrec.recommend.boosts import item_boosts, where_boosts
+from kgrec.recommend.ids import OnUnknown, item_rows, known_rows
+from kgrec.recommend.items_by_user import ItemsByUser
+
+#: options that have a meaning for lists of users only, for lists only, and for items only
+OF_USERS = ("user_candidates", "user_deny")
+OF_LISTS = ("k", "candidates", "deny", "where", "min_score", "exclude_seen", *OF_USERS)
+OF_ITEMS = ("candidates", "deny", "where", "new_item_boost", "item_boost", "where_boost", *OF_USERS)
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Request:
     k: int = 10
     """Items per list; fewer only where fewer are allowed."""
     candidates: Iterable[str] | None = None
-    """Ids of the only items to rank, kept as a tuple; None: all."""
+    """Ids of the only items to rank, at least one, kept as a tuple; None: all."""
     deny: Iterable[str] | None = None
     """Ids of items to leave out, kept as a tuple."""
     where: str | None = None
@@ -48,17 +58,30 @@ class Request:
     """Added to the score of items without interactions at training; below 0 they sink."""
     on_unknown: OnUnknown = "raise"
     """"raise", or "skip" unknown ids, and let an unknown value of the condition match nothing."""
+    item_boost: Any = None
+    """Added to the scores of items: a mapping from ids to numbers, or a frame with item_id and boost; kept as a dict."""
+    where_boost: Mapping[str, float] | None = None
+    """Added to the scores of items that meet conditions: a mapping from conditions to numbers, kept as a dict."""
+    user_candidates: Any = None
+    """The only items to rank for some users: a mapping from users to ids, or a frame with user_id and item_id; kept as
+    `ItemsByUser`. Other users have no such list."""
+    user_deny: Any = None
+    """Items to leave out for some users, as `user_candidates`."""
 
     def __post_init__(self) -> None:
         checked = {
-            "k": _length(self.k),
-            "candidates": _ids("candidates", self.candidates),
+            "k": options.whole_number("k", self.k),
+            "candidates": _candidates(self.candidates),
             "deny": _ids("deny", self.deny),
             "where": _condition(self.where),
-            "min_score": None if self.min_score is None else _number("min_score", self.min_score),
-            "exclude_seen": _flag("exclude_seen", self.exclude_seen),
+            "min_score": None if self.min_score is None else options.number("min_score", self.min_score),
+            "exclude_seen": options.flag("exclude_seen", self.exclude_seen),
             "new_item_boost": checked_boost(self.new_item_boost),
-            "on_unknown": _choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
+            "item_boost": _optional(item_boosts, self.item_boost),
+            "where_boost": _optional(where_boosts, self.where_boost),
+            "user_candidates": _lists_of_users("user_candidates", self.user_candidates),
+            "user_deny": _lists_of_users("user_deny", self.user_deny),
+            "on_unknown": options.choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -71,6 +94,7 @@ class Request:
             ConfigError: An option is unknown, or its value is not valid.
         """
         names = [field.name for field in fields(cls)]
+        options.mapping("values", values, 'Give a dict of options, such as {"k": 20}.')
         for name in values:
             if name not in names:
                 raise ConfigError(f"A request has no option '{name}'.", did_you_mean(str(name), names))
@@ -79,7 +103,7 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """Every option as a plain value, for JSON."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: _plain(value) for name, value in values.items()}
 
     def length(self, available: int) -> int:
         """`k`, or the number of available items if that is less."""
@@ -96,13 +120,71 @@ class Request:
             return model.items.offered
         allowed = np.full(len(model.items), self.candidates is None)
         if self.candidates is not None:
-            allowed[item_rows(model, self.candidates, self.on_unknown)] = True
+            allowed[item_rows(model, tuple(self.candidates), self.on_unknown)] = True
         if self.deny is not None:
-            allowed[item_rows(model, self.deny, self.on_unknown)] = False
+            allowed[item_rows(model, tuple(self.deny), self.on_unknown)] = False
         if self.where is not None:
             allowed &= model.matching(self.where, self.on_unknown == "skip")
         allowed[model.items.removed] = False
         return np.flatnonzero(allowed)
+
+    def filters(
+        self, model: Model, users: Sequence[str] | None = None, seen: csr_matrix | None = None
+    ) -> Filters:
+        """What may be in lists, and what is added to scores.
+
+        Args:
+            model: Holds the items.
+            users: Their names, for lists of their own; None: the lists are not those of users.
+            seen: Items to leave out of each user's list; shape (n_users, n_items).
+
+        Raises:
+            UnknownId: An item, or a value of a condition, is unknown.
+            ConfigError: A condition names something that the graph lacks.
+        """
+        exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
+        candidates = None
+        if users is not None and self.user_deny is not None:
+            denied = self.user_deny.rows(model, users, self.on_unknown)
+            exclude = [np.zeros(0, np.int64)] * len(users) if exclude is None else exclude
+            exclude = [
+                one if own is None else np.union1d(one, own) for one, own in zip(exclude, denied, strict=True)
+            ]
+        if users is not None and self.user_candidates is not None:
+            candidates = self.user_candidates.rows(model, users, self.on_unknown)
+        return Filters(self.rows(model), exclude, candidates, self.boosts(model))
+
+    def boosts(self, model: Model) -> np.ndarray | None:
+        """What is added to the score of each item, the sum of all boosts; shape (n_items,), float32; None: nothing.
+
+        Raises:
+            UnknownId: An item, or a value of a condition, is unknown.
+            ConfigError: A condition names something that the graph lacks.
+        """
+        total = np.zeros(len(model.items), np.float32)
+        if self.new_item_boost:
+            total[~model.items.trained.whole] += np.float32(self.new_item_boost)
+        for condition, boost in (self.where_boost or {}).items():
+            total[model.matching(condition, self.on_unknown == "skip")] += np.float32(boost)
+        if self.item_boost:
+            rows, there = known_rows(
+                model.items.rows, list(self.item_boost), "item", model.items.ids, self.on_unknown
+            )
+            # two names of one item count both
+            np.add.at(total, rows, np.array(list(self.item_boost.values()), np.float32)[there])
+        return total if total.any() else None
+
+    def boosts_of(self, model: Model, item: int) -> list[tuple[str, float]]:
+        """The boosts that an item gets by its id or by a condition: the condition, "" for the item itself, and the number."""
+        skip = self.on_unknown == "skip"
+        found = [
+            (condition, boost)
+            for condition, boost in (self.where_boost or {}).items()
+            if model.matching(condition, skip)[item]
+        ]
+        named = self.item_boost or {}
+        rows = model.items.rows(list(named))
+        return found + [("", boost) for row, boost in zip(rows, named.values(), strict=True) if row == item]
 
     def refuse(self, names: Iterable[str], query: str) -> None:
         """Refuse options that have no meaning for a kind of query.
@@ -128,6 +210,7 @@ def merged(request: Request | None, keywords: Request) -> Request:
     """
     if request is None:
         return keywords
+    options.instance("request", request, Request, "Give kgrec.Request(k=20), or Request.from_dict(values).")
     if keywords != _DEFAULTS:
         raise ConfigError(
             "Options are given both in the request and beside it.",
@@ -138,58 +221,44 @@ def merged(request: Request | None, keywords: Request) -> Request:
 
 def checked_boost(boost: float) -> float:
     """The boost; ConfigError when it is not a finite number."""
-    return _number("new_item_boost", boost)
+    return options.number("new_item_boost", boost)
 
 
-def _length(k: Any) -> int:
-    try:
-        length = operator.index(k)
-    except TypeError:
-        length = 0
-    if length < 1 or isinstance(k, bool):
-        raise ConfigError(f"k is {k!r}.", "It must be a whole number, 1 or more.")
-    return length
+def _candidates(ids: Any) -> tuple[str, ...] | None:
+    candidates = _ids("candidates", ids)
+    if candidates == ():
+        raise ConfigError(
+            "candidates is empty, so there is no item to rank.", "Give ids of items, or None for all items."
+        )
+    return candidates
 
 
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value) if not isinstance(value, str | bool) else np.nan
-    except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number):
-        raise ConfigError(f"{name} is {value!r}.", "It must be a finite number, such as 0.01.")
-    return number
+def _optional(read: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else read(value)
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ConfigError(f"{name} is {value!r}.", "It must be true or false.")
-    return bool(value)
+def _lists_of_users(name: str, value: Any) -> ItemsByUser | None:
+    return None if value is None else ItemsByUser.of(value, name)
 
 
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> Any:
-    if value not in choices:
-        raise ConfigError(f"{name} is {value!r}.", f"Choose one of {', '.join(choices)}.")
-    return value
+def _plain(value: Any) -> Any:
+    if isinstance(value, ItemsByUser):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _ids(name: str, ids: Any) -> tuple[str, ...] | None:
     if ids is None:
         return None
-    if isinstance(ids, str):
-        return (ids,)
-    if not isinstance(ids, Iterable):
-        raise ConfigError(f"{name} is {ids!r}.", "Give a list of item ids.")
-    return tuple(str(item) for item in ids)
+    return tuple(as_ids(ids, name))
 
 
 def _condition(where: Any) -> str | None:
     if where is None:
         return None
-    if not isinstance(where, str):
-        raise ConfigError(f"where is {where!r}.", "Give a condition as text, such as: year >= 1990.")
-    parse(where)
-    return where
+    condition = options.text("where", where, "'year >= 1990'")
+    parse(condition)
+    return condition
 
 
 _DEFAULTS = Request()

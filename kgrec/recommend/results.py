@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from kgrec.arguments.options import flag
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import Report
 
@@ -71,6 +72,8 @@ class Updated(Placed):
     unknown: list[str]
     #: other items whose vectors changed, because they are linked to a changed item
     reached: list[str]
+    #: type of nodes -> columns of its table that the rows lack: their values stay
+    kept: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,23 @@ class Removed:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True)
+class AddedInteractions:
+    """Summary of `add_interactions`."""
+
+    #: rows that were used
+    rows: int
+    #: different users of these
+    users: int
+    #: those of them that the model did not know
+    new_users: list[str]
+    #: rows that were read, dropped and merged, with their places
+    report: Report = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.rows
 
 
 def ranked_frame(
@@ -121,4 +141,4 @@ def ranked_frame(
             "rank": pa.array((rank + 1).astype(np.int32)),
         }
     )
-    return table if arrow else table.to_pandas()
+    return table if flag("arrow", arrow) else table.to_pandas()

@@ -66,7 +66,11 @@ def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> 
 
 
 def ranked(
-    model: Model, queries: TextQueries, k: int, only: np.ndarray | None = None
+    model: Model,
+    queries: TextQueries,
+    k: int,
+    only: np.ndarray | None = None,
+    boost: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best `k` rows of each query and their scores, ties in the order of the items; both of shape (n_queries, k).
 
@@ -75,6 +79,7 @@ def ranked(
         queries: As `encoded` gives them.
         k: Rows per query; where fewer are allowed, there are fewer columns.
         only: The only rows to rank.
+        boost: Added to the score of each item; shape (n_items,); None: nothing.
     """
     rows = np.arange(len(model.items)) if only is None else only
     size = (len(queries.texts), min(k, len(rows)))
@@ -82,6 +87,8 @@ def ranked(
     for start in range(0, size[0], _QUERIES):
         some = slice(start, start + _QUERIES)
         scores = _scores(model, queries, some, rows)
+        if boost is not None:
+            scores += boost[rows]
         order = np.argsort(-scores, axis=1, kind="stable")[:, : size[1]]
         found[some], best[some] = rows[order], np.take_along_axis(scores, order, 1)
     return found, best

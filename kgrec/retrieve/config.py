@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 import psutil
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from kgrec.arguments.sections import Section
 
 IndexKind = Literal["flat", "hnsw", "ivf", "ivfpq"]
 
@@ -16,7 +18,7 @@ IndexKind = Literal["flat", "hnsw", "ivf", "ivfpq"]
 _MAX_FLAT_NUMBERS = 50_000_000
 
 
-class IndexConfig(BaseModel, frozen=True, extra="forbid"):
+class IndexConfig(Section, frozen=True):
     """How nearest items are found."""
 
     kind: Literal["auto", "flat", "hnsw", "ivf", "ivfpq"] = "auto"

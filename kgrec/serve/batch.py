@@ -14,11 +14,21 @@ from typing import Any
 
 import pyarrow as pa
 
+from kgrec.arguments import options as arguments
+from kgrec.arguments.ids import is_frame
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.request import Request
 from kgrec.serve.batch_options import BatchOptions, RunSummary, RunWatcher
-from kgrec.serve.batch_run import ModelSource, for_stream, opened, tables, without_numbers, write_query
+from kgrec.serve.batch_run import (
+    ModelSource,
+    checked,
+    for_stream,
+    opened,
+    tables,
+    without_numbers,
+    write_query,
+)
 from kgrec.serve.item_fields import ItemFields
 from kgrec.serve.requests import (
     BatchQuery,
@@ -28,6 +38,7 @@ from kgrec.serve.requests import (
     chunks,
     histories_query,
     lists_for_histories,
+    pairs_of,
     similar_items_query,
     users_query,
 )
@@ -64,7 +75,7 @@ def write_recommendations(
         >>> options = BatchOptions(workers=4, resume=True)
         >>> write_recommendations("model", "recs.parquet", request=Request(k=100), options=options)  # doctest: +SKIP
     """
-    query = partial(users_query, users=users, request=request or Request())
+    query = partial(users_query, users=users, request=_request(request))
     return _write(model, output, query, options, watcher)
 
 
@@ -83,8 +94,8 @@ def write_recommendations_for_histories(
     Args:
         model: A model folder, or a recommender.
         output: A file that ends in .parquet, .csv or .jsonl.
-        histories: Pairs of a user and the ids of liked items; or a `Path` of a table with columns user_id and item_id, rows in
-            any order.
+        histories: Pairs of a user and the ids of liked items, or a dict of such lists; or a frame, or the `Path` of a table, with
+            columns user_id and item_id, rows in any order.
         known_users: As for `Recommender.recommend_for_history`.
         request: Options of the lists.
         options: Parts, executor, workers, resume and shards.
@@ -94,9 +105,7 @@ def write_recommendations_for_histories(
         SourceError: The table cannot be read, or has no rows.
         KgrecError: As `write_recommendations`.
     """
-    query = partial(
-        histories_query, histories=histories, request=request or Request(), known_users=known_users
-    )
+    query = partial(histories_query, histories=histories, request=_request(request), known_users=known_users)
     return _write(model, output, query, options, watcher)
 
 
@@ -122,7 +131,7 @@ def write_similar_items(
     Raises:
         KgrecError: As `write_recommendations`.
     """
-    query = partial(similar_items_query, items=items, request=request or Request())
+    query = partial(similar_items_query, items=items, request=_request(request))
     return _write(model, output, query, options, watcher)
 
 
@@ -154,7 +163,7 @@ def stream_recommendations(
         >>> for table in stream_recommendations("model", request=Request(k=100)):  # doctest: +SKIP
         ...     database.insert(table)
     """
-    query = partial(users_query, users=users, request=request or Request())
+    query = partial(users_query, users=users, request=_request(request))
     return _stream(model, query, options)
 
 
@@ -173,7 +182,8 @@ def stream_recommendations_for_histories(
 
     Args:
         model: A model folder, or a recommender.
-        histories: Pairs of a user and the ids of liked items; or a `Path` of a table with columns user_id and item_id.
+        histories: Pairs of a user and the ids of liked items, or a dict of such lists; or a frame, or the `Path` of a table, with
+            columns user_id and item_id.
         known_users: As for `Recommender.recommend_for_history`.
         request: Options of the lists.
         options: Parts, executor and workers.
@@ -182,14 +192,14 @@ def stream_recommendations_for_histories(
         SourceError: The table cannot be read, or has no rows.
         KgrecError: As `stream_recommendations`.
     """
-    request, options = request or Request(), for_stream(options)
-    if isinstance(histories, Path):
+    request, options = _request(request), for_stream(options)
+    if isinstance(histories, Path) or is_frame(histories):
         query = partial(histories_query, histories=histories, request=request, known_users=known_users)
         return _stream(model, query, options)
     lists = partial(lists_for_histories, request, checked_policy(known_users))
     parts = (
-        ([str(user) for user, _ in some], [list(items) for _, items in some], [()] * len(some))
-        for some in chunks(histories, options.batch)
+        ([user for user, _ in some], [items for _, items in some], None, [()] * len(some))
+        for some in chunks(pairs_of(histories), options.batch)
     )
     return _stream_parts(opened(model), lists, parts, options)
 
@@ -215,8 +225,12 @@ def stream_similar_items(
     Raises:
         KgrecError: As `stream_recommendations`.
     """
-    query = partial(similar_items_query, items=items, request=request or Request())
+    query = partial(similar_items_query, items=items, request=_request(request))
     return _stream(model, query, options)
+
+
+def _request(request: Request | None) -> Request:
+    return arguments.optional("request", request, Request, "Give kgrec.Request(k=20).") or Request()
 
 
 def _write(
@@ -226,7 +240,8 @@ def _write(
     options: BatchOptions | None,
     watcher: RunWatcher | None,
 ) -> RunSummary:
-    options, output = options or BatchOptions(), Path(output)
+    options, output = checked(options), arguments.path("output", output)
+    watcher = arguments.optional("watcher", watcher, RunWatcher, "Give kgrec.RunWatcher(progress=...).")
     check_result(options.file(output), format=options.format)
     recommender = opened(model)
     return write_query(recommender, query(recommender), output, options, watcher)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from kgrec.arguments import options
 from kgrec.errors import ConfigError
 from kgrec.parallel import Executor, executor_for
 
@@ -40,21 +41,24 @@ class BatchOptions:
     """Format of the result file; None: by its suffix."""
 
     def __post_init__(self) -> None:
-        if self.format not in (None, "parquet", "csv", "jsonl"):
-            raise ConfigError(f"format is {self.format!r}.", "Choose one of parquet, csv and jsonl.")
-        if self.batch < 1:
-            raise ConfigError(f"batch is {self.batch}.", "It must be 1 or more.")
+        if self.format is not None:
+            options.choice("format", self.format, ("parquet", "csv", "jsonl"))
+        options.whole_number("batch", self.batch)
+        options.whole_number("workers", self.workers)
+        options.flag("resume", self.resume)
+        if self.executor is not None:
+            options.text("executor", self.executor, "'processes'")
         self.new_executor()
         if (self.shards is None) != (self.shard is None):
             raise ConfigError(
                 "shards and shard belong together.", "Give the number of shards, and the number of this one."
             )
-        if self.shards is not None and self.shards < 1:
-            raise ConfigError(f"shards is {self.shards}.", "It must be 1 or more.")
-        if self.shards is not None and not 0 <= (self.shard or 0) < self.shards:
-            raise ConfigError(
-                f"There is no shard {self.shard} of {self.shards}.", f"Give 0 to {self.shards - 1}."
-            )
+        if self.shards is not None:
+            options.whole_number("shards", self.shards)
+            if options.whole_number("shard", self.shard, least=0) >= self.shards:
+                raise ConfigError(
+                    f"There is no shard {self.shard} of {self.shards}.", f"Give 0 to {self.shards - 1}."
+                )
 
     def new_executor(self) -> Executor:
         """The executor of these options."""
@@ -81,6 +85,13 @@ class RunWatcher:
     note: Callable[[str], None] = _ignore
     #: called with a warning, such as where the finished parts of an interrupted run are
     warn: Callable[[str], None] = _ignore
+
+    def __post_init__(self) -> None:
+        for name in ("progress", "note", "warn"):
+            if not callable(getattr(self, name)):
+                raise ConfigError(
+                    f"{name} is {options.shown(getattr(self, name))}.", "Give a function, or leave it out."
+                )
 
 
 @dataclass(frozen=True)

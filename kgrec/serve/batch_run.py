@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec._version import __version__
+from kgrec.arguments import options as arguments
 from kgrec.encode.text import TextEncoder
 from kgrec.errors import ArtifactError, ConfigError, WorkerError
 from kgrec.model.model import Model
@@ -43,7 +44,7 @@ def opened(model: ModelSource) -> Recommender:
     Raises:
         ArtifactError: The folder does not exist, has another format, or is corrupt.
     """
-    return model if isinstance(model, Recommender) else Recommender.load(model)
+    return model if isinstance(model, Recommender) else Recommender.load(arguments.path("model", model))
 
 
 def tables(
@@ -85,10 +86,16 @@ def for_stream(options: BatchOptions | None) -> BatchOptions:
     Raises:
         ConfigError: An option applies to result files only.
     """
-    options = options or BatchOptions()
-    if options.resume or options.shards is not None:
+    given = checked(options)
+    if given.resume or given.shards is not None:
         raise ConfigError("resume, shards and shard apply to result files only.", "Leave them out.")
-    return options
+    return given
+
+
+def checked(options: BatchOptions | None) -> BatchOptions:
+    """The options, or the default ones for None; ConfigError for all else."""
+    remedy = "Give kgrec.BatchOptions(batch=4096)."
+    return arguments.optional("options", options, BatchOptions, remedy) or BatchOptions()
 
 
 @dataclass(frozen=True)

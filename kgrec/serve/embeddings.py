@@ -10,12 +10,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.lib.format import write_array_header_1_0
 
+from kgrec.arguments import options as arguments
 from kgrec.errors import ConfigError
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.recommender import Recommender
@@ -62,7 +63,11 @@ def write_embeddings(
         UnknownId: The model has no users.
         WorkerError: A worker process died.
     """
-    output, watcher = Path(output), watcher or RunWatcher()
+    output, types = arguments.path("output", output), _checked(types)
+    watcher = (
+        arguments.optional("watcher", watcher, RunWatcher, "Give kgrec.RunWatcher(progress=...).")
+        or RunWatcher()
+    )
     if output.suffix == ".csv":
         raise ConfigError(f"{output}: CSV has no cells for vectors.", "Name it .parquet, .jsonl or .npy.")
     check_result(output, EMBEDDING_SUFFIXES)
@@ -95,7 +100,7 @@ def stream_embeddings(
     Raises:
         KgrecError: As `write_embeddings`.
     """
-    options, recommender = for_stream(options), opened(model)
+    options, types, recommender = for_stream(options), _checked(types), opened(model)
     parts = list(_parts(recommender, types, options.batch))
     return without_numbers(tables(recommender, embeddings_of, parts, options.new_executor()))
 
@@ -124,10 +129,12 @@ def _parts(
             yield kind, start, start + size
 
 
+def _checked(types: Any) -> list[EmbeddedType]:
+    checked: Any = arguments.words("types", types, get_args(EmbeddedType))
+    return list(dict.fromkeys(checked))
+
+
 def _count(recommender: Recommender, types: Sequence[EmbeddedType]) -> int:
-    unknown = [kind for kind in types if kind not in ("item", "user")]
-    if unknown:
-        raise ConfigError(f"'{unknown[0]}' is not a type of embeddings.", "Choose 'item', 'user' or both.")
     counts = {"item": len(recommender.model.items)}
     if "user" in types:
         counts["user"] = len(all_users(recommender, "Leave out users, for the embeddings of items alone."))

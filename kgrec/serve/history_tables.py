@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgrec.arguments import options
 from kgrec.errors import SourceError
-from kgrec.ingest.interaction_rows import positives
+from kgrec.ingest.cells import encode
+from kgrec.ingest.interaction_rows import InteractionRows
 from kgrec.ingest.mapping.schema import InteractionTable
-from kgrec.serve.input_files import read_rows
+from kgrec.serve.input_files import WEIGHT, read_rows, read_weights
 
 
 @dataclass(frozen=True)
@@ -40,27 +42,61 @@ class HistoryTable:
     #: as `bounds` and `codes`, of items that were seen without being liked
     seen_bounds: np.ndarray
     seen_codes: np.ndarray
+    #: how much each row of `codes` counts, float64; None: all count alike
+    weights: np.ndarray | None = None
 
     @classmethod
-    def of_file(cls, path: Path, mapped: InteractionTable | None) -> HistoryTable:
-        """Read a table of interactions; `positive:` of the mapping decides which are liked, if the table has its column.
+    def of_file(
+        cls,
+        path: Path,
+        tables: Sequence[InteractionTable],
+        names_by: Callable[[str | None, list[str]], list[str]] = lambda _, keys: keys,
+    ) -> HistoryTable:
+        """Read a table of interactions; the mapping decides which are liked, if the table has its columns.
+
+        Args:
+            path: The table.
+            tables: The mapping's tables of interactions.
+            names_by: Returns ids of items by a reference, their key or another key, and the values of the column.
 
         Raises:
             SourceError: As for `read_rows`; or the table has no rows.
+            TooManyBadRows: As for `read_rows`.
         """
         items: dict[str, int] = {}
-        log, described = read_rows(path, mapped, lambda names: _numbers(items, names))
+        log = read_rows(path, tables, lambda by: lambda keys: _numbers(items, names_by(by, keys.to_pylist())))
         encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.large_string()), *log.users]))
         if not len(encoded):
             raise SourceError(f"{path} has no rows.", "Write one user and one item per row.")
         users = {name: number for number, name in enumerate(encoded.dictionary.to_pylist())}
         user = encoded.indices.to_numpy(zero_copy_only=False)[np.concatenate(log.user)].astype(np.int32)
-        item = np.concatenate(log.item)
-        value = np.concatenate(log.value) if log.value else None
-        liked = positives(described, value, len(item))
+        item, liked = np.concatenate(log.item), np.concatenate(log.positive)
         if not liked.all():
-            liked = _last_word(user, item, liked, value, np.concatenate(log.time) if log.time else None)
-        return cls._sorted(users, items, user, item, liked)
+            liked = _last_word(user, item, liked, log)
+        weights = read_weights(path, tables)
+        if weights is not None and len(weights) != len(item):
+            raise SourceError(
+                f"{path}: the column '{WEIGHT}' cannot be used, since the mapping leaves out some of the rows.",
+                "Take these rows out, or rename the column.",
+            )
+        return cls._sorted(users, items, user, item, liked, weights)
+
+    @classmethod
+    def of_frame(cls, table: pa.Table) -> HistoryTable:
+        """Make a table from columns user_id and item_id, large_string, and weight, if it is there.
+
+        Raises:
+            ConfigError: A weight is not a number above 0.
+        """
+        (user, users), (item, items) = (encode(table[name]) for name in ("user_id", "item_id"))
+        weights = None
+        if WEIGHT in table.column_names:
+            place = f"histories: '{WEIGHT}'"
+            weights = np.array([options.number(place, one, above=0) for one in table[WEIGHT].to_pylist()])
+        numbers = {name: number for number, name in enumerate(users)}
+        named = {name: number for number, name in enumerate(items)}
+        rows = user.astype(np.int32), item.astype(np.int32)
+        return cls._sorted(numbers, named, *rows, np.ones(len(user), bool), weights)
 
     @classmethod
     def of_lists(cls, histories: Iterable[tuple[str, Sequence[str]]]) -> HistoryTable:
@@ -69,9 +105,9 @@ class HistoryTable:
         items: dict[str, int] = {}
         user, item = array("i"), array("i")
         for name, history in histories:
-            number = users.setdefault(str(name), len(users))
+            number = users.setdefault(name, len(users))
             user.extend([number] * len(history))
-            item.extend([items.setdefault(str(other), len(items)) for other in history])
+            item.extend([items.setdefault(other, len(items)) for other in history])
         rows = np.array(user, np.int32), np.array(item, np.int32)
         return cls._sorted(users, items, *rows, np.ones(len(user), bool))
 
@@ -80,6 +116,13 @@ class HistoryTable:
 
     def __getitem__(self, user: str) -> list[str]:
         return self._names(user, self.bounds, self.codes)
+
+    def weights_of(self, user: str) -> list[float]:
+        """How much each of the user's items counts; `weights` must not be None."""
+        number = self.users[user]
+        assert self.weights is not None
+        weights: list[float] = self.weights[self.bounds[number] : self.bounds[number + 1]].tolist()
+        return weights
 
     def seen(self, user: str) -> list[str]:
         """Items that the user has seen without liking them."""
@@ -95,6 +138,7 @@ class HistoryTable:
         total = hashlib.sha256(json.dumps(self.items).encode())
         for part in (self.bounds, self.codes, self.seen_bounds, self.seen_codes):
             total.update(part.tobytes())
+        total.update(b"" if self.weights is None else self.weights.tobytes())
         return total.hexdigest()
 
     @classmethod
@@ -105,10 +149,13 @@ class HistoryTable:
         user: np.ndarray,
         item: np.ndarray,
         liked: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> HistoryTable:
         """Make a table from the codes of each row's user and item; rows of a user keep their order."""
         parts = [_by_user(user[chosen], item[chosen], len(users)) for chosen in (liked, ~liked)]
-        return cls(users, list(items), *parts[0], *parts[1])
+        if weights is not None:
+            weights = weights[liked][np.argsort(user[liked], kind="stable")]
+        return cls(users, list(items), *parts[0], *parts[1], weights)
 
 
 def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
@@ -117,15 +164,15 @@ def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarr
     return bounds, item[np.argsort(user, kind="stable")]
 
 
-def _last_word(
-    user: np.ndarray, item: np.ndarray, liked: np.ndarray, value: np.ndarray | None, time: np.ndarray | None
-) -> np.ndarray:
+def _last_word(user: np.ndarray, item: np.ndarray, liked: np.ndarray, log: InteractionRows) -> np.ndarray:
     """Whether each row is liked by the row of its pair of user and item that decides: the latest, then the one of most value.
 
-    This is the row that `Interactions` keeps.
+    This is the row that `Interactions` keeps: rows of weight 0 yield to others.
     """
-    keys = [liked, *([] if value is None else [np.nan_to_num(value, nan=-np.inf)])]
-    keys += [] if time is None else [time]
+    keys = [liked]
+    keys += [np.nan_to_num(np.concatenate(log.value), nan=-np.inf)] if log.has_value else []
+    keys += [np.concatenate(log.time)] if log.has_time else []
+    keys += [np.concatenate(log.weight) > 0] if log.has_weight else []
     order = np.lexsort((*keys, item, user))
     last = np.flatnonzero((np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0))
     decided = np.empty(len(order), bool)
@@ -133,6 +180,6 @@ def _last_word(
     return decided
 
 
-def _numbers(known: dict[str, int], names: pa.Array) -> np.ndarray:
+def _numbers(known: dict[str, int], names: Sequence[str]) -> np.ndarray:
     """Code of each name; new names are added to `known`; shape (len(names),), int32."""
-    return np.array([known.setdefault(name, len(known)) for name in names.to_pylist()], np.int32)
+    return np.array([known.setdefault(name, len(known)) for name in names], np.int32)

@@ -7,7 +7,6 @@ Every table of interactions is read by `read_rows`, under the mapping that the g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,11 @@ import pandas as pd
 import pyarrow as pa
 
 from kgrec.errors import SourceError, did_you_mean
+from kgrec.ingest import cells
 from kgrec.ingest.batches import Batch, Table
 from kgrec.ingest.build_report import FileReport, Report, Tally
-from kgrec.ingest.interaction_rows import InteractionRows, read_log
+from kgrec.ingest.interaction_files import matching
+from kgrec.ingest.interaction_rows import InteractionRows, ItemCodes, LogReader
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable, TableFormat
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import open_table
@@ -30,42 +31,69 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.vocabulary import Vocabulary
 
+#: column of histories: how much a row counts
+WEIGHT = "weight"
 _OTHER_ITEMS = "Take such rows out, or add the items first."
 
 
 def read_rows(
     path: Path,
-    mapped: InteractionTable | None,
-    item_ids: Callable[[pa.Array], np.ndarray],
+    tables: Sequence[InteractionTable],
+    item_codes: Callable[[str | None], ItemCodes],
     known: Vocabulary | None = None,
-) -> tuple[InteractionRows, InteractionTable]:
-    """Rows of a table of interactions, and what the mapping says of the columns that it has.
+) -> InteractionRows:
+    """Rows of a table of interactions, as that table of the mapping says whose columns it has.
 
     The columns of user and item may have the names of the mapping, or be `user_id` and `item_id`. The others have the names of
     the mapping and may be absent; without the column of the value, every row is positive.
 
     Args:
         path: The table.
-        mapped: The mapping's part for interactions.
-        item_ids: Codes of items by their ids, -1 where unknown.
+        tables: The mapping's tables of interactions.
+        item_codes: Returns codes of items, -1 where unknown, by a reference: their ids, or another key.
         known: The known items, to suggest some in place of an unknown one.
 
     Raises:
         SourceError: The file cannot be read, has no column of users or items, has a row that cannot be used in full, or names an
             unknown item.
+        TooManyBadRows: The mapping leaves out all rows.
     """
-    table = _interaction_table(path, mapped)
-    described = _described(path, table.columns, mapped)
-    log, report = InteractionRows(), Report()
+    table, mapped = matching(path, tables)
+    log, report = InteractionRows.of([mapped]), Report()
     tally = Tally(str(path), FileReport(), ErrorPolicy(bad_row="fail"))
-    read_log(log, _only_whole(table, [described.user, described.item]), described, tally, report, item_ids)
+    reader = LogReader(log, mapped, report, item_codes(mapped.item_reference))
+    reader.read(_only_whole(table, [mapped.user, mapped.item_column]), tally)
+    reader.close()
     if report.unknown_items.count:
         place, _, item = report.unknown_items.first[0].removesuffix('"').rpartition(': "')
         others = report.unknown_items.count - 1
         more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
         near = did_you_mean(item, known.sorted_labels) if known else _OTHER_ITEMS
         raise SourceError(f"{place}: there is no item '{item}'{more} in the graph.", near)
-    return log, described
+    return log
+
+
+def read_weights(path: Path, tables: Sequence[InteractionTable]) -> np.ndarray | None:
+    """The column `weight` of a table of histories; shape (rows,), float64; None if it has none, or the mapping takes it for the value.
+
+    Raises:
+        SourceError: A cell is not a number above 0.
+    """
+    table, mapped = matching(path, tables)
+    if WEIGHT not in table.columns or WEIGHT in mapped.columns_read:
+        return None
+    parts = [np.zeros(0)]
+    for batch in table.read([WEIGHT]):
+        at, values, _ = cells.numbers(batch.plain(WEIGHT))
+        numbers = np.full(len(batch), np.nan)
+        numbers[at] = values
+        for row in np.flatnonzero(~(numbers > 0) | ~np.isfinite(numbers))[:1]:
+            place, value = next(batch.places(np.array([row]))), batch.columns[WEIGHT][int(row)].as_py()
+            raise SourceError(
+                f"{place}: '{WEIGHT}' is \"{value}\", which is no number above 0.", "Mend the row."
+            )
+        parts.append(numbers)
+    return np.concatenate(parts)
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
@@ -73,11 +101,12 @@ def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
 
     Raises:
         SourceError: As for `read_rows`.
+        TooManyBadRows: As for `read_rows`.
     """
     from kgrec.graph.interactions import Interactions
 
-    log, mapped = read_rows(path, graph.mapping.interactions, graph.item_codes, graph.item_ids)
-    return Interactions.from_log(log, graph.item_ids, mapped)
+    log = read_rows(path, graph.mapping.interactions, graph.item_codes_by, graph.item_ids)
+    return Interactions.from_log(log, graph.item_ids)
 
 
 def read_lists(path: Path) -> pa.Table:
@@ -124,35 +153,6 @@ def _opened(path: Path, nulls: tuple[str, ...] = ()) -> Table:
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Give a table with columns user_id and item_id.")
     return open_table(Source(path, str(path)), TableFormat(file=(path.name,), nulls=nulls))
-
-
-def _interaction_table(path: Path, mapped: InteractionTable | None) -> Table:
-    """The table, in a plain format; or in that of the mapping's log, if only so it has columns of users and items."""
-    table = _opened(path, mapped.nulls if mapped else ())
-    if mapped is None or all(set(pair) & set(table.columns) for pair in _names(mapped)):
-        return table
-    with suppress(SourceError):
-        as_logged = open_table(Source(path, str(path)), mapped)
-        if {mapped.user, mapped.item} <= set(as_logged.columns):
-            return as_logged
-    return table
-
-
-def _described(path: Path, columns: list[str], mapped: InteractionTable | None) -> InteractionTable:
-    """What the mapping says of the columns that a table has."""
-    if mapped is None:
-        mapped = InteractionTable(file=(path.name,), user="user_id", item="item_id")
-    user, item = (_column(path, columns, pair[0], pair[1]) for pair in _names(mapped))
-    value = mapped.value if mapped.value in columns else None
-    time = mapped.time if mapped.time in columns else None
-    positive = mapped.positive if value else None
-    changed = {"user": user, "item": item, "value": value, "time": time, "positive": positive}
-    return mapped.model_copy(update=changed)
-
-
-def _names(mapped: InteractionTable) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Names that the columns of users and of items may have."""
-    return ("user_id", mapped.user), ("item_id", mapped.item)
 
 
 def _column(path: Path, columns: list[str], name: str, other: str) -> str:

@@ -7,7 +7,7 @@ processes can compute them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -17,21 +17,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import UnknownId
+from kgrec.arguments.frames import as_table
+from kgrec.arguments.ids import as_id, as_id_lists, as_ids, as_texts, is_frame
+from kgrec.arguments.options import shown
+from kgrec.errors import ConfigError, UnknownId
+from kgrec.model.interaction_updates import item_names_by
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
 from kgrec.recommend.queries import Queries
-from kgrec.recommend.request import Request
+from kgrec.recommend.request import OF_ITEMS, OF_USERS, Request
 from kgrec.serve.history_tables import HistoryTable
-from kgrec.serve.input_files import read_ids
+from kgrec.serve.input_files import WEIGHT, read_ids
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
 
 #: ids as an iterable, or a file with one per line; None: all ids of the model
 Ids = Iterable[str] | Path | None
-#: a user and the ids of liked items, as an iterable or as a table with columns user_id and item_id
-HistorySource = Iterable[tuple[str, Sequence[str]]] | Path
+#: a user and the ids of liked items, as an iterable or a dict; or a table with columns user_id and item_id, as a frame or a file
+HistorySource = Iterable[tuple[str, Sequence[str]]] | Mapping[str, Sequence[str]] | Path
+#: users, the history of each, how much its items count, and what else each has seen
+HistoryPart = tuple[list[str], list[list[str]], list[list[float]] | None, list[Sequence[str]]]
 #: model and part of a query -> table of lists
 Lists = Callable[[Queries, Any], pa.Table]
 
@@ -125,17 +131,21 @@ def histories_query(
         ConfigError: `known_users` is not a policy.
     """
     policy, table = checked_policy(known_users), history_table(recommender, histories)
-    users = _strings(table.users)
+    users = _strings(table.users.keys(), "users")
     return BatchQuery(
         users,
         "users",
         ("user_id", "item_id"),
         request,
         partial(lists_for_histories, request, policy),
-        lambda some: (some, [table[user] for user in some], [table.seen(user) for user in some]),
+        partial(_part_of_histories, table),
         {"known_users": policy, "histories": f"sha256:{table.digest}"},
         _filters(recommender, request) | _items(recommender, table.items, request),
-        " ".join(filter(None, (_seen_note(table), _known_users_note(recommender, users, policy)))),
+        " ".join(
+            filter(
+                None, (_seen_note(table), _weight_note(table), _known_users_note(recommender, users, policy))
+            )
+        ),
         lambda user: [*(stored_history(recommender, user) if policy == "merge" else ()), *table[user]],
     )
 
@@ -146,9 +156,9 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
     Raises:
         UnknownId: An item of the request is unknown.
     """
-    request.refuse(["new_item_boost"], "texts")
+    request.refuse(["new_item_boost", *OF_USERS], "texts")
     return BatchQuery(
-        _strings(texts),
+        _strings(as_texts(texts, "texts"), "texts"),
         "texts",
         ("text", "item_id"),
         request,
@@ -166,7 +176,7 @@ def feedback_query(
         UnknownId: An item is unknown.
     """
     return BatchQuery(
-        _strings([""]),
+        _strings([""], "users"),
         "users",
         ("user_id", "item_id"),
         request,
@@ -184,8 +194,8 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
         UnknownId: An item is unknown.
         SourceError: The file of items cannot be read.
     """
-    request.refuse(["new_item_boost"], "similar items")
-    names = recommender.model.items.ids.labels if items is None else _strings(items)
+    request.refuse(["new_item_boost", *OF_USERS], "similar items")
+    names = recommender.model.items.ids.labels if items is None else _strings(items, "items")
     skipped = {} if items is None else _items(recommender, names.to_pylist(), request)
     return BatchQuery(
         names,
@@ -204,7 +214,7 @@ def similar_users_query(recommender: Recommender, users: Ids, request: Request) 
         UnknownId: A user is unknown, or there are no users.
         SourceError: The file of users cannot be read.
     """
-    request.refuse(["candidates", "deny", "where", "new_item_boost"], "similar users")
+    request.refuse(OF_ITEMS, "similar users")
     names, skipped = _users(recommender, users, request, "Give items instead.")
     return BatchQuery(
         names,
@@ -225,12 +235,18 @@ def lists_for_histories(
     request: Request,
     known_users: KnownUserPolicy,
     queries: Queries,
-    part: tuple[list[str], list[Sequence[str]], list[Sequence[str]]],
+    part: HistoryPart,
 ) -> pa.Table:
-    """Lists of a part of `histories_query`: users, the history of each, and what else each has seen."""
-    users, histories, seen = part
+    """Lists of a part of `histories_query`."""
+    users, histories, weights, seen = part
     return queries.recommend_for_history(
-        histories, users=users, seen=seen, known_users=known_users, request=request, arrow=True
+        histories,
+        users=users,
+        weights=weights,
+        seen=seen,
+        known_users=known_users,
+        request=request,
+        arrow=True,
     )
 
 
@@ -287,9 +303,32 @@ def history_table(recommender: Recommender, histories: HistorySource) -> History
     Raises:
         SourceError: The table cannot be read, or has no rows.
     """
+    if is_frame(histories):
+        return HistoryTable.of_frame(as_table(histories, "histories", ids=["user_id", "item_id"]))
     if isinstance(histories, Path):
-        return HistoryTable.of_file(histories, recommender.model.mapping.interactions)
-    return HistoryTable.of_lists(histories)
+        model = recommender.model
+        return HistoryTable.of_file(histories, model.mapping.interactions, partial(item_names_by, model))
+    return HistoryTable.of_lists(pairs_of(histories))
+
+
+def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
+    """Users and the ids of their items, read lazily.
+
+    Raises:
+        ConfigError: There is something other than a pair, or a user or an item that is no id; the message has its position.
+    """
+    if isinstance(histories, Mapping):
+        histories = histories.items()
+    if isinstance(histories, str | bytes) or not isinstance(histories, Iterable):
+        raise ConfigError(f"histories is {shown(histories)}.", _PAIRS)
+    for at, pair in enumerate(histories):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ConfigError(f"histories[{at}] is {shown(pair)}, which is no pair.", _PAIRS)
+        items = as_id_lists([pair[1]], f"histories[{at}]")[0]
+        yield as_id(pair[0], f"histories[{at}][0]"), items
+
+
+_PAIRS = "Give pairs of a user and items: [('ann', ['a', 'b'])]; a file as a pathlib.Path."
 
 
 def _users(
@@ -298,7 +337,7 @@ def _users(
     """Distinct names of users, and the skipped ones."""
     if users is None:
         return all_users(recommender, remedy), {}
-    names = _strings(users)
+    names = _strings(users, "users")
     unknown = names.filter(pa.array(recommender.model.users.ids(names) < 0)).to_pylist()
     user_rows(recommender.model, unknown, request.on_unknown)  # an error, unless they are skipped
     return names, {"users": unknown} if unknown else {}
@@ -313,11 +352,20 @@ def _items(recommender: Recommender, items: Iterable[str], request: Request) -> 
 
 def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]:
     """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not fit the model."""
-    request.rows(recommender.model)
-    rows_of = recommender.model.items.rows
-    return _unknown(rows_of, request.candidates or (), "candidates") | _unknown(
-        rows_of, request.deny or (), "items of the deny list"
-    )
+    model = recommender.model
+    request.filters(model)
+    lists = {
+        "candidates": request.candidates or (),
+        "items of the deny list": request.deny or (),
+        "boosted items": request.item_boost or (),
+        "candidates of users": request.user_candidates.items if request.user_candidates else (),
+        "items of deny lists of users": request.user_deny.items if request.user_deny else (),
+    }
+    skipped: dict[str, list[str]] = {}
+    for noun, ids in lists.items():
+        item_rows(model, list(ids), request.on_unknown)
+        skipped |= _unknown(model.items.rows, ids, noun)
+    return skipped
 
 
 def _unknown(
@@ -335,12 +383,21 @@ def _known_users_note(recommender: Recommender, users: pa.Array, policy: KnownUs
     return f"{known:,} of {len(users):,} users are known: their histories are {how} these." if known else ""
 
 
+def _part_of_histories(table: HistoryTable, users: list[str]) -> HistoryPart:
+    weights = None if table.weights is None else [table.weights_of(user) for user in users]
+    return users, [table[user] for user in users], weights, [table.seen(user) for user in users]
+
+
+def _weight_note(table: HistoryTable) -> str:
+    return "" if table.weights is None else f"Rows count by the column '{WEIGHT}'."
+
+
 def _seen_note(table: HistoryTable) -> str:
     seen, rows = len(table.seen_codes), len(table.codes) + len(table.seen_codes)
     return f"{seen:,} of {rows:,} rows are not positive: they count as seen." if seen else ""
 
 
-def _strings(names: Iterable[str] | Path) -> pa.Array:
+def _strings(names: Iterable[str] | Path, what: str) -> pa.Array:
     """The distinct names, in the order of their first appearance."""
-    ids = read_ids(names) if isinstance(names, Path) else [names] if isinstance(names, str) else names
-    return pa.array(list(dict.fromkeys(map(str, ids))), pa.large_string())
+    ids = read_ids(names) if isinstance(names, Path) else as_ids(names, what)
+    return pa.array(list(dict.fromkeys(ids)), pa.large_string())

@@ -83,7 +83,7 @@ def fit_model(
         TrainingError: The graph has no item, or the loss is no longer a finite number.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
-    positives = interactions.matrix(half_life=config.encoder.half_life)
+    positives = interactions.weighted(config.encoder.half_life)
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
     split = _splitter(interactions, valid, config, data.known(positives))
     trained = train(data, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
@@ -187,14 +187,14 @@ def _splitter(
         half_life = config.encoder.half_life
         if valid is not None:
             seen = interactions.matrix(positive_only=False)
-            return ValidationSplit.of(interactions.matrix(half_life=half_life), valid.matrix(), ~known, seen)
+            return ValidationSplit.of(interactions.weighted(half_life), valid.matrix(), ~known, seen)
         if not config.train.valid_share:
-            return ValidationSplit.of(interactions.matrix(half_life=half_life), interactions.matrix()[:0])
+            return ValidationSplit.of(interactions.weighted(half_life), interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
-        training, held_out, new = hold_out_items(rest.matrix(half_life=half_life), later.matrix(), known, rng)
+        training, held_out, new = hold_out_items(rest.weighted(half_life), later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
         return ValidationSplit(
             training, held_out, without_interactions=~known, held_out_items=new, excluded=~known, seen=seen

@@ -205,3 +205,62 @@ def test_new_items_can_be_boosted(run: Run, own: Path, shared_catalogue: Path):
     sources = run("explain", own, "-u", "u1", "-i", "n1", *boost).json["sources"]
     assert [part["contribution"] for part in sources if part["source"] == "new"] == [3]
     assert run("recommend", own, "-t", "space", *boost).code == 2
+
+
+# interactions since training
+
+SINCE = "user,film,stars\nu1,f4,5\n,f5,5\nu1,f9,5\nann,f1,5\nann,f2,4\n"
+
+
+def test_interactions_since_training(run: Run, own: Path, tmp_path: Path):
+    since = tmp_path / "since.csv"
+    since.write_text(SINCE, encoding="utf-8")
+    answer = run("add", own, "--interactions", since)
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines()[1:] == [
+        f"{since}            5            3",
+        f"  dropped: has an empty user or item: 1 (first: {since}:3)",
+        f'  dropped: names an unknown item: 1 (first: {since}:4: "f9")',
+        f'  INTERACTIONS THAT NAME AN UNKNOWN ITEM: 1 (first: {since}:4: "f9")',
+        "",
+        "Added 3 interactions of 2 users, which count now.",
+        "New users (1): ann",
+    ]
+    assert "f4" not in {row["item_id"] for row in run("recommend", own, "-u", "u1", "--json").json["results"]}
+    listed = run("recommend", own, "-u", "ann", "-k", 9, "--json").json["results"]
+    assert {row["item_id"] for row in listed} == {"f3", "f4", "f5", "f6"}
+    history = run("explain", own, "-u", "ann", "-i", "f3", "--json").json["history"]
+    assert {row["item_id"] for row in history} == {"f1", "f2"}
+
+
+def test_items_and_interactions_in_one_command(run: Run, own: Path, shared_catalogue: Path, tmp_path: Path):
+    since = tmp_path / "since.jsonl"
+    since.write_text('{"user_id": "u1", "item_id": "n1"}\n', encoding="utf-8")
+    said = run("add", own, shared_catalogue / "new", "--interactions", since, "--json").json
+    assert [row["item_id"] for row in said["added"]] == ["n1", "n2"]
+    assert said["interactions"]["rows"] == 1 and said["interactions"]["new_users"] == []
+    assert "n1" not in {row["item_id"] for row in run("recommend", own, "-u", "u1", "--json").json["results"]}
+
+
+def test_interactions_that_cannot_be_read_leave_the_model_as_it_was(run: Run, own: Path, tmp_path: Path):
+    before, since = content(own), tmp_path / "since.csv"
+    since.write_text("user,film,stars\nu1,f9,5\n", encoding="utf-8")
+    code, problem, _ = run("add", own, "--interactions", since).error
+    assert code == 2 and "none of 1 interactions can be used" in problem and "f9" in problem
+    assert run("add", own, "--interactions", tmp_path / "no.csv").error[1].endswith("no.csv is not there.")
+    assert content(own) == before
+
+
+def test_an_update_of_some_columns(run: Run, own: Path, tmp_path: Path):
+    table = tmp_path / "genres.csv"
+    table.write_text("id,genres\nf1,Romance\n", encoding="utf-8")
+    answer = run("update", own, "--items", table)
+    assert answer.code == 0, answer.err
+    assert "Columns of film that the rows lack keep their values: title, plot, director" in answer.out
+    listed = run("recommend", own, "-u", "u3", "-k", 9, "--where", "genres = Romance", "--json").json[
+        "results"
+    ]
+    assert [row["item_id"] for row in listed] == ["f1"]
+    (tmp_path / "again.csv").write_text("id,genres\nf1,Romance\n", encoding="utf-8")
+    said = run("update", own, "--items", tmp_path / "again.csv", "--json").json
+    assert said["same"] == ["f1"] and said["kept"] == {"film": ["title", "plot", "director"]}

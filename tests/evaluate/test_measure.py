@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 
+from kgrec.config import Config, TrainConfig
+from kgrec.encode.config import EncoderConfig
 from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, class_membership, ground_truth_of, neighbor_vectors
@@ -17,6 +19,7 @@ from kgrec.evaluate.splits import given_split
 from kgrec.graph.build import build_graph
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
+from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.results import Embeddings
 
 #: f1 was taken by three users, f2 by two, f4 by one, the others by nobody
@@ -197,8 +200,8 @@ def test_invalid_lists_are_refused(fold):
         evaluate_lists(fold, lists.replace("f3", "f5"))
     with pytest.raises(UnknownId, match="no node of type 'gener'"):
         evaluate_lists(fold, lists, classes=["gener"])
-    for k in ([], [0]):
-        with pytest.raises(ConfigError, match="k is"):
+    for k in ([], [0], [1.5], None, "20", [True], 0):
+        with pytest.raises(ConfigError, match=r"^k"):
             evaluate_lists(fold, lists, k)
     with pytest.raises(UnknownId, match="no per-user metric 'recall@9'"):
         evaluate_lists(fold, lists, [2])["recall@9"]
@@ -243,3 +246,88 @@ def test_without_new_test_positives_there_are_no_candidate_subsets(graph):
     assert ground_truth_of(known_only).candidate_subsets == {}
     new_only = given_split(graph, frame(TRAIN), frame([("c", "f6")]))
     assert list(ground_truth_of(new_only).candidate_subsets) == ["among new items"]
+
+
+def test_a_model_that_does_not_know_the_part_for_tuning_is_measured_without_it(graph, caplog):
+    """As after fit(fold.graph, fold.train, valid=fold.valid): a gets f5 first, which is in valid; f3 takes its place."""
+    fold = given_split(graph, frame(TRAIN), frame(TEST), frame([("a", "f5")]))
+    found = evaluate_lists(fold, frame([("a", "f5", 1), ("a", "f3", 2), ("b", "f5", 1)], "rank"), [1, 2])
+    assert found.of("hit@1").tolist() == [1, 1, 0, 0]
+    assert found.of("recall@2").tolist() == [1 / 2, 1, 0, 0]
+    assert found.remarks == (
+        "Test users without a row, whose lists count as empty: 2 of 4, such as 'c'.",
+        "Left out, because the user has the item in the validation part of the fold: 1 of 3 rows. "
+        "Lists with fewer than 2 items because of that: 1; recommend 3 items per user to fill them.",
+    )
+    assert [record.getMessage() for record in caplog.records] == list(found.remarks)
+
+
+def test_the_way_to_train_that_the_library_offers_is_one_to_measure(graph, bag_of_words):
+    users = ["u1", "u2", "u3", "u4"]
+    films = [["f1", "f2", "f3"], ["f1", "f3", "f2"], ["f4", "f5", "f6"], ["f5", "f6", "f4"]]
+    parts = [frame([(user, films[at]) for user, films in zip(users, films, strict=True)]) for at in range(3)]
+    fold = given_split(graph, parts[0], parts[2], parts[1])
+    config = Config(
+        encoder=EncoderConfig(dim=4),
+        train=TrainConfig(epochs=1, temperature=0.1, threads=1, learning_rate=0.05),
+    )
+    rec = Recommender(config, text_encoder=bag_of_words).fit(fold.graph, fold.train, valid=fold.valid)
+    found = evaluate_lists(fold, rec.recommend(fold.test.users, k=6), 4)
+    assert len(found.remarks) == 1 and found.remarks[0].endswith("of the fold: 4 of 20 rows.")
+    # 5 items are left beside that of training, 4 beside that of tuning: the test item is among them
+    assert found.of("recall@4").tolist() == [1, 1, 1, 1]
+
+
+def test_a_fold_without_a_part_for_tuning_is_trained_in_the_same_way(graph, bag_of_words):
+    fold = given_split(graph, frame(TRAIN), frame(TEST))
+    config = Config(train=TrainConfig(epochs=1, threads=1, valid_share=0), encoder=EncoderConfig(dim=4))
+    rec = Recommender(config, text_encoder=bag_of_words).fit(fold.graph, fold.train, valid=fold.valid)
+    assert not evaluate_lists(fold, rec.recommend(fold.test.users, k=6)).remarks
+
+
+def test_lists_of_other_users_are_no_lists_of_nobody(fold):
+    others = frame([("x", "f1", 1), ("y", "f2", 1)], "rank")
+    with pytest.raises(SourceError) as caught:
+        evaluate_lists(fold, others)
+    assert caught.value.problem == "None of the 2 rows is of one of the 4 test users: the first is of 'x'."
+    assert caught.value.remedy == "Recommend for fold.test.users.tolist(), such as 'a'."
+    with pytest.raises(SourceError, match="None of the 0 rows is of one of the 4 test users"):
+        evaluate_lists(fold, others[:0])
+    some = evaluate_lists(fold, pd.concat([others, frame([("d", "f1", 1)], "rank")]))
+    assert some.remarks == (
+        "Left out, because the user is no test user: 2 of 3 rows.",
+        "Test users without a row, whose lists count as empty: 3 of 4, such as 'a'.",
+    )
+
+
+@pytest.mark.parametrize("key", ["rank", "score"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "high", True])
+def test_a_row_without_a_place_is_refused(fold, key, value):
+    lists = frame([("a", "f3", 1), ("b", "f5", value)], key)
+    with pytest.raises(SourceError, match=rf"^lists.*'{key}' is"):
+        evaluate_lists(fold, lists)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lists: lists.astype({"user_id": "category", "item_id": "category"}),
+        lambda lists: lists.astype({"user_id": "string[pyarrow]", "rank": "Int64"}),
+        lambda lists: pl.from_pandas(lists).with_columns(pl.col("user_id").cast(pl.Categorical)),
+        lambda lists: pa.Table.from_pandas(lists, preserve_index=False),
+        lambda lists: lists.to_dict("list"),
+        lambda lists: lists.to_dict("records"),
+    ],
+)
+def test_lists_in_other_frames_are_the_same(fold, change):
+    lists = frame(LISTS, "rank")
+    expected = evaluate_lists(fold, lists, [2])
+    assert evaluate_lists(fold, change(lists), 2).frame(resamples=0).equals(expected.frame(resamples=0))
+
+
+def test_embeddings_of_users_are_no_embeddings_of_items(fold):
+    users = Embeddings(Vocabulary(["a", "b"]), np.eye(2, dtype=np.float32))
+    with pytest.raises(UnknownId, match="None of the 2 embeddings is of an item of the graph"):
+        evaluate_lists(fold, frame(LISTS, "rank"), embeddings=users)
+    with pytest.raises(ConfigError, match=r"^embeddings is of type ndarray"):
+        evaluate_lists(fold, frame(LISTS, "rank"), embeddings=users.vectors)

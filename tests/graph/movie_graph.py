@@ -36,7 +36,7 @@ edges:
 rdf:
   - {file: more.nt, predicates: {ex:about: ref, ex:name: label}}
 interactions: {file: log.csv, user: u, item: i, value: r, time: t, positive: ">= 4"}
-errors: {stop_above: 0.9}
+errors: {unmatched: 1, stop_above: 0.9}
 """
 HEAD = "id,title,plot,runtime,released,rated,genres,studio,sequels,wikidata,poster,notes"
 FILES = {

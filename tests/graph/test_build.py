@@ -150,7 +150,7 @@ nodes:
     key: id
     columns: {title: label, kind: category}
 interactions: {file: u.data, format: tsv, header: [user, film, stars], user: user, item: film, value: stars}
-errors: {stop_above: 1}
+errors: {unmatched: 1, stop_above: 1}
 """
 
 

@@ -303,11 +303,9 @@ LOGS = st.builds(
 def test_matrices_have_the_bits_of_those_of_the_interactions(log: Interactions, half_life: float | None):
     half_life = half_life if log.time is not None else None
     histories = Histories.of(log, half_life)
-    assert_same(histories.matrix(), log.matrix(half_life=half_life))
+    assert_same(histories.matrix(), log.weighted(half_life))
     assert_same(histories.matrix(positive_only=False), log.matrix(positive_only=False))
-    assert_same(
-        Histories.of_matrix(log.matrix(half_life=half_life)).matrix(), log.matrix(half_life=half_life)
-    )
+    assert_same(Histories.of_matrix(log.weighted(half_life)).matrix(), log.weighted(half_life))
 
 
 def by_user(histories: Histories) -> list[list[tuple[int, int, float]]]:

@@ -73,25 +73,25 @@ def test_a_split_by_time_needs_times():
 
 
 def test_old_interactions_weigh_less_than_the_user_s_latest():
-    weights = read().matrix(half_life=1).toarray()
+    weights = read().weighted(half_life=1).toarray()
     # u1 took a, c and d a day after the other, and b an hour into the first; the only one of u2 is the latest
     assert weights == pytest.approx(np.array([[0.25, 2 ** -(4 - 1 / 24), 0.5, 1], [1, 0, 0, 0]]))
-    assert read().matrix(half_life=2).toarray()[0, 2] == pytest.approx(0.5**0.5)
+    assert read().weighted(half_life=2).toarray()[0, 2] == pytest.approx(0.5**0.5)
 
 
 def test_an_interaction_of_long_ago_still_is_one():
-    weights = read().matrix(half_life=0.001)
+    weights = read().weighted(half_life=0.001)
     assert weights.nnz == 5 and weights.data.min() == pytest.approx(1e-6)
 
 
 def test_only_the_positive_ones_say_which_is_the_latest():
     log = Interactions.from_frame(FRAME, ITEMS, value="stars", time="when", positive="< 5")
-    assert log.matrix(half_life=1).toarray()[0].tolist() == [0, 1, 0, 0]
+    assert log.weighted(half_life=1).toarray()[0].tolist() == [0, 1, 0, 0]
 
 
 def test_a_half_life_needs_times():
     with pytest.raises(ConfigError, match="half_life is set, and the interactions have no times"):
-        Interactions.from_frame(FRAME, ITEMS).matrix(half_life=1)
+        Interactions.from_frame(FRAME, ITEMS).weighted(half_life=1)
 
 
 def test_arrow_round_trip():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kgrec.errors import ConfigError
 from kgrec.graph.vocabulary import Vocabulary
 
 
@@ -13,7 +14,7 @@ def test_strings_are_numbered_in_the_order_given():
     words = Vocabulary(["b", "a"])
     assert (len(words), words[0], words[-1], words.tolist()) == (2, "b", "a", ["b", "a"])
     assert words.ids(["a", "z"]).tolist() == words.ids(pa.array(["a", "z"])).tolist() == [1, -1]
-    with pytest.raises(ValueError, match="must be distinct"):
+    with pytest.raises(ConfigError, match="must be distinct"):
         Vocabulary(["a", "a"])
 
 
@@ -33,7 +34,7 @@ def test_an_extended_vocabulary_has_all_and_leaves_the_first_as_it_is():
 def test_what_is_there_already_cannot_be_appended():
     words = Vocabulary(["a"]).extended(["b"])
     for again in (["a"], ["b"], ["c", "c"]):
-        with pytest.raises(ValueError, match="must be distinct"):
+        with pytest.raises(ConfigError, match="must be distinct"):
             words.extended(again)
 
 
@@ -49,5 +50,5 @@ def test_a_vocabulary_says_what_is_unknown_and_near():
     words = Vocabulary(["beta", "alpha"])
     assert words.ids(["alpha", "gamma"]).tolist() == [1, -1]
     assert words.nearest("alpa") == ["alpha"]
-    with pytest.raises(ValueError, match="must be distinct"):
+    with pytest.raises(ConfigError, match="must be distinct"):
         Vocabulary(["a", "a"])

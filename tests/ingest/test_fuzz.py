@@ -53,7 +53,7 @@ nodes:
       vector: vector
       "*": ignore
 interactions: {file: log.csv, user: user, item: film, value: stars, time: at, positive: ">= 4"}
-errors: {stop_above: 1}
+errors: {unmatched: 1, stop_above: 1}
 """
 RDF = """\
 version: 1
@@ -70,7 +70,7 @@ rdf:
       ex:on: date
       ex:genres: {as: node, type: genre, split: "|"}
       "*": ref
-errors: {stop_above: 1}
+errors: {unmatched: 1, stop_above: 1}
 """
 ROWS = {
     "id": ["a", "007"],

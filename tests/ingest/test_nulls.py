@@ -37,7 +37,7 @@ nodes:
 edges:
   acted_in: {file: cast.csv, nulls: [\N], from: {person: who}, to: {film: what}, weight: billing}
 interactions: {file: log.csv, nulls: ["?"], user: user, item: film, value: stars, time: time}
-errors: {stop_above: 1}
+errors: {unmatched: 1, stop_above: 1}
 """
 FILES = {
     "films.csv": """id,title,plot,year,seen,rated,genres,studio,page,poster
@@ -102,7 +102,7 @@ def test_rows_without_a_key_are_counted_and_rows_that_differ_in_marks_alone_are_
 SMALL = """version: 1
 nodes:
   film: {item: true, file: films.FORM, nulls: ["N/A"], key: id, columns: {year: number, tags: {as: node, type: tag}}}
-errors: {stop_above: 1}
+errors: {unmatched: 1, stop_above: 1}
 """
 ROWS = [
     {"id": "1", "year": "1999", "tags": ["a", "N/A", None]},

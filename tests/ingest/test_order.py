@@ -41,7 +41,7 @@ rdf:
       "*": ref
   - {file: c.nt, types: {actor: e:Show}, predicates: {e:name: {as: label, lang: [de]}, e:knows: ref}}
 interactions: {file: log.csv, user: u, item: i, value: v, time: t}
-errors: {stop_above: 1}
+errors: {unmatched: 1, stop_above: 1}
 """
 A, SAME = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>", "<http://www.w3.org/2002/07/owl#sameAs>"
 EXACT = "<http://www.w3.org/2004/02/skos/core#exactMatch>"

@@ -182,9 +182,15 @@ def test_frames_of_three_libraries_are_one(make):
     assert [column.to_pylist() for column in batch.columns.values()] == [["1", "2"], ["a", ""]]
 
 
+def test_whole_numbers_have_no_fraction_and_no_exponent_however_large():
+    table = frame_table({"id": [1.0, 1e15, 2.5, 0.00001, None]}, "movie")
+    (batch,) = table.read(["id"])
+    assert batch.columns["id"].to_pylist() == ["1", "1000000000000000", "2.5", "0.00001", ""]
+
+
 def test_what_is_no_frame_is_refused():
-    with pytest.raises(SourceError, match="of type list, not a frame"):
-        frame_table([{"id": 1}], "movie")
+    with pytest.raises(SourceError, match=r"movie is \['a'\], not a frame"):
+        frame_table(["a"], "movie")
 
 
 @pytest.mark.parametrize(

@@ -405,7 +405,7 @@ NAMES = st.lists(st.integers(0, N - 1).map(lambda n: f"i{n:02}"), max_size=N)
     user=st.integers(1, 5),
     k=st.integers(1, N + 5),
     exclude_seen=st.booleans(),
-    candidates=st.none() | NAMES,
+    candidates=st.none() | NAMES.filter(len),
     deny=st.none() | NAMES,
     year=st.integers(1988, 2001),
     genre=st.sampled_from([None, "a", "b", "c"]),

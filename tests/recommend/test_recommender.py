@@ -92,7 +92,8 @@ def test_only_candidates_are_ranked(rec):
         frame = rec.recommend(["u4"], k=9, exclude_seen=False, candidates=candidates)
         assert sorted(frame["item_id"]) == ["f3", "f6"]
     assert rec.recommend(["u4"], candidates="f3")["item_id"].tolist() == ["f3"]
-    assert rec.recommend(["u4"], candidates=[]).empty
+    with pytest.raises(ConfigError, match="candidates is empty"):
+        rec.recommend(["u4"], candidates=[])
     # f6 is seen
     assert rec.recommend(["u4"], candidates=["f3", "f6"])["item_id"].tolist() == ["f3"]
 
@@ -113,7 +114,7 @@ def test_a_long_list_holds_every_item_once(rec):
 
 @pytest.mark.parametrize("k", [0, -3])
 def test_an_empty_list_is_no_request(rec, k):
-    expected = (f"k is {k}.", "It must be a whole number, 1 or more.")
+    expected = (f"k is {k}.", "It must be a whole number, 1 or more, such as 1.")
     assert error(ConfigError, rec.recommend, ["u1"], k) == expected
     assert error(ConfigError, rec.recommend_for_history, [["f1"]], k) == expected
     assert error(ConfigError, rec.similar_items, ["f1"], k) == expected

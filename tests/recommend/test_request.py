@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,10 @@ DEFAULTS = {
     "exclude_seen": True,
     "new_item_boost": 0.0,
     "on_unknown": "raise",
+    "item_boost": None,
+    "where_boost": None,
+    "user_candidates": None,
+    "user_deny": None,
 }
 
 
@@ -34,13 +39,23 @@ def test_the_defaults():
 @pytest.mark.parametrize(
     ("values", "problem", "remedy"),
     [
-        ({"k": 0}, "k is 0.", "It must be a whole number, 1 or more."),
-        ({"k": "5"}, "k is '5'.", "It must be a whole number, 1 or more."),
-        ({"k": 2.5}, "k is 2.5.", "It must be a whole number, 1 or more."),
-        ({"k": True}, "k is True.", "It must be a whole number, 1 or more."),
-        ({"candidates": 3}, "candidates is 3.", "Give a list of item ids."),
-        ({"deny": False}, "deny is False.", "Give a list of item ids."),
-        ({"where": 1990}, "where is 1990.", "Give a condition as text, such as: year >= 1990."),
+        ({"k": 0}, "k is 0.", "It must be a whole number, 1 or more, such as 1."),
+        ({"k": "5"}, "k is '5'.", "It must be a whole number, 1 or more, such as 1."),
+        ({"k": 2.7}, "k is 2.7.", "It must be a whole number, 1 or more, such as 3."),
+        ({"k": True}, "k is True.", "It must be a whole number, 1 or more, such as 1."),
+        (
+            {"candidates": []},
+            "candidates is empty, so there is no item to rank.",
+            "Give ids of items, or None for all items.",
+        ),
+        ({"candidates": {"f1": 1}}, "candidates is a dict.", "Give a list of ids: list(d) is its keys."),
+        (
+            {"candidates": ["f1", None]},
+            "candidates[1] is None: an id is missing.",
+            "Leave it out, or give the id.",
+        ),
+        ({"deny": False}, "deny[0] is False, which is no id.", "Give ids as texts or whole numbers."),
+        ({"where": 1990}, "where is 1990.", "Give a text, such as 'year >= 1990'."),
         ({"min_score": "high"}, "min_score is 'high'.", "It must be a finite number, such as 0.01."),
         ({"min_score": float("nan")}, "min_score is nan.", "It must be a finite number, such as 0.01."),
         (
@@ -49,8 +64,38 @@ def test_the_defaults():
             "It must be a finite number, such as 0.01.",
         ),
         ({"new_item_boost": None}, "new_item_boost is None.", "It must be a finite number, such as 0.01."),
-        ({"exclude_seen": "false"}, "exclude_seen is 'false'.", "It must be true or false."),
+        ({"exclude_seen": "false"}, "exclude_seen is 'false'.", "It must be True or False."),
+        (
+            {"on_unknown": "Raise"},
+            "on_unknown is 'Raise'.",
+            "Did you mean 'raise'? Choose one of raise, skip.",
+        ),
         ({"on_unknown": "ignore"}, "on_unknown is 'ignore'.", "Choose one of raise, skip."),
+        (
+            {"item_boost": ["f1"]},
+            "item_boost is ['f1'].",
+            'Give a dict from items to numbers: {"alien-1979": 0.05}.',
+        ),
+        (
+            {"item_boost": {"f1": "high"}},
+            "item_boost['f1'] is 'high'.",
+            "It must be a finite number, such as 0.01.",
+        ),
+        (
+            {"where_boost": "year > 1"},
+            "where_boost is 'year > 1'.",
+            'Give a dict from conditions to numbers: {"year >= 2000": 0.05}.',
+        ),
+        (
+            {"where_boost": {"year > 1": float("nan")}},
+            "where_boost['year > 1'] is nan.",
+            "It must be a finite number, such as 0.01.",
+        ),
+        (
+            {"user_deny": ["f1"]},
+            "user_deny is ['f1'].",
+            "Give a dict from users to their items, or a frame with user_id and item_id.",
+        ),
         ({"kk": 5}, "A request has no option 'kk'.", "Did you mean 'k'?"),
     ],
 )
@@ -81,7 +126,7 @@ def test_numbers_of_numpy_are_plain():
     }
 
 
-IDS = st.none() | st.lists(st.text(max_size=3), max_size=3)
+IDS = st.none() | st.lists(st.text(max_size=3), min_size=1, max_size=3)
 REQUESTS = st.builds(
     Request,
     k=st.integers(1, 99),
@@ -143,7 +188,6 @@ def test_rows_that_may_be_ranked(model):
     space = "genres = 'Science fiction'"
     assert rows(Request(where=space), model) == [0, 1, 2]
     assert rows(Request(where=space, deny=["f1"], candidates=["f1", "f3", "f6"]), model) == [2]
-    assert rows(Request(candidates=[]), model) == []
 
 
 def test_removed_items_may_not(model):
@@ -163,3 +207,36 @@ def test_unknown_items_are_refused_or_skipped(model):
 
 def test_a_list_is_no_longer_than_the_items_are_many():
     assert [Request(k=5).length(available) for available in (3, 5, 9)] == [3, 5, 5]
+
+
+def test_boosts_and_lists_of_users_are_plain_values_and_back():
+    frame = pd.DataFrame({"user_id": ["u1", "u2", "u1"], "item_id": ["f1", "f2", 3]})
+    request = Request(
+        item_boost=pd.DataFrame({"item_id": ["f1", 7], "boost": [0.1, -2]}),
+        where_boost={"year >= 1990": 1},
+        user_candidates=frame,
+        user_deny={"u1": [], 2: ["f1"]},
+    )
+    values = json.loads(json.dumps(request.to_dict()))
+    assert values == DEFAULTS | {
+        "item_boost": {"f1": 0.1, "7": -2},
+        "where_boost": {"year >= 1990": 1},
+        "user_candidates": {"u1": ["f1", "3"], "u2": ["f2"]},
+        "user_deny": {"u1": [], "2": ["f1"]},
+    }
+    assert Request.from_dict(values) == request
+    assert Request.from_dict(values | {"user_deny": {"u1": ["f1"]}}) != request
+
+
+def test_a_frame_of_boosts_names_each_item_once():
+    with pytest.raises(ConfigError, match="item_boost has 'f1' twice"):
+        Request(item_boost=pd.DataFrame({"item_id": ["f1", "f2", "f1"], "boost": [1, 2, 3]}))
+    with pytest.raises(kgrec.SourceError, match="item_boost has no column 'boost'"):
+        Request(item_boost=pd.DataFrame({"item_id": ["f1"], "boots": [1]}))
+    with pytest.raises(kgrec.SourceError, match="user_deny has no column 'user_id'"):
+        Request(user_deny=pd.DataFrame({"user": ["u1"], "item_id": ["f1"]}))
+
+
+def test_a_condition_of_a_boost_is_parsed_at_once():
+    with pytest.raises(ConfigError, match=r"^where, character 9:"):
+        Request(where_boost={"genres =": 0.1})

@@ -15,8 +15,8 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
 @pytest.mark.parametrize(
     ("values", "problem", "remedy"),
     [
-        ({"batch": 0}, "batch is 0.", "It must be 1 or more."),
-        ({"workers": 0}, "workers is 0.", "It must be 1 or more."),
+        ({"batch": 0}, "batch is 0.", "It must be a whole number, 1 or more, such as 1."),
+        ({"workers": 0}, "workers is 0.", "It must be a whole number, 1 or more, such as 1."),
         (
             {"executor": "local", "workers": 2},
             "The executor 'local' has one worker, not 2.",
@@ -38,8 +38,8 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
             "Give the number of shards, and the number of this one.",
         ),
         ({"shards": 2, "shard": 2}, "There is no shard 2 of 2.", "Give 0 to 1."),
-        ({"shards": 2, "shard": -1}, "There is no shard -1 of 2.", "Give 0 to 1."),
-        ({"shards": 0, "shard": 0}, "shards is 0.", "It must be 1 or more."),
+        ({"shards": 2, "shard": -1}, "shard is -1.", "It must be a whole number, 0 or more, such as 0."),
+        ({"shards": 0, "shard": 0}, "shards is 0.", "It must be a whole number, 1 or more, such as 1."),
     ],
 )
 def test_invalid_options_are_refused(values: dict[str, Any], problem: str, remedy: str):

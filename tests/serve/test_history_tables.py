@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.errors import SourceError
+from kgrec.errors import ConfigError, SourceError
 from kgrec.ingest.mapping.schema import InteractionTable
 from kgrec.serve.history_tables import HistoryTable
 
@@ -19,7 +20,7 @@ ROWS = st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=12)
 
 def of_csv(path: Path, text: str, mapped: InteractionTable | None = None) -> HistoryTable:
     path.write_text(text, encoding="utf-8")
-    return HistoryTable.of_file(path, mapped)
+    return HistoryTable.of_file(path, [mapped] if mapped else [])
 
 
 def histories(rows: list[tuple[str, str]]) -> HistoryTable:
@@ -105,3 +106,38 @@ def test_a_value_that_is_no_number_is_refused(tmp_path: Path):
     with pytest.raises(SourceError) as caught:
         of_csv(tmp_path / "h.csv", "who,what,stars\na,x,5\na,y,good\n", RATED)
     assert caught.value.problem == f"{tmp_path / 'h.csv'}:3: 'stars' is \"good\", which is not a number."
+
+
+def test_a_frame_may_have_weights():
+    frame = pa.table(
+        {
+            "user_id": pa.array(["u2", "u1", "u2"], pa.large_string()),
+            "item_id": pa.array(["x", "y", "z"], pa.large_string()),
+            "weight": [2, 1.5, 3],
+        }
+    )
+    found = HistoryTable.of_frame(frame)
+    assert (found["u2"], found.weights_of("u2")) == (["x", "z"], [2, 3])
+    assert (found["u1"], found.weights_of("u1"), found.seen("u1")) == (["y"], [1.5], [])
+    assert HistoryTable.of_frame(frame.drop(["weight"])).weights is None
+    with pytest.raises(ConfigError, match="histories: 'weight' is 0"):
+        HistoryTable.of_frame(frame.set_column(2, "weight", [[1, 0, 2]]))
+
+
+def test_other_keys_are_translated(tmp_path: Path):
+    by_isbn = RATED.model_copy(update={"item": {"book.isbn": "what"}})
+    (tmp_path / "h.csv").write_text("who,what,stars\na,1,5\na, 2 ,5\n")
+    found = HistoryTable.of_file(
+        tmp_path / "h.csv", [by_isbn], lambda by, keys: [f"{by}/{key}" for key in keys]
+    )
+    assert found["a"] == ["book.isbn/1", "book.isbn/2"]
+
+
+def test_events_decide_what_is_liked(tmp_path: Path):
+    """An event of weight 0 counts as seen, unless the user did more with the item; others are left out."""
+    log = InteractionTable(
+        file=("log.csv",), user="who", item="what", event="kind", events={"view": 0, "buy": 5}
+    )
+    rows = "who,what,kind\na,x,buy\na,x,view\na,y,view\na,z,return\n"
+    found = of_csv(tmp_path / "h.csv", rows, log)
+    assert (found["a"], found.seen("a")) == (["x", "x"], ["y"])

@@ -153,7 +153,8 @@ def test_histories_of_a_table(header: str, rec, tmp_path: Path):
     lines = [f"5,{item},{user}" if header.startswith("stars") else f"{user},{item}" for user, item in ROWS]
     path.write_text("\n".join([header, *lines, ""]))
     query = histories_query(rec, path, Request(k=2))
-    users, histories, seen = next(query.parts(9))
+    users, histories, weights, seen = next(query.parts(9))
+    assert weights is None
     assert dict(zip(users, histories, strict=True)) == EXPECTED and seen == [[], []]
     expected = rec.recommend_for_history([["f1", "f2"], ["f4"]], 2, users=["new", "u1"], arrow=True)
     assert computed(query, rec).equals(expected)
@@ -179,7 +180,10 @@ def test_rows_of_a_history_that_are_not_positive_are_left_out_and_not_liked(rec,
 
 def test_histories_of_an_iterable(rec):
     query = histories_query(rec, ((user, items) for user, items in EXPECTED.items()), Request())
-    assert list(query.parts(1)) == [(["new"], [["f1", "f2"]], [[]]), (["u1"], [["f4"]], [[]])]
+    assert list(query.parts(1)) == [
+        (["new"], [["f1", "f2"]], None, [[]]),
+        (["u1"], [["f4"]], None, [[]]),
+    ]
     popular = histories_query(rec, [("nobody", [])], Request(k=3))
     assert computed(popular, rec).equals(rec.recommend_for_history([[]], 3, users=["nobody"], arrow=True))
 
@@ -246,3 +250,25 @@ def test_options_that_a_query_cannot_use(rec):
         similar_items_query(rec, None, boosted)
     with pytest.raises(ConfigError, match="candidates does not apply to similar users"):
         similar_users_query(rec, None, Request(candidates=["f1"]))
+
+
+def test_a_column_of_weights_counts(rec, tmp_path: Path):
+    table = tmp_path / "histories.csv"
+    table.write_text("user_id,item_id,weight\nb,f4,1\na,f1,5\na,f4,1\n", encoding="utf-8")
+    query = histories_query(rec, table, Request(k=9))
+    assert query.note == "Rows count by the column 'weight'."
+    found = query.lists(rec, query.part(["b", "a"]))
+    expected = rec.recommend_for_history([["f4"], ["f1", "f4"]], 9, users=["b", "a"], weights=[[1], [5, 1]])
+    assert found.to_pandas().equals(expected)
+    table.write_text("user_id,item_id,weight\nb,f4,1\na,f1,1\na,f4,1\n", encoding="utf-8")
+    other = histories_query(rec, table, Request(k=9))
+    assert other.options["histories"] != query.options["histories"]
+
+
+@pytest.mark.parametrize("cell", ["0", "-1", "much", "inf", ""])
+def test_weights_that_are_no_numbers_above_0_are_named(rec, tmp_path: Path, cell: str):
+    table = tmp_path / "histories.csv"
+    table.write_text(f"user_id,item_id,weight\na,f4,1\na,f1,{cell}\n", encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        histories_query(rec, table, Request())
+    assert caught.value.problem == f"{table}:3: 'weight' is \"{cell}\", which is no number above 0."

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from kgrec.arguments.sections import Section
 
 #: all-MiniLM-L6-v2, from the extra `kgrec[minilm]`
 PACKAGED = "minilm"
@@ -17,7 +19,7 @@ STATIC = "static"
 TextProgress = Callable[[int, int], None]
 
 
-class TextConfig(BaseModel, frozen=True, extra="forbid"):
+class TextConfig(Section, frozen=True):
     """How texts become vectors."""
 
     model: str = PACKAGED

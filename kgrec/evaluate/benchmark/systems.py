@@ -5,6 +5,7 @@ Enters: a `Task`. Leaves: `Predictions`. Nothing is written.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -22,11 +23,13 @@ from kgrec.evaluate.baselines.protocol import Baseline
 from kgrec.evaluate.baselines.tune import tune
 from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.measure import lists_as_rows
+from kgrec.evaluate.measure import checked_lists, lists_as_rows
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics.topk import blocks, top
 from kgrec.recommend.recommender import Recommender
 from kgrec.train.progress import OnEpoch
+
+logger = logging.getLogger(__name__)
 
 SystemKind = Literal["kgrec", "ablation", "baseline", "lists"]
 
@@ -196,7 +199,10 @@ class GivenLists:
 
     def predict(self, task: Task) -> Predictions:
         """See `System`."""
-        return Predictions(lists_as_rows(task.fold, self.lists, task.k))
+        given = checked_lists(task.fold, self.lists, task.k, knows_valid=True)
+        for remark in given.remarks:
+            logger.warning("%s: %s", self.name, remark)
+        return Predictions(given.rows)
 
 
 def default_ablations(graph: KnowledgeGraph, config: Config) -> list[str]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
+from kgrec.ingest.dates import is_iso
 from kgrec.ingest.mapping.roles import is_type_name
 from kgrec.ingest.sources import COMPRESSION
 
@@ -234,11 +235,13 @@ def date_form(full: pa.Array, name: str) -> DateForm | None:
         is_compact = _NAMED_DATE.search(name) and share(full, r"^\s*\d{8}\s*$") == 1 and _fits(full, _COMPACT)
         reason = f'its name is that of a date, and all its values match "{_COMPACT}"'
         return DateForm(_COMPACT, reason) if is_compact else None
-    if _fits(full, None):
+    known = _fits(full, None)
+    if known and all(map(is_iso, pc.unique(pc.utf8_trim_whitespace(full)).to_pylist())):
         return DateForm(None, "all its values are ISO 8601 dates")
     fits = [form for form in _FORMS if _fits(full, form)]
     if not fits:
-        return None
+        reason = "all its values are dates, with the year first or the month by its name"
+        return DateForm(None, reason) if known else None
     reason = f'all its values match "{fits[0]}"'
     swapped = fits[0].translate(str.maketrans("dm", "md"))
     if swapped != fits[0] and swapped in fits[1:]:

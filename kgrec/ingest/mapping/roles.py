@@ -26,6 +26,14 @@ def _type_name(name: str) -> str:
     return name
 
 
+def _reference(name: str) -> str:
+    """A type, or a type and the name of a column, which may have any characters."""
+    type_ = name.partition(".")[0]
+    if not is_type_name(type_) or "\n" in name:
+        raise ValueError("write the name of a type, or type.column for another key of the type")
+    return name
+
+
 def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -56,6 +64,8 @@ def _spelled_out(value: object) -> object:
 
 
 TypeName = Annotated[str, AfterValidator(_type_name)]
+#: a type, or `type.column`, where the column is one of the type's other keys
+Reference = Annotated[str, AfterValidator(_reference)]
 ColumnNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Marks = Annotated[tuple[str, ...], BeforeValidator(_marks)]
 Classes = Annotated[ColumnNames, AfterValidator(_stars_last)]
@@ -125,8 +135,8 @@ class Ref(MappingPart):
     """A key of another node; in RDF, the object of the triple, also an IRI written as a literal."""
 
     role: Literal["ref"] = Field(default="ref", alias="as")
-    to: TypeName | None = None
-    """Type of the other node; required for columns, unused in RDF."""
+    to: Reference | None = None
+    """Type of the other node, or `type.key` of one of its other keys; required for columns, unused in RDF."""
     edge: str | None = None
     """Name of the relation; None: the column's or predicate's name."""
     split: str | None = Field(default=None, min_length=1)

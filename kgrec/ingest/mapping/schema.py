@@ -6,69 +6,54 @@ files are not read.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
+from kgrec.arguments import options
 from kgrec.errors import MappingError, did_you_mean
+from kgrec.ingest.mapping.explained import explained, file_path
+from kgrec.ingest.mapping.interaction_table import InteractionTable
 from kgrec.ingest.mapping.located_yaml import Document, YamlPath, read_yaml
 from kgrec.ingest.mapping.prefixes import IRI_PATTERN, PREFIXES, expanded, place_of
+from kgrec.ingest.mapping.references import References, Target
 from kgrec.ingest.mapping.roles import (
-    ROLES,
     AnyRole,
     Category,
     Classes,
     ColumnNames,
     Ignore,
     MappingPart,
-    Marks,
     NodeValue,
     Ref,
+    Reference,
     Role,
     TypeName,
     Vector,
-    role_of,
 )
+from kgrec.ingest.mapping.table_format import TableFormat
 
-_CONDITION = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
-
-
-class TableFormat(MappingPart):
-    """Format of a table's files."""
-
-    file: ColumnNames = Field(min_length=1)
-    """Files or globs (csv, tsv, jsonl, parquet, also .gz and .zst), relative to the mapping's folder."""
-    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
-    """None: by suffix."""
-    encoding: str = "utf-8"
-    """Encoding of CSV, TSV and JSONL."""
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """Separator of columns; None: a comma in CSV, a tab in TSV."""
-    quote: str = Field(default='"', max_length=1)
-    """Quotation mark of cells; "" if there is none, as in many TSV files."""
-    header: ColumnNames | None = Field(default=None, min_length=1)
-    """Names of the columns of CSV and TSV files whose first line is data; None: the first line has the names."""
-    nulls: Marks = ()
-    """Marks of missing values in cells and lists, besides empty ones, such as "NULL"."""
-
-    @field_validator("header")
-    @classmethod
-    def _names_differ(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for name in value or ():
-            if (value or ()).count(name) > 1:
-                raise ValueError(f"the column '{name}' is duplicated")
-        return value
+__all__ = [
+    "EdgeTable",
+    "ErrorPolicy",
+    "InteractionTable",
+    "Mapping",
+    "NodeTable",
+    "RdfSource",
+    "TableFormat",
+    "load_mapping",
+]
 
 
 class NodeTable(TableFormat):
@@ -78,8 +63,38 @@ class NodeTable(TableFormat):
     """Whether these nodes are recommended."""
     key: str
     """Column of the identifier, unique within the type."""
+    keys: ColumnNames = Field(default=(), min_length=1)
+    """The key and other keys, each unique within the type; empty: the key alone."""
     columns: dict[str, Role] = Field(default_factory=dict)
     """Role of each column; `"*": ignore` for the rest."""
+
+    @property
+    def other_keys(self) -> tuple[str, ...]:
+        """The keys besides the first."""
+        return self.keys[1:]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_key(cls, values: object) -> object:
+        """`keys: [a, b]` also stands for `key: a`."""
+        if not isinstance(values, dict) or "key" in values:
+            return values
+        keys = values.get("keys")
+        if not keys or not isinstance(keys, str | list | tuple):
+            return values
+        return {**values, "key": keys if isinstance(keys, str) else keys[0]}
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> NodeTable:
+        if self.keys and self.keys[0] != self.key:
+            rest = [name for name in self.keys if name != self.key]
+            raise ValueError(
+                f"`key:` and `keys:` differ; write `keys: [{', '.join([self.key, *rest])}]` alone"
+            )
+        for name in self.keys:
+            if self.keys.count(name) > 1:
+                raise ValueError(f"`keys:` names the column '{name}' twice")
+        return self
 
     @model_validator(mode="after")
     def _columns_fit(self) -> NodeTable:
@@ -96,12 +111,17 @@ class EdgeTable(TableFormat):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    head: dict[TypeName, str] = Field(alias="from", min_length=1, max_length=1)
-    """`type: column` of the node that the edge leaves."""
-    tail: dict[TypeName, str] = Field(alias="to", min_length=1, max_length=1)
-    """`type: column` of the node that the edge enters."""
+    head: dict[Reference, str] = Field(alias="from", min_length=1, max_length=1)
+    """`type: column` of the node that the edge leaves; `type.key: column` for another key of the type."""
+    tail: dict[Reference, str] = Field(alias="to", min_length=1, max_length=1)
+    """The same of the node that the edge enters."""
     weight: str | None = None
     """Column of the edge's weight; None: 1."""
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The references of `from` and `to`."""
+        return next(iter(self.head)), next(iter(self.tail))
 
     @property
     def columns_read(self) -> list[str]:
@@ -155,47 +175,6 @@ class RdfSource(MappingPart):
         return self
 
 
-class InteractionTable(TableFormat):
-    """Files with one interaction of a user and an item per row."""
-
-    user: str
-    """Column of the user's identifier."""
-    item: str
-    """Column of the item's key."""
-    value: str | None = None
-    """Column of a rating, a count or another number."""
-    time: str | None = None
-    """Column of the time: seconds since 1970, or ISO 8601."""
-    time_format: str | None = None
-    """Format of `datetime.strptime`."""
-    positive: str | None = None
-    """Condition on `value` for positive rows, which are learned from, such as ">= 4"; None: every row."""
-
-    @model_validator(mode="after")
-    def _positive_fits(self) -> InteractionTable:
-        if self.positive is not None and self.value is None:
-            raise ValueError("`positive:` needs `value:`, which is missing")
-        return self
-
-    @field_validator("positive")
-    @classmethod
-    def _is_condition(cls, value: str | None) -> str | None:
-        if value is not None and not _CONDITION.fullmatch(value):
-            raise ValueError('write a comparison with a number, such as ">= 4"')
-        return value
-
-    @property
-    def condition(self) -> tuple[str, float] | None:
-        """`positive` as an operator and a number."""
-        match = _CONDITION.fullmatch(self.positive) if self.positive else None
-        return (match[1], float(match[2])) if match else None
-
-    @property
-    def columns_read(self) -> list[str]:
-        """The columns that the mapping names."""
-        return [name for name in (self.user, self.item, self.value, self.time) if name is not None]
-
-
 class ErrorPolicy(MappingPart):
     """What to do about bad rows."""
 
@@ -207,6 +186,8 @@ class ErrorPolicy(MappingPart):
     """Rows with the same IRI: `apart` keeps them apart, and statements about the IRI apply to each of them."""
     stop_above: float = Field(default=0.01, ge=0, le=1)
     """Share of a file's rows that may be bad."""
+    unmatched: float = Field(default=0.2, ge=0, le=1)
+    """Share of a log's rows that may name unknown items."""
 
 
 class Mapping(MappingPart):
@@ -224,8 +205,8 @@ class Mapping(MappingPart):
     """Relation -> its table."""
     rdf: tuple[RdfSource, ...] = ()
     """RDF sources."""
-    interactions: InteractionTable | None = None
-    """Users' interactions with items."""
+    interactions: tuple[InteractionTable, ...] = ()
+    """Users' interactions with items: one table, or a list of tables."""
     errors: ErrorPolicy = ErrorPolicy()
     """What to do about bad rows."""
 
@@ -248,6 +229,20 @@ class Mapping(MappingPart):
         """The types that are recommended, sorted."""
         tables = {name for name, table in self.nodes.items() if table.item}
         return tuple(sorted(tables.union(*(source.items for source in self.rdf))))
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types that tables, roles and RDF sources make."""
+        roles = [table.columns for table in self.nodes.values()]
+        roles += [source.predicates for source in self.rdf]
+        of_roles = frozenset(name for some in roles for name in _types_of(some))
+        return of_roles.union(self.nodes, *(source.types for source in self.rdf))
+
+    @property
+    def references(self) -> References:
+        """The types and keys that `to:`, `from:` and `item:` can name."""
+        keys = {name: table.keys or (table.key,) for name, table in self.nodes.items()}
+        return References(keys, self.types)
 
     @property
     def all_prefixes(self) -> dict[str, str]:
@@ -273,7 +268,23 @@ class Mapping(MappingPart):
         Raises:
             MappingError: The mapping is not valid; the error names the key, the value, and similar known keys.
         """
-        return _validated(Document("mapping", values, {}), folder)
+        return _validated(Document("mapping", values, {}), options.path("folder", folder))
+
+    @field_validator("interactions", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        if value is None:
+            return ()
+        if isinstance(value, dict | InteractionTable):
+            return (value,)
+        if not isinstance(value, list | tuple):
+            raise ValueError("write one table with `file:`, `user:` and `item:`, or a list of such tables")
+        return value
+
+    @field_serializer("interactions", mode="wrap")
+    def _one_alone(self, value: object, dump: SerializerFunctionWrapHandler) -> Any:
+        tables = dump(value)
+        return tables[0] if len(tables) == 1 else tables
 
     @field_validator("base")
     @classmethod
@@ -297,7 +308,7 @@ def load_mapping(path: str | Path) -> Mapping:
     Raises:
         MappingError: The mapping is not valid; the error names file, line and value, and similar known keys.
     """
-    path = Path(path)
+    path = options.path("mapping", path)
     return _validated(read_yaml(path), path.parent)
 
 
@@ -306,7 +317,7 @@ def _validated(document: Document, folder: Path) -> Mapping:
     try:
         mapping = Mapping.model_validate(content)
     except ValidationError as error:
-        raise _explained(error, document) from None
+        raise explained(error, document, _PARTS) from None
     _check_types(mapping, document)
     mapping._folder = folder
     return mapping
@@ -318,23 +329,47 @@ def _check_types(mapping: Mapping, document: Document) -> None:
             f"{place_of(document, ('nodes',))}: no node type is an item.",
             "Set `item: true` for a type under `nodes:`, or `items: [type]` under `rdf:`.",
         )
-    known = sorted(set(_known_types(mapping)))
+    targets = [
+        (where, _target(mapping, reference, place_of(document, where)))
+        for where, reference in _references(mapping, document)
+    ]
+    known = mapping.types.union(target.type for where, target in targets if where[0] == "edges")
+    for where, target in targets:
+        _check_target(target, place_of(document, where), where, mapping.item_types, sorted(known))
+
+
+def _target(mapping: Mapping, reference: str, place: str) -> Target:
+    try:
+        return mapping.references.find(reference)
+    except LookupError as error:
+        raise MappingError(f"{place} {error.args[0]}.", error.args[1]) from None
+
+
+def _check_target(
+    target: Target, place: str, where: YamlPath, items: Sequence[str], known: list[str]
+) -> None:
+    """Edges may make nodes of new types; refs need a type that exists, and interactions an item type."""
+    if where[0] == "interactions" and target.type not in items:
+        near = did_you_mean(target.type, items)
+        raise MappingError(f"{place} refers to '{target.type}', which is not an item type.", near)
+    if where[0] == "nodes" and target.type not in known:
+        near = did_you_mean(target.type, known)
+        raise MappingError(f"{place} refers to the type '{target.type}', which does not exist.", near)
+
+
+def _references(mapping: Mapping, document: Document) -> Iterator[tuple[YamlPath, str]]:
+    """Place and text of each reference in a table."""
     for name, table in mapping.nodes.items():
         for column, role in table.columns.items():
-            if isinstance(role, Ref) and role.to not in known:
-                place = place_of(document, ("nodes", name, "columns", column, "to"))
-                near = did_you_mean(role.to or "", known)
-                raise MappingError(f"{place} refers to the type '{role.to}', which does not exist.", near)
-
-
-def _known_types(mapping: Mapping) -> Iterator[str]:
-    yield from mapping.nodes
-    for table in mapping.nodes.values():
-        yield from _types_of(table.columns)
-    for edges in mapping.edges.values():
-        yield from (*edges.head, *edges.tail)
-    for source in mapping.rdf:
-        yield from (*source.types, *_types_of(source.predicates))
+            if isinstance(role, Ref) and role.to is not None:
+                yield ("nodes", name, "columns", column, "to"), role.to
+    for relation, edges in mapping.edges.items():
+        yield from ((("edges", relation, "from", reference), reference) for reference in edges.head)
+        yield from ((("edges", relation, "to", reference), reference) for reference in edges.tail)
+    for i, log in enumerate(mapping.interactions):
+        if log.item_reference is not None:
+            where = file_path(("interactions", i, "item", log.item_reference), document)
+            yield where, log.item_reference
 
 
 def _types_of(roles: dict[str, AnyRole]) -> Iterator[str]:
@@ -343,42 +378,12 @@ def _types_of(roles: dict[str, AnyRole]) -> Iterator[str]:
             yield role.type or name
 
 
-def _explained(error: ValidationError, document: Document) -> MappingError:
-    """The first error of pydantic as a MappingError, with its line and similar known keys."""
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    where = _path(first["loc"])
-    place, value = place_of(document, where), first["input"]
-    parent = ".".join(map(str, where[:-1])) or "the mapping"
-    if first["type"] == "extra_forbidden":
-        return MappingError(
-            f"{place} is not a key of {parent}.", did_you_mean(str(where[-1]), _keys(first["loc"]))
-        )
-    if first["type"].startswith("union_tag"):
-        given = role_of(value)
-        return MappingError(f"{place} has the unknown role {given!r}.", did_you_mean(given or "", ROLES))
-    if first["type"] == "missing":
-        return MappingError(f"{place} is missing.", f"Write `{where[-1]}:` under {parent}.")
-    message = first["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(value, dict | list | BaseModel) else f" is {value!r}"
-    return MappingError(f"{place}{shown}: {message}.", "See the reference of kgrec.yaml for valid values.")
-
-
-def _path(loc: tuple[str | int, ...]) -> YamlPath:
-    """`loc` as keys of the file: without the tags of unions and the `[key]` that pydantic adds."""
-    tagged = {i for i in range(2, len(loc)) if loc[i - 2] in ("columns", "predicates") and loc[i] in ROLES}
-    return tuple(part for i, part in enumerate(loc) if i not in tagged and part != "[key]")
-
-
-def _keys(loc: tuple[str | int, ...]) -> list[str]:
-    """The known keys beside an unknown one."""
-    parts: dict[str, type[MappingPart]] = {
-        "nodes": NodeTable,
-        "edges": EdgeTable,
-        "rdf": RdfSource,
-        "interactions": InteractionTable,
-        "errors": ErrorPolicy,
-    }
-    part = parts.get(str(loc[0]), Mapping) if len(loc) > 1 else Mapping
-    if len(loc) > 2 and loc[-2] in ROLES:
-        part = next(r for r in get_args(AnyRole) if r.model_fields["role"].default == loc[-2])
-    return [field.alias or name for name, field in part.model_fields.items()]
+#: what stands under the keys of a mapping, for errors; "": the mapping itself
+_PARTS: dict[str, type[MappingPart]] = {
+    "": Mapping,
+    "nodes": NodeTable,
+    "edges": EdgeTable,
+    "rdf": RdfSource,
+    "interactions": InteractionTable,
+    "errors": ErrorPolicy,
+}

@@ -1,0 +1,348 @@
+"""Ids of users, items and nodes as strings, by one rule for lists, arrays and columns of frames.
+
+Enters: any Python value. Leaves: strings without missing ones, or an error that names argument, position, value and remedy.
+
+An id is a text, or a number with a text: 3, 3.0, `numpy.int64(3)`, `Decimal("3.00")` and b"3" are all "3", as they are in a
+table. Booleans, dates, missing values (None, nan, pandas.NA, NaT), infinite numbers and texts with half of a surrogate pair are no
+ids. A number of 2**53 or more that was held as a float has lost digits, so it is none either.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import numbers
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgrec.arguments.options import encodable, shown
+from kgrec.errors import ConfigError, SourceError
+
+#: whole numbers below this one are exact as floats
+EXACT = 2**53
+_REMEDY = "Give ids as texts or whole numbers."
+#: kinds of numpy types whose Python values are no ids: dates, durations, complex numbers, records
+_NO_IDS = "mMcV"
+
+
+def as_id(value: Any, place: str) -> str:
+    """One id.
+
+    Args:
+        value: Any value.
+        place: Argument and position for the message, such as "users[3]".
+
+    Raises:
+        ConfigError: It is no id.
+    """
+    if type(value) is str and value.isascii():
+        return value
+    if is_missing(value):
+        raise ConfigError(
+            f"{place} is {_missing_name(value)}: an id is missing.", "Leave it out, or give the id."
+        )
+    found = text_of(value)
+    if found is None:
+        raise ConfigError(f"{place} is {shown(value)}, which is no id.", _remedy(value))
+    return found
+
+
+def as_ids(values: Any, name: str) -> list[str]:
+    """A list of ids, from any iterable of them; a single id stands for a list of it, and a set is sorted.
+
+    Args:
+        values: Ids: a list, a generator, an array, a column of a frame.
+        name: The argument for the message.
+
+    Raises:
+        ConfigError: It is None, a dict or a frame, or one of the values is no id.
+    """
+    listed = _members(values, name)
+    if not _are_texts(listed):
+        listed = [as_id(value, f"{name}[{at}]") for at, value in enumerate(listed)]
+    return sorted(listed) if isinstance(values, set | frozenset) else listed
+
+
+def as_id_lists(values: Any, name: str) -> list[list[str]]:
+    """A list of lists of ids, such as histories.
+
+    Raises:
+        ConfigError: It is a flat list, a dict or a frame, or one of the values is no id.
+    """
+    if is_frame(values) or isinstance(values, Mapping):
+        raise ConfigError(f"{name} is {shown_container(values)}.", _lists_remedy(values, name))
+    if isinstance(values, set | frozenset) or _is_single(values):
+        raise ConfigError(f"{name} is {shown_container(values)}.", _FLAT.format(name=name))
+    lists = []
+    for at, one in enumerate(_listed(values, name)):
+        if _is_single(one):
+            raise ConfigError(
+                f"{name}[{at}] is {_name_of(one)}, where a list of ids is needed.", _FLAT.format(name=name)
+            )
+        lists.append(as_ids(one, f"{name}[{at}]"))
+    return lists
+
+
+def as_texts(values: Any, name: str) -> list[str]:
+    """A list of texts to encode; a single text stands for a list of it.
+
+    Raises:
+        ConfigError: One of the values is no text.
+    """
+    listed = _members(values, name)
+    for at, value in enumerate(listed):
+        if not isinstance(value, str) or not encodable(value):
+            what = "holds half of a surrogate pair" if isinstance(value, str) else "is no text"
+            raise ConfigError(
+                f"{name}[{at}] is {_name_of(value)}, which {what}.", "Give texts that can be encoded."
+            )
+    return [str.__str__(value) for value in listed]
+
+
+def id_column(column: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
+    """A column of a frame as ids, large_string without nulls.
+
+    Args:
+        column: As `frames.as_table` gives it.
+        place: Names of the frame and the column for the message, such as "interactions: 'user_id'".
+
+    Raises:
+        SourceError: The column holds no ids, or a cell is missing.
+    """
+    kind = column.type
+    name, _, cell = place.partition(": ")
+    if kind.num_fields and not pa.types.is_dictionary(kind):
+        raise SourceError(f"{place} holds {kind}, where one id per row is needed.", "Write one id per row.")
+    if pa.types.is_boolean(kind) or (pa.types.is_temporal(kind) and not pa.types.is_date(kind)):
+        raise SourceError(f"{place} is of type {kind}, which is no id.", _REMEDY)
+    if pa.types.is_floating(kind):
+        _check_exact(column, place)
+    texts = text_column(column, place)
+    empty = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(texts, "")), "")
+    for row in np.flatnonzero(empty.to_numpy())[:1].tolist():
+        raise SourceError(
+            f"{name}:{row + 1}: {cell or 'the id'} is {'missing' if texts[row].as_py() is None else 'empty'}.",
+            "Mend the row, or leave it out.",
+        )
+    return texts
+
+
+def text_column(column: Any, place: str) -> Any:
+    """A column, `pa.Array` or `pa.ChunkedArray`, as texts, large_string, by the rule of `text_of`; nulls and nan are null.
+
+    Raises:
+        SourceError: The type has no text form.
+    """
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return _float_texts(column)
+    try:
+        texts = pc.cast(column, pa.large_string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        _check_decodable(column, place)
+        raise SourceError(
+            f"{place} is of type {kind}, which has no text form.",
+            "Give the column the role ignore, or write it as text.",
+        ) from None
+    if pa.types.is_decimal(kind):
+        texts = pc.replace_substring_regex(texts, r"(\.\d*?)0+$", r"\1")
+        texts = pc.replace_substring_regex(texts, r"\.$", "")
+    return texts
+
+
+def text_of(value: Any) -> str | None:
+    """A value that is not missing as the text that it has in a table; None if it has none, as booleans and dates do not."""
+    if isinstance(value, str):
+        return str.__str__(value) if encodable(value) else None
+    if isinstance(value, pa.Scalar):
+        return text_of(value.as_py())
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
+        return None
+    if isinstance(value, numbers.Integral):
+        return _whole(int(value))
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    if isinstance(value, bytes | bytearray):
+        return _decoded(bytes(value))
+    if isinstance(value, float | np.floating):
+        return _float(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    is_date = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+    return value.isoformat() if is_date else None
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for a missing one: None, nan, NaT, pandas.NA, or a null of Arrow."""
+    if value is None:
+        return True
+    if isinstance(value, float | np.floating | Decimal | np.datetime64 | np.timedelta64):
+        return bool(value != value)
+    if isinstance(value, pa.Scalar):
+        return not value.is_valid
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def is_frame(values: Any) -> bool:
+    """Whether it is a table: a pandas, polars or Arrow frame."""
+    if isinstance(values, pa.Table | pa.RecordBatch):
+        return True
+    return type(values).__name__ in ("DataFrame", "LazyFrame") or (
+        hasattr(values, "columns") and hasattr(values, "__arrow_c_stream__")
+    )
+
+
+def shown_container(values: Any) -> str:
+    """A container in a message."""
+    return f"a {type(values).__name__}" if not _is_single(values) else _name_of(values)
+
+
+_FLAT = "Give a list of lists, one per user: {name}=[['a', 'b'], ['c']]."
+
+
+def _lists_remedy(values: Any, name: str) -> str:
+    if isinstance(values, Mapping):
+        return f"Give {name}=list(d.values()), and the users beside it: users=list(d)."
+    return (
+        f"Give lists: groups = frame.groupby('user_id')['item_id'].agg(list); {name}=groups.tolist(), "
+        "users=groups.index."
+    )
+
+
+def _members(values: Any, name: str) -> list[Any]:
+    """The members of an iterable; a single value stands for a list of it."""
+    if type(values) is list:
+        return values
+    if values is None:
+        raise ConfigError(f"{name} is None.", "Give a list of ids.")
+    if is_frame(values):
+        raise ConfigError(f"{name} is {shown_container(values)}.", "Give one of its columns.")
+    if isinstance(values, Mapping):
+        raise ConfigError(f"{name} is {shown_container(values)}.", "Give a list of ids: list(d) is its keys.")
+    if _is_single(values):
+        return [values[()] if isinstance(values, np.ndarray) else values]
+    return _listed(values, name)
+
+
+def _listed(values: Any, name: str) -> list[Any]:
+    """The members of a container, as Python values."""
+    dtype = getattr(values, "dtype", None)
+    kind = getattr(dtype, "kind", "")
+    if isinstance(values, np.ndarray) and (kind in _NO_IDS or (kind == "f" and values.dtype != np.float64)):
+        return list(values) if values.ndim and values.dtype.names is None else _refused(values, name)
+    if str(dtype) in ("Float32", "float32", "float16"):
+        return list(np.asarray(values))  # as Python floats they would have more digits
+    for method in ("tolist", "to_pylist", "to_list"):
+        if hasattr(values, method) and not isinstance(values, type):
+            listed = getattr(values, method)()
+            return listed if isinstance(listed, list) else [listed]
+    if isinstance(values, type | os.PathLike) or hasattr(values, "read") or not isinstance(values, Iterable):
+        return _refused(values, name)
+    return list(values)
+
+
+def _refused(values: Any, name: str) -> list[Any]:
+    raise ConfigError(f"{name} is {shown(values)}, which holds no ids.", "Give a list of ids.")
+
+
+def _is_single(value: Any) -> bool:
+    """Whether it is one value and no container."""
+    if isinstance(value, str | bytes | bytearray | numbers.Number | np.generic | uuid.UUID | pa.Scalar):
+        return True
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0
+    return is_missing(value) or isinstance(value, datetime.date | datetime.timedelta)
+
+
+def _are_texts(values: list[Any]) -> bool:
+    """Whether all are plain strings that can be encoded."""
+    if not all(type(value) is str for value in values):
+        return False
+    joined = "".join(values)
+    return joined.isascii() or encodable(joined)
+
+
+def _name_of(value: Any) -> str:
+    return _missing_name(value) if is_missing(value) else shown(value)
+
+
+def _missing_name(value: Any) -> str:
+    return "None" if value is None else str(value)
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, bytes | bytearray):
+        return "Decode the bytes: they are not in UTF-8."
+    if isinstance(value, str):
+        return "It holds half of a surrogate pair: decode the text anew, with errors='replace'."
+    if isinstance(value, float | np.floating) and math.isfinite(value):
+        return "A float of this size has lost digits: read the column as text or as whole numbers."
+    if isinstance(value, list | tuple | dict | set | np.ndarray) or is_frame(value):
+        return "Give one id in its place."
+    return _REMEDY
+
+
+def _whole(value: int) -> str | None:
+    try:
+        return str(value)
+    except ValueError:  # Python refuses thousands of digits
+        return None
+
+
+def _decimal(value: Decimal) -> str | None:
+    if not value.is_finite() or abs(value.adjusted()) > 1000:
+        return None
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _float(value: Any) -> str | None:
+    if not math.isfinite(value) or abs(value) >= EXACT:
+        return None
+    if value == int(value):
+        return str(int(value))
+    return str(pc.cast(pa.scalar(value), pa.string()).as_py())
+
+
+def _float_texts(column: Any) -> Any:
+    column = pc.if_else(pc.is_nan(column), None, column)
+    whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), float(EXACT)))
+    digits = pc.cast(pc.cast(pc.if_else(whole, column, 0), pa.int64()), pa.large_string())
+    return pc.if_else(whole, digits, pc.cast(column, pa.large_string()))
+
+
+def _check_decodable(column: pa.ChunkedArray, place: str) -> None:
+    """Refuse the first cell whose bytes are not UTF-8."""
+    if "binary" not in str(column.type):
+        return
+    name, _, cell = place.partition(": ")
+    for row, value in enumerate(column.to_pylist()):
+        if value is not None and _decoded(value) is None:
+            raise SourceError(
+                f"{name}:{row + 1}: {cell} is {shown(value)}, which is not in UTF-8.", "Decode it."
+            )
+
+
+def _check_exact(column: pa.ChunkedArray, place: str) -> None:
+    large = pc.fill_null(pc.greater_equal(pc.abs(column), float(EXACT)), False)
+    name, _, cell = place.partition(": ")
+    for row in np.flatnonzero(large.to_numpy())[:1].tolist():
+        raise SourceError(
+            f"{name}:{row + 1}: {cell} is {column[row].as_py()!r}, which is no id: a float of this size has lost digits.",
+            "Read the column as text or as whole numbers.",
+        )

@@ -1,0 +1,200 @@
+"""Options of a call: numbers, flags, choices, texts, paths, callbacks.
+
+Enters: the name of an option and any value. Leaves: the value as a plain one, or a ConfigError that names both and says what
+would do.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from kgrec.errors import ConfigError, nearest
+
+_T = TypeVar("_T")
+#: characters of a value that a message shows
+_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """A value in a message: its repr in ASCII of at most some 60 characters; of an object that holds much, its type."""
+    if not isinstance(
+        value, str | bytes | numbers.Number | None | bool | list | tuple | dict | set | np.generic
+    ):
+        return f"of type {type(value).__name__}"
+    if isinstance(value, str | bytes | list | tuple) and len(value) > _SHOWN:
+        value = value[:_SHOWN]
+    try:
+        text = ascii(value)
+    except Exception:
+        return f"of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """A whole number.
+
+    Raises:
+        ConfigError: It is none, or below `least` or above `most`; numbers with a fraction and booleans are none.
+    """
+    try:
+        number = None if isinstance(value, bool | np.bool_ | np.ndarray) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is not None and least <= number and (most is None or number <= most):
+        return number
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+    raise ConfigError(
+        f"{name} is {shown(value)}.", f"It must be a whole number, {bounds}{_close(value, least, most)}."
+    )
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
+    least: float = -math.inf,
+) -> float:
+    """A finite number.
+
+    Raises:
+        ConfigError: It is none, or outside of the bounds; texts and booleans are none.
+    """
+    try:
+        finite = math.nan if isinstance(value, str | bytes | bool | np.bool_ | np.ndarray) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        finite = math.nan
+    if math.isfinite(finite) and above < finite < below and finite >= least:
+        return finite
+    bounds = [f"above {above:g}"] if above > -math.inf else []
+    bounds += [f"at least {least:g}"] if least > -math.inf else []
+    bounds += [f"below {below:g}"] if below < math.inf else []
+    allowed = f"finite number{' ' if bounds else ''}{' and '.join(bounds)}"
+    raise ConfigError(
+        f"{name} is {shown(value)}.", f"It must be a {allowed}, such as {_within(above, below, least):g}."
+    )
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False; ConfigError for all else, also for 0 and 1."""
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{name} is {shown(value)}.", "It must be True or False.")
+    return bool(value)
+
+
+def choice(name: str, value: Any, choices: Sequence[str]) -> Any:
+    """One of some words; ConfigError names the most similar one."""
+    if isinstance(value, str) and value in choices:
+        return value
+    close = nearest(value, sorted(choices), 1) if isinstance(value, str) else []
+    meant = f"Did you mean '{close[0]}'? " if close else ""
+    raise ConfigError(f"{name} is {shown(value)}.", f"{meant}Choose one of {', '.join(choices)}.")
+
+
+def words(name: str, values: Any, choices: Sequence[str]) -> list[str]:
+    """Some of some words; a single one stands for a list of it.
+
+    Raises:
+        ConfigError: It is no list, or has another word.
+    """
+    listed = [values] if isinstance(values, str) else sequence(name, values)
+    return [choice(f"{name}[{at}]", value, choices) for at, value in enumerate(listed)]
+
+
+def sequence(name: str, values: Any, what: str = "a list") -> list[Any]:
+    """The members of a list or another iterable; ConfigError for a text, a mapping, or what has no members."""
+    if isinstance(values, str | bytes | dict) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name} is {shown(values)}.", f"Give {what}.")
+    try:
+        return list(values)
+    except TypeError:  # such as an array without dimensions
+        raise ConfigError(f"{name} is {shown(values)}.", f"Give {what}.") from None
+
+
+def text(name: str, value: Any, example: str = "") -> str:
+    """A text that can be encoded.
+
+    Raises:
+        ConfigError: It is no text, or holds half of a surrogate pair.
+    """
+    if not isinstance(value, str):
+        like = f", such as {example}" if example else ""
+        raise ConfigError(f"{name} is {shown(value)}.", f"Give a text{like}.")
+    if not encodable(value):
+        raise ConfigError(
+            f"{name} is {shown(value)}, which holds half of a surrogate pair.",
+            "Decode the text anew, with errors='replace'.",
+        )
+    return str.__str__(value)
+
+
+def encodable(value: str) -> bool:
+    """Whether a text has no half of a surrogate pair, which UTF-8 cannot hold."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def path(name: str, value: Any) -> Path:
+    """A path of a file or a folder; ConfigError for all but a text or a path-like object, and for an empty text."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise ConfigError(f"{name} is {shown(value)}.", "Give a path, as text or as a pathlib.Path.")
+    if not os.fspath(value) or "\0" in os.fspath(value):
+        raise ConfigError(f"{name} is {shown(os.fspath(value))}, which is no path.", "Give a path.")
+    return Path(value)
+
+
+def instance(name: str, value: Any, kind: type[_T], remedy: str) -> _T:
+    """A value of a class; ConfigError with this remedy for all else."""
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is {shown(value)}.", remedy)
+    return value
+
+
+def mapping(name: str, value: Any, remedy: str) -> Mapping[str, Any]:
+    """A dict or another mapping with names as keys; ConfigError with this remedy for all else."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigError(f"{name} is {shown(value)}.", remedy)
+    return value
+
+
+def optional(name: str, value: Any, kind: type[_T], remedy: str) -> _T | None:
+    """A value of a class, or None; ConfigError with this remedy for all else."""
+    return None if value is None else instance(name, value, kind, remedy)
+
+
+def callback(name: str, value: Any, arguments: str) -> Any:
+    """A function, or None; ConfigError for all else."""
+    if value is not None and not callable(value):
+        raise ConfigError(f"{name} is {shown(value)}.", f"Give a function of {arguments}, or None.")
+    return value
+
+
+def _close(value: Any, least: int, most: int | None) -> str:
+    """The valid number nearest to a number that is not valid."""
+    try:
+        nearest_number = (
+            round(float(value)) if not isinstance(value, str | bytes | bool | np.bool_) else least
+        )
+    except (TypeError, ValueError, OverflowError):
+        nearest_number = least
+    nearest_number = max(nearest_number, least)
+    return f", such as {nearest_number if most is None else min(nearest_number, most)}"
+
+
+def _within(above: float, below: float, least: float) -> float:
+    low = max(above, least)
+    if low > -math.inf and below < math.inf:
+        return (low + below) / 2
+    return low + 1 if low > -math.inf else 0.01

@@ -1,0 +1,188 @@
+"""Interactions since training: their rows are read and put into the histories, without training.
+
+Enters: a `Model`, and a table or a frame of interactions. Leaves: `InteractionUpdates`, and another `Model`. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgrec.errors import SourceError, did_you_mean
+from kgrec.graph.interactions import Interactions
+from kgrec.graph.live_histories import LiveHistories, NewInteractions
+from kgrec.graph.vocabulary import Vocabulary
+from kgrec.ingest.batches import Table
+from kgrec.ingest.build_report import Report, Tally
+from kgrec.ingest.interaction_files import describing, matching
+from kgrec.ingest.interaction_rows import InteractionRows, LogReader
+from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
+from kgrec.ingest.table_files import frame_table
+from kgrec.model.model import Model
+from kgrec.storage.files import digest
+
+#: column of times where the mapping names none, or another one
+TIME = "time"
+#: share of the rows that may be bad, unless the mapping allows more: a single bad row is a large share of a few rows
+_STOP_ABOVE = 0.5
+
+#: seconds since 1970
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class InteractionUpdates:
+    """Interactions to add, with rows of the model."""
+
+    rows: NewInteractions
+    #: users that the model does not know
+    new_users: list[str]
+    #: number of different users
+    n_users: int
+    report: Report
+    #: name of the file -> SHA-256; empty for a frame
+    inputs: dict[str, str]
+
+
+def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) -> InteractionUpdates:
+    """Read interactions.
+
+    Args:
+        model: Knows the items; is not modified.
+        rows: The path of a table, a frame, or `Interactions`. Columns have the names of the mapping, or are user_id, item_id and
+            time. The mapping's rule decides which rows are positive; without its column of values all are.
+        clock: Gives the time of rows without one, where other interactions have times: they are the newest.
+
+    Raises:
+        SourceError: A column is missing, or no row can be used.
+        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
+    """
+    report, inputs = Report(), {}
+    if isinstance(rows, Interactions):
+        log = _of_items(rows, model, report)
+    else:
+        if isinstance(rows, str | Path):
+            table, mapped = matching(Path(rows), model.mapping.interactions)
+            inputs = {Path(rows).name: digest(Path(rows))}
+        else:
+            table = frame_table(rows, "interactions")
+            mapped = describing(table, model.mapping.interactions)
+        log = _read(table, _with_time(mapped, table), model, report)
+    users = model.users.ids(log.users.labels)
+    new = np.flatnonzero(users < 0)
+    users[new] = len(model.users) + np.arange(len(new))
+    times = _times(log, model, clock)
+    columns = (users[log.user], log.item, log.positive, log.count, times)
+    added = NewInteractions(*columns, weight=_weights(log, model))
+    names = [log.users[row] for row in new.tolist()]
+    return InteractionUpdates(added, names, len(log.users), report, inputs)
+
+
+def with_interaction_updates(model: Model, new: InteractionUpdates) -> Model:
+    """A model whose histories have these interactions; `model` stays as it is."""
+    inputs = {f"added/{sha[:12]}/{name}": sha for name, sha in new.inputs.items()}
+    larger = model.with_interactions(new.new_users, new.rows)
+    return replace(larger, inputs={**model.inputs, **inputs}) if inputs else larger
+
+
+def item_names_by(model: Model, reference: str | None, keys: list[str]) -> list[str]:
+    """Ids of items by the keys of one item type, or by another key of it; `reference` as in `InteractionTable`."""
+    if reference is None:
+        return keys
+    target = model.mapping.references.find(reference)
+    names = [f"{target.name}/{key}" for key in keys]
+    if target.column is not None:
+        return names
+    # a key that no other item type has is an id alone
+    known = model.items.rows(names) >= 0
+    return [name if there else key for name, key, there in zip(names, keys, known, strict=True)]
+
+
+def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) -> Interactions:
+    policy = model.mapping.errors
+    tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
+    log = InteractionRows.of([mapped])
+    by = mapped.item_reference
+    reader = LogReader(
+        log, mapped, report, lambda keys: model.items.rows(item_names_by(model, by, keys.to_pylist()))
+    )
+    reader.read(table, Tally(table.name, report.file(table.name), tolerant))
+    reader.close()
+    read = Interactions.from_log(log, model.items.ids)
+    used = sum(map(len, log.user))
+    report.repeated_pairs = used - len(read)
+    _check_any(table.name, used, report, model)
+    return read
+
+
+def _of_items(given: Interactions, model: Model, report: Report) -> Interactions:
+    """Interactions with the item rows of the model; those of unknown items are counted."""
+    rows = model.items.rows(given.items.tolist())
+    known = rows[given.item] >= 0
+    unknown = [given.items[item] for item in given.item[~known][:10].tolist()]
+    counts = report.file("interactions")
+    counts.rows, counts.used = len(given), int(known.sum())
+    tally = Tally("interactions", counts, ErrorPolicy())
+    tally.drop("names an unknown item", len(given) - counts.used, unknown)
+    report.unknown_items.add(len(given) - counts.used, unknown)
+    _check_any("interactions", counts.used, report, model)
+    some = given.rows(known)
+    users, user = np.unique(some.user, return_inverse=True)
+    return replace(
+        some,
+        users=Vocabulary(given.users.take(users)),
+        items=model.items.ids,
+        user=user.astype(np.int32),
+        item=rows[some.item].astype(np.int32),
+    )
+
+
+def _check_any(name: str, used: int, report: Report, model: Model) -> None:
+    """Refuse a table of which no row can be used."""
+    if used:
+        return
+    counts = report.file(name)
+    if not counts.rows:
+        raise SourceError(f"{name} has no rows.", "Give one user and one item per row.")
+    first = report.unknown_items.first[:1]
+    why = ", ".join(
+        f"{places.count:,} {reason.split(' ', 1)[1]}" for reason, places in counts.dropped.items()
+    )
+    where = f", first {first[0]}" if first else ""
+    remedy = "Mend the rows, or add their items first."
+    if first:
+        item = first[0].rpartition(': "')[2].removesuffix('"')
+        remedy = f"{did_you_mean(item, model.items.ids.sorted_labels)} {remedy}"
+    raise SourceError(f"{name}: none of {counts.rows:,} interactions can be used ({why}{where}).", remedy)
+
+
+def _with_time(mapped: InteractionTable, table: Table) -> InteractionTable:
+    """The columns that are read, and one that is called time."""
+    if mapped.time is not None or TIME not in table.columns:
+        return mapped
+    return mapped.model_copy(update={"time": TIME})
+
+
+def _weights(log: Interactions, model: Model) -> np.ndarray | None:
+    """Weights as multiples of the mean weight at training, float32; None if neither these interactions nor those of training have any."""
+    trained = model.graph().interactions
+    if log.weight is None and trained.weight is None:
+        return None
+    own = np.ones(len(log), np.float32) if log.weight is None else log.weight
+    known = None if trained.weight is None else trained.weight[trained.positive]
+    mean = 1.0 if known is None or not len(known) else float(known.mean(dtype=np.float64))
+    # a row whose table has no weight is average
+    return own if log.weight is None else np.asarray(own / mean, np.float32)
+
+
+def _times(log: Interactions, model: Model, clock: Clock) -> np.ndarray | None:
+    """Seconds since 1970, the clock's for rows without a time; None if no interactions have times."""
+    given = np.zeros(len(log), np.int64) if log.time is None else log.time
+    if not given.any() and not LiveHistories.of(model.histories).has_times:
+        return None
+    return np.where(given == 0, np.int64(clock()), given)
