@@ -49,8 +49,7 @@ class KgrecError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        # names of columns and files may hold line breaks
-        return "\n  ".join(" ".join(part.splitlines()) for part in (self.problem, self.remedy))
+        return "\n  ".join(_printable(" ".join(part.splitlines())) for part in (self.problem, self.remedy))
 
 
 class MappingError(KgrecError):
@@ -150,6 +149,13 @@ def _singular(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return f"{word[:-3]}y"
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+
+
+def _printable(text: str) -> str:
+    """The text with characters that nobody sees as escapes: names of ids, columns and files may hold any."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _listed(names: Sequence[str], joiner: str = "or") -> str:

@@ -54,6 +54,11 @@ def test_an_error_has_two_lines():
     assert str(error) == "films.csv is empty.\n  Write a header."
 
 
+def test_characters_that_nobody_sees_are_escaped():
+    error = KgrecError("There is no item 'a\0b\u200b' or '\ud800' or 'Crème\n日本'.", "Tab:\t.")
+    assert str(error) == r"There is no item 'a\x00b\u200b' or '\ud800' or 'Crème 日本'." + "\n  Tab:\\t."
+
+
 def test_exit_codes():
     codes = {
         e.__name__: e.exit_code

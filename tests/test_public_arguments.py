@@ -24,6 +24,9 @@ import pytest
 from text_encoders import BagOfWords
 
 import kgrec
+from kgrec.evaluate.benchmark.run import run_benchmark
+from kgrec.evaluate.benchmark.systems import GivenLists
+from kgrec.evaluate.benchmark.task import Task
 
 NAN = math.nan
 #: values that are of no kind of argument
@@ -152,7 +155,61 @@ BAD: dict[str, dict[str, Any]] = {
         "column": pd.Series(["n1"]),
         "no key": pd.DataFrame({"title": ["A"]}),
         "structs": pd.DataFrame({"id": [{"a": 1}]}),
+        "booleans": pd.DataFrame({"id": [True]}),
+        "times": pd.DataFrame({"id": pd.to_datetime(["2020-01-01"])}),
+        "mixed with a boolean": pd.DataFrame({"id": ["n1", True]}),
+        "large float": pd.DataFrame({"id": [1e17]}),
+        "by type": {"film": pd.DataFrame({"id": [True]})},
         "surrogate": {"id": ["\ud800"]},
+        **_NOTHING,
+    },
+    "weights": {
+        "number": 1,
+        "text": "a",
+        "flat": [1],
+        "texts": [["1"]],
+        "zero": [[0]],
+        "nan": [[NAN]],
+        "too many": [[1, 2]],
+        "dict": {"f1": 1},
+        **_NOTHING,
+    },
+    "weights of one": {
+        "number": 1,
+        "text": "a",
+        "texts": ["1"],
+        "below 0": [-1],
+        "too many": [1, 2],
+        **_NOTHING,
+    },
+    "boosts": {
+        "number": 1,
+        "text": "f1",
+        "list": ["f1"],
+        "text as number": {"f1": "1"},
+        "nan": {"f1": NAN},
+        "None as item": {None: 1},
+        "frame without boosts": pd.DataFrame({"item_id": ["f1"]}),
+        "twice": pd.DataFrame({"item_id": ["f1", "f1"], "boost": [1, 2]}),
+        **_NOTHING,
+    },
+    "conditions": {
+        "number": 1,
+        "text": "year > 1",
+        "list": ["year > 1"],
+        "no condition": {"genres =": 1},
+        "no text": {3: 1},
+        "nan": {"genres = Horror": NAN},
+        **_NOTHING,
+    },
+    "lists of users": {
+        "number": 1,
+        "text": "u1",
+        "list": ["f1"],
+        "None as user": {None: ["f1"]},
+        "None as list": {"u1": None},
+        "missing item": {"u1": [None]},
+        "frame without users": pd.DataFrame({"item_id": ["f1"]}),
         **_NOTHING,
     },
     "callback": {"number": 3, "text": "print", "list": [print]},
@@ -162,7 +219,9 @@ BAD: dict[str, dict[str, Any]] = {
 
 #: parameter -> words that stand for it in messages
 NAMED = {
-    "rows": ("rows", "film", "nope", "no such folder"),
+    "rows": ("rows", "film", "nope", "no such folder", "interactions", "log.csv"),
+    "pairs": ("pairs", "log.csv", "There is no item 'f99'", "pairs:1"),
+    "where_boost": ("where",),
     "values": ("values", "mapping", "A request"),
     "path": ("path", "mapping"),
     "lists": ("lists", "'f99'"),
@@ -199,7 +258,10 @@ LIST = {
     "request": "value or None",
     "arrow": "flag",
 }
-BOOSTED = {**LIST, "new_item_boost": "number", "exclude_seen": "flag"}
+BOOSTS = {"item_boost": "boosts or None", "where_boost": "conditions or None"}
+SCORED = {"new_item_boost": "number", **BOOSTS}
+LISTS_OF_USERS = {"user_candidates": "lists of users or None", "user_deny": "lists of users or None"}
+BOOSTED = {**LIST, **SCORED, **LISTS_OF_USERS, "exclude_seen": "flag"}
 ITEMS = {"ids": "values"}
 REQUEST = {name: kind for name, kind in BOOSTED.items() if name not in ("request", "arrow")}
 BATCH = {"model": "path", "request": "value or None", "options": "value or None"}
@@ -228,7 +290,9 @@ CALLS: dict[str, Call] = {
         lambda made: made.rec.recommend_for_history,
         {
             "histories": "histories",
+            "weights": "weights or None",
             "dislikes": "histories or None",
+            "seen": "histories or None",
             "users": "ids or None",
             "known_users": "choice",
             **BOOSTED,
@@ -237,11 +301,21 @@ CALLS: dict[str, Call] = {
     ),
     "Recommender.recommend_for_text": Call(
         lambda made: made.rec.recommend_for_text,
-        {"texts": "texts", **LIST},
+        {"texts": "texts", **LIST, **BOOSTS},
         lambda _: {"texts": ["space"]},
     ),
     "Recommender.similar_items": Call(
-        lambda made: made.rec.similar_items, {"items": "ids", **LIST}, lambda _: {"items": ["f1"]}
+        lambda made: made.rec.similar_items, {"items": "ids", **LIST, **BOOSTS}, lambda _: {"items": ["f1"]}
+    ),
+    "Recommender.score_pairs": Call(
+        lambda made: made.rec.score_pairs,
+        {
+            "users": "ids",
+            "items": "ids",
+            **SCORED,
+            **{n: LIST[n] for n in ("on_unknown", "request", "arrow")},
+        },
+        lambda _: {"users": ["u1"], "items": ["f4"]},
     ),
     "Recommender.similar_users": Call(
         lambda made: made.rec.similar_users,
@@ -254,12 +328,17 @@ CALLS: dict[str, Call] = {
     "Recommender.embed_items": Call(lambda made: made.rec.embed_items, ROWS, lambda made: {"rows": made.new}),
     "Recommender.embed_histories": Call(
         lambda made: made.rec.embed_histories,
-        {"histories": "histories", "on_unknown": "choice"},
+        {"histories": "histories", "weights": "weights or None", "on_unknown": "choice"},
         lambda _: {"histories": [["f1"]]},
     ),
     "Recommender.add_items": Call(lambda made: made.copy().add_items, ROWS, lambda made: {"rows": made.new}),
     "Recommender.update_items": Call(
         lambda made: made.copy().update_items, ROWS, lambda made: {"rows": made.new}
+    ),
+    "Recommender.add_interactions": Call(
+        lambda made: made.copy().add_interactions,
+        {"rows": "frame"},
+        lambda _: {"rows": {"user_id": ["u1"], "item_id": ["f4"]}},
     ),
     "Recommender.remove_items": Call(
         lambda made: made.copy().remove_items,
@@ -269,12 +348,19 @@ CALLS: dict[str, Call] = {
     "Recommender.reload": Call(lambda made: made.rec.reload, {}),
     "Recommender.explain": Call(
         lambda made: made.rec.explain,
-        {"user": "id", "item": "id", "new_item_boost": "number"},
+        {"user": "id", "item": "id", **SCORED, "request": "value or None"},
         lambda _: {"user": "u1", "item": "f4"},
     ),
     "Recommender.explain_history": Call(
         lambda made: made.rec.explain_history,
-        {"history": "ids", "item": "id", "dislikes": "ids", "new_item_boost": "number"},
+        {
+            "history": "ids",
+            "item": "id",
+            "weights": "weights of one or None",
+            "dislikes": "ids",
+            **SCORED,
+            "request": "value or None",
+        },
         lambda _: {"history": ["f1"], "item": "f4"},
     ),
     "Recommender.label": Call(lambda made: made.rec.label, {"item": "id"}),
@@ -335,7 +421,10 @@ CALLS: dict[str, Call] = {
     ),
     "Interactions.matrix": Call(
         lambda made: made.graph.interactions.matrix,
-        {"positive_only": "flag", "half_life": "number or None"},
+        {"positive_only": "flag"},
+    ),
+    "Interactions.weighted": Call(
+        lambda made: made.graph.interactions.weighted, {"half_life": "number or None"}
     ),
     "Vocabulary": Call(lambda _: kgrec.Vocabulary, {"labels": "names"}),
     "Vocabulary.of": Call(lambda _: kgrec.Vocabulary.of, {"labels": "names"}),
@@ -443,6 +532,22 @@ CALLS: dict[str, Call] = {
         lambda _: kgrec.RunWatcher, {"progress": "callback", "note": "callback", "warn": "callback"}
     ),
 }
+CALLS["Task"] = Call(
+    lambda _: Task,
+    {"fold": "value", "k": "count", "classes": "texts", "text_encoder": "value or None"},
+    lambda made: {"fold": made.fold, "k": 2},
+)
+CALLS["run_benchmark"] = Call(
+    lambda _: run_benchmark,
+    {
+        "tasks": "value",
+        "systems": "value",
+        "ks": "count or list",
+        "resamples": "count",
+        "on_system": "callback",
+    },
+    lambda made: {"tasks": [Task(made.fold, 2)], "systems": [GivenLists("theirs", made.lists)], "ks": [2]},
+)
 _QUERIES = {
     "recommendations": {"users": "ids or None"},
     "recommendations_for_histories": {"histories": "pairs", "known_users": "choice"},
@@ -460,6 +565,18 @@ for _name, _kinds in _QUERIES.items():
         {**BATCH, **_kinds},
         lambda made, more=_histories: {"model": made.rec, **more},
     )
+_SCORES = {"model": "path", "request": "value or None", "pairs": "frame"}
+_PAIRS = {"user_id": ["u1"], "item_id": ["f4"]}
+CALLS["write_scores"] = Call(
+    lambda _: kgrec.write_scores,
+    {**_SCORES, "output": "path", "watcher": "value or None"},
+    lambda made: {"model": made.rec, "output": made.place / "scores.csv", "pairs": _PAIRS},
+)
+CALLS["stream_scores"] = Call(
+    lambda _: lambda **given: list(kgrec.stream_scores(**given)),
+    _SCORES,
+    lambda made: {"model": made.rec, "pairs": _PAIRS},
+)
 _EMBEDDINGS = {name: kind for name, kind in WRITE.items() if name != "request"} | {"types": "texts"}
 CALLS["write_embeddings"] = Call(
     lambda _: kgrec.write_embeddings,
@@ -558,7 +675,8 @@ INTERNAL = {
         "Mapping.short",
         "Request.length",
         "Request.refuse",
-        "Request.rows",
+        *("Request.rows", "Request.boosts", "Request.boosts_of", "Request.filters"),
+        *("KnowledgeGraph.item_codes_by", "Mapping.references"),
     ),
     *("Interactions.dealt", "Interactions.from_arrow", "Interactions.from_log", "Interactions.none"),
     *("Interactions.rows", "Interactions.weights", "Vocabulary.extended", "Vocabulary.take"),

@@ -21,13 +21,14 @@ from kgrec.errors import SourceError, did_you_mean
 _REMEDY = "Pass a pandas, polars or Arrow frame, a dict of columns, or a list of dicts."
 
 
-def as_table(frame: Any, name: str, ids: Sequence[str] = ()) -> pa.Table:
+def as_table(frame: Any, name: str, ids: Sequence[str] = (), keys: Sequence[str] = ()) -> pa.Table:
     """A frame as an Arrow table; the index of a pandas frame is left out.
 
     Args:
         frame: A frame; a row of one, as `frame.iloc[0]`; a dict of columns; or a list of rows, each a dict.
         name: What the frame is for the message, such as "interactions".
         ids: Columns of ids, by the rule of `kgrec.arguments.ids`: they become large_string without nulls.
+        keys: Columns of ids which may be absent, and whose cells may be empty.
 
     Raises:
         SourceError: It is none of these, a cell has no form in a table, or a column of ids is absent or has a cell that is none.
@@ -43,7 +44,9 @@ def as_table(frame: Any, name: str, ids: Sequence[str] = ()) -> pa.Table:
         if column not in names:
             raise SourceError(f"{name} has no column '{column}'.", _absent(frame, column, names))
     arrays = [
-        _ids(values, f"{name}: '{column}'") if column in ids else _column(values, f"{name}: '{column}'")
+        _ids(values, f"{name}: '{column}'", may_be_empty=column in keys)
+        if column in ids or column in keys
+        else _column(values, f"{name}: '{column}'")
         for column, (_, values) in zip(names, columns, strict=True)
     ]
     if len({len(array) for array in arrays}) > 1:
@@ -111,8 +114,8 @@ def _absent(frame: Any, column: str, names: list[str]) -> str:
     return did_you_mean(column, names)
 
 
-def _ids(values: Any, place: str) -> pa.ChunkedArray:
-    return id_column(_column(values, place, text_of), place)
+def _ids(values: Any, place: str, *, may_be_empty: bool) -> pa.ChunkedArray:
+    return id_column(_column(values, place, text_of), place, may_be_empty=may_be_empty)
 
 
 def _column(values: Any, place: str, text: Callable[[Any], str | None] | None = None) -> pa.ChunkedArray:

@@ -65,7 +65,9 @@ def as_ids(values: Any, name: str) -> list[str]:
         ConfigError: It is None, a dict or a frame, or one of the values is no id.
     """
     listed = _members(values, name)
-    if not _are_texts(listed):
+    if all(type(value) is int for value in listed) and listed:
+        listed = [_whole(value) or as_id(value, f"{name}[{at}]") for at, value in enumerate(listed)]
+    elif not _are_texts(listed):
         listed = [as_id(value, f"{name}[{at}]") for at, value in enumerate(listed)]
     return sorted(listed) if isinstance(values, set | frozenset) else listed
 
@@ -82,6 +84,7 @@ def as_id_lists(values: Any, name: str) -> list[list[str]]:
         raise ConfigError(f"{name} is {shown_container(values)}.", _FLAT.format(name=name))
     lists = []
     for at, one in enumerate(_listed(values, name)):
+        one = one.as_py() if isinstance(one, pa.ListScalar) else one
         if _is_single(one):
             raise ConfigError(
                 f"{name}[{at}] is {_name_of(one)}, where a list of ids is needed.", _FLAT.format(name=name)
@@ -106,12 +109,13 @@ def as_texts(values: Any, name: str) -> list[str]:
     return [str.__str__(value) for value in listed]
 
 
-def id_column(column: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
+def id_column(column: pa.ChunkedArray, place: str, *, may_be_empty: bool = False) -> pa.ChunkedArray:
     """A column of a frame as ids, large_string without nulls.
 
     Args:
         column: As `frames.as_table` gives it.
         place: Names of the frame and the column for the message, such as "interactions: 'user_id'".
+        may_be_empty: Leave empty cells to the reader of the frame, which counts them.
 
     Raises:
         SourceError: The column holds no ids, or a cell is missing.
@@ -125,6 +129,8 @@ def id_column(column: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
     if pa.types.is_floating(kind):
         _check_exact(column, place)
     texts = text_column(column, place)
+    if may_be_empty:
+        return texts
     empty = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(texts, "")), "")
     for row in np.flatnonzero(empty.to_numpy())[:1].tolist():
         raise SourceError(
@@ -263,10 +269,7 @@ def _is_single(value: Any) -> bool:
 
 def _are_texts(values: list[Any]) -> bool:
     """Whether all are plain strings that can be encoded."""
-    if not all(type(value) is str for value in values):
-        return False
-    joined = "".join(values)
-    return joined.isascii() or encodable(joined)
+    return all(type(value) is str and (value.isascii() or encodable(value)) for value in values)
 
 
 def _name_of(value: Any) -> str:
@@ -328,7 +331,7 @@ def _float_texts(column: Any) -> Any:
 
 def _check_decodable(column: pa.ChunkedArray, place: str) -> None:
     """Refuse the first cell whose bytes are not UTF-8."""
-    if "binary" not in str(column.type):
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         return
     name, _, cell = place.partition(": ")
     for row, value in enumerate(column.to_pylist()):

@@ -19,6 +19,8 @@ import numpy as np
 from kgrec.errors import ConfigError, nearest
 
 _T = TypeVar("_T")
+#: scores are of single precision
+_LARGEST = float(np.finfo(np.float32).max)
 #: characters of a value that a message shows
 _SHOWN = 60
 
@@ -73,7 +75,7 @@ def number(
         finite = math.nan if isinstance(value, str | bytes | bool | np.bool_ | np.ndarray) else float(value)
     except (TypeError, ValueError, OverflowError):
         finite = math.nan
-    if math.isfinite(finite) and above < finite < below and finite >= least:
+    if abs(finite) <= _LARGEST and above < finite < below and finite >= least:
         return finite
     bounds = [f"above {above:g}"] if above > -math.inf else []
     bounds += [f"at least {least:g}"] if least > -math.inf else []

@@ -84,7 +84,7 @@ def evaluate_lists(
         "fold", fold, Fold, "Give one of the folds that split_graph returned, or given_split(...)."
     )
     options.optional("embeddings", embeddings, Embeddings, "Give recommender.item_embeddings.")
-    ks = _lengths(k)
+    ks = lengths("k", k)
     ground_truth = ground_truth_of(fold, embeddings, as_texts(classes, "classes"))
     given = checked_lists(fold, lists, max(ks), knows_valid=False)
     for remark in given.remarks:
@@ -166,11 +166,20 @@ def checked_lists(fold: Fold, lists: Any, k: int, *, knows_valid: bool) -> Check
     return CheckedLists(rows, tuple(_remarks(fold, table, (user, item), rows, k)))
 
 
-def _lengths(k: Any) -> list[int]:
-    lengths = [k] if isinstance(k, int | np.integer) else options.sequence("k", k, "lengths such as (10, 20)")
-    if not lengths:
-        raise ConfigError("k is empty, so nothing is measured.", "Give lengths such as (10, 20).")
-    return [options.whole_number(f"k[{at}]", length) for at, length in enumerate(lengths)]
+def lengths(name: str, values: Any, most: int | None = None) -> list[int]:
+    """Lengths of lists; a single one stands for a list of it.
+
+    Raises:
+        ConfigError: There is none, or one is not a whole number from 1, or above `most`.
+    """
+    listed = (
+        [values]
+        if isinstance(values, int | np.integer)
+        else options.sequence(name, values, "lengths: (10, 20)")
+    )
+    if not listed:
+        raise ConfigError(f"{name} is empty, so nothing is measured.", "Give lengths such as (10, 20).")
+    return [options.whole_number(f"{name}[{at}]", length, 1, most) for at, length in enumerate(listed)]
 
 
 def _table_of_lists(lists: Any) -> pa.Table:

@@ -71,6 +71,8 @@ def subgraph(graph: GraphT, nodes: Sequence[str] | np.ndarray, hops: int) -> Gra
 
 
 def _entities(graph: GraphTables, nodes: Sequence[str] | np.ndarray) -> np.ndarray:
+    if isinstance(nodes, list | tuple) and nodes and all(type(node) is int for node in nodes):
+        nodes = np.array(nodes)
     if getattr(getattr(nodes, "dtype", None), "kind", "") in ("i", "u"):
         nodes = np.atleast_1d(np.asarray(nodes))
         outside = (nodes < 0) | (nodes >= len(graph))

@@ -6,6 +6,7 @@ Enters: labels. Leaves: a `Vocabulary`; tables of a graph and matrices of embedd
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -162,6 +163,16 @@ def named(table: pa.Table) -> pa.ChunkedArray:
 
 def _as_strings(labels: Any) -> pa.Array:
     if not isinstance(labels, pa.Array | pa.ChunkedArray):
-        labels = pa.array(as_ids(labels, "labels"), pa.large_string())
+        labels = _from_python(labels)
     array = pc.cast(labels, pa.large_string())
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _from_python(labels: Any) -> pa.Array:
+    """Labels as strings; what Arrow cannot take is looked at one by one, and refused by name."""
+    if isinstance(labels, list):
+        with suppress(pa.ArrowException, TypeError, ValueError):
+            array = pa.array(labels, pa.large_string())
+            if not array.null_count:
+                return array
+    return pa.array(as_ids(labels, "labels"), pa.large_string())

@@ -53,7 +53,8 @@ def _reduced(type_: str, mapped: NodeTable, tables: Sequence[Table]) -> NodeTabl
     _check_relations(first, read, present)
     gone = set(read) - set(present)
     columns = {name: role for name, role in mapped.columns.items() if name not in gone}
-    return mapped.model_copy(update={"columns": columns})
+    keys = tuple(key for key in mapped.keys if key == mapped.key or key in first.columns)
+    return mapped.model_copy(update={"columns": columns, "keys": keys})
 
 
 def _check_relations(table: Table, read: Dict[str, AnyRole], present: list[str]) -> None:

@@ -95,7 +95,7 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
             raise SourceError(
                 f"There is no node table '{type_}' in the mapping.", f"Its node tables are: {known}."
             )
-        table = frame_table(frame, type_).without(mapped.nulls)
+        table = frame_table(frame, type_, [mapped.key]).without(mapped.nulls)
         reading.tabled.append(
             read_nodes(reading.statements, table, type_, mapped, reading.tally(type_), reading.references)
         )

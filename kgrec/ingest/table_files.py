@@ -77,9 +77,9 @@ def _check_fits(source: Source, form: TableFormat, kind: str) -> None:
         ) from None
 
 
-def frame_table(frame: Any, name: str) -> Table:
-    """A frame as a table; SourceError as `as_table`."""
-    table = as_table(frame, name)
+def frame_table(frame: Any, name: str, keys: Sequence[str] = ()) -> Table:
+    """A frame as a table; `keys` and SourceError as of `as_table`."""
+    table = as_table(frame, name, keys=keys)
     return Table(
         name,
         list(table.column_names),

@@ -26,8 +26,8 @@ from kgrec.ingest.table_files import frame_table
 from kgrec.model.model import Model
 from kgrec.storage.files import digest
 
-#: column of times where the mapping names none, or another one
-TIME = "time"
+#: columns of tables that do not have the names of the mapping
+USER, ITEM, TIME = "user_id", "item_id", "time"
 #: share of the rows that may be bad, unless the mapping allows more: a single bad row is a large share of a few rows
 _STOP_ABOVE = 0.5
 
@@ -70,7 +70,8 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
             table, mapped = matching(Path(rows), model.mapping.interactions)
             inputs = {Path(rows).name: digest(Path(rows))}
         else:
-            table = frame_table(rows, "interactions")
+            named = [name for one in model.mapping.interactions for name in (one.user, one.item_column)]
+            table = frame_table(rows, "interactions", [USER, ITEM, *named])
             mapped = describing(table, model.mapping.interactions)
         log = _read(table, _with_time(mapped, table), model, report)
     users = model.users.ids(log.users.labels)

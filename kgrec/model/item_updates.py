@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
@@ -377,8 +378,14 @@ def _addition(graph: LiveGraph, rows: Any, update: bool) -> KnowledgeGraph:
             return read_addition(graph.mapping, path, known=graph, partial_rows=update)
         return read_addition(_only_items(graph, path), path.parent, known=graph, partial_rows=update)
     by_type = isinstance(rows, dict) and (not rows or any(type_ in graph.mapping.nodes for type_ in rows))
-    frames = rows if by_type else {_item_type(graph): as_table(rows, "rows")}
+    frames = rows if by_type else _of_items(graph, rows)
     return read_addition(graph.mapping, frames=frames, known=graph, partial_rows=update)
+
+
+def _of_items(graph: LiveGraph, rows: Any) -> dict[str, pa.Table]:
+    """A frame of the only item type, by its type."""
+    type_ = _item_type(graph)
+    return {type_: as_table(rows, "rows", keys=[graph.mapping.nodes[type_].key])}
 
 
 def _only_items(graph: LiveGraph, path: Path) -> Mapping:

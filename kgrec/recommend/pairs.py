@@ -5,6 +5,7 @@ Enters: pairs by id or by row. Leaves: their scores, as lists have them. Nothing
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def pairs_of(users: Any, items: Any) -> tuple[list[str], list[str]]:
         ConfigError: The lists differ in length, or hold something else than ids.
         SourceError: A column of the frame is missing, or a cell is no id.
     """
-    if items is None and is_frame(users):
+    if items is None and (is_frame(users) or isinstance(users, Mapping)):
         table = as_table(users, "pairs", ids=["user_id", "item_id"])
         return table["user_id"].to_pylist(), table["item_id"].to_pylist()
     if items is None:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from kgrec.arguments import options
 from kgrec.arguments.ids import as_id_lists, as_ids, as_texts
 from kgrec.encode.text import TextEncoder
 from kgrec.graph.histories import Histories
@@ -330,7 +331,7 @@ class Queries(ABC):
         scores = scores_of(model, rows[0][0][in_users], rows[1][0][in_items], request.boosts(model))
         names = [pa.array(some, pa.large_string()).take(pa.array(both)) for some in named]
         table = pa.table({"user_id": names[0], "item_id": names[1], "score": scores})
-        return table if arrow else table.to_pandas()
+        return table if options.flag("arrow", arrow) else table.to_pandas()
 
     def similar_items(
         self,

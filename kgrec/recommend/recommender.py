@@ -21,7 +21,7 @@ import numpy as np
 from kgrec.arguments import options
 from kgrec.arguments.ids import as_id, as_id_lists, as_ids
 from kgrec.config import Config
-from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress
+from kgrec.encode.text import SentenceEncoder, TextConfig, TextEncoder, TextProgress, checked_encoder
 from kgrec.encode.user_encoder import units
 from kgrec.errors import ConfigError, EncoderNotFound, TrainingError
 from kgrec.graph.histories import Histories
@@ -71,7 +71,7 @@ class Recommender(Queries):
             options.optional("config", config, Config, "Give kgrec.Config(...), or Config.read(path).")
             or Config()
         )
-        self._text_encoder = _checked_encoder(text_encoder)
+        self._text_encoder = checked_encoder(text_encoder)
         self._fitted: Model | None = None
         #: the folder that it was loaded from or saved to, and the model in there
         self._stored: tuple[Path, weakref.ref[Model]] | None = None
@@ -450,7 +450,7 @@ class Recommender(Queries):
         Raises:
             ArtifactError: It is not there, of another version, or corrupt.
         """
-        folder, encoder = options.path("folder", folder), _checked_encoder(text_encoder)
+        folder, encoder = options.path("folder", folder), checked_encoder(text_encoder)
         model = storage.load(folder)
         recommender = cls(model.config, text_encoder=encoder)
         recommender._hold(model, folder)
@@ -513,15 +513,6 @@ def _explained(model: Model, history: Histories, item: str, user: str, request: 
     row = int(item_rows(model, [as_id(item, "item")])[0])
     request.boosts(model)  # refuses unknown items and conditions
     return explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
-
-
-def _checked_encoder(encoder: TextEncoder | None) -> TextEncoder | None:
-    if isinstance(encoder, str) or (encoder is not None and not callable(getattr(encoder, "encode", None))):
-        raise ConfigError(
-            f"text_encoder is {options.shown(encoder)}.",
-            "Give an object with a method encode(texts, progress), or name a model in TextConfig(model=...).",
-        )
-    return encoder
 
 
 def _check_progress(on_text: TextProgress | None) -> None:

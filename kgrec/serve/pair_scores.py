@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kgrec.arguments import options
 from kgrec.errors import UnknownId, did_you_mean
-from kgrec.ingest.batches import Batch, Table
+from kgrec.ingest.batches import Batch
 from kgrec.ingest.table_files import frame_table
 from kgrec.model.model import Model
 from kgrec.recommend.queries import Queries
@@ -67,12 +68,16 @@ def write_scores(
         ConfigError: The request has options about lists.
         ArtifactError: The file cannot be written.
     """
-    started, watcher, output = time.perf_counter(), watcher or RunWatcher(), Path(output)
+    started, output = time.perf_counter(), options.path("output", output)
+    watcher = (
+        options.optional("watcher", watcher, RunWatcher, "Give kgrec.RunWatcher(progress=...).")
+        or RunWatcher()
+    )
     check_result(output)
     recommender = opened(model)
     summary = ScoreSummary(output, 0, 0, 0.0)
     with result_file(output, metadata_of(stored_version(recommender), datetime.now(UTC))) as file:
-        for part in _parts(recommender, pairs, request or Request()):
+        for part in _parts(recommender, pairs, _checked(request)):
             file.write(part.scores)
             summary = part.added_to(summary)
             watcher.progress("scoring pairs", summary.pairs, summary.pairs)
@@ -81,7 +86,11 @@ def write_scores(
 
 def stream_scores(model: ModelSource, pairs: Any, *, request: Request | None = None) -> Iterator[pa.Table]:
     """The scores of pairs as Arrow tables, one per part of the rows, each computed when it is read; as `write_scores`."""
-    return (part.scores for part in _parts(opened(model), pairs, request or Request()))
+    return (part.scores for part in _parts(opened(model), pairs, _checked(request)))
+
+
+def _checked(request: Request | None) -> Request:
+    return options.optional("request", request, Request, "Give kgrec.Request(item_boost={...}).") or Request()
 
 
 @dataclass(frozen=True)
@@ -112,8 +121,12 @@ class _Part:
 def _parts(queries: Queries, pairs: Any, request: Request) -> Iterator[_Part]:
     """The parts of a table; one empty part if it has no rows."""
     request.refuse(OF_LISTS, "pairs")
-    table = opened_table(Path(pairs)) if isinstance(pairs, str | Path) else frame_table(pairs, "pairs")
-    columns = _columns(table, queries.model)
+    names = _names(queries.model)
+    if isinstance(pairs, str | Path):
+        table = opened_table(Path(pairs))
+    else:
+        table = frame_table(pairs, "pairs", [name for pair in names for name in pair])
+    columns = next((pair for pair in names if set(pair) <= set(table.columns)), (USER, ITEM))
     empty = True
     for batch in whole_batches(table, columns):
         empty = False
@@ -124,10 +137,9 @@ def _parts(queries: Queries, pairs: Any, request: Request) -> Iterator[_Part]:
         yield _Part(0, queries.score_pairs([], [], request=request, arrow=True), {})
 
 
-def _columns(table: Table, model: Model) -> tuple[str, str]:
-    """Names of the columns of users and of items."""
-    names = [(USER, ITEM), *((mapped.user, mapped.item_column) for mapped in model.mapping.interactions)]
-    return next((pair for pair in names if set(pair) <= set(table.columns)), (USER, ITEM))
+def _names(model: Model) -> list[tuple[str, str]]:
+    """Names that the columns of users and of items may have."""
+    return [(USER, ITEM), *((mapped.user, mapped.item_column) for mapped in model.mapping.interactions)]
 
 
 def _unknown(

@@ -21,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from kgrec.arguments import options
 from kgrec.errors import ArtifactError
 from kgrec.storage import atomic, files
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData
@@ -56,8 +57,11 @@ class Checkpoint:
         every: Seconds between two states of a run.
     """
 
-    def __init__(self, folder: Path | None = None, *, resume: bool = False, every: float = _INTERVAL) -> None:
-        self.folder, self.resume, self.every = folder, resume, every
+    def __init__(
+        self, folder: str | Path | None = None, *, resume: bool = False, every: float = _INTERVAL
+    ) -> None:
+        self.folder = None if folder is None else options.path("folder", folder)
+        self.resume, self.every = options.flag("resume", resume), options.number("every", every, least=0)
         #: finished trials, those of an interrupted training included
         self.finished: dict[Hyperparameters, FinishedTrial] = {}
         self._state: dict[str, Any] = {}

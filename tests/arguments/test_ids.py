@@ -142,6 +142,7 @@ def test_what_holds_no_ids_is_refused(values: Any) -> None:
         pd.Series([["1", "2"]]),
         pl.Series([["1", "2"]]),
         pa.array([[1, 2]]),
+        list(pa.array([[1, 2]])),
         [{2, 1}],
     ],
     ids=lambda value: type(value).__name__,

@@ -33,7 +33,9 @@ def test_whole_numbers_of_other_types_and_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, float("nan"), float("inf"), "0.5", True, [1], np.array([1.0]), 1j], ids=repr
+    "value",
+    [None, float("nan"), float("inf"), 1e300, 10**400, "0.5", True, [1], np.array([1.0]), 1j],
+    ids=repr,
 )
 def test_numbers(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"^min_score is"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,14 @@ import pytest
 from text_encoders import BagOfWords
 
 from kgrec.config import Config
-from kgrec.errors import ArtifactError, CorruptArtifact, SourceError, TrainingError
+from kgrec.errors import ArtifactError, ConfigError, CorruptArtifact, SourceError, TrainingError
 from kgrec.evaluate.baselines.ease import Ease
 from kgrec.evaluate.baselines.item_knn import ItemKNN
 from kgrec.evaluate.baselines.lightgcn import LightGCN
 from kgrec.evaluate.baselines.popularity import Popularity
 from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
 from kgrec.evaluate.benchmark.run import Entry, KeptEntries, run_benchmark
-from kgrec.evaluate.benchmark.systems import GivenLists, Kgrec, TunedBaseline
+from kgrec.evaluate.benchmark.systems import GivenLists, Kgrec, SystemKind, TunedBaseline
 from kgrec.evaluate.benchmark.task import Predictions, Task, small_types
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.splits import Protocol, given_split, load_folds, split_graph
@@ -338,3 +339,43 @@ def test_a_cross_validation_evaluates_each_user_once(graph: KnowledgeGraph):
     record = BenchmarkResults(folds, entries, [2], protocol).record()
     assert record["folds"] == 2 and record["data"]["test"] == 14
     assert record["protocol"]["sentence"].startswith("Cross-validation with 2 folds:")
+
+
+@dataclass
+class Wrong:
+    """A system whose lists are no rows of items."""
+
+    lists: Any
+    name: str = "wrong"
+    kind: SystemKind = "lists"
+    description: str = ""
+
+    def predict(self, _: Task) -> Predictions:
+        return Predictions(self.lists)
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        np.array([["f1"]]),
+        np.zeros((99, 1), int),
+        np.array([[99], [99]]),
+        np.array([[0.5], [0.5]]),
+        [[0], [0]],
+    ],
+)
+def test_lists_that_are_no_rows_of_items_fail_with_their_reason(fold, lists):
+    (entry,) = run_benchmark([Task(fold, 1)], [Wrong(lists)], [1])
+    assert entry.evaluation is None and "The lists are no rows of items" in str(entry.error)
+
+
+def test_a_benchmark_that_cannot_be_is_refused(fold):
+    for tasks, systems, ks, problem in (
+        ([Task(fold, 2)], [Wrong(0), Wrong(0)], [1], "Two of the systems have one name"),
+        ([Task(fold, 2)], [Wrong(0)], [1, 3], r"ks\[1\] is 3"),
+        ([], [Wrong(0)], [1], "tasks is empty"),
+        ([Task(fold, 2)], [], [1], "systems is empty"),
+        ([Task(fold, 2)], [Wrong], [1], r"systems\[0\] is of type type"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            run_benchmark(tasks, systems, ks)

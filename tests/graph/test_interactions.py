@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.interactions import Interactions
+from kgrec.graph.interactions import given as given_interactions
 from kgrec.graph.vocabulary import Vocabulary
 
 ITEMS = Vocabulary(["a", "b", "c", "d"])
@@ -158,6 +159,39 @@ def test_no_interactions_are_allowed():
     assert len(none) == 0 and none.matrix().shape == (0, 4)
     assert len(Interactions.from_arrow(none.to_arrow(), ITEMS)) == 0
     assert [len(part) for part in none.split(0.1, np.random.default_rng(0))] == [0, 0]
+
+
+def test_interactions_over_other_items_are_moved_by_name():
+    others = Vocabulary(["d", "b"])
+    log = Interactions.from_frame({"user_id": ["u1", "u1", "u2"], "item_id": ["d", "b", "d"]}, others)
+    moved = given_interactions(log, ITEMS, "train")
+    assert moved.items is ITEMS and moved.users == log.users
+    assert (moved.user.tolist(), moved.item.tolist()) == ([0, 0, 1], [1, 3, 3])
+    same = Interactions.from_frame({"user_id": ["u1"], "item_id": ["d"]}, Vocabulary(ITEMS.tolist()))
+    assert given_interactions(same, ITEMS, "train") is same
+    unknown = Interactions.from_frame({"user_id": ["u1"], "item_id": ["z"]}, Vocabulary(["z"]))
+    with pytest.raises(SourceError, match="1 interactions name an unknown item, first 'z'"):
+        given_interactions(unknown, ITEMS, "train")
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"user_id": ["u", None]}, "interactions:2: 'user_id' is missing."),
+        ({"item_id": ["a", " "]}, "interactions:2: 'item_id' is empty."),
+        ({"stars": [5, "five"]}, "1 cells of 'stars' cannot be read, first interactions:2: \"five\"."),
+        (
+            {"when": ["1970-01-01", "soon"]},
+            "1 cells of 'when' cannot be read, first interactions:2: \"soon\".",
+        ),
+    ],
+    ids=str,
+)
+def test_no_row_of_a_frame_is_left_out(columns: dict[str, Any], problem: str):
+    frame = {"user_id": ["u", "v"], "item_id": ["a", "b"], "stars": [5, None], "when": ["0", ""], **columns}
+    with pytest.raises(SourceError) as caught:
+        Interactions.from_frame(frame, ITEMS, value="stars", time="when")
+    assert caught.value.problem == problem
 
 
 def test_unknown_items_in_a_frame_are_refused():

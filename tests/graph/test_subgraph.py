@@ -71,6 +71,12 @@ def test_a_subgraph_of_unknown_nodes_is_refused(graph: KnowledgeGraph):
         graph.subgraph(["movie/01", "movie/3"])
     with pytest.raises(UnknownId, match="There are 11 entities, and 11 is not the id of one"):
         graph.subgraph(np.array([11]))
+    with pytest.raises(ConfigError, match=r"nodes\[0\] is True"):
+        graph.subgraph(np.ones(11, bool))
+
+
+def test_entity_ids_may_be_a_list(graph: KnowledgeGraph):
+    assert graph.subgraph([0, 3]).names == graph.subgraph(np.array([0, 3], np.int32)).names
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

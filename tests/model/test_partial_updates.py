@@ -189,3 +189,19 @@ def test_tables_of_one_type_have_the_same_columns(rec):
         with_columns_of(mapping, {"film": tables})
     reduced = with_columns_of(mapping, {"film": tables[:1], "other": tables})
     assert list(reduced.nodes["film"].columns) == ["price", "shelf"]
+
+
+def test_other_keys_may_be_absent():
+    table = {
+        "item": True,
+        "file": "films.csv",
+        "keys": ["id", "isbn"],
+        "columns": {"title": "label", "price": "number"},
+    }
+    mapping = kgrec.Mapping.from_dict({"version": 1, "nodes": {"film": table}})
+    reduced = with_columns_of(mapping, {"film": [frame_table({"id": ["a"], "price": [1]}, "films")]})
+    assert (reduced.nodes["film"].keys, list(reduced.nodes["film"].columns)) == (("id",), ["price"])
+    whole = with_columns_of(
+        mapping, {"film": [frame_table({"isbn": ["b"], "id": ["a"], "price": [1]}, "films")]}
+    )
+    assert whole.nodes["film"].keys == ("id", "isbn")

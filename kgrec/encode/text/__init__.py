@@ -8,7 +8,7 @@ cache            vectors on the disk, keyed by the content of the text
 encoder          encodes texts that the cache does not have
 """
 
-from kgrec.encode.text.config import PACKAGED, TextConfig, TextEncoder, TextProgress
+from kgrec.encode.text.config import PACKAGED, TextConfig, TextEncoder, TextProgress, checked_encoder
 from kgrec.encode.text.encoder import SentenceEncoder
 
-__all__ = ["PACKAGED", "SentenceEncoder", "TextConfig", "TextEncoder", "TextProgress"]
+__all__ = ["PACKAGED", "SentenceEncoder", "TextConfig", "TextEncoder", "TextProgress", "checked_encoder"]

@@ -8,7 +8,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from kgrec.arguments.options import shown
 from kgrec.arguments.sections import Section
+from kgrec.errors import ConfigError
 
 #: all-MiniLM-L6-v2, from the extra `kgrec[minilm]`
 PACKAGED = "minilm"
@@ -56,3 +58,13 @@ class TextEncoder(Protocol):
     def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32."""
         ...
+
+
+def checked_encoder(encoder: TextEncoder | None) -> TextEncoder | None:
+    """The encoder; ConfigError for an object that cannot encode, and for the name of a model."""
+    if encoder is None or (not isinstance(encoder, str) and callable(getattr(encoder, "encode", None))):
+        return encoder
+    raise ConfigError(
+        f"text_encoder is {shown(encoder)}.",
+        "Give an object with a method encode(texts, progress), or name a model in TextConfig(model=...).",
+    )

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError
+from kgrec.arguments import options
+from kgrec.errors import ArtifactError, ConfigError, CorruptArtifact, KgrecError, SourceError
 from kgrec.evaluate.benchmark.systems import System, SystemKind
 from kgrec.evaluate.benchmark.task import Predictions, Task
 from kgrec.evaluate.evaluation import Evaluation, pooled
-from kgrec.evaluate.measure import measure_lists
+from kgrec.evaluate.measure import lengths, measure_lists
 from kgrec.storage import atomic, files
 
 logger = logging.getLogger(__name__)
@@ -167,7 +168,12 @@ def run_benchmark(
     Raises:
         UnknownId: The graph has no node of a type in `Task.classes`.
         CorruptArtifact: Kept predictions cannot be read.
+        ConfigError: Two systems have one name, a length is above that of a task, or an argument is of the wrong type.
     """
+    tasks, systems = _checked(tasks, systems)
+    ks = lengths("ks", ks, min(task.k for task in tasks))
+    options.whole_number("resamples", resamples, least=0)
+    options.callback("on_system", on_system, "the name of a system, the number of finished ones, and of all")
     kept = kept or KeptEntries(None, {})
     for task in tasks:
         task.ground_truth  # noqa: B018  an error in the task itself must not be blamed on a system
@@ -183,6 +189,45 @@ def run_benchmark(
             logger.info("%s failed: %s", system.name, error)
             entries.append(Entry(system.name, system.kind, system.description, error=error))
     return entries
+
+
+def _checked(tasks: Any, systems: Any) -> tuple[list[Task], list[System]]:
+    tasks = [tasks] if isinstance(tasks, Task) else options.sequence("tasks", tasks, "a list of tasks")
+    for at, task in enumerate(tasks):
+        options.instance(f"tasks[{at}]", task, Task, "Give Task(fold, k=20).")
+    systems = options.sequence("systems", systems, "a list of systems, such as [Kgrec(Config())]")
+    for at, system in enumerate(systems):
+        if isinstance(system, type) or not callable(getattr(system, "predict", None)):
+            raise ConfigError(
+                f"systems[{at}] is {options.shown(system)}.", "Give an object with a method predict(task)."
+            )
+    names = [system.name for system in systems]
+    if len(set(names)) < len(names) or not tasks or not systems:
+        what = (
+            "tasks is empty"
+            if not tasks
+            else "systems is empty"
+            if not systems
+            else "Two of the systems have one name"
+        )
+        raise ConfigError(f"{what}.", "Give at least one task, and systems with names of their own.")
+    return tasks, systems
+
+
+def _check_rows(task: Task, predictions: Predictions) -> None:
+    """Refuse lists of a system that hold no rows of items: metrics would read other items, or none."""
+    n_users, n_items = len(task.fold.test.users), len(task.fold.source.item_ids)
+    for lists in (predictions.lists, *predictions.by_subset.values()):
+        is_rows = isinstance(lists, np.ndarray) and lists.ndim == 2 and lists.dtype.kind in "iu"
+        if (
+            not is_rows
+            or len(lists) != n_users
+            or (lists.size and not -1 <= lists.min() <= lists.max() < n_items)
+        ):
+            raise SourceError(
+                "The lists are no rows of items: one list per test user is needed, padded with -1.",
+                f"Give an array of whole numbers below {n_items:,}, of shape ({n_users}, k).",
+            )
 
 
 def _entry(
@@ -206,5 +251,6 @@ def _predictions(task: Task, system: System, kept: KeptEntries) -> Predictions:
     predictions = kept.get(system, task.fold.number)
     if predictions is None:
         predictions = system.predict(task)
+        _check_rows(task, predictions)
         kept.put(system, task.fold.number, predictions)
     return predictions

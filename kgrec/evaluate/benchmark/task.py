@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from kgrec.encode.text import TextEncoder
+from kgrec.arguments import options
+from kgrec.arguments.ids import as_texts
+from kgrec.encode.text import TextEncoder, checked_encoder
 from kgrec.evaluate.baselines.baseline_data import BaselineData, data_of, over_items_of
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
@@ -35,6 +37,12 @@ class Task:
     classes: tuple[str, ...] = ()
     #: turns texts of items into vectors, for baselines and for the metric `diversity`; None: no vectors
     text_encoder: TextEncoder | None = None
+
+    def __post_init__(self) -> None:
+        options.instance("fold", self.fold, Fold, "Give one of the folds that split_graph returned.")
+        options.whole_number("k", self.k)
+        object.__setattr__(self, "classes", tuple(as_texts(self.classes, "classes")))
+        checked_encoder(self.text_encoder)
 
     @cached_property
     def train_data(self) -> BaselineData:
