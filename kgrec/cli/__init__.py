@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 
 from kgrec._version import __version__
 from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, imports, items, split, train
-from kgrec.cli.console import UsageError, report_error
+from kgrec.cli.console import Stopped, UsageError, report_error, report_stop
 from kgrec.errors import KgrecError
 
 #: base of typer's errors of usage, which it exports under different names in different versions
@@ -42,19 +42,24 @@ class _Commands(TyperGroup):
             # What ends a command early, `--help` say, comes back as an exit code.
             code = super().main(words, *rest, **options | {"standalone_mode": False})
         except KgrecError as error:
-            report_error(error, as_json="--json" in words)
+            report_error(error, words)
             code = error.exit_code
         except _WrongUsage as error:
-            report_error(_in_two_lines(error), as_json="--json" in words)
+            report_error(_in_two_lines(error), words)
             code = 2
+        except Stopped as stopped:
+            report_stop(stopped, words)
+            code = _INTERRUPTED
         except KeyboardInterrupt:
+            report_stop(Stopped(), words)
             code = _INTERRUPTED
         except BrokenPipeError:
             # The reader of the output, `head` say, has what it wanted; Python would complain once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
-        if code == _INTERRUPTED:
-            typer.echo("\nStopped. Folders that were there before are as they were.", err=True)
+        else:
+            if code == _INTERRUPTED:
+                report_stop(Stopped(), words)
         sys.exit(code)
 
 

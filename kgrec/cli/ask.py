@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Stopped, Verbose, console, stopping
 from kgrec.cli.options import ListLength, ModelFolder
 from kgrec.errors import ConfigError
 
@@ -99,6 +99,8 @@ def recommend(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Recommend items to users: to a file for many, to the screen for a few.
 
@@ -126,7 +128,7 @@ def recommend(
             return requests.feedback_query(recommender, like or [], dislike or [], request)
         return requests.users_query(recommender, None if all_users else user or users_file, request)
 
-    _run(model, query, output, options, console(as_json, quiet))
+    _run(model, query, output, options, console(as_json, quiet, verbose, log_format))
 
 
 def similar(
@@ -149,6 +151,8 @@ def similar(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Show the items nearest to an item, or the users nearest to a user.
 
@@ -170,7 +174,7 @@ def similar(
             return requests.similar_users_query(recommender, user, request)
         return requests.similar_items_query(recommender, item, request)
 
-    _run(model, query, output, options, console(as_json, quiet))
+    _run(model, query, output, options, console(as_json, quiet, verbose, log_format))
 
 
 def explain(
@@ -240,7 +244,7 @@ def _run(
 ) -> None:
     """Write the lists to a file, or print them."""
     from kgrec.recommend.recommender import Recommender
-    from kgrec.serve.batch_run import write_query
+    from kgrec.serve.batch_run import parts_of, write_query
     from kgrec.serve.result_files import check_result
 
     if output is None:
@@ -252,9 +256,14 @@ def _run(
         _print(recommender, query(recommender), options, out)
         return
     check_result(options.file(output))
-    recommender = Recommender.load(model)
-    whole = query(recommender)
-    with out.watcher() as watcher:
+    with (
+        out.watcher() as watcher,
+        stopping(lambda: Stopped(resumable=parts_of(options.file(output)).exists())),
+    ):
+        out.progress.stage("reading the model folder")
+        recommender = Recommender.load(model)
+        out.progress.stage("reading the queries")
+        whole = query(recommender)
         summary = write_query(recommender, whole, output, options, watcher)
     _report(summary, whole.request, options, out)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli.ask import ExecutorName, Workers
-from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.console import Json, LogLines, Quiet, Verbose, console
 
 if TYPE_CHECKING:
     from kgrec.serve.embeddings import EmbeddedType
@@ -25,6 +25,8 @@ def embed(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Write the embeddings of all items, of all users, or of both: columns id, type and vector.
 
@@ -35,11 +37,12 @@ def embed(
     from kgrec.serve.batch_options import BatchOptions
     from kgrec.serve.embeddings import write_embeddings
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
     options = BatchOptions(executor=executor, workers=workers)
     wanted: dict[EmbeddedType, bool] = {"item": items or not users, "user": users}
     types = [kind for kind, is_wanted in wanted.items() if is_wanted]
     with out.watcher() as watcher:
+        out.progress.stage("reading the model folder")
         summary = write_embeddings(model, output, types, options=options, watcher=watcher)
     out.say(f"Wrote {summary.count:,} vectors of length {summary.dim} to {output}.")
     out.result({"output": str(output), "count": summary.count, "dim": summary.dim})

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console, counted
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Verbose, console, counted
 from kgrec.cli.options import ModelFolder
+from kgrec.cli.progress import Progress
+from kgrec.cli.training_progress import TrainingProgress
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,16 +34,19 @@ def add(
     output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Add new items to a model, without training: they can be recommended at once.
 
     Example: `kgrec add model/ new/`
     """
-    out = console(as_json, quiet)
-    recommender, rows = _opened("add", model, folder, items, output)
-    with out.bars() as bars:
-        added = recommender.add_items(rows, on_text=bars.step("encoding text"))
-    _save(recommender, model, output, changed=len(added) > 0)
+    out = console(as_json, quiet, verbose, log_format)
+    with out.working() as progress:
+        recommender, rows = _opened("add", model, folder, items, output, progress)
+        progress.stage("adding items")
+        added = recommender.add_items(rows, on_text=TrainingProgress(progress).text)
+        _save(recommender, model, output, progress, changed=len(added) > 0)
     _report(out, added, added_lines(added), {"added": _records(added), "known": added.known}, output or model)
 
 
@@ -52,16 +57,19 @@ def update(
     output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Update the content of known items from changed rows, without training; learned residuals are kept.
 
     Example: `kgrec update model/ changed/`
     """
-    out = console(as_json, quiet)
-    recommender, rows = _opened("update", model, folder, items, output)
-    with out.bars() as bars:
-        updated = recommender.update_items(rows, on_text=bars.step("encoding text"))
-    _save(recommender, model, output, changed=len(updated) > 0)
+    out = console(as_json, quiet, verbose, log_format)
+    with out.working() as progress:
+        recommender, rows = _opened("update", model, folder, items, output, progress)
+        progress.stage("updating items")
+        updated = recommender.update_items(rows, on_text=TrainingProgress(progress).text)
+        _save(recommender, model, output, progress, changed=len(updated) > 0)
     record = {
         "updated": _records(updated),
         "reached": updated.reached,
@@ -104,7 +112,7 @@ def remove(
     known = recommender.model.items.rows(names) >= 0
     unknown = [name for name, there in zip(names, known, strict=True) if not there]
     removed = recommender.remove_items(names, on_unknown="skip" if skip_unknown else "raise")
-    _save(recommender, model, output, changed=len(removed) > 0)
+    _save(recommender, model, output, out.progress, changed=len(removed) > 0)
     out.say(f"Removed {counted(len(removed), 'item')}.")
     for state, names in (("Already removed", removed.before), ("Not in the model", unknown)):
         if names:
@@ -169,7 +177,12 @@ def _records(placed: Placed) -> list[dict[str, Any]]:
 
 
 def _opened(
-    verb: str, model: Path, folder: Path | None, items: Path | None, output: Path | None
+    verb: str,
+    model: Path,
+    folder: Path | None,
+    items: Path | None,
+    output: Path | None,
+    progress: Progress,
 ) -> tuple[Recommender, Path]:
     """The loaded model, and the path of the rows.
 
@@ -181,14 +194,18 @@ def _opened(
 
     if (folder is not None and items is not None) or (rows := folder or items) is None:
         raise ConfigError(f"It is not clear what to {verb}.", "Give a folder, or --items with a table.")
+    progress.stage("reading the model folder")
     recommender = Recommender.load(model)
     check_output(output or model, "model")
     return recommender, rows
 
 
-def _save(recommender: Recommender, model: Path, output: Path | None, *, changed: bool) -> None:
+def _save(
+    recommender: Recommender, model: Path, output: Path | None, progress: Progress, *, changed: bool
+) -> None:
     """Save the model, unless nothing changed and the output is the same folder."""
     if changed or output is not None:
+        progress.stage("writing the model folder")
         recommender.save(output or model)
 
 

@@ -36,7 +36,7 @@ def build_graph(
     Args:
         mapping: Path of kgrec.yaml, or a mapping that `load_mapping` returned.
         allow_outside: Whether files outside the mapping's folder may be read.
-        progress: Called with the name of each source, the number of sources read, and the number of all sources.
+        progress: Called when a stage begins, with its name, the number of sources read, and the number of those to read.
 
     Raises:
         MappingError: The mapping is not valid.
@@ -50,12 +50,14 @@ def build_graph(
     find = partial(find_files, mapping.folder, allow_outside=allow_outside)
     reading = begin(mapping)
     read_files(reading, find, progress)
+    if progress is not None:
+        progress("joining the sources", 0, 0)
     assembled = assemble(reading.statements, mapping, reading.report)
     # the triples are in `assembled` now: free the edges before the interactions are read
     reading.statements.edges.clear()
     item_ids = items_of(assembled.entities, mapping.item_types)[0]
     graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
-    log = read_interactions(reading, find, graph.item_codes)
+    log = read_interactions(reading, find, graph.item_codes, progress)
     interactions = Interactions.from_log(log, graph.item_ids, mapping.interactions)
     reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
     return replace(graph, interactions=interactions)

@@ -27,7 +27,7 @@ from kgrec.storage.files import digest
 
 #: the files that `file:` of a part of the mapping names
 SourceFinder = Callable[[tuple[str, ...]], list[Source]]
-#: called with the name of a source, the number of sources read, and the number of all sources
+#: called when a stage begins, with its name, such as "reading films.csv", the number of sources read, and of those to read
 SourceProgress = Callable[[str, int, int], None]
 
 
@@ -68,11 +68,9 @@ def read_files(reading: Reading, find: SourceFinder, progress: SourceProgress | 
     steps = list(_steps(reading, find))
     for done, (source, step) in enumerate(steps):
         if progress is not None:
-            progress(source.name, done, len(steps))
+            progress(f"reading {source.name}", done, len(steps))
         reading.note(source)
         step()
-    if progress is not None:
-        progress("sources", len(steps), len(steps))
 
 
 def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
@@ -93,7 +91,10 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
 
 
 def read_interactions(
-    reading: Reading, find: SourceFinder, item_ids: Callable[[pa.Array], np.ndarray]
+    reading: Reading,
+    find: SourceFinder,
+    item_ids: Callable[[pa.Array], np.ndarray],
+    progress: SourceProgress | None = None,
 ) -> InteractionRows:
     """Read the log of interactions, if the mapping has one.
 
@@ -102,8 +103,11 @@ def read_interactions(
     """
     log = InteractionRows()
     mapped = reading.mapping.interactions
-    for source in find(mapped.file) if mapped else []:
+    sources = find(mapped.file) if mapped else []
+    for done, source in enumerate(sources):
         assert mapped is not None
+        if progress is not None:
+            progress(f"reading {source.name}", done, len(sources))
         reading.note(source)
         table = open_table(source, mapped)
         read_log(log, table, mapped, reading.tally(source.name), reading.report, item_ids)
