@@ -184,6 +184,9 @@ def explain(
     like: Like = None,
     dislike: Dislike = None,
     new_item_boost: Boost = 0.0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -206,7 +209,7 @@ def explain(
         explanation = recommender.explain_history(
             like or [], item, dislikes=dislike or [], new_item_boost=new_item_boost
         )
-    out.result(explanation.to_dict(), str(explanation))
+    out.result(explanation.to_dict(), explanation.text(1.0) if everything else str(explanation))
 
 
 def _request(
