@@ -49,7 +49,7 @@ def test_every_command_and_option_is_described(command: str):
     text = page("cli.md")
     part = section(text, command)
     assert part, f"docs/cli.md has no section for {command}"
-    shared = {"--json", "--quiet", "-q", "--help"}
+    shared = {"--json", "--quiet", "-q", "--verbose", "-v", "--log-format", "--help"}
     for parameter in COMMANDS[command].params:
         for option in parameter.opts if parameter.param_type_name == "option" else [parameter.name]:
             named = rf"(?<![\w-]){re.escape(option)}(?![\w-])"

@@ -39,7 +39,7 @@ from kgrec.cli import (
     train,
 )
 from kgrec.cli.command import Command, variables
-from kgrec.cli.console import UsageError, report_error
+from kgrec.cli.console import Stopped, UsageError, report_error, report_stop
 from kgrec.errors import KgrecError
 
 #: base of typer's errors of usage, which it exports under different names in different versions
@@ -65,26 +65,32 @@ class _Commands(TyperGroup):
             # What ends a command early, `--help` say, comes back as an exit code.
             code = super().main(words, *rest, **options | {"standalone_mode": False})
         except KgrecError as error:
-            report_error(error, as_json=_json_asked(words))
+            report_error(error, _told(words))
             code = error.exit_code
         except _WrongUsage as error:
-            report_error(_in_two_lines(error), as_json=_json_asked(words))
+            report_error(_in_two_lines(error), _told(words))
             code = 2
+        except Stopped as stopped:
+            report_stop(stopped, words)
+            code = _INTERRUPTED
         except KeyboardInterrupt:
+            report_stop(Stopped(), words)
             code = _INTERRUPTED
         except BrokenPipeError:
             # The reader of the output, `head` say, has what it wanted; Python would complain once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
-        if code == _INTERRUPTED:
-            typer.echo("\nStopped. Folders that were there before are as they were.", err=True)
+        else:
+            if code == _INTERRUPTED:
+                report_stop(Stopped(), words)
         sys.exit(code)
 
 
-def _json_asked(words: Sequence[str]) -> bool:
-    """Whether the command line, or the environment, has --json."""
+def _told(words: Sequence[str]) -> list[str]:
+    """The words of the command line, with --json if the environment asks for it."""
     names = variables(words[0], "--json") if words else []
-    return "--json" in words or any(os.environ.get(name, "").lower() in _TRUE for name in names)
+    by_environment = any(os.environ.get(name, "").lower() in _TRUE for name in names)
+    return [*words, *(["--json"] if by_environment else [])]
 
 
 def _in_two_lines(error: Any) -> UsageError:

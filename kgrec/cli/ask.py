@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from kgrec.cli.boosts import ItemBoostFile, UserCandidatesFile, UserDenyFile, WhereBoost, list_options
-from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Stopped, Verbose, console, stopping
 from kgrec.cli.options import STANDARD_OUTPUT, ListLength, ModelFolder, one_of
 from kgrec.errors import ConfigError
 
@@ -143,6 +143,8 @@ def recommend(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Recommend items to users: to a file for many, to the screen for a few.
 
@@ -157,7 +159,7 @@ def recommend(
             "It is not clear for whom to recommend.",
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
-    out = _console(as_json, quiet, output)
+    out = _console(console(as_json, quiet, verbose, log_format), output)
     options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen),
@@ -206,6 +208,8 @@ def similar(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Show the items nearest to an item, or the users nearest to a user.
 
@@ -219,7 +223,7 @@ def similar(
             "It is not clear whose similar items or users to list.",
             "Give --item or --user, once or more, or --all-items.",
         )
-    out = _console(as_json, quiet, output)
+    out = _console(console(as_json, quiet, verbose, log_format), output)
     options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown), **list_options(item_boost, where_boost)
@@ -243,6 +247,9 @@ def explain(
     new_item_boost: Boost = 0.0,
     item_boost: ItemBoostFile = None,
     where_boost: WhereBoost = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -267,7 +274,7 @@ def explain(
     else:
         liked, disliked = (item_ids(recommender, names or [], out) for names in (like, dislike))
         explanation = recommender.explain_history(liked, item, dislikes=disliked, request=request)
-    out.result(explanation.to_dict(), str(explanation))
+    out.result(explanation.to_dict(), explanation.text(1.0) if everything else str(explanation))
 
 
 class _BesidePipe(Console):
@@ -276,11 +283,11 @@ class _BesidePipe(Console):
     def say(self, text: str = "") -> None:
         """Print a remark to stderr."""
         if not self.quiet:
-            typer.echo(text, err=True)
+            with self.progress.room():
+                typer.echo(text, err=True)
 
 
-def _console(as_json: bool, quiet: bool, output: Path | None) -> Console:
-    out = console(as_json, quiet)
+def _console(out: Console, output: Path | None) -> Console:
     return _BesidePipe(**vars(out)) if output == STANDARD_OUTPUT else out
 
 
@@ -342,7 +349,7 @@ def _run(
 ) -> None:
     """Write the lists to a file or to standard output, or print them."""
     from kgrec.recommend.recommender import Recommender
-    from kgrec.serve.batch_run import write_query
+    from kgrec.serve.batch_run import parts_of, write_query
     from kgrec.serve.result_files import check_result
 
     to_file = output is not None and output != STANDARD_OUTPUT
@@ -368,9 +375,14 @@ def _run(
             _pipe(recommender, query(recommender), options, out)
         return
     check_result(options.file(output), format=options.format)
-    recommender = Recommender.load(model)
-    whole = query(recommender)
-    with out.watcher() as watcher:
+    with (
+        out.watcher() as watcher,
+        stopping(lambda: Stopped(resumable=parts_of(options.file(output)).exists())),
+    ):
+        out.progress.stage("reading the model folder")
+        recommender = Recommender.load(model)
+        out.progress.stage("reading the queries")
+        whole = query(recommender)
         summary = write_query(recommender, whole, output, options, watcher)
     _report(summary, whole.request, options, out)
 

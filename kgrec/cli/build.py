@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import inspect_model, project
-from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Verbose, console
 from kgrec.cli.options import GraphOrModelFolder, Keep, MappingFile, output_folder
 from kgrec.errors import ArtifactError, UnknownId
 
@@ -57,6 +57,8 @@ def build(
     keep: Keep = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Build a graph from the files of a mapping, and report every row that was dropped.
 
@@ -66,18 +68,19 @@ def build(
     from kgrec.graph.stats import BRIEF
     from kgrec.storage.artifacts import check_output
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
     output = output or project.beside(mapping, project.GRAPH)
     check_output(output, "graph")
-    with out.bars() as bars:
-        advance = bars.step("reading")
+    with out.working() as progress:
         graph = build_graph(
-            mapping, allow_outside=allow_outside, progress=lambda _, done, total: advance(done, total)
+            mapping, allow_outside=allow_outside, progress=lambda stage, *_: progress.stage(stage)
         )
-    graph.save(output, keep=keep)
+        progress.stage("writing the graph folder")
+        graph.save(output, keep=keep)
+        progress.stage("counting")
+        stats = graph.stats()
     out.say(str(graph.report))
     out.say()
-    stats = graph.stats()
     out.say(_summary({name: stats[name] for name in BRIEF}))
     out.say(f"\nWrote {output}. Next: kgrec train {output} -o {project.beside(output, project.MODEL)}/")
     out.result({"graph": str(output), "report": graph.report.to_dict(), "stats": stats})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli.ask import ExecutorName, Workers
-from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.console import Json, LogLines, Quiet, Verbose, console
 from kgrec.cli.options import STANDARD_OUTPUT, ModelFolder
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def embed(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Write the embeddings of all items, of all users, or of both: columns id, type and vector.
 
@@ -43,7 +45,7 @@ def embed(
     from kgrec.serve.embeddings import stream_embeddings, write_embeddings
     from kgrec.serve.result_files import ResultWriter
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
     options = BatchOptions(executor=executor, workers=workers)
     wanted: dict[EmbeddedType, bool] = {"item": items or not users, "user": users}
     types = [kind for kind, is_wanted in wanted.items() if is_wanted]
@@ -54,6 +56,7 @@ def embed(
         sys.stdout.buffer.flush()
         return
     with out.watcher() as watcher:
+        out.progress.stage("reading the model folder")
         summary = write_embeddings(model, output, types, options=options, watcher=watcher)
     out.say(f"Wrote {summary.count:,} vectors of length {summary.dim} to {output}.")
     out.result({"output": str(output), "count": summary.count, "dim": summary.dim})

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kgrec.model.item_updates import ItemUpdates
     from kgrec.recommend.explain import Explanation
     from kgrec.train.checkpoint import Checkpoint
-    from kgrec.train.progress import OnEpoch, TrainingWatcher
+    from kgrec.train.progress import OnEpoch, OnStage, TrainingWatcher
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,7 @@ class Recommender(Queries):
         checkpoint: Checkpoint | None = None,
         on_text: TextProgress | None = None,
         on_epoch: OnEpoch | None = None,
+        on_stage: OnStage | None = None,
     ) -> Recommender:
         """Train.
 
@@ -100,6 +101,7 @@ class Recommender(Queries):
             checkpoint: Keeps the state of the training, so that an interrupted one can resume.
             on_text: Called with the number of encoded texts and of all texts.
             on_epoch: Called after each epoch.
+            on_stage: Called with the name of each other stage when it begins.
 
         Raises:
             EncoderNotFound: The text encoder cannot be loaded.
@@ -126,7 +128,7 @@ class Recommender(Queries):
             # a fold may have no part for tuning
             is_empty = isinstance(valid, Interactions) and not len(valid)
             held_out = None if valid is None or is_empty else held_out_of(valid, log)
-            watcher = TrainingWatcher(on_text, on_epoch)
+            watcher = TrainingWatcher(on_text, on_epoch, on_stage)
             fitted = self._trained(graph, log, held_out, watcher, checkpoint)
             self._fitted, self._stored = fitted, None
         return self

@@ -188,7 +188,9 @@ def _lists(
     done: _RunProgress,
 ) -> Iterator[pa.Table]:
     """Tables of all parts: the first `kept` ones are read from the folder, the others computed and written to it."""
-    done.report(step := "reading finished parts")
+    step = "reading finished parts"
+    if kept:
+        done.report(step)
     for number in range(kept):
         table = folder.read(number)
         yield table
@@ -238,8 +240,14 @@ def _result(
         with result_file(output, metadata, KEPT if folder.several else OTHER_FILE, format) as file:
             yield file
     except (KeyboardInterrupt, WorkerError):
-        if folder.several:
-            watcher.warn(f"Finished parts are kept in {folder.folder}; run again with resume to continue.")
+        kept = folder.finished()
+        if kept:
+            watcher.warn(
+                f"{kept:,} finished part{'s' * (kept > 1)} {'are' if kept > 1 else 'is'} kept in {folder.folder}; "
+                "run again with resume to continue."
+            )
+        elif folder.several:
+            folder.remove()
         raise
 
 
@@ -264,7 +272,12 @@ def _folder(recommender: Recommender, query: BatchQuery, output: Path, options: 
         **{name: short(value) for name, value in (query.request.to_dict() | query.options).items()},
     }
     several = len(query.names) > options.batch and stored is not None
-    return RunFolder(output.with_name(f"{output.name}.parts"), run, several=several, resume=options.resume)
+    return RunFolder(parts_of(output), run, several=several, resume=options.resume)
+
+
+def parts_of(output: Path) -> Path:
+    """The folder of the finished parts of a run that writes `output`."""
+    return output.with_name(f"{output.name}.parts")
 
 
 def stored_version(recommender: Recommender) -> str:

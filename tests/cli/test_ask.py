@@ -373,10 +373,13 @@ def test_conditions_on_items_are_not_for_users(run: Run, model: Path):
 def test_an_explanation_is_readable(run: Run, model: Path):
     lines = run("explain", model, "--user", "u2", "--item", "f2").out.splitlines()
     assert re.fullmatch(r"Star Drift for u2: score -?\d\.\d{3}", lines[0])
-    assert lines[1] == "  carried by the history (these parts sum to the score):"
+    assert lines[1] == "  by item of the history (these sum to the score):"
     assert {line.split("  ")[-1] for line in lines[2:4]} == {"Alien Dawn", "Red Planet"}
-    assert lines[4] == "  and, counted by source (these sum to it too):"
-    assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in lines)
+    assert lines[4] == "  by what the item is (these sum to the score):"
+    assert any(line.endswith("  directed_by Ada: Alien Dawn") for line in lines)
+    every = run("explain", model, "--user", "u2", "--item", "f2", "--all").out.splitlines()
+    assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in every)
+    assert not any("smaller parts" in line for line in every) and len(every) >= len(lines)
 
 
 def test_parts_of_an_explanation_sum_to_the_score(run: Run, model: Path):
