@@ -34,6 +34,10 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Lists": ("--k", "--output", "--format", "--with"),
         "Large runs": _LARGE_RUNS,
     },
+    "explain": {
+        "For whom": ("--user", "--like", "--dislike"),
+        "Boosts": _BOOSTS,
+    },
     "train": {
         "Configuration": ("--config", "--set", "--seed", "--ablate"),
         "Log": ("--log", "--tensorboard"),
