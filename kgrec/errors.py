@@ -19,11 +19,18 @@ An error says in its first line what is wrong and where, and in its second what 
 from __future__ import annotations
 
 import difflib
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
 _MAX_COMPARED = 20_000
 _COMPARED_NEIGHBORS = 500
+#: suggestions that share a word: all columns of a table of twelve genres, say
+_MOST_BY_WORD = 20
+#: from so many suggestions by words on, names that are merely spelled alike are left out
+_FEW = 3
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 class KgrecError(Exception):
@@ -104,15 +111,44 @@ def nearest(name: str, known: Sequence[str], n: int = 3) -> list[str]:
     return [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n, 0.5)]
 
 
+def sharing_words(name: str, known: Sequence[str], n: int = _MOST_BY_WORD) -> list[str]:
+    """The names in `known` that have all words of `name`: for "year", "original_publication_year"; for "genre", "genre_1" and "genres".
+
+    Words are separated by anything but letters and digits, and begin with a capital letter or a number; a plural is its singular. Names of fewer words
+    come first, and at most `n` are returned. Among more than 20,000 names, which are ids, words are not compared.
+    """
+    wanted = _words(name)
+    if not any(word.isalpha() and len(word) > 1 for word in wanted) or len(known) > _MAX_COMPARED:
+        return []
+    found = [(len(words), one) for one in known if (words := _words(one)) >= wanted]
+    return [one for _, one in sorted(found, key=lambda pair: pair[0])][:n]
+
+
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """A clause for an error's second line: the nearest names, or a sample of what there is."""
-    if close := nearest(name, known):
-        return f"Did you mean {_listed(close)}?"
+    """A clause for an error's second line: names of the same words and the nearest names, or a sample of what there is."""
+    by_word = sharing_words(name, known)
+    close = nearest(name, known)
+    # a name that is nearly spelled like it comes first, if no name has the same words
+    suggested = list(dict.fromkeys([*by_word, *close])) if len(by_word) < _FEW else by_word
+    if suggested:
+        return f"Did you mean {_listed(suggested)}?"
     if not known:
         return "There are none."
     if len(known) > 5:
         return f"There are {len(known):,}, such as {_listed(known[:5], 'and')}."
     return f"There {'is' if len(known) == 1 else 'are'} {_listed(known, 'and')}."
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a name, in lower case and in the singular."""
+    parted = _CAPITAL.sub(" ", name)
+    return frozenset(_singular(word) for word in _BETWEEN_WORDS.sub(" ", parted).lower().split())
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return f"{word[:-3]}y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_every_command_and_option_is_described(command: str):
     text = page("cli.md")
     part = section(text, command)
     assert part, f"docs/cli.md has no section for {command}"
-    shared = {"--json", "--quiet", "-q", "--help"}
+    shared = {"--json", "--quiet", "-q", "--verbose", "-v", "--log-format", "--help"}
     for parameter in COMMANDS[command].params:
         for option in parameter.opts if parameter.param_type_name == "option" else [parameter.name]:
             named = rf"(?<![\w-]){re.escape(option)}(?![\w-])"
@@ -109,6 +110,19 @@ def test_the_page_about_rdf_shows_what_there_is(tmp_path: Path, monkeypatch: pyt
     assert [command.split()[0] for command, _ in shown] == ["build", "inspect"]
     for command, output in shown:
         assert CliRunner().invoke(app, command.split()).stdout == output, command
+
+
+def test_the_section_on_find_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shutil.copytree(kg_data.movies(), tmp_path / "movies")
+    monkeypatch.chdir(tmp_path / "movies")
+    assert CliRunner().invoke(app, ["build", "--quiet"]).exit_code == 0
+    (block,) = re.findall(
+        r"^```console\n(.*?)^```", section(page("cli.md"), "kgrec find"), re.DOTALL | re.MULTILINE
+    )
+    shown = re.findall(r"^\$ kgrec (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    assert len(shown) == 3
+    for command, output in shown:
+        assert CliRunner().invoke(app, shlex.split(command)).stdout == output, command
 
 
 def test_the_section_on_evaluation_prints_what_it_shows(

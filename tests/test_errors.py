@@ -8,7 +8,7 @@ import pytest
 
 import kgrec
 from kgrec import errors
-from kgrec.errors import KgrecError, did_you_mean, nearest
+from kgrec.errors import KgrecError, did_you_mean, nearest, sharing_words
 
 TREE = """\
 KgrecError
@@ -75,6 +75,16 @@ def test_exit_codes():
         ("titel", ["id", "title", "plot"], "Did you mean 'title'?"),
         ("TITLE", ["id", "title"], "Did you mean 'title'?"),
         ("f11", ["f1", "f2", "f12"], "Did you mean 'f1' or 'f12'?"),
+        (
+            "year",
+            ["title", "original_publication_year", "yearn"],
+            "Did you mean 'original_publication_year' or 'yearn'?",
+        ),
+        ("year", ["id", "originalPublicationYear", "pages"], "Did you mean 'originalPublicationYear'?"),
+        ("country", ["release countries", "count"], "Did you mean 'release countries' or 'count'?"),
+        ("genre", ["genres", "schema:genre", "gene"], "Did you mean 'genres', 'schema:genre' or 'gene'?"),
+        ("genre", ["genre1", "Genre2", "gen"], "Did you mean 'genre1', 'Genre2' or 'gen'?"),
+        ("publication year", ["year", "year_of_publication"], "Did you mean 'year_of_publication'?"),
         ("zzz", [], "There are none."),
         ("zzz", ["a"], "There is 'a'."),
         ("zzz", ["a", "b", "c"], "There are 'a', 'b' and 'c'."),
@@ -89,3 +99,30 @@ def test_among_many_names_the_neighbourhood_is_searched():
     known = [f"item-{n:06}" for n in range(100_000)]
     assert nearest("item-050000x", known)[0] == "item-050000"
     assert len(nearest("item-0500001", known)) == 3
+
+
+def test_all_names_with_the_word_are_suggested():
+    genres = [
+        f"genre_{name}"
+        for name in [
+            "action",
+            "comedy",
+            "crime",
+            "drama",
+            "film_noir",
+            "horror",
+            "musical",
+            "romance",
+            "sci_fi",
+            "thriller",
+            "war",
+            "western",
+        ]
+    ]
+    clause = did_you_mean("genre", ["id", "general", *genres, "title"])
+    assert all(f"'{name}'" in clause for name in genres) and "general" not in clause
+
+
+def test_ids_of_a_large_catalogue_are_compared_by_their_spelling():
+    known = [f"item {n:06}" for n in range(30_000)]
+    assert sharing_words("item", known) == []

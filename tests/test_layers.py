@@ -35,7 +35,7 @@ LIBRARIES = {
     "threadpoolctl": {"evaluate.baselines.factors"},
     "safetensors": {"storage.files", "model.storage", "train.checkpoint"},
     "typer": {"cli"},
-    "rich": {"cli.console"},
+    "rich": {"cli.status"},
 }
 #: imported where they are used, never when a module is loaded
 LAZY = {

@@ -1,4 +1,4 @@
-"""The command line: one command a stage, a thin layer over the library.
+"""The command line: one command per stage, a thin layer over the library.
 
 Every command takes `--json` and `--quiet`, draws progress on a terminal only, and ends with exit
 code 0 when all is done, 2 for wrong usage or input, 3 when too many rows were bad; an error is two
@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Set before torch starts its threads: idle ones that spin starve the other programs of the machine.
@@ -22,13 +22,30 @@ import typer
 from typer.core import TyperGroup
 
 from kgrec._version import __version__
-from kgrec.cli import ask, build, demo, doctor, embed, evaluate, export, imports, items, score, split, train
-from kgrec.cli.console import UsageError, report_error
+from kgrec.cli import (
+    ask,
+    build,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    export,
+    find,
+    imports,
+    items,
+    rollback,
+    score,
+    split,
+    train,
+)
+from kgrec.cli.command import Command, variables
+from kgrec.cli.console import Stopped, UsageError, report_error, report_stop
 from kgrec.errors import KgrecError
 
 #: base of typer's errors of usage, which it exports under different names in different versions
 _WrongUsage: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
+_TRUE = ("1", "true", "t", "yes", "y", "on")
 #: objects that are made before Python looks for garbage among the young ones; 700 if nothing is said
 _GARBAGE = 50_000
 
@@ -36,39 +53,70 @@ _GARBAGE = 50_000
 class _Commands(TyperGroup):
     """The commands; whatever ends one becomes an exit code, and an error two lines or a JSON value."""
 
+    def get_params(self, context: Any) -> Any:
+        options = super().get_params(context)
+        for option in options:
+            option.metavar = ""  # all are flags
+        return options
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         try:
             # What ends a command early, `--help` say, comes back as an exit code.
             code = super().main(words, *rest, **options | {"standalone_mode": False})
         except KgrecError as error:
-            report_error(error, as_json="--json" in words)
+            report_error(error, _told(words))
             code = error.exit_code
         except _WrongUsage as error:
-            report_error(_in_two_lines(error), as_json="--json" in words)
+            report_error(_in_two_lines(error), _told(words))
             code = 2
+        except Stopped as stopped:
+            report_stop(stopped, words)
+            code = _INTERRUPTED
         except KeyboardInterrupt:
+            report_stop(Stopped(), words)
             code = _INTERRUPTED
         except BrokenPipeError:
             # The reader of the output, `head` say, has what it wanted; Python would complain once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
-        if code == _INTERRUPTED:
-            typer.echo("\nStopped. Folders that were there before are as they were.", err=True)
+        else:
+            if code == _INTERRUPTED:
+                report_stop(Stopped(), words)
         sys.exit(code)
+
+
+def _told(words: Sequence[str]) -> list[str]:
+    """The words of the command line, with --json if the environment asks for it."""
+    names = variables(words[0], "--json") if words else []
+    by_environment = any(os.environ.get(name, "").lower() in _TRUE for name in names)
+    return [*words, *(["--json"] if by_environment else [])]
 
 
 def _in_two_lines(error: Any) -> UsageError:
     problem = " ".join(error.format_message().split())
     path = error.ctx.command_path if error.ctx is not None else "kgrec"
-    return UsageError(problem if problem.endswith(".") else f"{problem}.", f"See {path} --help.")
+    return UsageError(
+        problem if problem.endswith(".") else f"{problem}.", f"See {path} --help.{_variable(error)}"
+    )
+
+
+def _variable(error: Any) -> str:
+    """A sentence about the environment variable that a wrong value comes from; "" for one of the command line."""
+    option = getattr(error, "param", None)
+    if option is None or error.ctx is None:
+        return ""
+    source = error.ctx.get_parameter_source(option.name)
+    names = option.envvar if source is not None and source.name == "ENVIRONMENT" else ()
+    given = [name for name in ([names] if isinstance(names, str) else names) if os.environ.get(name)]
+    return f" The environment has {given[0]}={os.environ[given[0]]}." if given else ""
 
 
 app = typer.Typer(
     name="kgrec",
     cls=_Commands,
     help="A catalogue in CSV or RDF and a log in; explained recommendations out, new items included.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
@@ -87,27 +135,17 @@ def _start(
         raise typer.Exit(2)
 
 
-for _command in (
-    demo.demo,
-    build.init,
-    imports.import_,
-    build.build,
-    build.inspect,
-    export.export,
-    train.train,
-    ask.recommend,
-    ask.similar,
-    score.score,
-    items.add,
-    items.update,
-    items.remove,
-    embed.embed,
-    ask.explain,
-    split.split,
-    evaluate.evaluate,
-    doctor.doctor,
-):
-    app.command(_command.__name__.removesuffix("_"))(_command)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
+    "Graph": (build.build, build.inspect, find.find, export.export),
+    "Model": (train.train, split.split, evaluate.evaluate),
+    "Lists": (ask.recommend, ask.similar, score.score, ask.explain, embed.embed),
+    "Changes": (items.add, items.update, items.remove, rollback.rollback),
+}
+for _panel, _functions in _PANELS.items():
+    for _function in _functions:
+        _name = _function.__name__.removesuffix("_")
+        app.command(_name, cls=Command, rich_help_panel=_panel)(_function)
 
 
 def main() -> None:

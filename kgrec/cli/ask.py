@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from kgrec.cli.boosts import ItemBoostFile, UserCandidatesFile, UserDenyFile, WhereBoost, list_options
-from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.options import ListLength, ModelFolder
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Stopped, Verbose, console, stopping
+from kgrec.cli.options import STANDARD_OUTPUT, ListLength, ModelFolder, one_of
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,11 +24,38 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
+#: items of a history that are shown
+_HISTORY = 10
+
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .jsonl.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="File to write: .parquet, .csv or .jsonl; - for standard output, as CSV."
+    ),
 ]
-Like = Annotated[list[str] | None, typer.Option("--like", help="A liked item; may be repeated.")]
-Dislike = Annotated[list[str] | None, typer.Option("--dislike", help="A disliked item; may be repeated.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="parquet|csv|jsonl",
+        autocompletion=one_of("parquet", "csv", "jsonl"),
+        help="Format of the file, or of standard output (csv or jsonl). Default: by the suffix.",
+    ),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        help="Fields of the listed items as further columns, separated by commas: label, relations, types of neighbours, columns of "
+        "numbers, dates or texts, such as label,genres,year.",
+    ),
+]
+Like = Annotated[
+    list[str] | None, typer.Option("--like", help="A liked item, by id or label; may be repeated.")
+]
+Dislike = Annotated[
+    list[str] | None, typer.Option("--dislike", help="A disliked item, by id or label; may be repeated.")
+]
 CandidatesFile = Annotated[
     Path | None,
     typer.Option("--candidates", help="File of items to which the lists are limited, one id per line."),
@@ -55,7 +83,11 @@ BatchSize = Annotated[
 ]
 ExecutorName = Annotated[
     str | None,
-    typer.Option("--executor", help="local: this process; processes: --workers processes."),
+    typer.Option(
+        "--executor",
+        autocompletion=one_of("local", "processes"),
+        help="local: this process; processes: --workers processes.",
+    ),
 ]
 Workers = Annotated[int, typer.Option("--workers", help="Processes, each with one thread.", min=1)]
 
@@ -74,6 +106,7 @@ def recommend(
         str,
         typer.Option(
             "--known-users",
+            autocompletion=one_of("merge", "replace"),
             help="With --history: merge with the stored history of a known user, or replace it.",
         ),
     ] = "merge",
@@ -84,6 +117,11 @@ def recommend(
     dislike: Dislike = None,
     k: ListLength = 10,
     output: Output = None,
+    format: Format = None,
+    with_: Fields = None,
+    show_history: Annotated[
+        bool, typer.Option("--show-history", help="On the screen: what each user likes, beside the list.")
+    ] = False,
     candidates: CandidatesFile = None,
     deny: DenyFile = None,
     where: WhereOption = None,
@@ -105,6 +143,8 @@ def recommend(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Recommend items to users: to a file for many, to the screen for a few.
 
@@ -119,7 +159,8 @@ def recommend(
             "It is not clear for whom to recommend.",
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
-    options = BatchOptions(batch, executor, workers, resume, shard, shards)
+    out = _console(console(as_json, quiet, verbose, log_format), output)
+    options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen),
         **list_options(item_boost, where_boost, user_candidates, user_deny),
@@ -132,19 +173,26 @@ def recommend(
             policy = cast("KnownUserPolicy", known_users)  # checked where it is used
             return requests.histories_query(recommender, history, request, policy)
         if like or dislike:
-            return requests.feedback_query(recommender, like or [], dislike or [], request)
+            liked, disliked = (
+                item_ids(recommender, names or [], out, skip_unknown) for names in (like, dislike)
+            )
+            return requests.feedback_query(recommender, liked, disliked, request)
         return requests.users_query(recommender, None if all_users else user or users_file, request)
 
-    _run(model, query, output, options, console(as_json, quiet))
+    _run(model, query, output, options, out, show_history=show_history)
 
 
 def similar(
     model: ModelFolder,
-    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item; may be repeated.")] = None,
+    item: Annotated[
+        list[str] | None, typer.Option("--item", "-i", help="An item, by id or label; may be repeated.")
+    ] = None,
     all_items: Annotated[bool, typer.Option("--all-items", help="Every item of the model.")] = False,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="A user; may be repeated.")] = None,
     k: ListLength = 10,
     output: Output = None,
+    format: Format = None,
+    with_: Fields = None,
     candidates: CandidatesFile = None,
     deny: DenyFile = None,
     where: WhereOption = None,
@@ -160,6 +208,8 @@ def similar(
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Show the items nearest to an item, or the users nearest to a user.
 
@@ -173,7 +223,8 @@ def similar(
             "It is not clear whose similar items or users to list.",
             "Give --item or --user, once or more, or --all-items.",
         )
-    options = BatchOptions(batch, executor, workers, resume, shard, shards)
+    out = _console(console(as_json, quiet, verbose, log_format), output)
+    options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown), **list_options(item_boost, where_boost)
     )
@@ -181,20 +232,24 @@ def similar(
     def query(recommender: Recommender) -> BatchQuery:
         if user:
             return requests.similar_users_query(recommender, user, request)
-        return requests.similar_items_query(recommender, item, request)
+        ids = None if item is None else item_ids(recommender, item, out, skip_unknown)
+        return requests.similar_items_query(recommender, ids, request)
 
-    _run(model, query, output, options, console(as_json, quiet))
+    _run(model, query, output, options, out)
 
 
 def explain(
     model: ModelFolder,
-    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain.")],
+    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain, by id or label.")],
     user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
     like: Like = None,
     dislike: Dislike = None,
     new_item_boost: Boost = 0.0,
     item_boost: ItemBoostFile = None,
     where_boost: WhereBoost = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -213,11 +268,39 @@ def explain(
         )
     request = Request(new_item_boost=new_item_boost, **list_options(item_boost, where_boost))
     recommender = Recommender.load(model)
+    item = item_ids(recommender, [item], out)[0]
     if user:
         explanation = recommender.explain(user, item, request=request)
     else:
-        explanation = recommender.explain_history(like or [], item, dislikes=dislike or [], request=request)
-    out.result(explanation.to_dict(), str(explanation))
+        liked, disliked = (item_ids(recommender, names or [], out) for names in (like, dislike))
+        explanation = recommender.explain_history(liked, item, dislikes=disliked, request=request)
+    out.result(explanation.to_dict(), explanation.text(1.0) if everything else str(explanation))
+
+
+class _BesidePipe(Console):
+    """Remarks beside results that go to standard output."""
+
+    def say(self, text: str = "") -> None:
+        """Print a remark to stderr."""
+        if not self.quiet:
+            with self.progress.room():
+                typer.echo(text, err=True)
+
+
+def _console(out: Console, output: Path | None) -> Console:
+    return _BesidePipe(**vars(out)) if output == STANDARD_OUTPUT else out
+
+
+def item_ids(
+    recommender: Recommender, names: list[str], out: Console, skip_unknown: bool = False
+) -> list[str]:
+    """The ids of items that are given by id or by label; says which item a label was taken for."""
+    from kgrec.recommend.item_names import named_items
+
+    named = named_items(recommender.model, names, skip_unknown=skip_unknown)
+    for remark in named.remarks:
+        out.say(remark)
+    return named.ids
 
 
 def _request(
@@ -246,32 +329,76 @@ def _request(
     )
 
 
+def _names(options: list[str] | None) -> tuple[str, ...]:
+    """Names that are separated by commas, in an option that may be repeated."""
+    return tuple(name.strip() for option in options or () for name in option.split(",") if name.strip())
+
+
+def _format(format: str | None) -> Any:
+    return None if format is None else format.lower().removeprefix(".")  # checked by BatchOptions
+
+
 def _run(
     model: Path,
     query: Callable[[Recommender], BatchQuery],
     output: Path | None,
     options: BatchOptions,
     out: Console,
+    *,
+    show_history: bool = False,
 ) -> None:
-    """Write the lists to a file, or print them."""
+    """Write the lists to a file or to standard output, or print them."""
     from kgrec.recommend.recommender import Recommender
-    from kgrec.serve.batch_run import write_query
+    from kgrec.serve.batch_run import parts_of, write_query
     from kgrec.serve.result_files import check_result
 
-    if output is None:
-        if options.resume or options.shards is not None:
-            raise ConfigError(
-                "--resume, --shards and --shard apply to an output file.", "Name it with --output."
-            )
+    to_file = output is not None and output != STANDARD_OUTPUT
+    if not to_file and (options.resume or options.shards is not None):
+        raise ConfigError("--resume, --shards and --shard apply to an output file.", "Name it with --output.")
+    if show_history and output is not None:
+        raise ConfigError(
+            "--show-history is for lists on the screen.", "Leave out --output, or --show-history."
+        )
+    if output is None and options.format is not None:
+        raise ConfigError(
+            "--format applies to an output.", "Name a file with --output, or give -o - for a pipe."
+        )
+    if output == STANDARD_OUTPUT and options.format == "parquet":
+        raise ConfigError(
+            "Parquet is not written to standard output.", "Give --format csv or jsonl, or a file."
+        )
+    if output is None or not to_file:
         recommender = Recommender.load(model)
-        _print(recommender, query(recommender), options, out)
+        if output is None:
+            _print(recommender, query(recommender), options, out, show_history=show_history)
+        else:
+            _pipe(recommender, query(recommender), options, out)
         return
-    check_result(options.file(output))
-    recommender = Recommender.load(model)
-    whole = query(recommender)
-    with out.watcher() as watcher:
+    check_result(options.file(output), format=options.format)
+    with (
+        out.watcher() as watcher,
+        stopping(lambda: Stopped(resumable=parts_of(options.file(output)).exists())),
+    ):
+        out.progress.stage("reading the model folder")
+        recommender = Recommender.load(model)
+        out.progress.stage("reading the queries")
+        whole = query(recommender)
         summary = write_query(recommender, whole, output, options, watcher)
     _report(summary, whole.request, options, out)
+
+
+def _pipe(recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console) -> None:
+    """Write the lists to standard output, as CSV or JSON lines."""
+    from kgrec.serve.batch_run import stream_query
+    from kgrec.serve.result_files import ResultWriter
+
+    for line in query.remarks():
+        out.say(line)
+    writer = ResultWriter(sys.stdout.buffer, f".{options.format or 'csv'}", {})
+    for table in stream_query(recommender, query, options):
+        writer.write(table)
+        sys.stdout.buffer.flush()
+    writer.close()
 
 
 def _report(summary: RunSummary, request: Request, options: BatchOptions, out: Console) -> None:
@@ -287,43 +414,81 @@ def _report(summary: RunSummary, request: Request, options: BatchOptions, out: C
     )
 
 
-def _print(recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console) -> None:
+def _print(
+    recommender: Recommender, query: BatchQuery, options: BatchOptions, out: Console, *, show_history: bool
+) -> None:
     import pyarrow as pa
 
-    from kgrec.serve.batch_run import tables
+    from kgrec.serve.batch_run import stream_query
 
     for line in query.remarks():
         out.say(line)
-    computed = tables(recommender, query.lists, query.parts(options.batch), options.new_executor())
-    table = pa.concat_tables(part for _, part in computed)
+    history = query.history
+    if show_history and history is None:
+        raise ConfigError("--show-history needs users.", "Leave it out: texts have no history.")
+    table = pa.concat_tables(list(stream_query(recommender, query, options)))
     all_unknown = len(query.skipped.get(query.noun, ())) == len(query.names)
     reason = f"none of these {query.noun} is known" if all_unknown else "every item is excluded"
-    text = _readable(recommender, table, *query.columns) or f"There is nothing to recommend: {reason}."
-    out.result({"results": table.to_pylist(), **_skipped(query.request, query.skipped)}, text)
+    listed = list(dict.fromkeys(table.column(0).to_pylist()))
+    histories = {name: history(name) for name in listed} if show_history and history is not None else {}
+    text = (
+        _readable(recommender, table, *query.columns, histories)
+        or f"There is nothing to recommend: {reason}."
+    )
+    values: dict[str, Any] = {"results": table.to_pylist()}
+    if show_history:
+        values["histories"] = {
+            name: [{"item_id": item, "label": recommender.label(item)} for item in _known(recommender, items)]
+            for name, items in histories.items()
+        }
+    out.result({**values, **_skipped(query.request, query.skipped)}, text)
 
 
 def _skipped(request: Request, ids: dict[str, list[str]]) -> dict[str, Any]:
     return {"skipped": ids} if request.on_unknown == "skip" else {}
 
 
-def _readable(recommender: Recommender, table: pa.Table, query: str, result: str) -> str:
+def _readable(
+    recommender: Recommender, table: pa.Table, query: str, result: str, histories: dict[str, list[str]]
+) -> str:
     """The lists as text, with labels of items; `query` and `result` are the names of the first two columns."""
-    lines: list[str] = []
-    model, last = recommender.model, ""
+    lines, last = list[str](), ""
     of_users = (query, result) == ("user_id", "similar_id")
-    items = (
-        []
-        if of_users
-        else table[result].to_pylist() + (table[query].to_pylist() if query == "item_id" else [])
-    )
-    labels = {
-        name: model.items.label(row)
-        for name, row in zip(items, model.items.rows(items).tolist(), strict=True)
-    }
+    labels = _labels(recommender, [] if of_users else table[result].to_pylist())
+    asked = _labels(recommender, table[query].to_pylist()) if query == "item_id" else {}
+    fields = [name for name in table.column_names if name not in (query, result, "score", "rank", "label")]
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]
-            lines.append(f"{last}  {labels.get(last, '')}".rstrip() if query == "item_id" else last)
+            lines.append(f"{last}  {asked.get(last, '')}".rstrip())
+            lines += _liked(recommender, histories[last]) if last in histories else []
         label = labels.get(row[result], "")
-        lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip())
+        values = "".join(f"  {name}: {_shown(row[name])}" for name in fields if row[name] not in (None, []))
+        lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip() + values)
     return "\n".join(lines)
+
+
+def _labels(recommender: Recommender, items: list[str]) -> dict[str, str]:
+    store = recommender.model.items
+    distinct = list(dict.fromkeys(items))
+    return {name: store.label(row) for name, row in zip(distinct, store.rows(distinct).tolist(), strict=True)}
+
+
+def _known(recommender: Recommender, items: list[str]) -> list[str]:
+    rows = recommender.model.items.rows(items).tolist()
+    return [item for item, row in zip(items, rows, strict=True) if row >= 0]
+
+
+def _liked(recommender: Recommender, items: list[str]) -> list[str]:
+    """A line about a history, its latest items first."""
+    names = list(dict.fromkeys(reversed(_known(recommender, items))))
+    labels = _labels(recommender, names)
+    shown = [labels[name] or name for name in names[:_HISTORY]]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return [f"  likes: {', '.join(shown)}{more}" if shown else "  likes nothing that is known"]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return ", ".join(value) if isinstance(value, list) else str(value)

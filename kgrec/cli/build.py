@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console, counted
-from kgrec.cli.options import GraphFolder
+from kgrec.cli import inspect_model, project
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Verbose, console, counted
+from kgrec.cli.options import GraphOrModelFolder, Keep, MappingFile, output_folder
 from kgrec.errors import ArtifactError, UnknownId
 
 if TYPE_CHECKING:
@@ -62,13 +63,16 @@ def init(
 
 
 def build(
-    mapping: Annotated[Path, typer.Argument(help="Mapping, such as kgrec.yaml.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Graph folder to write.")] = Path("graph"),
+    mapping: MappingFile,
+    output: Annotated[Path | None, output_folder("Graph folder", "graph")] = None,
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Allow files outside of the mapping's folder.")
     ] = False,
+    keep: Keep = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Build a graph from the files of a mapping, and report every row that was dropped.
 
@@ -78,25 +82,29 @@ def build(
     from kgrec.graph.stats import BRIEF
     from kgrec.storage.artifacts import check_output
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
+    output = output or project.beside(mapping, project.GRAPH)
     check_output(output, "graph")
-    with out.bars() as bars:
-        advance = bars.step("reading")
+    with out.working() as progress:
         graph = build_graph(
-            mapping, allow_outside=allow_outside, progress=lambda _, done, total: advance(done, total)
+            mapping, allow_outside=allow_outside, progress=lambda stage, *_: progress.stage(stage)
         )
-    graph.save(output)
+        progress.stage("writing the graph folder")
+        graph.save(output, keep=keep)
+        progress.stage("counting")
+        stats = graph.stats()
     out.say(str(graph.report))
     out.say()
-    stats = graph.stats()
     out.say(_summary({name: stats[name] for name in BRIEF}))
-    out.say(f"\nWrote {output}. Next: kgrec train {output} -o model/")
+    out.say(f"\nWrote {output}. Next: kgrec train {output} -o {project.beside(output, project.MODEL)}/")
     out.result({"graph": str(output), "report": graph.report.to_dict(), "stats": stats})
 
 
 def inspect(
-    graph: GraphFolder,
-    node: Annotated[str | None, typer.Option("--node", help="Node to show, as type/key.")] = None,
+    folder: GraphOrModelFolder,
+    node: Annotated[
+        str | None, typer.Option("--node", help="Node to show, as type/key, or by its label.")
+    ] = None,
     shapes: Annotated[
         Path | None,
         typer.Option("--shapes", help="File of SHACL shapes to validate the graph with; needs kgrec[shacl]."),
@@ -104,14 +112,25 @@ def inspect(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show statistics of a graph, or one node with its neighbours, or validate the graph.
+    """Show what a graph or a model holds, or one node with its neighbours, or validate the graph.
 
     Example: `kgrec inspect graph/ --node movie/the-matrix-1999`
     """
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.storage.artifacts import kind_of
 
     out = console(as_json, quiet)
-    loaded = KnowledgeGraph.load(graph)
+    if kind_of(folder) == "model":
+        from kgrec.recommend.recommender import Recommender
+
+        recommender = Recommender.load(folder)
+        if shapes is None and node is None:
+            values = recommender.summary()
+            out.result(values, "\n".join(inspect_model.lines(values)))
+            return
+        loaded = recommender.model.graph()
+    else:
+        loaded = KnowledgeGraph.load(folder)
     if shapes is not None:
         _show_findings(loaded, shapes, out)
     elif node is None:
@@ -157,11 +176,7 @@ def _show_findings(graph: KnowledgeGraph, shapes: Path, out: Console) -> None:
 def _show_node(graph: KnowledgeGraph, node: str, out: Console) -> None:
     from kgrec.graph.ntriples import iso_date
 
-    type_, slash, key = node.partition("/")
-    if not slash:
-        raise UnknownId(
-            f"'{node}' is not the name of a node.", "Write it as type/key, for example movie/tt0133093."
-        )
+    type_, key = _named(graph, node)
     row = graph.find(type_, key)
     facts = graph.entities.slice(row, 1).to_pylist()[0]
     texts, numbers, names = (_rows_of(table, row) for table in (graph.text, graph.numbers, graph.aliases))
@@ -176,6 +191,32 @@ def _show_node(graph: KnowledgeGraph, node: str, out: Console) -> None:
     lines += [f"  {_arrow(edge)} {edge.type}/{edge.key}  {edge.label}" for edge in edges.itertuples()]
     shown = {"text": texts, "numbers": numbers, "aliases": names, "neighbors": edges.to_dict("records")}
     out.result({**facts, **shown}, "\n".join(lines))
+
+
+def _named(graph: KnowledgeGraph, node: str) -> tuple[str, str]:
+    """Type and key of a node, given as type/key, as type/label, or by a label that no other node has.
+
+    Raises:
+        UnknownId: No node, or several, have this name.
+    """
+    type_, slash, name = node.partition("/")
+    if slash and graph.ids([node])[0] >= 0:
+        return type_, name
+    types = set(graph.entities["type"].to_pylist())
+    within, text = (type_, name) if slash and type_ in types else (None, node)
+    found = graph.find_nodes(text, 6, type=within)
+    nodes = [f"{one.type}/{one.key} ({one.label})" for one in found.itertuples()]
+    same = found[found["match"].isin(["id", "label"])]
+    if len(same) > 1:
+        raise UnknownId(
+            f"'{node}' is the name of {len(same)} nodes: {', '.join(nodes[: len(same)])}.", "Give type/key."
+        )
+    if same.empty:
+        near = (
+            f"Did you mean {', '.join(nodes)}?" if nodes else "Write it as type/key, such as movie/tt0133093."
+        )
+        raise UnknownId(f"There is no node '{node}' in the graph.", near)
+    return str(same["type"].iloc[0]), str(same["key"].iloc[0])
 
 
 def _rows_of(table: pa.Table, entity: int) -> list[dict[str, Any]]:

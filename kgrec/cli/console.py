@@ -1,30 +1,62 @@
-"""Output of commands: results to stdout, progress and errors to stderr."""
+"""Output of commands: results to stdout, progress, remarks and errors to stderr."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kgrec.cli.progress import LogHandler, Progress, Ticker
+from kgrec.cli.progress_output import (
+    JsonLines,
+    LiveLine,
+    Output,
+    PlainLines,
+    Silence,
+    is_terminal,
+    json_line,
+    stderr_line,
+)
 from kgrec.errors import KgrecError
 
 if TYPE_CHECKING:
     from kgrec.serve.batch_options import RunWatcher
-    from kgrec.train.data import EpochRecord
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and requested results only.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Tell the end of every stage, and what the library logs.")
+]
+LogFormat = Literal["text", "json"]
+LogLines = Annotated[
+    LogFormat,
+    typer.Option("--log-format", help="Progress and log on stderr: text, or json, one object per line."),
+]
 
 
 class UsageError(KgrecError):
     """A command was called with unknown options or arguments."""
+
+
+class Stopped(Exception):
+    """A command was stopped by Ctrl-C.
+
+    Args:
+        kept: What is kept of its work, as a sentence; "": nothing.
+        resumable: Whether `--resume` continues the work.
+    """
+
+    def __init__(self, kept: str = "", *, resumable: bool = False) -> None:
+        super().__init__(kept)
+        self.kept, self.resumable = kept, resumable
 
 
 @dataclass(frozen=True)
@@ -33,90 +65,105 @@ class Console:
 
     as_json: bool
     quiet: bool
+    progress: Progress = field(default_factory=lambda: Progress(Silence(stderr_line)))
+    #: seconds between two looks at the time
+    every: float = 60.0
 
     def say(self, text: str = "") -> None:
         """Print a remark, unless `--json` or `--quiet` is given."""
         if not (self.as_json or self.quiet):
-            typer.echo(text)
+            self._print(text)
 
     def result(self, value: Mapping[str, Any], text: str | None = None) -> None:
         """Print the result: `value` with `--json`, else `text`, with `--quiet` too."""
         if self.as_json:
-            typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+            self._print(json.dumps(value, ensure_ascii=False, default=_plain))
         elif text is not None:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        with self.progress.room():
             typer.echo(text)
 
     @contextmanager
     def watcher(self) -> Iterator[RunWatcher]:
-        """Callbacks of a batch run: remarks to stdout, warnings and a bar to stderr."""
+        """Callbacks of a batch run: remarks to stdout, warnings and progress to stderr."""
         from kgrec.serve.batch_options import RunWatcher
 
-        with self.bars() as bars:
+        with self.working() as progress:
             yield RunWatcher(
-                progress=lambda step, done, total: bars.step(step)(done, total),
+                progress=lambda step, done, total: progress.stage(step, done, total),
                 note=self.say,
-                warn=lambda text: typer.echo(f"\n{text}", err=True),
+                warn=lambda text: progress.note(text, "warning"),
             )
 
     @contextmanager
-    def bars(self) -> Iterator[Bars]:
-        """Progress bars on a terminal; elsewhere, and with `--json` or `--quiet`, none."""
-        if self.quiet or self.as_json or not sys.stderr.isatty():
-            yield Bars(None)
-            return
-        from rich.console import Console as Terminal
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def working(self) -> Iterator[Progress]:
+        """The progress of the command, which ends clean however the block ends.
 
-        columns = (
-            *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
-            *(TextColumn("{task.fields[rate]}"), TimeRemainingColumn()),
-        )
-        terminal = Terminal(stderr=True)
-        # Steps may be a minute apart, so the time left is estimated from the last ten minutes.
-        with Progress(*columns, console=terminal, transient=True, speed_estimate_period=600) as display:
-            yield Bars(display)
-
-
-class Bars:
-    """Progress of the steps of a command: one bar, for the step that was reported last."""
-
-    def __init__(self, display: Any | None) -> None:
-        self._display = display
-        self._step, self._recall = "", ""
-        self._task: Any = None
-        #: number done at the first report of the step, and its time
-        self._first, self._began = 0, 0.0
-
-    def step(self, name: str) -> Callable[[int, int], None]:
-        """A function of (done, total) for one step."""
-        return lambda done, total: self._show(name, name, done, total)
-
-    def epoch(self, record: EpochRecord, done: int, planned: int) -> None:
-        """Show the loss of an epoch and the last validation recall."""
-        if record.valid_recall is not None:
-            self._recall = f", recall {record.valid_recall:.3f}"
-        loss = "" if record.loss is None else f", loss {record.loss:.2f}"
-        self._show("training", f"training ({record.stage}{loss}{self._recall})", done, planned)
-
-    def _show(self, step: str, description: str, done: int, total: int) -> None:
-        if self._display is None:
-            return
-        if step != self._step:
-            if self._task is not None:
-                self._display.remove_task(self._task)
-            self._step, self._first, self._began = step, done, time.monotonic()
-            self._task = self._display.add_task(description, total=total, completed=done, rate="")
-        rate = _rate(done - self._first, time.monotonic() - self._began)
-        self._display.update(self._task, description=description, completed=done, total=total, rate=rate)
+        Raises:
+            Stopped: Ctrl-C was pressed, and the block did not say what is kept.
+        """
+        finished = False
+        logging.captureWarnings(True)
+        try:
+            with Ticker(self.progress, self.every):
+                yield self.progress
+            finished = True
+        except KeyboardInterrupt:
+            raise Stopped from None
+        finally:
+            logging.captureWarnings(False)
+            self.progress.close(finished=finished)
 
 
-def console(as_json: bool, quiet: bool) -> Console:
-    """The console of a command; warnings of the library go to stderr."""
-    logging.basicConfig(level=logging.ERROR if quiet else logging.WARNING, format="%(message)s")
+def console(as_json: bool, quiet: bool, verbose: bool = False, log_format: LogFormat = "text") -> Console:
+    """The console of a command; warnings of the library go to stderr.
+
+    Raises:
+        UsageError: `verbose` and `quiet` are both given.
+    """
+    if verbose and quiet:
+        raise UsageError("--verbose and --quiet exclude each other.", "Give one of them.")
+    output = _output(as_json, quiet, verbose, log_format)
+    progress = Progress(output)
+    _log_to(progress, quiet=quiet, verbose=verbose)
+    return Console(as_json, quiet, progress, output.every)
+
+
+def _output(as_json: bool, quiet: bool, verbose: bool, log_format: LogFormat) -> Output:
+    """Where progress goes; with `--json`, whose errors are JSON values on stderr, it is told on demand only."""
+    if log_format == "json":
+        return JsonLines(stderr_line, quiet=quiet)
+    if quiet or (as_json and not verbose):
+        return Silence(stderr_line)
+    if is_terminal(sys.stderr):
+        return LiveLine(sys.stderr, verbose=verbose)
+    return PlainLines(stderr_line, verbose=verbose)
+
+
+def _log_to(progress: Progress, *, quiet: bool, verbose: bool) -> None:
+    """Have the log printed by the progress of this command, in place of that of an earlier one."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, LogHandler):
+            root.removeHandler(handler)
+    handler = LogHandler(progress)
+    handler.setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+    root.addHandler(handler)
+    logging.getLogger("kgrec").setLevel(logging.INFO if verbose else logging.NOTSET)
     # These libraries log that they load models.
     for name in ("sentence_transformers", "transformers", "faiss"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return Console(as_json, quiet)
+
+
+@contextmanager
+def stopping(left: Callable[[], Stopped]) -> Iterator[None]:
+    """Have Ctrl-C in the block raise what `left` makes of the work so far."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise left() from None
 
 
 def counted(count: int, name: str) -> str:
@@ -124,18 +171,37 @@ def counted(count: int, name: str) -> str:
     return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
-def report_error(error: KgrecError, *, as_json: bool) -> None:
-    """Print an error to stderr: two lines, or a JSON value."""
-    if as_json:
-        text = json.dumps({"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy})
+def report_error(error: KgrecError, words: Sequence[str]) -> None:
+    """Print an error to stderr: two lines, or a JSON value if the words of the command ask for it."""
+    values = {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+    if _logs_json(words):
+        text = json_line("error", values)
+    elif "--json" in words:
+        text = json.dumps(values)
     else:
         text = f"Error: {error}"
     typer.echo(text, err=True)
 
 
-def _rate(done: int, seconds: float) -> str:
-    """Number per second as text; "" below one per second."""
-    return f"{done / seconds:,.0f}/s" if done > seconds > 0 else ""
+def report_stop(stopped: Stopped, words: Sequence[str]) -> None:
+    """Print what Ctrl-C left, and how to continue."""
+    again = [*words, *([] if "--resume" in words else ["--resume"])]
+    command = f"kgrec {shlex.join(again)}" if stopped.resumable else ""
+    if _logs_json(words):
+        values = {"message": stopped.kept, "resume": command}
+        typer.echo(json_line("stopped", {name: value for name, value in values.items() if value}), err=True)
+        return
+    if sys.stderr.isatty():
+        typer.echo(err=True)  # the terminal has echoed ^C
+    typer.echo("Stopped. Folders that were there before are as they were.", err=True)
+    if stopped.kept:
+        typer.echo(stopped.kept, err=True)
+    if command:
+        typer.echo(f"Continue with: {command}", err=True)
+
+
+def _logs_json(words: Sequence[str]) -> bool:
+    return "--log-format=json" in words or ("--log-format", "json") in itertools.pairwise(words)
 
 
 def _plain(value: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Verbose, console
 from kgrec.cli.items import added_lines
 from kgrec.cli.options import ListLength
-from kgrec.cli.train import fitted
+from kgrec.cli.train import fitted, summary
 
 if TYPE_CHECKING:
     from kgrec.config import Config
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 def demo(
-    keep: Annotated[Path | None, typer.Option("--keep", help="Folder to keep graph/ and model/ in.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="FOLDER", help="Folder to keep graph/ and model/ in.")
+    ] = None,
     k: ListLength = 10,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Run every step on the bundled film catalogue: build, train, recommend, explain, add new films.
 
@@ -32,7 +36,7 @@ def demo(
     from kgrec.config import Config
     from kgrec.storage.artifacts import check_output
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
     if keep is not None:
         check_output(keep / "graph", "graph")
         check_output(keep / "model", "model")
@@ -53,14 +57,16 @@ def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
     source = kg_data.movies()
     out.say(f"1. Build a graph from {source}")
     out.say("   (real films with hand-written descriptions, simulated viewers)\n")
-    with out.bars() as bars:
-        advance = bars.step("reading")
-        graph = build_graph(source / "kgrec.yaml", progress=lambda _, done, total: advance(done, total))
-    graph.save(folder / "graph")
+    with out.working() as progress:
+        graph = build_graph(source / "kgrec.yaml", progress=lambda stage, *_: progress.stage(stage))
+        graph.save(folder / "graph")
     out.say(str(graph.report))
     out.say("\n2. Train a model\n")
-    recommender = fitted(graph, config, out)
-    recommender.save(folder / "model")
+    with out.working() as progress:
+        recommender = fitted(graph, config, out)
+        progress.stage("writing the model folder")
+        recommender.save(folder / "model")
+    out.say(summary(recommender))
     out.say("\n3. Recommend films to three viewers\n")
     users = _example_users(recommender)
     lists = {user: _shown(recommender, user, k, out) for user in users}

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.console import Bars, Console, Json, Quiet, console
+from kgrec.cli import project
+from kgrec.cli.console import Json, LogLines, Quiet, Stopped, Verbose, console, counted, stopping
+from kgrec.cli.evaluation_progress import EvaluationProgress
 from kgrec.cli.options import (
     ConfigFile,
     ConfigSettings,
@@ -18,15 +20,21 @@ from kgrec.cli.options import (
     SplitProtocol,
     SplitSeed,
     ValidationShare,
+    output_folder,
 )
+from kgrec.cli.progress import Progress
 from kgrec.cli.split import description, protocol_of, sizes
+from kgrec.cli.training_progress import TrainingProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from kgrec.config import Config
+    from kgrec.encode.text import TextEncoder, TextProgress
     from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
-    from kgrec.evaluate.benchmark.run import OnSystem
+    from kgrec.evaluate.benchmark.run import KeptEntries
     from kgrec.evaluate.benchmark.systems import System
     from kgrec.evaluate.benchmark.task import Task
     from kgrec.evaluate.folds import Fold
@@ -54,7 +62,7 @@ _VALID_SHARE_OF_FILES = 0.1
 
 def evaluate(
     graph: GraphFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("report"),
+    output: Annotated[Path | None, output_folder("Folder", "report")] = None,
     protocol: SplitProtocol = "random",
     share: HeldOutShare = None,
     last: LastPositives = None,
@@ -72,6 +80,7 @@ def evaluate(
         list[int] | None,
         typer.Option(
             "-k",
+            "--k",
             help="Length of the lists; may be repeated. Systems are sorted by NDCG at the first. Default: 20 and 10.",
         ),
     ] = None,
@@ -109,6 +118,8 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted evaluation.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Compare kgrec with baselines and with kgrec without a source, on held-out interactions; write a report.
 
@@ -122,7 +133,8 @@ def evaluate(
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.storage.artifacts import check_output
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
+    output = output or project.beside(graph, "report")
     check_output(output, "report")
     check_installed()
     ks = list(dict.fromkeys(k or (20, 10)))
@@ -130,13 +142,16 @@ def evaluate(
         raise ConfigError(f"-k is {min(ks)}.", "Give lengths of 1 or more.")
     options = Config.read(config, [*(settings or []), f"train.seed={seed}"])
     chosen = None if test or split else protocol_of(protocol, share, last, folds, valid_share, seed)
-    loaded = KnowledgeGraph.load(graph)
-    parts = _folds(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
-    for fold in parts:
-        out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
-    with out.bars() as bars:
-        tasks = _tasks(parts, ks, by, options)
-        systems = _systems(parts[0].source, options, baselines, ablate, lists or [], budget, seed, bars)
+    with out.working() as progress:
+        progress.stage("reading the graph folder")
+        loaded = KnowledgeGraph.load(graph)
+        progress.stage("splitting interactions")
+        parts = _folds(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
+        for fold in parts:
+            out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
+        progress.stage("preparing the test")
+        tasks = _tasks(parts, ks, by, options, progress)
+        systems = _systems(parts[0].source, options, baselines, ablate, lists or [], budget, seed, progress)
         _check_names(systems)
         run = {
             "graph": loaded.inputs,
@@ -147,13 +162,29 @@ def evaluate(
             "budget": budget,
         }
         kept = KeptEntries(output.with_name(f"{output.name}.parts"), run, resume=resume)
-        entries = run_benchmark(tasks, systems, ks, kept, _announce(out))
-        results = BenchmarkResults(parts, entries, ks, chosen, str(graph), seed=seed)
-        record = results.save(output, page)
+        runs = EvaluationProgress(progress, systems, len(parts), budget, out.say)
+        with stopping(lambda: _stopped(kept, len(systems) * len(parts))):
+            entries = run_benchmark(tasks, systems, ks, kept, runs.run)
+            runs.finish()
+            progress.stage("comparing the systems")
+            results = BenchmarkResults(parts, entries, ks, chosen, str(graph), seed=seed)
+            _ = results.comparisons
+            progress.stage("writing the report")
+            record = results.save(output, page)
         kept.remove()
     out.say(_summary(results))
     out.say(f"Wrote {output}. Open {output / 'report.html'} in a browser.")
     out.result({"report": str(output), **record})
+
+
+def _stopped(kept: KeptEntries, runs: int) -> Stopped:
+    """What is left of an evaluation that Ctrl-C stopped; a folder without anything in it is removed."""
+    if not kept.count:
+        kept.remove()
+        return Stopped("Nothing of the evaluation is kept.")
+    return Stopped(
+        f"{kept.folder} keeps the lists of {kept.count} of {counted(runs, 'run')}.", resumable=True
+    )
 
 
 def _folds(
@@ -217,11 +248,25 @@ def _fold_of_files(
     )
 
 
-def _tasks(folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config) -> list[Task]:
+class _Reported:
+    """A text encoder that reports to the progress."""
+
+    def __init__(self, encoder: TextEncoder, progress: TextProgress) -> None:
+        self._encoder, self._progress = encoder, progress
+
+    def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
+        """See `TextEncoder`."""
+        return self._encoder.encode(texts, progress or self._progress)
+
+
+def _tasks(
+    folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config, progress: Progress
+) -> list[Task]:
     from kgrec.encode.text import SentenceEncoder
     from kgrec.evaluate.benchmark.task import Task, small_types
 
-    encoder = None if config.text.model == "none" else SentenceEncoder(config.text)
+    shown = TrainingProgress(progress, config)
+    encoder = None if config.text.model == "none" else _Reported(SentenceEncoder(config.text), shown.text)
     classes = tuple(by) if by else small_types(folds[0].source)
     return [Task(fold, max(ks), classes, encoder) for fold in folds]
 
@@ -234,7 +279,7 @@ def _systems(
     lists: Sequence[str],
     budget: float,
     seed: int,
-    bars: Bars,
+    progress: Progress,
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
     from kgrec.evaluate.baselines.registry import BASELINES, baseline_names
@@ -256,12 +301,13 @@ def _systems(
     names = baseline_names(name.strip() for option in baselines or ("quick",) for name in option.split(","))
 
     def kgrec(without: str = "") -> Kgrec:
-        return Kgrec(config, without, on_text=bars.step("encoding text"), on_epoch=bars.epoch)
+        shown = TrainingProgress(progress)
+        return Kgrec(config, without, on_text=shown.text, on_epoch=shown.epoch, on_stage=shown.stage)
 
     return [
         kgrec(),
         *(GivenLists(name, read_lists(path)) for name, path in map(_name_and_path, lists)),
-        *(TunedBaseline(name, BASELINES[name](), budget, seed) for name in names),
+        *(TunedBaseline(name, BASELINES[name](), budget, seed, progress.stage) for name in names),
         *(kgrec(source) for source in sources if source != "none"),
     ]
 
@@ -273,11 +319,6 @@ def _name_and_path(option: str) -> tuple[str, Path]:
     if not (name and equals and path):
         raise ConfigError(f"--lists is '{option}'.", "Give NAME=FILE, such as today=recs.parquet.")
     return name, Path(path)
-
-
-def _announce(out: Console) -> OnSystem:
-    """Print the name of each system when it starts."""
-    return lambda name, finished, total: out.say(f"[{finished + 1}/{total}] {name}")
 
 
 def _summary(results: BenchmarkResults) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kgrec.cli.console import Json, Quiet, console
-from kgrec.cli.options import GraphFolder
+from kgrec.cli.options import STANDARD_OUTPUT, GraphFolder
 from kgrec.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
 
 def export(
     graph: GraphFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; for recbole, a folder.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="File to write; for recbole, a folder; - for standard output."),
+    ],
     format: Annotated[
         str | None,
         typer.Option("--format", help="nt, ttl, graphml, recbole or parquet. Default: by the suffix."),
@@ -39,6 +45,9 @@ def export(
     from kgrec.graph.knowledge_graph import KnowledgeGraph
 
     out = console(as_json, quiet)
+    if output == STANDARD_OUTPUT:
+        _pipe(KnowledgeGraph.load(graph), format_of(Path("graph"), format or "nt"), quiet=quiet)
+        return
     kind = format_of(output, format)
     check_place(output, kind)
     if mapping is not None:
@@ -52,6 +61,25 @@ def export(
         typer.echo(f"Note: {remark}", err=True)
     out.say(f"Wrote {output}, {size:,} bytes.")
     out.result({"output": str(output), "format": kind, "bytes": size, "remarks": remarks})
+
+
+def _pipe(graph: KnowledgeGraph, kind: str, *, quiet: bool) -> None:
+    """Write a graph to standard output.
+
+    Raises:
+        ArtifactError: The format is a folder.
+    """
+    if kind not in ("nt", "ttl", "graphml"):
+        raise ArtifactError(
+            f"{kind} is written into a folder.", "Give --format nt, ttl or graphml, or a folder."
+        )
+    with tempfile.TemporaryDirectory() as place:
+        remarks = graph.export(file := Path(place) / f"graph.{kind}", kind)
+        for remark in remarks if not quiet else ():
+            typer.echo(f"Note: {remark}", err=True)
+        with file.open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 def _check_mapping(mapping: Path, output: Path, kind: str) -> None:

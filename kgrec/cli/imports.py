@@ -12,7 +12,9 @@ from kgrec.cli.console import Json, Quiet, console
 
 def import_(
     source: Annotated[list[Path], typer.Argument(help="Folder or files in a published format.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("imported"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write.")] = Path(
+        "imported"
+    ),
     format: Annotated[
         str | None,
         typer.Option(
@@ -22,7 +24,9 @@ def import_(
     ] = None,
     items: Annotated[
         Path | None,
-        typer.Option("--items", help="For triples: file with the heads that are items, one per line."),
+        typer.Option(
+            "--items", metavar="FILE", help="For triples: file with the heads that are items, one per line."
+        ),
     ] = None,
     force: Annotated[
         bool,

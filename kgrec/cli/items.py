@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console, counted
+from kgrec.cli import project
+from kgrec.cli.ask import item_ids
+from kgrec.cli.console import Console, Json, LogLines, Quiet, Verbose, console, counted
 from kgrec.cli.options import ModelFolder
+from kgrec.cli.progress import Progress
+from kgrec.cli.training_progress import TrainingProgress
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,10 +22,14 @@ if TYPE_CHECKING:
 RowsFolder = Annotated[
     Path | None, typer.Argument(help="Folder with files that have the names and columns of the mapping.")
 ]
-ItemTable = Annotated[Path | None, typer.Option("--items", help="One table of items, instead of a folder.")]
+ItemTable = Annotated[
+    Path | None, typer.Option("--items", metavar="FILE", help="One table of items, instead of a folder.")
+]
 ModelOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Model folder to write. Default: MODEL is replaced."),
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="Model folder to write. Default: MODEL is replaced."
+    ),
 ]
 
 
@@ -39,22 +47,30 @@ def add(
     output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Add new items or interactions to a model, without training: they count at once.
 
     Example: `kgrec add model/ new/`
     """
-    out = console(as_json, quiet)
-    if interactions is not None and folder is None and items is None:
-        recommender, rows = _loaded(model, output), None
-    else:
-        recommender, rows = _opened("add", model, folder, items, output)
+    out = console(as_json, quiet, verbose, log_format)
+    if interactions is None or folder is not None:
+        model, folder = project.model_and_rows(model, folder, items)
     added = None
-    if rows is not None:
-        with out.bars() as bars:
-            added = recommender.add_items(rows, on_text=bars.step("encoding text"))
-    since = None if interactions is None else recommender.add_interactions(interactions)
-    _save(recommender, model, output, changed=bool(added) or bool(since))
+    with out.working() as progress:
+        if interactions is not None and folder is None and items is None:
+            progress.stage("reading the model folder")
+            recommender = _loaded(model, output)
+        else:
+            recommender, rows = _opened("add", model, folder, items, output, progress)
+            progress.stage("adding items")
+            added = recommender.add_items(rows, on_text=TrainingProgress(progress).text)
+        since = None
+        if interactions is not None:
+            progress.stage("adding interactions")
+            since = recommender.add_interactions(interactions)
+        _save(recommender, model, output, progress, changed=bool(added) or bool(since))
     record: dict[str, Any] = {"model": str(output or model)}
     if added is not None:
         out.say(f"{added.report}\n")
@@ -79,16 +95,20 @@ def update(
     output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Update the content of known items from changed rows, without training; learned residuals are kept.
 
     Example: `kgrec update model/ changed/`
     """
-    out = console(as_json, quiet)
-    recommender, rows = _opened("update", model, folder, items, output)
-    with out.bars() as bars:
-        updated = recommender.update_items(rows, on_text=bars.step("encoding text"))
-    _save(recommender, model, output, changed=len(updated) > 0)
+    out = console(as_json, quiet, verbose, log_format)
+    model, folder = project.model_and_rows(model, folder, items)
+    with out.working() as progress:
+        recommender, rows = _opened("update", model, folder, items, output, progress)
+        progress.stage("updating items")
+        updated = recommender.update_items(rows, on_text=TrainingProgress(progress).text)
+        _save(recommender, model, output, progress, changed=len(updated) > 0)
     record = {
         "updated": _records(updated),
         "reached": updated.reached,
@@ -102,7 +122,8 @@ def update(
 def remove(
     model: ModelFolder,
     item: Annotated[
-        list[str] | None, typer.Option("--item", "-i", help="Item to remove; may be repeated.")
+        list[str] | None,
+        typer.Option("--item", "-i", help="Item to remove, by id or label; may be repeated."),
     ] = None,
     items_file: Annotated[
         Path | None, typer.Option("--items-file", help="File of items, one per line.")
@@ -126,10 +147,12 @@ def remove(
         raise ConfigError("It is not clear what to remove.", "Give --item once or more, or --items-file.")
     names = list(dict.fromkeys(item or read_ids(items_file or Path())))
     recommender = _loaded(model, output)
+    if item:
+        names = item_ids(recommender, names, out, skip_unknown)
     known = recommender.model.items.rows(names) >= 0
     unknown = [name for name, there in zip(names, known, strict=True) if not there]
     removed = recommender.remove_items(names, on_unknown="skip" if skip_unknown else "raise")
-    _save(recommender, model, output, changed=len(removed) > 0)
+    _save(recommender, model, output, out.progress, changed=len(removed) > 0)
     out.say(f"Removed {counted(len(removed), 'item')}.")
     for state, names in (("Already removed", removed.before), ("Not in the model", unknown)):
         if names:
@@ -205,7 +228,12 @@ def _records(placed: Placed) -> list[dict[str, Any]]:
 
 
 def _opened(
-    verb: str, model: Path, folder: Path | None, items: Path | None, output: Path | None
+    verb: str,
+    model: Path,
+    folder: Path | None,
+    items: Path | None,
+    output: Path | None,
+    progress: Progress,
 ) -> tuple[Recommender, Path]:
     """The loaded model, and the path of the rows.
 
@@ -214,6 +242,7 @@ def _opened(
     """
     if (folder is not None and items is not None) or (rows := folder or items) is None:
         raise ConfigError(f"It is not clear what to {verb}.", "Give a folder, or --items with a table.")
+    progress.stage("reading the model folder")
     return _loaded(model, output), rows
 
 
@@ -227,9 +256,12 @@ def _loaded(model: Path, output: Path | None) -> Recommender:
     return recommender
 
 
-def _save(recommender: Recommender, model: Path, output: Path | None, *, changed: bool) -> None:
+def _save(
+    recommender: Recommender, model: Path, output: Path | None, progress: Progress, *, changed: bool
+) -> None:
     """Save the model, unless nothing changed and the output is the same folder."""
     if changed or output is not None:
+        progress.stage("writing the model folder")
         recommender.save(output or model)
 
 

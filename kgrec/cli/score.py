@@ -9,7 +9,7 @@ import typer
 
 from kgrec.cli.ask import Boost, SkipUnknown
 from kgrec.cli.boosts import ItemBoostFile, WhereBoost, list_options
-from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.console import Json, LogLines, Quiet, Verbose, console
 from kgrec.cli.options import ModelFolder
 
 
@@ -27,6 +27,8 @@ def score(
     skip_unknown: SkipUnknown = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Score given pairs of a user and an item, as their lists would.
 
@@ -35,7 +37,7 @@ def score(
     from kgrec.recommend.request import Request
     from kgrec.serve.pair_scores import write_scores
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
     request = Request(
         new_item_boost=new_item_boost,
         on_unknown="skip" if skip_unknown else "raise",

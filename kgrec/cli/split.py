@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from kgrec.cli import project
 from kgrec.cli.console import Json, Quiet, console, counted
 from kgrec.cli.options import (
     FoldCount,
@@ -16,6 +15,7 @@ from kgrec.cli.options import (
     SplitProtocol,
     SplitSeed,
     ValidationShare,
+    output_folder,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def split(
     graph: GraphFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("split"),
+    output: Annotated[Path | None, output_folder("Folder", "split")] = None,
     protocol: SplitProtocol = "random",
     share: HeldOutShare = None,
     last: LastPositives = None,
@@ -46,6 +46,7 @@ def split(
     from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet)
+    output = output or project.beside(graph, "split")
     check_output(output, "split")
     loaded = KnowledgeGraph.load(graph)
     chosen = protocol_of(protocol, share, last, folds, valid_share, seed)

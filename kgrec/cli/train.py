@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Console, Json, Quiet, console, counted
-from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder
+from kgrec.cli import project
+from kgrec.cli.console import (
+    Console,
+    Json,
+    LogLines,
+    Quiet,
+    Stopped,
+    Verbose,
+    console,
+    counted,
+    stopping,
+)
+from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder, Keep, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +34,7 @@ if TYPE_CHECKING:
 
 def train(
     graph: GraphFolder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")] = Path("model"),
+    output: Annotated[Path | None, output_folder("Model folder", "model")] = None,
     config: ConfigFile = None,
     settings: ConfigSettings = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of all random choices.")] = None,
@@ -52,8 +63,11 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard; needs kgrec[tensorboard].")
     ] = None,
+    keep: Keep = 1,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Train a model on a graph and its interactions.
 
@@ -65,16 +79,22 @@ def train(
     from kgrec.storage.artifacts import check_output
     from kgrec.train import checkpoint
 
-    out = console(as_json, quiet)
+    out = console(as_json, quiet, verbose, log_format)
+    output = output or project.beside(graph, "model")
     check_output(output, "model")
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
     options = Config.read(config, chosen)
-    loaded = KnowledgeGraph.load(graph)
     state = checkpoint.Checkpoint(checkpoint.beside(output), resume=resume)
-    with TrainingLogFiles(log, tensorboard) as logs:
-        recommender = fitted(loaded, options, out, valid, ablate or (), state, logs)
-    recommender.save(output)
-    state.remove()
+    with out.working() as progress:
+        progress.stage("reading the graph folder")
+        loaded = KnowledgeGraph.load(graph)
+        with TrainingLogFiles(log, tensorboard) as logs:
+            recommender = fitted(loaded, options, out, valid, ablate or (), state, logs)
+        progress.stage("writing the model folder")
+        with stopping(lambda: _stopped(state)):
+            recommender.save(output, keep=keep)
+        state.remove()
+    out.say(summary(recommender))
     out.say(f"Wrote {output}. Next: kgrec recommend {output} --all-users -o recs.parquet")
     out.result({"model": str(output), **recommender.model.metrics})
 
@@ -88,12 +108,12 @@ def fitted(
     state: Checkpoint | None = None,
     logs: TrainingLogFiles | None = None,
 ) -> Recommender:
-    """Train, show progress, and report what validation chose.
+    """Train, within `out.working()`, and show progress.
 
     Args:
         graph: Holds the items and the interactions.
         config: Options of all stages.
-        out: Prints the report.
+        out: Prints remarks.
         valid: Table of validation interactions; None: a share of each user's positives is held out.
         ablate: Sources to leave out; see `kgrec.evaluate.ablation.ablated`. The model's metrics name them under "ablated".
         state: Where an interrupted training is resumed from; None: it cannot be resumed.
@@ -102,7 +122,9 @@ def fitted(
     Raises:
         ConfigError: A source is unknown.
         SourceError: The validation interactions cannot be used.
+        Stopped: Ctrl-C was pressed.
     """
+    from kgrec.cli.training_progress import TrainingProgress, ahead
     from kgrec.evaluate.ablation import ablated
     from kgrec.recommend.recommender import Recommender
     from kgrec.serve.input_files import read_interactions
@@ -112,45 +134,86 @@ def fitted(
     held_out = None if valid is None else read_interactions(valid, graph)
     if not len(graph.interactions):
         out.say("There are no interactions: the model uses content only, and has no users.")
-    with out.bars() as bars:
+    out.progress.note(ahead(graph, config, validated=held_out is not None))
+    shown = TrainingProgress(out.progress, config, lambda: len(state.finished) if state else 0)
 
-        def on_epoch(record: EpochRecord, done: int, planned: int) -> None:
-            bars.epoch(record, done, planned)
-            if logs is not None:
-                logs.write(record)
+    def on_epoch(record: EpochRecord, done: int, planned: int) -> None:
+        shown.epoch(record, done, planned)
+        if logs is not None:
+            logs.write(record)
 
+    with stopping(lambda: _stopped(state, shown.encoded if config.text.cache else 0)):
         recommender = Recommender(config).fit(
             graph,
             valid=held_out,
             checkpoint=state,
-            on_text=bars.step("encoding text"),
+            on_text=shown.text,
             on_epoch=on_epoch,
+            on_stage=shown.stage,
         )
     if ablate:
         recommender.model.metrics["ablated"] = ablate
-        out.say(f"Ablated: {', '.join(ablate)}.")
-    out.say(_summary(recommender))
-    if recommender.model.index.built.effort is not None:
-        out.say(str(recommender.model.index.built))
     return recommender
 
 
-def _summary(recommender: Recommender) -> str:
+def _stopped(state: Checkpoint | None, encoded: int = 0) -> Stopped:
+    """What is left of a training that Ctrl-C stopped."""
+    finished = state.interrupted() if state else ""
+    texts = f"The vectors of {counted(encoded, 'text')} are in the cache. " if encoded else ""
+    kept = f"{state.folder} keeps {finished}." if state and finished else "Nothing of the training is kept."
+    return Stopped(f"{texts}{kept}", resumable=bool(finished))
+
+
+def summary(recommender: Recommender) -> str:
     """What the model was trained on, what validation chose, and the validation metrics."""
     model = recommender.model
-    chosen = model.metrics["chosen"]
+    ablated, chosen = model.metrics.get("ablated"), model.metrics["chosen"]
+    index = [str(model.index.built)] if model.index.built.effort is not None else []
+    lines = [f"Ablated: {', '.join(ablated)}."] if ablated else []
     if not chosen:
-        return f"{_data_sentence(recommender)} There was no validation."
+        return "\n".join([*lines, f"{_data_sentence(recommender)} There was no validation.", *index])
     weights = ", ".join(
         f"{name.replace('_', '-')} {weight:.2f}" for name, weight in chosen["weights"].items() if weight
     )
     whitening = f", whitening {chosen['whitening']:g}" if chosen["whitening"] else ""
-    return (
-        f"{_data_sentence(recommender)}\n"
+    lines += [
+        _data_sentence(recommender),
         f"Chosen on validation data: temperature {chosen['temperature']:g}, learning rate {chosen['learning_rate']:g}, "
-        f"{counted(chosen['epochs'], 'epoch')}{whitening}; weights of the scores: {weights}.\n"
-        f"{_validation_sentence(chosen)} The final model is trained on all interactions."
-    )
+        f"{counted(chosen['epochs'], 'epoch')}{whitening}; weights of the scores: {weights}.",
+        *_weights_of_zero(recommender),
+        f"{_validation_sentence(chosen)} The final model is trained on all interactions.",
+    ]
+    return "\n".join([*lines, *index])
+
+
+def _weights_of_zero(recommender: Recommender) -> list[str]:
+    """What it means that validation gave a score the weight 0, a sentence each."""
+    model, config = recommender.model, recommender.config.rescore
+    if config.weights is not None:
+        return []
+    weights, scorers = model.rescorer.weights, model.rescorer.scorers
+    there = {
+        "graph": bool(scorers["graph"].arrays()["graph.data"].size),
+        "text": bool(scorers["text"].arrays()["text"].any()),
+        "co_occurrence": config.co_occurrence,
+    }
+    users_of_it = "Embeddings" if weights["embedding"] else "The embeddings, which find the candidates,"
+    tried = {
+        "graph": ("The graph", "what they share in the graph", "use the graph", "graph"),
+        "text": ("Text", "how near their texts are", "use the texts", "text"),
+        "co_occurrence": ("Co-occurrence", "which the same users liked", "learn from it", "co-occurrence"),
+    }
+    sentences = {
+        name: f"{title} has weight 0: scoring items by {evidence} did not improve the lists on validation data. "
+        f"{users_of_it} still {use}; kgrec evaluate with --ablate {option} measures how much that is worth."
+        for name, (title, evidence, use, option) in tried.items()
+    }
+    zero = [text for name, text in sentences.items() if there[name] and not weights[name]]
+    if not there["graph"] and "graph" not in model.metrics.get("ablated", ()):
+        zero.insert(0, "The graph has weight 0: no node in it is a neighbour of two items, so it joins none.")
+    if not weights["embedding"]:
+        zero.append("Embeddings have weight 0: they find the candidates, and the other scores order them.")
+    return zero
 
 
 def _data_sentence(recommender: Recommender) -> str:

@@ -42,7 +42,7 @@ def build_graph(
     Args:
         mapping: Path of kgrec.yaml, or a mapping that `load_mapping` returned.
         allow_outside: Whether files outside the mapping's folder may be read.
-        progress: Called with the name of each source, the number of sources read, and the number of all sources.
+        progress: Called when a stage begins, with its name, the number of sources read, and the number of those to read.
 
     Raises:
         MappingError: The mapping is not valid.
@@ -60,6 +60,8 @@ def build_graph(
     find = partial(find_files, mapping.folder, allow_outside=allow_outside)
     reading = begin(mapping)
     read_files(reading, find, progress)
+    if progress is not None:
+        progress("joining the sources", 0, 0)
     assembled = assemble(reading.statements, mapping, reading.report)
     # the triples are in `assembled` now: free the edges before the interactions are read
     reading.statements.edges.clear()
@@ -68,7 +70,7 @@ def build_graph(
     reading.report.warnings.extend(unconnected(assembled.entities, assembled.triples, mapping.item_types))
     item_ids = items_of(assembled.entities, mapping.item_types)[0]
     graph = graph_of(assembled, Interactions.none(item_ids), mapping, reading.report, reading.inputs)
-    log = read_interactions(reading, find, graph.item_codes_by, catalogue)
+    log = read_interactions(reading, find, graph.item_codes_by, catalogue, progress)
     interactions = Interactions.from_log(log, graph.item_ids)
     reading.report.repeated_pairs = sum(map(len, log.user)) - len(interactions)
     return replace(graph, interactions=interactions)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from kgrec.arguments import options
 from kgrec.errors import CorruptArtifact
-from kgrec.graph import export, extend, stats, subgraph, validate, views
+from kgrec.graph import export, extend, name_search, stats, subgraph, validate, views
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.tables import TABLES, GraphTables, items_of
 from kgrec.ingest.build_report import Report
@@ -41,6 +41,27 @@ class KnowledgeGraph(GraphTables):
             UnknownId: The entity is not in the graph.
         """
         return views.neighbors(self, self.find(type, key))
+
+    def find_nodes(
+        self, text: str, k: int = 10, *, type: str | None = None, items_only: bool = False
+    ) -> pd.DataFrame:
+        """Nodes by name, items first: ids and labels that equal the text, begin with it, have its words, contain it, or are similar.
+
+        Case, accents and punctuation play no part. Similar ones are looked for if there is no other match.
+
+        Args:
+            text: What to look for.
+            k: Most nodes to return.
+            type: Only nodes of this type.
+            items_only: Only items.
+
+        Returns:
+            A frame with type, id (of an item its public id, otherwise the key), key, label, item (whether it is one), match and score.
+
+        Raises:
+            UnknownId: There is no such type.
+        """
+        return name_search.find_nodes(self, text, k, type, items_only)
 
     def stats(self) -> dict[str, Any]:
         """Counts by type, relation and predicate, quantiles of degrees, and likely mistakes."""
@@ -112,15 +133,19 @@ class KnowledgeGraph(GraphTables):
         """Write the graph for another tool; returns remarks on what the format cannot hold, see `kgrec.graph.export`."""
         return export.export(self, path, format)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, keep: int = 0) -> None:
         """Write graph/, whole or not at all.
+
+        Args:
+            folder: The folder to write.
+            keep: How many earlier versions of the folder stay beside it, for `kgrec rollback`.
 
         Raises:
             ArtifactError: The folder cannot be written.
         """
         folder = options.path("folder", folder)
         config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
-        with artifacts.writing(folder, kind="graph", inputs=self.inputs, config=config) as place:
+        with artifacts.writing(folder, kind="graph", inputs=self.inputs, config=config, keep=keep) as place:
             for name in TABLES:
                 files.write_table(getattr(self, name), place / f"{name}.parquet")
             files.write_table(self.interactions.to_arrow(), place / "interactions.parquet")

@@ -29,7 +29,7 @@ from kgrec.storage.files import digest
 
 #: the files that `file:` of a part of the mapping names
 SourceFinder = Callable[[tuple[str, ...]], list[Source]]
-#: called with the name of a source, the number of sources read, and the number of all sources
+#: called when a stage begins, with its name, such as "reading films.csv", the number of sources read, and of those to read
 SourceProgress = Callable[[str, int, int], None]
 
 
@@ -75,11 +75,9 @@ def read_files(reading: Reading, find: SourceFinder, progress: SourceProgress | 
     steps = list(_steps(reading, find))
     for done, (source, step) in enumerate(steps):
         if progress is not None:
-            progress(source.name, done, len(steps))
+            progress(f"reading {source.name}", done, len(steps))
         reading.note(source)
         step()
-    if progress is not None:
-        progress("sources", len(steps), len(steps))
 
 
 def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
@@ -102,7 +100,11 @@ def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
 
 
 def read_interactions(
-    reading: Reading, find: SourceFinder, item_codes: Callable[[str | None], ItemCodes], catalogue: Catalogue
+    reading: Reading,
+    find: SourceFinder,
+    item_codes: Callable[[str | None], ItemCodes],
+    catalogue: Catalogue,
+    progress: SourceProgress | None = None,
 ) -> InteractionRows:
     """Read the tables of interactions, if the mapping has some.
 
@@ -111,6 +113,7 @@ def read_interactions(
         find: Finds the files of a table.
         item_codes: Returns the codes of items by a reference: their key, or another key.
         catalogue: The nodes, to find out why rows name unknown items.
+        progress: Called with the name of each file before it is read.
 
     Raises:
         SourceError: A file is absent or cannot be read.
@@ -119,7 +122,10 @@ def read_interactions(
     log = InteractionRows.of(reading.mapping.interactions)
     for mapped in reading.mapping.interactions:
         reader = LogReader(log, mapped, reading.report, item_codes(mapped.item_reference))
-        for source in find(mapped.file):
+        sources = find(mapped.file)
+        for done, source in enumerate(sources):
+            if progress is not None:
+                progress(f"reading {source.name}", done, len(sources))
             reading.note(source)
             reader.read(open_table(source, mapped), reading.tally(source.name))
         reader.close()

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from kgrec.encode.user_encoder import units
+from kgrec.graph.name_search import NameSearch
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.storage.segments import Rows
 
@@ -80,6 +82,11 @@ class ItemStore:
             kept["order"] = None if (base[1:] > base[:-1]).all() else np.argsort(base, kind="stable")
         order: np.ndarray | None = kept["order"]
         return order
+
+    @cached_property
+    def names(self) -> NameSearch:
+        """Search by ids and labels; its rows are those of the items."""
+        return NameSearch(self.ids.labels, pa.array(self.labels.whole, pa.large_string()))
 
     def label(self, row: int) -> str:
         """Label of an item, "" if it has none."""

@@ -37,8 +37,8 @@ _ITEM_COLUMNS = ("item_id", "label", "entity", "length", "history_weight", "trai
 _HISTORY_COLUMNS = ("user", "item", "positive", "weight", "count")
 
 
-def save(model: Model, folder: Path) -> Model:
-    """Write model/, whole or not at all; gives the model as one of that folder.
+def save(model: Model, folder: Path, keep: int = 0) -> Model:
+    """Write model/, whole or not at all; gives the model as one of that folder. `keep` earlier versions stay beside it.
 
     Raises:
         ArtifactError: The folder cannot be written, or another process replaced it since it was read.
@@ -52,7 +52,7 @@ def save(model: Model, folder: Path) -> Model:
         "seed": model.config.train.seed,
         "built": model.index.built.model_dump(),
     }
-    with artifacts.writing(folder, kind="model", inputs=model.inputs, config=config) as place:
+    with artifacts.writing(folder, kind="model", inputs=model.inputs, config=config, keep=keep) as place:
         _write(model, parameters, graph, place)
     return replace(model, origin=(folder.resolve(), artifacts.current(folder, "model")))
 
@@ -268,7 +268,7 @@ def _items_table(model: Model) -> pa.Table:
 
 
 def _names_by_row(aliases: dict[str, int], n_items: int) -> pa.ListArray:
-    """Other names of each item, sorted; not by way of lists of Python, one an item, which take a hundred times as long."""
+    """Other names of each item, sorted; not by way of lists of Python, one per item, which take a hundred times as long."""
     names = sorted(aliases)
     rows = np.array([aliases[name] for name in names], np.int64)
     bounds = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_items))]).astype(np.int32)

@@ -10,10 +10,9 @@ and where a history item and the candidate share a neighbour, into the part that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,18 @@ import scipy.sparse as sp
 
 from kgrec.encode.featurizer import ItemFeatures, item_numbers
 from kgrec.encode.label_tokens import LABEL_TOKEN
-from kgrec.encode.neighborhoods import HOP, INVERSE
 from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
 from kgrec.rank.scorers import GraphScorer
+from kgrec.recommend.donors import donors_of
+from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
+from kgrec.recommend.explanation_text import lines
 
 #: types of a source that is a number, and a word
 NUMBER, _WORD = "number", "word"
+
+_DONOR_COLUMNS = ("item_id", "label", "contribution")
 
 #: a source that adds less than this to a score is none
 _ROUNDING = 1e-6
@@ -45,20 +48,51 @@ class Explanation:
     score: float
     #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training and by boosts
     history: pd.DataFrame
-    #: source ("graph", "text", "identity", "co_occurrence", "new" or "boost"), relation, type, key, label, contribution; they sum to
-    #: the score; the label of a boost is its condition, "" for one of the item itself
+    #: source ("graph", "text", "identity", "co_occurrence", "inherited", "new" or "boost"), relation, type, key, label, contribution;
+    #: they sum to the score; the label of a boost is its condition, "" for one of the item itself
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
     paths: pd.DataFrame
+    #: item_id, label, contribution: the items from which an item without interactions inherits its co-occurrence; they sum to the
+    #: source "inherited"; empty for other items
+    donors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_DONOR_COLUMNS))
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return self.text()
+
+    def text(self, share: float = SHARE) -> str:
+        """The explanation for people.
+
+        Args:
+            share: Share of the parts that is shown, by their sizes; the others are summed up. 1: every part.
+        """
+        return "\n".join(lines(self, share))
+
+    def parts(self, share: float = SHARE) -> dict[str, list[Part]]:
+        """The three frames as parts: grouped by relation, the highest first, the small ones as one part.
+
+        Parts of the history, and those of the sources, sum to the score.
+
+        Args:
+            share: As for `text`.
+
+        Returns:
+            Lists by name: "history", "sources" and "paths".
+        """
+        return {
+            "history": history_parts(self.history, self.sources, self.paths, share),
+            "sources": source_parts(self.sources, self.donors, share),
+            "paths": path_parts(self.paths, self.label or self.item, share),
+        }
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
-        frames = {name: getattr(self, name).to_dict("records") for name in ("history", "sources", "paths")}
-        return {"user": self.user, "item": self.item, "label": self.label, "score": self.score, **frames}
+        """Plain values, for JSON: all frames, and their parts as `parts` groups them."""
+        names = ("history", "sources", "paths", "donors")
+        frames = {name: getattr(self, name).to_dict("records") for name in names}
+        parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
+        own = {"user": self.user, "item": self.item, "label": self.label, "score": self.score}
+        return {**own, **frames, "parts": parts}
 
 
 def explain(
@@ -97,6 +131,7 @@ def explain(
         history=_history_frame(model, rows, by_embedding + sum(rest.values())),
         sources=_with_boosts(account.sources(vector, newness), boosts),
         paths=account.paths(shares),
+        donors=donors_of(model, history, item, rest["co_occurrence"]),
     )
 
 
@@ -144,6 +179,8 @@ class _Account:
             arrays["entity"][self.features.entity] * arrays["relation_scale"][self.features.relation, None]
         )
         self.identity = arrays["identity"]
+        # Nobody has taken an item that training did not know: its co-occurrence comes from similar items.
+        self.co_occurrence = "co_occurrence" if model.items.trained[rows[-1]] else "inherited"
 
     def sources(self, user: np.ndarray, newness: float) -> pd.DataFrame:
         """What each source of the candidate adds to the score."""
@@ -162,7 +199,7 @@ class _Account:
         others = {
             "text": self.weight * text + float(self.rest["text"].sum()),
             "identity": self.weight * identity,
-            "co_occurrence": float(self.rest["co_occurrence"].sum()),
+            self.co_occurrence: float(self.rest["co_occurrence"].sum()),
             "new": newness,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
@@ -290,57 +327,3 @@ def _summed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
-
-
-def _lines(explanation: Explanation, most: int = 5) -> list[str]:
-    who = f" for {explanation.user}" if explanation.user else ""
-    lines = [f"{explanation.label or explanation.item}{who}: score {explanation.score:.3f}"]
-    if len(explanation.history):
-        beside = [
-            f"{part:+.3f} {why}"
-            for source, why in (("new", "for being unknown to training"), ("boost", "by boosts"))
-            if (part := explanation.sources.query("source == @source")["contribution"].sum())
-        ]
-        parts = ", and ".join(["these parts", *beside]) + ("," if beside else "")
-        lines += [f"  carried by the history ({parts} sum to the score):"]
-        lines += _head(explanation.history, most, lambda part: part["label"] or part["item_id"])
-        lines += ["  and, counted by source (these sum to it too):"]
-    else:
-        lines += ["  without a history; counted by source (these parts sum to the score):"]
-    lines += _head(explanation.sources, most, _source)
-    if len(explanation.paths):
-        lines += ["  through what both share in the graph (a part of the above):"]
-        lines += _head(explanation.paths, most, lambda part: _path(part, explanation))
-    return lines
-
-
-def _head(frame: pd.DataFrame, most: int, name: Callable[[dict[Hashable, Any]], str]) -> list[str]:
-    lines = [f"    {part['contribution']:+.3f}  {name(part)}" for part in frame.head(most).to_dict("records")]
-    if len(frame) > most:
-        lines.append(f"    {frame['contribution'].iloc[most:].sum():+.3f}  {len(frame) - most} more")
-    return lines
-
-
-def _source(part: dict[Hashable, Any]) -> str:
-    named = {
-        "text": "its text",
-        "identity": "what its own audience taught (ID residual)",
-        "co_occurrence": "taken by the same users",
-        "new": "new: training did not know it",
-        "boost": f"boost of items with {part['label']}" if part["label"] else "boost of this item",
-    }
-    return named.get(part["source"]) or f"{_edge(part['relation'])} {part['label'] or part['key']}"
-
-
-def _path(part: dict[Hashable, Any], explanation: Explanation) -> str:
-    shared = part["label"] or part["key"]
-    item = part["item"] or part["item_id"]
-    candidate = explanation.label or explanation.item
-    return f"{item} -{_edge(part['history_relation'])}- {shared} -{_edge(part['relation'])}- {candidate}"
-
-
-def _edge(relation: str) -> str:
-    if relation == LABEL_TOKEN:
-        return _WORD
-    edges = relation.split(HOP)
-    return HOP.join(f"{e.removeprefix(INVERSE)} of" if e.startswith(INVERSE) else e for e in edges)

@@ -13,6 +13,7 @@ Raghavan & Schütze 2008, "Introduction to Information Retrieval", section 9.1.1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,6 +23,7 @@ from kgrec.arguments import options
 from kgrec.errors import ConfigError
 from kgrec.model.model import Model
 from kgrec.recommend.ids import OnUnknown, known_rows
+from kgrec.recommend.item_names import suggestion
 
 #: gamma / beta, of .15 and .75
 DISLIKED = 0.2
@@ -67,7 +69,9 @@ def history_matrix(
         weights: As `checked_weights` gives them; a row is divided by their mean in it, so their ratios count. None: ones.
     """
     names = [name for history in histories for name in history]
-    rows, there = known_rows(model.items.rows, names, "item", model.items.ids, on_unknown)
+    rows, there = known_rows(
+        model.items.rows, names, "item", model.items.ids, on_unknown, partial(suggestion, model)
+    )
     owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])[there]
     bounds = np.searchsorted(owner, np.arange(1, len(histories) + 1))
     split = np.split(rows, bounds)[: len(histories)]

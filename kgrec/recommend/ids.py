@@ -6,6 +6,7 @@ Enters: ids as strings, as `kgrec.arguments.ids` makes them. Leaves: rows, or an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from kgrec.errors import UnknownId, did_you_mean
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.model import Model
+from kgrec.recommend.item_names import suggestion
 
 OnUnknown = Literal["raise", "skip"]
 
@@ -23,6 +25,7 @@ def known_rows(
     what: str,
     known: Vocabulary,
     on_unknown: OnUnknown,
+    suggest: Callable[[str], str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the known ids, and their positions in `ids`.
 
@@ -34,7 +37,10 @@ def known_rows(
     if len(unknown) and on_unknown == "raise":
         name = ids[unknown[0]]
         others = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
-        raise UnknownId(f"There is no {what} '{name}'{others} in the model.", _remedy(name, what, known))
+        raise UnknownId(
+            f"There is no {what} '{name}'{others} in the model.",
+            suggest(name) if suggest else _remedy(name, what, known),
+        )
     there = np.flatnonzero(rows >= 0)
     return rows[there], there
 
@@ -46,7 +52,9 @@ def user_rows(model: Model, ids: Sequence[str], on_unknown: OnUnknown = "raise")
 
 def item_rows(model: Model, ids: Sequence[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
     """Rows of items, by their aliases too; UnknownId as `known_rows`."""
-    return known_rows(model.items.rows, ids, "item", model.items.ids, on_unknown)[0]
+    return known_rows(model.items.rows, ids, "item", model.items.ids, on_unknown, partial(suggestion, model))[
+        0
+    ]
 
 
 def _remedy(name: str, what: str, vocabulary: Vocabulary) -> str:

@@ -32,6 +32,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model import storage
 from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
+from kgrec.model.summary import summary
 from kgrec.recommend.feedback import checked_weights, feedback_matrices, history_matrix, relevance_profile
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from kgrec.model.item_updates import ItemUpdates
     from kgrec.recommend.explain import Explanation
     from kgrec.train.checkpoint import Checkpoint
-    from kgrec.train.progress import OnEpoch, TrainingWatcher
+    from kgrec.train.progress import OnEpoch, OnStage, TrainingWatcher
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Recommender(Queries):
         checkpoint: Checkpoint | None = None,
         on_text: TextProgress | None = None,
         on_epoch: OnEpoch | None = None,
+        on_stage: OnStage | None = None,
     ) -> Recommender:
         """Train.
 
@@ -99,6 +101,7 @@ class Recommender(Queries):
             checkpoint: Keeps the state of the training, so that an interrupted one can resume.
             on_text: Called with the number of encoded texts and of all texts.
             on_epoch: Called after each epoch.
+            on_stage: Called with the name of each other stage when it begins.
 
         Raises:
             EncoderNotFound: The text encoder cannot be loaded.
@@ -125,7 +128,7 @@ class Recommender(Queries):
             # a fold may have no part for tuning
             is_empty = isinstance(valid, Interactions) and not len(valid)
             held_out = None if valid is None or is_empty else held_out_of(valid, log)
-            watcher = TrainingWatcher(on_text, on_epoch)
+            watcher = TrainingWatcher(on_text, on_epoch, on_stage)
             fitted = self._trained(graph, log, held_out, watcher, checkpoint)
             self._fitted, self._stored = fitted, None
         return self
@@ -374,8 +377,40 @@ class Recommender(Queries):
         model = self.model
         return model.items.label(int(item_rows(model, [as_id(item, "item")])[0]))
 
-    def save(self, folder: str | Path) -> None:
+    def find_items(self, text: str, k: int = 10) -> Any:
+        """Items by name: ids and labels that equal the text, begin with it, have its words, contain it, or are similar to it.
+
+        Case, accents and punctuation play no part. Similar ones are looked for if there is no other match.
+
+        Returns:
+            A frame with item_id, label, match ("id", "label", "prefix", "words", "part" or "similar"), score (of "similar" the share of
+            letters in common, otherwise 1) and removed (whether it is no longer recommended), best first.
+        """
+        import pandas as pd
+
+        model = self.model
+        found = model.items.names.search(text, Request(k).k)
+        rows = np.array([one.row for one in found], np.int64)
+        return pd.DataFrame(
+            {
+                "item_id": model.items.ids.take(rows).to_pylist(),
+                "label": [model.items.label(row) for row in rows.tolist()],
+                "match": [one.match for one in found],
+                "score": [one.score for one in found],
+                "removed": np.isin(rows, model.items.removed),
+            }
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What the model holds, in figures: see `kgrec.model.summary`."""
+        return summary(self.model)
+
+    def save(self, folder: str | Path, *, keep: int = 0) -> None:
         """Write model/, whole or not at all.
+
+        Args:
+            folder: The folder to write.
+            keep: How many earlier versions of the folder stay beside it, for `kgrec rollback`.
 
         Raises:
             ArtifactError: The folder cannot be written, or another process replaced it since it was
@@ -383,7 +418,7 @@ class Recommender(Queries):
         """
         folder = options.path("folder", folder)
         with self._changes.turn():
-            self._hold(storage.save(self.model, folder), folder)
+            self._hold(storage.save(self.model, folder, keep), folder)
 
     def reload(self) -> bool:
         """Take the model that is in the folder now, if another process replaced it; a running query finishes on the old one.

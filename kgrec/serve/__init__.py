@@ -6,6 +6,7 @@ batch_options    `BatchOptions`, `RunWatcher`, `RunSummary`
 requests         `BatchQuery`: names, and the function that computes the lists of a part of them
 batch_run        computes the parts by an executor, and writes them
 run_folder       finished parts of an interrupted run
+item_fields      fields of the listed items as further columns
 history_tables   histories as integer codes
 pair_scores      scores of given pairs into a file or as a stream
 input_files      tables and lists of ids from the user's files

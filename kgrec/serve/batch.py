@@ -29,6 +29,7 @@ from kgrec.serve.batch_run import (
     without_numbers,
     write_query,
 )
+from kgrec.serve.item_fields import ItemFields
 from kgrec.serve.requests import (
     BatchQuery,
     HistorySource,
@@ -241,7 +242,7 @@ def _write(
 ) -> RunSummary:
     options, output = checked(options), arguments.path("output", output)
     watcher = arguments.optional("watcher", watcher, RunWatcher, "Give kgrec.RunWatcher(progress=...).")
-    check_result(options.file(output))
+    check_result(options.file(output), format=options.format)
     recommender = opened(model)
     return write_query(recommender, query(recommender), output, options, watcher)
 
@@ -257,4 +258,6 @@ def _stream(
 def _stream_parts(
     recommender: Recommender, lists: Lists, parts: Iterable[Any], options: BatchOptions
 ) -> Generator[pa.Table, None, None]:
-    return without_numbers(tables(recommender, lists, parts, options.new_executor()))
+    fields = ItemFields.of(recommender.model, options.item_fields)
+    computed = without_numbers(tables(recommender, lists, parts, options.new_executor()))
+    return fields.beside_each(computed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from kgrec.arguments import options
 from kgrec.errors import ConfigError
@@ -34,8 +35,14 @@ class BatchOptions:
     """Number of the shard that this run writes, from 0: the names at positions shard, shard + shards, ..."""
     shards: int | None = None
     """Number of runs that share the names; each writes its own file."""
+    item_fields: tuple[str, ...] = ()
+    """Fields of the listed items, one more column each: `label`, relations, types of neighbours, columns of numbers, dates or texts."""
+    format: Literal["parquet", "csv", "jsonl"] | None = None
+    """Format of the result file; None: by its suffix."""
 
     def __post_init__(self) -> None:
+        if self.format is not None:
+            options.choice("format", self.format, ("parquet", "csv", "jsonl"))
         options.whole_number("batch", self.batch)
         options.whole_number("workers", self.workers)
         options.flag("resume", self.resume)

@@ -27,6 +27,7 @@ from kgrec.parallel import Executor
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.batch_options import BatchOptions, RunSummary, RunWatcher
+from kgrec.serve.item_fields import ItemFields
 from kgrec.serve.requests import BatchQuery, Lists, slices
 from kgrec.serve.result_files import OTHER_FILE, ResultWriter, metadata_of, result_file
 from kgrec.serve.run_folder import KEPT, RunFolder, digest, short
@@ -148,6 +149,8 @@ def write_query(
     query = query.shard(options.shard or 0, options.shards or 1)
     for line in query.remarks():
         watcher.note(line)
+    fields = ItemFields.of(recommender.model, options.item_fields)
+    fields.check(query.columns)
     folder = _folder(recommender, query, output, options)
     kept = folder.begin()
     resumed, total = min(kept * options.batch, len(query.names)), len(query.names)
@@ -155,11 +158,25 @@ def write_query(
         watcher.note(f"Resuming: {resumed:,} of {total:,} {query.noun} are done.")
     summary = RunSummary(output, query.noun, total, 0, 0, resumed, 0.0, query.skipped)
     done = _RunProgress(summary, options.batch, watcher.progress)
-    with _result(folder, output, recommender, watcher) as file:
+    with _result(folder, output, recommender, watcher, options.format) as file:
         for table in _lists(recommender, query, folder, kept, options, done):
-            file.write(table)
+            file.write(fields.beside(table))
     folder.remove()
     return replace(done.summary, seconds=time.perf_counter() - started)
+
+
+def stream_query(
+    recommender: Recommender, query: BatchQuery, options: BatchOptions
+) -> Generator[pa.Table, None, None]:
+    """The lists of a query, part by part, with the fields of the options.
+
+    Raises:
+        ConfigError: A field is unknown, or the lists are of users; or workers need the saved model.
+    """
+    fields = ItemFields.of(recommender.model, options.item_fields)
+    fields.check(query.columns)
+    computed = tables(recommender, query.lists, query.parts(options.batch), options.new_executor())
+    return fields.beside_each(without_numbers(computed))
 
 
 def _lists(
@@ -171,7 +188,9 @@ def _lists(
     done: _RunProgress,
 ) -> Iterator[pa.Table]:
     """Tables of all parts: the first `kept` ones are read from the folder, the others computed and written to it."""
-    done.report(step := "reading finished parts")
+    step = "reading finished parts"
+    if kept:
+        done.report(step)
     for number in range(kept):
         table = folder.read(number)
         yield table
@@ -208,17 +227,27 @@ class _RunProgress:
 
 @contextmanager
 def _result(
-    folder: RunFolder, output: Path, recommender: Recommender, watcher: RunWatcher
+    folder: RunFolder,
+    output: Path,
+    recommender: Recommender,
+    watcher: RunWatcher,
+    format: str | None,
 ) -> Iterator[ResultWriter]:
     """The result file; on an interruption, a warning names the folder of the finished parts."""
     metadata = metadata_of(stored_version(recommender), folder.began)
     metadata["kgrec.run"] = json.dumps(folder.run, ensure_ascii=False)
     try:
-        with result_file(output, metadata, KEPT if folder.several else OTHER_FILE) as file:
+        with result_file(output, metadata, KEPT if folder.several else OTHER_FILE, format) as file:
             yield file
     except (KeyboardInterrupt, WorkerError):
-        if folder.several:
-            watcher.warn(f"Finished parts are kept in {folder.folder}; run again with resume to continue.")
+        kept = folder.finished()
+        if kept:
+            watcher.warn(
+                f"{kept:,} finished part{'s' * (kept > 1)} {'are' if kept > 1 else 'is'} kept in {folder.folder}; "
+                "run again with resume to continue."
+            )
+        elif folder.several:
+            folder.remove()
         raise
 
 
@@ -243,7 +272,12 @@ def _folder(recommender: Recommender, query: BatchQuery, output: Path, options: 
         **{name: short(value) for name, value in (query.request.to_dict() | query.options).items()},
     }
     several = len(query.names) > options.batch and stored is not None
-    return RunFolder(output.with_name(f"{output.name}.parts"), run, several=several, resume=options.resume)
+    return RunFolder(parts_of(output), run, several=several, resume=options.resume)
+
+
+def parts_of(output: Path) -> Path:
+    """The folder of the finished parts of a run that writes `output`."""
+    return output.with_name(f"{output.name}.parts")
 
 
 def stored_version(recommender: Recommender) -> str:

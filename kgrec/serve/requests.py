@@ -63,6 +63,8 @@ class BatchQuery:
     skipped: dict[str, list[str]] = field(default_factory=dict)
     #: remark about the query for the user
     note: str = ""
+    #: ids of the items that a name stands for: the history of a user, the latest last; None: the names are no users
+    history: Callable[[str], list[str]] | None = None
 
     def parts(self, size: int, first: int = 0) -> Iterator[Any]:
         """Parts of `size` names, from part number `first`; one empty part if there are no names."""
@@ -111,6 +113,7 @@ def users_query(recommender: Recommender, users: Ids, request: Request) -> Batch
         request,
         partial(lists_for_users, request),
         skipped=_filters(recommender, request) | skipped,
+        history=partial(stored_history, recommender),
     )
 
 
@@ -143,6 +146,7 @@ def histories_query(
                 None, (_seen_note(table), _weight_note(table), _known_users_note(recommender, users, policy))
             )
         ),
+        lambda user: [*(stored_history(recommender, user) if policy == "merge" else ()), *table[user]],
     )
 
 
@@ -178,6 +182,7 @@ def feedback_query(
         request,
         partial(lists_for_feedback, request, likes, dislikes),
         options={"like": likes, "dislike": dislikes},
+        history=lambda _: likes,
         skipped=_filters(recommender, request) | _items(recommender, [*likes, *dislikes], request),
     )
 
@@ -280,6 +285,16 @@ def all_users(recommender: Recommender, remedy: str) -> pa.Array:
     if not len(users):
         raise UnknownId("The model knows no users: it was trained without interactions.", remedy)
     return users
+
+
+def stored_history(recommender: Recommender, user: str) -> list[str]:
+    """Ids of the positive items in the stored history of a user, the latest last if there are times; [] of an unknown user."""
+    model = recommender.model
+    row = model.users.ids([user])
+    if row[0] < 0:
+        return []
+    history = model.histories.take(row)
+    return [str(item) for item in model.items.ids.take(history.item[history.positive]).to_pylist()]
 
 
 def history_table(recommender: Recommender, histories: HistorySource) -> HistoryTable:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -26,14 +27,14 @@ LIST_SUFFIXES = (".parquet", ".csv", ".jsonl")
 OTHER_FILE = "Choose another output file."
 
 
-def check_result(path: Path, suffixes: Sequence[str] = LIST_SUFFIXES) -> None:
+def check_result(path: Path, suffixes: Sequence[str] = LIST_SUFFIXES, format: str | None = None) -> None:
     """Check the path of a result file, before anything is computed for it.
 
     Raises:
-        ConfigError: The suffix is not one of `suffixes`.
+        ConfigError: There is no `format`, and the suffix is not one of `suffixes`.
         ArtifactError: The folder of the file does not exist, or the file is a folder.
     """
-    if path.suffix not in suffixes:
+    if format is None and path.suffix not in suffixes:
         raise ConfigError(
             f"{path} has no suffix that names a format.",
             f"Name it {', '.join(suffixes[:-1])} or {suffixes[-1]}.",
@@ -74,10 +75,12 @@ def whole_file(path: Path, remedy: str = OTHER_FILE) -> Iterator[Path]:
 
 
 @contextmanager
-def result_file(path: Path, metadata: dict[str, str], remedy: str = OTHER_FILE) -> Iterator[ResultWriter]:
-    """A writer of Arrow tables in the format of the path's suffix; otherwise as `whole_file`."""
+def result_file(
+    path: Path, metadata: dict[str, str], remedy: str = OTHER_FILE, format: str | None = None
+) -> Iterator[ResultWriter]:
+    """A writer of Arrow tables in a format, or that of the path's suffix; otherwise as `whole_file`."""
     with whole_file(path, remedy) as temporary, temporary.open("wb") as stream:
-        writer = ResultWriter(stream, path.suffix, metadata)
+        writer = ResultWriter(stream, f".{format}" if format else path.suffix, metadata)
         try:
             yield writer
         finally:
@@ -96,6 +99,8 @@ class ResultWriter:
         if self._suffix == ".jsonl":
             self._stream.write(_jsonl(table))
             return
+        if self._suffix == ".csv":
+            table = _plain(table)
         if self._writer is None:
             self._writer = self._opened(table.schema)
         self._writer.write_table(table)
@@ -113,6 +118,15 @@ class ResultWriter:
         return pq.ParquetWriter(
             self._stream, schema.with_metadata(self._metadata), compression="zstd", use_dictionary=repeating
         )
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table with "|" between the values of lists, which CSV does not have."""
+    for at, column in enumerate(table.schema):
+        if pa.types.is_list(column.type):
+            joined = pc.binary_join(table.column(at), "|")
+            table = table.set_column(at, column.name, joined)
+    return table
 
 
 def _is_real(kind: pa.DataType) -> bool:

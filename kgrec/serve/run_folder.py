@@ -51,7 +51,7 @@ class RunFolder:
         """
         if self._resume and (self.folder / _RUN).exists():
             self.began = self._checked(read_json(self.folder / _RUN))
-            return self._finished()
+            return self.finished()
         self.remove()
         if self.several:
             with self._whole(_RUN) as place:
@@ -92,8 +92,8 @@ class RunFolder:
                 path.unlink(missing_ok=True)
             self.folder.rmdir()
 
-    def _finished(self) -> int:
-        """Parts are written in order, so the first absent one is the first to compute."""
+    def finished(self) -> int:
+        """Number of finished parts: they are written in order, so the first absent one is the first to compute."""
         number = 0
         while self._place(number).exists():
             number += 1

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from kgrec._version import __version__
 from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError, VersionMismatch
-from kgrec.storage import atomic
+from kgrec.storage import atomic, kept
 from kgrec.storage.files import corrupt, digest, read_json, write_json
 
 #: Format of all folders that this kgrec writes; raised when an older kgrec cannot read them, or when a part of a folder changes its
@@ -87,6 +87,7 @@ def writing(
     kind: ArtifactKind,
     inputs: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
+    keep: int = 0,
 ) -> Iterator[Path]:
     """Yield a temporary folder to fill; when the block ends without an error, it becomes `folder`.
 
@@ -95,6 +96,8 @@ def writing(
         kind: The kind of artefact, which is checked on reading.
         inputs: SHA-256 of each source, by name.
         config: The options that decided the content.
+        keep: How many earlier versions of the folder stay beside it, see `kgrec.storage.kept`; with 0 the replaced one is
+            removed, and those that are kept already stay.
 
     Raises:
         ArtifactError: `folder` holds something other than an artefact of this kind, or the disk refuses.
@@ -113,7 +116,9 @@ def writing(
     try:
         yield temporary
         _seal(temporary, Manifest(kind, created=_now(), inputs=dict(inputs or {}), config=dict(config or {})))
-        atomic.put_in_place(temporary, folder)
+        atomic.put_in_place(temporary, folder, keep=kept.place_for(folder) if keep else None)
+        if keep:
+            kept.prune(folder, keep)
     except ArtifactError as error:  # of a folder inside, which gets its final name in the message
         raise ArtifactError(error.problem.replace(str(temporary), str(folder)), error.remedy) from error
     except OSError as error:
@@ -162,6 +167,26 @@ def current(folder: Path, kind: ArtifactKind) -> Manifest:
         ArtifactError: The folder is missing, or of another kind or version.
     """
     return _found(Path(folder), kind)[1]
+
+
+def kind_of(folder: Path) -> str:
+    """The kind of an artefact.
+
+    Raises:
+        ArtifactError: The folder is missing, or is no folder of kgrec.
+    """
+    place = atomic.present(Path(folder))
+    if not place.is_dir():
+        raise _AbsentError(f"{folder}: there is no such folder.", "Give the path of a graph or model folder.")
+    if not (place / MANIFEST).is_file():
+        raise _AbsentError(
+            f"{folder}: has no {MANIFEST}, so it is no folder of kgrec.",
+            "Give the path of a graph or model folder.",
+        )
+    raw = read_json(place / MANIFEST)
+    if not isinstance(raw, dict) or raw.get("kind") not in get_args(ArtifactKind):
+        raise corrupt(place / MANIFEST, "is not a manifest of kgrec")
+    return str(raw["kind"])
 
 
 def reading_again(folder: Path, manifest: Manifest, name: str, load: Callable[[Path], _T]) -> _T:

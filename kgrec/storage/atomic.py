@@ -45,6 +45,7 @@ def put_in_place(
     temporary: Path,
     path: Path,
     *,
+    keep: Path | None = None,
     sync: Callable[[Path], None] = sync,
     folders_can_sync: bool = FOLDERS_CAN_SYNC,
 ) -> None:
@@ -55,6 +56,7 @@ def put_in_place(
     Args:
         temporary: Is renamed.
         path: The final name.
+        keep: The name that a folder gets that had the final name before; None: it is removed.
         sync: Forces one file or folder to the disk.
         folders_can_sync: Whether `sync` takes folders.
     """
@@ -62,7 +64,7 @@ def put_in_place(
         if folders_can_sync or not written.is_dir():
             sync(written)
     if temporary.is_dir():
-        _replace(temporary, path)
+        _replace(temporary, path, keep)
     else:
         temporary.replace(path)
     if folders_can_sync:
@@ -109,24 +111,39 @@ def _written(temporary: Path) -> list[Path]:
     return [*inside, temporary]
 
 
-def _replace(temporary: Path, folder: Path) -> None:
-    """Put a folder in the place of another."""
+def _replace(temporary: Path, folder: Path, keep: Path | None) -> None:
+    """Put a folder in the place of another, which gets the name `keep`, or is left under `temporary` if that is None."""
     previous = _previous(folder)
     if not folder.exists() or not any(folder.iterdir()):
         temporary.rename(folder)
-    elif not _exchange(temporary, folder):
+        remove(previous)
+        return
+    if keep is not None and temporary.parent != keep.parent:
+        # Exchanged from there, the old folder is kept in the very step that replaces it.
+        temporary = _moved(temporary, keep)
+    if not _exchange(temporary, folder):
         # Without an exchanging rename there is an instant with no folder: readers take the previous one then.
-        _remove(previous)
+        remove(previous)
         folder.rename(previous)
         try:
             temporary.rename(folder)
         except OSError:
             previous.rename(folder)
             raise
-    _remove(previous)
+        if keep is not None:
+            _moved(previous, keep)
+    elif keep is not None and temporary != keep:
+        _moved(temporary, keep)
+    remove(previous)
 
 
-def _remove(folder: Path) -> None:
+def _moved(folder: Path, to: Path) -> Path:
+    to.parent.mkdir(exist_ok=True)
+    remove(to)
+    return folder.rename(to)
+
+
+def remove(folder: Path) -> None:
     """Remove a folder at once from a reader's view: deleted under its own name, its files would vanish one by one."""
     gone = temporary_beside(folder)
     with suppress(OSError):

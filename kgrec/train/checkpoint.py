@@ -123,6 +123,31 @@ class Checkpoint:
         arrays = self._tensors(_BEST)
         encoder.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
 
+    def interrupted(self) -> str:
+        """What the folder keeps of an interrupted training, in words; a folder that keeps nothing is removed."""
+        kept = self._kept()
+        if self._state and not kept:
+            self.remove()
+        return kept
+
+    def _kept(self) -> str:
+        state = self._state
+        if self.folder is not None and self.resume and not state and (self.folder / _STATE).exists():
+            return "what the interrupted training had done before"
+        if self.folder is None or not state:
+            return ""
+        running, parts = state["running"], []
+        if state["finished"]:
+            n = len(state["finished"])
+            parts.append(f"{n} finished trial{'s' * (n > 1)} of the search for options")
+        if running is not None:
+            n, run = (
+                len(running["lines"]),
+                "final training" if running["stage"] == "refit" else "running trial",
+            )
+            parts.append(f"{n} epoch{'s' * (n > 1)} of the {run}")
+        return " and ".join(parts)
+
     def remove(self) -> None:
         """Remove the folder."""
         if self.folder is not None:

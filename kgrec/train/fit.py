@@ -38,9 +38,14 @@ from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.cold_holdout import hold_out_items
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
-from kgrec.train.hyperparameters import Choice, default_hyperparameters, search_hyperparameters
+from kgrec.train.hyperparameters import (
+    FITTING_CO_OCCURRENCE,
+    Choice,
+    default_hyperparameters,
+    search_hyperparameters,
+)
 from kgrec.train.learner import content_encoder, learn
-from kgrec.train.progress import EpochLog, OnEpoch, TrainingWatcher
+from kgrec.train.progress import FINAL_TRAINING, TRIAL, EpochLog, TrainingWatcher
 from kgrec.train.threads import threads
 from kgrec.train.validation import ValidationSplit
 
@@ -86,8 +91,8 @@ def fit_model(
     positives = interactions.weighted(config.encoder.half_life)
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
     split = _splitter(interactions, valid, config, data.known(positives))
-    trained = train(data, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
-    return _assembled(graph, interactions, positives, data, trained, config)
+    trained = train(data, positives, split, config, watcher, checkpoint or Checkpoint())
+    return _assembled(graph, interactions, positives, data, trained, config, watcher)
 
 
 def _training_data(
@@ -105,8 +110,11 @@ def _training_data(
             "The graph has no item.",
             "Add rows to the item table, or mark another table with `item: true` in the mapping.",
         )
+    watcher.begin("reading texts and loading the text encoder" if text_encoder else "reading vectors")
     raw = raw_blocks(graph, items, text_encoder, progress=watcher.text)
+    watcher.begin("reading neighbours in the graph")
     facts = ItemFacts.read(graph, items, raw, config.encoder.hops)
+    watcher.begin("whitening vectors and weighting neighbours")
     featurizer = Featurizer.of_facts(facts, config.encoder.label_tokens)
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
     disliked_only = seen & (interaction_counts(positives) == 0)
@@ -119,7 +127,7 @@ def train(
     positives: sp.csr_matrix,
     split: Splitter,
     config: Config,
-    on_epoch: OnEpoch | None,
+    watcher: TrainingWatcher,
     checkpoint: Checkpoint,
 ) -> Trained:
     """Choose hyperparameters and fusion weights on validation data, then learn from all interactions.
@@ -129,7 +137,7 @@ def train(
         positives: all positive interactions; shape (n_users, n_items).
         split: splits the interactions; if it holds nothing out, the defaults are used.
         config: options of all stages.
-        on_epoch: called after each epoch.
+        watcher: receives the progress.
         checkpoint: saves the state.
     """
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
@@ -138,10 +146,12 @@ def train(
                 "No user has two positive interactions: the model learns nothing and ranks items by content alone."
             )
             return Trained(content_encoder(data), _content_choice(data), [])
-        log = EpochLog(on_epoch, data, checkpoint.begin(data, positives, config.model_dump_json()))
+        watcher.begin("splitting interactions for validation")
+        log = EpochLog(watcher, data, checkpoint.begin(data, positives, config.model_dump_json()))
         parts = split(np.random.default_rng(config.train.seed))
 
         def run(hyperparameters: Hyperparameters) -> ItemEncoder:
+            watcher.begin(TRIAL)
             progress = checkpoint.progress("select", hyperparameters, log.add)
             return learn(data, parts.training, hyperparameters, progress)
 
@@ -149,6 +159,7 @@ def train(
             choice = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
         else:
             choice = _defaults(data, config)
+        watcher.begin(FINAL_TRAINING)
         last = checkpoint.progress("refit", choice.hyperparameters, log.add)
         encoder = learn(data, positives, choice.hyperparameters, last)
         encoder.whiten(data.inputs, choice.whitening)
@@ -210,8 +221,10 @@ def _assembled(
     data: TrainingData,
     trained: Trained,
     config: Config,
+    watcher: TrainingWatcher,
 ) -> Model:
     """A model of the trained encoder, its index and its rescorer."""
+    watcher.begin("embedding all items")
     with torch.no_grad():
         raw = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
@@ -221,7 +234,10 @@ def _assembled(
     user_encoder = MeanUserEncoder(Rows.of(weight))
     histories = Histories.of(interactions, config.encoder.half_life)
     users = user_encoder.encode(sample_of_users(histories), items.vectors)
+    watcher.begin("building the index")
     index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, users), items.vectors.base)
+    if trained.choice.weights["co_occurrence"]:
+        watcher.begin(FITTING_CO_OCCURRENCE)
     return Model(
         config=config,
         items=items,
@@ -230,7 +246,7 @@ def _assembled(
         user_encoder=user_encoder,
         index=index,
         rescorer=_rescorer(data, positives, trained.choice, config, index),
-        metrics=_metrics(trained),
+        metrics=_metrics(trained, len(items)),
         parameters=lambda: parameters,
         graph=lambda: graph,
         inputs=graph.inputs,
@@ -286,11 +302,11 @@ def _with_new_items(
     return with_transfer(weights, new, shares)
 
 
-def _metrics(trained: Trained) -> dict[str, Any]:
+def _metrics(trained: Trained, n_items: int) -> dict[str, Any]:
     choice = trained.choice
     weights = {name: round(float(choice.weights[name]), 4) for name in SCORERS}
     chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening, "penalty": choice.penalty}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
     log = [record.record() for record in trained.records]
-    return {"chosen": chosen if choice.figures else {}, "log": log}
+    return {"chosen": chosen if choice.figures else {}, "n_items": n_items, "log": log}

@@ -43,6 +43,9 @@ _MAX_USERS, _SHORTLIST_WIDTH = 5_000, 200
 #: scores in memory at a time: 512 MiB of float32
 _MAX_SCORES = 1 << 27
 
+#: names of stages
+FITTING_CO_OCCURRENCE, VALIDATING = "fitting co-occurrence weights", "validating"
+
 #: trains an encoder on the training part
 Run = Callable[[Hyperparameters], ItemEncoder]
 
@@ -90,11 +93,14 @@ def search_hyperparameters(
         checkpoint: saves finished trials, and has those of an interrupted training.
     """
     known = data.known(split.training)
+    log.watcher.begin(FITTING_CO_OCCURRENCE)
     fusion = FusionSearch(data.features, data.featurizer, split.training, known, data.valid_k, rescore)
     trials = _Trials(data, split, fusion, run, log, checkpoint)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.hyperparameters)
+    log.watcher.begin("choosing the whitening of the embeddings")
     whitening, shortlist = trials.whitened(best.ndcg)
+    log.watcher.begin("choosing the weights of the scores")
     fused = fusion.choose(shortlist, fusion.penalties)
     cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
     if rescore.cold_offset is None and split.without_interactions.any():
@@ -204,6 +210,7 @@ class _Trials:
         if hyperparameters not in finished:
             began, wall = time.process_time(), time.perf_counter()
             encoder = self.run(hyperparameters)
+            self.log.watcher.begin(VALIDATING)
             fused = self._fused(self._shortlist(encoder))
             ndcg, recall = fused.ndcg, fused.recall
             self._best_encoder = encoder if ndcg > required else self._best_encoder

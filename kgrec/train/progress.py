@@ -13,6 +13,10 @@ from kgrec.train.data import EpochRecord, TrainingData
 
 #: called after each epoch with its record, and the number of epochs done and planned
 OnEpoch = Callable[[EpochRecord, int, int], None]
+#: called with the name of each stage when it begins
+OnStage = Callable[[str], None]
+#: names of the stages that consist of epochs
+TRIAL, FINAL_TRAINING = "trial", "final training"
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,19 @@ class TrainingWatcher:
 
     text: TextProgress | None = None
     epoch: OnEpoch | None = None
+    stage: OnStage | None = None
+
+    def begin(self, stage: str) -> None:
+        """Report that a stage begins."""
+        if self.stage:
+            self.stage(stage)
 
 
 class EpochLog:
     """Collects the records of all runs, and reports each with the number of epochs done and planned."""
 
-    def __init__(self, on_epoch: OnEpoch | None, data: TrainingData, records: list[EpochRecord]) -> None:
-        self.on_epoch, self.records = on_epoch, records
+    def __init__(self, watcher: TrainingWatcher, data: TrainingData, records: list[EpochRecord]) -> None:
+        self.watcher, self.records = watcher, records
         self.done = sum(record.stage != "valid" for record in records)
         whole = data.train.epochs
         # A typical search: four trials of half length (three temperatures and a second learning rate), one of full length, and
@@ -43,5 +53,5 @@ class EpochLog:
             planned = self.done + left
             # The refit is the last run, so its end is known; before it, the plan only grows.
             self.planned = planned if record.stage == "refit" else max(self.planned, planned)
-        if self.on_epoch:
-            self.on_epoch(record, self.done, self.planned)
+        if self.watcher.epoch:
+            self.watcher.epoch(record, self.done, self.planned)

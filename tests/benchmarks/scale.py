@@ -197,7 +197,7 @@ class Stages:
         return self.seconds
 
     def table(self) -> str:
-        """A line a stage."""
+        """One line per stage."""
         total = sum(self.totals().values())
         lines = [
             f"  {stage:<32} {seconds:>9.2f} s {seconds / total:>7.1%} {self.calls.get(stage, 0):>8,}"

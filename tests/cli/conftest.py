@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 #: trains in a blink: no text encoder, two epochs
 QUICK = ("--set", "text.model=none", "--set", "epochs=2", "--set", "train.threads=1")
 
+#: the end of a stage; and what a training says before it begins
+_PROGRESS = re.compile(
+    r".*: .+ in [\d.]+ (s|min|h)( [\d.]+ (s|min))?( \| .*)?|Training on .* Ahead: .*|.* texts? to encode, .*"
+)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -27,7 +33,10 @@ class Answer:
 
     code: int
     out: str
+    #: stderr without the progress
     err: str
+    #: the lines of progress on stderr
+    progress: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
@@ -64,7 +73,10 @@ def run() -> Run:
         result = CliRunner(env=dict(os.environ)).invoke(app, [str(word) for word in words])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Answer(result.exit_code, result.stdout, result.stderr)
+        told = result.stderr.splitlines(keepends=True)
+        progress = tuple(line.rstrip("\n") for line in told if _PROGRESS.fullmatch(line.rstrip("\n")))
+        rest = "".join(line for line in told if line.rstrip("\n") not in progress)
+        return Answer(result.exit_code, result.stdout, rest, progress)
 
     return call
 

@@ -244,6 +244,73 @@ def test_a_boost_is_for_lists_of_users(run: Run, model: Path):
     )
 
 
+def test_fields_of_items_are_shown_and_written(run: Run, model: Path, tmp_path: Path):
+    words = ["recommend", model, "-u", "u1", "-k", 1, "--where", "label = 'Paris Waltz'"]
+    assert (
+        run(*words, "--with", "label,genres")
+        .out.splitlines()[1]
+        .endswith("  f4  Paris Waltz  genres: Comedy, Romance")
+    )
+    row = run(*words, "--with", "label", "--with", "genres,directed_by", "--json").json["results"][0]
+    assert (row["label"], row["genres"], row["directed_by"]) == ("Paris Waltz", ["Comedy", "Romance"], ["Cy"])
+    run(*words, "--with", "label,genres", "-o", tmp_path / "recs.csv")
+    assert pd.read_csv(tmp_path / "recs.csv")["genres"].tolist() == ["Comedy|Romance"]
+    near = run("similar", model, "-i", "f5", "-k", 1, "--with", "label", "--json").json["results"][0]
+    assert near["label"] == Recommender.load(model).label(near["similar_id"])
+    assert run(*words, "--with", "genr").error[1:] == (
+        "Items have no field 'genr'.",
+        "Did you mean 'genre', 'genres' or '^genres'?",
+    )
+
+
+def test_the_history_is_shown_beside_the_list(run: Run, model: Path, tmp_path: Path):
+    answer = run("recommend", model, "-u", "u2", "-k", 1, "--show-history")
+    assert answer.out.splitlines()[:2] == ["u2", "  likes: Red Planet, Alien Dawn"]
+    said = run("recommend", model, "-u", "u2", "--show-history", "--json").json
+    assert said["histories"] == {
+        "u2": [{"item_id": "f1", "label": "Alien Dawn"}, {"item_id": "f3", "label": "Red Planet"}]
+    }
+    (tmp_path / "h.csv").write_text("user,film,stars\nnew,f5,5\nnew,f4,1\n")
+    answer = run("recommend", model, "--history", tmp_path / "h.csv", "--show-history", "-k", 1)
+    assert answer.out.splitlines()[1:3] == ["new", "  likes: Rome Summer"]
+    assert run("recommend", model, "-u", "u2", "--show-history", "-o", tmp_path / "r.csv").error[1] == (
+        "--show-history is for lists on the screen."
+    )
+
+
+@pytest.mark.parametrize("words", [["recommend", "--all-users"], ["similar", "-i", "f1", "-i", "Red Planet"]])
+def test_lists_go_to_a_pipe(words: list[str], run: Run, model: Path, tmp_path: Path):
+    command, *rest = words
+    run(command, model, *rest, "-k", 2, "-o", tmp_path / "lists.csv")
+    answer = run(command, model, *rest, "-k", 2, "-o", "-", "--batch", 1)
+    assert answer.out == (tmp_path / "lists.csv").read_text()
+    assert answer.err == ("'Red Planet' is item f3 (Red Planet).\n" if command == "similar" else "")
+    run(command, model, *rest, "-k", 2, "-o", tmp_path / "lists.jsonl")
+    piped = run(command, model, *rest, "-k", 2, "-o", "-", "--format", "jsonl", "-q")
+    assert (piped.out, piped.err) == ((tmp_path / "lists.jsonl").read_text(), "")
+    assert run(command, model, *rest, "-o", "-", "--format", "parquet").error[1] == (
+        "Parquet is not written to standard output."
+    )
+    assert run(command, model, *rest, "-o", "-", "--format", "xlsx").error[1] == "format is 'xlsx'."
+
+
+def test_a_pipe_that_is_closed_is_no_error(model: Path):
+    words = [sys.executable, "-m", "kgrec", "recommend", str(model), "--all-users", "-o", "-", "--batch", "1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None and command.stderr is not None
+        command.stdout.close()
+        assert command.stderr.read() == ""
+    assert command.returncode == 1
+
+
+def test_a_format_replaces_the_suffix(run: Run, model: Path, tmp_path: Path):
+    assert (
+        run("recommend", model, "--all-users", "-k", 1, "-o", tmp_path / "recs.dat", "--format", "csv").code
+        == 0
+    )
+    assert len(pd.read_csv(tmp_path / "recs.dat")) == 6
+
+
 # similar
 
 
@@ -306,10 +373,13 @@ def test_conditions_on_items_are_not_for_users(run: Run, model: Path):
 def test_an_explanation_is_readable(run: Run, model: Path):
     lines = run("explain", model, "--user", "u2", "--item", "f2").out.splitlines()
     assert re.fullmatch(r"Star Drift for u2: score -?\d\.\d{3}", lines[0])
-    assert lines[1] == "  carried by the history (these parts sum to the score):"
+    assert lines[1] == "  by item of the history (these sum to the score):"
     assert {line.split("  ")[-1] for line in lines[2:4]} == {"Alien Dawn", "Red Planet"}
-    assert lines[4] == "  and, counted by source (these sum to it too):"
-    assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in lines)
+    assert lines[4] == "  by what the item is (these sum to the score):"
+    assert any(line.endswith("  directed_by Ada: Alien Dawn") for line in lines)
+    every = run("explain", model, "--user", "u2", "--item", "f2", "--all").out.splitlines()
+    assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in every)
+    assert not any("smaller parts" in line for line in every) and len(every) >= len(lines)
 
 
 def test_parts_of_an_explanation_sum_to_the_score(run: Run, model: Path):

@@ -320,15 +320,25 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "Choose another output folder.",
     ),
     # inspect
-    "inspect a model": ("inspect {model}", "{model} is a model folder.", "This needs a graph folder."),
+    "inspect something else": (
+        "inspect {c}",
+        "{c}: has no manifest.json, so it is no folder of kgrec.",
+        "Give the path of a graph or model folder.",
+    ),
+    "train on a model": ("train {model}", "{model} is a model folder.", "This needs a graph folder."),
+    "find a type that is not there": (
+        "find alien {graph} --type movie",
+        "There is no node of type 'movie' in the graph.",
+        "There are 'film', 'genre' and 'person'.",
+    ),
     "an unknown node": (
         "inspect {graph} --node film/f",
-        "There is no film 'f' in the graph.",
-        "Did you mean ",
+        "There is no node 'film/f' in the graph.",
+        "Did you mean film/f1 (Alien Dawn), ",
     ),
-    "a node without a type": (
-        "inspect {graph} --node f1",
-        "'f1' is not the name of a node.",
+    "a node that nothing is like": (
+        "inspect {graph} --node 0xyz",
+        "There is no node '0xyz' in the graph.",
         "Write it as type/key",
     ),
     # recommend
@@ -380,7 +390,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "an unknown candidate": (
         "recommend {model} -u u1 --candidates {t}/users.txt",
         "There is no item 'u1' (and 2 more) in the model.",
-        "Did you mean 'f1'?",
+        "There are 6, such as 'f1' (Alien Dawn), ",
     ),
     "unknown items of a deny list": (
         "recommend {model} -u u1 --deny {t}/users.txt",
@@ -417,8 +427,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "where, character 8: expected a value, but the condition ends.",
         "Write conditions such as: ",
     ),
-    "k of zero": ("recommend {model} -u u1 -k 0", "Invalid value for '-k': ", "See "),
-    "k that is not a number": ("similar {model} -i f1 -k many", "Invalid value for '-k': ", "See "),
+    "k of zero": ("recommend {model} -u u1 -k 0", "Invalid value for '-k' / '--k': ", "See "),
+    "k that is not a number": ("similar {model} -i f1 -k many", "Invalid value for '-k' / '--k': ", "See "),
     "an output without a suffix": (
         "recommend {model} -u u1 -o {t}/recs",
         "{t}/recs has no suffix that names a format.",
@@ -467,7 +477,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a history of unknown items": (
         "recommend {model} --history {t}/unknown.csv",
         "There is no item 'f77' in the model.",
-        "There are 6, such as 'f1', 'f2', 'f3', 'f4' and 'f5'.",
+        "There are 6, such as 'f1' (Alien Dawn), ",
     ),
     # similar, embed, explain
     "an unknown item": (

@@ -64,7 +64,7 @@ def test_build_replaces_an_older_graph(run: Run, catalogue: Path, tmp_path: Path
         file.write("f7,Last,,Comedy,Di\n")
     assert run("build", catalogue / "kgrec.yaml", "-o", output).code == 0
     assert "f7" in KnowledgeGraph.load(output).item_ids.tolist()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["catalogue", "graph"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["catalogue", "graph", "graph.kept"]
 
 
 def test_build_follows_a_link_to_the_folder(run: Run, catalogue: Path, tmp_path: Path):

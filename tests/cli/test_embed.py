@@ -44,3 +44,9 @@ def test_a_format_without_vectors_is_refused(run: Run, model: Path, tmp_path: Pa
     assert run("embed", model, "--workers", 2, "--executor", "local").error[1] == (
         "The executor 'local' has one worker, not 2."
     )
+
+
+def test_embeddings_go_to_a_pipe(run: Run, model: Path, tmp_path: Path):
+    run("embed", model, "--items", "--users", "-o", tmp_path / "e.jsonl")
+    answer = run("embed", model, "--items", "--users", "-o", "-")
+    assert (answer.out, answer.err) == ((tmp_path / "e.jsonl").read_text(), "")

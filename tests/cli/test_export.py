@@ -64,3 +64,13 @@ def test_wrong_usage_is_refused(run: Run, graph: Path, tmp_path: Path):
     elsewhere = run("export", graph, "-o", tmp_path / "a.nt", "--mapping", tmp_path / "c" / "k.yaml")
     assert "in another folder" in elsewhere.error[1]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["nt", "ttl", "graphml"])
+def test_a_graph_goes_to_a_pipe(kind: str, run: Run, graph: Path, tmp_path: Path):
+    run("export", graph, "-o", tmp_path / f"graph.{kind}")
+    answer = run("export", graph, "-o", "-", "--format", kind, "-q")
+    assert (answer.out, answer.err) == ((tmp_path / f"graph.{kind}").read_text(), "")
+    assert (
+        run("export", graph, "-o", "-", "--format", "recbole").error[1] == "recbole is written into a folder."
+    )

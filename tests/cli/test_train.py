@@ -17,7 +17,7 @@ from .conftest import QUICK, Run
 
 SUMMARY = r"""Trained on 6 items, 6 users, 14 positive interactions\.
 Chosen on validation data: temperature 0\.\d+, learning rate 0\.\d+, [124] epochs?(, whitening 0\.\d+)?; weights of the scores: embedding \d\.\d\d[^.\n]*(\.\d\d[^.\n]*)*\.
-On validation data: recall@20 \d\.\d{3}, NDCG@20 \d\.\d{3}( with the embedding score; recall@20 \d\.\d{3}, NDCG@20 \d\.\d{3} with all scores)?\. The final model is trained on all interactions\.
+(?:(?:The graph|Co-occurrence) has weight 0: .*\n)*On validation data: recall@20 \d\.\d{3}, NDCG@20 \d\.\d{3}( with the embedding score; recall@20 \d\.\d{3}, NDCG@20 \d\.\d{3} with all scores)?\. The final model is trained on all interactions\.
 """
 
 
@@ -30,6 +30,80 @@ def test_train_reports_what_validation_chose(run: Run, graph: Path, tmp_path: Pa
     assert (output / "README.md").read_text().startswith("# Model card\n")
 
 
+def test_a_weight_of_zero_is_told_in_words(run: Run, graph: Path, tmp_path: Path):
+    """Here the embeddings rank everything right, and nothing can improve on that."""
+    lines = run("train", graph, "-o", tmp_path / "model", *QUICK).out.splitlines()
+    assert (
+        "The graph has weight 0: scoring items by what they share in the graph did not improve the lists on validation data. "
+        "Embeddings still use the graph; kgrec evaluate with --ablate graph measures how much that is worth."
+    ) in lines
+    assert not any(line.startswith("Text has weight 0") for line in lines), "there are no texts to score"
+    # weights that the user chose need no remark
+    words = ["--set", "rescore.weights={embedding: 1}"]
+    assert "has weight 0" not in run("train", graph, "-o", tmp_path / "model", *QUICK, *words).out
+
+
+def test_a_graph_that_joins_no_items_is_told(run: Run, catalogue: Path, tmp_path: Path):
+    mapping = (catalogue / "kgrec.yaml").read_text()
+    mapping = mapping.replace('{as: node, type: genre, split: "|"}', "ignore")
+    mapping = mapping.replace("{as: node, type: person, edge: directed_by}", "ignore")
+    (catalogue / "kgrec.yaml").write_text(mapping)
+    run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph")
+    said = run("train", tmp_path / "graph", "-o", tmp_path / "model", *QUICK).out
+    assert "The graph has weight 0: no node in it is a neighbour of two items, so it joins none." in said
+
+
+def test_train_says_what_is_ahead_and_how_each_stage_ended(run: Run, graph: Path, tmp_path: Path):
+    told = run("train", graph, "-o", tmp_path / "model", *QUICK).progress
+    assert told[0] == (
+        "Training on 6 items, 6 users, 15 interactions. Ahead: search for options, within about 4 min of CPU time; "
+        "train the final model."
+    )
+    stages = [line.partition(":")[0] for line in told[1:]]
+    assert stages[:4] == [
+        "reading the graph folder",
+        "reading vectors",
+        "reading neighbours in the graph",
+        "whitening vectors and weighting neighbours",
+    ]
+    trials = [stage for stage in stages if stage.startswith("trial ")]
+    assert trials == [f"trial {n + 1}" for n in range(len(trials))] and len(trials) > 1
+    assert stages[-4:] == [
+        "final training",
+        "embedding all items",
+        "building the index",
+        "writing the model folder",
+    ]
+    assert "fitting co-occurrence weights" in stages and "choosing the weights of the scores" in stages
+    assert re.match(
+        r"trial 1: NDCG \d\.\d{4}, recall \d\.\d{4} \(temperature 0\.1, ",
+        next(t for t in told if "trial" in t),
+    )
+
+
+def test_progress_as_json_lines(run: Run, graph: Path, tmp_path: Path):
+    answer = run("train", graph, "-o", tmp_path / "model", *QUICK, "--log-format", "json", "--json")
+    events = [json.loads(line) for line in answer.err.splitlines()]
+    assert answer.json["model"] == str(tmp_path / "model")
+    assert {event["event"] for event in events} == {"begin", "end", "note"}
+    assert [e["message"].startswith("Training on 6 items") for e in events if e["event"] == "note"] == [True]
+    begun, ended = ([e["stage"] for e in events if e["event"] == kind] for kind in ("begin", "end"))
+    assert begun == ended and "final training" in ended
+    last = next(e for e in events if e["event"] == "end" and e["stage"] == "final training")
+    assert last["done"] == last["total"] and last["unit"] == "epochs" and last["seconds"] >= 0
+    wrong = run("train", tmp_path / "absent", "-o", tmp_path / "m", "--log-format=json")
+    (error,) = [e for e in map(json.loads, wrong.err.splitlines()) if e["event"] == "error"]
+    assert wrong.code == 2 and error["problem"] and error["remedy"]
+
+
+def test_verbose_and_quiet_exclude_each_other(run: Run, graph: Path, tmp_path: Path):
+    assert run("train", graph, "-o", tmp_path / "model", "-v", "-q").error == (
+        2,
+        "--verbose and --quiet exclude each other.",
+        "Give one of them.",
+    )
+
+
 def test_train_as_json(run: Run, graph: Path, tmp_path: Path):
     said = run("train", graph, "-o", tmp_path / "model", *QUICK, "--json").json
     assert said["model"] == str(tmp_path / "model")
@@ -40,7 +114,7 @@ def test_train_as_json(run: Run, graph: Path, tmp_path: Path):
 
 def test_train_quietly(run: Run, graph: Path, tmp_path: Path):
     answer = run("train", graph, "-o", tmp_path / "model", *QUICK, "-q")
-    assert (answer.code, answer.out, answer.err) == (0, "", "")
+    assert (answer.code, answer.out, answer.err, answer.progress) == (0, "", "", ())
 
 
 def test_options_come_from_a_file_and_from_settings(run: Run, graph: Path, tmp_path: Path):

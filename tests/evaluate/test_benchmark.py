@@ -178,7 +178,7 @@ def test_given_lists_are_checked(fold: Fold):
 
 
 def test_a_system_that_cannot_learn_does_not_stop_the_others(fold: Fold):
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, int, bool]] = []
     entries = run_benchmark(
         [Task(fold, 3)],
         [
@@ -187,9 +187,9 @@ def test_a_system_that_cannot_learn_does_not_stop_the_others(fold: Fold):
             TunedBaseline("too slow", LightGCN(), cpu_budget=0),
         ],
         [1, 3],
-        on_system=lambda *step: told.append(step),
+        on_run=lambda system, fold, kept: told.append((system.name, fold, kept)),
     )
-    assert told == [("failing", 0, 3), ("popularity", 1, 3), ("too slow", 2, 3)]
+    assert told == [("failing", 0, False), ("popularity", 0, False), ("too slow", 0, False)]
     failed, popularity, slow = entries
     assert failed.evaluation is None and str(failed.error).startswith(
         "There is nothing to learn for lists of 3."

@@ -97,7 +97,7 @@ TABLES = {
 
 
 def lines(statements):
-    """N-Triples: one object a line."""
+    """N-Triples: one object per line."""
     for statement in statements:
         subject, predicate, objects = statement.removesuffix(" .").split(" ", 2)
         yield from (f"{subject} {predicate} {object_} ." for object_ in objects.split(" , "))

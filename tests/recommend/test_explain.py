@@ -10,6 +10,7 @@ from models import with_vectors
 import kgrec
 from kgrec.encode.dense_features import TEXT
 from kgrec.encode.featurizer import Featurizer
+from kgrec.encode.label_tokens import LABEL_TOKEN
 from kgrec.encode.user_encoder import MeanUserEncoder
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model, Parameters
@@ -17,6 +18,8 @@ from kgrec.rank.config import SCORERS, RescoreConfig
 from kgrec.rank.rescorer import proportions
 from kgrec.rank.scorers import CoOccurrenceScorer
 from kgrec.recommend.explain import explain
+from kgrec.recommend.explanation_parts import edge_name
+from kgrec.recommend.explanation_text import apportioned
 from kgrec.recommend.feedback import relevance_profile
 from kgrec.storage.segments import Rows
 from kgrec.train.fit import fit_model
@@ -186,16 +189,24 @@ def test_a_residual_is_a_source_of_its_own(tiny):
 
 
 def test_the_words_of_an_explanation(tiny):
-    lines = str(explain(tiny, history_of(tiny, 1, 2), 0, "me")).splitlines()
-    assert lines == [
+    found = explain(tiny, history_of(tiny, 1, 2), 0, "me")
+    assert str(found).splitlines() == [
         "Ape for me: score 0.968",
-        "  carried by the history (these parts sum to the score):",
+        "  by item of the history (these sum to the score):",
         "    +0.715  Bee",
         "    +0.253  c",
-        "  and, counted by source (these sum to it too):",
+        "  by what the item is (these sum to the score):",
+        "    +0.968  genres: y +0.610, x +0.357",
+        "  by what both share in the graph (a part of the above):",
+        "    +0.357  genres x: Bee",
+        "    +0.253  genres y: c",
+    ]
+    assert found.text(1).splitlines()[4:] == [
+        "  by what the item is (these sum to the score):",
+        # .6104 and .3572: in thousandths they sum to the score as it is printed
         "    +0.610  genres y",
-        "    +0.357  genres x",
-        "  through what both share in the graph (a part of the above):",
+        "    +0.358  genres x",
+        "  by what both share in the graph (a part of the above):",
         "    +0.357  Bee -genres- x -genres- Ape",
         "    +0.253  c -genres- y -genres- Ape",
     ]
@@ -256,8 +267,9 @@ def test_a_boost_is_a_source_of_its_own(rec):
         assert new == ([0.05] if item == "n1" else [])
         assert found.history["contribution"].sum() + sum(new) == pytest.approx(found.score, abs=1e-5)
     words = str(rec.explain_history(["f1"], "n1", new_item_boost=-0.05))
-    assert "(these parts, and -0.050 for being unknown to training, sum to the score)" in words
-    assert "-0.050  new: training did not know it" in words
+    assert words.count("-0.050  for being unknown to training") == 2, (
+        "in the history's block, too, which sums to the score"
+    )
     assert "new" not in rec.explain("u1", "n1").sources["source"].tolist()
 
 
@@ -412,11 +424,145 @@ def test_an_explanation_is_plain_values(rec):
 
     plain = rec.explain("u1", "f4").to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    assert [*plain] == ["user", "item", "label", "score", "history", "sources", "paths"]
+    assert [*plain] == ["user", "item", "label", "score", "history", "sources", "paths", "donors", "parts"]
+    assert [*plain["parts"]] == ["history", "sources", "paths"]
+    assert sum(part["contribution"] for part in plain["parts"]["sources"]) == pytest.approx(plain["score"])
 
 
-def test_a_long_account_is_cut_with_the_sum_of_the_rest(rec):
+def frame_of(**columns: list) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_a_new_item_inherits_what_users_of_similar_items_liked(catalogue, bag_of_words):
+    """Only co-occurrence counts: nobody has taken the new film, so all of its score comes from its donors."""
+    config = CONFIG.model_copy(
+        update={"rescore": RescoreConfig(weights={"co_occurrence": 1, "embedding": 1})}
+    )
+    rec = kgrec.Recommender(config, text_encoder=bag_of_words).fit(
+        kgrec.build_graph(catalogue / "kgrec.yaml")
+    )
+    rec.add_items(NEW)
+    found = rec.explain("u1", "n1")
+    sources = found.sources.set_index("source")["contribution"]
+    assert "co_occurrence" not in sources
+    assert found.donors["contribution"].sum() == pytest.approx(sources["inherited"], abs=1e-6)
+    assert found.donors["contribution"].is_monotonic_decreasing
+    assert found.donors["item_id"].iloc[0] in ("f1", "f2", "f3"), "science fiction, like the new film"
+    assert set(found.donors["item_id"]) <= set(ITEMS)
+    (part,) = [
+        part for part in found.parts(1)["sources"] if part.name.startswith("liked by users of similar")
+    ]
+    assert [one.name for one in part.members] == found.donors["label"].tolist()
+    assert "taken by the same users" not in str(found) and "liked by the same users" not in str(found)
+    # an item with users of its own inherits nothing
+    known = rec.explain("u1", "f4")
+    assert "inherited" not in known.sources["source"].tolist() and known.donors.empty
+
+
+def printed(text: str, heading: str) -> list[tuple[int, str]]:
+    """The figures, in thousandths, and names of the block below a heading."""
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if heading in line) + 1
+    block = []
+    for line in lines[start:]:
+        if not line.startswith("    "):
+            break
+        figure, _, name = line.strip().partition("  ")
+        block.append((round(float(figure) * 1000), name))
+    return block
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
+def test_printed_figures_sum_to_the_printed_score(rec, share):
+    rec.add_items(NEW)
+    for item in [*ITEMS, "n1", "n2"]:
+        for user in ("u1", "u3"):
+            found = rec.explain(user, item, new_item_boost=0.0123)
+            text = found.text(share)
+            score = round(float(text.splitlines()[0].rpartition(" ")[2]) * 1000)
+            for heading in ("by item of the history", "by what the item is"):
+                assert sum(figure for figure, _ in printed(text, heading)) == score
+            for name in ("history", "sources"):
+                total = sum(part.contribution for part in found.parts(share)[name])
+                assert total == pytest.approx(found.score, abs=1e-5)
+
+
+def test_small_parts_are_summed_up_and_never_the_largest(rec):
     found = rec.explain("u1", "f4")
-    long = pd.DataFrame({"item_id": [*"abcdefg"], "label": [""] * 7, "contribution": [7.0, 6, 5, 4, 3, 2, 1]})
-    lines = str(replace(found, history=long)).splitlines()
-    assert lines[2:8] == [f"    +{7 - n}.000  {'abcde'[n]}" for n in range(5)] + ["    +3.000  2 more"]
+    seven = frame_of(item_id=[*"abcdefg"], label=[""] * 7, contribution=[7.0, 6, 5, 4, 3, 2, 1])
+    shown = replace(found, history=seven, score=28.0, sources=found.sources[:0], paths=found.paths[:0])
+    assert [(part.name, part.contribution) for part in shown.parts()["history"]] == [
+        *zip("abcde", (7, 6, 5, 4, 3), strict=True),
+        # the first five are 25 of 28, which is less than the share of .9, and a rest of one would save no line
+        ("f", 2),
+        ("g", 1),
+    ]
+    half = shown.parts(0.5)["history"]
+    # 7 + 6 + 5 are more than half, and the rest of 10 would be larger than 7
+    assert [(part.name, part.contribution) for part in half] == [
+        *zip("abcd", (7, 6, 5, 4), strict=True),
+        ("3 smaller parts", 6),
+    ]
+    assert [one.name for one in half[-1].members] == ["e", "f", "g"] and half[-1].is_rest
+    equal = frame_of(item_id=[*"abcdefghij"], label=[""] * 10, contribution=[0.1] * 9 + [-0.1])
+    parts = replace(shown, history=equal).parts(0.1)["history"]
+    assert parts[-1].contribution <= max(part.contribution for part in parts[:-1])
+
+
+def test_a_long_history_is_grouped_by_what_it_shares_with_the_item(rec):
+    found = rec.explain("u1", "f4")
+    ids = [f"h{n:02}" for n in range(60)]
+    history = frame_of(item_id=ids, label=[f"H{n:02}" for n in range(60)], contribution=[0.01] * 60)
+    paths = frame_of(
+        item_id=[*ids[:40], ids[0]],
+        item=[*(f"H{n:02}" for n in range(40)), "H00"],
+        history_relation=["genres"] * 40 + ["starring"],
+        type=["genre"] * 40 + ["person"],
+        key=["Drama"] * 41,
+        label=["Drama"] * 41,
+        relation=["genres"] * 40 + ["starring"],
+        contribution=[0.001] * 40 + [0.002],
+    )
+    shown = replace(found, history=history, paths=paths, score=0.6, sources=found.sources[:0])
+    assert [(one.name, round(one.contribution, 6), len(one.members)) for one in shown.parts()["history"]] == [
+        ("items that share genres with it", 0.39, 39),
+        ("items that share nothing with it in the graph", 0.2, 20),
+        # its largest path
+        ("items that share starring with it", 0.01, 1),
+    ]
+    assert printed(str(shown), "by item")[0] == (
+        390,
+        "items that share genres with it: H01 +0.010, H02 +0.010, H03 +0.010 and 36 others",
+    )
+    alone = replace(shown, paths=paths[:0]).parts()["history"]
+    assert [(one.name, round(one.contribution, 6)) for one in alone] == [("items of the history", 0.6)]
+    assert len(shown.parts(1)["history"]) == 60
+
+
+def test_paths_that_round_to_nothing_are_left_out(tiny):
+    found = explain(tiny, history_of(tiny, 1, 2), 0)
+    small = found.paths.assign(contribution=[0.3, 0.0004])
+    assert [part.name for part in replace(found, paths=small).parts()["paths"]] == ["genres x: Bee"]
+    assert len(replace(found, paths=small).parts(1)["paths"]) == 2
+
+
+def test_an_iri_without_a_label_is_readable(tiny):
+    found = explain(tiny, history_of(tiny, 1, 2), 0)
+    iri = "http://dbpedia.org/resource/Category:Films_about_caf%C3%A9s"
+    sources = found.sources.assign(key=[iri, "http://a.example/b#Some_one/"], label="")
+    names = [part.name for part in replace(found, sources=sources).parts(1)["sources"]]
+    assert names == ["genres Category:Films about cafés", "genres Some one"]
+
+
+def test_relations_in_words():
+    assert edge_name("genres") == "genres"
+    assert edge_name("^genres") == "genres of"
+    assert edge_name(LABEL_TOKEN) == "words of names"
+
+
+def test_thousandths_sum_to_the_whole():
+    third = 1 / 3
+    assert apportioned([third, third, third], 1000) == [334, 333, 333]
+    assert apportioned([0.0004, 0.0004, 0.0002]) == [1, 0, 0]
+    assert apportioned([0.5, -0.2499, -0.2501], 0) == [500, -250, -250]
+    assert apportioned([]) == []

@@ -135,7 +135,6 @@ def test_boosts_add_up_and_are_parts_of_the_explanation(rec):
     sources = rec.explain("u1", "f4", **boosts).sources.query("source == 'boost'")
     assert rows(sources[["label", "contribution"]]) == [("genres = Romance", 0.5), ("", 0.25)]
     text = str(rec.explain("u1", "f4", **boosts))
-    assert "and +0.750 by boosts, sum to the score" in text
     assert "+0.500  boost of items with genres = Romance" in text and "+0.250  boost of this item" in text
 
 

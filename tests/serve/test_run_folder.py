@@ -22,7 +22,7 @@ def interrupted(model: Path, tmp_path: Path) -> Path:
     with pytest.raises(KeyboardInterrupt):
         write(model, output, watcher=stop.watcher)
     folder = Path(f"{output}.parts")
-    assert stop.warnings == [f"Finished parts are kept in {folder}; run again with resume to continue."]
+    assert stop.warnings == [f"2 finished parts are kept in {folder}; run again with resume to continue."]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recs.parquet.parts"]
     assert sorted(path.name for path in folder.iterdir()) == ["000000.arrow", "000001.arrow", "run.json"]
     return output

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from kgrec import KnowledgeGraph, Recommender
+from kgrec.storage.kept import kept_beside, versions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills children of a fork")
 
@@ -65,19 +66,23 @@ class Case:
     def __init__(self, place: Path, kind: str, words: list[str], old: Path) -> None:
         self.place, self.kind, self.words, self.old = place, kind, words, old
         self.target = place / "target"
+        #: whether the command keeps the version that it replaces
+        self.keeps = words[0] != "add"
         self.reset()
 
     def reset(self) -> None:
-        shutil.rmtree(self.target, ignore_errors=True)
+        for folder in (self.target, kept_beside(self.target)):
+            shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.old, self.target)
 
-    def state(self) -> list[str]:
+    def state(self, folder: Path | None = None) -> list[str]:
         """The content of the folder, found by loading it and requesting lists."""
+        folder = folder or self.target
         if self.kind == "graph":
-            graph = KnowledgeGraph.load(self.target)
+            graph = KnowledgeGraph.load(folder)
             assert len(graph.neighbors("film", "f1")) == 3
             return graph.item_ids.tolist()
-        recommender = Recommender.load(self.target)
+        recommender = Recommender.load(folder)
         everything = recommender.recommend(["u1"], 100, exclude_seen=False)
         items = recommender.item_embeddings.ids.tolist()
         assert sorted(everything["item_id"]) == items
@@ -89,7 +94,13 @@ class Case:
         return [*items, f"seed {seed}"]
 
     def left_behind(self) -> list[str]:
-        return sorted(p.name for p in self.place.iterdir() if p != self.target)
+        return sorted(
+            p.name for p in self.place.iterdir() if p not in (self.target, kept_beside(self.target))
+        )
+
+    def kept(self) -> list[list[str]]:
+        """The states of the kept versions, each of which is whole."""
+        return [self.state(version.path) for version in versions(self.target)]
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +146,15 @@ def test_a_death_at_any_change_of_a_file_leaves_the_old_or_the_new(case: Case, c
         answer = child(words=case.words, event=event, watch=str(case.place), exchange=exchange)
         code = answer["code"]
         seen.append(case.state())
+        # nothing of the old version is lost in any instant, unless it takes two renames
+        assert seen[-1] == old or old in case.kept() or not case.keeps or not exchange
         if seen[-1] != old and code == KILLED:
             case.reset()
     assert code == 0, answer["said"]
     new = seen[-1]
     assert new != old and all(state in (old, new) for state in seen)
     assert event > 8 and old in seen and new in seen[:-1], "it died before and after the replacement"
-    assert case.left_behind() == []
+    assert case.left_behind() == [] and case.kept() == ([old] if case.keeps else [])
 
 
 @COMMANDS

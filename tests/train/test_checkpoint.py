@@ -14,6 +14,7 @@ from kgrec.train import fit
 from kgrec.train.checkpoint import Checkpoint, beside
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, fresh_encoder
+from kgrec.train.progress import TrainingWatcher
 from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
@@ -51,7 +52,7 @@ def train(kept: Checkpoint, options: Config | None = None, killed_after: int | N
         if done == killed_after:
             raise Killed
 
-    return fit.train(data(options), whole(), halves, options, on_epoch, kept)
+    return fit.train(data(options), whole(), halves, options, TrainingWatcher(epoch=on_epoch), kept)
 
 
 def bits(result: fit.Trained) -> dict[str, bytes]:

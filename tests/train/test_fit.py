@@ -364,7 +364,7 @@ def test_without_interactions_a_model_ranks_by_content(catalogue, bag_of_words):
         SMALL.model_copy(update={"encoder": kgrec.EncoderConfig(dim=64)}), text_encoder=bag_of_words
     )
     rec.fit(graph)
-    assert len(rec.user_embeddings.ids) == 0 and rec.model.metrics == {"chosen": {}, "log": []}
+    assert len(rec.user_embeddings.ids) == 0 and rec.model.metrics == {"chosen": {}, "n_items": 6, "log": []}
     # three films of science fiction, three of romance
     for three in (["f1", "f2", "f3"], ["f4", "f5", "f6"]):
         frame = rec.similar_items(three, k=2)

@@ -20,7 +20,7 @@ from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.hyperparameters import LEARNING_RATE, TEMPERATURES, default_hyperparameters
 from kgrec.train.learner import fresh_encoder
-from kgrec.train.progress import EpochLog
+from kgrec.train.progress import EpochLog, TrainingWatcher
 from kgrec.train.validation import ValidationSplit
 
 N_ITEMS, N_GROUPS, N_USERS = 24, 4, 32
@@ -44,7 +44,7 @@ class Landscape(hyperparameters._Trials):
     """Trials whose quality is a given function of the hyperparameters, one second per epoch."""
 
     def __init__(self, items: TrainingData, quality) -> None:
-        super().__init__(items, halves(), None, None, EpochLog(None, items, []), Checkpoint())
+        super().__init__(items, halves(), None, None, EpochLog(TrainingWatcher(), items, []), Checkpoint())
         self.landscape, self.made = quality, list[Hyperparameters]()
 
     def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
@@ -100,7 +100,7 @@ def test_without_a_budget_one_trial_is_made():
     config = Config(encoder=EncoderConfig(dim=8), train=data(search_seconds=0).train)
     parts = halves()
     positives = (parts.training + parts.valid).tocsr()
-    result = fit.train(data(search_seconds=0), positives, halves, config, None, Checkpoint())
+    result = fit.train(data(search_seconds=0), positives, halves, config, TrainingWatcher(), Checkpoint())
     only = Hyperparameters(0.1, LEARNING_RATE, 2)
     assert {line.hyperparameters for line in result.records} == {
         only
@@ -131,7 +131,12 @@ def fresh_trials(items: TrainingData, parts: ValidationSplit) -> hyperparameters
         RescoreConfig(),
     )
     return hyperparameters._Trials(
-        items, parts, fusion, lambda _: fresh_encoder(items), EpochLog(None, items, []), Checkpoint()
+        items,
+        parts,
+        fusion,
+        lambda _: fresh_encoder(items),
+        EpochLog(TrainingWatcher(), items, []),
+        Checkpoint(),
     )
 
 
@@ -182,7 +187,7 @@ def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Ch
         halves(),
         rescore or RescoreConfig(),
         lambda _: fresh_encoder(items),
-        EpochLog(None, items, []),
+        EpochLog(TrainingWatcher(), items, []),
         Checkpoint(),
     )
 

@@ -19,6 +19,7 @@ from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
 from kgrec.train.learner import Learner, _Batch, fresh_encoder
+from kgrec.train.progress import TrainingWatcher
 from kgrec.train.threads import idle_cores
 from kgrec.train.validation import ValidationSplit
 
@@ -60,7 +61,7 @@ def nothing(_: np.random.Generator) -> ValidationSplit:
 def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) -> Trained:
     config = Config(encoder=encoder, train=TrainConfig(**(QUICK | options)))
     data = TrainingData(*items, encoder, config.train)
-    return train(data, positives, held_out, config, told, Checkpoint())
+    return train(data, positives, held_out, config, TrainingWatcher(epoch=told), Checkpoint())
 
 
 def trained(held_out=nothing, **options) -> Trained:

@@ -17,7 +17,7 @@ PACKAGED = "minilm"
 #: one vector per token, distilled from the packaged model
 STATIC = "static"
 
-#: called with the number of encoded texts and their total
+#: called with the number of encoded texts and the number of those to encode, which are not cached: at first with 0
 TextProgress = Callable[[int, int], None]
 
 

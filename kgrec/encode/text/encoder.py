@@ -16,7 +16,7 @@ import numpy as np
 
 from kgrec.encode.text.cache import TextCache
 from kgrec.encode.text.config import PACKAGED, STATIC, TextConfig, TextProgress
-from kgrec.encode.text.length_batches import batches_for
+from kgrec.encode.text.length_batches import batches_for, spread
 from kgrec.encode.text.models import fingerprint, load
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class SentenceEncoder:
         missing = np.flatnonzero(~known)
         logger.info("%d texts are cached, encoding %d", len(texts) - len(missing), len(missing))
         done = 0
+        if progress and len(missing):
+            progress(done, len(missing))
         for batch, fresh in self._computed([texts[row] for row in missing]):
             if not vectors.shape[1]:
                 vectors = np.zeros((len(texts), fresh.shape[1]), np.float32)
@@ -74,7 +76,7 @@ class SentenceEncoder:
         if not texts:
             return
         model, config = self._model, self.config
-        for batch in batches_for(model, texts, config.batch_size):
+        for batch in spread(batches_for(model, texts, config.batch_size)):
             vectors = model.encode(
                 [texts[row] for row in batch],
                 prompt=config.prompt,

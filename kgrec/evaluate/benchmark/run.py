@@ -29,8 +29,8 @@ from kgrec.storage import atomic, files
 
 logger = logging.getLogger(__name__)
 
-#: called when a system starts, with its name, the number of systems that are finished, and the number of all systems
-OnSystem = Callable[[str, int, int], None]
+#: called when a system starts on a fold, with the system, the number of the fold, and whether its predictions are kept already
+OnRun = Callable[["System", int, bool], None]
 _KEPT_RUN = "run.json"
 
 
@@ -97,7 +97,7 @@ class KeptEntries:
             CorruptArtifact: A file is damaged.
         """
         place = self._place(system, fold)
-        if place is None or not place.with_suffix(".json").is_file():
+        if place is None or not self.has(system, fold):
             return None
         values = files.read_json(place.with_suffix(".json"))
         try:
@@ -108,6 +108,16 @@ class KeptEntries:
             raise CorruptArtifact(
                 f"{place.with_suffix('.npz')} cannot be read ({error}).", "Run without --resume."
             ) from None
+
+    def has(self, system: System, fold: int) -> bool:
+        """Whether predictions of a system for a fold are kept."""
+        place = self._place(system, fold)
+        return place is not None and place.with_suffix(".json").is_file()
+
+    @property
+    def count(self) -> int:
+        """Number of predictions that are kept."""
+        return 0 if self.folder is None else len([*self.folder.glob("*.npz")])
 
     def put(self, system: System, fold: int, predictions: Predictions) -> None:
         """Keep predictions. The JSON file is written last: where it exists, the arrays are complete."""
@@ -146,7 +156,7 @@ def run_benchmark(
     systems: Sequence[System],
     ks: Sequence[int],
     kept: KeptEntries | None = None,
-    on_system: OnSystem | None = None,
+    on_run: OnRun | None = None,
     *,
     resamples: int = 1000,
 ) -> list[Entry]:
@@ -159,7 +169,7 @@ def run_benchmark(
         systems: Their names must differ.
         ks: Lengths at which lists are measured, each at most `Task.k`.
         kept: Where predictions are kept until all systems are finished; None: nowhere.
-        on_system: Called when a system starts.
+        on_run: Called when a system starts on a fold.
         resamples: Number of bootstrap resamples for the intervals.
 
     Returns:
@@ -173,16 +183,14 @@ def run_benchmark(
     tasks, systems = _checked(tasks, systems)
     ks = lengths("ks", ks, min(task.k for task in tasks))
     options.whole_number("resamples", resamples, least=0)
-    options.callback("on_system", on_system, "the name of a system, the number of finished ones, and of all")
+    options.callback("on_run", on_run, "a system and a fold, as OnRun has them")
     kept = kept or KeptEntries(None, {})
     for task in tasks:
         task.ground_truth  # noqa: B018  an error in the task itself must not be blamed on a system
     entries = []
-    for number, system in enumerate(systems):
-        if on_system is not None:
-            on_system(system.name, number, len(systems))
+    for system in systems:
         try:
-            entries.append(_entry(tasks, system, ks, kept, resamples))
+            entries.append(_entry(tasks, system, ks, kept, on_run, resamples))
         except CorruptArtifact:
             raise
         except KgrecError as error:
@@ -231,11 +239,18 @@ def _check_rows(task: Task, predictions: Predictions) -> None:
 
 
 def _entry(
-    tasks: Sequence[Task], system: System, ks: Sequence[int], kept: KeptEntries, resamples: int
+    tasks: Sequence[Task],
+    system: System,
+    ks: Sequence[int],
+    kept: KeptEntries,
+    on_run: OnRun | None,
+    resamples: int,
 ) -> Entry:
     """Predict and measure on all folds."""
     predictions, evaluations = [], []
     for task in tasks:
+        if on_run is not None:
+            on_run(system, task.fold.number, kept.has(system, task.fold.number))
         predictions.append(_predictions(task, system, kept))
         lists, by_subset = predictions[-1].lists, predictions[-1].by_subset
         evaluations.append(measure_lists(task.ground_truth, lists, ks, by_subset))

@@ -27,7 +27,7 @@ from kgrec.evaluate.measure import checked_lists, lists_as_rows
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics.topk import blocks, top
 from kgrec.recommend.recommender import Recommender
-from kgrec.train.progress import OnEpoch
+from kgrec.train.progress import OnEpoch, OnStage
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ ABLATION_NAMES = {
 #: sources that `default_ablations` chooses from
 _DEFAULT_ABLATIONS = ("graph", "text", "shuffle-graph")
 _USERS_PER_REQUEST = 4096
+#: name of a stage
+RECOMMENDING = "computing lists"
 #: a single training may take this many times the budget of the search
 _MAX_TRAINING_BUDGETS = 10
 #: length of the lists that options are tuned on, at most
@@ -92,6 +94,7 @@ class Kgrec:
     text_encoder: TextEncoder | None = None
     on_text: TextProgress | None = None
     on_epoch: OnEpoch | None = None
+    on_stage: OnStage | None = None
 
     @property
     def name(self) -> str:
@@ -116,9 +119,11 @@ class Kgrec:
         graph, config = ablated(fold.graph, self.config, [self.ablate] if self.ablate else [])
         recommender = Recommender(config, text_encoder=self.text_encoder)
         with _timed(seconds, "train"):
-            recommender.fit(graph, on_text=self.on_text, on_epoch=self.on_epoch)
+            recommender.fit(graph, on_text=self.on_text, on_epoch=self.on_epoch, on_stage=self.on_stage)
             if len(fold.hidden):
+                _begin(self.on_stage, "adding new items")
                 recommender.add_items(fold.later, on_text=self.on_text)
+        _begin(self.on_stage, RECOMMENDING)
         with _timed(seconds, "recommend"):
             lists = lists_as_rows(fold, _recommended(recommender, task, None), task.k)
         by_subset = {}
@@ -140,6 +145,7 @@ class TunedBaseline:
     #: CPU seconds for the search
     cpu_budget: float = 60.0
     seed: int = 0
+    on_stage: OnStage | None = None
 
     kind: SystemKind = "baseline"
 
@@ -153,8 +159,10 @@ class TunedBaseline:
         """See `System`."""
         seconds = dict[str, float]()
         baseline, trials = self._tuned(task, seconds)
+        _begin(self.on_stage, "training")
         with _timed(seconds, "train"):
             fitted = baseline.fit(task.full_data)
+        _begin(self.on_stage, RECOMMENDING)
         subsets = task.ground_truth.candidate_subsets
         shape = (len(task.user_rows), task.k)
         lists = {name: np.full(shape, -1, np.int32) for name in ("", *subsets)}
@@ -174,6 +182,7 @@ class TunedBaseline:
         baseline = _limited(self.baseline, _MAX_TRAINING_BUDGETS * self.cpu_budget)
         if not task.valid.nnz or not baseline.GRID:
             return baseline, 0
+        _begin(self.on_stage, "searching for options")
         with _timed(seconds, "tune"):
             found = tune(
                 baseline,
@@ -211,6 +220,11 @@ def default_ablations(graph: KnowledgeGraph, config: Config) -> list[str]:
     has_texts = config.text.model != "none" and bool(len(graph.text))
     present = {"graph": has_edges, "text": has_texts, "shuffle-graph": has_edges}
     return [source for source in _DEFAULT_ABLATIONS if present[source]]
+
+
+def _begin(on_stage: OnStage | None, stage: str) -> None:
+    if on_stage is not None:
+        on_stage(stage)
 
 
 def _recommended(recommender: Recommender, task: Task, candidates: list[str] | None) -> pa.Table:

@@ -43,9 +43,11 @@ class Count:
 
 
 def encoded(model: str, texts: list[str], **options) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Vectors from a fresh encoder, and the progress that it reported."""
+    """Vectors from a fresh encoder, and the progress that it reported, first of all how many texts there are to encode."""
     count = Count()
-    return SentenceEncoder(TextConfig(model=model, **options)).encode(texts, count), count.told
+    vectors = SentenceEncoder(TextConfig(model=model, **options)).encode(texts, count)
+    assert not count.told or count.told[0] == (0, count.told[-1][1])
+    return vectors, count.told[1:]
 
 
 def test_vectors_are_units_in_the_order_of_the_texts(model):

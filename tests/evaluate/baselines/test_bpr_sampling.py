@@ -22,7 +22,7 @@ def test_an_epoch_has_each_interaction_once_with_a_negative_item():
 
 
 def test_a_training_that_would_take_too_long_is_stopped_after_its_first_steps():
-    ticks = count(0, 2)  # seconds: 2 a step
+    ticks = count(0, 2)  # seconds: 2 per step
     pace = TimeLimit("KGAT", 100, 150, clock=lambda: next(ticks))
     for _ in range(4):
         pace.step()

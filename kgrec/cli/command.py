@@ -1,0 +1,129 @@
+"""A command whose help is grouped and short, and whose options may come from the environment.
+
+Enters: a function with typer's annotations. Leaves: a command; its options have a panel, a word for their value, and a variable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand
+
+GENERAL = "General"
+_EVERYWHERE = ("--json", "--quiet", "--verbose", "--log-format")
+_LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", "--executor", "--workers")
+_WHICH_ITEMS = ("--candidates", "--deny", "--where", "--min-score", "--skip-unknown")
+_BOOSTS = ("--new-item-boost", "--item-boost", "--where-boost")
+_SPLIT = ("--protocol", "--share", "--last", "--folds", "--valid-share", "--seed")
+#: command -> panel -> its options; all others are in "Options"
+PANELS: dict[str, dict[str, tuple[str, ...]]] = {
+    "recommend": {
+        "For whom (one of these)": (
+            *("--user", "--all-users", "--users-file", "--history", "--known-users"),
+            *("--text", "--like", "--dislike"),
+        ),
+        "Which items": (*_WHICH_ITEMS, "--user-candidates", "--user-deny", "--include-seen"),
+        "Boosts": _BOOSTS,
+        "Lists": ("--k", "--output", "--format", "--with", "--show-history"),
+        "Large runs": _LARGE_RUNS,
+    },
+    "similar": {
+        "Near to what (one of these)": ("--item", "--all-items", "--user"),
+        "Which items": _WHICH_ITEMS,
+        "Boosts": _BOOSTS[1:],
+        "Lists": ("--k", "--output", "--format", "--with"),
+        "Large runs": _LARGE_RUNS,
+    },
+    "explain": {
+        "For whom": ("--user", "--like", "--dislike"),
+        "Boosts": _BOOSTS,
+    },
+    "train": {
+        "Configuration": ("--config", "--set", "--seed", "--ablate"),
+        "Log": ("--log", "--tensorboard"),
+    },
+    "split": {"What is held out": _SPLIT},
+    "evaluate": {
+        "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
+        "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
+        "Measures": ("--k", "--by"),
+    },
+}
+#: option -> the word for its value in the help; of few choices, these
+VALUES = {
+    **dict.fromkeys(("--user",), "USER"),
+    **dict.fromkeys(("--item", "--like", "--dislike"), "ITEM"),
+    **dict.fromkeys(("--text",), "TEXT"),
+    **dict.fromkeys(
+        ("--users-file", "--items-file", "--history", "--candidates", "--deny", "--output", "--config"),
+        "FILE",
+    ),
+    **dict.fromkeys(
+        ("--log", "--shapes", "--mapping", "--train", "--valid", "--test", "--interactions"), "FILE"
+    ),
+    **dict.fromkeys(("--new", "--split", "--tensorboard"), "FOLDER"),
+    **dict.fromkeys(
+        ("--k", "--shards", "--shard", "--batch", "--workers", "--folds", "--last", "--seed"), "N"
+    ),
+    **dict.fromkeys(("--keep", "--most"), "N"),
+    **dict.fromkeys(("--min-score", "--new-item-boost", "--share", "--valid-share"), "NUMBER"),
+    **dict.fromkeys(("--item-boost", "--user-candidates", "--user-deny"), "FILE"),
+    "--where-boost": "CONDITION:NUMBER",
+    "--budget": "SECONDS",
+    "--where": "CONDITION",
+    "--known-users": "merge|replace",
+    "--executor": "local|processes",
+    "--log-format": "text|json",
+    "--format": "FORMAT",
+    "--protocol": "PROTOCOL",
+    "--with": "FIELDS",
+    "--set": "NAME=VALUE",
+    "--lists": "NAME=FILE",
+    "--ablate": "SOURCE",
+    "--baselines": "NAMES",
+    "--by": "TYPE",
+    "--type": "TYPE",
+    "--node": "TYPE/KEY",
+    "--encoder": "NAME",
+    "--to": "VERSION",
+}
+
+
+class Command(TyperCommand):
+    """A command of kgrec."""
+
+    def __init__(self, name: str | None, **options: Any) -> None:
+        super().__init__(name, **options)
+        panels = [*PANELS.get(name or "", {}).items(), (GENERAL, _EVERYWHERE)]
+        parameters: list[Any] = list(self.params)
+        for argument in (one for one in parameters if one.param_type_name == "argument"):
+            argument.display_type = lambda _: ""  # the name says it
+        for option in (one for one in parameters if one.param_type_name == "option"):
+            long = long_name(option)
+            option.rich_help_panel = next((panel for panel, names in panels if long in names), None)
+            option.metavar = "" if option.is_flag else option.metavar or VALUES.get(long, "VALUE")
+            option.envvar, option.show_envvar = variables(name or "", long), False
+        order = [None, *(panel for panel, _ in panels)]
+        self.params.sort(key=lambda one: order.index(getattr(one, "rich_help_panel", None)))
+        self.epilog = (
+            f"An option may also come from the environment: --NAME from {variables(name or '', '--NAME')[0]}."
+        )
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option --help, among the general ones."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel, option.metavar, option.allow_from_autoenv = GENERAL, "", False
+        return option
+
+
+def long_name(option: Any) -> str:
+    """The long form of an option, such as "--output"."""
+    return next((name for name in option.opts if name.startswith("--")), str(option.opts[0]))
+
+
+def variables(command: str, option: str) -> list[str]:
+    """Environment variables that stand for an option; the first one is of this command alone."""
+    word = option.removeprefix("--").replace("-", "_").upper()
+    everywhere = [f"KGREC_{word}"] if option in _EVERYWHERE else []
+    return [f"KGREC_{command.upper()}_{word}", *everywhere]

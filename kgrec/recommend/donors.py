@@ -1,0 +1,70 @@
+"""The items from which an item without interactions inherits its co-occurrence.
+
+Enters: a model, a history and an item. Leaves: a frame of donors, with the part of the score that comes from each. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from kgrec.graph.histories import Histories
+from kgrec.model.model import Model
+from kgrec.rank.cold_transfer import transfer_shares, transferred
+from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer
+from kgrec.storage.segments import Rows
+
+#: how far the parts of the donors may be from the part that the model has, which was computed when the item was added
+_TOLERANCE = 1e-4
+
+
+def donors_of(model: Model, history: Histories, item: int, inherited: np.ndarray) -> pd.DataFrame:
+    """Columns item_id, label and contribution, the largest first; empty if the item inherits nothing, or its donors are not known.
+
+    Args:
+        model: Holds the item.
+        history: Of one user.
+        item: Row of the item.
+        inherited: Part of the score by co-occurrence, per item of the history.
+    """
+    found = np.zeros(0, np.int64), np.zeros(0)
+    if not model.items.trained[item] and inherited.any():
+        found = _donors(model, history, item)
+    rows, contribution = found
+    # What the donors give now is what the item was given only if they are still the same.
+    if abs(contribution.sum() - inherited.sum()) > _TOLERANCE:
+        rows, contribution = rows[:0], contribution[:0]
+    order = np.argsort(-contribution, kind="stable")
+    rows, contribution = rows[order], contribution[order]
+    return pd.DataFrame(
+        {
+            "item_id": np.array([model.items.ids[row] for row in rows.tolist()], dtype=object),
+            "label": np.array([model.items.labels[row] for row in rows.tolist()], dtype=object),
+            "contribution": contribution.astype(np.float64),
+        }
+    )
+
+
+def _donors(model: Model, history: Histories, item: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the donors, and the part of the score that comes from each."""
+    graph, co_occurrence = (model.rescorer.scorers[name] for name in ("graph", "co_occurrence"))
+    assert isinstance(graph, GraphScorer) and isinstance(co_occurrence, CoOccurrenceScorer)
+    at, trained = np.array([item]), model.items.trained.whole
+    shares = transfer_shares(
+        model.index,
+        model.items.vectors[at],
+        graph.neighbors[at],
+        np.flatnonzero(trained),
+        graph.neighbors,
+        unknown=np.flatnonzero(~trained),
+    )
+    # A row per donor, with its share alone: the weights that it gives.
+    each = sp.csr_matrix(
+        (shares.data, shares.indices, np.arange(shares.nnz + 1)), (shares.nnz, shares.shape[1])
+    )
+    scorer = CoOccurrenceScorer(Rows.of(transferred(each, co_occurrence.weights)))
+    scores = scorer.scores(model.profiles(history), np.arange(shares.nnz))[0]
+    contribution = model.rescorer.weights["co_occurrence"] * scores
+    counted = contribution > 0
+    return shares.indices[counted].astype(np.int64), contribution[counted]

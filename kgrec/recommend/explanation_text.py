@@ -1,0 +1,73 @@
+"""An explanation in words, whose figures add up as they are printed.
+
+Enters: an `Explanation`, and the share of its parts that is shown. Leaves: lines of text. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kgrec.recommend.explanation_parts import Part
+
+if TYPE_CHECKING:
+    from kgrec.recommend.explain import Explanation
+
+#: units of a printed figure in 1
+_UNITS = 1000
+#: members of a part that are named
+_NAMED = 3
+
+
+def lines(explanation: Explanation, share: float) -> list[str]:
+    """The explanation for people; with a share of 1 every part has a line.
+
+    The figures of the first two blocks sum to the printed score.
+    """
+    parts, score = explanation.parts(share), round(explanation.score * _UNITS)
+    who = f" for {explanation.user}" if explanation.user else ""
+    text = [f"{explanation.label or explanation.item}{who}: score {score / _UNITS:.3f}"]
+    if parts["history"]:
+        text += ["  by item of the history (these sum to the score):", *_block(parts["history"], score)]
+    text += ["  by what the item is (these sum to the score):", *_block(parts["sources"], score)]
+    if parts["paths"]:
+        text += ["  by what both share in the graph (a part of the above):", *_block(parts["paths"])]
+    return text
+
+
+def apportioned(contributions: Sequence[float], total: int | None = None) -> list[int]:
+    """Contributions in thousandths that sum to `total`, each within one of its own value (method of largest remainders).
+
+    Args:
+        contributions: Parts of a whole.
+        total: The whole in thousandths; None: the sum of the contributions, rounded.
+    """
+    exact = [part * _UNITS for part in contributions]
+    units = [math.floor(part) for part in exact]
+    missing = (round(sum(exact)) if total is None else total) - sum(units)
+    by_remainder = sorted(range(len(exact)), key=lambda n: units[n] - exact[n])
+    for n in by_remainder[: max(missing, 0)]:
+        units[n] += 1
+    return units
+
+
+def _block(parts: Sequence[Part], total: int | None = None) -> list[str]:
+    units = apportioned([part.contribution for part in parts], total)
+    return [
+        f"    {unit / _UNITS:+.3f}  {_described(part)}".rstrip()
+        for unit, part in zip(units, parts, strict=True)
+    ]
+
+
+def _described(part: Part) -> str:
+    """The name of a part, and its largest members."""
+    if not part.members:
+        return part.name
+    if part.is_rest:
+        named = [one.name for one in part.members[:_NAMED]]
+    else:
+        named = [f"{one.name} {one.contribution:+.3f}" for one in part.members[:_NAMED]]
+    others = len(part.members) - len(named)
+    more = f" and {others:,} other{'s' * (others > 1)}" if others else ""
+    return f"{part.name}: {', '.join(named)}{more}"
