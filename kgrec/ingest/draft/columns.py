@@ -84,7 +84,7 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
     others = (
         name
         for name in table.columns
-        if name != table.key and (name not in table.other_keys or name in labels)
+        if (name != table.key or name in labels) and (name not in table.other_keys or name in labels)
     )
     roles = {name: labels.get(name) or _role(table, name, known) for name in others}
     if table.has_names or table.has_more:
@@ -133,6 +133,8 @@ def _labels(table: Sample) -> dict[str, Guess]:
     if named:
         reason = "its name is that of a label"
         return {name: Guess({"as": "label"}, reason) for name in named}
+    if table.has_more and not full and share(table.keys, r"\S\s+\S") > _PARTLY:
+        return {table.key or "": Guess({"as": "label"}, "its values are names")}
     if len(full) == 1 and (only := next(iter(full))) and _may_be_label(full[only]):
         return {only: Guess({"as": "label"}, "it is the only column beside the key")}
     first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)

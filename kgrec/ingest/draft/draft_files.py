@@ -24,7 +24,7 @@ from kgrec.ingest.statements import RESOURCE
 _SURELY_NODES = 4
 #: share of the pairs of user and item from which one log repeats another
 _COPY = 0.9
-_HALF, _NEARLY_ALL = 0.5, 0.9
+_SOME, _HALF, _NEARLY_ALL = 0.2, 0.5, 0.9
 #: names of columns that number the rows
 _ROW_NUMBERS = ("", "unnamed_0", "unnamed", "index", "row", "level_0")
 
@@ -394,6 +394,11 @@ def _likely_items(files: DraftFiles, log: Log) -> Match | None:
     )
 
 
+def _is_mute(table: Sample) -> bool:
+    """Whether a table has nothing but keys that are no names."""
+    return len(table.columns) == 1 and looks.share(table.keys, r"\S\s+\S") < _SOME
+
+
 def _only(share: float) -> str:
     return f"only {shown(share)}" if share else "none"
 
@@ -430,7 +435,7 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
     table = provider.with_rows_of(log.item, type_, {name for name, _ in log.columns.values()})
     used = {name for name, _ in log.columns.values()}
     more = log.sample.facts_about(log.item, {*table.columns, *used})
-    if not files.tables and not files.facts and more is None and len(table.columns) == 1:
+    if not files.tables and not files.facts and more is None and _is_mute(table):
         return False
     files.facts += [more] if more is not None else []
     log.sample.elsewhere = {*table.columns, *(more.columns if more is not None else ())}

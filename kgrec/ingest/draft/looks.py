@@ -42,7 +42,8 @@ _THINGS = re.compile(
     r"|cuisine|allergen)(ie|y)?s?\b",
     re.IGNORECASE,
 )
-_SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|II|III|IV|The|A|An|etc)\.?$"
+_FEW_SUFFIXES = 0.1
+_SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|The|etc)\.?$"
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
 #: units of times that are numbers, each a thousandth of the one before
@@ -155,6 +156,8 @@ def _separator_of(full: pa.Array, name: str) -> str | None:
         if share(full, re.escape(separator)) < least:
             continue
         parts = cells.split_plain(full, separator)[1]
+        if separator != "|" and share(pc.utf8_trim_whitespace(parts), _SUFFIX) > _FEW_SUFFIXES:
+            continue
         if separator == "," and in_groups and numbers_of(parts) is None:
             continue
         repeat = distinct(parts) < _REPEATING.get(separator[0], 2) * len(parts)
@@ -175,7 +178,7 @@ def _separates(full: pa.Array, separator: str, name: str) -> bool:
         return False
     rows, parts = cells.split_plain(full.filter(pa.array(has)), separator)
     parts = pc.utf8_trim_whitespace(parts)
-    if mean_length(parts) > 40 or share(parts, _SUFFIX) > 0.1:
+    if mean_length(parts) > 40 or share(parts, _SUFFIX) > _FEW_SUFFIXES:
         return False
     alone = cells.mask(pc.is_in(parts, value_set=pc.utf8_trim_whitespace(full.filter(pa.array(~has)))))
     starts = np.append(True, rows[1:] != rows[:-1])
