@@ -37,6 +37,7 @@ from kgrec.ingest.draft.lines import Prefixes, namespace_and_name, written
 from kgrec.ingest.draft.logs import Log, log_lines
 from kgrec.ingest.draft.rdf import NodeType, RdfSample, node_types, rdf_format, read_rdf_sample
 from kgrec.ingest.draft.sample import Sample, merge_parts, read_identifiers, read_sample, source_of
+from kgrec.ingest.draft.scales import weight_of_file
 from kgrec.ingest.draft.sniff import head_of
 from kgrec.ingest.draft.targets import reference
 
@@ -161,9 +162,14 @@ def _interactions(files: DraftFiles, doubts: Doubts) -> Iterator[str]:
     """Lines of one log, or of a list of logs."""
     if files.logs:
         yield "interactions:"
-    for log in files.logs:
+    weights = [weight_of_file(log.sample.source.path) for log in files.logs]
+    are_kinds = None not in weights and len(set(weights)) > 1 and not any(log.kinds for log in files.logs)
+    for log, weight in zip(files.logs, weights, strict=True):
         log.name_columns()
         lines = list(log_lines(log, _item_of(log, files), doubts))
+        if are_kinds:
+            log.sample.why("*", f"weight {weight}", "its name is that of a kind of events")
+            lines.append(f"weight: {weight}")
         if len(files.logs) == 1:
             yield from (f"  {line}" for line in lines)
         else:

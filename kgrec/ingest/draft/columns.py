@@ -103,6 +103,8 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
             else guess
             for name, guess in roles.items()
         }
+    if len(known.tables) > 1:
+        roles = {name: _of_own_type(name, guess, table) for name, guess in roles.items()}
     table.why(table.key, "key", table.why_key)
     yield f"  {written(table.type)}:{table.marks.get('type', '')}"
     if why_items:
@@ -119,6 +121,14 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
         yield f"      {written(name)}: {guess}"
     if table.has_more:
         yield '      "*": ignore'
+
+
+def _of_own_type(name: str, guess: Guess, table: Sample) -> Guess:
+    """The guess with a type of the table's own where the column has no name: `column_2` is another thing in each file."""
+    type_ = str(guess.role.get("type", name if guess.role["as"] == "category" else ""))
+    if not type_.startswith(names.UNNAMED):
+        return guess
+    return Guess({**guess.role, "type": f"{table.type}_{type_}"}, guess.reason)
 
 
 def _labels(table: Sample) -> dict[str, Guess]:

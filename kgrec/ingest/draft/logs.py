@@ -28,6 +28,22 @@ _BY_NAME = "its name fits, in a file of users and items"
 _MAX_SCALE_VALUES = 101
 #: share of a log's items that must be keys
 _HALF = 0.5
+#: names of people that are not those of users
+_PEOPLE = (
+    "person",
+    "who",
+    "profile",
+    "author",
+    "nick",
+    "name",
+    "login",
+    "email",
+    "handle",
+    "device",
+    "household",
+    "patient",
+    "player",
+)
 
 
 @dataclass(eq=False)
@@ -82,6 +98,8 @@ def log_of(sample: Sample, held: Held, targets: Sequence[Target]) -> Log | None:
         return None
     columns["user"], columns["item"] = user[1:], item[1:]
     columns |= _others(sample, _free(sample, columns))
+    if "most distinct" in user[2] and not _tells_of_users(sample, columns):
+        return None
     match = next(iter(held.get(item[1], ())), None)
     log = Log(sample, columns, match, user[0] + item[0])
     log.signs = [f"user {user[1]}", f"item {item[1]}{f', {match.why}' if match else ''}"]
@@ -157,13 +175,16 @@ def _leftover(sample: Sample, held: Held, item: _Scored) -> _Scored | None:
         return None
     name = max(ids, key=lambda name: (len(sample.profile(name).values), name))
     # `tag_id` is not called by users
-    penalty = (
-        3
-        if names.is_id(name) and names.base(name) not in ("", "person", "who", "profile", "author", "u")
-        else 0
-    )
+    penalty = 3 if names.is_id(name) and names.base(name) not in ("", *_PEOPLE) else 0
     count = len(sample.profile(name).values)
     return 1 - penalty, name, f"it has the most distinct values of the other columns, {count:,}"
+
+
+def _tells_of_users(sample: Sample, columns: Choices) -> bool:
+    """Whether there is more than a count, which tags and attributes of items have, too."""
+    value = columns["value"][0] if "value" in columns else ""
+    is_rated = bool(value) and (names.is_rating(value) or are_stars(sample.profile(value)))
+    return "time" in columns or "event" in columns or is_rated or names.base(columns["user"][0]) in _PEOPLE
 
 
 def _free(sample: Sample, columns: Choices) -> list[str]:

@@ -38,7 +38,7 @@ _PEOPLE = re.compile(
     re.IGNORECASE,
 )
 _THINGS = re.compile(
-    r"(genre|tag|keyword|topic|subject|theme|language|countr|categor|mechanic|platform|ingredient|colou?r|skill|feature"
+    r"(genre|tag|keyword|topic|subject|theme|language|categor|mechanic|platform|ingredient|colou?r|skill|feature"
     r"|cuisine|allergen)(ie|y)?s?\b",
     re.IGNORECASE,
 )
@@ -174,6 +174,8 @@ def _separates(full: pa.Array, separator: str, name: str) -> bool:
     Neither "Paris, France" nor "Doe, Ann", whose parts have their places, nor "Simon & Sons, Inc.".
     """
     has = cells.mask(pc.match_substring_regex(full, re.escape(separator)))
+    if "/" in separator and share(full, r"\d\s?/\s?\d") > _FEW_SUFFIXES:
+        return False
     if has.mean() < _RARELY or len(full) < _FEW:
         return False
     rows, parts = cells.split_plain(full.filter(pa.array(has)), separator)
@@ -191,7 +193,7 @@ def _separates(full: pa.Array, separator: str, name: str) -> bool:
     )
     if _PEOPLE.search(name) and share(parts, r"\S\s+\S") >= _FULL_NAMES:
         return True
-    if _THINGS.search(name) and len(parts) < _FEW_PARTS:
+    if _THINGS.search(name) and (len(parts) < _FEW_PARTS or distinct(parts) <= 0.5 * len(parts)):
         return True
     least = _KNOWN_PART / 3 if _THINGS.search(name) or _PEOPLE.search(name) else _KNOWN_PART
     return float(known[~starts].mean()) >= least and float(known[starts].mean()) >= least
