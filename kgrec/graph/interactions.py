@@ -6,6 +6,7 @@ Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, LogReader
+from kgrec.ingest.mapping.interaction_table import TimeUnit
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.table_files import frame_table
 
@@ -26,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: smallest weight of an interaction, however old
 _LEAST = 1e-6
-#: columns that a log may lack
-_OPTIONAL = ("value", "time", "weight")
+#: column that a log may lack -> what a row has in it if only other rows have values, as in joined tables
+_OPTIONAL: dict[str, float] = {"value": np.nan, "time": 0, "weight": 1.0}
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,25 @@ class Interactions:
         value: str | None = None,
         time: str | None = None,
         positive: str | None = None,
+        event: str | None = None,
+        events: Mapping[str, float] | None = None,
+        time_unit: TimeUnit | None = None,
     ) -> Interactions:
-        """Read a pandas, polars or Arrow frame.
+        """Read a pandas, polars or Arrow frame; the options are those of `interactions:` in a mapping.
 
         Raises:
             SourceError: A column is missing, or an item is unknown.
         """
         mapped = InteractionTable(
-            file=("interactions",), user=user, item=item, value=value, time=time, positive=positive
+            file=("interactions",),
+            user=user,
+            item=item,
+            value=value,
+            time=time,
+            positive=positive,
+            event=event,
+            events=None if events is None else dict(events),
+            time_unit=time_unit,
         )
         log, report = InteractionRows.of([mapped]), Report()
         tally = Tally("interactions", FileReport(), ErrorPolicy())
@@ -118,7 +131,11 @@ class Interactions:
         """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
-        optional = {n: table[n].to_numpy() for n in _OPTIONAL if n in table.column_names}
+        optional = {
+            name: pc.fill_null(table[name], absent).to_numpy()
+            for name, absent in _OPTIONAL.items()
+            if name in table.column_names
+        }
         counted = "count" in table.column_names
         order = Vocabulary.of(users)
         return cls(

@@ -6,7 +6,7 @@ match, with the mend.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -27,6 +27,7 @@ _LEAST_NUMBERS, _OFFSET_SHARE = 3, 0.9
 _MOST_KEYS = 20_000
 
 Change = Callable[[pa.Array], pa.Array]
+Spelling = tuple[str, tuple[Change, ...], str]
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ class Setting:
     by_column: Callable[[str], str]
     #: other column of the file -> what to write so that it has the keys
     from_column: Callable[[str], str]
-    #: column that would be swapped with that of the keys, and what to write then
+    #: column that would be swapped with that of the keys, what to write then, and the keys that exist for that column
     partner: str = ""
     swapped: str = ""
+    partner_known: Keys | None = None
 
 
 def likely_mismatch(
@@ -95,13 +97,18 @@ def likely_mismatch(
     wanted = wanted.some
     already = _share(wanted.values, known.values)
     least = already + LEAST_SHARE * (1 - already) - 1e-9  # shares are rounded
+    texts, numbers = _texts_and_numbers(beside, setting, wanted)
+    # in the order of evidence: numbers match other numbers by chance
     found = [
-        *_by_spelling(wanted, known),
-        *_by_columns(wanted, known, beside, catalogue, setting),
+        *_by_spelling(wanted, known, _SPELLINGS),
+        *_by_catalogue(wanted, known, catalogue, setting),
+        *_by_file(wanted, known, texts, setting),
+        *_by_spelling(wanted, known, _LOOSE_SPELLINGS),
+        *_by_file(wanted, known, numbers, setting),
         *_by_offset(wanted, known),
     ]
     good = [candidate for candidate in found if candidate.share >= least]
-    # of equal shares, the first: a change of spelling is the strongest evidence, an offset the weakest
+    # of equal shares, the first
     return max(good, key=lambda candidate: round(candidate.share, 2), default=None)
 
 
@@ -151,7 +158,7 @@ _BLANKS = _replaced(r"[\s\p{Z}]+", "")
 _MARKS = _replaced(r"[\s\p{Z}\p{P}]+", "")
 _LOCAL = _replaced(r"^.*[/#:]", "")
 #: what differs, the change after which it does not, and the mend
-_SPELLINGS: tuple[tuple[str, tuple[Change, ...], str], ...] = (
+_SPELLINGS: tuple[Spelling, ...] = (
     (
         'a final ".0"',
         (_FRACTION,),
@@ -165,6 +172,9 @@ _SPELLINGS: tuple[tuple[str, tuple[Change, ...], str], ...] = (
     ("upper and lower case", (pc.utf8_lower,), "Write the ids in the same case in both files."),
     ("blanks", (_BLANKS,), "Write the ids without blanks in both files."),
     ("punctuation", (_MARKS,), "Write the ids with the same punctuation in both files."),
+)
+#: changes under which different ids may become equal
+_LOOSE_SPELLINGS: tuple[Spelling, ...] = (
     ("a prefix", (_LOCAL,), "Write the ids with the same prefix in both files."),
     ("a prefix", (_without_prefix,), "Write the ids with the same prefix in both files."),
     ('leading zeros and a final ".0"', (_FRACTION, _ZEROS), "Write the ids as the same text in both files."),
@@ -181,9 +191,9 @@ _SPELLINGS: tuple[tuple[str, tuple[Change, ...], str], ...] = (
 )
 
 
-def _by_spelling(wanted: Keys, known: Keys) -> Iterator[Mismatch]:
+def _by_spelling(wanted: Keys, known: Keys, spellings: Sequence[Spelling]) -> Iterator[Mismatch]:
     plain = _matches(wanted.values, known.values)
-    for what, changes, mend in _SPELLINGS:
+    for what, changes, mend in spellings:
         ours, theirs = (
             reduce(lambda values, change: change(values), changes, keys.values) for keys in (wanted, known)
         )
@@ -200,8 +210,26 @@ def _by_spelling(wanted: Keys, known: Keys) -> Iterator[Mismatch]:
 # columns
 
 
-def _by_columns(
-    wanted: Keys, known: Keys, beside: Mapping[str, Keys], catalogue: Mapping[str, Keys], setting: Setting
+def _texts_and_numbers(
+    beside: Mapping[str, Keys], setting: Setting, wanted: Keys
+) -> tuple[dict[str, Keys], dict[str, Keys]]:
+    """The columns whose matches are evidence, and those of numbers, which match by chance.
+
+    A swapped column of numbers is evidence if the keys of the other column match in its place.
+    """
+    partner = setting.partner_known
+    proven = partner is not None and _share(wanted.values, partner.values) >= LEAST_SHARE
+    numbers = {
+        name: keys
+        for name, keys in beside.items()
+        if 2 * len(_numbers(keys.some.values)) > len(keys.some.values)
+        and not (proven and name == setting.partner)
+    }
+    return {name: keys for name, keys in beside.items() if name not in numbers}, numbers
+
+
+def _by_catalogue(
+    wanted: Keys, known: Keys, catalogue: Mapping[str, Keys], setting: Setting
 ) -> Iterator[Mismatch]:
     for name, keys in catalogue.items():
         if keys.are_unique:
@@ -210,6 +238,9 @@ def _by_columns(
                 f"'{wanted.column}' has values of the column '{name}' of {keys.file}, not of '{known.column}'"
             )
             yield Mismatch(share, cause, setting.by_column(name))
+
+
+def _by_file(wanted: Keys, known: Keys, beside: Mapping[str, Keys], setting: Setting) -> Iterator[Mismatch]:
     for name, keys in beside.items():
         if len(keys.values) < max(1, _VARIETY * min(len(wanted.values), len(known.values))):
             continue

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.errors import TooManyBadRows
+from kgrec.errors import SourceError, TooManyBadRows
 from kgrec.ingest.build_report import MISSING_NODE, Report, Tally
 from kgrec.ingest.cells import is_list, split
 from kgrec.ingest.interaction_rows import LogReader
@@ -209,7 +210,7 @@ def _causes_of_end(
     report: Report,
     catalogue: Catalogue,
 ) -> Iterator[Mismatch]:
-    ((reference, column),), (partner,) = end.items(), other.values()
+    ((reference, column),), ((other_reference, partner),) = end.items(), other.items()
     target = catalogue.mapping.references.find(reference)
     if f"{relation} -> {target.name}" not in report.missing:
         return
@@ -226,6 +227,7 @@ def _causes_of_end(
         lambda name: f"Write `{place}: {{{reference}: {name}}}` under edges.{relation}.",
         partner,
         f"Swap '{column}' and '{partner}' under edges.{relation}.",
+        catalogue.keys(catalogue.mapping.references.find(other_reference)),
     )
     cause = likely_mismatch(wanted, catalogue.keys(target), beside, catalogue.columns(target), setting)
     if cause is not None:
@@ -268,12 +270,15 @@ def _other_key(
 
 
 def _columns(source: Source, table: TableFormat) -> Iterator[tuple[str, pa.Array]]:
-    """Name and filled cells of each column of the first rows; lists as their parts."""
-    opened, rows = open_table(source, table), 0
-    for batch in opened.read(opened.columns):
-        for name, column in batch.columns.items():
-            values = split(column, None)[1] if is_list(column) else pc.utf8_trim_whitespace(column)
-            yield name, values.filter(pc.not_equal(values, "")).cast(pa.large_string())
-        rows += len(batch)
-        if rows >= _ROWS:
-            return
+    """Name and filled cells of each column of the first rows; lists as their parts. Columns that cannot be read are left out."""
+    opened = open_table(source, table)
+    for name in opened.columns:
+        with suppress(SourceError):
+            rows = 0
+            for batch in opened.read([name]):
+                column = batch.columns[name]
+                values = split(column, None)[1] if is_list(column) else pc.utf8_trim_whitespace(column)
+                yield name, values.filter(pc.not_equal(values, "")).cast(pa.large_string())
+                rows += len(batch)
+                if rows >= _ROWS:
+                    break

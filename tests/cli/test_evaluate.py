@@ -107,7 +107,7 @@ def test_new_items_are_added_after_training(run: Run, graph: Path, shared_catalo
     )
     assert figures["among known items", "recall"]["users"] == 1
     without = run("evaluate", graph, "-o", tmp_path / "report", "--test", test, *SHORT)
-    assert without.error[:2] == (2, f"{test}:2: there is no item 'n1' in the graph.")
+    assert without.error[:2] == (2, f"{test}:2: there is no item 'n1' (and 1 more row) in the graph.")
 
 
 def test_lists_of_another_system_are_measured(run: Run, graph: Path, test_part: Path, tmp_path: Path):

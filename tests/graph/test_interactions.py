@@ -218,3 +218,11 @@ def test_weights_are_stored_as_given():
     assert again.weight.tolist() == [1, 3, 2] and again.weight.dtype == np.float32
     assert log.rows(np.array([0, 2])).weight.tolist() == [1, 2]
     assert read().weight is None and "weight" not in read().to_arrow().column_names
+
+
+def test_joined_tables_may_lack_columns_of_each_other():
+    tables = [weighted([("u", "a", 3, 5)]).to_arrow(), Interactions.from_frame(FRAME[1:2], ITEMS).to_arrow()]
+    both = pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
+    log = Interactions.from_arrow(both, ITEMS)
+    assert (log.weight.tolist(), log.time.tolist()) == ([3, 1], [5, 0])
+    assert (log.weight.dtype, log.time.dtype) == (np.float32, np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -100,3 +102,19 @@ def test_one_unknown_number_beside_the_others_makes_all_doubtful(unknown, said):
 def test_keys_that_are_no_numbers_have_no_start():
     assert counted_from("10", pa.array([*KNOWN, "x"], pa.large_string())) == ""
     assert counted_from("2", pa.array(["1"], pa.large_string())) == ""
+
+
+def test_a_column_of_numbers_is_weaker_evidence_than_a_prefix():
+    user = {"user": keys("11", "12", "13", "14")}
+    assert 'a prefix: "i11" in log.csv is "11"' in cause(["i11", "i12", "i13"], beside=user)
+    assert "are swapped (100%" in cause(["q", "r", "s"], beside=user)
+    # unless the keys are those of the other column
+    proven = replace(SETTING, partner_known=keys("i11", "i12", "i13"))
+    found = likely_mismatch(keys("i11", "i12", "i13"), keys(*KNOWN), user, {}, proven)
+    assert "are swapped (100%" in str(found)
+
+
+def test_a_column_of_texts_is_stronger_evidence_than_a_prefix():
+    beside = {"code": keys("c1", "c2", "c3")}
+    said = cause(["z1", "z2", "z3"], ["c1", "c2", "c3"], beside=beside)
+    assert "the ids are in the column 'code'" in said

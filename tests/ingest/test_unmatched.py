@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kgrec.errors import TooManyBadRows
@@ -182,3 +184,16 @@ nodes:
     said = str(caught.value)
     assert "items.csv: 9 of 9 rows are bad; 9 of them: refers to a node that no source has" in said
     assert 'leading zeros: "01" in items.csv is "1" in makers.csv' in said
+
+
+def test_columns_that_cannot_be_read_do_not_hide_the_cause(tmp_path: Path):
+    log = pa.table({"user": ["u"] * 20, "book": [f"{key}.0" for key in KEYS], "more": [{"a": 1}] * 20})
+    pq.write_table(log, tmp_path / "log.parquet")
+    (tmp_path / "books.csv").write_text("id,title\n" + "".join(f"{key},Book {key}\n" for key in KEYS))
+    (tmp_path / "kgrec.yaml").write_text("""\
+version: 1
+nodes: {book: {item: true, file: books.csv, key: id, columns: {title: label}}}
+interactions: {file: log.parquet, user: user, item: book}
+""")
+    with pytest.raises(TooManyBadRows, match=r'a final "\.0": "11\.0" in log\.parquet is "11" in books\.csv'):
+        build_graph(tmp_path / "kgrec.yaml")
