@@ -4,7 +4,12 @@ mapping/             kgrec.yaml, read and checked
 sources              which files a mapping names
 table_files          CSV, TSV, JSONL, Parquet and frames, as batches of text columns
 batches              batches of text columns with line numbers
-jsonl                JSON Lines as batches
+compressed           files as streams of bytes, decompressed
+text_stream          text files as UTF-8, with the lines that do not decode
+csv_quotes           quotes that are not closed, and escapes
+jsonl                JSON files as batches
+json_objects         the objects of one JSON text
+objects              lists and objects in cells, as JSON or Python
 cells                text columns as numbers, dates, lists, vectors
 table_statements     node and edge tables as statements
 rdf_parser           RDF files as triples

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kgrec.errors import SourceError
-from kgrec.ingest.objects import objects_in, value_at
+from kgrec.ingest.objects import is_keyed, objects_in, value_at
 from kgrec.ingest.text_stream import TextStream
 
 _SPACE = re.compile(r"\s*")
@@ -60,7 +60,6 @@ class JsonObjects:
     def _of_members(self) -> Iterator[Row]:
         """The objects in the one list of objects among the fields of an object."""
         lists: list[str] = []
-        others = 0
         self._skip("{")
         while self._peek() not in ("}", ""):
             name = self._value()
@@ -74,7 +73,7 @@ class JsonObjects:
                     )
                 yield from self._elements()
             else:
-                others += isinstance(self._value(), dict)
+                self._value()
             if self._peek() == ",":
                 self._skip(",")
         self._skip("}")
@@ -82,9 +81,7 @@ class JsonObjects:
             keyed = "to_entries[] | {key: .key} + .value"
             raise SourceError(
                 f"{self.name} is an object without a list of objects.",
-                f"Write one object per line: jq -c '{keyed}' {self.name}"
-                if others
-                else "Write a list of objects, or one object per line.",
+                f"Write a list of objects, as pandas does by orient='records'; or jq -c '{keyed}' {self.name}",
             )
 
     def _elements(self) -> Iterator[Row]:
@@ -113,7 +110,7 @@ class JsonObjects:
         except (ValueError, RecursionError):
             return False
         rest = self.text[_SPACE.match(self.text, end).end() :]  # type: ignore[union-attr]
-        return bool(rest) or not (objects_in(value) or any(isinstance(part, dict) for part in value.values()))
+        return bool(rest) or not (objects_in(value) or is_keyed(value))
 
     # the text
 

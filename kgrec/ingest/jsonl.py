@@ -17,7 +17,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest.batches import Batch, Table, unreadable
 from kgrec.ingest.json_objects import JsonObjects, Row
 from kgrec.ingest.mapping.schema import TableFormat
-from kgrec.ingest.objects import as_text, object_of, objects_in
+from kgrec.ingest.objects import as_text, is_keyed, object_of, objects_in
 from kgrec.ingest.sources import Source
 from kgrec.ingest.text_stream import TextStream
 
@@ -42,7 +42,7 @@ def open_json(source: Source, form: TableFormat, kind: str) -> Table:
     objects = [found for line in lines if (found := object_of(line)) is not None]
     # the last element of a list may be alone on its line, too
     is_text = 2 * len(objects) < len(lines) or any(line.startswith("[") for line in lines[:1])
-    is_text |= kind == "json" and len(lines) == 1 and any(map(objects_in, objects))
+    is_text |= kind == "json" and len(lines) == 1 and any(objects_in(one) or is_keyed(one) for one in objects)
     if is_text and (kind == "json" or lines[0][0] in "[{"):
         remedy = "Write a list of objects, or one object per line."
         return _opened(source, form, lambda: _of_text(source, form), remedy)

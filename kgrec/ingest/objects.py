@@ -115,6 +115,11 @@ def objects_in(value: dict[str, Any]) -> list[str]:
     ]
 
 
+def is_keyed(value: dict[str, Any]) -> bool:
+    """Whether all values of an object are objects: rows by their keys, or columns by their names."""
+    return bool(value) and all(isinstance(part, dict) for part in value.values())
+
+
 def leaves(value: Any, path: Sequence[str]) -> Iterator[str]:
     """The single values at a path of fields, in all objects of lists on the way; also fields whose names have dots."""
     if isinstance(value, list):

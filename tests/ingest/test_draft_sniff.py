@@ -109,6 +109,33 @@ def test_the_line_that_is_no_utf_8_is_named_and_compressed_files_are_looked_into
     assert found.reasons == [("encoding", '"latin-1"', "line 100,002 is not UTF-8")]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "titles"),
+    [
+        ("cp1251", ["Война и мир", "Преступление и наказание"]),
+        ("koi8-r", ["Война и мир", "Преступление и наказание"]),
+        ("cp1253", ["Ζορμπάς, Έλληνας", "Οδύσσεια"]),
+        ("cp1255", ["שלום עולם", "ואלס עם באשיר"]),
+        ("cp1256", ["لورنس العرب", "باب الحديد"]),
+        ("shift_jis", ["となりのトトロ", "千と千尋の神隠し"]),
+        ("euc_jp", ["となりのトトロ", "千と千尋の神隠し"]),
+        ("euc_kr", ["기생충", "살인의 추억"]),
+        ("gb18030", ["我和我的祖国", "大话西游之月光宝盒", "战狼"]),
+        ("big5", ["海角七號", "那些年我們一起追的女孩"]),
+        ("latin-1", ["Amélie Poulain", "Gänsehaut für Größen", "Cañón"]),
+        ("cp1252", ["Amélie “Poulain”", "Année"]),
+    ],
+)
+def test_encodings_of_other_scripts(tmp_path, encoding, titles):
+    rows = "".join(f"{i},{title}\n" for i, title in enumerate(titles))
+    assert options(tmp_path, "a.csv", f"id,title\n{rows}".encode(encoding)) == {"encoding": encoding}
+
+
+def test_a_script_that_is_not_known_is_shouted(tmp_path):
+    content = "id,title\n1,ภาพยนตร์ไทย\n".encode("cp874")
+    assert "CHECK `encoding:`" in sniffed(tmp_path, "a.csv", content).reasons[0][2]
+
+
 def test_a_few_bytes_that_are_not_utf_8_are_named_and_the_file_stays_utf_8(tmp_path):
     content = "id,title\n1,Crème 日本\n2,".encode() + b"Caf\xe9\n"
     assert sniffed(tmp_path, "a.csv", content).reasons == [
@@ -122,6 +149,21 @@ def test_a_few_bytes_that_are_not_utf_8_are_named_and_the_file_stays_utf_8(tmp_p
 
 def test_lines_may_end_with_carriage_returns(tmp_path):
     assert options(tmp_path, "a.txt", 'id;title\r1;"One"\r2;Two\r') == {"format": "csv", "delimiter": ";"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "quote"),
+    [
+        (["'Alpha, film'", "'Beta, film'"], "'"),
+        (["'Alpha''s, film'", "'Beta'"], "'"),
+        (["'Tis a film", "'n' more"], None),
+        (["'Alpha'", "Beta"], None),
+        (["['a'; 'b']", "['c']"], None),
+    ],
+)
+def test_single_quotes(tmp_path, cells, quote):
+    content = "id,title\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))
+    assert options(tmp_path, "a.csv", content) == ({"quote": quote} if quote else {})
 
 
 @pytest.mark.parametrize(

@@ -337,8 +337,9 @@ def test_a_long_json_text_is_read_piece_by_piece(tmp_path):
         (
             '{"tt1": {"t": "a"},\n"tt2": {"t": "b"}}',
             "is an object without a list of objects.",
-            "Write one object per",
+            "Write a list of objects",
         ),
+        ('{"id": {"0": 1}, "t": {"0": "a"}}', "is an object without a list of objects.", "Write a list"),
         ("[1, 2]", "a.json has no JSON object in its first lines.", "Write a list of objects"),
         ("id,t\n1,a\n", "a.json:1: the text is no JSON.", "Mend the file"),
     ],

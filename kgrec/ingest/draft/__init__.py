@@ -6,7 +6,9 @@ by plain rules on names and values, so each has a reason; the user edits the dra
 names        names of columns and files: what they are names of
 looks        properties of values: unique, long, separated, dates, ...
 lines        YAML text of roles, lists and prefixed names
+encodings    the encoding of text that is not UTF-8, by its letters
 sniff        format, encoding, delimiter and header of a table's file
+nested       columns of objects as columns of their fields
 profile      one column's values
 sample       the first rows of a table
 targets      which identifiers a column holds

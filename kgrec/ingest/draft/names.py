@@ -279,7 +279,9 @@ def singular(name: str) -> str:
         return stem.removesuffix(irregular) + _IRREGULAR[irregular]
     if stem.endswith("ies") and stem not in _NO_PLURAL:
         return stem[:-3] + "y"
-    is_plural = stem.endswith("s") and not stem.endswith(("ss", "us", "is", "series", "news"))
+    is_plural = (
+        len(stem) > 1 and stem.endswith("s") and not stem.endswith(("ss", "us", "is", "series", "news"))
+    )
     return stem[:-1] if is_plural else stem
 
 

@@ -22,6 +22,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest.batches import unreadable
 from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.csv_quotes import Escapes
+from kgrec.ingest.draft.encodings import encoding_of
 from kgrec.ingest.draft.looks import LONG, NULLS
 from kgrec.ingest.draft.names import UNNAMED
 from kgrec.ingest.objects import object_of
@@ -82,6 +83,8 @@ class _Layout:
     rows: list[list[str]]
     #: character that escapes quotes; "" if there is none
     escape: str = ""
+    #: the quote
+    mark: str = '"'
 
     @property
     def width(self) -> int:
@@ -165,10 +168,8 @@ def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
             f"{good:,} of its characters are UTF-8, and {bad:,} are not, first in line {line:,}: such rows are bad, "
             "and are counted"
         )
-    # 0x80 to 0x9f are control characters in latin-1, but quotes and the Euro sign in cp1252
-    if any(0x80 <= byte <= 0x9F for byte in head) and len(head.decode("cp1252", "ignore")) == len(head):
-        return "cp1252", f"line {line:,} is not UTF-8, and has characters of Windows"
-    return "latin-1", f"line {line:,} is not UTF-8"
+    encoding, why = encoding_of(head[: head.rfind(b"\n") + 1] or head)
+    return encoding, f"line {line:,} is not UTF-8" + (f", and {why}" if why else "")
 
 
 def _wide(head: bytes) -> tuple[str, str] | None:
@@ -244,6 +245,8 @@ def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
         found.add("delimiter", layout.delimiter, f"it splits the lines into {layout}")
     if not layout.quoted:
         found.add("quote", "", "cells begin with quotes that they do not end with")
+    elif layout.mark != '"':
+        found.add("quote", layout.mark, "it encloses cells")
     if layout.escape:
         found.add("escape", layout.escape, "it stands before quotes inside quoted cells")
 
@@ -285,24 +288,29 @@ def _split(text: str, delimiter: str) -> _Layout:
 
 
 def _split_plain(text: str, delimiter: str) -> _Layout:
-    quoted = _quotes_enclose(text, delimiter)
+    single = _enclosed(text, delimiter, "'") if '"' not in text else Counter[bool]()
+    mark = "'" if single[True] > 1 and not single[False] else '"'
+    found = _enclosed(text, delimiter, mark)
+    # most cells that begin with a quote also end with one
+    quoted = found[True] >= found[False]
     quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=mark, quoting=quoting)
     try:
-        return _Layout(delimiter, quoted, [row for row in islice(reader, _ROWS) if any(row)])
+        return _Layout(delimiter, quoted, [row for row in islice(reader, _ROWS) if any(row)], mark=mark)
     except csv.Error:
         return _Layout(delimiter, quoted, [])
 
 
-def _quotes_enclose(text: str, delimiter: str) -> bool:
-    """Whether most cells that begin with a quote also end with one."""
-    if '"' not in text:
-        return True
+def _enclosed(text: str, delimiter: str, mark: str) -> Counter[bool]:
+    """Number of the cells that begin with a quote, by whether they also end with one."""
+    if mark not in text:
+        return Counter()
     after = f"(?:{re.escape(delimiter)}|\\r?$|\\Z)"
-    begins = f'(?:^|(?<={re.escape(delimiter)}))"'
-    found = re.finditer(f'{begins}([^"]*(?:""[^"]*)*"(?={after}))?', text, re.MULTILINE)
-    enclosed = Counter(cell[1] is not None for cell in found)
-    return enclosed[True] >= enclosed[False]
+    begins = f"(?:^|(?<={re.escape(delimiter)})){mark}"
+    found = re.finditer(
+        f"{begins}([^{mark}]*(?:{mark}{mark}[^{mark}]*)*{mark}(?={after}))?", text, re.MULTILINE
+    )
+    return Counter(cell[1] is not None for cell in found)
 
 
 # header
