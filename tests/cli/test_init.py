@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
@@ -123,3 +127,49 @@ def test_what_cannot_be_drafted_is_an_error_in_two_lines(run: Run, tmp_path: Pat
         code, said, _ = run("init", tmp_path / name, "-o", output).error
         assert code == 2 and problem in said
     assert not output.exists()
+
+
+MAKERS, TOOLS = "id,name\n1,Ann\n2,Bob\n", "id,title\n7,One\n8,Two\n"
+QUESTION = "Which table has the items, which are recommended?"
+
+
+def test_what_is_doubtful_is_shown_first_and_marked(run: Run, tmp_path: Path):
+    (tmp_path / "makers.csv").write_text(MAKERS)
+    (tmp_path / "tools.csv").write_text(TOOLS)
+    output = tmp_path / "kgrec.yaml"
+    answer = run("init", tmp_path / "makers.csv", tmp_path / "tools.csv", "-o", output)
+    assert answer.out.startswith(
+        f"CHECK 1: {QUESTION} Taken: tools.csv, since it says the most about its rows. "
+    )
+    assert f"Wrote {output}. Check the 2 lines marked CHECK, and the rest, then run: " in answer.out
+    assert output.read_text().startswith(f"# CHECK 1: {QUESTION} Taken: tools.csv, ")
+    said = run(
+        "init", tmp_path / "makers.csv", tmp_path / "tools.csv", "-o", output, "--force", "--json"
+    ).json
+    assert said["doubts"][0] == {
+        "text": QUESTION,
+        "answers": ["tools.csv", "makers.csv"],
+        "reason": "it says the most about its rows",
+    }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(
+    ("options", "typed", "item"),
+    [([], "9\n2\n", "makers.csv"), ([], "\n", "tools.csv"), (["--yes"], "", "tools.csv")],
+)
+def test_what_is_doubtful_is_asked_on_a_terminal(tmp_path: Path, options: list[str], typed: str, item: str):
+    (tmp_path / "makers.csv").write_text(MAKERS)
+    (tmp_path / "tools.csv").write_text(TOOLS)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "kgrec", "init", "makers.csv", "tools.csv", *options]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.write(ours, typed.encode())
+        assert process.wait(timeout=120) == 0
+    shown = os.read(ours, 1 << 16).decode().replace("\r\n", "\n")
+    os.close(ours)
+    os.close(theirs)
+    nodes = yaml.safe_load((tmp_path / "kgrec.yaml").read_text())["nodes"]
+    assert [table["file"] for table in nodes.values() if table.get("item")] == [item]
+    assert ("Number [1]: " in shown) == (not options) and ("CHECK 2" in shown) == bool(options)
+    assert ("Give a number from 1 to 2." in shown) == typed.startswith("9")

@@ -535,3 +535,71 @@ def test_lists_in_few_of_the_cells(tmp_path, name, cells, separator):
 def test_a_log_and_nothing_else(tmp_path):
     with pytest.raises(SourceError, match=r"log.csv is a log of interactions, and no file has the items"):
         draft_of(tmp_path, {"log.csv": table("user_id,item_id,rating", (1, 2, 3), (1, 3, 4), (2, 2, 5))})
+
+
+SHOP = {
+    "products.csv": table(
+        "id,sku,name,stock", *((i, f"S-{i}", f"Thing {'abcdefgh'[i - 1]}", i % 5 + 1) for i in range(1, 9))
+    ),
+    "clicks.csv": table(
+        "customer_id,product_id,at", *((i % 5, i % 8 + 1, f"2020-01-02T03:04:{i:02d}Z") for i in range(40))
+    ),
+    "purchases.csv": table(
+        "customer_id,sku,at", *((i % 5, f"S-{i % 8 + 1}", "2020-01-03T03:04:05Z") for i in range(0, 40, 9))
+    ),
+    "materials.csv": table(
+        "product_id,material", *((i % 8 + 1, ["wood", "steel"][i % 2]) for i in range(12))
+    ),
+    "similar.csv": table(
+        "product_id,similar_product_id,score", *((i % 8 + 1, i * 3 % 8 + 1, i / 40) for i in range(30))
+    ),
+}
+
+
+def test_logs_of_kinds_of_events_by_different_keys(tmp_path):
+    mapping = parts(draft_of(tmp_path, SHOP))
+    assert mapping["nodes"]["product"]["keys"] == ["id", "sku"]
+    assert mapping["nodes"]["product"]["columns"]["stock"] == "number"
+    assert mapping["interactions"] == [
+        {"file": "clicks.csv", "user": "customer_id", "item": "product_id", "time": "at", "weight": 1},
+        {
+            "file": "purchases.csv",
+            "user": "customer_id",
+            "item": {"product.sku": "sku"},
+            "time": "at",
+            "weight": 10,
+        },
+    ]
+    assert {name: (edge["from"], edge["to"]) for name, edge in mapping["edges"].items()} == {
+        "materials": ({"product": "product_id"}, {"material": "material"}),
+        "similar": ({"product": "product_id"}, {"product": "similar_product_id"}),
+    }
+    graph = graph_of(tmp_path)
+    assert len(graph.interactions) == 40 and graph.report.missing == {}
+
+
+def test_a_log_of_titles_without_names_of_columns(tmp_path):
+    log = "".join(
+        f"{100 + i % 7},The {'abcde'[i % 5]} game,{['purchase', 'play'][i % 2]},{i % 9 / 2},0\n"
+        for i in range(40)
+    )
+    mapping = parts(draft_of(tmp_path, {"steam.csv": log}))
+    assert mapping["nodes"]["item"]["columns"] == {"item": "label", "*": "ignore"}
+    assert mapping["interactions"]["events"] == {"play": 1, "purchase": 10}
+    assert graph_of(tmp_path).entities["label"].to_pylist()[:2] == ["The a game", "The b game"]
+
+
+def test_columns_without_names_are_other_things_in_each_file(tmp_path):
+    first = "".join(f"N{i},{'ab'[i % 2]},The {i}th piece of news\n" for i in range(20))
+    other = "".join(f"C{i},{'abc'[i % 3]},City {'abcdefghijklmnopqrst'[i]}\n" for i in range(20))
+    mapping = parts(draft_of(tmp_path, {"news.csv": first, "city.csv": other}))
+    assert mapping["nodes"]["news"]["columns"]["column_2"] == {"as": "category", "type": "news_column_2"}
+    assert mapping["nodes"]["city"]["columns"]["column_2"] == {"as": "category", "type": "city_column_2"}
+
+
+def test_what_is_true_of_a_review_is_no_kind_of_event(tmp_path):
+    log = table(
+        "user_id,book_id,rating,verified",
+        *((i % 4, i % 8 + 1, i % 5 + 1, ["true", "false"][i % 2]) for i in range(24)),
+    )
+    assert "event" not in parts(draft_of(tmp_path, {"books.csv": BOOKS, "log.csv": log}))["interactions"]

@@ -15,7 +15,11 @@ targets      which identifiers a column holds
 doubts       doubtful choices, asked or marked
 scales       ratings, counts and kinds of events
 logs         columns of a log
-draft_files  which file is a table with a key, which a log, which says something about nodes of tables
+log_lines    lines of a log
+keys         keys of tables, and what each column holds of them
+chosen_logs  which files are logs
+items        which nodes are the items
+draft_files  the part of each file: nodes, logs, facts about nodes
 joins        tables of edges
 rdf          the first triples of an RDF file, the types of its nodes, the parts of their IRIs
 columns      roles of a table's columns, and of values in general
@@ -32,13 +36,16 @@ from textwrap import wrap
 from kgrec.errors import SourceError
 from kgrec.ingest.draft.columns import References, node_lines
 from kgrec.ingest.draft.doubts import Ask, Doubt, Doubts
-from kgrec.ingest.draft.draft_files import DraftFiles, sort_files
+from kgrec.ingest.draft.draft_files import sort_files
+from kgrec.ingest.draft.items import DraftFiles
 from kgrec.ingest.draft.joins import edge_lines, unjoined
 from kgrec.ingest.draft.knowledge import join, keys_of_types, no_classes, rdf_lines
 from kgrec.ingest.draft.lines import Prefixes, namespace_and_name, written
-from kgrec.ingest.draft.logs import Log, log_lines
+from kgrec.ingest.draft.log_lines import log_lines
+from kgrec.ingest.draft.logs import Log
 from kgrec.ingest.draft.rdf import NodeType, RdfSample, node_types, rdf_format, read_rdf_sample
 from kgrec.ingest.draft.sample import Sample, merge_parts, read_identifiers, read_sample, source_of
+from kgrec.ingest.draft.scales import weight_of_file
 from kgrec.ingest.draft.sniff import head_of
 from kgrec.ingest.draft.targets import reference
 
@@ -163,9 +170,14 @@ def _interactions(files: DraftFiles, doubts: Doubts) -> Iterator[str]:
     """Lines of one log, or of a list of logs."""
     if files.logs:
         yield "interactions:"
-    for log in files.logs:
+    weights = [weight_of_file(log.sample.source.path) for log in files.logs]
+    are_kinds = None not in weights and len(set(weights)) > 1 and not any(log.kinds for log in files.logs)
+    for log, weight in zip(files.logs, weights, strict=True):
         log.name_columns()
         lines = list(log_lines(log, _item_of(log, files), doubts))
+        if are_kinds:
+            log.sample.why("*", f"weight {weight}", "its name is that of a kind of events")
+            lines.append(f"weight: {weight}")
         if len(files.logs) == 1:
             yield from (f"  {line}" for line in lines)
         else:

@@ -87,7 +87,7 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
     others = (
         name
         for name in table.columns
-        if name != table.key and (name not in table.other_keys or name in labels)
+        if (name != table.key or name in labels) and (name not in table.other_keys or name in labels)
     )
     roles = {name: labels.get(name) or _role(table, name, known) for name in others}
     if table.has_names or table.has_more:
@@ -106,6 +106,8 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
             else guess
             for name, guess in roles.items()
         }
+    if len(known.tables) > 1:
+        roles = {name: _of_own_type(name, guess, table) for name, guess in roles.items()}
     table.why(table.key, "key", table.why_key)
     yield f"  {written(table.type)}:{table.marks.get('type', '')}"
     if why_items:
@@ -124,6 +126,14 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
         yield '      "*": ignore'
 
 
+def _of_own_type(name: str, guess: Guess, table: Sample) -> Guess:
+    """The guess with a type of the table's own where the column has no name: `column_2` is another thing in each file."""
+    type_ = str(guess.role.get("type", name if guess.role["as"] == "category" else ""))
+    if not type_.startswith(names.UNNAMED):
+        return guess
+    return Guess({**guess.role, "type": f"{table.type}_{type_}"}, guess.reason)
+
+
 def _labels(table: Sample) -> dict[str, Guess]:
     """The columns of labels: by their names, or else the first whose values look like names."""
     full = {name: looks.filled(table.columns[name]) for name in table.plain if name != table.key}
@@ -136,6 +146,8 @@ def _labels(table: Sample) -> dict[str, Guess]:
     if named:
         reason = "its name is that of a label"
         return {name: Guess({"as": "label"}, reason) for name in named}
+    if table.has_more and not full and share(table.keys, r"\S\s+\S") > _PARTLY:
+        return {table.key or "": Guess({"as": "label"}, "its values are names")}
     if len(full) == 1 and (only := next(iter(full))) and _may_be_label(full[only]):
         return {only: Guess({"as": "label"}, "it is the only column beside the key")}
     first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)

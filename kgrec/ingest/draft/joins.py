@@ -14,7 +14,7 @@ import yaml
 
 from kgrec.ingest.draft import looks, names
 from kgrec.ingest.draft.doubts import Doubts
-from kgrec.ingest.draft.draft_files import DraftFiles
+from kgrec.ingest.draft.items import DraftFiles
 from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.logs import Held
 from kgrec.ingest.draft.sample import Sample

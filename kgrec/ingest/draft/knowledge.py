@@ -16,7 +16,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest import cells
 from kgrec.ingest.draft import looks
 from kgrec.ingest.draft.columns import References, alike, literal_role
-from kgrec.ingest.draft.draft_files import DraftFiles
+from kgrec.ingest.draft.items import DraftFiles
 from kgrec.ingest.draft.lines import Guess, Prefixes, is_writable, local_name, namespace_and_name, written
 from kgrec.ingest.draft.looks import distinct, overlap, share
 from kgrec.ingest.draft.names import LABELS, singular, type_of_values

@@ -1,19 +1,17 @@
 """The columns of a log of interactions.
 
 Enters: a sample, and which identifiers its columns hold. Leaves: a `Log`: columns of user, item, value, time and event, with
-reasons, and a score that says how much the file is like a log; lines of kgrec.yaml.
+reasons, and a score that says how much the file is like a log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kgrec.ingest.draft import looks, names
-from kgrec.ingest.draft.doubts import Doubts
-from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.sample import Sample
-from kgrec.ingest.draft.scales import Kinds, are_stars, kinds_of, scale_of
+from kgrec.ingest.draft.scales import Kinds, are_stars, kinds_of
 from kgrec.ingest.draft.targets import Match, Target, matches, shown
 
 #: role -> (column, reason)
@@ -28,6 +26,22 @@ _BY_NAME = "its name fits, in a file of users and items"
 _MAX_SCALE_VALUES = 101
 #: share of a log's items that must be keys
 _HALF = 0.5
+#: names of people that are not those of users
+_PEOPLE = (
+    "person",
+    "who",
+    "profile",
+    "author",
+    "nick",
+    "name",
+    "login",
+    "email",
+    "handle",
+    "device",
+    "household",
+    "patient",
+    "player",
+)
 
 
 @dataclass(eq=False)
@@ -82,6 +96,8 @@ def log_of(sample: Sample, held: Held, targets: Sequence[Target]) -> Log | None:
         return None
     columns["user"], columns["item"] = user[1:], item[1:]
     columns |= _others(sample, _free(sample, columns))
+    if "most distinct" in user[2] and not _tells_of_users(sample, columns):
+        return None
     match = next(iter(held.get(item[1], ())), None)
     log = Log(sample, columns, match, user[0] + item[0])
     log.signs = [f"user {user[1]}", f"item {item[1]}{f', {match.why}' if match else ''}"]
@@ -157,13 +173,16 @@ def _leftover(sample: Sample, held: Held, item: _Scored) -> _Scored | None:
         return None
     name = max(ids, key=lambda name: (len(sample.profile(name).values), name))
     # `tag_id` is not called by users
-    penalty = (
-        3
-        if names.is_id(name) and names.base(name) not in ("", "person", "who", "profile", "author", "u")
-        else 0
-    )
+    penalty = 3 if names.is_id(name) and names.base(name) not in ("", *_PEOPLE) else 0
     count = len(sample.profile(name).values)
     return 1 - penalty, name, f"it has the most distinct values of the other columns, {count:,}"
+
+
+def _tells_of_users(sample: Sample, columns: Choices) -> bool:
+    """Whether there is more than a count, which tags and attributes of items have, too."""
+    value = columns["value"][0] if "value" in columns else ""
+    is_rated = bool(value) and (names.is_rating(value) or are_stars(sample.profile(value)))
+    return "time" in columns or "event" in columns or is_rated or names.base(columns["user"][0]) in _PEOPLE
 
 
 def _free(sample: Sample, columns: Choices) -> list[str]:
@@ -327,82 +346,3 @@ def _assigned(sample: Sample, free: Sequence[str], targets: Sequence[Target]) ->
         if number not in chosen and match.name not in [other.name for other in chosen.values()]:
             chosen[number] = match
     return chosen
-
-
-# lines
-
-
-def log_lines(log: Log, item: str, doubts: Doubts) -> Iterator[str]:
-    """Lines of a log.
-
-    Args:
-        log: The log.
-        item: What stands after `item:`.
-        doubts: Doubts about the draft.
-    """
-    sample, columns = log.sample, {role: name for role, (name, _) in log.columns.items()}
-    for role, (name, why) in log.columns.items():
-        sample.why(name, role, why)
-    yield from sample.file_lines()
-    yield f"user: {written(columns['user'])}"
-    yield f"item: {item}{sample.marks.get('item', '')}"
-    if "value" in columns:
-        yield f"value: {written(columns['value'])}"
-    if "time" in columns:
-        yield f"time: {written(columns['time'])}"
-        yield from _time_lines(log, columns["time"])
-    if "value" in columns:
-        yield from _positive_lines(log, columns["value"], doubts)
-    if log.kinds is not None:
-        yield from _event_lines(log, columns["event"], log.kinds, doubts)
-    rest = [name for name in sample.columns if name not in {*columns.values(), *sample.elsewhere}]
-    if rest:
-        sample.why(", ".join(rest), "not read", "a log has users, items, values, times and kinds of events")
-
-
-def _time_lines(log: Log, name: str) -> Iterator[str]:
-    profile = log.sample.profile(name)
-    unit = looks.clock_of(profile.filled)
-    if unit and unit != looks.UNITS[0]:
-        yield f"time_unit: {unit}"
-        return
-    form = None if unit else looks.date_form(profile.filled, name)
-    if form is not None and form.format:
-        yield f"time_format: {written(form.format)}"
-
-
-def _positive_lines(log: Log, name: str, doubts: Doubts) -> Iterator[str]:
-    sample = log.sample
-    scale = scale_of(sample.profile(name), has_name=sample.has_names)
-    positive, reason, mark = scale.positive, scale.reason, ""
-    if scale.doubt:
-        question = f"{sample.source.name}: which values of {name} mean that a user liked an item?"
-        conditions = [positive, *scale.others]
-        answers = [f'positive: "{one}"' if one else "every row is positive" for one in conditions]
-        taken, reason = doubts.choose(question, answers, f"{scale.reason}, but {scale.doubt}")
-        positive, mark = conditions[taken], doubts.mark if doubts.ask is None else ""
-    if positive:
-        sample.why(name, f"positive: {positive}", reason)
-        yield f"positive: {written(positive)}{mark}"
-    else:
-        sample.why(name, "no condition", reason)
-        if mark:
-            yield f"# positive:{mark}"
-
-
-def _event_lines(log: Log, name: str, kinds: Kinds, doubts: Doubts) -> Iterator[str]:
-    sample, mark = log.sample, ""
-    if kinds.unknown:
-        shown_kinds = ", ".join(kinds.unknown[:5])
-        mark = doubts.warn(
-            f"{sample.source.name}: {name} has kinds of events whose weight is a guess: {shown_kinds}.",
-            "Write their weights under `events:`; 0 for what is only seen.",
-        )
-    yield f"event: {written(name)}"
-    weights = ", ".join(f"{written(kind)}: {weight}" for kind, weight in kinds.weights.items())
-    yield f"events: {{{weights}}}{mark}"
-    seen = [kind for kind, weight in kinds.weights.items() if weight == 0]
-    if seen:
-        sample.why(
-            name, f"{', '.join(seen)}: weight 0", "they say that an item was seen, not that it was liked"
-        )

@@ -39,11 +39,12 @@ _PEOPLE = re.compile(
     re.IGNORECASE,
 )
 _THINGS = re.compile(
-    r"(genre|tag|keyword|topic|subject|theme|language|countr|categor|mechanic|platform|ingredient|colou?r|skill|feature"
+    r"(genre|tag|keyword|topic|subject|theme|language|categor|mechanic|platform|ingredient|colou?r|skill|feature"
     r"|cuisine|allergen)(ie|y)?s?\b",
     re.IGNORECASE,
 )
-_SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|II|III|IV|The|A|An|etc)\.?$"
+_FEW_SUFFIXES = 0.1
+_SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|The|etc)\.?$"
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
 #: units of times that are numbers, each a thousandth of the one before
@@ -158,6 +159,8 @@ def _separator_of(full: pa.Array, name: str) -> str | None:
         if share(full, re.escape(separator)) < least:
             continue
         parts = cells.split_plain(full, separator)[1]
+        if separator != "|" and share(pc.utf8_trim_whitespace(parts), _SUFFIX) > _FEW_SUFFIXES:
+            continue
         if separator == "," and in_groups and numbers_of(parts) is None:
             continue
         repeat = distinct(parts) < _REPEATING.get(separator[0], 2) * len(parts)
@@ -174,11 +177,13 @@ def _separates(full: pa.Array, separator: str, name: str) -> bool:
     Neither "Paris, France" nor "Doe, Ann", whose parts have their places, nor "Simon & Sons, Inc.".
     """
     has = cells.mask(pc.match_substring_regex(full, re.escape(separator)))
+    if "/" in separator and share(full, r"\d\s?/\s?\d") > _FEW_SUFFIXES:
+        return False
     if has.mean() < _RARELY or len(full) < _FEW:
         return False
     rows, parts = cells.split_plain(full.filter(pa.array(has)), separator)
     parts = pc.utf8_trim_whitespace(parts)
-    if mean_length(parts) > 40 or share(parts, _SUFFIX) > 0.1:
+    if mean_length(parts) > 40 or share(parts, _SUFFIX) > _FEW_SUFFIXES:
         return False
     alone = cells.mask(pc.is_in(parts, value_set=pc.utf8_trim_whitespace(full.filter(pa.array(~has)))))
     starts = np.append(True, rows[1:] != rows[:-1])
@@ -191,7 +196,7 @@ def _separates(full: pa.Array, separator: str, name: str) -> bool:
     )
     if _PEOPLE.search(name) and share(parts, r"\S\s+\S") >= _FULL_NAMES:
         return True
-    if _THINGS.search(name) and len(parts) < _FEW_PARTS:
+    if _THINGS.search(name) and (len(parts) < _FEW_PARTS or distinct(parts) <= 0.5 * len(parts)):
         return True
     least = _KNOWN_PART / 3 if _THINGS.search(name) or _PEOPLE.search(name) else _KNOWN_PART
     return float(known[~starts].mean()) >= least and float(known[starts].mean()) >= least

@@ -41,6 +41,21 @@ _USER_PLURAL = re.compile(rf"({_USERS})s")
 _ITEM_ID = re.compile(rf"({_ITEMS})_?({_IDS})|sku|asin|isbn|ean|gtin|upc|iid")
 _ITEM_LONG = re.compile(rf"\w+_({_ITEMS})_?({_IDS})")
 _ITEM_BARE = re.compile(rf"{_ITEMS}")
+#: nouns of items that alone are names of numbers, too
+_NUMBERED = (
+    "page",
+    "episode",
+    "track",
+    "stock",
+    "show",
+    "post",
+    "place",
+    "question",
+    "exercise",
+    "photo",
+    "video",
+    "game",
+)
 _ITEM_PLURAL = re.compile(rf"({_ITEMS})s|stories|movies")
 
 _ID_WORDS = (
@@ -159,6 +174,8 @@ def item_rank(name: str) -> int:
     made = snake(name)
     if _ITEM_ID.fullmatch(made):
         return 3
+    if made in _NUMBERED:
+        return 1
     if _ITEM_BARE.fullmatch(made) or _ITEM_LONG.fullmatch(made):
         return 2
     return 1 if _ITEM_PLURAL.fullmatch(made) else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
@@ -40,6 +41,8 @@ _EVENTS = {
     "|unlike|return|returned|refund|refunded|cancel|cancelled|canceled|down|downvote|thumbs_down|negative|no|false"
     "|unsubscribe|hide|hidden|report|not_recommended|delete|deleted": 0,
 }
+#: kinds that are answers to what the name of the column asks
+_ANSWERS = ("true", "false", "yes", "no")
 _WEIGHTS = {word: weight for group, weight in _EVENTS.items() for word in group.split("|")}
 
 
@@ -163,6 +166,13 @@ def kinds_of(profile: Profile) -> Kinds | None:
         return None
     if not (len(known) == len(found) or (is_named and len(profile.values) * 2 <= len(profile.filled))):
         return None
+    if (
+        not is_named
+        and not names.is_rating(profile.name)
+        and all(names.snake(kind) in _ANSWERS for kind in found)
+    ):
+        # `verified: true` says nothing about liking
+        return None
     weights = {kind: known.get(kind, 1) for kind in found}
     if not any(weights.values()):
         return None
@@ -179,6 +189,13 @@ def _weight(kind: str) -> int | None:
     if made in _WEIGHTS:
         return _WEIGHTS[made]
     return next((_WEIGHTS[word] for word in reversed(names.words(kind)) if word in _WEIGHTS), None)
+
+
+def weight_of_file(path: Path) -> int | None:
+    """The weight of a log that is named by one kind of events, such as `purchases.csv`; None for other names."""
+    found = [_weight(names.singular(word)) for word in names.words(path.name.split(".")[0])]
+    known = [weight for weight in found if weight]
+    return known[0] if len(known) == 1 else None
 
 
 def are_stars(profile: Profile) -> bool:
