@@ -134,7 +134,9 @@ def _fact(record: Record, name: str, bucket: str, words: str) -> str:
     def values(system: str) -> PlainValues:
         return record.metric_values(system, record.metric, record.k, bucket)
 
-    others = [s["name"] for s in record.ran if s["name"] != name and finite(values(s["name"])["value"])]
+    # ablations have sentences of their own
+    rivals = [s["name"] for s in record.ran if s["name"] != name and s["kind"] != "ablation"]
+    others = [rival for rival in rivals if finite(values(rival)["value"]) is not None]
     own = values(name)
     if not others or finite(own["value"]) is None:
         return ""
@@ -145,7 +147,7 @@ def _fact(record: Record, name: str, bucket: str, words: str) -> str:
         return f"{words}, {figures}: {name} is behind."
     if _below(theirs, own):
         return f"{words}, {name} has {metric} {number(own['value'])}, the next best, {best}, {number(theirs['value'])}."
-    return f"{words}, {figures}: about equal."
+    return f"{words}, {figures}; the intervals overlap."
 
 
 def _below(one: PlainValues, other: PlainValues) -> bool:

@@ -168,7 +168,7 @@ def test_the_winner_is_named_with_its_lead():
     assert "The best baseline, ease, has 0.2800 (0.2700 to 0.2900)." in said
     assert "kgrec is significantly better than the best baseline." in said
     assert "kgrec is better than ease by 0.0300 (0.0200 to 0.0400), or 10.7%." in said
-    assert "shuffled" not in said.partition("By group")[0]
+    assert "shuffled" not in said
 
 
 def test_without_a_significant_difference_nobody_wins():
@@ -272,7 +272,10 @@ def test_the_verdict_says_who_is_best_where():
     said = Parsed(page(results(ours, theirs, other))).said("verdict")
     assert "On rare items (the tail), content has ndcg@20 0.2550, kgrec 0.1310: kgrec is behind." in said
     assert "On popular items (the head), kgrec has ndcg@20 0.5000, the next best, content, 0.4000." in said
-    assert "On items of middling popularity, content has ndcg@20 0.2050, kgrec 0.2000: about equal." in said
+    assert (
+        "On items of middling popularity, content has ndcg@20 0.2050, kgrec 0.2000; the intervals overlap."
+        in said
+    )
 
 
 def test_one_metric_argues_in_every_section():
