@@ -24,7 +24,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
 from kgrec.model.items import ItemStore
-from kgrec.rank.candidates import Candidates, Identity, Reranker
+from kgrec.rank.candidates import Candidates, Identity, Reranker, distinct, longest
 from kgrec.rank.rescorer import Rescorer
 from kgrec.rank.scorers import UserProfiles
 from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
@@ -183,11 +183,41 @@ class Model:
         if self.rescorer.is_idle and not new_item_boost:
             return Candidates(found, cosines, self._read({"embedding": cosines}))
         users = self.profiles(histories)
+        if found.shape[1] < len(self.items) - len(self.items.removed):
+            found, cosines = self._with_item_item(users, vectors, found, cosines, exclude, only)
         parts_of_score = self.rescorer.parts(users, found)
         scores = self.rescorer.scores(users, found, cosines, parts_of_score)
         if new_item_boost:
             scores = scores + np.float32(new_item_boost) * ~self.items.trained[found]
         return Candidates(found, scores, self._read({"embedding": cosines, **parts_of_score})).best_first()
+
+    def _with_item_item(
+        self,
+        users: UserProfiles,
+        vectors: np.ndarray,
+        found: np.ndarray,
+        cosines: np.ndarray,
+        exclude: list[np.ndarray] | None,
+        only: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Candidates and their cosines, completed by the best ones of the item-item scorers."""
+        allowed = (
+            np.ones(len(self.items), bool) if only is None else np.isin(np.arange(len(self.items)), only)
+        )
+        allowed[self.items.removed] = False
+        barred = None if exclude is None else rows_matrix(exclude, len(self.items))
+        more = self.rescorer.item_item_candidates(
+            users, min(self.config.rescore.depth, found.shape[1]) // 5, barred, allowed
+        )
+        if not more.shape[1]:
+            return found, cosines
+        both = distinct(np.concatenate([np.where(np.isfinite(cosines), found, -1), more], axis=1))
+        both = both[:, : longest(both)]
+        of_both = np.full(both.shape, -np.inf, np.float32)
+        for user in range(len(both)):
+            rows = both[user][both[user] >= 0]
+            of_both[user, : len(rows)] = self.items.vectors[rows] @ vectors[user]
+        return both, of_both
 
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features that the reranker reads: to sort the others would be in vain."""
@@ -195,7 +225,7 @@ class Model:
 
     def profiles(self, histories: Histories) -> UserProfiles:
         """Users with these histories, as scorers read them."""
-        return UserProfiles(histories.matrix(), self.user_encoder.history_weight)
+        return UserProfiles(histories.matrix(), self.user_encoder.history_weight, histories.lags)
 
     def _apart(self, only: np.ndarray | None) -> list[np.ndarray | None]:
         """Rows of known and of new items, less what `only` leaves out."""
@@ -229,16 +259,7 @@ class Model:
 
     def history_matrix(self, histories: Sequence[np.ndarray]) -> sp.csr_matrix:
         """Lists of item rows as a matrix of ones; shape (len(histories), n_items)."""
-        counts = [len(rows) for rows in histories]
-        columns = (
-            np.concatenate([np.asarray(rows, np.int64) for rows in histories])
-            if counts
-            else np.zeros(0, np.int64)
-        )
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        matrix = sp.csr_matrix(
-            (np.ones(len(columns), np.float32), columns, indptr), (len(counts), len(self.items))
-        )
+        matrix = rows_matrix(histories, len(self.items))
         matrix.sum_duplicates()
         matrix.data[:] = 1
         return matrix
@@ -255,6 +276,14 @@ class Model:
         )
         typical: np.ndarray = units((total if total.any() else vectors.whole.sum(axis=0))[None])[0][0]
         return typical
+
+
+def rows_matrix(rows: Sequence[np.ndarray], n_items: int) -> sp.csr_matrix:
+    """Lists of rows of items as a matrix with a one for each; shape (len(rows), n_items)."""
+    counts = [len(some) for some in rows]
+    columns = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    return sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), (len(counts), n_items))
 
 
 def sample_of_users(histories: Histories) -> Histories:

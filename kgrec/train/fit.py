@@ -24,14 +24,15 @@ from kgrec.errors import TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters, aliases, sample_of_users
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
-from kgrec.rank.fusion_weights import DEFAULT_PENALTY
+from kgrec.rank.item_item import default_options, names_of
 from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, Scorer, content_scorers
-from kgrec.rank.slim import item_weights, no_weights
+from kgrec.rank.scorers import GraphScorer, Scorer, content_scorers
+from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import Rows
@@ -83,11 +84,12 @@ def fit_model(
         TrainingError: The graph has no item, or the loss is no longer a finite number.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
-    positives = interactions.matrix(half_life=config.encoder.half_life)
+    histories = Histories.of(interactions, config.encoder.half_life)
+    positives = histories.matrix()
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
     split = _splitter(interactions, valid, config, data.known(positives))
     trained = train(data, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
-    return _assembled(graph, interactions, positives, data, trained, config)
+    return _assembled(graph, interactions.users, histories, data, trained, config)
 
 
 def _training_data(
@@ -148,20 +150,20 @@ def train(
         if len(parts.evaluated_users):
             choice = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
         else:
-            choice = _defaults(data, config)
+            choice = _defaults(data, parts.histories, config)
         last = checkpoint.progress("refit", choice.hyperparameters, log.add)
         encoder = learn(data, positives, choice.hyperparameters, last)
         encoder.whiten(data.inputs, choice.whitening)
     return Trained(encoder.cpu(), choice, log.records)
 
 
-def _defaults(data: TrainingData, config: Config) -> Choice:
+def _defaults(data: TrainingData, histories: Histories, config: Config) -> Choice:
     """The choice without validation data."""
     rescore = config.rescore
     return Choice(
         hyperparameters=default_hyperparameters(data),
         whitening=0.0,
-        penalty=rescore.penalty or DEFAULT_PENALTY,
+        item_item={name: default_options(name, rescore) for name in names_of(histories, rescore)},
         weights=proportions(rescore.weights or {"embedding": 1.0}),
         cold_offset=rescore.cold_offset or 0.0,
     )
@@ -175,7 +177,7 @@ def _content_choice(data: TrainingData) -> Choice:
         "text": bool(data.features.dense.any()),
     }
     weights = proportions({name: float(present[name]) for name in SCORERS if name in present})
-    return Choice(default_hyperparameters(data), 0.0, DEFAULT_PENALTY, weights, 0.0)
+    return Choice(default_hyperparameters(data), 0.0, {}, weights, 0.0)
 
 
 def _splitter(
@@ -187,14 +189,14 @@ def _splitter(
         half_life = config.encoder.half_life
         if valid is not None:
             seen = interactions.matrix(positive_only=False)
-            return ValidationSplit.of(interactions.matrix(half_life=half_life), valid.matrix(), ~known, seen)
+            return ValidationSplit.of(Histories.of(interactions, half_life), valid.matrix(), ~known, seen)
         if not config.train.valid_share:
-            return ValidationSplit.of(interactions.matrix(half_life=half_life), interactions.matrix()[:0])
+            return ValidationSplit.of(Histories.of(interactions, half_life), interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
-        training, held_out, new = hold_out_items(rest.matrix(half_life=half_life), later.matrix(), known, rng)
+        training, held_out, new = hold_out_items(Histories.of(rest, half_life), later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
         return ValidationSplit(
             training, held_out, without_interactions=~known, held_out_items=new, excluded=~known, seen=seen
@@ -205,13 +207,14 @@ def _splitter(
 
 def _assembled(
     graph: KnowledgeGraph,
-    interactions: Interactions,
-    positives: sp.csr_matrix,
+    users: Vocabulary,
+    histories: Histories,
     data: TrainingData,
     trained: Trained,
     config: Config,
 ) -> Model:
     """A model of the trained encoder, its index and its rescorer."""
+    positives = histories.matrix()
     with torch.no_grad():
         raw = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
@@ -219,17 +222,16 @@ def _assembled(
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     items = _items(graph, raw, data.known(positives))
     user_encoder = MeanUserEncoder(Rows.of(weight))
-    histories = Histories.of(interactions, config.encoder.half_life)
-    users = user_encoder.encode(sample_of_users(histories), items.vectors)
-    index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, users), items.vectors.base)
+    sample = user_encoder.encode(sample_of_users(histories), items.vectors)
+    index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, sample), items.vectors.base)
     return Model(
         config=config,
         items=items,
-        users=interactions.users,
+        users=users,
         histories=histories,
         user_encoder=user_encoder,
         index=index,
-        rescorer=_rescorer(data, positives, trained.choice, config, index),
+        rescorer=_rescorer(data, histories, trained.choice, config, index),
         metrics=_metrics(trained),
         parameters=lambda: parameters,
         graph=lambda: graph,
@@ -260,36 +262,38 @@ def _items(graph: KnowledgeGraph, raw: np.ndarray, trained: np.ndarray) -> ItemS
 
 
 def _rescorer(
-    data: TrainingData, positives: sp.csr_matrix, choice: Choice, config: Config, index: SegmentedIndex
+    data: TrainingData, histories: Histories, choice: Choice, config: Config, index: SegmentedIndex
 ) -> Rescorer:
-    """All scorers, over all interactions; co-occurrence weights are fitted only if their fusion weight is not zero."""
-    known = data.known(positives)
-    scorers: dict[str, Scorer] = content_scorers(data.features, data.featurizer)
-    weights = no_weights(len(known), len(known))
-    if choice.weights["co_occurrence"]:
-        (weights,) = item_weights(positives, (choice.penalty,), config.rescore.neighbors)
-        weights = _with_new_items(weights, known, scorers, index)
+    """All scorers, over all interactions; item-item weights are fitted only if their fusion weight is not zero."""
+    known = data.known(histories.matrix())
+    content = content_scorers(data.features, data.featurizer)
+    active = {name: options for name, options in choice.item_item.items() if choice.weights[name]}
+    new, shares = (
+        _transfer(known, content, index) if active else (np.zeros(0, np.int64), no_weights(0, len(known)))
+    )
+    scorers: dict[str, Scorer] = {
+        name: with_transfer(options.fitted(histories, config.rescore.neighbors), new, shares)
+        for name, options in active.items()
+    }
     prior = (choice.cold_offset * ~known).astype(np.float32)
-    scorers["co_occurrence"] = CoOccurrenceScorer(Rows.of(weights))
-    return Rescorer(choice.weights, scorers, Rows.of(prior))
+    return Rescorer(choice.weights, {**content, **scorers}, Rows.of(prior))
 
 
-def _with_new_items(
-    weights: sp.csr_matrix, known: np.ndarray, scorers: dict[str, Scorer], index: SegmentedIndex
-) -> sp.csr_matrix:
-    """Co-occurrence weights, completed by cold-start transfer for items without interactions."""
-    graph = scorers["graph"]
+def _transfer(
+    known: np.ndarray, content: dict[str, Scorer], index: SegmentedIndex
+) -> tuple[np.ndarray, sp.csr_matrix]:
+    """Items without interactions, and the shares of known items in them; shapes (n_new,) and (n_new, n_items)."""
+    graph = content["graph"]
     assert isinstance(graph, GraphScorer)
     new, neighbors = np.flatnonzero(~known), graph.neighbors
-    vectors = index.vectors[new]
-    shares = transfer_shares(index, vectors, neighbors[new], np.flatnonzero(known), neighbors)
-    return with_transfer(weights, new, shares)
+    return new, transfer_shares(index, index.vectors[new], neighbors[new], np.flatnonzero(known), neighbors)
 
 
 def _metrics(trained: Trained) -> dict[str, Any]:
     choice = trained.choice
     weights = {name: round(float(choice.weights[name]), 4) for name in SCORERS}
-    chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening, "penalty": choice.penalty}
+    chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening}
+    chosen["item_item"] = {name: vars(options) for name, options in choice.item_item.items()}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
     log = [record.record() for record in trained.records]

@@ -23,9 +23,10 @@ from kgrec.encode.item_encoder import ItemEncoder, whitening_of
 from kgrec.encode.sparse import Adjacency
 from kgrec.encode.whitening import POWERS
 from kgrec.metrics.topk import some_of
-from kgrec.rank.config import RescoreConfig
-from kgrec.rank.fusion_weights import MIN_GAIN, FusionSearch, FusionWeights, Shortlist
-from kgrec.rank.scorers import UserProfiles
+from kgrec.rank.candidates import distinct, longest
+from kgrec.rank.config import RescoreConfig, ScorerName
+from kgrec.rank.fusion_weights import MAX_USERS, MIN_GAIN, FusionSearch, FusionWeights, Shortlist
+from kgrec.rank.item_item import ItemItemOptions, profiles_of
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
@@ -38,8 +39,8 @@ logger = logging.getLogger(__name__)
 TEMPERATURES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 #: the search tries it and its double
 LEARNING_RATE = 0.015
-#: users that validation evaluates at most, and candidates per user
-_MAX_USERS, _SHORTLIST_WIDTH = 5_000, 200
+#: candidates per user by the embeddings
+_SHORTLIST_WIDTH = 200
 #: scores in memory at a time: 512 MiB of float32
 _MAX_SCORES = 1 << 27
 
@@ -54,8 +55,8 @@ class Choice:
     hyperparameters: Hyperparameters
     #: power of the whitening of the embeddings; see kgrec.encode.whitening
     whitening: float
-    #: ridge penalty of the co-occurrence weights; see kgrec.rank.slim
-    penalty: float
+    #: how the weights of each item-item scorer are fitted
+    item_item: Mapping[ScorerName, ItemItemOptions]
     #: fusion weight by name of the scorer; they sum to 1
     weights: Mapping[str, np.float32]
     #: added to the score of items without interactions
@@ -90,12 +91,16 @@ def search_hyperparameters(
         checkpoint: saves finished trials, and has those of an interrupted training.
     """
     known = data.known(split.training)
-    fusion = FusionSearch(data.features, data.featurizer, split.training, known, data.valid_k, rescore)
+    users = some_of(split.evaluated_users, MAX_USERS, data.train.seed)
+    evaluated = users, split.valid[users], split.seen[users]
+    fusion = FusionSearch(
+        data.features, data.featurizer, split.histories, evaluated, known, data.valid_k, rescore
+    )
     trials = _Trials(data, split, fusion, run, log, checkpoint)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.hyperparameters)
     whitening, shortlist = trials.whitened(best.ndcg)
-    fused = fusion.choose(shortlist, fusion.penalties)
+    fused = fusion.choose(shortlist)
     cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
     if rescore.cold_offset is None and split.without_interactions.any():
         cold_offset = fusion.cold_offset(trials.scenarios(whitening), split.held_out_items, fused)
@@ -103,7 +108,7 @@ def search_hyperparameters(
     new = ~known[split.valid.indices]
     figures = {"k": data.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
     figures |= {"fused_ndcg": fused.ndcg, "fused_recall": fused.recall}
-    return Choice(best.hyperparameters, whitening, fused.penalty, fused.weights, cold_offset, figures)
+    return Choice(best.hyperparameters, whitening, fusion.options, fused.weights, cold_offset, figures)
 
 
 class _Trials:
@@ -162,7 +167,7 @@ class _Trials:
 
     def _fused(self, shortlist: Shortlist) -> FusionWeights:
         """The weights of all scorers: the embeddings that rank best alone need not be best in the fused score."""
-        return self.fusion.choose(shortlist, (self.fusion.default_penalty,))
+        return self.fusion.choose(shortlist)
 
     def _best(self) -> ItemEncoder:
         """The encoder of the best trial."""
@@ -218,15 +223,16 @@ class _Trials:
     def _shortlist(
         self, encoder: ItemEncoder, whitening: float = 0, split: ValidationSplit | None = None
     ) -> Shortlist:
-        """The best candidates of each user by the embeddings, over the whole catalogue."""
+        """The best candidates of each user by the embeddings and by each item-item scorer, over the whole catalogue."""
         data, split = self.data, split or self.split
-        users, training = some_of(split.evaluated_users, _MAX_USERS, data.train.seed), split.training
+        users, training = some_of(split.evaluated_users, MAX_USERS, data.train.seed), split.training
         k = min(max(_SHORTLIST_WIDTH, data.valid_k), training.shape[1])
         log_degree = torch.from_numpy(np.log(degrees(training))).to(data.device)
         items = encoder.items(data.inputs, encoder.identity)
         if whitening:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
         excluded = torch.from_numpy(split.excluded).to(data.device)
+        others = self.fusion.candidates(users, split.seen[users])
         found, cosines = [], []
         # Users per step, so that users times items stays below _MAX_SCORES.
         size = max(1, min(512, _MAX_SCORES // max(1, training.shape[1])))
@@ -236,14 +242,18 @@ class _Trials:
             row, column = (torch.from_numpy(part.astype(np.int64)) for part in split.seen[some].nonzero())
             scores[row.to(data.device), column.to(data.device)] = -torch.inf
             scores[:, excluded] = -torch.inf
-            top = torch.topk(scores, k)
-            found.append(top.indices.cpu().numpy())
-            cosines.append(top.values.cpu().numpy())
+            top = torch.topk(scores, k).indices.cpu().numpy()
+            candidates = distinct(np.concatenate([top, others[start : start + size]], axis=1))
+            of_candidates = torch.take_along_dim(scores, torch.from_numpy(candidates).to(data.device), dim=1)
+            found.append(candidates)
+            cosines.append(np.where(candidates < 0, -np.inf, of_candidates.cpu().numpy()))
+        candidates = np.concatenate(found)
+        width = longest(candidates)
         history_weight = np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy())
         return Shortlist(
-            users=UserProfiles(training[users], history_weight),
+            users=profiles_of(split.histories.take(users), history_weight),
             truth=split.valid[users],
-            candidates=np.concatenate(found),
-            cosines=np.concatenate(cosines),
+            candidates=candidates[:, :width],
+            cosines=np.concatenate(cosines)[:, :width],
             vectors=items.cpu().numpy(),
         )

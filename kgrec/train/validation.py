@@ -1,15 +1,17 @@
 """Interactions split into a training part and a held-out part.
 
-Enters: matrices of interactions. Leaves: a `ValidationSplit`. Nothing is written.
+Enters: histories, and matrices of held-out interactions. Leaves: a `ValidationSplit`. Nothing is written.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import of_items
 
 
@@ -17,8 +19,8 @@ from kgrec.graph.interactions import of_items
 class ValidationSplit:
     """A training part and a held-out part of the interactions."""
 
-    #: training part; shape (n_users, n_items)
-    training: sp.csr_matrix
+    #: training part; its positive interactions are learned from
+    histories: Histories
     #: held-out part; shape (n_users, n_items)
     valid: sp.csr_matrix
     #: items without interactions in either part; shape (n_items,), bool
@@ -30,23 +32,28 @@ class ValidationSplit:
     #: items excluded from the list of each user: those of the training part, and disliked ones; shape (n_users, n_items)
     seen: sp.csr_matrix
 
+    @cached_property
+    def training(self) -> sp.csr_matrix:
+        """The positive interactions of the training part; shape (n_users, n_items)."""
+        return self.histories.matrix()
+
     @classmethod
     def of(
         cls,
-        training: sp.csr_matrix,
+        histories: Histories,
         valid: sp.csr_matrix,
         without_interactions: np.ndarray | None = None,
         seen: sp.csr_matrix | None = None,
     ) -> ValidationSplit:
         """A split by interactions; no item is held out whole or excluded."""
-        none = np.zeros(training.shape[1], bool)
+        none = np.zeros(histories.n_items, bool)
         return cls(
-            training,
+            histories,
             valid,
             none if without_interactions is None else without_interactions,
             none,
             none,
-            training if seen is None else seen,
+            histories.matrix() if seen is None else seen,
         )
 
     @property
