@@ -5,7 +5,11 @@ Enters: plain values. Leaves: an `EncoderConfig`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
+
+UserEncoderName = Literal["mean", "linear"]
 
 
 class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
@@ -21,6 +25,9 @@ class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
     half_life: float | None = Field(None, gt=0)
     """Age in days, counted back from the user's latest interaction, at which an interaction has half the weight of that latest
     one; None: all have the same weight."""
+    user: Literal["auto"] | UserEncoderName = "auto"
+    """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
+    an item, for logs with an order; "auto": the better one on validation data."""
     identity: bool = True
     """Whether each known item has a learned ID residual that is added to its content."""
     identity_dropout: float = Field(0.1, ge=0, le=1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from kgrec.encode.neighborhoods import HOP, INVERSE
 from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
+from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer
 
 #: types of a source that is a number, and a word
@@ -73,12 +74,13 @@ def explain(
         new_item_boost: Is added to the score if training did not know the item.
     """
     boost = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
-    rows, shares = _history_shares(model, history)
+    rows = history.matrix().indices.astype(np.int64)
     rest = model.rescorer.shares(model.profiles(history), item)
     account = _Account(model, np.append(rows, item), rest)
     vector = model.user_vectors(history)[0]
     weight = float(model.rescorer.weights["embedding"])
-    by_embedding = weight * shares * (model.items.vectors[rows] @ model.items.vectors[item])
+    added = _added(model, history, np.arange(len(rows)), model.items.vectors[rows])
+    by_embedding = weight * (added @ model.items.vectors[item])
     return Explanation(
         user=user,
         item=model.items.ids[item],
@@ -88,15 +90,15 @@ def explain(
         + boost,
         history=_history_frame(model, rows, by_embedding + sum(rest.values())),
         sources=account.sources(vector, boost),
-        paths=account.paths(shares),
+        paths=account.paths(partial(_added, model, history)),
     )
 
 
-def _history_shares(model: Model, history: Histories) -> tuple[np.ndarray, np.ndarray]:
-    """Items of a history and what each one's unit vector is multiplied by in the user's vector."""
-    shares = model.user_encoder.shares(history, model.items.vectors)
-    assert shares is not None, "every user encoder is linear today"
-    return history.matrix().indices.astype(np.int64), shares
+def _added(model: Model, history: Histories, at: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """What parts of the vectors of history items add to the user's vector; see `UserEncoder.added`."""
+    added = model.user_encoder.added(history, model.items.vectors, at, parts)
+    assert added is not None, "every user encoder is linear today"
+    return added
 
 
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:
@@ -140,10 +142,10 @@ class _Account:
         frame["contribution"] = self.weight * graph.astype(np.float64)
         frame = _summed(pd.concat([frame, self._shared_sources()]) if self.rest["graph"].any() else frame)
         frame.insert(0, "source", "graph")
-        others = {
+        others: dict[str, float] = {
             "text": self.weight * text + float(self.rest["text"].sum()),
             "identity": self.weight * identity,
-            "co_occurrence": float(self.rest["co_occurrence"].sum()),
+            **{name: float(self.rest[name].sum()) for name in ITEM_ITEM if name in self.rest},
             "new": boost,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
@@ -151,18 +153,21 @@ class _Account:
         parts = [frame, rest[rest["contribution"].abs() > _ROUNDING]]
         return _sorted(pd.concat([part for part in parts if len(part)] or [frame], ignore_index=True))
 
-    def paths(self, shares: np.ndarray) -> pd.DataFrame:
-        """The part of the score that passes through each entity that a history item and the candidate share."""
+    def paths(self, added: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> pd.DataFrame:
+        """The part of the score that passes through each entity that a history item and the candidate share.
+
+        Args:
+            added: what parts of the vectors of history items add to the user's vector.
+        """
         lengths = np.maximum(self.model.items.lengths[self.rows], 1e-12)
         scaled = sp.diags(1 / lengths) @ self.features.neighbors
         candidate, history = scaled[[-1]].tocoo(), scaled[:-1].tocoo()
         relation, entity = self.features.relation, self.features.entity
         near, far = _pairs(entity[candidate.col], entity[history.col])
         mine, theirs = candidate.col[near], history.col[far]
-        product = np.einsum("nd,nd->n", self.messages[mine], self.messages[theirs])
-        contribution = (
-            self.weight * shares[history.row[far]] * candidate.data[near] * history.data[far] * product
-        )
+        of_history = added(history.row[far], history.data[far, None] * self.messages[theirs])
+        product = np.einsum("nd,nd->n", of_history, self.messages[mine])
+        contribution = self.weight * candidate.data[near] * product
         frame = self._paths(history.row[far], relation[theirs], relation[mine], entity[theirs], entity[mine])
         frame["contribution"] = contribution
         return _summed(pd.concat([frame, self._shared_paths()]) if self.rest["graph"].any() else frame)
@@ -303,6 +308,8 @@ def _source(part: dict[Hashable, Any]) -> str:
         "text": "its text",
         "identity": "what its own audience taught (ID residual)",
         "co_occurrence": "taken by the same users",
+        "sequence": "often taken next",
+        "random_walk": "reached through users who took both",
         "new": "new: training did not know it",
     }
     return named.get(part["source"]) or f"{_edge(part['relation'])} {part['label'] or part['key']}"

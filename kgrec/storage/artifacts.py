@@ -26,7 +26,7 @@ from kgrec.storage.files import corrupt, digest, read_json, write_json
 
 #: Format of all folders that this kgrec writes; raised when an older kgrec cannot read them, or when a part of a folder changes its
 #: name or meaning. Each rise comes with a step in `kgrec.storage.migrations`.
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 #: formats that this kgrec reads
 READABLE = (2, 3, 4, 5, 6, 7)
 MANIFEST = "manifest.json"

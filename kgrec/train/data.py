@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.config import TrainConfig
-from kgrec.encode.config import EncoderConfig
+from kgrec.encode.config import EncoderConfig, UserEncoderName
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs
 from kgrec.errors import ConfigError
@@ -27,6 +27,8 @@ class Hyperparameters:
     temperature: float
     learning_rate: float
     epochs: int
+    #: name of the user encoder
+    user: UserEncoderName = "mean"
 
 
 @dataclass(frozen=True)

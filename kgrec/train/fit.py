@@ -19,7 +19,7 @@ from kgrec.encode.dense_features import raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
-from kgrec.encode.user_encoder import MeanUserEncoder, units
+from kgrec.encode.user_encoder import units, user_encoder_of
 from kgrec.errors import TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
@@ -40,8 +40,9 @@ from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.cold_holdout import hold_out_items
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.hyperparameters import Choice, default_hyperparameters, search_hyperparameters
-from kgrec.train.learner import content_encoder, learn
+from kgrec.train.learner import content_encoder
 from kgrec.train.progress import EpochLog, OnEpoch, TrainingWatcher
+from kgrec.train.run import learn
 from kgrec.train.threads import threads
 from kgrec.train.validation import ValidationSplit
 
@@ -88,7 +89,7 @@ def fit_model(
     positives = histories.matrix()
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
     split = _splitter(interactions, valid, config, data.known(positives))
-    trained = train(data, positives, split, config, watcher.epoch, checkpoint or Checkpoint())
+    trained = train(data, histories, split, config, watcher.epoch, checkpoint or Checkpoint())
     return _assembled(graph, interactions.users, histories, data, trained, config)
 
 
@@ -118,7 +119,7 @@ def _training_data(
 
 def train(
     data: TrainingData,
-    positives: sp.csr_matrix,
+    histories: Histories,
     split: Splitter,
     config: Config,
     on_epoch: OnEpoch | None,
@@ -128,12 +129,13 @@ def train(
 
     Args:
         data: the items and the configuration.
-        positives: all positive interactions; shape (n_users, n_items).
+        histories: of all users.
         split: splits the interactions; if it holds nothing out, the defaults are used.
         config: options of all stages.
         on_epoch: called after each epoch.
         checkpoint: saves the state.
     """
+    positives = histories.matrix()
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
         if not (np.diff(positives.indptr) >= 2).any():
             logger.warning(
@@ -145,14 +147,14 @@ def train(
 
         def run(hyperparameters: Hyperparameters) -> ItemEncoder:
             progress = checkpoint.progress("select", hyperparameters, log.add)
-            return learn(data, parts.training, hyperparameters, progress)
+            return learn(data, parts.histories, hyperparameters, progress)
 
         if len(parts.evaluated_users):
             choice = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
         else:
             choice = _defaults(data, parts.histories, config)
         last = checkpoint.progress("refit", choice.hyperparameters, log.add)
-        encoder = learn(data, positives, choice.hyperparameters, last)
+        encoder = learn(data, histories, choice.hyperparameters, last)
         encoder.whiten(data.inputs, choice.whitening)
     return Trained(encoder.cpu(), choice, log.records)
 
@@ -221,7 +223,7 @@ def _assembled(
     parameters = Parameters(arrays, data.featurizer)
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     items = _items(graph, raw, data.known(positives))
-    user_encoder = MeanUserEncoder(Rows.of(weight))
+    user_encoder = user_encoder_of(arrays, weight)
     sample = user_encoder.encode(sample_of_users(histories), items.vectors)
     index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, sample), items.vectors.base)
     return Model(

@@ -19,14 +19,16 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import ItemEncoder, whitening_of
-from kgrec.encode.sparse import Adjacency
+from kgrec.encode.user_encoder import user_encoder_of
 from kgrec.encode.whitening import POWERS
 from kgrec.metrics.topk import some_of
 from kgrec.rank.candidates import distinct, longest
 from kgrec.rank.config import RescoreConfig, ScorerName
 from kgrec.rank.fusion_weights import MAX_USERS, MIN_GAIN, FusionSearch, FusionWeights, Shortlist
 from kgrec.rank.item_item import ItemItemOptions, profiles_of
+from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 TEMPERATURES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 #: the search tries it and its double
 LEARNING_RATE = 0.015
+#: the learning rate with a user encoder that reads order
+ORDERED_RATE = 0.005
 #: candidates per user by the embeddings
 _SHORTLIST_WIDTH = 200
 #: scores in memory at a time: 512 MiB of float32
@@ -69,7 +73,9 @@ class Choice:
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
     """The hyperparameters without a search."""
     config = data.train
-    return Hyperparameters(config.temperature or 0.1, config.learning_rate or LEARNING_RATE, config.epochs)
+    user: UserEncoderName = "linear" if data.encoder.user == "linear" else "mean"
+    rate = config.learning_rate or (ORDERED_RATE if user == "linear" else LEARNING_RATE)
+    return Hyperparameters(config.temperature or 0.1, rate, config.epochs, user)
 
 
 def search_hyperparameters(
@@ -131,6 +137,15 @@ class _Trials:
     def best(self) -> FinishedTrial:
         """The best trial of a search along temperature, then learning rate, then epochs."""
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
+        if hyperparameters.user == "linear":
+            return self.make(hyperparameters, -1.0)
+        if self.data.encoder.user == "auto" and self.split.histories.ordered:
+            ordered = replace(
+                hyperparameters, learning_rate=config.learning_rate or ORDERED_RATE, user="linear"
+            )
+            first = self.make(ordered, -1.0)
+            if self.make(replace(hyperparameters), first.ndcg * MIN_GAIN).ndcg <= first.ndcg * MIN_GAIN:
+                return first
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
         short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
         best = self.make(short, -1.0)
@@ -147,6 +162,8 @@ class _Trials:
             ndcg: of the best trial without whitening.
         """
         encoder, power, best = self._best(), POWERS[0], None
+        if encoder.order is not None:  # its maps hold for the items' space as it is
+            return power, self._shortlist(encoder)
         for tried in POWERS[1:]:
             shortlist = self._shortlist(encoder, tried)
             reached = self._fused(shortlist).ndcg
@@ -172,7 +189,8 @@ class _Trials:
     def _best(self) -> ItemEncoder:
         """The encoder of the best trial."""
         if self._best_encoder is None:
-            self._best_encoder = fresh_encoder(self.data)
+            best = max(self.checkpoint.finished.values(), key=lambda trial: trial.ndcg)
+            self._best_encoder = fresh_encoder(self.data, best.hyperparameters.user)
             self.checkpoint.load_best(self._best_encoder)
         return self._best_encoder
 
@@ -227,18 +245,24 @@ class _Trials:
         data, split = self.data, split or self.split
         users, training = some_of(split.evaluated_users, MAX_USERS, data.train.seed), split.training
         k = min(max(_SHORTLIST_WIDTH, data.valid_k), training.shape[1])
-        log_degree = torch.from_numpy(np.log(degrees(training))).to(data.device)
+        history_weight = (degrees(training) ** -float(encoder.degree_exponent)).astype(np.float32)
+        arrays = {name: value.cpu().numpy() for name, value in encoder.state_dict().items()}
         items = encoder.items(data.inputs, encoder.identity)
         if whitening:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
         excluded = torch.from_numpy(split.excluded).to(data.device)
         others = self.fusion.candidates(users, split.seen[users])
+        user_encoder = user_encoder_of(arrays, history_weight)
+        histories = split.histories.take(users)
+        vectors = torch.from_numpy(user_encoder.encode(histories, Rows.of(items.cpu().numpy()))).to(
+            data.device
+        )
         found, cosines = [], []
         # Users per step, so that users times items stays below _MAX_SCORES.
         size = max(1, min(512, _MAX_SCORES // max(1, training.shape[1])))
         for start in range(0, len(users), size):
             some = users[start : start + size]
-            scores = encoder.users(items, log_degree, Adjacency(training[some], data.device)) @ items.T
+            scores = vectors[start : start + size] @ items.T
             row, column = (torch.from_numpy(part.astype(np.int64)) for part in split.seen[some].nonzero())
             scores[row.to(data.device), column.to(data.device)] = -torch.inf
             scores[:, excluded] = -torch.inf
@@ -249,9 +273,8 @@ class _Trials:
             cosines.append(np.where(candidates < 0, -np.inf, of_candidates.cpu().numpy()))
         candidates = np.concatenate(found)
         width = longest(candidates)
-        history_weight = np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy())
         return Shortlist(
-            users=profiles_of(split.histories.take(users), history_weight),
+            users=profiles_of(histories, history_weight),
             truth=split.valid[users],
             candidates=candidates[:, :width],
             cosines=np.concatenate(cosines)[:, :width],
