@@ -12,7 +12,7 @@ from kgrec.rank import fusion_weights
 from kgrec.rank.config import SCORERS, RescoreConfig
 from kgrec.rank.fusion_weights import PENALTIES, FusionSearch, FusionWeights, best_weights
 from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import CoOccurrenceScorer
+from kgrec.rank.scorers import ItemItemScorer
 from kgrec.rank.slim import item_weights
 from kgrec.storage.segments import Rows
 from kgrec.train import fit, hyperparameters
@@ -220,7 +220,7 @@ def test_the_penalty_is_the_best_of_those_tried():
     reached = {}
     for penalty in PENALTIES:
         (co_occurrence,) = item_weights(trials.split.training, (penalty,), 100)
-        scorer = CoOccurrenceScorer(Rows.of(co_occurrence))
+        scorer = ItemItemScorer(Rows.of(co_occurrence))
         alone = Rescorer(proportions({"co_occurrence": 1}), {"co_occurrence": scorer})
         reached[penalty] = best_weights(short, short.parts(alone), items.train.valid_k)[1]
     assert reached[chosen] == max(reached.values()) > min(reached.values())
