@@ -195,7 +195,7 @@ class Histories:
         users = np.asarray(users, dtype=np.int64)
         if len(users) and not (users.min() >= 0 and users.max() < len(self)):
             raise IndexError(f"users {users.min()} to {users.max()} are not all among {len(self):,}")
-        return self._part(self.indptr[users], self.indptr[users + 1])
+        return self.between(self.indptr[users], self.indptr[users + 1])
 
     def last(self, n: int) -> Histories:
         """At most `n` rows per user: the newest ones, or those of the last items if `ordered` is False.
@@ -205,9 +205,9 @@ class Histories:
         """
         if n < 0:
             raise ValueError(f"n is {n}: give 0 or more")
-        return self._part(np.maximum(self.indptr[:-1], self.indptr[1:] - n), self.indptr[1:])
+        return self.between(np.maximum(self.indptr[:-1], self.indptr[1:] - n), self.indptr[1:])
 
-    def _part(self, start: np.ndarray, end: np.ndarray) -> Histories:
+    def between(self, start: np.ndarray, end: np.ndarray) -> Histories:
         """Histories whose user i has the rows from `start[i]` to `end[i]`; both of shape (n_users,), int64."""
         indptr = _indptr(end - start)
         rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], end - start)

@@ -27,8 +27,6 @@ from kgrec.rank.slim import no_weights
 from kgrec.retrieve import IndexConfig, VectorIndex
 from kgrec.storage.segments import Rows
 
-#: users that validation evaluates at most
-MAX_USERS = 5_000
 #: candidates that each item-item scorer adds to those of the embeddings
 _ITEM_ITEM_CANDIDATES = 100
 #: weights that are tried, of scores scaled to a standard deviation of 1
@@ -111,8 +109,7 @@ class FusionSearch:
         features: of the items.
         featurizer: of the features.
         histories: the training part.
-        evaluated: some users with held-out interactions, their held-out interactions, and the items that they are not to get; shapes
-            (n,), (n, n_items) and (n, n_items).
+        evaluated: some histories, what followed them, and the items that they are not to get; the latter of shape (n, n_items).
         known: items with interactions in the training part; shape (n_items,), bool.
         k: length of the evaluated lists.
         config: options, some of which may fix weights.
@@ -123,13 +120,12 @@ class FusionSearch:
         features: ItemFeatures,
         featurizer: Featurizer,
         histories: Histories,
-        evaluated: tuple[np.ndarray, sp.csr_matrix, sp.csr_matrix],
+        evaluated: tuple[Histories, sp.csr_matrix, sp.csr_matrix],
         known: np.ndarray,
         k: int,
         config: RescoreConfig,
     ) -> None:
         self.known, self.k, self.config = known, k, config
-        self.histories = histories
         self._content = content_scorers(features, featurizer)
         self._neighbors = unit_rows(features.neighbors)
         search = ItemItemSearch(histories, *evaluated, k, config)
@@ -140,21 +136,21 @@ class FusionSearch:
         }
         #: item-item scorers of known items, fitted once for all trials
         self._fitted = {name: scorer for name, (_, scorer) in found.items()}
-        self._retrieved: dict[bytes, np.ndarray] = {}
+        self._retrieved: dict[Histories, np.ndarray] = {}
 
-    def candidates(self, users: np.ndarray, seen: sp.csr_matrix) -> np.ndarray:
-        """What the item-item scorers add to the candidates of some users; shape (n_users, width), padded with -1.
+    def candidates(self, histories: Histories, seen: sp.csr_matrix) -> np.ndarray:
+        """What the item-item scorers add to the candidates for some histories; shape (len(histories), width), padded with -1.
 
         Args:
-            users: rows of the training part; shape (n_users,).
-            seen: items that these users are not to get; shape (n_users, n_items).
+            histories: n of them.
+            seen: items that these users are not to get; shape (n, n_items).
         """
-        key = users.tobytes()
-        if key not in self._retrieved:
-            profiles = profiles_of(self.histories.take(users))
+        if histories not in self._retrieved:
+            profiles = profiles_of(histories)
             found = [one.best(profiles, _ITEM_ITEM_CANDIDATES, seen) for one in self._fitted.values()]
-            self._retrieved[key] = np.concatenate([np.zeros((len(users), 0), np.int64), *found], axis=1)
-        return self._retrieved[key]
+            nothing = np.zeros((len(histories), 0), np.int64)
+            self._retrieved[histories] = np.concatenate([nothing, *found], axis=1)
+        return self._retrieved[histories]
 
     def choose(self, shortlist: Shortlist) -> FusionWeights:
         """The best weights; or the weights of the configuration, if it has some."""

@@ -31,8 +31,8 @@ Method = Literal["slim", "ease", "ordered_slim", "random_walk"]
 _LARGE_CATALOGUE = 100_000
 #: weights per item that random walks keep, relative to those of regressions
 _WALKS = 2
-#: users whose lists are compared, and users scored at a time
-_MAX_USERS, _USERS_PER_STEP = 2000, 256
+#: users scored at a time
+_USERS_PER_STEP = 256
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ _STRENGTHS: dict[Method, tuple[float, ...]] = {
     "ordered_slim": (40.0, 160.0),
     "random_walk": (0.2, 0.4, 0.6),
 }
-_DECAYS = (1.0, 0.95, 0.9, 0.8, 0.6)
+_DECAYS = (1.0, 0.9, 0.8, 0.6)
+#: the decay with which strengths are compared, where histories have an order
+_FIRST_DECAY = 0.8
 
 
 def names_of(histories: Histories, config: RescoreConfig) -> tuple[ScorerName, ...]:
@@ -101,11 +103,11 @@ class ItemItemSearch:
 
     #: the training part
     histories: Histories
-    #: users with held-out interactions: rows of `histories`; shape (n,)
-    users: np.ndarray
-    #: held-out interactions of these users; shape (n, n_items)
+    #: histories that are continued: n of them
+    queries: Histories
+    #: what followed; shape (n, n_items)
     truth: sp.csr_matrix
-    #: items that these users are not to get; shape (n, n_items)
+    #: items that are not to be listed; shape (n, n_items)
     seen: sp.csr_matrix
     #: length of the lists
     k: int
@@ -114,6 +116,8 @@ class ItemItemSearch:
     def best(self, name: ScorerName) -> tuple[ItemItemOptions, ItemItemScorer]:
         """The best options of one scorer, and the scorer of the training part."""
         first = default_options(name, self.config)
+        if self.histories.ordered and first.decay == 1:
+            first = replace(first, decay=_FIRST_DECAY)
         if self.histories.n_items > _LARGE_CATALOGUE:
             return first, first.fitted(self.histories, self.config.neighbors)
         options, scorer, reached = first, None, -1.0
@@ -124,19 +128,18 @@ class ItemItemSearch:
         assert scorer is not None
         for tried, fitted in self._decays(options, scorer) if self.histories.ordered else ():
             quality = self.quality(fitted)
-            if quality <= reached:
-                break
-            options, scorer, reached = tried, fitted, quality
+            if quality > reached:
+                options, scorer, reached = tried, fitted, quality
         logger.info("%s alone: NDCG %.4f with %s", name, reached, options)
         return options, scorer
 
     def quality(self, scorer: ItemItemScorer) -> float:
         """Mean NDCG of the scorer's lists."""
+        profiles = profiles_of(self.queries)
         found = []
-        for start in range(0, len(self.users), _USERS_PER_STEP):
+        for start in range(0, len(self.queries), _USERS_PER_STEP):
             some = slice(start, start + _USERS_PER_STEP)
-            profiles = profiles_of(self.histories.take(self.users[some]))
-            hits = gains(scorer.best(profiles, self.k, self.seen[some]), self.truth[some])
+            hits = gains(scorer.best(profiles[some], self.k, self.seen[some]), self.truth[some])
             found.append(hits)
         return ranking_quality(np.concatenate(found), np.diff(self.truth.indptr))[0]
 
@@ -170,18 +173,18 @@ class ItemItemSearch:
     def _decays(
         self, options: ItemItemOptions, scorer: ItemItemScorer
     ) -> Iterator[tuple[ItemItemOptions, ItemItemScorer]]:
-        """The scorer with faster decays, one after the other; where weights depend on it, they are fitted anew."""
+        """The scorer with other decays; where its weights depend on the decay, they are fitted anew."""
         for decay in _DECAYS:
-            if decay >= options.decay:
+            other = replace(options, decay=decay)
+            if other == options:
                 continue
-            faster = replace(options, decay=decay)
             refit = options.method == "ordered_slim"
-            fitted = (
-                faster.fitted(self.histories, self.config.neighbors)
+            yield (
+                other,
+                other.fitted(self.histories, self.config.neighbors)
                 if refit
-                else replace(scorer, decay=decay)
+                else replace(scorer, decay=decay),
             )
-            yield faster, fitted
 
 
 def _comparable(weights: sp.csr_matrix) -> sp.csr_matrix:

@@ -44,7 +44,7 @@ from kgrec.train.learner import content_encoder
 from kgrec.train.progress import EpochLog, OnEpoch, TrainingWatcher
 from kgrec.train.run import learn
 from kgrec.train.threads import threads
-from kgrec.train.validation import ValidationSplit
+from kgrec.train.validation import MAX_QUERIES, ValidationSplit, moments_of
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,8 @@ def _training_data(
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
     disliked_only = seen & (interaction_counts(positives) == 0)
     features = featurizer.features_of(facts)
-    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only)
+    ordered = interactions.time is not None and bool(interactions.time.any())
+    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only, ordered)
 
 
 def train(
@@ -149,7 +150,7 @@ def train(
             progress = checkpoint.progress("select", hyperparameters, log.add)
             return learn(data, parts.histories, hyperparameters, progress)
 
-        if len(parts.evaluated_users):
+        if len(parts.queries):
             choice = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
         else:
             choice = _defaults(data, parts.histories, config)
@@ -200,8 +201,17 @@ def _splitter(
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
         training, held_out, new = hold_out_items(Histories.of(rest, half_life), later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
+        whole, seed = Histories.of(interactions, half_life), config.train.seed
+        ordered = by == "time" and whole.ordered
         return ValidationSplit(
-            training, held_out, without_interactions=~known, held_out_items=new, excluded=~known, seen=seen
+            training,
+            held_out,
+            without_interactions=~known,
+            held_out_items=new,
+            excluded=~known,
+            seen=seen,
+            moments=moments_of(whole, held_out, new, MAX_QUERIES, seed) if ordered else None,
+            seed=seed,
         )
 
     return split

@@ -23,10 +23,9 @@ from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import ItemEncoder, whitening_of
 from kgrec.encode.user_encoder import user_encoder_of
 from kgrec.encode.whitening import POWERS
-from kgrec.metrics.topk import some_of
 from kgrec.rank.candidates import distinct, longest
 from kgrec.rank.config import RescoreConfig, ScorerName
-from kgrec.rank.fusion_weights import MAX_USERS, MIN_GAIN, FusionSearch, FusionWeights, Shortlist
+from kgrec.rank.fusion_weights import MIN_GAIN, FusionSearch, FusionWeights, Shortlist
 from kgrec.rank.item_item import ItemItemOptions, profiles_of
 from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
@@ -97,8 +96,8 @@ def search_hyperparameters(
         checkpoint: saves finished trials, and has those of an interrupted training.
     """
     known = data.known(split.training)
-    users = some_of(split.evaluated_users, MAX_USERS, data.train.seed)
-    evaluated = users, split.valid[users], split.seen[users]
+    queries = split.queries
+    evaluated = queries.histories, queries.truth, queries.seen
     fusion = FusionSearch(
         data.features, data.featurizer, split.histories, evaluated, known, data.valid_k, rescore
     )
@@ -111,7 +110,7 @@ def search_hyperparameters(
     if rescore.cold_offset is None and split.without_interactions.any():
         cold_offset = fusion.cold_offset(trials.scenarios(whitening), split.held_out_items, fused)
     ndcg, recall = shortlist.quality(shortlist.cosines, data.valid_k)
-    new = ~known[split.valid.indices]
+    new = ~known[queries.truth.indices]
     figures = {"k": data.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
     figures |= {"fused_ndcg": fused.ndcg, "fused_recall": fused.recall}
     return Choice(best.hyperparameters, whitening, fusion.options, fused.weights, cold_offset, figures)
@@ -180,7 +179,7 @@ class _Trials:
         """
         split = self.split
         splits = (split, split.if_unwanted) if split.held_out_items.any() else (split,)
-        return [self._shortlist(self._best(), whitening, one) for one in splits if len(one.evaluated_users)]
+        return [self._shortlist(self._best(), whitening, one) for one in splits if len(one.queries)]
 
     def _fused(self, shortlist: Shortlist) -> FusionWeights:
         """The weights of all scorers: the embeddings that rank best alone need not be best in the fused score."""
@@ -243,7 +242,7 @@ class _Trials:
     ) -> Shortlist:
         """The best candidates of each user by the embeddings and by each item-item scorer, over the whole catalogue."""
         data, split = self.data, split or self.split
-        users, training = some_of(split.evaluated_users, MAX_USERS, data.train.seed), split.training
+        queries, training = split.queries, split.training
         k = min(max(_SHORTLIST_WIDTH, data.valid_k), training.shape[1])
         history_weight = (degrees(training) ** -float(encoder.degree_exponent)).astype(np.float32)
         arrays = {name: value.cpu().numpy() for name, value in encoder.state_dict().items()}
@@ -251,19 +250,19 @@ class _Trials:
         if whitening:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
         excluded = torch.from_numpy(split.excluded).to(data.device)
-        others = self.fusion.candidates(users, split.seen[users])
+        others = self.fusion.candidates(queries.histories, queries.seen)
         user_encoder = user_encoder_of(arrays, history_weight)
-        histories = split.histories.take(users)
+        histories = queries.histories
         vectors = torch.from_numpy(user_encoder.encode(histories, Rows.of(items.cpu().numpy()))).to(
             data.device
         )
         found, cosines = [], []
         # Users per step, so that users times items stays below _MAX_SCORES.
         size = max(1, min(512, _MAX_SCORES // max(1, training.shape[1])))
-        for start in range(0, len(users), size):
-            some = users[start : start + size]
+        for start in range(0, len(queries), size):
             scores = vectors[start : start + size] @ items.T
-            row, column = (torch.from_numpy(part.astype(np.int64)) for part in split.seen[some].nonzero())
+            seen = queries.seen[start : start + size]
+            row, column = (torch.from_numpy(part.astype(np.int64)) for part in seen.nonzero())
             scores[row.to(data.device), column.to(data.device)] = -torch.inf
             scores[:, excluded] = -torch.inf
             top = torch.topk(scores, k).indices.cpu().numpy()
@@ -275,7 +274,7 @@ class _Trials:
         width = longest(candidates)
         return Shortlist(
             users=profiles_of(histories, history_weight),
-            truth=split.valid[users],
+            truth=queries.truth,
             candidates=candidates[:, :width],
             cosines=np.concatenate(cosines)[:, :width],
             vectors=items.cpu().numpy(),

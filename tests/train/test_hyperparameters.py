@@ -119,9 +119,8 @@ def test_default_hyperparameters_are_those_of_the_configuration_if_it_has_some()
 # candidates
 
 
-def evaluated(parts: ValidationSplit) -> tuple[np.ndarray, sp.csr_matrix, sp.csr_matrix]:
-    users = parts.evaluated_users
-    return users, parts.valid[users], parts.seen[users]
+def evaluated(parts: ValidationSplit) -> tuple[Histories, sp.csr_matrix, sp.csr_matrix]:
+    return parts.queries.histories, parts.queries.truth, parts.queries.seen
 
 
 def fusion_search(items: TrainingData, parts: ValidationSplit, config: RescoreConfig) -> FusionSearch:
