@@ -4,6 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
+from kgrec.graph.histories import Histories
+from kgrec.train.validation import ValidationSplit
 
 
 def grouped_items(n: int, groups: int) -> tuple[ItemFeatures, Featurizer]:
@@ -25,3 +27,8 @@ def grouped_halves(
         parts[0, user, items[:3]] = 1
         parts[1, user, items[3]] = 1
     return sp.csr_matrix(parts[0]), sp.csr_matrix(parts[1])
+
+
+def split_of(training: sp.csr_matrix, valid: sp.csr_matrix, *rest: np.ndarray) -> ValidationSplit:
+    """A split of histories without order."""
+    return ValidationSplit.of(Histories.of_matrix(training), valid, *rest)

@@ -16,7 +16,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model
 from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, Scorer, TextScorer
+from kgrec.rank.scorers import GraphScorer, ItemItemScorer, Scorer, TextScorer
 from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import Rows
@@ -61,7 +61,7 @@ def rescorer(
     scorers: dict[str, Scorer] = {
         "graph": GraphScorer(Rows.of(graph), np.arange(graph.shape[1]) if columns is None else columns),
         "text": TextScorer(Rows.of(np.zeros((n, 0), np.float16) if text is None else text)),
-        "co_occurrence": CoOccurrenceScorer(
+        "co_occurrence": ItemItemScorer(
             Rows.of(sp.csr_matrix((n, n), dtype=np.float32) if co_occurrence is None else co_occurrence)
         ),
     }

@@ -193,8 +193,8 @@ def _weights_of_zero(recommender: Recommender) -> list[str]:
         return []
     weights, scorers = model.rescorer.weights, model.rescorer.scorers
     there = {
-        "graph": bool(scorers["graph"].arrays()["graph.data"].size),
-        "text": bool(scorers["text"].arrays()["text"].any()),
+        "graph": bool(scorers["graph"].arrays("graph")["graph.data"].size),
+        "text": bool(scorers["text"].arrays("text")["text"].any()),
         "co_occurrence": config.co_occurrence,
     }
     users_of_it = "Embeddings" if weights["embedding"] else "The embeddings, which find the candidates,"

@@ -5,9 +5,13 @@ Enters: plain values. Leaves: an `EncoderConfig`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from kgrec.arguments.sections import Section
+
+UserEncoderName = Literal["mean", "linear"]
 
 
 class EncoderConfig(Section, frozen=True):
@@ -23,6 +27,9 @@ class EncoderConfig(Section, frozen=True):
     half_life: float | None = Field(None, gt=0)
     """Age in days, counted back from the user's latest interaction, at which an interaction has half the weight of that latest
     one; None: all have the same weight."""
+    user: Literal["auto"] | UserEncoderName = "auto"
+    """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
+    an item, for logs with an order; "auto": the better one on validation data."""
     identity: bool = True
     """Whether each known item has a learned ID residual that is added to its content."""
     identity_dropout: float = Field(0.1, ge=0, le=1)

@@ -20,6 +20,7 @@ from torch.nn.functional import embedding, normalize
 
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
+from kgrec.encode.ordered_users import OrderedUsers
 from kgrec.encode.sparse import Adjacency, WeightedSum
 from kgrec.encode.whitening import embedding_map
 
@@ -49,6 +50,8 @@ class ItemEncoder(nn.Module):
         self.identity = nn.Parameter(residual, requires_grad=config.identity)
         self.degree_exponent = nn.Parameter(torch.tensor(0.5))
         self.sum = WeightedSum()
+        #: how the order of a history enters a user's vector; None: not at all
+        self.order: OrderedUsers | None = None
         #: whether the gradients of `entity` and `identity` hold only the rows that a step read
         self.sparse = False
 

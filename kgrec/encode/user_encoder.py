@@ -8,7 +8,8 @@ new items and new users take the same path as known ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -33,14 +34,18 @@ class UserEncoder(Protocol):
             vectors: of the items; shape (n_items, dim).
         """
 
-    def shares(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray | None:
-        """Coefficients of the history items' vectors in the user's vector, which is their weighted sum; shape (n,), float32.
+    def added(
+        self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
+    ) -> np.ndarray | None:
+        """What parts of the vectors of history items add to the user's vector, which is the sum over all; shape (n, dim), float32.
 
-        In the order of `Histories.matrix`. None if the encoder is not linear: then no exact explanation by history items exists.
+        None if the encoder is not linear: then no exact explanation by history items exists.
 
         Args:
             history: of one user.
             vectors: of the items; shape (n_items, dim).
+            at: the history item of each part, in the order of `Histories.matrix`; shape (n,).
+            parts: summands of its vector; shape (n, dim).
         """
 
     def with_items(self, n_items: int) -> UserEncoder:
@@ -68,13 +73,16 @@ class MeanUserEncoder:
         weighted = sp.csr_matrix((weights, bags.indices, bags.indptr), bags.shape)
         return units(np.asarray(_product(weighted, vectors), np.float32))[0]
 
-    def shares(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
+    def added(
+        self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
+    ) -> np.ndarray:
         """See `UserEncoder`."""
         bag = history.matrix()
         rows = bag.indices
         weights = bag.data * self.history_weight[rows]
         length = np.linalg.norm(weights @ vectors[rows]) if len(rows) else 0.0
-        return np.asarray(weights / max(float(length), 1e-12), np.float32)
+        shares = np.asarray(weights / max(float(length), 1e-12), np.float32)
+        return np.asarray(shares[at, None] * parts)
 
     def with_items(self, n_items: int) -> MeanUserEncoder:
         """See `UserEncoder`."""
@@ -84,6 +92,86 @@ class MeanUserEncoder:
     def merged(self) -> MeanUserEncoder:
         """See `UserEncoder`."""
         return MeanUserEncoder(self.history_weight.merged())
+
+
+@dataclass(frozen=True)
+class LinearUserEncoder:
+    r"""A history in its order: :math:`u = \mathrm{normalize}(\sum_h (\sum_k w_h(k)\, d_k^{-\alpha} z_k) M_h)`.
+
+    See :mod:`kgrec.encode.ordered_users`. Items with a lag past the last learned one have no part in it. In a history without order
+    each item has the mean weight of the positions.
+    """
+
+    #: `d ** -alpha`; shape (n_items,), float32
+    history_weight: Rows[np.ndarray]
+    #: weight of each position from the end, by head; shape (n_heads, n_positions), float32
+    positions: np.ndarray
+    #: map of each head; shape (n_heads, dim, dim), float32
+    maps: np.ndarray
+
+    def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
+        """See `UserEncoder`."""
+        return units(self._raw(histories, vectors))[0]
+
+    def added(
+        self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
+    ) -> np.ndarray:
+        """See `UserEncoder`."""
+        length = max(float(np.linalg.norm(self._raw(history, vectors))), 1e-12)
+        weights = [bag.data[at, None] for bag in self._weighted(history)]
+        return np.asarray(
+            sum((weight * parts) @ one for weight, one in zip(weights, self.maps, strict=True)) / length
+        )
+
+    def with_items(self, n_items: int) -> LinearUserEncoder:
+        """See `UserEncoder`."""
+        new = np.arange(len(self.history_weight), n_items)
+        return replace(self, history_weight=self.history_weight.with_rows(new, np.ones(len(new), np.float32)))
+
+    def merged(self) -> LinearUserEncoder:
+        """See `UserEncoder`."""
+        return replace(self, history_weight=self.history_weight.merged())
+
+    def _raw(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
+        """Vectors before normalisation; shape (n_users, dim)."""
+        products = zip(self._weighted(histories), self.maps, strict=True)
+        return np.asarray(sum(_product(bag, vectors) @ one for bag, one in products), np.float32)
+
+    def _weighted(self, histories: Histories) -> list[sp.csr_matrix]:
+        """Weights of the items in histories, by head; each of shape (n_users, n_items)."""
+        bags = histories.matrix()
+        of_items = bags.data * self.history_weight[bags.indices]
+        by_head = position_weights(histories, self.positions)
+        return [sp.csr_matrix((of_items * one, bags.indices, bags.indptr), bags.shape) for one in by_head]
+
+
+def position_weights(histories: Histories, positions: np.ndarray) -> np.ndarray:
+    """Weights of history items by their positions; shape (n_heads, nnz), in the order of `Histories.matrix`.
+
+    Args:
+        histories: without order each item has the mean weight of the positions.
+        positions: weight of each position from the end; shape (n_heads, n_positions). Further items weigh 0.
+    """
+    padded = np.pad(positions, ((0, 0), (0, 1)))
+    if histories.lags is not None:
+        return np.asarray(padded[:, np.minimum(histories.lags, positions.shape[1])])
+    lengths = np.diff(histories.matrix().indptr)
+    total = np.concatenate([[[0.0]] * len(positions), np.cumsum(positions, axis=1)], axis=1)
+    mean = total[:, np.minimum(lengths, positions.shape[1])] / np.maximum(lengths, 1)
+    return np.repeat(mean, lengths, axis=1).astype(np.float32)
+
+
+def user_encoder_of(arrays: Mapping[str, np.ndarray], history_weight: np.ndarray) -> UserEncoder:
+    """The user encoder with the learned parameters of an item encoder, by name.
+
+    Args:
+        arrays: with `order.log_weight` and `order.maps` if the order counts.
+        history_weight: `d ** -alpha`; shape (n_items,), float32.
+    """
+    weight = Rows.of(history_weight)
+    if "order.maps" not in arrays:
+        return MeanUserEncoder(weight)
+    return LinearUserEncoder(weight, np.exp(arrays["order.log_weight"]), arrays["order.maps"])
 
 
 def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -149,6 +149,18 @@ class Histories:
     def _ones(self) -> csr_matrix:
         return self._matrix(np.ones(len(self.item), np.float32), self.item.copy(), self.indptr)
 
+    @cached_property
+    def lags(self) -> np.ndarray | None:
+        """Positive rows of the same user that are newer, in the order of `matrix().data`; None if there is no order; int32."""
+        if not self.ordered:
+            return None
+        rows = np.flatnonzero(self.positive)
+        indptr = np.searchsorted(rows, self.indptr)
+        # the last of `n` rows from `start` on has lag 0: `start + n - 1 - row`
+        newer = np.repeat(indptr[1:], np.diff(indptr)) - 1 - np.arange(len(rows))
+        order = np.lexsort((self.item[rows], self.users()[rows]))
+        return np.asarray(newer[order], np.int32)
+
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))
         matrix.sort_indices()  # rows stand in the order of time
@@ -157,12 +169,22 @@ class Histories:
     def with_items(self, n_items: int) -> Histories:
         """The same histories of a longer list of items."""
         longer = replace(self, n_items=n_items)
+        if "lags" in self.__dict__:
+            longer.__dict__["lags"] = self.lags
         for name in ("_weights", "_ones"):
             if name in self.__dict__:  # its arrays serve on
                 known = self.__dict__[name]
                 shape = (len(self), n_items)
                 longer.__dict__[name] = csr_matrix((known.data, known.indices, known.indptr), shape)
         return longer
+
+    def of_items(self, which: np.ndarray) -> Histories:
+        """The rows of some items, given by a mask of shape (n_items,); the users stay."""
+        kept = which[self.item]
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
+        columns = {name: getattr(self, name)[kept] for name in list(_COLUMN_TYPES)[1:]}
+        time = None if self.time is None else self.time[kept]
+        return Histories(self.n_items, indptr, **columns, time=time, ordered=self.ordered)
 
     def take(self, users: np.ndarray) -> Histories:
         """The histories of some users.
@@ -179,7 +201,7 @@ class Histories:
         users = np.asarray(users, dtype=np.int64)
         if len(users) and not (users.min() >= 0 and users.max() < len(self)):
             raise IndexError(f"users {users.min()} to {users.max()} are not all among {len(self):,}")
-        return self._part(self.indptr[users], self.indptr[users + 1])
+        return self.between(self.indptr[users], self.indptr[users + 1])
 
     def last(self, n: int) -> Histories:
         """At most `n` rows per user: the newest ones, or those of the last items if `ordered` is False.
@@ -189,13 +211,13 @@ class Histories:
         """
         if n < 0:
             raise ValueError(f"n is {n}: give 0 or more")
-        return self._part(np.maximum(self.indptr[:-1], self.indptr[1:] - n), self.indptr[1:])
+        return self.between(np.maximum(self.indptr[:-1], self.indptr[1:] - n), self.indptr[1:])
 
     def users(self) -> np.ndarray:
         """User of each row; shape (n,), int32."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
 
-    def _part(self, start: np.ndarray, end: np.ndarray) -> Histories:
+    def between(self, start: np.ndarray, end: np.ndarray) -> Histories:
         """Histories whose user i has the rows from `start[i]` to `end[i]`; both of shape (n_users,), int64."""
         indptr = _indptr(end - start)
         rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], end - start)

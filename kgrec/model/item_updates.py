@@ -36,9 +36,9 @@ from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters, aliases
 from kgrec.model.propagation import Propagation, propagated
 from kgrec.rank.cold_transfer import transfer_shares, transferred
+from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.rescorer import Rescorer
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer
-from kgrec.rank.slim import no_weights
+from kgrec.rank.scorers import GraphScorer, ItemItemScorer
 
 #: items in the deltas of a model, and entities in those of its graph, before these are merged with the base
 _DELTA = 4096
@@ -307,11 +307,18 @@ def _rescorer(model: Model, items: ItemStore, features: ItemFeatures, at: np.nda
         .with_scorer("graph", graph.with_rows(at, rows))
         .with_scorer("text", text.with_rows(at, features.dense))
     )
-    # the co-occurrence of an item that training knew was learned from its users, not from its content
+    # the item-item weights of an item that training knew were learned from its users, not from its content
     new = np.flatnonzero(~items.trained[at])
-    weights = _transferred(model, items.vectors[at[new]], rows[new])
-    co_occurrence = model.rescorer.scorers["co_occurrence"].with_rows(at[new], weights)
-    return rescorer.with_scorer("co_occurrence", co_occurrence)
+    item_item = [name for name in ITEM_ITEM if name in model.rescorer.scorers]
+    if not item_item:
+        return rescorer
+    shares = _shares(model, items.vectors[at[new]], rows[new])
+    for name in item_item:
+        scorer = model.rescorer.scorers[name]
+        assert isinstance(scorer, ItemItemScorer)
+        scorer = scorer.with_rows(at[new], transferred(shares, scorer.weights))
+        rescorer = rescorer.with_scorer(name, scorer)
+    return rescorer
 
 
 def _graph_scorer(model: Model) -> GraphScorer:
@@ -320,14 +327,10 @@ def _graph_scorer(model: Model) -> GraphScorer:
     return scorer
 
 
-def _transferred(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) -> sp.csr_matrix:
-    """Co-occurrence weights of new items, if that counts; shape (n_new, n_items), float32."""
-    scorer = model.rescorer.scorers["co_occurrence"]
-    assert isinstance(scorer, CoOccurrenceScorer)
-    if "co_occurrence" not in model.rescorer.active:
-        return no_weights(len(vectors), len(model.items))
+def _shares(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) -> sp.csr_matrix:
+    """Shares of known items in new ones; shape (n_new, n_items), float32."""
     trained = model.items.trained.whole
-    shares = transfer_shares(
+    return transfer_shares(
         model.index,
         vectors,
         neighbors,
@@ -335,7 +338,6 @@ def _transferred(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) ->
         _graph_scorer(model).neighbors,
         unknown=np.flatnonzero(~trained),
     )
-    return transferred(shares, scorer.weights)
 
 
 def _kept(whole: Mapping, read: Mapping) -> dict[str, list[str]]:

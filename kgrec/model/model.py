@@ -27,7 +27,7 @@ from kgrec.graph.where_syntax import parse
 from kgrec.ingest.mapping.schema import Mapping
 from kgrec.model.items import ItemStore
 from kgrec.model.retrieval import Filters, retrieved
-from kgrec.rank.candidates import Candidates, Identity, Reranker
+from kgrec.rank.candidates import Candidates, Identity, Reranker, distinct, longest
 from kgrec.rank.rescorer import Rescorer
 from kgrec.rank.scorers import UserProfiles
 from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
@@ -43,6 +43,8 @@ PARAMETERS = (
 HOW_TO_SEND = (
     "Save it, send the folder's path to the workers, and call Recommender.load(folder) in each of them."
 )
+#: candidates by the embeddings per candidate of each item-item scorer
+_ITEM_ITEM_SHARE = 5
 #: conditions whose answers are kept, one byte per item: callers ask for many users in parts
 _CONDITIONS = 16
 #: users whose vectors are made at once
@@ -175,6 +177,8 @@ class Model:
         if self.rescorer.is_idle and filters.boost is None:
             return Candidates(found, cosines, self._read({"embedding": cosines}))
         users = self.profiles(histories)
+        if found.shape[1] < len(self.items) - len(self.items.removed):
+            found, cosines = self._with_item_item(users, vectors, found, cosines, filters)
         parts_of_score = self.rescorer.parts(users, found)
         scores = self.rescorer.scores(users, found, cosines, parts_of_score)
         if filters.boost is not None:
@@ -205,13 +209,46 @@ class Model:
         cosines[user, place] = np.einsum("nd,nd->n", vectors[user], self.items.vectors[rows[user, place]])
         return self.rescorer.scores(self.profiles(histories), rows, cosines)
 
+    def _with_item_item(
+        self,
+        users: UserProfiles,
+        vectors: np.ndarray,
+        found: np.ndarray,
+        cosines: np.ndarray,
+        filters: Filters,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Candidates and their cosines, completed by the best ones of the item-item scorers.
+
+        A user with a list of candidates of their own gets no others.
+        """
+        n_items = len(self.items)
+        allowed = np.ones(n_items, bool)
+        if filters.only is not None:
+            allowed[:] = False
+            allowed[filters.only] = True
+        allowed[self.items.removed] = False
+        barred = None if filters.exclude is None else self.history_matrix(filters.exclude)
+        depth = min(self.config.rescore.depth, found.shape[1]) // _ITEM_ITEM_SHARE
+        more = self.rescorer.item_item_candidates(users, depth, barred, allowed)
+        if not more.shape[1]:
+            return found, cosines
+        if filters.candidates is not None:
+            more[[rows is not None for rows in filters.candidates]] = -1
+        both = distinct(np.concatenate([np.where(np.isfinite(cosines), found, -1), more], axis=1))
+        both = both[:, : longest(both)]
+        of_both = np.full(both.shape, -np.inf, np.float32)
+        for user, rows in enumerate(both):
+            there = rows[rows >= 0]
+            of_both[user, : len(there)] = self.items.vectors[there] @ vectors[user]
+        return both, of_both
+
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features that the reranker reads: to sort the others would be in vain."""
         return {name: part for name, part in features.items() if name in self.reranker.reads}
 
     def profiles(self, histories: Histories) -> UserProfiles:
         """Users with these histories, as scorers read them."""
-        return UserProfiles(histories.matrix(), self.user_encoder.history_weight)
+        return UserProfiles(histories.matrix(), self.user_encoder.history_weight, histories.lags)
 
     @cached_property
     def matching(self) -> Callable[[str, bool], np.ndarray]:

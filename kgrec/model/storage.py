@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from kgrec.config import Config
 from kgrec.encode.featurizer import Featurizer
-from kgrec.encode.user_encoder import MeanUserEncoder
+from kgrec.encode.user_encoder import UserEncoder, user_encoder_of
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -33,6 +33,8 @@ from kgrec.storage.segments import Rows
 
 #: read on first use: recommending needs neither
 _PARAMETERS, _NODES, _GRAPH = "model.safetensors", "featurizer.parquet", "graph"
+#: how the order of a history enters a user's vector; without the file, not at all
+_USER_ENCODER = "user_encoder.safetensors"
 _ITEM_COLUMNS = ("item_id", "label", "entity", "length", "history_weight", "trained", "removed", "aliases")
 _HISTORY_COLUMNS = ("user", "item", "positive", "weight", "count")
 
@@ -103,6 +105,9 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     files.write_json(stored.model_dump(), place / "config.json")
     files.write_tensors({**parameters.arrays, **parameters.featurizer.arrays()}, place / _PARAMETERS)
     files.write_table(parameters.featurizer.nodes, place / _NODES)
+    order = {name: array for name, array in parameters.arrays.items() if name.startswith("order.")}
+    if order:
+        files.write_tensors(order, place / _USER_ENCODER)
     files.write_table(_items_table(model), place / "items.parquet")
     files.write_table(pa.table({"user_id": model.users.labels}), place / "users.parquet")
     files.write_array(model.items.vectors.base, place / "item_embeddings.npy")
@@ -128,7 +133,7 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         items=_items(items, vectors),
         users=_users(folder / "users.parquet"),
         histories=_histories(folder / "history.parquet", parts.history, stored),
-        user_encoder=MeanUserEncoder(Rows.of(items["history_weight"].to_numpy())),
+        user_encoder=_user_encoder(folder / _USER_ENCODER, items["history_weight"].to_numpy(), stored.dim),
         index=SegmentedIndex.of(index, vectors),
         rescorer=_rescorer(folder / "rescore.safetensors", parts.rescore, stored.n_items),
         metrics=parts.metrics,
@@ -137,6 +142,15 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         inputs=manifest.inputs,
         origin=(named.resolve(), manifest),
     )
+
+
+def _user_encoder(path: Path, history_weight: np.ndarray, dim: int) -> UserEncoder:
+    arrays = files.map_tensors(path) if path.exists() else {}
+    for name in ("order.log_weight", "order.maps") if arrays else ():
+        _check_parts(path, "array", arrays, (name,))
+    if arrays and arrays["order.maps"].shape[1:] != (dim, dim):
+        raise files.corrupt(path, f"has maps that are not of {dim} dimensions")
+    return user_encoder_of(arrays, history_weight)
 
 
 def _histories(path: Path, table: pa.Table, stored: _Stored) -> Histories:

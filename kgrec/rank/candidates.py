@@ -47,6 +47,26 @@ class Candidates:
         return Candidates(rows, scores, features)
 
 
+def distinct(rows: np.ndarray) -> np.ndarray:
+    """Each user's candidates once, in increasing order.
+
+    Args:
+        rows: rows of items, -1 for none; shape (n_users, width).
+
+    Returns:
+        shape (n_users, width), int64; -1 at the end.
+    """
+    # as unsigned numbers, -1 is the largest, so it stands last
+    sorted_rows = np.sort(rows.astype(np.int64).view(np.uint64), axis=1).view(np.int64)
+    sorted_rows[:, 1:][sorted_rows[:, 1:] == sorted_rows[:, :-1]] = -1
+    return np.sort(sorted_rows.view(np.uint64), axis=1).view(np.int64)
+
+
+def longest(rows: np.ndarray) -> int:
+    """Length of the longest list; shorter ones end with -1."""
+    return int((rows >= 0).sum(axis=1).max(initial=0))
+
+
 class Reranker(Protocol):
     """Puts candidates in their final order."""
 

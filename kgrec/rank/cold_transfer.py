@@ -1,17 +1,20 @@
-"""Cold-start transfer: a new item inherits co-occurrence weights from the most similar known items, its donors.
+"""Cold-start transfer: a new item inherits item-item weights from the most similar known items, its donors.
 
 Enters: embeddings and neighbours of new and known items. Leaves: the shares of donors in new items, and rows of weights. Nothing
 is written.
 
-Without a transfer, new items would have a co-occurrence score of zero and rank below known items.
+Without a transfer, new items would have item-item scores of zero and rank below known items.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
-from kgrec.rank.scorers import widened
+from kgrec.rank.scorers import ItemItemScorer, widened
 from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
@@ -21,7 +24,7 @@ from kgrec.storage.segments import Rows
 _COMPARED_ITEMS = 100
 #: the most similar of these, which give the new item their weights
 _DONORS = 20
-#: co-occurrence weight of a donor itself for the new item
+#: item-item weight of a donor itself for the new item
 _DONOR_WEIGHT = 0.5
 #: up to this number of unknown items, a search excludes these; beyond it, it allows the known ones, which scans the catalogue
 _MAX_EXCLUDED = 1000
@@ -69,12 +72,12 @@ def transfer_shares(
     return sp.csr_matrix((share.ravel(), (row, column.ravel())), size)
 
 
-def transferred(shares: sp.csr_matrix, co_occurrence: sp.csr_matrix | Rows[sp.csr_matrix]) -> sp.csr_matrix:
-    """Co-occurrence weights of new items: the weighted mean of their donors' weights, and a weight for the donors themselves.
+def transferred(shares: sp.csr_matrix, weights_of_known: Rows[Any]) -> sp.csr_matrix:
+    """Item-item weights of new items: the weighted mean of their donors' weights, and a weight for the donors themselves.
 
     Args:
         shares: of known items in new items; shape (n_new, n_items).
-        co_occurrence: weights of known items; shape (n_items, at most n_items).
+        weights_of_known: row i: weight of each history item for item i; shape (n_items, at most n_items).
 
     Returns:
         shape (n_new, n_items), float32.
@@ -82,8 +85,8 @@ def transferred(shares: sp.csr_matrix, co_occurrence: sp.csr_matrix | Rows[sp.cs
     # Only the rows of donors are read: the whole matrix is as large as the catalogue.
     donors, place = np.unique(shares.indices, return_inverse=True)
     local = sp.csr_matrix((shares.data, place, shares.indptr), (shares.shape[0], len(donors)))
-    weights = widened(co_occurrence[donors], shares.shape[1])
-    # The diagonal of co-occurrence weights is zero, since an item does not predict itself. For the new item the donor is another
+    weights = sp.csr_matrix(widened(weights_of_known[donors], shares.shape[1]))
+    # The diagonal of item-item weights is zero, since an item does not predict itself. For the new item the donor is another
     # item, and a user who has the donor is a reason to recommend the new item.
     donor_weight = np.full(len(donors), _DONOR_WEIGHT, np.float32)
     weights = weights + sp.csr_matrix((donor_weight, (np.arange(len(donors)), donors)), weights.shape)
@@ -91,18 +94,23 @@ def transferred(shares: sp.csr_matrix, co_occurrence: sp.csr_matrix | Rows[sp.cs
     return rows
 
 
-def with_transfer(co_occurrence: sp.csr_matrix, new: np.ndarray, shares: sp.csr_matrix) -> sp.csr_matrix:
-    """`co_occurrence`, completed by the rows of new items.
+def with_transfer(scorer: ItemItemScorer, new: np.ndarray, shares: sp.csr_matrix) -> ItemItemScorer:
+    """A scorer, completed by the rows of new items.
 
     Args:
-        co_occurrence: shape (n_items, n_items).
+        scorer: of n_items.
         new: rows of these items, which are empty there; shape (n_new,).
         shares: of known items in new items; shape (n_new, n_items).
     """
     if not len(new):
-        return co_occurrence
-    rows = transferred(shares, co_occurrence).tocoo()
-    known = co_occurrence.tocoo()
-    parts = ((known.data, rows.data), (known.row, new[rows.row]), (known.col, rows.col))
-    data, row, column = (np.concatenate(part) for part in parts)
-    return sp.csr_matrix((data, (row, column)), co_occurrence.shape)
+        return scorer
+    rows, known = transferred(shares, scorer.weights), scorer.weights.whole
+    if isinstance(known, np.ndarray):
+        completed: Any = known.copy()
+        completed[new] = rows.toarray()
+    else:
+        old, added = known.tocoo(), rows.tocoo()
+        parts = ((old.data, added.data), (old.row, new[added.row]), (old.col, added.col))
+        data, row, column = (np.concatenate(part) for part in parts)
+        completed = sp.csr_matrix((data, (row, column)), known.shape)
+    return replace(scorer, weights=Rows.of(completed))

@@ -14,25 +14,25 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import of_items
 from kgrec.metrics.accuracy import ranking_quality
 from kgrec.metrics.topk import blocks, gains
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
-from kgrec.rank.config import SCORERS, RescoreConfig
+from kgrec.rank.config import SCORERS, RescoreConfig, ScorerName
+from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch, names_of, profiles_of
 from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import CoOccurrenceScorer, UserProfiles, content_scorers, unit_rows
-from kgrec.rank.slim import item_weights, no_weights
+from kgrec.rank.scorers import Scorer, UserProfiles, content_scorers, unit_rows
+from kgrec.rank.slim import no_weights
 from kgrec.retrieve import IndexConfig, VectorIndex
 from kgrec.storage.segments import Rows
 
-#: ridge penalties of the co-occurrence weights, of which validation chooses one
-PENALTIES = (5.0, 20.0, 80.0, 320.0)
-#: the penalty while hyperparameters are compared, and in a large catalogue
-DEFAULT_PENALTY = 20.0
-#: items from which on only the default penalty is fitted
-_LARGE_CATALOGUE = 100_000
-#: weights that are tried, in units of the weight that gives a scorer's scores the standard deviation of the cosines
-_GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+#: candidates that each item-item scorer adds to those of the embeddings
+_ITEM_ITEM_CANDIDATES = 100
+#: weights that are tried, of scores scaled to a standard deviation of 1
+_GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+#: times that the weights of all scorers are tried, at most
+_PASSES = 4
 #: factor by which NDCG must improve for another weight or other hyperparameters to be chosen: less is noise
 MIN_GAIN = 1.001
 
@@ -41,8 +41,6 @@ MIN_GAIN = 1.001
 class FusionWeights:
     """Weights, and the quality of the fused score with them."""
 
-    #: ridge penalty of the co-occurrence weights; see kgrec.rank.slim
-    penalty: float
     #: by name of the scorer; they sum to 1
     weights: Mapping[str, np.float32]
     ndcg: float
@@ -51,14 +49,14 @@ class FusionWeights:
 
 @dataclass(frozen=True)
 class Shortlist:
-    """The candidates of some users by the embeddings, and the ground truth."""
+    """The candidates of some users by the embeddings and the item-item scorers, and the ground truth."""
 
     users: UserProfiles
     #: ground truth: held-out interactions; shape (n_users, n_items)
     truth: sp.csr_matrix
-    #: rows of items; shape (n_users, width)
+    #: rows of items, -1 for none; shape (n_users, width)
     candidates: np.ndarray
-    #: of user and candidate; shape (n_users, width), float32; -inf for excluded items
+    #: of user and candidate; shape (n_users, width), float32; -inf for excluded items and for none
     cosines: np.ndarray
     #: unit vectors of the items; shape (n_items, dim), float32
     vectors: np.ndarray
@@ -110,7 +108,8 @@ class FusionSearch:
     Args:
         features: of the items.
         featurizer: of the features.
-        training: the training part; shape (n_users, n_items).
+        histories: the training part.
+        evaluated: some histories, what followed them, and the items that they are not to get; the latter of shape (n, n_items).
         known: items with interactions in the training part; shape (n_items,), bool.
         k: length of the evaluated lists.
         config: options, some of which may fix weights.
@@ -120,43 +119,48 @@ class FusionSearch:
         self,
         features: ItemFeatures,
         featurizer: Featurizer,
-        training: sp.csr_matrix,
+        histories: Histories,
+        evaluated: tuple[Histories, sp.csr_matrix, sp.csr_matrix],
         known: np.ndarray,
         k: int,
         config: RescoreConfig,
     ) -> None:
         self.known, self.k, self.config = known, k, config
-        candidates = PENALTIES if len(features) <= _LARGE_CATALOGUE else (DEFAULT_PENALTY,)
-        self.penalties = candidates if config.penalty is None else (config.penalty,)
-        self.default_penalty = DEFAULT_PENALTY if config.penalty is None else config.penalty
         self._content = content_scorers(features, featurizer)
         self._neighbors = unit_rows(features.neighbors)
-        needed = (
-            config.co_occurrence if config.weights is None else config.weights.get("co_occurrence", 0) > 0
-        )
-        #: penalty -> co-occurrence weights of known items, fitted once for all trials
-        self._fitted = dict(
-            zip(self.penalties, item_weights(training, self.penalties, config.neighbors), strict=True)
-            if needed
-            else ()
-        )
+        search = ItemItemSearch(histories, *evaluated, k, config)
+        found = {name: search.best(name) for name in names_of(histories, config)}
+        #: how the weights of each item-item scorer are fitted
+        self.options: dict[ScorerName, ItemItemOptions] = {
+            name: options for name, (options, _) in found.items()
+        }
+        #: item-item scorers of known items, fitted once for all trials
+        self._fitted = {name: scorer for name, (_, scorer) in found.items()}
+        self._retrieved: dict[Histories, np.ndarray] = {}
 
-    def choose(self, shortlist: Shortlist, penalties: Sequence[float]) -> FusionWeights:
-        """The best weights, with the best of some penalties; or the weights of the configuration, if it has some."""
+    def candidates(self, histories: Histories, seen: sp.csr_matrix) -> np.ndarray:
+        """What the item-item scorers add to the candidates for some histories; shape (len(histories), width), padded with -1.
+
+        Args:
+            histories: n of them.
+            seen: items that these users are not to get; shape (n, n_items).
+        """
+        if histories not in self._retrieved:
+            profiles = profiles_of(histories)
+            found = [one.best(profiles, _ITEM_ITEM_CANDIDATES, seen) for one in self._fitted.values()]
+            nothing = np.zeros((len(histories), 0), np.int64)
+            self._retrieved[histories] = np.concatenate([nothing, *found], axis=1)
+        return self._retrieved[histories]
+
+    def choose(self, shortlist: Shortlist) -> FusionWeights:
+        """The best weights; or the weights of the configuration, if it has some."""
         if self.config.weights is not None:
-            return self._configured(shortlist, proportions(self.config.weights))
-        k, penalty = self.k, self.default_penalty
-        parts = shortlist.parts(
-            Rescorer(dict.fromkeys(SCORERS, np.float32(1)), self._content, self._no_prior)
-        )
-        if self.config.co_occurrence:
-            by_penalty = self._by_co_occurrence(shortlist, penalties)
-            if len(penalties) > 1:
-                # The penalty that is best beside the embeddings alone; of equal ones the smallest.
-                alone = {one: {"co_occurrence": by_penalty[one]} for one in penalties}
-                penalty = max(penalties, key=lambda one: (best_weights(shortlist, alone[one], k)[1], -one))
-            parts["co_occurrence"] = by_penalty[penalty]
-        return FusionWeights(penalty, *best_weights(shortlist, parts, k))
+            weights = proportions(self.config.weights)
+            scores = shortlist.scores(self._rescorer(weights, [shortlist]))
+            return FusionWeights(weights, *shortlist.quality(scores, self.k))
+        every = proportions(dict.fromkeys(SCORERS, 1.0))
+        parts = shortlist.parts(self._rescorer(every, [shortlist]))
+        return FusionWeights(*best_weights(shortlist, parts, self.k))
 
     def cold_offset(
         self, scenarios: Sequence[Shortlist], held_out_items: np.ndarray, chosen: FusionWeights
@@ -173,10 +177,11 @@ class FusionSearch:
             held_out_items: items that were held out whole; shape (n_items,), bool.
             chosen: the weights of the scorers.
         """
-        rescorer = self._rescorer(chosen.weights, scenarios, chosen.penalty)
+        rescorer = self._rescorer(chosen.weights, scenarios)
         scores = [one.scores(rescorer) for one in scenarios]
         unknown = [~self.known[one.candidates] for one in scenarios]
-        deviation = _deviation(np.where(np.isfinite(scores[0]), scores[0], 0))
+        allowed = np.isfinite(scores[0])
+        deviation = _deviation(np.where(allowed, scores[0], 0), allowed)
         groups = (held_out_items, ~held_out_items) if held_out_items.any() else (~held_out_items,)
         compared = [
             [scenarios[0].with_truth_among(items) for items in groups],
@@ -199,35 +204,19 @@ class FusionSearch:
     def _no_prior(self) -> Rows[np.ndarray]:
         return Rows.of(np.zeros(len(self.known), np.float32))
 
-    def _configured(self, shortlist: Shortlist, weights: Mapping[str, np.float32]) -> FusionWeights:
-        """The weights of the configuration, and their quality."""
-        scores = shortlist.scores(self._rescorer(weights, [shortlist], self.default_penalty))
-        return FusionWeights(self.default_penalty, weights, *shortlist.quality(scores, self.k))
-
-    def _rescorer(
-        self, weights: Mapping[str, np.float32], shortlists: Sequence[Shortlist], penalty: float
-    ) -> Rescorer:
+    def _rescorer(self, weights: Mapping[str, np.float32], shortlists: Sequence[Shortlist]) -> Rescorer:
         """A rescorer with these weights, for the candidates of shortlists by the same embeddings."""
-        co_occurrence = no_weights(len(self.known), len(self.known))
-        if weights["co_occurrence"]:
-            co_occurrence = with_transfer(self._fitted[penalty], *self._transfer(shortlists))
-        scorers = {**self._content, "co_occurrence": CoOccurrenceScorer(Rows.of(co_occurrence))}
-        return Rescorer(weights, scorers, self._no_prior)
-
-    def _by_co_occurrence(self, shortlist: Shortlist, penalties: Sequence[float]) -> dict[float, np.ndarray]:
-        """Co-occurrence scores of the candidates by penalty; each of shape (n_users, width)."""
-        new, shares = self._transfer([shortlist])
-        alone = Rescorer(proportions({"co_occurrence": 1}), {}, self._no_prior)
-        found = {}
-        for penalty in penalties:
-            scorer = CoOccurrenceScorer(Rows.of(with_transfer(self._fitted[penalty], new, shares)))
-            found[penalty] = shortlist.parts(alone.with_scorer("co_occurrence", scorer))["co_occurrence"]
-        return found
+        new, shares = self._transfer(shortlists)
+        item_item: dict[str, Scorer] = {
+            name: with_transfer(scorer, new, shares) for name, scorer in self._fitted.items()
+        }
+        return Rescorer(weights, {**self._content, **item_item}, self._no_prior)
 
     def _transfer(self, shortlists: Sequence[Shortlist]) -> tuple[np.ndarray, sp.csr_matrix]:
         """Candidates without interactions, and the shares of known items in them; shapes (n,) and (n, n_items)."""
         known, graph = self.known, self._neighbors
         candidates = np.unique(np.concatenate([one.candidates.ravel() for one in shortlists]))
+        candidates = candidates[candidates >= 0]
         new, vectors = candidates[~known[candidates]], shortlists[0].vectors
         if not len(new):
             return new, no_weights(0, len(known))
@@ -249,41 +238,48 @@ def least_regret(quality: np.ndarray) -> int:
 def best_weights(
     shortlist: Shortlist, parts: Mapping[str, np.ndarray], k: int
 ) -> tuple[dict[str, np.float32], float, float]:
-    """The best weights by coordinate ascent in the order of SCORERS, and their NDCG and recall.
+    """The best weights by coordinate ascent from the best single scorer, and their NDCG and recall.
 
     Args:
-        shortlist: the candidates, with their cosines.
+        shortlist: the candidates, with their cosines, which are the scores of "embedding".
         parts: scores of the other scorers by name; each of shape (n_users, width).
         k: length of the lists.
     """
-    deviation = _deviation(np.where(np.isfinite(shortlist.cosines), shortlist.cosines, 0))
-    # The weight that gives a scorer's scores the standard deviation of the cosines: so one grid suits scorers of any scale.
-    unit = {
-        name: deviation / max(_deviation(parts[name]), 1e-9)
-        for name in SCORERS
-        if name in parts and parts[name].any()
-    }
-    factors, scores = dict.fromkeys(unit, 0.0), shortlist.cosines
-    best, recall = shortlist.quality(scores, k)
-    for _ in range(3):
+    allowed = np.isfinite(shortlist.cosines)
+    barred = np.where(allowed, np.float32(0), np.float32(-np.inf))
+    every = {"embedding": np.where(allowed, shortlist.cosines, 0), **parts}
+    names = [name for name in SCORERS if name == "embedding" or (name in every and every[name].any())]
+    # Scores divided by their standard deviation: so one grid suits scorers of any scale.
+    unit = {name: 1 / max(_deviation(every[name], allowed), 1e-9) for name in names}
+    scaled = {name: np.float32(unit[name]) * every[name] for name in names}
+    alone = {name: shortlist.quality(scaled[name] + barred, k) for name in names}
+    # Of equal scorers the first: the embedding.
+    start = max(names, key=lambda name: (alone[name][0] > alone["embedding"][0] * MIN_GAIN) * alone[name][0])
+    factors = {name: float(name == start) for name in names}
+    (best, recall), scores = alone[start], scaled[start] + barred
+    for _ in range(_PASSES):
         before = dict(factors)
-        for name in unit:
+        for name in names:
             # The fused score without this scorer; the others keep their weights.
-            base = scores - np.float32(factors[name] * unit[name]) * parts[name]
-            tried = {g: base + np.float32(g * unit[name]) * parts[name] for g in _GRID}
-            quality = {g: shortlist.quality(tried[g], k) for g in _GRID}
+            base = scores - np.float32(factors[name]) * scaled[name]
+            others = sum(factors.values()) - factors[name]
+            tried = {g: base + np.float32(g) * scaled[name] for g in _GRID if g or others}
+            quality = {g: shortlist.quality(tried[g], k) for g in tried}
             # Of equal weights the smallest; and none is changed for a gain that is noise.
-            chosen = max(_GRID, key=lambda g: (quality[g][0], -g))
+            chosen = max(quality, key=lambda g: (quality[g][0], -g))
             if quality[chosen][0] > best * MIN_GAIN:
                 factors[name], (best, recall) = chosen, quality[chosen]
                 scores = tried[chosen]
         if factors == before:
             break
-    weights = {name: factors[name] * unit[name] for name in unit} | {"embedding": 1.0}
+    weights = {name: factors[name] * unit[name] for name in names}
     shares = np.array([weights.get(name, 0.0) for name in SCORERS], np.float32)
     return dict(zip(SCORERS, shares / shares.sum(), strict=True)), best, recall
 
 
-def _deviation(values: np.ndarray) -> float:
-    """Mean over users of the standard deviation of their scores."""
-    return float(values.std(axis=1).mean())
+def _deviation(values: np.ndarray, allowed: np.ndarray) -> float:
+    """Mean over users of the standard deviation of the scores of their allowed candidates."""
+    n = np.maximum(allowed.sum(axis=1), 1)
+    mean = np.where(allowed, values, 0).sum(axis=1) / n
+    squares = np.where(allowed, (values - mean[:, None]) ** 2, 0).sum(axis=1) / n
+    return float(np.sqrt(squares).mean())

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from kgrec.rank.config import SCORERS, ScorerName
-from kgrec.rank.scorers import Scorer, UserProfiles, scorers_of_arrays
+from kgrec.rank.scorers import ItemItemScorer, Scorer, UserProfiles, scorers_of_arrays
 from kgrec.storage.segments import Rows
 
 #: users who are scored at a time, for the union of their candidates
@@ -64,7 +65,9 @@ class Rescorer:
         if self.is_idle:
             return np.asarray(cosines, np.float32)
         parts = self.parts(users, candidates) if parts is None else parts
-        scores = self.weights["embedding"] * cosines
+        # without a weight, the product would be NaN where there is no candidate
+        weight = self.weights["embedding"]
+        scores = weight * cosines if weight else np.where(np.isfinite(cosines), 0, -np.inf)
         if self.active:
             # Zeros stand for inactive scorers: the last bits of a sum depend on its number of terms.
             weights = np.array([self.weights[name] for name in self.scorers], np.float32)
@@ -85,6 +88,17 @@ class Rescorer:
             for name, scores in found.items():
                 scores[some] = np.take_along_axis(self.scorers[name].scores(profiles, items), place, axis=1)
         return found
+
+    def item_item_candidates(
+        self, users: UserProfiles, k: int, exclude: sp.csr_matrix | None, only: np.ndarray | None
+    ) -> np.ndarray:
+        """The best `k` items of each active item-item scorer; shape (n_users, width), padded with -1; see `ItemItemScorer.best`."""
+        found = [np.zeros((users.histories.shape[0], 0), np.int64)]
+        for name in self.active:
+            scorer = self.scorers[name]
+            if isinstance(scorer, ItemItemScorer):
+                found.append(scorer.best(users, k, exclude, only))
+        return np.concatenate(found, axis=1)
 
     def shares(self, user: UserProfiles, item: int) -> dict[str, np.ndarray]:
         """The weighted share of each history item in the score, by scorer; each of shape (nnz,), zeros for inactive scorers."""
@@ -112,8 +126,8 @@ class Rescorer:
     def arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays, which `of_arrays` reads."""
         kept = {f"weight.{name}": np.array([weight]) for name, weight in self.weights.items()}
-        for scorer in self.scorers.values():
-            kept |= scorer.arrays()
+        for name, scorer in self.scorers.items():
+            kept |= scorer.arrays(name)
         return kept | {"prior": self.prior.whole}
 
     @classmethod

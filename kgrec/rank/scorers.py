@@ -6,12 +6,13 @@ Enters: histories, and rows of items. Leaves: scores, and the share of each hist
     \mathrm{embedding} = u \cdot z_i \qquad
     \mathrm{graph} = \cos\Big(\sum_j h_j a_j,\, a_i\Big) \qquad
     \mathrm{text} = \cos\Big(\sum_j h_j t_j,\, t_i\Big) \qquad
-    \mathrm{co\_occurrence} = \sum_j \frac{C_{ij}}{\sqrt{|H(u)|}}
+    \mathrm{item\_item} = \frac{\sum_j \delta^{k_j} C_{ij}}{\sqrt{\sum_j \delta^{k_j}}}
     \qquad j \in H(u)
 
 `u` is the user's embedding, `z` are those of items, `a` the weighted neighbours in the graph as one sparse vector, `t` the text
-vectors, `C` the weights of :mod:`kgrec.rank.slim`, `h` the weights of history items. Each score is a sum over the history, so it
-can be explained exactly.
+vectors, `h` the weights of history items. `C` are item-item weights: of :mod:`kgrec.rank.slim` or :mod:`kgrec.rank.ease` ("co_occurrence"),
+of :mod:`kgrec.rank.ordered_slim` ("sequence"), of :mod:`kgrec.rank.random_walk` ("random_walk"). `k` is the number of newer items in the
+history, and `delta` a factor per position. Each score is a sum over the history, so it can be explained exactly.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
+from kgrec.metrics.topk import rows_of
+from kgrec.rank.config import ITEM_ITEM
+from kgrec.rank.random_walk import largest
 from kgrec.storage.segments import Rows, places_in
 
 
@@ -36,13 +40,38 @@ class UserProfiles:
     histories: sp.csr_matrix
     #: weight of each item in a history; shape (n_items,), float32
     history_weight: np.ndarray | Rows[np.ndarray]
+    #: number of newer items in the history, for each value of `histories`; shape (nnz,); None: without order
+    lags: np.ndarray | None = None
 
     def __getitem__(self, users: slice) -> UserProfiles:
         """Some of the users; `self` if these are all."""
         n_users = self.histories.shape[0]
         if users.indices(n_users) == (0, n_users, 1):
             return self
-        return UserProfiles(self.histories[users], self.history_weight)
+        start, stop, _ = users.indices(n_users)
+        lags = None
+        if self.lags is not None:
+            lags = self.lags[self.histories.indptr[start] : self.histories.indptr[stop]]
+        return UserProfiles(self.histories[users], self.history_weight, lags)
+
+    def decayed(self, decay: float, window: int | None = None) -> sp.csr_matrix:
+        """The histories, multiplied by `decay ** lag`, and 0 from a lag of `window` on; shape (n_users, n_items), float32.
+
+        In a history without order each item gets the mean over all positions.
+        """
+        histories = self.histories
+        if decay == 1 and window is None:
+            return histories
+        if self.lags is None:
+            lengths = np.diff(histories.indptr)
+            shown = lengths if window is None else np.minimum(lengths, window)
+            total = shown if decay == 1 else (1 - np.float32(decay) ** shown) / (1 - decay)
+            factor = np.repeat(total / np.maximum(lengths, 1), lengths)
+        else:
+            factor = np.float32(decay) ** self.lags
+            factor = factor if window is None else np.where(self.lags < window, factor, 0)
+        data = (histories.data * factor).astype(np.float32)
+        return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
 
     @cached_property
     def weighted(self) -> sp.csr_matrix:
@@ -50,11 +79,6 @@ class UserProfiles:
         histories = self.histories
         data = (histories.data * self.history_weight[histories.indices]).astype(np.float32)
         return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Sum of the positive values of each history, at least 1; shape (n_users,)."""
-        return np.maximum(np.asarray(self.histories.maximum(0).sum(axis=1)).ravel(), 1)
 
 
 class Scorer(Protocol):
@@ -77,8 +101,8 @@ class Scorer(Protocol):
     def merged(self) -> Scorer:
         """The scorer with all rows in the base segment."""
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Plain arrays by name, which `scorers_of_arrays` reads."""
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Plain arrays, which `scorers_of_arrays` reads; `name` is that of the scorer."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +146,9 @@ class GraphScorer:
         """See `Scorer`."""
         return replace(self, neighbors=self.neighbors.merged())
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
         """See `Scorer`."""
-        return {"columns": self.columns, **_arrays_of("graph", self.neighbors.whole)}
+        return {"columns": self.columns, **_arrays_of(name, self.neighbors.whole)}
 
 
 @dataclass(frozen=True)
@@ -156,44 +180,96 @@ class TextScorer:
         """See `Scorer`."""
         return TextScorer(self.vectors.merged())
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
         """See `Scorer`."""
-        return {"text": self.vectors.whole}
+        return {name: self.vectors.whole}
 
 
 @dataclass(frozen=True)
-class CoOccurrenceScorer:
-    """Sum of the co-occurrence weights of the history items, divided by the square root of the history's length."""
+class ItemItemScorer:
+    """Sum of the weights of the history items for an item, divided by the square root of the history's length."""
 
     #: row i: weight of each history item for item i; shape (n_items, at most n_items), float32
-    weights: Rows[sp.csr_matrix]
+    weights: Rows[sp.csr_matrix] | Rows[np.ndarray]
+    #: factor of a history item per newer item in the history
+    decay: float = 1.0
+    #: newest items of a history that count; None: all
+    window: int | None = None
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
-        weights = widened(self.weights[items], users.histories.shape[1])
-        return np.asarray(
-            (sp.diags(1 / np.sqrt(users.lengths)) @ users.histories @ weights.T).toarray(), np.float32
-        )
+        histories = users.decayed(self.decay, self.window)
+        weights = widened(self.weights[items], histories.shape[1])
+        return _dense(sp.diags(1 / np.sqrt(_lengths(histories))) @ histories @ weights.T)
+
+    def best(
+        self,
+        users: UserProfiles,
+        k: int,
+        exclude: sp.csr_matrix | None = None,
+        only: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Rows of the `k` items with the largest scores above 0, best first; shape (n_users, k), padded with -1, int64.
+
+        Items whose weights changed since training are left out.
+
+        Args:
+            users: the users.
+            k: items per user.
+            exclude: items that a user is not to get, a nonzero value for each; shape (n_users, n_items).
+            only: a mask of the only items; shape (n_items,), bool.
+        """
+        histories = users.decayed(self.decay, self.window)[:, : self.weights.base.shape[1]]
+        scores = sp.csr_matrix(histories @ self._by_history)
+        allowed = scores.data > 0
+        if only is not None:
+            allowed &= only[scores.indices]
+        if exclude is not None:
+            allowed &= ~_common(scores, exclude)
+        scores.data[~allowed] = 0
+        best = largest(scores, k)
+        user = rows_of(best)
+        order = np.lexsort((-best.data, user))
+        found = np.full((best.shape[0], k), -1, np.int64)
+        found[user, np.arange(best.nnz) - best.indptr[user]] = best.indices[order]
+        return found
+
+    @property
+    def _by_history(self) -> sp.csr_matrix | np.ndarray:
+        """The weights by history item; shape (at most n_items, n_items)."""
+        kept = self.weights.of_base
+        if "by_history" not in kept:
+            base = self.weights.base
+            kept["by_history"] = base.T if isinstance(base, np.ndarray) else base.T.tocsr()
+        by_history: sp.csr_matrix | np.ndarray = kept["by_history"]
+        return by_history
 
     def shares(self, user: UserProfiles, item: int) -> np.ndarray:
         """See `Scorer`."""
-        history = user.histories
-        weights = widened(self.weights[np.array([item])], history.shape[1]).toarray().ravel()
-        shares: np.ndarray = history.data * weights[history.indices] / np.sqrt(user.lengths)
+        history = user.decayed(self.decay, self.window)
+        weights = widened(self.weights[np.array([item])], history.shape[1])
+        row = _dense(weights).ravel()
+        shares: np.ndarray = history.data * row[history.indices] / np.sqrt(_lengths(history))
         return shares
 
-    def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> CoOccurrenceScorer:
+    def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> ItemItemScorer:
         """See `Scorer`; `rows` are over existing items, shape (n, at most n_items)."""
-        return CoOccurrenceScorer(self.weights.with_rows(at, widened(rows, self.weights.shape[1])))
+        width = self.weights.shape[1]
+        dense = isinstance(self.weights.base, np.ndarray)
+        some: Any = rows.toarray()[:, :width] if dense else widened(rows, width)
+        return replace(self, weights=self.weights.with_rows(at, some))
 
-    def merged(self) -> CoOccurrenceScorer:
+    def merged(self) -> ItemItemScorer:
         """See `Scorer`."""
         whole = self.weights.whole
-        return CoOccurrenceScorer(Rows.of(widened(whole, whole.shape[0])))
+        return replace(self, weights=Rows.of(widened(whole, whole.shape[0])))
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
         """See `Scorer`."""
-        return _arrays_of("co_occurrence", self.weights.whole)
+        whole = self.weights.whole
+        arrays = {f"{name}.dense": whole} if isinstance(whole, np.ndarray) else _arrays_of(name, whole)
+        arrays[f"{name}.decay"] = np.array([self.decay])
+        return arrays | ({} if self.window is None else {f"{name}.window": np.array([self.window])})
 
 
 def content_scorers(features: ItemFeatures, featurizer: Featurizer) -> dict[str, Scorer]:
@@ -217,11 +293,24 @@ def scorers_of_arrays(arrays: Mapping[str, np.ndarray], n_items: int) -> dict[st
     if len(arrays["text"]) != n_items:
         raise ValueError(f"is not of {n_items:,} items")
     columns = arrays["columns"]
-    return {
+    scorers: dict[str, Scorer] = {
         "graph": GraphScorer(Rows.of(_csr(arrays, "graph", (n_items, len(columns)))), columns),
         "text": TextScorer(Rows.of(arrays["text"])),
-        "co_occurrence": CoOccurrenceScorer(Rows.of(_csr(arrays, "co_occurrence", (n_items, n_items)))),
     }
+    return scorers | {
+        name: _item_item(arrays, name, n_items) for name in ITEM_ITEM if f"{name}.decay" in arrays
+    }
+
+
+def _item_item(arrays: Mapping[str, np.ndarray], name: str, n_items: int) -> ItemItemScorer:
+    dense = arrays.get(f"{name}.dense")
+    if dense is not None and dense.shape != (n_items, n_items):
+        raise ValueError(f"has '{name}' of another shape than {n_items:,} items by as many")
+    decay, window = float(arrays[f"{name}.decay"][0]), arrays.get(f"{name}.window")
+    last = None if window is None else int(window[0])
+    if dense is not None:
+        return ItemItemScorer(Rows.of(dense), decay, last)
+    return ItemItemScorer(Rows.of(_csr(arrays, name, (n_items, n_items))), decay, last)
 
 
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
@@ -231,10 +320,12 @@ def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return unit
 
 
-def widened(matrix: sp.csr_matrix, n_columns: int) -> sp.csr_matrix:
-    """The matrix with empty columns appended, up to `n_columns`; `matrix` itself if it has them."""
+def widened(matrix: Any, n_columns: int) -> Any:
+    """The matrix, dense or CSR, with empty columns appended, up to `n_columns`; `matrix` itself if it has them."""
     if matrix.shape[1] == n_columns:
         return matrix
+    if isinstance(matrix, np.ndarray):
+        return np.pad(matrix, ((0, 0), (0, n_columns - matrix.shape[1])))
     return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], n_columns))
 
 
@@ -248,6 +339,22 @@ def _summed(weighted: sp.csr_matrix, rows: Rows[Any]) -> Any:
     local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(used)))
     some: Any = rows[used]
     return local @ some.astype(np.float32)
+
+
+def _lengths(histories: sp.csr_matrix) -> np.ndarray:
+    """Sum of the positive values of each row, at least 1; shape (n_users,)."""
+    return np.maximum(np.asarray(histories.maximum(0).sum(axis=1)).ravel(), 1)
+
+
+def _common(matrix: sp.csr_matrix, other: sp.csr_matrix) -> np.ndarray:
+    """Whether `other` has a nonzero value where `matrix` stores one; shape (matrix.nnz,), bool."""
+    width = max(matrix.shape[1], other.shape[1])
+    keys, others = (rows_of(part).astype(np.int64) * width + part.indices for part in (matrix, other))
+    return np.asarray(np.isin(keys, others[other.data != 0]))
+
+
+def _dense(matrix: Any) -> np.ndarray:
+    return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray(), np.float32)
 
 
 def _length(row: Any) -> float:

@@ -38,17 +38,45 @@ def item_weights(
         A matrix per penalty, of shape (n_items, n_items), float32; its diagonal is zero.
     """
     # X^T X, from which all normal equations are cut out: the interactions are read once.
-    counts = co_counts(_thinned(positives, max(_MAX_PAIRS, _MAX_PAIRS_PER_INTERACTION * positives.nnz)))
-    n_items = counts.shape[0]
+    counts = co_counts(thinned(positives, max(_MAX_PAIRS, _MAX_PAIRS_PER_INTERACTION * positives.nnz)))
+    return ridge_rows(counts, counts, penalties, neighbors, items)
+
+
+def ridge_rows(
+    gram: sp.csr_matrix,
+    products: sp.csr_matrix,
+    penalties: Sequence[float],
+    neighbors: int,
+    items: np.ndarray | None = None,
+    shrinkage: float = 0.0,
+) -> list[sp.csr_matrix]:
+    r"""Ridge regressions of items on a few features each, which are items too; one matrix per penalty.
+
+    Row i solves :math:`(G_{NN} + \lambda I) w = p_{iN}`, where N are the features with the largest
+    :math:`p_{ij} / \sqrt{G_{jj} + h}`.
+
+    Args:
+        gram: G, products of features; shape (n_items, n_items).
+        products: of each target, a row, and the features; shape (n_items, n_items).
+        penalties: values of :math:`\lambda`.
+        neighbors: features of a target, at most.
+        items: the rows to compute, increasing; the others stay empty. None: all.
+        shrinkage: h, which keeps rare features from being the nearest by chance.
+
+    Returns:
+        A matrix per penalty, of shape (n_items, n_items), float32; its diagonal is zero.
+    """
+    n_items = gram.shape[0]
     items = np.arange(n_items) if items is None else items
-    nearest = _nearest(counts, items, neighbors)
+    length = np.sqrt(np.maximum(gram.diagonal() + shrinkage, 1))
+    nearest, targets = _nearest(products, length, items, neighbors)
     rows: list[list[np.ndarray]] = [[] for _ in penalties]
     place = np.full(n_items, -1, np.int64)
     for start in range(0, len(items), _ITEMS_PER_BATCH):
-        some = nearest[start : start + _ITEMS_PER_BATCH]
-        gram, target = _systems(counts, items[start : start + _ITEMS_PER_BATCH], some, place)
+        some = slice(start, start + _ITEMS_PER_BATCH)
+        systems = _systems(gram, nearest[some], targets[some], place)
         for found, penalty in zip(rows, penalties, strict=True):
-            found.extend(_solved(gram, target, penalty, some))
+            found.extend(_solved(*systems, penalty, nearest[some]))
     return [_matrix(items, nearest, values, n_items) for values in rows]
 
 
@@ -67,7 +95,7 @@ def co_counts(positives: sp.csr_matrix) -> sp.csr_matrix:
     return counts
 
 
-def _thinned(positives: sp.csr_matrix, pairs: int) -> sp.csr_matrix:
+def thinned(positives: sp.csr_matrix, pairs: int) -> sp.csr_matrix:
     """The interactions with the longest histories thinned evenly, so that there are at most `pairs` pairs within histories.
 
     The number of pairs grows with the square of a history's length, and time and memory with it.
@@ -98,15 +126,19 @@ def _max_length(lengths: np.ndarray, pairs: int) -> int:
     return int(np.sqrt((pairs - (whole**2).sum()) / (len(lengths) - len(whole))))
 
 
-def _nearest(counts: sp.csr_matrix, items: np.ndarray, neighbors: int) -> list[np.ndarray]:
-    """The items most similar to each of `items`, by the cosine of their columns; each array sorted by row."""
-    # The diagonal counts the users of each item: the squared length of its column. The length of the item's own column is the same
-    # for all its neighbours, so it is left out.
-    length = np.sqrt(np.maximum(counts.diagonal(), 1))
-    return [
-        columns[_largest(values / length[columns], neighbors, columns, item)]
-        for item, columns, values in _rows(counts, items)
-    ]
+def _nearest(
+    products: sp.csr_matrix, length: np.ndarray, items: np.ndarray, neighbors: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The features most similar to each of `items`, each array sorted by row; and the products of item and feature.
+
+    The similarity is the cosine of two columns, but for the length of the item's own, which is the same for all its features.
+    """
+    nearest, targets = [], []
+    for item, columns, values in _rows(products, items):
+        chosen = _largest(values / length[columns], neighbors, columns, item)
+        nearest.append(columns[chosen])
+        targets.append(values[chosen])
+    return nearest, targets
 
 
 def _rows(matrix: sp.csr_matrix, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -125,14 +157,14 @@ def _largest(values: np.ndarray, count: int, columns: np.ndarray, item: int) -> 
 
 
 def _systems(
-    counts: sp.csr_matrix, items: np.ndarray, nearest: list[np.ndarray], place: np.ndarray
+    counts: sp.csr_matrix, nearest: list[np.ndarray], targets: list[np.ndarray], place: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Normal equations of some items, zero past an item's neighbours.
 
     Args:
-        counts: of pairs of items; shape (n_items, n_items).
-        items: their rows; shape (n,).
+        counts: products of features; shape (n_items, n_items).
         nearest: the neighbours of each item.
+        targets: their products with the item.
         place: scratch space, filled with -1 before and after; shape (n_items,).
 
     Returns:
@@ -141,14 +173,14 @@ def _systems(
     width = max(map(len, nearest), default=0)
     gram = np.zeros((len(nearest), width, width), np.float32)
     target = np.zeros((len(nearest), width), np.float32)
-    for at, (item, around) in enumerate(zip(items, nearest, strict=True)):
+    for at, around in enumerate(nearest):
         place[around] = np.arange(len(around))
         part = counts[around]
         row = np.repeat(np.arange(len(around)), np.diff(part.indptr))
         column = place[part.indices]
-        inside, is_item = column >= 0, part.indices == item
+        inside = column >= 0
         gram[at, row[inside], column[inside]] = part.data[inside]
-        target[at, row[is_item]] = part.data[is_item]
+        target[at, : len(around)] = targets[at]
         # Reset only what was set: filling the whole array would cost n_items per item.
         place[around] = -1
     return gram, target

@@ -1,9 +1,12 @@
-"""The items from which an item without interactions inherits its co-occurrence.
+"""The items from which an item without interactions inherits its item-item weights.
 
 Enters: a model, a history and an item. Leaves: a frame of donors, with the part of the score that comes from each. Nothing is written.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,22 +15,24 @@ import scipy.sparse as sp
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
 from kgrec.rank.cold_transfer import transfer_shares, transferred
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer
+from kgrec.rank.config import ITEM_ITEM
+from kgrec.rank.scorers import GraphScorer, ItemItemScorer
 from kgrec.storage.segments import Rows
 
 #: how far the parts of the donors may be from the part that the model has, which was computed when the item was added
 _TOLERANCE = 1e-4
 
 
-def donors_of(model: Model, history: Histories, item: int, inherited: np.ndarray) -> pd.DataFrame:
+def donors_of(model: Model, history: Histories, item: int, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Columns item_id, label and contribution, the largest first; empty if the item inherits nothing, or its donors are not known.
 
     Args:
         model: Holds the item.
         history: Of one user.
         item: Row of the item.
-        inherited: Part of the score by co-occurrence, per item of the history.
+        parts: Part of the score by each scorer, per item of the history.
     """
+    inherited = sum((parts[name] for name in ITEM_ITEM if name in parts), np.zeros(1))
     found = np.zeros(0, np.int64), np.zeros(0)
     if not model.items.trained[item] and inherited.any():
         found = _donors(model, history, item)
@@ -48,8 +53,8 @@ def donors_of(model: Model, history: Histories, item: int, inherited: np.ndarray
 
 def _donors(model: Model, history: Histories, item: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the donors, and the part of the score that comes from each."""
-    graph, co_occurrence = (model.rescorer.scorers[name] for name in ("graph", "co_occurrence"))
-    assert isinstance(graph, GraphScorer) and isinstance(co_occurrence, CoOccurrenceScorer)
+    graph = model.rescorer.scorers["graph"]
+    assert isinstance(graph, GraphScorer)
     at, trained = np.array([item]), model.items.trained.whole
     shares = transfer_shares(
         model.index,
@@ -63,8 +68,12 @@ def _donors(model: Model, history: Histories, item: int) -> tuple[np.ndarray, np
     each = sp.csr_matrix(
         (shares.data, shares.indices, np.arange(shares.nnz + 1)), (shares.nnz, shares.shape[1])
     )
-    scorer = CoOccurrenceScorer(Rows.of(transferred(each, co_occurrence.weights)))
-    scores = scorer.scores(model.profiles(history), np.arange(shares.nnz))[0]
-    contribution = model.rescorer.weights["co_occurrence"] * scores
+    contribution, profiles = np.zeros(shares.nnz), model.profiles(history)
+    for name in ITEM_ITEM:
+        scorer = model.rescorer.scorers.get(name)
+        if isinstance(scorer, ItemItemScorer) and model.rescorer.weights[name]:
+            of_each = replace(scorer, weights=Rows.of(transferred(each, scorer.weights)))
+            scores = of_each.scores(profiles, np.arange(shares.nnz))[0]
+            contribution = contribution + model.rescorer.weights[name] * scores
     counted = contribution > 0
     return shares.indices[counted].astype(np.int64), contribution[counted]

@@ -10,9 +10,9 @@ and where a history item and the candidate share a neighbour, into the part that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from kgrec.encode.label_tokens import LABEL_TOKEN
 from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
+from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer
 from kgrec.recommend.donors import donors_of
 from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
@@ -48,7 +49,7 @@ class Explanation:
     score: float
     #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training and by boosts
     history: pd.DataFrame
-    #: source ("graph", "text", "identity", "co_occurrence", "inherited", "new" or "boost"), relation, type, key, label, contribution;
+    #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "new" or "boost"), relation, type, key, label, contribution;
     #: they sum to the score; the label of a boost is its condition, "" for one of the item itself
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
@@ -114,12 +115,13 @@ def explain(
         boosts: Condition, or "", and number of other boosts of this item; each is a source of its own.
     """
     newness = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
-    rows, shares = _history_shares(model, history)
+    rows = history.matrix().indices.astype(np.int64)
     rest = model.rescorer.shares(model.profiles(history), item)
     account = _Account(model, np.append(rows, item), rest)
     vector = model.user_vectors(history)[0]
     weight = float(model.rescorer.weights["embedding"])
-    by_embedding = weight * shares * (model.items.vectors[rows] @ model.items.vectors[item])
+    added = _added(model, history, np.arange(len(rows)), model.items.vectors[rows])
+    by_embedding = weight * (added @ model.items.vectors[item])
     return Explanation(
         user=user,
         item=model.items.ids[item],
@@ -130,16 +132,16 @@ def explain(
         + sum(boost for _, boost in boosts),
         history=_history_frame(model, rows, by_embedding + sum(rest.values())),
         sources=_with_boosts(account.sources(vector, newness), boosts),
-        paths=account.paths(shares),
-        donors=donors_of(model, history, item, rest["co_occurrence"]),
+        paths=account.paths(partial(_added, model, history)),
+        donors=donors_of(model, history, item, rest),
     )
 
 
-def _history_shares(model: Model, history: Histories) -> tuple[np.ndarray, np.ndarray]:
-    """Items of a history and what each one's unit vector is multiplied by in the user's vector."""
-    shares = model.user_encoder.shares(history, model.items.vectors)
-    assert shares is not None, "every user encoder is linear today"
-    return history.matrix().indices.astype(np.int64), shares
+def _added(model: Model, history: Histories, at: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """What parts of the vectors of history items add to the user's vector; see `UserEncoder.added`."""
+    added = model.user_encoder.added(history, model.items.vectors, at, parts)
+    assert added is not None, "every user encoder is linear today"
+    return added
 
 
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:
@@ -180,7 +182,7 @@ class _Account:
         )
         self.identity = arrays["identity"]
         # Nobody has taken an item that training did not know: its co-occurrence comes from similar items.
-        self.co_occurrence = "co_occurrence" if model.items.trained[rows[-1]] else "inherited"
+        self.is_known = bool(model.items.trained[rows[-1]])
 
     def sources(self, user: np.ndarray, newness: float) -> pd.DataFrame:
         """What each source of the candidate adds to the score."""
@@ -196,10 +198,10 @@ class _Account:
         frame["contribution"] = self.weight * graph.astype(np.float64)
         frame = _summed(pd.concat([frame, self._shared_sources()]) if self.rest["graph"].any() else frame)
         frame.insert(0, "source", "graph")
-        others = {
+        others: dict[str, float] = {
             "text": self.weight * text + float(self.rest["text"].sum()),
             "identity": self.weight * identity,
-            self.co_occurrence: float(self.rest["co_occurrence"].sum()),
+            **self._item_item(),
             "new": newness,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
@@ -207,18 +209,28 @@ class _Account:
         parts = [frame, rest[rest["contribution"].abs() > _ROUNDING]]
         return _sorted(pd.concat([part for part in parts if len(part)] or [frame], ignore_index=True))
 
-    def paths(self, shares: np.ndarray) -> pd.DataFrame:
-        """The part of the score that passes through each entity that a history item and the candidate share."""
+    def _item_item(self) -> dict[str, float]:
+        """What the item-item scorers add, by name; "inherited" of an item without interactions, whose weights are its donors'."""
+        sums: dict[str, float] = {
+            name: float(self.rest[name].sum()) for name in ITEM_ITEM if name in self.rest
+        }
+        return sums if self.is_known else {"inherited": sum(sums.values())}
+
+    def paths(self, added: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> pd.DataFrame:
+        """The part of the score that passes through each entity that a history item and the candidate share.
+
+        Args:
+            added: what parts of the vectors of history items add to the user's vector.
+        """
         lengths = np.maximum(self.model.items.lengths[self.rows], 1e-12)
         scaled = sp.diags(1 / lengths) @ self.features.neighbors
         candidate, history = scaled[[-1]].tocoo(), scaled[:-1].tocoo()
         relation, entity = self.features.relation, self.features.entity
         near, far = _pairs(entity[candidate.col], entity[history.col])
         mine, theirs = candidate.col[near], history.col[far]
-        product = np.einsum("nd,nd->n", self.messages[mine], self.messages[theirs])
-        contribution = (
-            self.weight * shares[history.row[far]] * candidate.data[near] * history.data[far] * product
-        )
+        of_history = added(history.row[far], history.data[far, None] * self.messages[theirs])
+        product = np.einsum("nd,nd->n", of_history, self.messages[mine])
+        contribution = self.weight * candidate.data[near] * product
         frame = self._paths(history.row[far], relation[theirs], relation[mine], entity[theirs], entity[mine])
         frame["contribution"] = contribution
         return _summed(pd.concat([frame, self._shared_paths()]) if self.rest["graph"].any() else frame)

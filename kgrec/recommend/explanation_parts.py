@@ -160,6 +160,8 @@ def _source(row: Row, donors: pd.DataFrame | None = None) -> Part:
         "text": "its text",
         "identity": "what its own users taught beyond its content",
         "co_occurrence": "liked by the same users as items of the history",
+        "sequence": "often follows items of the history",
+        "random_walk": "reached through users of items of the history",
         "inherited": "liked by users of similar items, from which it inherits (it has no users of its own)",
         "new": "for being unknown to training",
         "boost": f"boost of items with {row['label']}" if row["label"] else "boost of this item",

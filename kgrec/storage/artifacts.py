@@ -26,9 +26,9 @@ from kgrec.storage.files import corrupt, digest, read_json, write_json
 
 #: Format of all folders that this kgrec writes; raised when an older kgrec cannot read them, or when a part of a folder changes its
 #: name or meaning. Each rise comes with a step in `kgrec.storage.migrations`.
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 #: formats that this kgrec reads
-READABLE = (2, 3, 4, 5, 6, 7)
+READABLE = (2, 3, 4, 5, 6, 7, 8)
 MANIFEST = "manifest.json"
 
 ArtifactKind = Literal["graph", "model", "split", "report"]

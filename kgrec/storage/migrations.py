@@ -193,6 +193,15 @@ def _count_interactions(table: pa.Table) -> pa.Table:
     return _with_column(table, "count", np.ones(len(table), np.int32))
 
 
+# 7 to 8: more scorers; each item-item scorer says how its weights fall with the position
+
+
+def _add_scorers_without_weight(stored: StoredModel) -> StoredModel:
+    """Give the scorers that came later weight 0, and the co-occurrence of a history no decay."""
+    later = {f"weight.{name}": np.zeros(1, np.float32) for name in ("sequence", "random_walk")}
+    return replace(stored, rescore={**later, "co_occurrence.decay": np.ones(1), **stored.rescore})
+
+
 _MODEL_STEPS: _Steps[StoredModel] = {
     2: (_describe_flat_index,),
     3: (_forget_recall_of_one_long_list, _mark_no_item_removed),
@@ -206,6 +215,7 @@ _MODEL_STEPS: _Steps[StoredModel] = {
         _weigh_and_count_history,
         _mark_histories_unordered,
     ),
+    7: (_add_scorers_without_weight,),
 }
 _PARAMETER_STEPS: _Steps[Arrays] = {6: (_rename_featurizer_arrays, _add_empty_label_tokens)}
 _INTERACTION_STEPS: _Steps[pa.Table] = {6: (_count_interactions,)}

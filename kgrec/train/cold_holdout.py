@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import of_items
 
 #: share of the held-out interactions that may belong to items held out whole
@@ -20,15 +21,15 @@ _MAX_SHARE = 0.5
 
 
 def hold_out_items(
-    training: sp.csr_matrix, valid: sp.csr_matrix, known: np.ndarray, rng: np.random.Generator
-) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
+    training: Histories, valid: sp.csr_matrix, known: np.ndarray, rng: np.random.Generator
+) -> tuple[Histories, sp.csr_matrix, np.ndarray]:
     """Hold out some items whole.
 
     Their share of the held-out interactions is the share of items without interactions in the catalogue.
 
     Args:
-        training: the training part; shape (n_users, n_items).
-        valid: the held-out part, of the same shape.
+        training: the training part.
+        valid: the held-out part; shape (n_users, n_items).
         known: which items have interactions; shape (n_items,), bool.
         rng: draws the items.
 
@@ -38,7 +39,8 @@ def hold_out_items(
     """
     share = min(1 - known.mean(), _MAX_SHARE)
     items = rng.permutation(np.flatnonzero(known))
-    in_training, in_valid = (np.bincount(part.indices, minlength=len(known)) for part in (training, valid))
+    positives = training.matrix()
+    in_training, in_valid = (np.bincount(part.indices, minlength=len(known)) for part in (positives, valid))
     # Holding out the first n items moves `moved[n - 1]` interactions from training to validation, where `cold[n - 1]` of
     # `valid.nnz + moved[n - 1]` then belong to them. This share grows with n: take the smallest n that reaches `share`.
     moved = np.cumsum(in_training[items])
@@ -46,6 +48,6 @@ def hold_out_items(
     n_items = 1 + int(np.searchsorted(cold / np.maximum(valid.nnz + moved, 1), share)) if share > 0 else 0
     warm = np.ones(len(known), bool)
     warm[items[:n_items]] = False
-    later = of_items(training, ~warm)
+    later = of_items(positives, ~warm)
     later.data[:] = 1
-    return of_items(training, warm), (valid + later).tocsr(), ~warm
+    return training.of_items(warm), (valid + later).tocsr(), ~warm

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 
 from kgrec.config import TrainConfig
-from kgrec.encode.config import EncoderConfig
+from kgrec.encode.config import EncoderConfig, UserEncoderName
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs
 from kgrec.errors import ConfigError
@@ -27,6 +27,8 @@ class Hyperparameters:
     temperature: float
     learning_rate: float
     epochs: int
+    #: name of the user encoder
+    user: UserEncoderName = "mean"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class TrainingData:
     train: TrainConfig
     #: items with interactions of which none is positive; shape (n_items,), bool; None: no such item
     disliked_only: np.ndarray | None = None
+    #: whether histories have an order, so that validation asks for the next item
+    ordered: bool = False
 
     def known(self, positives: sp.csr_matrix) -> np.ndarray:
         """Items with interactions, positive ones or not; shape (n_items,), bool.
@@ -79,7 +83,8 @@ class TrainingData:
     @property
     def valid_k(self) -> int:
         """Length of the lists that validation evaluates."""
-        return self.train.valid_k or min(100, max(20, len(self.features) // 10))
+        default = 10 if self.ordered else min(100, max(20, len(self.features) // 10))
+        return self.train.valid_k or default
 
     @cached_property
     def device(self) -> str:

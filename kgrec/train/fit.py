@@ -19,19 +19,20 @@ from kgrec.encode.dense_features import raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
-from kgrec.encode.user_encoder import MeanUserEncoder, units
+from kgrec.encode.user_encoder import units, user_encoder_of
 from kgrec.errors import TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters, aliases, sample_of_users
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
-from kgrec.rank.fusion_weights import DEFAULT_PENALTY
+from kgrec.rank.item_item import default_options, names_of
 from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, Scorer, content_scorers
-from kgrec.rank.slim import item_weights, no_weights
+from kgrec.rank.scorers import GraphScorer, Scorer, content_scorers
+from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import Rows
@@ -39,15 +40,16 @@ from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.cold_holdout import hold_out_items
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.hyperparameters import (
-    FITTING_CO_OCCURRENCE,
+    FITTING_ITEM_ITEM,
     Choice,
     default_hyperparameters,
     search_hyperparameters,
 )
-from kgrec.train.learner import content_encoder, learn
+from kgrec.train.learner import content_encoder
 from kgrec.train.progress import FINAL_TRAINING, TRIAL, EpochLog, TrainingWatcher
+from kgrec.train.run import learn
 from kgrec.train.threads import threads
-from kgrec.train.validation import ValidationSplit
+from kgrec.train.validation import MAX_QUERIES, ValidationSplit, moments_of
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +90,12 @@ def fit_model(
         TrainingError: The graph has no item, or the loss is no longer a finite number.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
-    positives = interactions.weighted(config.encoder.half_life)
+    histories = Histories.of(interactions, config.encoder.half_life)
+    positives = histories.matrix()
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
     split = _splitter(interactions, valid, config, data.known(positives))
-    trained = train(data, positives, split, config, watcher, checkpoint or Checkpoint())
-    return _assembled(graph, interactions, positives, data, trained, config, watcher)
+    trained = train(data, histories, split, config, watcher, checkpoint or Checkpoint())
+    return _assembled(graph, interactions.users, histories, data, trained, config, watcher)
 
 
 def _training_data(
@@ -119,12 +122,13 @@ def _training_data(
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
     disliked_only = seen & (interaction_counts(positives) == 0)
     features = featurizer.features_of(facts)
-    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only)
+    ordered = interactions.time is not None and bool(interactions.time.any())
+    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only, ordered)
 
 
 def train(
     data: TrainingData,
-    positives: sp.csr_matrix,
+    histories: Histories,
     split: Splitter,
     config: Config,
     watcher: TrainingWatcher,
@@ -134,12 +138,13 @@ def train(
 
     Args:
         data: the items and the configuration.
-        positives: all positive interactions; shape (n_users, n_items).
+        histories: of all users.
         split: splits the interactions; if it holds nothing out, the defaults are used.
         config: options of all stages.
         watcher: receives the progress.
         checkpoint: saves the state.
     """
+    positives = histories.matrix()
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
         if not (np.diff(positives.indptr) >= 2).any():
             logger.warning(
@@ -153,26 +158,26 @@ def train(
         def run(hyperparameters: Hyperparameters) -> ItemEncoder:
             watcher.begin(TRIAL)
             progress = checkpoint.progress("select", hyperparameters, log.add)
-            return learn(data, parts.training, hyperparameters, progress)
+            return learn(data, parts.histories, hyperparameters, progress)
 
-        if len(parts.evaluated_users):
+        if len(parts.queries):
             choice = search_hyperparameters(data, parts, config.rescore, run, log, checkpoint)
         else:
-            choice = _defaults(data, config)
+            choice = _defaults(data, parts.histories, config)
         watcher.begin(FINAL_TRAINING)
         last = checkpoint.progress("refit", choice.hyperparameters, log.add)
-        encoder = learn(data, positives, choice.hyperparameters, last)
+        encoder = learn(data, histories, choice.hyperparameters, last)
         encoder.whiten(data.inputs, choice.whitening)
     return Trained(encoder.cpu(), choice, log.records)
 
 
-def _defaults(data: TrainingData, config: Config) -> Choice:
+def _defaults(data: TrainingData, histories: Histories, config: Config) -> Choice:
     """The choice without validation data."""
     rescore = config.rescore
     return Choice(
         hyperparameters=default_hyperparameters(data),
         whitening=0.0,
-        penalty=rescore.penalty or DEFAULT_PENALTY,
+        item_item={name: default_options(name, rescore) for name in names_of(histories, rescore)},
         weights=proportions(rescore.weights or {"embedding": 1.0}),
         cold_offset=rescore.cold_offset or 0.0,
     )
@@ -186,7 +191,7 @@ def _content_choice(data: TrainingData) -> Choice:
         "text": bool(data.features.dense.any()),
     }
     weights = proportions({name: float(present[name]) for name in SCORERS if name in present})
-    return Choice(default_hyperparameters(data), 0.0, DEFAULT_PENALTY, weights, 0.0)
+    return Choice(default_hyperparameters(data), 0.0, {}, weights, 0.0)
 
 
 def _splitter(
@@ -198,17 +203,26 @@ def _splitter(
         half_life = config.encoder.half_life
         if valid is not None:
             seen = interactions.matrix(positive_only=False)
-            return ValidationSplit.of(interactions.weighted(half_life), valid.matrix(), ~known, seen)
+            return ValidationSplit.of(Histories.of(interactions, half_life), valid.matrix(), ~known, seen)
         if not config.train.valid_share:
-            return ValidationSplit.of(interactions.weighted(half_life), interactions.matrix()[:0])
+            return ValidationSplit.of(Histories.of(interactions, half_life), interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
-        training, held_out, new = hold_out_items(rest.weighted(half_life), later.matrix(), known, rng)
+        training, held_out, new = hold_out_items(Histories.of(rest, half_life), later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
+        whole, seed = Histories.of(interactions, half_life), config.train.seed
+        ordered = by == "time" and whole.ordered
         return ValidationSplit(
-            training, held_out, without_interactions=~known, held_out_items=new, excluded=~known, seen=seen
+            training,
+            held_out,
+            without_interactions=~known,
+            held_out_items=new,
+            excluded=~known,
+            seen=seen,
+            moments=moments_of(whole, held_out, new, MAX_QUERIES, seed) if ordered else None,
+            seed=seed,
         )
 
     return split
@@ -216,8 +230,8 @@ def _splitter(
 
 def _assembled(
     graph: KnowledgeGraph,
-    interactions: Interactions,
-    positives: sp.csr_matrix,
+    users: Vocabulary,
+    histories: Histories,
     data: TrainingData,
     trained: Trained,
     config: Config,
@@ -225,27 +239,27 @@ def _assembled(
 ) -> Model:
     """A model of the trained encoder, its index and its rescorer."""
     watcher.begin("embedding all items")
+    positives = histories.matrix()
     with torch.no_grad():
         raw = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
     arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
     parameters = Parameters(arrays, data.featurizer)
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     items = _items(graph, raw, data.known(positives))
-    user_encoder = MeanUserEncoder(Rows.of(weight))
-    histories = Histories.of(interactions, config.encoder.half_life)
-    users = user_encoder.encode(sample_of_users(histories), items.vectors)
+    user_encoder = user_encoder_of(arrays, weight)
+    sample = user_encoder.encode(sample_of_users(histories), items.vectors)
     watcher.begin("building the index")
-    index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, users), items.vectors.base)
-    if trained.choice.weights["co_occurrence"]:
-        watcher.begin(FITTING_CO_OCCURRENCE)
+    index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, sample), items.vectors.base)
+    if any(trained.choice.weights[name] for name in trained.choice.item_item):
+        watcher.begin(FITTING_ITEM_ITEM)
     return Model(
         config=config,
         items=items,
-        users=interactions.users,
+        users=users,
         histories=histories,
         user_encoder=user_encoder,
         index=index,
-        rescorer=_rescorer(data, positives, trained.choice, config, index),
+        rescorer=_rescorer(data, histories, trained.choice, config, index),
         metrics=_metrics(trained, len(items)),
         parameters=lambda: parameters,
         graph=lambda: graph,
@@ -276,36 +290,38 @@ def _items(graph: KnowledgeGraph, raw: np.ndarray, trained: np.ndarray) -> ItemS
 
 
 def _rescorer(
-    data: TrainingData, positives: sp.csr_matrix, choice: Choice, config: Config, index: SegmentedIndex
+    data: TrainingData, histories: Histories, choice: Choice, config: Config, index: SegmentedIndex
 ) -> Rescorer:
-    """All scorers, over all interactions; co-occurrence weights are fitted only if their fusion weight is not zero."""
-    known = data.known(positives)
-    scorers: dict[str, Scorer] = content_scorers(data.features, data.featurizer)
-    weights = no_weights(len(known), len(known))
-    if choice.weights["co_occurrence"]:
-        (weights,) = item_weights(positives, (choice.penalty,), config.rescore.neighbors)
-        weights = _with_new_items(weights, known, scorers, index)
+    """All scorers, over all interactions; item-item weights are fitted only if their fusion weight is not zero."""
+    known = data.known(histories.matrix())
+    content = content_scorers(data.features, data.featurizer)
+    active = {name: options for name, options in choice.item_item.items() if choice.weights[name]}
+    new, shares = (
+        _transfer(known, content, index) if active else (np.zeros(0, np.int64), no_weights(0, len(known)))
+    )
+    scorers: dict[str, Scorer] = {
+        name: with_transfer(options.fitted(histories, config.rescore.neighbors), new, shares)
+        for name, options in active.items()
+    }
     prior = (choice.cold_offset * ~known).astype(np.float32)
-    scorers["co_occurrence"] = CoOccurrenceScorer(Rows.of(weights))
-    return Rescorer(choice.weights, scorers, Rows.of(prior))
+    return Rescorer(choice.weights, {**content, **scorers}, Rows.of(prior))
 
 
-def _with_new_items(
-    weights: sp.csr_matrix, known: np.ndarray, scorers: dict[str, Scorer], index: SegmentedIndex
-) -> sp.csr_matrix:
-    """Co-occurrence weights, completed by cold-start transfer for items without interactions."""
-    graph = scorers["graph"]
+def _transfer(
+    known: np.ndarray, content: dict[str, Scorer], index: SegmentedIndex
+) -> tuple[np.ndarray, sp.csr_matrix]:
+    """Items without interactions, and the shares of known items in them; shapes (n_new,) and (n_new, n_items)."""
+    graph = content["graph"]
     assert isinstance(graph, GraphScorer)
     new, neighbors = np.flatnonzero(~known), graph.neighbors
-    vectors = index.vectors[new]
-    shares = transfer_shares(index, vectors, neighbors[new], np.flatnonzero(known), neighbors)
-    return with_transfer(weights, new, shares)
+    return new, transfer_shares(index, index.vectors[new], neighbors[new], np.flatnonzero(known), neighbors)
 
 
 def _metrics(trained: Trained, n_items: int) -> dict[str, Any]:
     choice = trained.choice
     weights = {name: round(float(choice.weights[name]), 4) for name in SCORERS}
-    chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening, "penalty": choice.penalty}
+    chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening}
+    chosen["item_item"] = {name: vars(options) for name, options in choice.item_item.items()}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
     log = [record.record() for record in trained.records]

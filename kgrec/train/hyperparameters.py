@@ -19,13 +19,15 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import ItemEncoder, whitening_of
-from kgrec.encode.sparse import Adjacency
+from kgrec.encode.user_encoder import user_encoder_of
 from kgrec.encode.whitening import POWERS
-from kgrec.metrics.topk import some_of
-from kgrec.rank.config import RescoreConfig
+from kgrec.rank.candidates import distinct, longest
+from kgrec.rank.config import RescoreConfig, ScorerName
 from kgrec.rank.fusion_weights import MIN_GAIN, FusionSearch, FusionWeights, Shortlist
-from kgrec.rank.scorers import UserProfiles
+from kgrec.rank.item_item import ItemItemOptions, profiles_of
+from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
@@ -38,13 +40,15 @@ logger = logging.getLogger(__name__)
 TEMPERATURES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 #: the search tries it and its double
 LEARNING_RATE = 0.015
-#: users that validation evaluates at most, and candidates per user
-_MAX_USERS, _SHORTLIST_WIDTH = 5_000, 200
+#: the learning rate with a user encoder that reads order
+ORDERED_RATE = 0.005
+#: candidates per user by the embeddings
+_SHORTLIST_WIDTH = 200
 #: scores in memory at a time: 512 MiB of float32
 _MAX_SCORES = 1 << 27
 
 #: names of stages
-FITTING_CO_OCCURRENCE, VALIDATING = "fitting co-occurrence weights", "validating"
+FITTING_ITEM_ITEM, VALIDATING = "fitting item-item weights", "validating"
 
 #: trains an encoder on the training part
 Run = Callable[[Hyperparameters], ItemEncoder]
@@ -57,8 +61,8 @@ class Choice:
     hyperparameters: Hyperparameters
     #: power of the whitening of the embeddings; see kgrec.encode.whitening
     whitening: float
-    #: ridge penalty of the co-occurrence weights; see kgrec.rank.slim
-    penalty: float
+    #: how the weights of each item-item scorer are fitted
+    item_item: Mapping[ScorerName, ItemItemOptions]
     #: fusion weight by name of the scorer; they sum to 1
     weights: Mapping[str, np.float32]
     #: added to the score of items without interactions
@@ -71,7 +75,9 @@ class Choice:
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
     """The hyperparameters without a search."""
     config = data.train
-    return Hyperparameters(config.temperature or 0.1, config.learning_rate or LEARNING_RATE, config.epochs)
+    user: UserEncoderName = "linear" if data.encoder.user == "linear" else "mean"
+    rate = config.learning_rate or (ORDERED_RATE if user == "linear" else LEARNING_RATE)
+    return Hyperparameters(config.temperature or 0.1, rate, config.epochs, user)
 
 
 def search_hyperparameters(
@@ -93,23 +99,27 @@ def search_hyperparameters(
         checkpoint: saves finished trials, and has those of an interrupted training.
     """
     known = data.known(split.training)
-    log.watcher.begin(FITTING_CO_OCCURRENCE)
-    fusion = FusionSearch(data.features, data.featurizer, split.training, known, data.valid_k, rescore)
+    log.watcher.begin(FITTING_ITEM_ITEM)
+    queries = split.queries
+    evaluated = queries.histories, queries.truth, queries.seen
+    fusion = FusionSearch(
+        data.features, data.featurizer, split.histories, evaluated, known, data.valid_k, rescore
+    )
     trials = _Trials(data, split, fusion, run, log, checkpoint)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.hyperparameters)
     log.watcher.begin("choosing the whitening of the embeddings")
     whitening, shortlist = trials.whitened(best.ndcg)
     log.watcher.begin("choosing the weights of the scores")
-    fused = fusion.choose(shortlist, fusion.penalties)
+    fused = fusion.choose(shortlist)
     cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
     if rescore.cold_offset is None and split.without_interactions.any():
         cold_offset = fusion.cold_offset(trials.scenarios(whitening), split.held_out_items, fused)
     ndcg, recall = shortlist.quality(shortlist.cosines, data.valid_k)
-    new = ~known[split.valid.indices]
+    new = ~known[queries.truth.indices]
     figures = {"k": data.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
     figures |= {"fused_ndcg": fused.ndcg, "fused_recall": fused.recall}
-    return Choice(best.hyperparameters, whitening, fused.penalty, fused.weights, cold_offset, figures)
+    return Choice(best.hyperparameters, whitening, fusion.options, fused.weights, cold_offset, figures)
 
 
 class _Trials:
@@ -132,6 +142,15 @@ class _Trials:
     def best(self) -> FinishedTrial:
         """The best trial of a search along temperature, then learning rate, then epochs."""
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
+        if hyperparameters.user == "linear":
+            return self.make(hyperparameters, -1.0)
+        if self.data.encoder.user == "auto" and self.split.histories.ordered:
+            ordered = replace(
+                hyperparameters, learning_rate=config.learning_rate or ORDERED_RATE, user="linear"
+            )
+            first = self.make(ordered, -1.0)
+            if self.make(replace(hyperparameters), first.ndcg * MIN_GAIN).ndcg <= first.ndcg * MIN_GAIN:
+                return first
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
         short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
         best = self.make(short, -1.0)
@@ -148,6 +167,8 @@ class _Trials:
             ndcg: of the best trial without whitening.
         """
         encoder, power, best = self._best(), POWERS[0], None
+        if encoder.order is not None:  # its maps hold for the items' space as it is
+            return power, self._shortlist(encoder)
         for tried in POWERS[1:]:
             shortlist = self._shortlist(encoder, tried)
             reached = self._fused(shortlist).ndcg
@@ -164,16 +185,17 @@ class _Trials:
         """
         split = self.split
         splits = (split, split.if_unwanted) if split.held_out_items.any() else (split,)
-        return [self._shortlist(self._best(), whitening, one) for one in splits if len(one.evaluated_users)]
+        return [self._shortlist(self._best(), whitening, one) for one in splits if len(one.queries)]
 
     def _fused(self, shortlist: Shortlist) -> FusionWeights:
         """The weights of all scorers: the embeddings that rank best alone need not be best in the fused score."""
-        return self.fusion.choose(shortlist, (self.fusion.default_penalty,))
+        return self.fusion.choose(shortlist)
 
     def _best(self) -> ItemEncoder:
         """The encoder of the best trial."""
         if self._best_encoder is None:
-            self._best_encoder = fresh_encoder(self.data)
+            best = max(self.checkpoint.finished.values(), key=lambda trial: trial.ndcg)
+            self._best_encoder = fresh_encoder(self.data, best.hyperparameters.user)
             self.checkpoint.load_best(self._best_encoder)
         return self._best_encoder
 
@@ -225,32 +247,42 @@ class _Trials:
     def _shortlist(
         self, encoder: ItemEncoder, whitening: float = 0, split: ValidationSplit | None = None
     ) -> Shortlist:
-        """The best candidates of each user by the embeddings, over the whole catalogue."""
+        """The best candidates of each user by the embeddings and by each item-item scorer, over the whole catalogue."""
         data, split = self.data, split or self.split
-        users, training = some_of(split.evaluated_users, _MAX_USERS, data.train.seed), split.training
+        queries, training = split.queries, split.training
         k = min(max(_SHORTLIST_WIDTH, data.valid_k), training.shape[1])
-        log_degree = torch.from_numpy(np.log(degrees(training))).to(data.device)
+        history_weight = (degrees(training) ** -float(encoder.degree_exponent)).astype(np.float32)
+        arrays = {name: value.cpu().numpy() for name, value in encoder.state_dict().items()}
         items = encoder.items(data.inputs, encoder.identity)
         if whitening:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
         excluded = torch.from_numpy(split.excluded).to(data.device)
+        others = self.fusion.candidates(queries.histories, queries.seen)
+        user_encoder = user_encoder_of(arrays, history_weight)
+        histories = queries.histories
+        vectors = torch.from_numpy(user_encoder.encode(histories, Rows.of(items.cpu().numpy()))).to(
+            data.device
+        )
         found, cosines = [], []
         # Users per step, so that users times items stays below _MAX_SCORES.
         size = max(1, min(512, _MAX_SCORES // max(1, training.shape[1])))
-        for start in range(0, len(users), size):
-            some = users[start : start + size]
-            scores = encoder.users(items, log_degree, Adjacency(training[some], data.device)) @ items.T
-            row, column = (torch.from_numpy(part.astype(np.int64)) for part in split.seen[some].nonzero())
+        for start in range(0, len(queries), size):
+            scores = vectors[start : start + size] @ items.T
+            seen = queries.seen[start : start + size]
+            row, column = (torch.from_numpy(part.astype(np.int64)) for part in seen.nonzero())
             scores[row.to(data.device), column.to(data.device)] = -torch.inf
             scores[:, excluded] = -torch.inf
-            top = torch.topk(scores, k)
-            found.append(top.indices.cpu().numpy())
-            cosines.append(top.values.cpu().numpy())
-        history_weight = np.exp(-float(encoder.degree_exponent) * log_degree.cpu().numpy())
+            top = torch.topk(scores, k).indices.cpu().numpy()
+            candidates = distinct(np.concatenate([top, others[start : start + size]], axis=1))
+            of_candidates = torch.take_along_dim(scores, torch.from_numpy(candidates).to(data.device), dim=1)
+            found.append(candidates)
+            cosines.append(np.where(candidates < 0, -np.inf, of_candidates.cpu().numpy()))
+        candidates = np.concatenate(found)
+        width = longest(candidates)
         return Shortlist(
-            users=UserProfiles(training[users], history_weight),
-            truth=split.valid[users],
-            candidates=np.concatenate(found),
-            cosines=np.concatenate(cosines),
+            users=profiles_of(histories, history_weight),
+            truth=queries.truth,
+            candidates=candidates[:, :width],
+            cosines=np.concatenate(cosines)[:, :width],
             vectors=items.cpu().numpy(),
         )

@@ -10,7 +10,6 @@ A training step hides half of each history in a batch and predicts the hidden it
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -22,9 +21,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
+from kgrec.encode.ordered_users import OrderedUsers
 from kgrec.encode.sparse import Adjacency
-from kgrec.errors import TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.optimizer import Optimizer
 
@@ -36,46 +37,14 @@ _SPARSE_ROWS = 50_000
 OnRunEpoch = Callable[[EpochRecord], None]
 
 
-def learn(
-    data: TrainingData, positives: sp.csr_matrix, hyperparameters: Hyperparameters, progress: RunProgress
-) -> ItemEncoder:
-    """Train a fresh encoder.
-
-    An item without positive interactions has no residual, like a new item. A node that is a neighbour of unknown items only has
-    an embedding of zero: nothing can be learned about it.
-
-    Args:
-        data: the items and the configuration.
-        positives: shape (n_users, n_items).
-        hyperparameters: of this run.
-        progress: records each epoch, and may save and restore the state of the run.
-
-    Raises:
-        TrainingError: The loss is no longer a finite number.
-    """
-    encoder = fresh_encoder(data)
-    learner = Learner(encoder, data, positives, hyperparameters)
-    with torch.no_grad():
-        encoder.identity[torch.from_numpy(~learner.has_positives)] = 0
-        encoder.entity[torch.from_numpy(~data.features.touched(learner.known, len(encoder.entity)))] = 0
-    first = progress.resume(learner)
-    for epoch in range(first, hyperparameters.epochs + 1):
-        started = time.perf_counter()
-        loss = learner.epoch()
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"The loss became {loss} in epoch {epoch}.",
-                "Lower train.learning_rate, or raise train.temperature.",
-            )
-        progress.ended(learner, epoch, loss, time.perf_counter() - started)
-    return encoder
-
-
-def fresh_encoder(data: TrainingData) -> ItemEncoder:
-    """An untrained encoder, drawn by the seed."""
+def fresh_encoder(data: TrainingData, user: UserEncoderName = "mean") -> ItemEncoder:
+    """An untrained encoder, drawn by the seed; `user` says how it makes users' vectors."""
     torch.manual_seed(data.train.seed)
     n_items = len(data.features)
-    encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items).to(data.device)
+    encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items)
+    if user == "linear":
+        encoder.order = OrderedUsers(data.encoder.dim)
+    encoder = encoder.to(data.device)
     rows = max(n_items, len(encoder.entity))
     encoder.sparse = rows > _SPARSE_ROWS and n_items > data.train.full_softmax_items
     return encoder
@@ -126,10 +95,11 @@ class Learner:
         self,
         encoder: ItemEncoder,
         data: TrainingData,
-        positives: sp.csr_matrix,
+        histories: Histories,
         hyperparameters: Hyperparameters,
     ) -> None:
         self.encoder, self.data = encoder, data
+        positives = histories.matrix()
         self.positives, self.hyperparameters = positives, hyperparameters
         config = data.train
         self.rng = np.random.default_rng(config.seed)
@@ -148,8 +118,12 @@ class Learner:
 
     def epoch(self) -> float:
         """Mean loss of one pass over the users."""
-        losses = [self._step(batch) for batch in self._batches()]
+        losses = list(self._losses())
         return float(np.mean(losses)) if losses else 0.0
+
+    def _losses(self) -> Iterator[float]:
+        """The loss of each step of one pass over the users."""
+        return (self._step(batch) for batch in self._batches())
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Everything that the next epoch depends on: arrays, and the state of the random generator as plain values."""

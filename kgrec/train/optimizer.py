@@ -16,6 +16,8 @@ from kgrec.encode.item_encoder import ItemEncoder
 
 #: rows per step of the sparse update, which fit in the processor's cache
 _ROWS_PER_STEP = 1024
+#: learning rate of the order's parameters, relative to the others
+_ORDER_SHARE = 0.2
 
 
 class Optimizer:
@@ -35,7 +37,11 @@ class Optimizer:
         learned = [p for p in encoder.parameters() if p.requires_grad]
         tables = [p for p in learned if encoder.sparse and (p is encoder.identity or p is encoder.entity)]
         rest = [p for p in learned if not any(p is table for table in tables)]
-        self._by_name: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.Adam(rest, fused=True)}
+        order = [] if encoder.order is None else list(encoder.order.parameters())
+        rest = [p for p in rest if not any(p is one for one in order)]
+        groups: list[dict[str, Any]] = [{"params": rest, "share": 1.0}]
+        groups += [{"params": order, "share": _ORDER_SHARE}] if order else []
+        self._by_name: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.Adam(groups, fused=True)}
         if tables:
             self._by_name["rows"] = RowAdam(tables)
 
@@ -53,7 +59,7 @@ class Optimizer:
         loss.backward()  # type: ignore[no-untyped-call]
         for one in self._by_name.values():
             for group in one.param_groups:
-                group["lr"] = self.rate
+                group["lr"] = self.rate * group.get("share", 1.0)
             one.step()
         self.made += 1
 

@@ -1,24 +1,50 @@
 """Interactions split into a training part and a held-out part.
 
-Enters: matrices of interactions. Leaves: a `ValidationSplit`. Nothing is written.
+Enters: histories, and matrices of held-out interactions. Leaves: a `ValidationSplit`. Nothing is written.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import of_items
+from kgrec.metrics.topk import some_of
+
+#: histories that validation asks about at most
+MAX_QUERIES = 5_000
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Histories, and what followed them."""
+
+    #: n_queries of them
+    histories: Histories
+    #: what followed; shape (n_queries, n_items)
+    truth: sp.csr_matrix
+    #: items that are not listed; shape (n_queries, n_items)
+    seen: sp.csr_matrix
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def take(self, rows: np.ndarray) -> Queries:
+        """Some of the queries, by their rows or a mask."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Queries(self.histories.take(rows), self.truth[rows], self.seen[rows])
 
 
 @dataclass(frozen=True)
 class ValidationSplit:
     """A training part and a held-out part of the interactions."""
 
-    #: training part; shape (n_users, n_items)
-    training: sp.csr_matrix
+    #: training part; its positive interactions are learned from
+    histories: Histories
     #: held-out part; shape (n_users, n_items)
     valid: sp.csr_matrix
     #: items without interactions in either part; shape (n_items,), bool
@@ -29,24 +55,41 @@ class ValidationSplit:
     excluded: np.ndarray
     #: items excluded from the list of each user: those of the training part, and disliked ones; shape (n_users, n_items)
     seen: sp.csr_matrix
+    #: what followed each moment of a history, where histories have an order; None: what a user did is one set
+    moments: Queries | None = None
+    #: draws the queries, where there are more than MAX_QUERIES
+    seed: int = 0
+
+    @cached_property
+    def queries(self) -> Queries:
+        """What validation asks: at most MAX_QUERIES, each with a history and something that followed."""
+        if self.moments is not None:
+            return self.moments.take(some_of(np.arange(len(self.moments)), MAX_QUERIES, self.seed))
+        users = some_of(self.evaluated_users, MAX_QUERIES, self.seed)
+        return Queries(self.histories.take(users), self.valid[users], self.seen[users])
+
+    @cached_property
+    def training(self) -> sp.csr_matrix:
+        """The positive interactions of the training part; shape (n_users, n_items)."""
+        return self.histories.matrix()
 
     @classmethod
     def of(
         cls,
-        training: sp.csr_matrix,
+        histories: Histories,
         valid: sp.csr_matrix,
         without_interactions: np.ndarray | None = None,
         seen: sp.csr_matrix | None = None,
     ) -> ValidationSplit:
         """A split by interactions; no item is held out whole or excluded."""
-        none = np.zeros(training.shape[1], bool)
+        none = np.zeros(histories.n_items, bool)
         return cls(
-            training,
+            histories,
             valid,
             none if without_interactions is None else without_interactions,
             none,
             none,
-            training if seen is None else seen,
+            histories.matrix() if seen is None else seen,
         )
 
     @property
@@ -62,4 +105,32 @@ class ValidationSplit:
 
         They take places in the lists and are never relevant. The items held out whole, which stand for new ones, are excluded.
         """
-        return replace(self, valid=of_items(self.valid, ~self.held_out_items), excluded=self.held_out_items)
+        moments = self.moments
+        if moments is not None:
+            moments = replace(moments, truth=of_items(moments.truth, ~self.held_out_items))
+            moments = moments.take(np.diff(moments.truth.indptr) > 0)
+        known = of_items(self.valid, ~self.held_out_items)
+        return replace(self, valid=known, excluded=self.held_out_items, moments=moments)
+
+
+def moments_of(whole: Histories, held_out: sp.csr_matrix, new: np.ndarray, most: int, seed: int) -> Queries:
+    """A query for each held-out interaction: what the user had before it, and that item.
+
+    Args:
+        whole: all interactions, in the order of time.
+        held_out: nonzero for those that are held out; shape (n_users, n_items).
+        new: items that were held out whole, which no history has; shape (n_items,), bool.
+        most: queries at most.
+        seed: draws them.
+    """
+    user = np.repeat(np.arange(len(whole)), np.diff(whole.indptr))
+    is_held = np.asarray(held_out[user, whole.item]).ravel() != 0
+    is_shown = whole.positive & ~new[whole.item]
+    shown_before = np.concatenate([[0], np.cumsum(is_shown)])
+    with_history = shown_before[:-1] > shown_before[whole.indptr[user]]
+    rows = some_of(np.flatnonzero(is_held & with_history), most, seed)
+    before = whole.between(whole.indptr[user[rows]], rows)
+    histories = before.of_items(~new)
+    ones = np.ones(len(rows), np.float32)
+    truth = sp.csr_matrix((ones, whole.item[rows], np.arange(len(rows) + 1)), (len(rows), whole.n_items))
+    return Queries(histories, truth, histories.matrix(positive_only=False))

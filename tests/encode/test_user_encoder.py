@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from kgrec.encode.user_encoder import MeanUserEncoder, UserEncoder, units
+from kgrec.encode.user_encoder import LinearUserEncoder, MeanUserEncoder, UserEncoder, units
 from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 
@@ -29,12 +29,22 @@ def test_vectors_are_made_units_and_zero_stays():
     assert (made.tolist(), lengths.tolist()) == ([[pytest.approx(0.6), pytest.approx(0.8)], [0, 0]], [5, 0])
 
 
+def encoder_name(encoder: UserEncoder) -> str:
+    return "linear" if isinstance(encoder, LinearUserEncoder) else "mean"
+
+
 # what every user encoder must hold
 
 
-@pytest.fixture(params=["mean"])
+#: two heads: the second counts the newest item only, and turns it
+POSITIONS = np.array([[1, 0.5, 0.25], [0.5, 0, 0]], np.float32)
+MAPS = np.array([[[1, 0], [0, 1]], [[0, 1], [-1, 0]]], np.float32)
+
+
+@pytest.fixture(params=["mean", "linear"])
 def encoder(request: pytest.FixtureRequest) -> UserEncoder:
-    return {"mean": MeanUserEncoder(Rows.of(WEIGHT))}[request.param]
+    mean = MeanUserEncoder(Rows.of(WEIGHT))
+    return {"mean": mean, "linear": LinearUserEncoder(Rows.of(WEIGHT), POSITIONS, MAPS)}[request.param]
 
 
 def test_users_are_unit_vectors_in_the_space_of_the_items(encoder: UserEncoder):
@@ -58,10 +68,13 @@ def test_a_user_is_encoded_as_alone(encoder: UserEncoder):
 @pytest.mark.parametrize("history", [[1, 1, 0], [0.25, 0, 1], [1, -0.2, 0], [0, 0, 0]])
 def test_shares_of_the_items_sum_to_the_user(encoder: UserEncoder, history: list[float]):
     one = bags(history)
-    shares = encoder.shares(one, Rows.of(VECTORS))
-    assert shares is not None, "a linear encoder explains itself"
-    total = shares @ VECTORS[one.matrix().indices]
-    np.testing.assert_allclose(total, encoder.encode(one, Rows.of(VECTORS))[0], atol=1e-6)
+    rows = one.matrix().indices
+    added = encoder.added(one, Rows.of(VECTORS), np.arange(len(rows)), VECTORS[rows])
+    assert added is not None, "a linear encoder explains itself"
+    np.testing.assert_allclose(added.sum(axis=0), encoder.encode(one, Rows.of(VECTORS))[0], atol=1e-6)
+    # halves of the vectors add half
+    halves = encoder.added(one, Rows.of(VECTORS), np.arange(len(rows)), VECTORS[rows] / 2)
+    np.testing.assert_allclose(halves, added / 2, atol=1e-6)
 
 
 def test_a_new_item_counts_for_one_and_the_others_stay(encoder: UserEncoder):
@@ -69,7 +82,8 @@ def test_a_new_item_counts_for_one_and_the_others_stay(encoder: UserEncoder):
     larger = encoder.with_items(4)
     known = encoder.encode(bags([1, 1, 0]), Rows.of(VECTORS))
     np.testing.assert_allclose(larger.encode(bags([1, 1, 0, 0]), vectors), known, rtol=1e-6)
-    np.testing.assert_allclose(larger.encode(bags([0, 0, 0, 1]), vectors), [[0, 1]], atol=1e-6)
+    alone = {"mean": [[0, 1]], "linear": [np.array([-0.5, 1]) / np.sqrt(1.25)]}[encoder_name(encoder)]
+    np.testing.assert_allclose(larger.encode(bags([0, 0, 0, 1]), vectors), alone, atol=1e-6)
     for one in (larger, larger.merged()):
         assert (one.history_weight[3], len(one.history_weight)) == (1, 4)
     assert len(encoder.history_weight) == 3

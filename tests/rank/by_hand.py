@@ -6,14 +6,16 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.rank.rescorer import Rescorer
-from kgrec.rank.scorers import CoOccurrenceScorer, GraphScorer, Scorer, TextScorer, UserProfiles
+from kgrec.rank.scorers import GraphScorer, ItemItemScorer, Scorer, TextScorer, UserProfiles
 from kgrec.storage.segments import Rows
 
 WEIGHTS = {
     "embedding": np.float32(0.4),
     "graph": np.float32(0.3),
-    "text": np.float32(0.2),
+    "text": np.float32(0.1),
     "co_occurrence": np.float32(0.1),
+    "sequence": np.float32(0.06),
+    "random_walk": np.float32(0.04),
 }
 HISTORY_WEIGHT = np.array([1.0, 0.5, 2.0], np.float32)
 
@@ -27,7 +29,11 @@ def scorers() -> dict[str, Scorer]:
     return {
         "graph": GraphScorer(Rows.of(csr([1, 0], [0, 1], [0.6, 0.8])), np.array([3, 8])),
         "text": TextScorer(Rows.of(np.array([[0, 1], [1, 0], [0, 0]], np.float16))),
-        "co_occurrence": CoOccurrenceScorer(Rows.of(csr([0, 0.2, 0.1], [0.2, 0, 0], [0.5, 0.3, 0]))),
+        "co_occurrence": ItemItemScorer(Rows.of(csr([0, 0.2, 0.1], [0.2, 0, 0], [0.5, 0.3, 0]))),
+        "sequence": ItemItemScorer(
+            Rows.of(csr([0, 0.4, 0], [0.2, 0, 0], [0.8, 0.6, 0])), decay=0.5, window=2
+        ),
+        "random_walk": ItemItemScorer(Rows.of(csr([0, 0.2, 0], [0.1, 0, 0], [0.4, -0.25, 0]).toarray())),
     }
 
 
@@ -37,5 +43,7 @@ def rescorer(**weights: float) -> Rescorer:
     return Rescorer(given, scorers(), Rows.of(np.zeros(3, np.float32)))
 
 
-def users(*histories: list[float], weight: np.ndarray = HISTORY_WEIGHT) -> UserProfiles:
-    return UserProfiles(csr(*histories), weight)
+def users(
+    *histories: list[float], weight: np.ndarray = HISTORY_WEIGHT, lags: list[int] | None = None
+) -> UserProfiles:
+    return UserProfiles(csr(*histories), weight, None if lags is None else np.array(lags, np.int32))

@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from kgrec.graph.histories import Histories
 from kgrec.rank.cold_transfer import transfer_shares, transferred, with_transfer
+from kgrec.rank.scorers import ItemItemScorer
 from kgrec.retrieve import IndexConfig, VectorIndex
+from kgrec.storage.segments import Rows
 from kgrec.train.cold_holdout import hold_out_items
 
 
@@ -17,9 +20,16 @@ def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matri
     return sp.csr_matrix(training), sp.csr_matrix(valid), np.arange(n_items) < known
 
 
+def held_out(
+    training: sp.csr_matrix, valid: sp.csr_matrix, known: np.ndarray, rng: np.random.Generator
+) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
+    rest, found, new = hold_out_items(Histories.of_matrix(training), valid, known, rng)
+    return rest.matrix(), found, new
+
+
 def test_holding_items_out_loses_no_interaction():
     training, valid, known = log()
-    rest, found, new = hold_out_items(training, valid, known, np.random.default_rng(1))
+    rest, found, new = held_out(training, valid, known, np.random.default_rng(1))
     assert ((rest + found) != (training + valid)).nnz == 0 and rest.nnz + found.nnz == training.nnz + 40
     assert new.any() and not rest[:, new].nnz and not new[~known].any()
     # of the others the same is held out as before
@@ -30,7 +40,7 @@ def test_holding_items_out_loses_no_interaction():
 def test_the_held_out_share_is_that_of_items_without_interactions(n_items, share):
     """One item fewer would be below the share; the share is at most a half."""
     training, valid, known = log(n_items)
-    _, found, new = hold_out_items(training, valid, known, np.random.default_rng(1))
+    _, found, new = held_out(training, valid, known, np.random.default_rng(1))
     theirs = found[:, new].nnz / found.nnz
     largest = found[:, new].sum(axis=0).max() if new.any() else 0
     assert share <= theirs <= share + largest / found.nnz
@@ -39,12 +49,12 @@ def test_the_held_out_share_is_that_of_items_without_interactions(n_items, share
 def test_held_out_interactions_count_one_whatever_their_weight():
     training, valid, known = log()
     training.data[:] = np.linspace(0.1, 0.9, training.nnz, dtype=np.float32)
-    rest, found, _ = hold_out_items(training, valid, known, np.random.default_rng(1))
+    rest, found, _ = held_out(training, valid, known, np.random.default_rng(1))
     assert np.isin(rest.data, training.data).all() and (found.data == 1).all()
 
 
 def test_the_generator_draws_the_items():
-    one, two, other = (hold_out_items(*log(), np.random.default_rng(seed))[0] for seed in (1, 1, 2))
+    one, two, other = (held_out(*log(), np.random.default_rng(seed))[0] for seed in (1, 1, 2))
     assert (one != two).nnz == 0 and (one != other).nnz
 
 
@@ -71,12 +81,14 @@ def test_without_known_items_there_are_no_donors():
 def test_a_new_item_has_weights_for_its_donors_and_their_neighbours():
     co_occurrence = sp.csr_matrix(np.array([[0, 0.4, 0], [0.2, 0, 0], [0, 0, 0]], np.float32))
     shares = sp.csr_matrix(np.array([[0.75, 0.25, 0]], np.float32))
-    rows = transferred(shares, co_occurrence)
+    rows = transferred(shares, Rows.of(co_occurrence))
     # .75 of (.5, .4) and .25 of (.2, .5)
     np.testing.assert_allclose(rows.toarray(), [[0.375 + 0.05, 0.3 + 0.125, 0]], rtol=1e-6)
-    whole = with_transfer(co_occurrence, np.array([2]), shares)
-    np.testing.assert_allclose(
-        whole.toarray(), np.vstack([co_occurrence[:2].toarray(), rows.toarray()]), rtol=1e-6
-    )
-    assert whole.dtype == np.float32
-    assert with_transfer(co_occurrence, np.zeros(0, np.int64), shares[:0]) is co_occurrence
+    for weights in (co_occurrence, co_occurrence.toarray()):
+        scorer = ItemItemScorer(Rows.of(weights))
+        whole = with_transfer(scorer, np.array([2]), shares).weights.whole
+        dense = whole if isinstance(whole, np.ndarray) else whole.toarray()
+        expected = np.vstack([co_occurrence[:2].toarray(), rows.toarray()])
+        np.testing.assert_allclose(dense, expected, rtol=1e-6)
+        assert whole.dtype == np.float32
+        assert with_transfer(scorer, np.zeros(0, np.int64), shares[:0]) is scorer

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 from kgrec.rank import fusion_weights
 from kgrec.rank.config import SCORERS
 from kgrec.rank.fusion_weights import Shortlist
+from kgrec.rank.rescorer import proportions
 from kgrec.rank.scorers import UserProfiles
 
 
@@ -37,7 +38,7 @@ def test_an_informative_scorer_gets_a_weight_and_noise_gets_none():
     alone = short.quality(cosines, 10)
     parts = {"graph": knows, "text": np.zeros_like(knows), "co_occurrence": -knows}
     weights, ndcg, recall = fusion_weights.best_weights(short, parts, 10)
-    assert weights["graph"] > 0.4 and (weights["text"], weights["co_occurrence"]) == (0, 0)
+    assert weights["graph"] > 0.1 and (weights["text"], weights["co_occurrence"]) == (0, 0)
     assert [*weights] == [*SCORERS] and sum(weights.values()) == pytest.approx(1)
     assert ndcg > 1.5 * alone[0] and recall > alone[1]
     # the figures are what these weights reach
@@ -51,7 +52,7 @@ def test_an_informative_scorer_gets_a_weight_and_noise_gets_none():
 def test_without_other_scores_the_embeddings_have_all_the_weight():
     short = shortlist([[0.9, 0.5], [0.1, 0.5]], [1, 0])
     weights, ndcg, recall = fusion_weights.best_weights(short, {"text": np.zeros((2, 2), np.float32)}, 1)
-    assert list(weights.values()) == [1, 0, 0, 0] and (ndcg, recall) == (0, 0)
+    assert weights == proportions({"embedding": 1}) and (ndcg, recall) == (0, 0)
 
 
 def test_regret_is_relative_to_the_best_of_each_scenario():

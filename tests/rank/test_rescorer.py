@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from by_hand import HISTORY_WEIGHT, WEIGHTS, rescorer, scorers, users
 
+from kgrec.rank.config import SCORERS
 from kgrec.rank.rescorer import Rescorer, proportions
 from kgrec.rank.scorers import UserProfiles
 from kgrec.storage import files
@@ -19,19 +20,24 @@ def test_scores_are_these_sums():
     candidates = np.array([[2, 0], [1, 0]])
     cosines = np.array([[0.7, -0.2], [0.1, 0.5]], np.float32)
     scores = rescorer().scores(users([1, 1, 0], [0, 0, 1]), candidates, cosines)
-    length = np.sqrt(1.25)
-    expected = [
+    length, two = np.sqrt(1.25), np.sqrt(2)
+    expected = np.array(
         [
-            # neighbours (1, 0.5) / length, text (0.5, 1) / length, and two items of a history of two
-            0.4 * 0.7 + 0.3 * (0.6 * 1 + 0.8 * 0.5) / length + 0.2 * 0 + 0.1 * (0.5 + 0.3) / np.sqrt(2),
-            0.4 * -0.2 + 0.3 * 1 / length + 0.2 * 1 / length + 0.1 * 0.2 / np.sqrt(2),
-        ],
-        [
-            # item 2 has no text; what it counts for falls out of a cosine
-            0.4 * 0.1 + 0.3 * 0.8 + 0.1 * 0,
-            0.4 * 0.5 + 0.3 * 0.6 + 0.1 * 0.1,
-        ],
-    ]
+            [
+                # neighbours (1, 0.5) / length, text (0.5, 1) / length, and two items of a history of two
+                0.4 * 0.7 + 0.3 * (0.6 * 1 + 0.8 * 0.5) / length + 0.1 * 0 + 0.1 * (0.5 + 0.3) / two,
+                0.4 * -0.2 + 0.3 * 1 / length + 0.1 * 1 / length + 0.1 * 0.2 / two,
+            ],
+            [
+                # item 2 has no text; what it counts for falls out of a cosine
+                0.4 * 0.1 + 0.3 * 0.8 + 0.1 * 0,
+                0.4 * 0.5 + 0.3 * 0.6 + 0.1 * 0.1,
+            ],
+        ]
+    )
+    # sequence, where each of two items without order has three quarters; and random walks
+    expected[0] += 0.06 * 0.75 * np.array([0.8 + 0.6, 0.4]) / np.sqrt(1.5)
+    expected[0] += 0.04 * np.array([0.4 - 0.25, 0.2]) / two
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
     assert scores.dtype == np.float32
 
@@ -87,7 +93,7 @@ def test_shares_add_up_to_the_weighted_parts(item: int):
     user = users([1, 1, 0])
     parts = rescorer().parts(user, np.array([[item]]))
     shares = rescorer().shares(user, item)
-    assert [*shares] == ["graph", "text", "co_occurrence"]
+    assert [*shares] == [name for name in SCORERS if name != "embedding"]
     for name, share in shares.items():
         assert share.shape == (2,)
         assert share.sum() == pytest.approx(WEIGHTS[name] * parts[name][0, 0], rel=1e-5, abs=1e-7)
@@ -110,12 +116,8 @@ def test_with_scorer_replaces_a_scorer_by_name():
 
 
 def test_weights_are_proportions():
-    assert proportions({"embedding": 3, "text": 1}) == {
-        "embedding": 0.75,
-        "graph": 0,
-        "text": 0.25,
-        "co_occurrence": 0,
-    }
+    expected = {**dict.fromkeys(SCORERS, 0), "embedding": 0.75, "text": 0.25}
+    assert proportions({"embedding": 3, "text": 1}) == expected
     assert not any(proportions({}).values())
 
 

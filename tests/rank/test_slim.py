@@ -98,7 +98,7 @@ def test_the_longest_history_by_hand(lengths, pairs, longest):
 def test_long_histories_are_thinned_evenly_and_short_ones_stay():
     """Every fourth of 40 items remains."""
     positives = sp.csr_matrix(np.array([[1] * 40, [1, 1] + [0] * 38], np.float32))
-    thinned = slim._thinned(positives, 104)
+    thinned = slim.thinned(positives, 104)
     assert thinned[[0]].indices.tolist() == list(range(3, 40, 4))
     assert thinned[[1]].indices.tolist() == [0, 1]
-    assert slim._thinned(positives, 1604) is positives
+    assert slim.thinned(positives, 1604) is positives

@@ -16,7 +16,7 @@ from kgrec.graph.histories import Histories
 from kgrec.model.model import Model, Parameters
 from kgrec.rank.config import SCORERS, RescoreConfig
 from kgrec.rank.rescorer import proportions
-from kgrec.rank.scorers import CoOccurrenceScorer
+from kgrec.rank.scorers import ItemItemScorer
 from kgrec.recommend.explain import explain
 from kgrec.recommend.explanation_parts import edge_name
 from kgrec.recommend.explanation_text import apportioned
@@ -124,7 +124,7 @@ def test_a_score_of_all_parts_by_hand(tiny):
     together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
     weights = proportions({"embedding": 2, "graph": 1, "co_occurrence": 1})
     scored = replace(tiny.rescorer, weights=weights)
-    scored = scored.with_scorer("co_occurrence", CoOccurrenceScorer(Rows.of(together)))
+    scored = scored.with_scorer("co_occurrence", ItemItemScorer(Rows.of(together)))
     fused = replace(tiny, rescorer=scored)
     assert fused.rescorer.scorers["graph"].neighbors.shape == (3, 2)
     history = history_of(tiny, 1, 2)
@@ -155,7 +155,7 @@ def test_a_dislike_is_a_negative_part_of_the_history(tiny):
     together = sp.csr_matrix(np.array([[0, 0.8, 0.2], [0, 0, 0], [0, 0, 0]], np.float32))
     weights = proportions({"embedding": 2, "graph": 1, "co_occurrence": 1})
     scored = replace(tiny.rescorer, weights=weights)
-    scored = scored.with_scorer("co_occurrence", CoOccurrenceScorer(Rows.of(together)))
+    scored = scored.with_scorer("co_occurrence", ItemItemScorer(Rows.of(together)))
     fused = replace(tiny, rescorer=scored)
     rows = (tiny.history_matrix([np.array([row])]) for row in (1, 2))
     history = Histories.of_matrix(relevance_profile(*rows, tiny.user_encoder.history_weight.whole))

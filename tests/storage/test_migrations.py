@@ -15,6 +15,7 @@ from kgrec import KnowledgeGraph, Recommender
 from kgrec.errors import CorruptArtifact
 from kgrec.retrieve import Built
 from kgrec.storage import artifacts
+from kgrec.storage.artifacts import FORMAT_VERSION
 from kgrec.storage.files import digest, read_json, read_table, write_json
 from kgrec.storage.migrations import StoredModel, migrated_interactions, migrated_model, migrated_parameters
 
@@ -44,7 +45,7 @@ def check_lists(rec: Recommender, path: Path) -> None:
 
 
 def test_every_older_format_has_a_stored_folder():
-    assert OLD == [2, 3, 4, 5, 6]
+    assert OLD == [2, 3, 4, 5, 6, 7]
     for version in OLD:
         for folder in (stored(version), stored(version) / "graph"):
             assert read_json(folder / artifacts.MANIFEST)["format_version"] == version
@@ -76,8 +77,8 @@ def test_an_old_model_explains_its_scores(version: int):
 @EVERY_OLD
 def test_an_old_model_is_saved_in_todays_format(version: int, tmp_path: Path):
     load(stored(version)).save(tmp_path / "model")
-    assert artifacts.current(tmp_path / "model", "model").format_version == 7
-    assert artifacts.current(tmp_path / "model" / "graph", "graph").format_version == 7
+    assert artifacts.current(tmp_path / "model", "model").format_version == FORMAT_VERSION
+    assert artifacts.current(tmp_path / "model" / "graph", "graph").format_version == FORMAT_VERSION
     again = load(tmp_path / "model")
     check_lists(again, FORMATS / str(version) / "lists.csv")
     again.add_items(LATER)
@@ -93,7 +94,7 @@ def test_reading_leaves_an_old_folder_as_it_is(version: int):
     rec = load(stored(version))
     rec.add_items(LATER)
     rec.recommend(["u1"])
-    assert len(before) == 20 + (version in (2, 3, 4)) and hashes() == before
+    assert len(before) == 20 + (version in (2, 3, 4, 7)) and hashes() == before
 
 
 @EVERY_OLD
@@ -210,7 +211,10 @@ def test_all_steps_of_a_model():
     assert [str(now.history.schema.field(name).type) for name in ("weight", "count")] == ["float", "int32"]
     assert {name: array.tolist() for name, array in now.rescore.items()} == {
         **{f"weight.{name}": [1] for name in ("embedding", "graph", "text", "co_occurrence")},
+        "weight.sequence": [0],
+        "weight.random_walk": [0],
         "co_occurrence.data": [1],
+        "co_occurrence.decay": [1],
         "prior": [0, 0],
     }
     assert now.metrics == {
@@ -311,4 +315,5 @@ def test_interactions_are_counted_once():
 
 def test_todays_format_is_left_as_it_is():
     model, table = a_model(), pa.table({"user_id": ["u"]})
-    assert migrated_model(model, 7) is model and migrated_interactions(table, 7) is table
+    assert migrated_model(model, FORMAT_VERSION) is model
+    assert migrated_interactions(table, FORMAT_VERSION) is table

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from grouped import grouped_halves, grouped_items
+from grouped import grouped_halves, grouped_items, split_of
 
 from kgrec.config import Config, TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.errors import ArtifactError
+from kgrec.graph.histories import Histories
 from kgrec.train import checkpoint as checkpoints
 from kgrec.train import fit
 from kgrec.train.checkpoint import Checkpoint, beside
@@ -37,7 +38,7 @@ def data(options: Config) -> TrainingData:
 
 def halves(_: np.random.Generator | None = None, seed: int = 0) -> ValidationSplit:
     """User u has three items of group u % 4, and one more is held out."""
-    return ValidationSplit.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed))
+    return split_of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS, seed))
 
 
 def whole(seed: int = 0) -> sp.csr_matrix:
@@ -52,7 +53,8 @@ def train(kept: Checkpoint, options: Config | None = None, killed_after: int | N
         if done == killed_after:
             raise Killed
 
-    return fit.train(data(options), whole(), halves, options, TrainingWatcher(epoch=on_epoch), kept)
+    every = Histories.of_matrix(whole())
+    return fit.train(data(options), every, halves, options, TrainingWatcher(epoch=on_epoch), kept)
 
 
 def bits(result: fit.Trained) -> dict[str, bytes]:
@@ -127,12 +129,12 @@ def test_without_resume_an_old_checkpoint_is_removed(unbroken, tmp_path):
 def test_a_restored_learner_continues_bit_for_bit(tmp_path):
     """Encoder, moments, schedule and random generator."""
     items, hyperparameters = data(config()), Hyperparameters(0.1, 0.02, 4)
-    one = Learner(fresh_encoder(items), items, whole(), hyperparameters)
+    one = Learner(fresh_encoder(items), items, Histories.of_matrix(whole()), hyperparameters)
     first = [one.epoch(), one.epoch()]
     kept = Checkpoint(tmp_path / "kept")
     kept.begin(items, whole(), "config")
     kept.save_run("select", hyperparameters, one, [])
-    other = Learner(fresh_encoder(items), items, whole(), hyperparameters)
+    other = Learner(fresh_encoder(items), items, Histories.of_matrix(whole()), hyperparameters)
     again = Checkpoint(tmp_path / "kept", resume=True)
     again.begin(items, whole(), "config")
     # no state was saved for another stage
@@ -205,7 +207,7 @@ def test_the_state_is_saved_at_intervals(monkeypatch, tmp_path):
     kept, items = Checkpoint(tmp_path / "kept", every=30), data(config())
     kept.begin(items, whole(), "config")
     hyperparameters = Hyperparameters(0.1, 0.02, 4)
-    learner = Learner(fresh_encoder(items), items, whole(), hyperparameters)
+    learner = Learner(fresh_encoder(items), items, Histories.of_matrix(whole()), hyperparameters)
     progress = kept.progress("refit", hyperparameters, [].append)
     written = []
     for epoch, second in enumerate((10, 31, 50, 62), start=1):

@@ -4,17 +4,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from grouped import grouped_halves, grouped_items
+from grouped import grouped_halves, grouped_items, split_of
 
 from kgrec.config import Config, TrainConfig
 from kgrec.encode.config import EncoderConfig
+from kgrec.graph.histories import Histories
 from kgrec.rank import fusion_weights
 from kgrec.rank.config import SCORERS, RescoreConfig
-from kgrec.rank.fusion_weights import PENALTIES, FusionSearch, FusionWeights, best_weights
-from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import CoOccurrenceScorer
-from kgrec.rank.slim import item_weights
-from kgrec.storage.segments import Rows
+from kgrec.rank.fusion_weights import FusionSearch, FusionWeights
+from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch, default_options
+from kgrec.rank.rescorer import proportions
 from kgrec.train import fit, hyperparameters
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import Hyperparameters, TrainingData
@@ -34,7 +33,7 @@ def data(**options) -> TrainingData:
 
 def halves(_: np.random.Generator | None = None) -> ValidationSplit:
     """User u has three items of group u % 4, and one more is held out."""
-    return ValidationSplit.of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS))
+    return split_of(*grouped_halves(N_USERS, N_ITEMS, N_GROUPS))
 
 
 # the search along each option
@@ -99,8 +98,8 @@ def test_a_trial_beyond_the_budget_is_not_started():
 def test_without_a_budget_one_trial_is_made():
     config = Config(encoder=EncoderConfig(dim=8), train=data(search_seconds=0).train)
     parts = halves()
-    positives = (parts.training + parts.valid).tocsr()
-    result = fit.train(data(search_seconds=0), positives, halves, config, TrainingWatcher(), Checkpoint())
+    every = Histories.of_matrix((parts.training + parts.valid).tocsr())
+    result = fit.train(data(search_seconds=0), every, halves, config, TrainingWatcher(), Checkpoint())
     only = Hyperparameters(0.1, LEARNING_RATE, 2)
     assert {line.hyperparameters for line in result.records} == {
         only
@@ -120,16 +119,23 @@ def test_default_hyperparameters_are_those_of_the_configuration_if_it_has_some()
 # candidates
 
 
+def evaluated(parts: ValidationSplit) -> tuple[Histories, sp.csr_matrix, sp.csr_matrix]:
+    return parts.queries.histories, parts.queries.truth, parts.queries.seen
+
+
+def fusion_search(items: TrainingData, parts: ValidationSplit, config: RescoreConfig) -> FusionSearch:
+    known = items.known(parts.training)
+    rest = evaluated(parts), known, items.valid_k, config
+    return FusionSearch(items.features, items.featurizer, parts.histories, *rest)
+
+
+def item_item_search(items: TrainingData, parts: ValidationSplit, config: RescoreConfig) -> ItemItemSearch:
+    return ItemItemSearch(parts.histories, *evaluated(parts), items.valid_k, config)
+
+
 def fresh_trials(items: TrainingData, parts: ValidationSplit) -> hyperparameters._Trials:
     """Trials with untrained encoders."""
-    fusion = FusionSearch(
-        items.features,
-        items.featurizer,
-        parts.training,
-        items.known(parts.training),
-        items.valid_k,
-        RescoreConfig(),
-    )
+    fusion = fusion_search(items, parts, RescoreConfig())
     return hyperparameters._Trials(
         items,
         parts,
@@ -174,7 +180,7 @@ def test_in_the_unwanted_scenario_unknown_items_are_listed_and_held_out_ones_are
 def test_evaluated_users_have_a_history_and_held_out_interactions():
     training = sp.csr_matrix(np.array([[1, 0], [0, 0], [1, 1]], np.float32))
     valid = sp.csr_matrix(np.array([[0, 1], [0, 1], [0, 0]], np.float32))
-    assert ValidationSplit.of(training, valid).evaluated_users.tolist() == [0]
+    assert split_of(training, valid).evaluated_users.tolist() == [0]
 
 
 # the whole search
@@ -194,7 +200,7 @@ def found(rescore: RescoreConfig | None = None, **options) -> hyperparameters.Ch
 
 def test_the_graph_scorer_gets_a_weight_beside_untrained_embeddings():
     """A held-out item is of the user's group, which its neighbours show and an untrained encoder does not."""
-    result = found(temperature=0.1, learning_rate=0.01)
+    result = found(RescoreConfig(co_occurrence=False), temperature=0.1, learning_rate=0.01)
     assert result.weights["graph"] > 0
     assert result.figures["fused_ndcg"] > result.figures["ndcg"]
     assert result.figures["fused_recall"] >= result.figures["recall"]
@@ -202,10 +208,11 @@ def test_the_graph_scorer_gets_a_weight_beside_untrained_embeddings():
 
 def test_configured_weights_are_normalised():
     result = found(RescoreConfig(weights={"embedding": 2, "graph": 1, "text": 1}, penalty=7))
-    assert list(result.weights.values()) == [0.5, 0.25, 0.25, 0] and result.penalty == 7
+    assert result.weights == proportions({"embedding": 2, "graph": 1, "text": 1}) and not result.item_item
     names = ("k", "new_share", "ndcg", "recall", "fused_ndcg", "fused_recall")
     assert result.figures.keys() == set(names)
     chosen = found(RescoreConfig(penalty=7))
+    assert chosen.item_item["co_occurrence"] == ItemItemOptions("slim", 7, 1)
     assert result.figures["fused_ndcg"] <= chosen.figures["fused_ndcg"]
 
 
@@ -215,20 +222,15 @@ def test_without_co_occurrence_its_weight_is_zero():
     assert result.figures["fused_ndcg"] >= result.figures["ndcg"]
 
 
-def test_the_penalty_is_the_best_of_those_tried():
-    """No other penalty gives a better ranking beside the embeddings."""
-    chosen = found().penalty
-    assert chosen in PENALTIES
-    items = data(search_seconds=0)
-    trials = fresh_trials(items, halves())
-    _, short = trials.whitened(trials.best().ndcg)
-    reached = {}
-    for penalty in PENALTIES:
-        (co_occurrence,) = item_weights(trials.split.training, (penalty,), 100)
-        scorer = CoOccurrenceScorer(Rows.of(co_occurrence))
-        alone = Rescorer(proportions({"co_occurrence": 1}), {"co_occurrence": scorer})
-        reached[penalty] = best_weights(short, short.parts(alone), items.train.valid_k)[1]
-    assert reached[chosen] == max(reached.values()) > min(reached.values())
+def test_the_options_of_item_item_weights_are_the_best_of_those_tried():
+    """No other strength ranks the held-out interactions better alone."""
+    chosen, parts = found(), halves()
+    search = item_item_search(data(search_seconds=0), parts, RescoreConfig())
+    assert set(chosen.item_item) == {"co_occurrence", "random_walk"}
+    for name, options in chosen.item_item.items():
+        fitted = search._strengths(name, default_options(name, RescoreConfig()))
+        reached = {tried: search.quality(scorer) for tried, scorer in fitted}
+        assert reached[options] == max(reached.values())
 
 
 def test_trials_and_whitenings_are_compared_by_the_fused_score():
@@ -239,7 +241,7 @@ def test_trials_and_whitenings_are_compared_by_the_fused_score():
     power, short = trials.whitened(best.ndcg)
     encoder = fresh_encoder(items)
     shortlists = [trials._shortlist(encoder, tried) for tried in hyperparameters.POWERS]
-    reached = [trials.fusion.choose(one, (20.0,)).ndcg for one in shortlists]
+    reached = [trials.fusion.choose(one).ndcg for one in shortlists]
     assert best.ndcg == reached[0] > shortlists[0].quality(shortlists[0].cosines, items.train.valid_k)[0]
     at = hyperparameters.POWERS.index(power)
     np.testing.assert_array_equal(short.cosines, shortlists[at].cosines)
@@ -255,7 +257,7 @@ def cold_offset(parts: ValidationSplit) -> float:
     items = data(search_seconds=0, valid_k=4)
     trials = fresh_trials(items, parts)
     trials.best()
-    neighbours = FusionWeights(20.0, proportions({"embedding": 1, "graph": 9}), 0, 0)
+    neighbours = FusionWeights(proportions({"embedding": 1, "graph": 9}), 0, 0)
     return trials.fusion.cold_offset(trials.scenarios(0.0), parts.held_out_items, neighbours)
 
 
@@ -271,14 +273,9 @@ UNKNOWN, HALF, OTHERS = np.arange(N_ITEMS) >= 12, slice(N_USERS // 2), slice(N_U
 
 
 def test_the_cold_offset_is_zero_where_new_items_are_held_out():
-    assert (
-        cold_offset(
-            ValidationSplit.of(interactions_with(range(12)), interactions_with(range(12, 24)), UNKNOWN)
-        )
-        == 0
-    )
+    assert cold_offset(split_of(interactions_with(range(12)), interactions_with(range(12, 24)), UNKNOWN)) == 0
 
 
 def test_the_cold_offset_is_negative_where_known_items_are_held_out():
     training = (interactions_with(range(8)) + interactions_with(range(8, 12), HALF)).tocsr()
-    assert cold_offset(ValidationSplit.of(training, interactions_with(range(8, 12), OTHERS), UNKNOWN)) < 0
+    assert cold_offset(split_of(training, interactions_with(range(8, 12), OTHERS), UNKNOWN)) < 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from grouped import grouped_items
+from grouped import grouped_items, split_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
@@ -50,12 +51,12 @@ def halves(rng: np.random.Generator) -> ValidationSplit:
     held = sp.csr_matrix(valid)
     left = (whole - held).tocsr()
     left.eliminate_zeros()
-    return ValidationSplit.of(left, held)
+    return split_of(left, held)
 
 
 def nothing(_: np.random.Generator) -> ValidationSplit:
     """Hold out nothing."""
-    return ValidationSplit.of(tastes(), tastes()[:0])
+    return split_of(tastes(), tastes()[:0])
 
 
 def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) -> Trained:
@@ -79,7 +80,7 @@ def learner(**options) -> Learner:
     data = TrainingData(features, featurizer, ENCODER, TrainConfig(**(QUICK | options)))
     torch.manual_seed(0)
     encoder = ItemEncoder.for_features(ENCODER, featurizer, N_ITEMS)
-    return Learner(encoder, data, tastes(), Hyperparameters(0.1, 0.015, 3))
+    return Learner(encoder, data, Histories.of_matrix(tastes()), Hyperparameters(0.1, 0.015, 3))
 
 
 # hiding
@@ -170,9 +171,7 @@ def test_any_number_of_sampled_items_trains(sampled):
 def test_a_batch_that_holds_every_item_needs_no_sample():
     whole = sp.csr_matrix(np.ones((4, N_ITEMS), np.float32))
     items = grouped_items(N_ITEMS, N_GROUPS)
-    result = fitted(
-        items, whole, lambda _: ValidationSplit.of(whole, whole[:0]), full_softmax_items=1, sampled_items=5
-    )
+    result = fitted(items, whole, lambda _: split_of(whole, whole[:0]), full_softmax_items=1, sampled_items=5)
     assert all(math.isfinite(line.loss) for line in result.records)
 
 
@@ -204,7 +203,7 @@ def test_an_item_without_interactions_has_no_residual(full):
     result = fitted(
         items,
         positives,
-        lambda _: ValidationSplit.of(positives, positives[:0]),
+        lambda _: split_of(positives, positives[:0]),
         full_softmax_items=full,
         sampled_items=20,
     )
@@ -229,7 +228,7 @@ def test_features_of_an_item_without_interactions_change_nothing(full):
         groups = np.arange(N_GROUPS + 1)
         features = ItemFeatures(features.dense, sp.csr_matrix(neighbors), 0 * groups, groups)
         featurizer = Featurizer(("in",), groups, np.ones(len(groups), np.float32))
-        held_out = ValidationSplit.of(positives.tocsr(), positives.tocsr()[:0])
+        held_out = split_of(positives.tocsr(), positives.tocsr()[:0])
         result = fitted(
             (features, featurizer),
             held_out.training,
@@ -251,7 +250,7 @@ def test_a_disliked_item_is_a_candidate_of_the_softmax():
     items, refused = grouped_items(N_ITEMS, N_GROUPS), np.arange(N_ITEMS) == 3
     data = TrainingData(*items, ENCODER, TrainConfig(**QUICK), refused)
     assert data.known(positives)[3] and not TrainingData(*items, ENCODER, data.train).known(positives)[3]
-    one = Learner(fresh_encoder(data), data, positives, Hyperparameters(0.1, 0.01, 1))
+    one = Learner(fresh_encoder(data), data, Histories.of_matrix(positives), Hyperparameters(0.1, 0.01, 1))
     assert one.known.tolist() == list(range(N_ITEMS))
     # but its residual, which nobody who took it taught, is left out
     assert not one.has_positives[3]
@@ -375,7 +374,7 @@ def test_validation_ranks_everything_but_the_history():
     result = fitted(
         grouped_items(6, 2),
         (history + held).tocsr(),
-        lambda _: ValidationSplit.of(history, held),
+        lambda _: split_of(history, held),
         EncoderConfig(dim=64),
         valid_k=1,
         epochs=1,

@@ -12,6 +12,7 @@ from torch.nn.functional import embedding
 from kgrec.config import TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.encode.item_encoder import ItemEncoder
+from kgrec.graph.histories import Histories
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, fresh_encoder
 from kgrec.train.optimizer import Optimizer, RowAdam
@@ -98,7 +99,9 @@ def learner(sparse: bool, **options: int) -> Learner:
     made = fresh_encoder(data)
     made.sparse = sparse
     training, held_out = grouped_halves(32, 24, 4)
-    return Learner(made, data, (training + held_out).tocsr(), Hyperparameters(0.1, 0.02, 8))
+    return Learner(
+        made, data, Histories.of_matrix((training + held_out).tocsr()), Hyperparameters(0.1, 0.02, 8)
+    )
 
 
 def test_the_first_step_is_the_same_with_sparse_gradients():

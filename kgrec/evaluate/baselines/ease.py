@@ -7,29 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-from scipy.linalg import lapack
-
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.fitted import ItemWeights
+from kgrec.rank.ease import BYTES_PER_PAIR, ease_weights
 from kgrec.rank.slim import co_counts
 
-#: bytes per pair of items: a float32 matrix that is inverted in place, and one copy while it is made
-_BYTES_PER_PAIR = 8
 #: share of the machine's memory that may be used by default
 _MEMORY_SHARE = 0.5
-_ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class Ease:
-    r"""EASE, a dense linear autoencoder (Steck 2019, "Embarrassingly shallow autoencoders for sparse data").
-
-    .. math:: P = (X^\top X + \lambda I)^{-1}, \quad B_{ij} = -P_{ij} / P_{jj}, \quad B_{jj} = 0, \quad s_u = x_u B
-
-    The matrix has an entry per pair of items: memory grows with the square of the number of items, time with the cube.
-    """
+    """EASE, a dense linear autoencoder: see :mod:`kgrec.rank.ease`."""
 
     #: lambda
     penalty: float = 200.0
@@ -50,42 +40,16 @@ class Ease:
         if not self.penalty > 0:
             raise ConfigError(f"EASE's penalty is {self.penalty:g}.", "Give a positive number.")
         self._check(data.n_items)
-        # in column-major order LAPACK inverts in place
-        gram = co_counts(data.positives).toarray(order="F")
-        gram[np.diag_indices_from(gram)] += np.float32(self.penalty)
-        inverse = _inverted(gram)
-        diagonal = inverse.diagonal().copy()
-        inverse /= -diagonal
-        inverse[np.diag_indices_from(inverse)] = 0
-        return ItemWeights(inverse)
+        return ItemWeights(ease_weights(co_counts(data.positives), self.penalty))
 
     def _check(self, n_items: int) -> None:
         allowed = self.memory if self.memory is not None else _MEMORY_SHARE * _machine_memory()
-        needed = _BYTES_PER_PAIR * n_items**2 / 1e9
+        needed = BYTES_PER_PAIR * n_items**2 / 1e9
         if needed > allowed:
             raise TrainingError(
                 f"EASE of {n_items:,} items needs {needed:,.1f} GB of memory; {allowed:,.1f} GB may be used.",
                 "Leave it out, raise `memory`, or use a baseline with sparse weights, such as RP3beta.",
             )
-
-
-def _inverted(matrix: np.ndarray) -> np.ndarray:
-    """Inverse of a symmetric positive definite float32 matrix in column-major order, which is overwritten."""
-    if not len(matrix):
-        return matrix
-    factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
-    inverse, failed_too = lapack.spotri(factor, lower=1, overwrite_c=1) if not failed else (factor, 0)
-    if failed or failed_too:
-        raise TrainingError(
-            "The matrix of EASE cannot be inverted in single precision.", "Give a larger penalty."
-        )
-    for start in range(0, len(inverse), _ROWS_PER_BLOCK):
-        stop = start + _ROWS_PER_BLOCK
-        # LAPACK fills the lower triangle only
-        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
-        corner = np.tril(inverse[start:stop, start:stop])
-        inverse[start:stop, start:stop] = corner + np.tril(corner, -1).T
-    return np.asarray(inverse)
 
 
 def _machine_memory() -> float:

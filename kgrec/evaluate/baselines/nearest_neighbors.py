@@ -25,6 +25,7 @@ import scipy.sparse as sp
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.evaluate.baselines.fitted import ones
 from kgrec.metrics.topk import blocks, rows_of
+from kgrec.rank.random_walk import largest
 from kgrec.rank.slim import no_weights
 
 #: function of common elements, sizes of both sets, N and shrinkage
@@ -89,25 +90,6 @@ class NearestNeighbors:
                 f"shrinkage is {self.shrinkage:g}, neighbors is {self.neighbors:,}.",
                 "Give a shrinkage of at least 0, and at least 1 neighbor.",
             )
-
-
-def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order."""
-    if not matrix.has_sorted_indices:
-        matrix = matrix.sorted_indices()
-    kept = matrix.data > 0
-    for row in np.flatnonzero(np.diff(matrix.indptr) > most):
-        part = slice(*matrix.indptr[row : row + 2])
-        kept[part] &= _highest(matrix.data[part], most)
-    until = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return sp.csr_matrix((matrix.data[kept].astype(np.float32), matrix.indices[kept], until), matrix.shape)
-
-
-def _highest(values: np.ndarray, most: int) -> np.ndarray:
-    """Whether each value is among the `most` highest, of equal ones the first; shape (len(values),), bool."""
-    least = np.partition(values, len(values) - most)[len(values) - most]
-    above, equal = values > least, values == least
-    return np.asarray(above | (equal & (np.cumsum(equal) <= most - np.count_nonzero(above))))
 
 
 def _cosine(c: np.ndarray, a: np.ndarray, b: np.ndarray, n: int, h: float) -> np.ndarray:  # noqa: ARG001

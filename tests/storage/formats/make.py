@@ -32,11 +32,12 @@ OPTIONS = {
     4: ["index.kind=hnsw"],
     5: ["unmet=-0.05"],
     6: ["unmet=-0.05", "half_life=30"],
+    7: ["rescore.cold_offset=-0.05", "rescore.weights={embedding: 4, graph: 2, text: 2, co_occurrence: 2}"],
 }
 #: format -> times that each film is in the catalogue: an index is approximate only for more than a hundred items
 COPIES = {3: 15, 4: 15}
 #: formats of a kgrec that can remove items
-REMOVING = (3, 4, 5, 6)
+REMOVING = (3, 4, 5, 6, 7)
 
 
 class BagOfWords:

@@ -1,0 +1,200 @@
+"""Item-item scorers: which ones can be fitted to histories, and with which options each is best alone.
+
+Enters: histories, and held-out interactions. Leaves: `ItemItemOptions` by name of the scorer, and fitted scorers. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from kgrec.graph.histories import Histories
+from kgrec.metrics.accuracy import ranking_quality
+from kgrec.metrics.topk import gains
+from kgrec.rank.config import RescoreConfig, ScorerName
+from kgrec.rank.ease import ease_weights
+from kgrec.rank.ordered_slim import WINDOW, following_weights
+from kgrec.rank.random_walk import walk_weights
+from kgrec.rank.scorers import ItemItemScorer, UserProfiles
+from kgrec.rank.slim import co_counts, item_weights
+from kgrec.storage.segments import Rows
+
+logger = logging.getLogger(__name__)
+
+Method = Literal["slim", "ease", "ordered_slim", "random_walk"]
+#: items from which on only the default options are fitted
+_LARGE_CATALOGUE = 100_000
+#: weights per item that random walks keep, relative to those of regressions
+_WALKS = 2
+#: users scored at a time
+_USERS_PER_STEP = 256
+
+
+@dataclass(frozen=True)
+class ItemItemOptions:
+    """How the weights of one item-item scorer are fitted."""
+
+    method: Method
+    #: ridge penalty; of random walks: exponent of the target's popularity
+    strength: float
+    #: factor of a history item per newer item in the history; 1 without an order
+    decay: float
+
+    def fitted(self, histories: Histories, neighbors: int) -> ItemItemScorer:
+        """The scorer of these histories."""
+        window = WINDOW if self.method == "ordered_slim" else None
+        return ItemItemScorer(Rows.of(self._weights(histories, neighbors)), self.decay, window)
+
+    def _weights(self, histories: Histories, neighbors: int) -> Any:
+        """Row i: weight of each history item for item i; shape (n_items, n_items), float32."""
+        positives = histories.matrix()
+        if self.method == "ease":
+            return np.ascontiguousarray(ease_weights(co_counts(positives), self.strength).T)
+        if self.method == "random_walk":
+            return _comparable(walk_weights(positives, 1.0, self.strength, _WALKS * neighbors).T.tocsr())
+        if self.method == "ordered_slim":
+            return following_weights(histories, (self.strength,), self.decay, neighbors)[0]
+        return item_weights(positives, (self.strength,), neighbors)[0]
+
+
+#: what is fitted without validation data, and in a large catalogue
+DEFAULTS: dict[ScorerName, ItemItemOptions] = {
+    "co_occurrence": ItemItemOptions("slim", 20.0, 1.0),
+    "sequence": ItemItemOptions("ordered_slim", 80.0, 0.8),
+    "random_walk": ItemItemOptions("random_walk", 0.4, 1.0),
+}
+#: strengths that are tried, each method's; and decays
+_STRENGTHS: dict[Method, tuple[float, ...]] = {
+    "slim": (5.0, 20.0, 80.0, 320.0),
+    "ease": (20.0, 100.0, 300.0, 1000.0),
+    "ordered_slim": (40.0, 160.0),
+    "random_walk": (0.2, 0.4, 0.6),
+}
+_DECAYS = (1.0, 0.9, 0.8, 0.6)
+#: the decay with which strengths are compared, where histories have an order
+_FIRST_DECAY = 0.8
+
+
+def names_of(histories: Histories, config: RescoreConfig) -> tuple[ScorerName, ...]:
+    """The item-item scorers that these histories allow and the configuration wants."""
+    if not config.co_occurrence and config.weights is None:
+        return ()
+    names: tuple[ScorerName, ...] = ("co_occurrence", "sequence", "random_walk")
+    wanted = names if config.weights is None else tuple(name for name in names if config.weights.get(name))
+    return tuple(name for name in wanted if histories.ordered or name != "sequence")
+
+
+def default_options(name: ScorerName, config: RescoreConfig) -> ItemItemOptions:
+    """What is fitted without validation data."""
+    options = DEFAULTS[name]
+    if name == "co_occurrence" and config.penalty is not None:
+        return replace(options, strength=config.penalty)
+    return options
+
+
+@dataclass(frozen=True)
+class ItemItemSearch:
+    """Finds the options with which each scorer alone ranks held-out interactions best."""
+
+    #: the training part
+    histories: Histories
+    #: histories that are continued: n of them
+    queries: Histories
+    #: what followed; shape (n, n_items)
+    truth: sp.csr_matrix
+    #: items that are not to be listed; shape (n, n_items)
+    seen: sp.csr_matrix
+    #: length of the lists
+    k: int
+    config: RescoreConfig
+
+    def best(self, name: ScorerName) -> tuple[ItemItemOptions, ItemItemScorer]:
+        """The best options of one scorer, and the scorer of the training part."""
+        first = default_options(name, self.config)
+        if self.histories.ordered and first.decay == 1:
+            first = replace(first, decay=_FIRST_DECAY)
+        if self.histories.n_items > _LARGE_CATALOGUE:
+            return first, first.fitted(self.histories, self.config.neighbors)
+        options, scorer, reached = first, None, -1.0
+        for tried, fitted in self._strengths(name, first):
+            quality = self.quality(fitted)
+            if quality > reached:
+                options, scorer, reached = tried, fitted, quality
+        assert scorer is not None
+        for tried, fitted in self._decays(options, scorer) if self.histories.ordered else ():
+            quality = self.quality(fitted)
+            if quality > reached:
+                options, scorer, reached = tried, fitted, quality
+        logger.info("%s alone: NDCG %.4f with %s", name, reached, options)
+        return options, scorer
+
+    def quality(self, scorer: ItemItemScorer) -> float:
+        """Mean NDCG of the scorer's lists."""
+        profiles = profiles_of(self.queries)
+        found = []
+        for start in range(0, len(self.queries), _USERS_PER_STEP):
+            some = slice(start, start + _USERS_PER_STEP)
+            hits = gains(scorer.best(profiles[some], self.k, self.seen[some]), self.truth[some])
+            found.append(hits)
+        return ranking_quality(np.concatenate(found), np.diff(self.truth.indptr))[0]
+
+    def _strengths(
+        self, name: ScorerName, first: ItemItemOptions
+    ) -> Iterator[tuple[ItemItemOptions, ItemItemScorer]]:
+        """The scorer with each strength, fitted together where that is cheaper."""
+        config, histories = self.config, self.histories
+        positives, window = histories.matrix(), None
+        if name == "co_occurrence" and config.penalty is None and histories.n_items <= config.exact_items:
+            for strength in _STRENGTHS["ease"]:
+                options = replace(first, method="ease", strength=strength)
+                yield options, options.fitted(histories, config.neighbors)
+        strengths = (
+            _STRENGTHS[first.method]
+            if config.penalty is None or name != "co_occurrence"
+            else (config.penalty,)
+        )
+        if first.method == "random_walk":
+            for strength in strengths:
+                options = replace(first, strength=strength)
+                yield options, options.fitted(histories, config.neighbors)
+            return
+        if first.method == "slim":
+            weights = item_weights(positives, strengths, config.neighbors)
+        else:
+            weights, window = following_weights(histories, strengths, first.decay, config.neighbors), WINDOW
+        for strength, one in zip(strengths, weights, strict=True):
+            yield replace(first, strength=strength), ItemItemScorer(Rows.of(one), first.decay, window)
+
+    def _decays(
+        self, options: ItemItemOptions, scorer: ItemItemScorer
+    ) -> Iterator[tuple[ItemItemOptions, ItemItemScorer]]:
+        """The scorer with other decays; where its weights depend on the decay, they are fitted anew."""
+        for decay in _DECAYS:
+            other = replace(options, decay=decay)
+            if other == options:
+                continue
+            refit = options.method == "ordered_slim"
+            yield (
+                other,
+                other.fitted(self.histories, self.config.neighbors)
+                if refit
+                else replace(scorer, decay=decay),
+            )
+
+
+def _comparable(weights: sp.csr_matrix) -> sp.csr_matrix:
+    """Weights scaled so that the largest of a row is 1/4 in the mean, about as in SLIM: one donor weight then suits all."""
+    largest = weights.max(axis=1).toarray().ravel()
+    scale = np.float32(0.25 / max(largest[largest > 0].mean(), 1e-12)) if weights.nnz else np.float32(1)
+    return (weights * scale).tocsr()
+
+
+def profiles_of(histories: Histories, history_weight: np.ndarray | None = None) -> UserProfiles:
+    """Users with these histories, as scorers read them; weights of items in histories default to 1."""
+    weight = np.ones(histories.n_items, np.float32) if history_weight is None else history_weight
+    return UserProfiles(histories.matrix(), weight, histories.lags)
