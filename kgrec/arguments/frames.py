@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgrec.arguments.ids import id_column, is_frame, is_missing, text_of
+from kgrec.arguments.ids import id_column, id_remedy, is_frame, is_missing, text_of
 from kgrec.arguments.options import shown
 from kgrec.errors import SourceError, did_you_mean
 
@@ -126,6 +126,8 @@ def _column(values: Any, place: str, text: Callable[[Any], str | None] | None = 
         array = None
     else:
         array = _converted(values)
+        if text is not None and array is not None and _was_inferred(values, array):
+            array = None  # Arrow takes numpy's booleans among numbers for numbers
     usable = None if array is None else _usable(array)
     if usable is not None:
         return usable if isinstance(usable, pa.ChunkedArray) else pa.chunked_array([usable])
@@ -149,6 +151,12 @@ def _converted(values: Any) -> Any:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError, NotImplementedError):
         return None
+
+
+def _was_inferred(values: Any, array: Any) -> bool:
+    """Whether Arrow chose a type for Python objects that are no texts."""
+    of_objects = str(getattr(values, "dtype", "object")) == "object"
+    return of_objects and not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type))
 
 
 def _usable(array: Any) -> Any:
@@ -204,6 +212,9 @@ def _text(cell: Any, place: str, row: int, text: Callable[[Any], str | None]) ->
     if is_missing(cell):
         return None
     found = text(cell)
+    if found is None and text is text_of:
+        name, _, column = place.partition(": ")
+        raise SourceError(f"{name}:{row + 1}: {column} is {shown(cell)}, which is no id.", id_remedy(cell))
     if found is None:
         raise _refused(cell, place, row, "Write it as text, or leave it out.")
     return found

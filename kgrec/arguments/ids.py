@@ -50,7 +50,7 @@ def as_id(value: Any, place: str) -> str:
         )
     found = text_of(value)
     if found is None:
-        raise ConfigError(f"{place} is {shown(value)}, which is no id.", _remedy(value))
+        raise ConfigError(f"{place} is {shown(value)}, which is no id.", id_remedy(value))
     return found
 
 
@@ -185,6 +185,19 @@ def text_of(value: Any) -> str | None:
     return value.isoformat() if is_date else None
 
 
+def id_remedy(value: Any) -> str:
+    """What to do about a value that is no id."""
+    if isinstance(value, bytes | bytearray):
+        return "Decode the bytes: they are not in UTF-8."
+    if isinstance(value, str):
+        return "It holds half of a surrogate pair: decode the text anew, with errors='replace'."
+    if isinstance(value, float | np.floating) and math.isfinite(value):
+        return "A float of this size has lost digits: read the column as text or as whole numbers."
+    if isinstance(value, list | tuple | dict | set | np.ndarray) or is_frame(value):
+        return "Give one id in its place."
+    return _REMEDY
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value stands for a missing one: None, nan, NaT, pandas.NA, or a null of Arrow."""
     if value is None:
@@ -278,18 +291,6 @@ def _name_of(value: Any) -> str:
 
 def _missing_name(value: Any) -> str:
     return "None" if value is None else str(value)
-
-
-def _remedy(value: Any) -> str:
-    if isinstance(value, bytes | bytearray):
-        return "Decode the bytes: they are not in UTF-8."
-    if isinstance(value, str):
-        return "It holds half of a surrogate pair: decode the text anew, with errors='replace'."
-    if isinstance(value, float | np.floating) and math.isfinite(value):
-        return "A float of this size has lost digits: read the column as text or as whole numbers."
-    if isinstance(value, list | tuple | dict | set | np.ndarray) or is_frame(value):
-        return "Give one id in its place."
-    return _REMEDY
 
 
 def _whole(value: int) -> str | None:

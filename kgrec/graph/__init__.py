@@ -15,6 +15,7 @@ where_syntax      conditions on items: text -> tree
 where             conditions on items: tree -> which items meet it
 knowledge_graph   `KnowledgeGraph`: the tables with all of the above as methods; graph/ on disk
 build             sources -> graph, new rows -> addition
+live_histories    histories that grow by newer interactions
 live_graph        a graph that grows by additions, merged when the whole is needed
 
 Nothing is imported here.

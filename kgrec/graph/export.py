@@ -284,6 +284,8 @@ def _inter(graph: GraphTables, items: pa.Array, names: _Tabbed) -> dict[str, Any
         columns["rating:float"] = pa.array(log.value, from_pandas=True)
     if log.time is not None:
         columns["timestamp:float"] = pa.array(log.time)
+    if log.weight is not None:
+        columns["weight:float"] = pa.array(log.weight)
     if not log.positive.all():
         columns["label:float"] = pa.array(log.positive.astype(np.int8))
     return columns

@@ -6,6 +6,7 @@ Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, LogReader
+from kgrec.ingest.mapping.interaction_table import TimeUnit
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.table_files import frame_table
 
@@ -29,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 #: smallest weight of an interaction, however old
 _LEAST = 1e-6
-#: columns that a log may lack
-_OPTIONAL = ("value", "time", "weight")
+#: column that a log may lack -> what a row has in it if only other rows have values, as in joined tables
+_OPTIONAL: dict[str, float] = {"value": np.nan, "time": 0, "weight": 1.0}
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,26 @@ class Interactions:
         value: str | None = None,
         time: str | None = None,
         positive: str | None = None,
+        event: str | None = None,
+        events: Mapping[str, float] | None = None,
+        time_unit: TimeUnit | None = None,
     ) -> Interactions:
-        """Read a pandas, polars or Arrow frame.
+        """Read a pandas, polars or Arrow frame; the options are those of `interactions:` in a mapping.
 
         Raises:
             SourceError: A column is missing, a user or an item is missing, an item is unknown, or a value or a time cannot be read.
             ConfigError: A name of a column is no text, or `positive` is no condition.
         """
         options.instance("items", items, Vocabulary, "Give graph.item_ids.")
-        mapped = _mapped(user=user, item=item, value=value, time=time, positive=positive)
+        columns = {
+            "user": user,
+            "item": item,
+            "value": value,
+            "time": time,
+            "positive": positive,
+            "event": event,
+        }
+        mapped = _mapped(**columns, events=events, time_unit=time_unit)
         return cls._from_table(frame, "interactions", items, mapped)
 
     @classmethod
@@ -128,7 +141,11 @@ class Interactions:
         """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
-        optional = {n: table[n].to_numpy() for n in _OPTIONAL if n in table.column_names}
+        optional = {
+            name: pc.fill_null(table[name], absent).to_numpy()
+            for name, absent in _OPTIONAL.items()
+            if name in table.column_names
+        }
         counted = "count" in table.column_names
         order = Vocabulary.of(users)
         return cls(
@@ -349,15 +366,24 @@ def _over(log: Interactions, items: Vocabulary) -> Interactions:
 def _mapped(**columns: Any) -> InteractionTable:
     """The columns of a frame, as a mapping names them."""
     for name, column in columns.items():
-        if column is not None or name in ("user", "item"):
+        if name not in ("events", "time_unit") and (column is not None or name in ("user", "item")):
             options.text(name, column, "the name of a column" if name != "positive" else "'>= 4'")
     try:
         return InteractionTable(file=("interactions",), **columns)
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
+        # an error of several columns together names no place
+        named = next(
+            (
+                name
+                for name in (*map(str, first["loc"]), *columns)
+                if columns.get(name) is not None and name not in ("user", "item")
+            ),
+            "user",
+        )
         raise ConfigError(
-            f"positive is {options.shown(columns['positive'])}: {message}.", "Change the value."
+            f"{named} is {options.shown(columns[named])}: {message}.", "Change the value."
         ) from None
 
 

@@ -105,13 +105,8 @@ class GraphTables:
         code_of = np.full(len(self) + 1, -1, dtype=np.int64)
         code_of[self.item_entities] = np.arange(len(self.item_entities))
         if target.column is None:
-            prefix = pa.scalar(f"{target.type}/", pa.large_string())
-
-            def by_key(keys: pa.Array) -> np.ndarray:
-                names = pc.binary_join_element_wise(prefix, pc.cast(keys, pa.large_string()), "")
-                return np.asarray(code_of[self.ids(names.to_pylist())])
-
-            return by_key
+            type_ = target.type
+            return lambda keys: np.asarray(code_of[self.ids([f"{type_}/{key}" for key in keys.to_pylist()])])
         named = self.aliases.filter(pc.equal(self.aliases["type"], target.name))
         keys, owners = Vocabulary(named["key"].combine_chunks()), named["id"].to_numpy()
         owned = np.append(code_of[owners], -1)

@@ -12,6 +12,8 @@ rdf_terms            triples as columns
 blank_nodes          numbers for blank nodes, whatever the order of lines
 rdf_statements       triples as statements
 interaction_rows     tables of interactions as columns
+interaction_files    which table of the mapping describes another file of interactions
+partial_tables       rows with some of a table's columns
 statements           edges and values by provisional node numbers
 reader               all sources of a mapping, read into statements
 entity_resolution    nodes merged into entities

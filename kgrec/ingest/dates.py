@@ -73,10 +73,15 @@ def is_iso(text: str) -> bool:
 
 
 def _without_format(text: str) -> datetime:
+    # the usual zone of logs in databases, without the detour of an error
+    plain, zone = (text[:-4], text[-4:]) if text.endswith((" UTC", " GMT")) else (text, "")
     try:
-        return _iso(text)
+        value = _iso(plain)
     except ValueError:
         return _variant(text)
+    if zone and value.tzinfo is not None:
+        raise ValueError("two zones")
+    return value
 
 
 def _iso(text: str) -> datetime:

@@ -25,6 +25,8 @@ from kgrec.ingest.times import Clock
 
 #: rows of several batches whose users are encoded together
 _WAITING = 2_000_000
+#: a log that ends before 1980 counts something other than seconds
+_EARLY = 315_532_800
 UNKNOWN_ITEM = "names an unknown item"
 NO_USER = "has an empty user or item"
 _REMEDY = "Mend the row, or the mapping's `interactions:`."
@@ -126,6 +128,8 @@ class LogReader:
             TooManyBadRows: The mapping leaves out all rows.
         """
         files = ", ".join(self.mapped.file)
+        if not self.rows:
+            self.report.warnings.append(f"{files}: there are no rows.")
         for column, met in self.met.items():
             key, listed = self._list_of(column)
             absent = [value for value in listed if value not in met]
@@ -272,7 +276,8 @@ def _span(times: list[np.ndarray], unit: str) -> str:
     if not ends:
         return ""
     first, last = (np.datetime64(int(end), "s") for end in (min(ends), max(ends)))
-    return f"{unit or 'dates'}, from {first} to {last}".replace("T", " ")
+    doubt = " (an order, rather than times?)" if unit and max(ends) < _EARLY else ""
+    return f"{unit or 'dates'}, from {first} to {last}".replace("T", " ") + doubt
 
 
 def _encode_users(log: InteractionRows) -> None:

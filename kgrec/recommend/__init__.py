@@ -5,6 +5,9 @@ request       `Request`: the options of a list, validated
 writer_lock   changes run one at a time, readers never wait
 queries       recommend, similar items, similar users
 ids           ids -> rows, or an error that names similar ids
+boosts        numbers that are added to scores, as arguments
+items_by_user candidates or deny lists of each user
+pairs         scores of given pairs
 feedback      likes and dislikes as one history
 text_query    free text as a query
 results       frames and summaries

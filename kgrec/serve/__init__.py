@@ -8,7 +8,9 @@ batch_run        computes the parts by an executor, and writes them
 run_folder       finished parts of an interrupted run
 item_fields      fields of the listed items as further columns
 history_tables   histories as integer codes
+pair_scores      scores of given pairs into a file or as a stream
 input_files      tables and lists of ids from the user's files
+option_files     tables that options name: pairs of users and items, numbers of items
 result_files     Parquet, CSV, JSON lines
 
 Nothing is imported here.

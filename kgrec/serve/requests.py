@@ -328,6 +328,8 @@ def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
         yield as_id(pair[0], f"histories[{at}][0]"), items
 
 
+#: suffixes of a text that is meant to name a file of ids
+_ID_FILES = (".txt", ".csv", ".tsv", ".parquet", ".jsonl")
 _PAIRS = "Give pairs of a user and items: [('ann', ['a', 'b'])]; a file as a pathlib.Path."
 
 
@@ -399,5 +401,10 @@ def _seen_note(table: HistoryTable) -> str:
 
 def _strings(names: Iterable[str] | Path, what: str) -> pa.Array:
     """The distinct names, in the order of their first appearance."""
+    if isinstance(names, str) and names.endswith(_ID_FILES):
+        raise ConfigError(
+            f"{what} is {shown(names)}, the name of a file.",
+            f"Give pathlib.Path({names!r}), or [{names!r}] for an id.",
+        )
     ids = read_ids(names) if isinstance(names, Path) else as_ids(names, what)
     return pa.array(list(dict.fromkeys(ids)), pa.large_string())

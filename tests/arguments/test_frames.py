@@ -103,9 +103,12 @@ def test_what_is_no_frame_is_refused(frame: Any, problem: str) -> None:
     [
         ([1.0, np.nan], "log:2: 'user_id' is missing."),
         (["a", " "], "log:2: 'user_id' is empty."),
-        ([True], "log: 'user_id' is of type bool, which is no id."),
+        ([True], "log:1: 'user_id' is True, which is no id."),
+        ([1, np.bool_(True)], "log:2: 'user_id' is np.True_, which is no id."),
+        (np.array([True]), "log: 'user_id' is of type bool, which is no id."),
         (pd.to_datetime(["2020-01-01"]), "log: 'user_id' is of type timestamp[us], which is no id."),
-        ([["a"]], "log: 'user_id' holds list<item: string>, where one id per row is needed."),
+        ([["a"]], "log:1: 'user_id' is ['a'], which is no id."),
+        (pa.array([["a"]]), "log: 'user_id' holds list<item: string>, where one id per row is needed."),
         (
             np.array([1.0, 1e17]),
             "log:2: 'user_id' is 1e+17, which is no id: a float of this size has lost digits.",

@@ -13,6 +13,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kgrec.arguments.frames import as_table
 from kgrec.arguments.ids import as_id_lists, as_ids, as_texts
@@ -183,3 +185,28 @@ def test_texts_are_texts(values: Any) -> None:
         as_texts(values, "texts")
     assert as_texts("slow films", "texts") == ["slow films"]
     assert as_texts((text for text in ["a"]), "texts") == ["a"]
+
+
+@given(st.lists(st.sampled_from([value for value, _ in TEXTS]), min_size=1, max_size=4))
+def test_any_mix_of_values_has_the_same_ids_in_a_list_and_in_a_column(values: list[Any]) -> None:
+    expected = as_ids(values, "users")
+    for frame in (
+        {"user_id": values},
+        pd.DataFrame({"user_id": pd.Series(values, dtype=object)}),
+        pl.DataFrame({"user_id": pl.Series(values, dtype=pl.Object)}),
+    ):
+        assert as_table(frame, "log", ids=["user_id"])["user_id"].to_pylist() == expected
+
+
+@given(
+    st.lists(st.sampled_from([value for value, _ in TEXTS]), max_size=3),
+    st.sampled_from(NO_IDS),
+    st.integers(0, 3),
+)
+def test_any_mix_with_one_that_is_no_id_is_refused(values: list[Any], wrong: Any, at: int) -> None:
+    values.insert(at, wrong)
+    with pytest.raises(ConfigError, match=rf"^users\[{min(at, len(values) - 1)}\] is "):
+        as_ids(values, "users")
+    for frame in ({"user_id": values}, pd.DataFrame({"user_id": pd.Series(values, dtype=object)})):
+        with pytest.raises(SourceError, match=r"^log:"):
+            as_table(frame, "log", ids=["user_id"])

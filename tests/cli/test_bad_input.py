@@ -141,6 +141,14 @@ def test_a_duplicate_key_is_counted_and_the_build_goes_on(run: Run, catalogue: P
 def test_unknown_items_of_the_log_are_counted_and_placed(run: Run, catalogue: Path, tmp_path: Path):
     log_of(catalogue, "u1,f1,5", "u1,f9,5", "u2,g1,4", "u2,f2,4")
     answer = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph")
+    assert answer.error == (
+        3,
+        'log.csv: 2 of 4 rows name an unknown item, first log.csv:3: "f9"; keys of the items are such as "f1".',
+        "No likely cause was found: check `item:` and the keys of the items. Or raise `errors: unmatched` (0.2 of the rows).",
+    )
+    with (catalogue / "kgrec.yaml").open("a") as file:
+        file.write("errors: {unmatched: 0.5}\n")
+    answer = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph")
     assert answer.code == 0
     assert 'INTERACTIONS THAT NAME AN UNKNOWN ITEM: 2 (first: log.csv:3: "f9", log.csv:4: "g1")' in answer.out
     report = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph", "--json").json["report"]

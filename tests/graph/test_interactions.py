@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.interactions import given as given_interactions
 from kgrec.graph.vocabulary import Vocabulary
+from kgrec.ingest.interaction_rows import InteractionRows
 
 ITEMS = Vocabulary(["a", "b", "c", "d"])
 FRAME = pd.DataFrame(
@@ -197,3 +199,64 @@ def test_no_row_of_a_frame_is_left_out(columns: dict[str, Any], problem: str):
 def test_unknown_items_in_a_frame_are_refused():
     with pytest.raises(SourceError, match=r'1 interactions name an unknown item, first interactions:1: "z"'):
         Interactions.from_frame(pd.DataFrame({"user_id": ["u"], "item_id": ["z"]}), ITEMS)
+
+
+def weighted(rows: list[tuple[str, str, float, int]]) -> Interactions:
+    """Rows of user, item, weight and time as a build reads them."""
+    users, items, weights, times = zip(*rows, strict=True)
+    log = InteractionRows(has_time=True, has_weight=True)
+    log.users, log.user = [pa.array(users, pa.large_string())], [np.arange(len(rows))]
+    log.item = [ITEMS.ids(items).astype(np.int32)]
+    log.weight, log.time = [np.array(weights, np.float32)], [np.array(times, np.int64)]
+    log.positive = [log.weight[0] > 0]
+    return Interactions.from_log(log, ITEMS)
+
+
+def test_of_several_events_the_largest_weight_counts():
+    log = weighted([("u", "a", 10, 1), ("u", "a", 1, 5), ("u", "a", 1, 3), ("u", "b", 1, 2)])
+    assert [(ITEMS[item], count) for item, count in zip(log.item, log.count, strict=True)] == [
+        ("b", 1),
+        ("a", 3),
+    ]
+    # the time is that of the latest row
+    assert (log.weight.tolist(), log.time.tolist()) == ([1, 10], [2, 5])
+
+
+def test_an_event_of_weight_0_is_seen_and_yields_to_others():
+    log = weighted([("u", "a", 2, 1), ("u", "a", 0, 9), ("u", "b", 0, 3)])
+    assert (log.positive.tolist(), log.weight.tolist(), log.time.tolist()) == ([True, False], [2, 0], [1, 3])
+    assert log.matrix().toarray().tolist() == [[1, 0, 0, 0]]
+    assert log.weights().tolist() == [1, 0]
+
+
+def test_only_the_ratios_of_weights_matter():
+    rows = [("u", "a", 1, 1), ("u", "b", 3, 2), ("v", "a", 2, 3)]
+    log = weighted(rows)
+    assert log.weights().tolist() == [0.5, 1.5, 1]
+    assert log.weighted().toarray().tolist() == [[0.5, 1.5, 0, 0], [1, 0, 0, 0]]
+    assert log.matrix().toarray().tolist() == [[1, 1, 0, 0], [1, 0, 0, 0]]
+    tenfold = weighted([(user, item, 10 * weight, time) for user, item, weight, time in rows])
+    assert tenfold.weights().tolist() == log.weights().tolist()
+    same = weighted([(user, item, 4, time) for user, item, _, time in rows])
+    assert same.weights().tolist() == [1, 1, 1]
+
+
+def test_weights_and_age_are_multiplied():
+    log = weighted([("u", "a", 1, 0), ("u", "b", 3, 86_400)])
+    assert log.weights(half_life=1).tolist() == [0.25, 1.5]
+
+
+def test_weights_are_stored_as_given():
+    log = weighted([("u", "a", 1, 1), ("u", "b", 3, 2), ("v", "a", 2, 3)])
+    again = Interactions.from_arrow(log.to_arrow(), ITEMS)
+    assert again.weight.tolist() == [1, 3, 2] and again.weight.dtype == np.float32
+    assert log.rows(np.array([0, 2])).weight.tolist() == [1, 2]
+    assert read().weight is None and "weight" not in read().to_arrow().column_names
+
+
+def test_joined_tables_may_lack_columns_of_each_other():
+    tables = [weighted([("u", "a", 3, 5)]).to_arrow(), Interactions.from_frame(FRAME[1:2], ITEMS).to_arrow()]
+    both = pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
+    log = Interactions.from_arrow(both, ITEMS)
+    assert (log.weight.tolist(), log.time.tolist()) == ([3, 1], [5, 0])
+    assert (log.weight.dtype, log.time.dtype) == (np.float32, np.int64)

@@ -91,6 +91,7 @@ def test_parts_of_a_date_and_fractions():
         # two marks, a zone that has several meanings
         "2019/10-11",
         "2019-10-11 00:00:02 EST",
+        "2019-10-11 00:00:02+01:00 UTC",
     ],
 )
 def test_what_is_no_date_or_may_be_two_is_not_guessed(text):

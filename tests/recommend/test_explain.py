@@ -311,6 +311,28 @@ def test_a_history_that_fades_is_scored_explained_and_kept(catalogue, bag_of_wor
         assert found.sources["contribution"].sum() == pytest.approx(score, abs=1e-5)
 
 
+def test_events_of_different_weights_are_scored_and_explained(catalogue, bag_of_words, tmp_path):
+    graph = kgrec.build_graph(catalogue / "kgrec.yaml")
+    log = [("u1", "f1", "view"), ("u1", "f2", "buy"), ("u1", "f4", "view"), ("u2", "f1", "view")]
+    log += [("u2", "f3", "view"), ("u3", "f4", "buy"), ("u3", "f5", "view"), ("u3", "f6", "drop")]
+    frame = pd.DataFrame(log, columns=["user_id", "item_id", "kind"])
+    events = {"view": 1, "buy": 5}
+    interactions = kgrec.Interactions.from_frame(frame, graph.item_ids, event="kind", events=events)
+    config = CONFIG.model_copy(update={"rescore": RescoreConfig(weights=dict.fromkeys(SCORERS, 1))})
+    rec = kgrec.Recommender(config, text_encoder=bag_of_words).fit(graph, interactions)
+    rec.save(tmp_path / "model")
+    again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
+    mean = (5 + 1 + 1 + 1 + 1 + 5 + 1) / 7
+    assert again.model.liked[[0]].toarray()[0] == pytest.approx(np.array([1, 5, 0, 1, 0, 0]) / mean)
+    lists = rec.recommend(["u1"], 9)
+    pd.testing.assert_frame_equal(lists, again.recommend(["u1"], 9))
+    for item, score in zip(lists["item_id"], lists["score"], strict=True):
+        found = again.explain("u1", item)
+        assert found.score == pytest.approx(score, abs=1e-5)
+        assert found.history["contribution"].sum() == pytest.approx(score, abs=1e-5)
+        assert found.sources["contribution"].sum() == pytest.approx(score, abs=1e-5)
+
+
 def test_the_history_of_an_explanation_is_the_user_s(rec):
     assert sorted(rec.explain("u2", "f5").history["item_id"]) == ["f1", "f3"], "f4 was no positive"
     known, new = rec.explain("u1", "f4"), rec.explain_history(["f3", "f2", "f1"], "f4")

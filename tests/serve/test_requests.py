@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -272,3 +273,22 @@ def test_weights_that_are_no_numbers_above_0_are_named(rec, tmp_path: Path, cell
     with pytest.raises(SourceError) as caught:
         histories_query(rec, table, Request())
     assert caught.value.problem == f"{table}:3: 'weight' is \"{cell}\", which is no number above 0."
+
+
+def test_the_name_of_a_file_is_no_id(rec):
+    with pytest.raises(ConfigError) as caught:
+        users_query(rec, "users.txt", Request())
+    assert caught.value.problem == "users is 'users.txt', the name of a file."
+    assert caught.value.remedy == "Give pathlib.Path('users.txt'), or ['users.txt'] for an id."
+
+
+def test_histories_are_pairs_a_dict_or_a_frame(rec):
+    pairs = [("x", ["f1", "f2"]), ("y", ["f4"])]
+    frame = pd.DataFrame({"user_id": ["x", "y", "x"], "item_id": ["f1", "f4", "f2"]})
+    for histories in (pairs, dict(pairs), iter(pairs), frame):
+        query = histories_query(rec, histories, Request())
+        assert list(query.parts(9)) == [(["x", "y"], [["f1", "f2"], ["f4"]], None, [[], []])]
+    with pytest.raises(ConfigError, match=r"^histories\[1\] is 'ab', which is no pair"):
+        histories_query(rec, [pairs[0], "ab"], Request())
+    with pytest.raises(ConfigError, match=r"^histories\[0\]\[0\] is None"):
+        histories_query(rec, [(None, ["f1"])], Request())
