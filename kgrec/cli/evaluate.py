@@ -113,6 +113,10 @@ def evaluate(
         float,
         typer.Option("--budget", min=0, help="CPU seconds to search the options of each baseline."),
     ] = 60.0,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name of the data set in the report. Default: `name:` of the mapping."),
+    ] = None,
     config: ConfigFile = None,
     settings: ConfigSettings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted evaluation.")] = False,
@@ -167,7 +171,9 @@ def evaluate(
             entries = run_benchmark(tasks, systems, ks, kept, runs.run)
             runs.finish()
             progress.stage("comparing the systems")
-            results = BenchmarkResults(parts, entries, ks, chosen, str(graph), seed=seed)
+            results = BenchmarkResults(
+                parts, entries, ks, chosen, str(graph), _title(loaded, name), seed=seed
+            )
             _ = results.comparisons
             progress.stage("writing the report")
             record = results.save(output, page)
@@ -175,6 +181,12 @@ def evaluate(
     out.say(_summary(results))
     out.say(f"Wrote {output}. Open {output / 'report.html'} in a browser.")
     out.result({"report": str(output), **record})
+
+
+def _title(graph: KnowledgeGraph, name: str | None) -> str:
+    """The name of the data set; without one, the number and the types of its items."""
+    given = name or graph.mapping.name
+    return given or counted(len(graph.item_ids), " and ".join(graph.item_types) or "item")
 
 
 def _stopped(kept: KeptEntries, runs: int) -> Stopped:

@@ -54,7 +54,10 @@ def test_evaluate_compares_systems_and_writes_a_report(
     record = json.loads((output / "metrics.json").read_text())
     assert (record["primary_metric"], record["k"], record["graph"]) == ("ndcg@3", [1, 3], str(graph))
     assert [system["name"] for system in record["systems"]] == ["kgrec", "popularity"]
+    # neither the mapping nor an option names the data set
+    assert record["name"] == "6 films"
     page = (output / "report.html").read_text()
+    assert "<h1>Evaluation on 6 films</h1>" in page
     assert page.startswith("<!DOCTYPE html>") and "popularity" in page
     assert not (tmp_path / "report.parts").exists()
 
@@ -200,3 +203,22 @@ def test_no_two_systems_share_a_name(run: Run, graph: Path, test_part: Path, tmp
     words = ("--lists", f"kgrec={lists}")
     answer = run("evaluate", graph, "-o", tmp_path / "r", "--test", test_part, *words, *SHORT)
     assert answer.error == (2, "Two systems are named 'kgrec'.", "Give the lists another name.")
+
+
+def test_the_report_has_the_name_of_the_data_set(run: Run, catalogue: Path, test_part: Path, tmp_path: Path):
+    mapping = catalogue / "kgrec.yaml"
+    mapping.write_text("name: Six films & no more\n" + mapping.read_text())
+    assert run("build", mapping, "-o", tmp_path / "graph").code == 0
+    words = [
+        "evaluate",
+        tmp_path / "graph",
+        "--test",
+        test_part,
+        "--baselines",
+        "popularity",
+        "--ablate",
+        "none",
+    ]
+    for more, title in (([], "Six films &amp; no more"), (["--name", "Mine"], "Mine")):
+        assert run(*words, "-o", tmp_path / "report", *more, *QUICK).code == 0
+        assert f"<h1>Evaluation on {title}</h1>" in (tmp_path / "report" / "report.html").read_text()

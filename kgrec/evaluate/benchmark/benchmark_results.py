@@ -53,8 +53,10 @@ class BenchmarkResults:
     ks: Sequence[int]
     #: None: the split was given as files
     protocol: Protocol | None = None
-    #: name of the graph, for the report
+    #: path of the graph
     graph: str = ""
+    #: name of the data set, the title of the report; "": the path of the graph
+    name: str = ""
     resamples: int = 1000
     seed: int = 0
     #: when, as ISO 8601
@@ -104,6 +106,7 @@ class BenchmarkResults:
             "created": self.created,
             "cpu_seconds": sum(sum(entry.cpu_seconds.values()) for entry in self.entries),
             "graph": self.graph,
+            "name": self.name or self.graph,
             "data": self._data(),
             "protocol": self._protocol(),
             "k": sorted(self.ks),
@@ -233,7 +236,7 @@ class BenchmarkResults:
 
 
 def _learning_curve(training_log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Records of a training log with stage, run (from 1), epoch, loss and recall.
+    """Records of a training log with stage, run (from 1), epoch, loss, ndcg and recall.
 
     The log does not number its runs: a new one begins where the epoch does not rise.
     """
@@ -245,7 +248,7 @@ def _learning_curve(training_log: Sequence[dict[str, Any]]) -> list[dict[str, An
             last_epoch = record["epoch"]
         curve.append(
             {"stage": record["stage"], "run": run, "epoch": record["epoch"]}
-            | {"loss": record["loss"], "recall": record["valid_recall"]}
+            | {"loss": record["loss"], "ndcg": record["valid_ndcg"], "recall": record["valid_recall"]}
         )
     return curve
 

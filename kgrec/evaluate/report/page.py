@@ -72,6 +72,7 @@ def _text(record: Record) -> dict[str, Any]:
     return {
         "setup": wording.setup(record),
         "verdict": wording.verdict(record),
+        "facts": wording.facts(record),
         "knowledge": wording.knowledge(record),
         "glossary": {metric.replace("_", " "): wording.meaning(metric) for metric in metrics},
     }
@@ -83,6 +84,7 @@ def _tables(record: Record) -> dict[str, Any]:
     popularity, history = _buckets(record)
     return {
         "overview": report_tables.overview(record),
+        "accuracy": report_tables.accuracy(record, record.k),
         "shorter": {k: report_tables.accuracy(record, k) for k in record.results["k"] if k != record.k},
         "comparisons": {metric: report_tables.comparisons(record, metric) for metric in record.compared},
         "ablations": report_tables.ablations(record),
@@ -99,10 +101,10 @@ def _plots(record: Record) -> dict[str, Any]:
     if not record.ran:
         return {}
     popularity, history = _buckets(record)
-    new = record.buckets("among ", "recall", record.k)
+    new = record.buckets("among ", record.metric, record.k)
     curve = record.subject["learning_curve"] if record.subject else []
     return {
-        "overview": plots.bars(_points(record), record.primary_metric),
+        "differences": _differences(record),
         "new": _panels(record, new),
         "popularity": _panels(record, popularity),
         "history": _panels(record, history),
@@ -113,15 +115,31 @@ def _plots(record: Record) -> dict[str, Any]:
 
 def _buckets(record: Record) -> tuple[list[str], list[str]]:
     """Buckets of items by popularity, and of users by length of history."""
-    items = record.buckets("items: ", "recall", record.k)
+    items = record.buckets("items: ", record.metric, record.k)
     return [name for name in items if name in _POPULARITY_BUCKETS], record.buckets(
-        "history: ", "recall", record.k
+        "history: ", record.metric, record.k
     )
 
 
-def _points(record: Record) -> list[Point]:
-    metric, k = record.metric_and_k(record.primary_metric)
-    systems = [(system, record.metric_values(system["name"], metric, k)) for system in record.ran]
+def _differences(record: Record) -> str:
+    """Each system minus kgrec, with intervals; "" where nothing was compared."""
+    subject = record.subject
+    assert subject is not None
+    found = [
+        (s, record.comparison(record.primary_metric, s["name"], subject["name"]))
+        for s in record.ran
+        if s["name"] != subject["name"]
+    ]
+    points = [Point(s["name"], s["kind"], c.difference, c.low, c.high) for s, c in found if c is not None]
+    label = f"{record.primary_metric}, difference to {subject['name']}"
+    return plots.dots(points, label, zero=True) if points else ""
+
+
+def _points(record: Record, bucket: str = "") -> list[Point]:
+    systems = [
+        (system, record.metric_values(system["name"], record.metric, record.k, bucket))
+        for system in record.ran
+    ]
     return [
         Point(system["name"], system["kind"], *(finite(values[name]) for name in ("value", "low", "high")))
         for system, values in systems
@@ -129,14 +147,8 @@ def _points(record: Record) -> list[Point]:
 
 
 def _panels(record: Record, buckets: Sequence[str]) -> str:
-    groups = {
-        bucket: [
-            Point(s["name"], s["kind"], record.value(s["name"], "recall", record.k, bucket))
-            for s in record.ran
-        ]
-        for bucket in buckets
-    }
-    return plots.panels(groups, f"recall@{record.k}") if groups else ""
+    groups = {bucket: _points(record, bucket) for bucket in buckets}
+    return plots.panels(groups, record.primary_metric) if groups else ""
 
 
 def _trade_offs(record: Record) -> list[str]:

@@ -24,21 +24,21 @@ COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "li
 #: placeholder for the colour of the text around the figure
 _TEXT_COLOUR = "#010203"
 #: inches
-_FIGURE_WIDTH, _ROW_HEIGHT = 8.0, 0.27
+_FIGURE_WIDTH, _ROW_HEIGHT = 6.6, 0.27
 #: characters of a name that are shown
 _NAME_LENGTH = 34
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 11,
     "text.color": _TEXT_COLOUR,
     "axes.labelcolor": _TEXT_COLOUR,
     "axes.edgecolor": _TEXT_COLOUR,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 10,
+    "axes.titlesize": 11,
     "figure.facecolor": "none",
     "grid.color": _TEXT_COLOUR,
     "grid.alpha": 0.15,
@@ -62,20 +62,28 @@ class Point:
     across: float | None = None
 
 
-def bars(points: Sequence[Point], label: str) -> str:
-    """One bar per system, with its interval; the first on top."""
+def dots(points: Sequence[Point], label: str, *, zero: bool = False) -> str:
+    """One dot per system, with its interval; the first on top.
+
+    Args:
+        points: Systems.
+        label: Label of the values.
+        zero: Draw a line at 0, for differences.
+    """
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        _bars(axes, points, intervals=True)
+        _dots(axes, points)
         axes.set_yticks(range(len(points)), [_short(point.name) for point in points])
         axes.set_xlabel(label)
+        if zero:
+            axes.axvline(0, color=COLOURS["kgrec"], linewidth=1.6, zorder=1)
 
-    return _svg(f"bars {label}", _height(len(points)), draw)
+    return _svg(f"dots {label}", _height(len(points)), draw)
 
 
 def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
-    """Bars of the same systems in groups, side by side on one scale.
+    """Dots of the same systems in groups, one below the other on one scale.
 
     Args:
         groups: Title -> points, the same systems in the same order.
@@ -84,15 +92,15 @@ def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
     names = [_short(point.name) for point in next(iter(groups.values()))]
 
     def draw(figure: Figure) -> None:
-        row = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, (title, points) in zip(row, groups.items(), strict=True):
-            _bars(axes, points, intervals=False)
-            axes.set_title(title)
-            axes.locator_params(axis="x", nbins=4)
-        row[0].set_yticks(range(len(names)), names)
-        figure.supxlabel(label, fontsize=10)
+        column = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (title, points) in zip(column, groups.items(), strict=True):
+            _dots(axes, points)
+            axes.set_title(title, loc="left")
+            axes.set_yticks(range(len(names)), names)
+        column[-1].set_xlabel(label)
 
-    return _svg(f"panels {label} {list(groups)}", _height(len(names)) + 0.3, draw)
+    height = sum(_height(len(names)) - 0.3 for _ in groups) + 0.4
+    return _svg(f"panels {label} {list(groups)}", height, draw)
 
 
 def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = False) -> str:
@@ -135,16 +143,16 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
 
 
 def curves(records: Sequence[Mapping[str, Any]]) -> str:
-    """Loss by epoch, one line per training run, and the best validation recall of each run.
+    """Loss by epoch, one line per training run, and the best validation NDCG of each run.
 
     Args:
-        records: Stage, run, epoch, loss and recall of each epoch; None for a missing value.
+        records: Stage, run, epoch, loss and ndcg of each epoch; None for a missing value.
 
     Returns:
         "" if there is nothing to draw.
     """
-    parts = ((_losses, "loss"), (_recalls, "recall"))
-    shown = [(part, [x for x in records if finite(x[key]) is not None]) for part, key in parts]
+    parts = ((_losses, "loss"), (_qualities, "ndcg"))
+    shown = [(part, [x for x in records if finite(x.get(key)) is not None]) for part, key in parts]
     shown = [(part, there) for part, there in shown if there]
 
     def draw(figure: Figure) -> None:
@@ -155,13 +163,14 @@ def curves(records: Sequence[Mapping[str, Any]]) -> str:
     return _svg("curves", 3.4, draw) if shown else ""
 
 
-def _bars(axes: Axes, points: Sequence[Point], *, intervals: bool) -> None:
+def _dots(axes: Axes, points: Sequence[Point]) -> None:
     for row, point in enumerate(points):
         if point.value is None:
             continue
-        axes.barh(row, point.value, height=0.72, color=_colour(point.kind))
-        if intervals and point.low is not None and point.high is not None:
-            axes.plot([point.low, point.high], [row, row], color=_TEXT_COLOUR, linewidth=1.4)
+        colour = _colour(point.kind)
+        if point.low is not None and point.high is not None:
+            axes.plot([point.low, point.high], [row, row], color=colour, linewidth=2.4, zorder=2)
+        axes.scatter([point.value], [row], s=38, color=colour, zorder=3)
     axes.set_ylim(len(points) - 0.4, -0.6)
     axes.grid(True, axis="x")
     axes.set_axisbelow(True)
@@ -225,15 +234,15 @@ def _losses(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
     axes.grid(True)
 
 
-def _recalls(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
+def _qualities(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
     best: dict[int, float] = {}
     for record in records:
         run = int(record["run"])
-        best[run] = max(best.get(run, 0.0), record["recall"])
+        best[run] = max(best.get(run, 0.0), record["ndcg"])
     axes.plot(list(best), list(best.values()), marker="o", linestyle="none", color=COLOURS["kgrec"])
     axes.margins(0.15, 0.15)
     axes.locator_params(axis="x", nbins=8, integer=True)
-    axes.set_title("validation recall")
+    axes.set_title("validation NDCG")
     axes.set_xlabel("run")
     axes.grid(True)
 

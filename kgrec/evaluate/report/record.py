@@ -46,6 +46,16 @@ class Record:
         return str(self.results["primary_metric"])
 
     @property
+    def name(self) -> str:
+        """The name of the data set."""
+        return str(self.results.get("name") or self.results["graph"])
+
+    @property
+    def metric(self) -> str:
+        """The primary metric without the length of lists, such as "ndcg"."""
+        return self.primary_metric.rpartition("@")[0]
+
+    @property
     def k(self) -> int:
         """The length of lists that the primary metric is measured at."""
         return int(self.primary_metric.rpartition("@")[2])

@@ -17,6 +17,8 @@ NEW_AND_KNOWN_BUCKETS = ("among new items", "among known items", "items: new", "
 
 #: stages of a system, in the order in which it runs them
 _STAGES = ("tune", "train", "recommend")
+#: columns of a table beside the names of the systems, at most
+_MAX_COLUMNS = 7
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,27 @@ class ReportTable:
     head: list[str]
     rows: list[ReportRow]
 
+    @property
+    def pieces(self) -> list[ReportTable]:
+        """Tables of at most so many columns that each fits on a page, with the names in each."""
+        n = len(self.head) - 1
+        if n <= _MAX_COLUMNS:
+            return [self]
+        size = -(-n // -(-n // _MAX_COLUMNS))  # pieces of about equal width
+        parts = [slice(start, start + size) for start in range(0, n, size)]
+        return [
+            ReportTable(
+                [self.head[0], *self.head[1:][part]],
+                [ReportRow(row.name, row.kind, row.cells[part]) for row in self.rows],
+            )
+            for part in parts
+        ]
+
 
 def overview(record: Record) -> ReportTable:
-    """Accuracy of all systems, the best first, and whether each differs significantly from kgrec, or else the first."""
+    """The primary metric of all systems, the best first, and whether each differs significantly from kgrec, or else the first."""
     assert record.subject is not None
     subject = record.subject["name"]
-    metrics = record.metrics(ACCURACY_TERMS, record.k)
-    names = [
-        f"{metric}@{record.k}" for metric in _first(metrics, record.metric_and_k(record.primary_metric)[0])
-    ]
     rows = [
         ReportRow(
             system["name"],
@@ -61,12 +75,12 @@ def overview(record: Record) -> ReportTable:
             [
                 Cell(_standing(record, subject, system["name"]), mark="word"),
                 Cell(seconds(record.seconds(system))),
-                *_metric_cells(record, system, [(name, "") for name in names]),
+                *_metric_cells(record, system, [(record.primary_metric, "")]),
             ],
         )
         for system in record.ran
     ]
-    return ReportTable(["system", f"against {subject}", "CPU seconds", *names], rows)
+    return ReportTable(["system", f"against {subject}", "CPU seconds", record.primary_metric], rows)
 
 
 def accuracy(record: Record, k: int) -> ReportTable:
@@ -108,33 +122,34 @@ def ablations(record: Record) -> ReportTable | None:
     systems = [s for s in record.ran if s["kind"] in ("kgrec", "ablation")]
     if not any(s["kind"] == "ablation" for s in systems):
         return None
-    recall = f"recall@{record.k}"
-    places = [(record.primary_metric, ""), (recall, "")]
-    places += [(recall, bucket) for bucket in NEW_AND_KNOWN_BUCKETS if record.has("recall", record.k, bucket)]
+    places = [(record.primary_metric, ""), (f"recall@{record.k}", "")]
+    places += [
+        (record.primary_metric, bucket)
+        for bucket in NEW_AND_KNOWN_BUCKETS
+        if record.has(record.metric, record.k, bucket)
+    ]
     return _metric_table(record, systems, places, [f"{name} {bucket}".strip() for name, bucket in places])
 
 
 def new_and_known(record: Record) -> ReportTable | None:
     """The primary metric and recall for new and for known items; None without new items."""
-    recall = f"recall@{record.k}"
-    buckets = [bucket for bucket in NEW_AND_KNOWN_BUCKETS if record.has("recall", record.k, bucket)]
-    if not any(bucket.endswith(("new items", ": new")) for bucket in buckets):
-        return None
+    names = dict.fromkeys((record.primary_metric, f"recall@{record.k}"))
     places = [
         (name, bucket)
-        for bucket in buckets
-        for name in dict.fromkeys(
-            (record.primary_metric, recall) if bucket.startswith("among ") else (recall,)
-        )
+        for bucket in NEW_AND_KNOWN_BUCKETS
+        for name in names
         if record.has(*record.metric_and_k(name), bucket)
     ]
+    if not any(bucket.endswith(("new items", ": new")) for _, bucket in places):
+        return None
     return _metric_table(record, record.ran, places, [f"{name} {bucket}" for name, bucket in places])
 
 
 def buckets(record: Record, names: Sequence[str]) -> ReportTable:
-    """Recall of all systems in some buckets."""
-    recall = f"recall@{record.k}"
-    return _metric_table(record, record.ran, [(recall, name) for name in names], [*names])
+    """The primary metric and recall of all systems in some buckets."""
+    metrics = dict.fromkeys((record.primary_metric, f"recall@{record.k}"))
+    places = [(metric, name) for metric in metrics for name in names]
+    return _metric_table(record, record.ran, places, [f"{metric} {name}" for metric, name in places])
 
 
 def beyond_accuracy(record: Record) -> ReportTable | None:
@@ -204,7 +219,3 @@ def _standing(record: Record, subject: str, system: str) -> str:
     if not found.higher:
         return NOT_SIGNIFICANT
     return "higher" if found.higher == system else "lower"
-
-
-def _first(metrics: Sequence[str], first: str) -> list[str]:
-    return [first, *(metric for metric in metrics if metric != first)]

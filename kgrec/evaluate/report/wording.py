@@ -78,7 +78,8 @@ def verdict(record: Record) -> Verdict | None:
         return None
     name, others = subject["name"], [s for s in record.ran if s["kind"] in ("baseline", "lists")]
     others = [system for system in others if system["name"] != name]
-    found = Verdict(" ".join(_summary(record, subject, others)), [], [], [])
+    summary = [*_summary(record, subject, others), *_own_ablations(record, subject)]
+    found = Verdict(" ".join(summary), [], [], [])
     for other in others:
         compared = record.comparison(record.primary_metric, name, other["name"])
         group = found.not_significant
@@ -89,15 +90,83 @@ def verdict(record: Record) -> Verdict | None:
 
 
 def knowledge(record: Record) -> list[str]:
-    """One sentence per ablation: how recall changes without the source."""
+    """One sentence per ablation: how the primary metric changes without the source."""
     subject = record.subject
     if subject is None or subject["kind"] != "kgrec":
         return []
-    metric = f"recall@{record.k}"
     sentences = (
-        _change(record, metric, subject["name"], s["name"]) for s in record.ran if s["kind"] == "ablation"
+        _change(record, record.primary_metric, subject["name"], s["name"])
+        for s in record.ran
+        if s["kind"] == "ablation"
     )
     return [sentence for sentence in sentences if sentence]
+
+
+def facts(record: Record) -> list[str]:
+    """For each group of items and of users, which system is best there, and how far kgrec is from it.
+
+    A lead counts where the two intervals do not overlap.
+    """
+    subject = record.subject
+    if subject is None or len(record.ran) < 2:
+        return []
+    sentences = (_fact(record, subject["name"], bucket, words) for bucket, words in _places(record))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _places(record: Record) -> Iterator[tuple[str, str]]:
+    """Buckets with the primary metric, and words for them."""
+    named = {
+        "items: head": "On popular items (the head)",
+        "items: middle": "On items of middling popularity",
+        "items: tail": "On rare items (the tail)",
+        "among new items": "When only new items are ranked",
+        "items: new": "On new items, ranked among all",
+    }
+    for bucket, words in named.items():
+        if record.has(record.metric, record.k, bucket):
+            yield bucket, words
+    for bucket in record.buckets("history: ", record.metric, record.k):
+        yield bucket, f"For users with {bucket.removeprefix('history: ')} items in their history"
+
+
+def _fact(record: Record, name: str, bucket: str, words: str) -> str:
+    def values(system: str) -> PlainValues:
+        return record.metric_values(system, record.metric, record.k, bucket)
+
+    others = [s["name"] for s in record.ran if s["name"] != name and finite(values(s["name"])["value"])]
+    own = values(name)
+    if not others or finite(own["value"]) is None:
+        return ""
+    best = max(others, key=lambda other: finite(values(other)["value"]) or 0.0)
+    theirs, metric = values(best), record.primary_metric
+    figures = f"{best} has {metric} {number(theirs['value'])}, {name} {number(own['value'])}"
+    if _below(own, theirs):
+        return f"{words}, {figures}: {name} is behind."
+    if _below(theirs, own):
+        return f"{words}, {name} has {metric} {number(own['value'])}, the next best, {best}, {number(theirs['value'])}."
+    return f"{words}, {figures}: about equal."
+
+
+def _below(one: PlainValues, other: PlainValues) -> bool:
+    """Whether one interval ends before the other begins."""
+    high, low = finite(one["high"]), finite(other["low"])
+    return high is not None and low is not None and high < low
+
+
+def _own_ablations(record: Record, subject: PlainValues) -> Iterator[str]:
+    """Which of its own ablations kgrec is not better than: the source that it lacks is not worth anything here, or worse."""
+    for system in record.ran:
+        if system["kind"] != "ablation" or subject["kind"] != "kgrec":
+            continue
+        compared = record.comparison(record.primary_metric, subject["name"], system["name"])
+        if compared is None or compared.higher == subject["name"]:
+            continue
+        name, value = system["name"], _value(record, system["name"])
+        if compared.higher:
+            yield f"{subject['name']} is significantly worse than its own ablation, {name}, which has {value}."
+        else:
+            yield f"Its own ablation, {name}, has {value}; the difference is not significant."
 
 
 def meaning(metric: str) -> str:

@@ -195,6 +195,8 @@ class Mapping(MappingPart):
 
     version: Literal[1]
     """Version of the format of kgrec.yaml."""
+    name: str = ""
+    """Name of the data set, for the titles of reports."""
     base: str = "https://example.org/"
     """A node without an IRI gets base + type + "/" + percent-encoded key."""
     prefixes: dict[str, str] = Field(default_factory=dict)
