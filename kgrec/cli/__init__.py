@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 # Set before torch starts its threads: idle ones that spin starve the other programs of the machine.
@@ -155,5 +156,21 @@ def main() -> None:
     gc.set_threshold(_GARBAGE)
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            _exit_interrupted()
+        raise
     finally:
         gc.freeze()
+
+
+def _exit_interrupted() -> None:
+    """End with exit code 130, whatever was going on.
+
+    Python would end by the signal itself, with another code, if Ctrl-C came while an extension module was running Python code,
+    as some do when they are imported.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(_INTERRUPTED)

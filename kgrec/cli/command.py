@@ -84,7 +84,7 @@ VALUES = {
     "--by": "TYPE",
     "--type": "TYPE",
     "--node": "TYPE/KEY",
-    "--encoder": "NAME",
+    **dict.fromkeys(("--encoder", "--name"), "NAME"),
     "--to": "VERSION",
 }
 
