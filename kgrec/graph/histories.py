@@ -75,14 +75,27 @@ class Histories:
         )
 
     @classmethod
-    def of_matrix(cls, matrix: csr_matrix) -> Histories:
-        """Histories without order from a matrix of users by items: its values are weights, negative ones for dislikes."""
+    def of_matrix(cls, matrix: csr_matrix, stamps: csr_matrix | None = None) -> Histories:
+        """Histories from a matrix of users by items: its values are weights, negative ones for dislikes.
+
+        Args:
+            matrix: Weights; shape (n_users, n_items).
+            stamps: Numbers above 0 that rise with time, of the same shape; what has none, such as a dislike, counts as the newest.
+                None: there is no order.
+        """
         bags = csr_matrix(matrix, dtype=np.float32, copy=True)
         bags.sum_duplicates()
+        user = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
+        item, weight, time = bags.indices.astype(np.int32), bags.data, None
+        if stamps is not None:
+            time = np.asarray(stamps[user, item], np.int64).ravel()
+            time[time == 0] = np.iinfo(np.int64).max
+            order = np.lexsort((item, time, user))
+            item, weight, time = item[order], weight[order], time[order]
         size = bags.nnz
         positive, count = np.ones(size, dtype=bool), np.ones(size, dtype=np.int32)
-        item, indptr = bags.indices.astype(np.int32), bags.indptr.astype(np.int64)
-        return cls(bags.shape[1], indptr, item, positive, bags.data, count, None, ordered=False)
+        indptr = bags.indptr.astype(np.int64)
+        return cls(bags.shape[1], indptr, item, positive, weight, count, time, ordered=stamps is not None)
 
     @classmethod
     def from_arrow(cls, table: pa.Table, n_users: int, n_items: int, ordered: bool) -> Histories:
@@ -151,15 +164,15 @@ class Histories:
 
     @cached_property
     def lags(self) -> np.ndarray | None:
-        """Positive rows of the same user that are newer, in the order of `matrix().data`; None if there is no order; int32."""
+        """Liked items of the same user that are newer, in the order of `matrix().data`; None if there is no order; int32."""
         if not self.ordered:
             return None
         rows = np.flatnonzero(self.positive)
-        indptr = np.searchsorted(rows, self.indptr)
-        # the last of `n` rows from `start` on has lag 0: `start + n - 1 - row`
-        newer = np.repeat(indptr[1:], np.diff(indptr)) - 1 - np.arange(len(rows))
-        order = np.lexsort((self.item[rows], self.users()[rows]))
-        return np.asarray(newer[order], np.int32)
+        user, item = self.users()[rows], self.item[rows]
+        liked_until = np.concatenate([[0], np.cumsum(self.weight[rows] > 0)])
+        end = np.searchsorted(rows, self.indptr)[1:]
+        newer = liked_until[end[user]] - liked_until[1:]
+        return np.asarray(newer[np.lexsort((item, user))], np.int32)
 
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))

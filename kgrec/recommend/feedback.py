@@ -13,6 +13,7 @@ Raghavan & Schütze 2008, "Introduction to Information Retrieval", section 9.1.1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -21,6 +22,7 @@ import scipy.sparse as sp
 
 from kgrec.arguments import options
 from kgrec.errors import ConfigError
+from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
 from kgrec.recommend.ids import OnUnknown, known_rows
 from kgrec.recommend.item_names import suggestion
@@ -133,27 +135,59 @@ def feedback_matrices(
     return liked, disliked
 
 
+def stamps_of(
+    model: Model, histories: Sequence[Sequence[str]], stored: Histories | None = None
+) -> sp.csr_matrix:
+    """Positions of items in histories, oldest first, from 1; shape (len(histories), n_items), float64.
+
+    Args:
+        model: Holds the items.
+        histories: Ids of items, of which the last counts where one is named twice; unknown ones are left out.
+        stored: Earlier interactions, one history per user; None: there are none.
+    """
+    names = [name for history in histories for name in history]
+    item = model.items.rows(names)
+    lengths = [len(history) for history in histories]
+    user = np.repeat(np.arange(len(histories)), lengths)
+    place = np.arange(len(names)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + 1
+    if stored is not None:
+        earlier = np.diff(stored.indptr)
+        place = place + earlier[user]
+        item, user = np.concatenate([stored.item, item]), np.concatenate([stored.users(), user])
+        before = np.arange(len(stored.item)) - np.repeat(stored.indptr[:-1], earlier) + 1
+        place = np.concatenate([before, place])
+    there = np.flatnonzero(item >= 0)
+    order = there[np.lexsort((place[there], item[there], user[there]))]
+    last = (np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0)
+    kept = order[last]
+    shape = (len(histories), len(model.items))
+    return sp.csr_matrix((place[kept].astype(np.float64), (user[kept], item[kept])), shape)
+
+
+def stored_of(model: Model, users: Sequence[str]) -> Histories:
+    """The stored history of each user; empty for users that the model does not know."""
+    rows = model.users.ids(users)
+    known = np.flatnonzero(rows >= 0)
+    stored = model.histories.take(rows[known])
+    lengths = np.zeros(len(rows), np.int64)
+    lengths[known] = np.diff(stored.indptr)
+    return replace(stored, indptr=np.concatenate([[0], np.cumsum(lengths)]))
+
+
 def with_stored(
-    model: Model, users: Sequence[str], liked: sp.csr_matrix, disliked: sp.csr_matrix
+    stored: Histories, liked: sp.csr_matrix, disliked: sp.csr_matrix
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """Likes merged with the stored histories, and all stored interactions; disliked items are taken out of the likes.
 
     Args:
-        model: Has histories of some of the users.
-        users: A name per row.
-        liked: Ones, or weights, of which the larger one of both histories counts; shape (len(users), n_items).
+        stored: The history of each user.
+        liked: Ones, or weights, of which the larger one of both histories counts; shape (n_users, n_items).
         disliked: Ones, none where `liked` has one; the same shape.
     """
-    rows = model.users.ids(users)
-    known = np.flatnonzero(rows >= 0)
-    stored = model.histories.take(rows[known])
-    chosen = sp.csr_matrix(
-        (np.ones(len(known), np.float32), (known, np.arange(len(known)))), (len(rows), len(known))
-    )
-    both = liked.maximum(chosen @ stored.matrix())
+    both = liked.maximum(stored.matrix())
     both = (both - both.multiply(disliked)).tocsr()
     both.eliminate_zeros()
-    return both, (chosen @ stored.matrix(positive_only=False)).tocsr()
+    return both, stored.matrix(positive_only=False)
 
 
 def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:

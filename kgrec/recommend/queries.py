@@ -27,6 +27,8 @@ from kgrec.recommend.feedback import (
     feedback_matrices,
     history_matrix,
     relevance_profile,
+    stamps_of,
+    stored_of,
     with_stored,
 )
 from kgrec.recommend.ids import OnUnknown, item_rows, known_rows, user_rows
@@ -150,7 +152,7 @@ class Queries(ABC):
         """The best items for histories: of users unknown to training, or of known users with newer interactions.
 
         Args:
-            histories: Ids of liked items, one list per user; an empty history gets the items nearest to the mean user vector.
+            histories: Ids of liked items, oldest first, one list per user; an empty history gets the items nearest to the mean user vector.
             k: Items per user.
             weights: How much each item of the histories counts, a list of numbers above 0 per user. Only their ratios matter: they
                 are divided by their mean, so an item of average weight counts as one without weights. None: all count alike.
@@ -208,15 +210,16 @@ class Queries(ABC):
         check_length(histories, seen if seen is not None else histories, "lists in `seen`")
         others = history_matrix(model, seen or [()] * len(histories), request.on_unknown)
         known = liked + disliked + others
+        stored = None
         if checked_policy(known_users) == "merge" and users is not None:
             no_longer_liked = disliked.maximum(others - others.multiply(liked)).tocsr()
-            liked, stored = with_stored(model, names, liked, no_longer_liked)
-            known = known + stored
+            stored = stored_of(model, names)
+            liked, stored_seen = with_stored(stored, liked, no_longer_liked)
+            known = known + stored_seen
         left_out = known.tocsr() if request.exclude_seen else disliked
         profile = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _ranked(
-            model, Histories.of_matrix(profile), left_out, pa.array(names, pa.large_string()), request, arrow
-        )
+        merged_histories = Histories.of_matrix(profile, stamps_of(model, histories, stored))
+        return _ranked(model, merged_histories, left_out, pa.array(names, pa.large_string()), request, arrow)
 
     def recommend_for_text(
         self,

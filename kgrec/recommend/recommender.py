@@ -33,7 +33,13 @@ from kgrec.model import storage
 from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
 from kgrec.model.summary import summary
-from kgrec.recommend.feedback import checked_weights, feedback_matrices, history_matrix, relevance_profile
+from kgrec.recommend.feedback import (
+    checked_weights,
+    feedback_matrices,
+    history_matrix,
+    relevance_profile,
+    stamps_of,
+)
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import Request, merged
@@ -196,7 +202,7 @@ class Recommender(Queries):
         """Unit vectors of users with these histories; shape (len(histories), dim). Nothing is stored.
 
         Args:
-            histories: Ids of liked items, one list per user.
+            histories: Ids of liked items, oldest first, one list per user.
             weights: How much each item counts, as for `recommend_for_history`.
             on_unknown: "raise", or "skip" unknown items.
         """
@@ -204,7 +210,7 @@ class Recommender(Queries):
         options.choice("on_unknown", on_unknown, get_args(OnUnknown))
         lists = as_id_lists(histories, "histories")
         matrix = history_matrix(model, lists, on_unknown, checked_weights(lists, weights))
-        return model.user_vectors(Histories.of_matrix(matrix))
+        return model.user_vectors(Histories.of_matrix(matrix, stamps_of(model, lists)))
 
     def embed_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Embeddings:
         """Unit vectors of new items; nothing is stored.
@@ -363,14 +369,16 @@ class Recommender(Queries):
         """
         keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
         model, request = self.model, merged(request, keywords)
+        names = [as_ids(history, "history")]
         liked, disliked = feedback_matrices(
             model,
-            [as_ids(history, "history")],
+            names,
             [as_ids(dislikes, "dislikes")],
             weights=None if weights is None else [weights],
         )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
-        return _explained(model, Histories.of_matrix(history_of_both), item, "", request)
+        in_order = Histories.of_matrix(history_of_both, stamps_of(model, names))
+        return _explained(model, in_order, item, "", request)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""

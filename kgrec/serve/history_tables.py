@@ -79,7 +79,8 @@ class HistoryTable:
                 f"{path}: the column '{WEIGHT}' cannot be used, since the mapping leaves out some of the rows.",
                 "Take these rows out, or rename the column.",
             )
-        return cls._sorted(users, items, user, item, liked, weights)
+        time = np.concatenate(log.time) if log.has_time else None
+        return cls._sorted(users, items, user, item, liked, weights, time)
 
     @classmethod
     def of_frame(cls, table: pa.Table) -> HistoryTable:
@@ -150,8 +151,13 @@ class HistoryTable:
         item: np.ndarray,
         liked: np.ndarray,
         weights: np.ndarray | None = None,
+        time: np.ndarray | None = None,
     ) -> HistoryTable:
-        """Make a table from the codes of each row's user and item; rows of a user keep their order."""
+        """Make a table from the codes of each row's user and item; rows of a user are sorted by time, or keep their order."""
+        if time is not None:
+            order = np.argsort(time, kind="stable")
+            user, item, liked = user[order], item[order], liked[order]
+            weights = None if weights is None else weights[order]
         parts = [_by_user(user[chosen], item[chosen], len(users)) for chosen in (liked, ~liked)]
         if weights is not None:
             weights = weights[liked][np.argsort(user[liked], kind="stable")]

@@ -15,7 +15,7 @@ from models import histories_of, items, model, rescorer
 import kgrec
 from kgrec.errors import ConfigError, KgrecError, UnknownId
 from kgrec.graph.vocabulary import Vocabulary
-from kgrec.recommend.feedback import with_stored
+from kgrec.recommend.feedback import stored_of, with_stored
 from kgrec.recommend.request import Request
 from kgrec.storage.segments import Rows
 
@@ -277,7 +277,7 @@ def test_what_is_disliked_now_is_liked_no_longer(rec):
 def test_what_is_stored_weighs_as_at_the_training_and_what_is_given_in_full(rec):
     # u2 took f1 and f2 long ago
     model = replace(rec.model, histories=histories_of(0.25 * rec.model.liked))
-    liked, seen = with_stored(model, ["u2", "x"], matrix([2, 4], [4]), matrix([], []))
+    liked, seen = with_stored(stored_of(model, ["u2", "x"]), matrix([2, 4], [4]), matrix([], []))
     assert liked.toarray().tolist() == [[0.25, 1, 0, 1, 0, 0], [0, 0, 0, 1, 0, 0]]
     assert seen.toarray().tolist() == [[1, 1, 0, 0, 0, 0], [0] * 6]
 
