@@ -411,7 +411,7 @@ def test_counts_of_subscribers_and_videos_are_no_log(tmp_path):
     draft = draft_of(tmp_path, files)
     assert parts(draft)["interactions"]["file"] == "watches.csv"
     assert list(parts(draft)["nodes"]) == ["video"]
-    why = "no column is filled and unique, and none holds keys of a table"
+    why = "no column is filled and unique, and none is clearly a reference to a table"
     assert f"channels.csv: *: left out, since {why}" in draft.reasons
 
 
@@ -603,3 +603,18 @@ def test_what_is_true_of_a_review_is_no_kind_of_event(tmp_path):
         *((i % 4, i % 8 + 1, i % 5 + 1, ["true", "false"][i % 2]) for i in range(24)),
     )
     assert "event" not in parts(draft_of(tmp_path, {"books.csv": BOOKS, "log.csv": log}))["interactions"]
+
+
+@pytest.mark.parametrize("name", ["id", "title_id"])
+def test_numbers_of_items_under_another_name_are_a_log_to_be_checked(tmp_path, name):
+    log = table(f"customer,{name}", *((f"u{i % 7}", i % 8 + 1) for i in range(40)))
+    books = BOOKS.replace("book_id", "id")
+    draft = draft_of(tmp_path, {"books.csv": books, "orders.csv": log})
+    assert parts(draft)["interactions"] == {"file": "orders.csv", "user": "customer", "item": name}
+    assert len(draft.doubts) == 1 and "by chance" in str(draft.doubts[0])
+
+
+def test_few_numbers_among_those_of_the_items_are_no_log(tmp_path):
+    log = table("customer,region_id", *((f"u{i % 7}", i % 3 + 1) for i in range(40)))
+    draft = draft_of(tmp_path, {"books.csv": BOOKS, "regions.csv": log})
+    assert "interactions" not in parts(draft)

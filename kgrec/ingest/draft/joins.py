@@ -215,7 +215,7 @@ def _why_none(sample: Sample, users: Sequence[str], held: Held) -> str:
     low = [found[0] for name, found in held.items() if found[0].named >= 2 and names.is_id(name)]
     if low:
         return f"few of its values are keys: {'; '.join(f'{match.name}: {match.why}' for match in low)}"
-    return sample.left_out or "no column is filled and unique, and none holds keys of a table"
+    return sample.left_out or "no column is filled and unique, and none is clearly a reference to a table"
 
 
 def _why_left(sample: Sample) -> str:

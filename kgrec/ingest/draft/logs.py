@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kgrec.ingest.draft import looks, names
+from kgrec.ingest.draft.profile import Profile
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.scales import Kinds, are_stars, kinds_of
 from kgrec.ingest.draft.targets import Match, Target, matches, shown
@@ -142,7 +143,8 @@ def _item(sample: Sample, held: Held, taken: _Scored | None) -> _Scored | None:
         strength = match.strength if match is not None else 0
         if rank == 1 and profile.numbers is not None:
             rank = 0
-        if not rank and strength < (2 if names.is_id(name) or not profile.are_integers else 3):
+        needed = 2 if names.is_id(name) or not profile.are_integers else 3
+        if not rank and strength < needed and not (taken is not None and _covers(name, match, profile)):
             continue
         if profile.is_list or profile.is_time or not (profile.numbers is None or profile.are_whole):
             continue
@@ -154,6 +156,17 @@ def _item(sample: Sample, held: Held, taken: _Scored | None) -> _Scored | None:
         return None
     _, score, name, why = max(found)
     return max(score, 2 if names.item_rank(name) > 1 else 1), name, why
+
+
+def _covers(name: str, match: Match | None, profile: Profile) -> bool:
+    """Whether a column of ids beside one of users has most keys of a table, and nothing else: dense numbers, which chance explains."""
+    return (
+        match is not None
+        and names.is_id(name)
+        and not profile.is_unique
+        and match.share == 1
+        and match.cover >= _HALF
+    )
 
 
 def _leftover(sample: Sample, held: Held, item: _Scored) -> _Scored | None:
