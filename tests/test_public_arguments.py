@@ -280,6 +280,7 @@ CALLS: dict[str, Call] = {
             "checkpoint": "value or None",
             "on_text": "callback",
             "on_epoch": "callback",
+            "on_stage": "callback",
         },
         lambda made: {"graph": made.graph},
     ),
@@ -364,7 +365,11 @@ CALLS: dict[str, Call] = {
         lambda _: {"history": ["f1"], "item": "f4"},
     ),
     "Recommender.label": Call(lambda made: made.rec.label, {"item": "id"}),
-    "Recommender.save": Call(lambda made: made.rec.save, {"folder": "path"}),
+    "Recommender.save": Call(
+        lambda made: made.rec.save,
+        {"folder": "path", "keep": "count"},
+        lambda made: {"folder": made.place / "saved_model"},
+    ),
     "Recommender.load": Call(
         lambda _: kgrec.Recommender.load,
         {"folder": "path", "text_encoder": "value or None"},
@@ -399,7 +404,23 @@ CALLS: dict[str, Call] = {
         lambda made: {"path": made.place / "g.ttl"},
     ),
     "KnowledgeGraph.extended": Call(lambda made: made.graph.extended, {"addition": "value"}),
-    "KnowledgeGraph.save": Call(lambda made: made.graph.save, {"folder": "path"}),
+    "KnowledgeGraph.find_nodes": Call(
+        lambda made: made.graph.find_nodes,
+        {"text": "text", "k": "count", "type": "text or None", "items_only": "flag"},
+        lambda _: {"text": "f1"},
+    ),
+    "Recommender.find_items": Call(
+        lambda made: made.rec.find_items, {"text": "text", "k": "count"}, lambda _: {"text": "f1"}
+    ),
+    "Explanation.parts": Call(
+        lambda made: made.rec.explain("u1", "f4").parts, {"share": "number or negative"}
+    ),
+    "Explanation.text": Call(lambda made: made.rec.explain("u1", "f4").text, {"share": "number or negative"}),
+    "KnowledgeGraph.save": Call(
+        lambda made: made.graph.save,
+        {"folder": "path", "keep": "count"},
+        lambda made: {"folder": made.place / "saved_graph"},
+    ),
     "KnowledgeGraph.load": Call(lambda _: kgrec.KnowledgeGraph.load, {"folder": "path"}),
     "Interactions.from_frame": Call(
         lambda _: kgrec.Interactions.from_frame,
@@ -547,7 +568,7 @@ CALLS["run_benchmark"] = Call(
         "systems": "value",
         "ks": "count or list",
         "resamples": "count",
-        "on_system": "callback",
+        "on_run": "callback",
     },
     lambda made: {"tasks": [Task(made.fold, 2)], "systems": [GivenLists("theirs", made.lists)], "ks": [2]},
 )

@@ -61,7 +61,11 @@ class KnowledgeGraph(GraphTables):
         Raises:
             UnknownId: There is no such type.
         """
-        return name_search.find_nodes(self, text, k, type, items_only)
+        text, k = options.text("text", text, "space"), options.whole_number("k", k)
+        only = options.flag("items_only", items_only)
+        return name_search.find_nodes(
+            self, text, k, None if type is None else options.text("type", type), only
+        )
 
     def stats(self) -> dict[str, Any]:
         """Counts by type, relation and predicate, quantiles of degrees, and likely mistakes."""
@@ -143,7 +147,7 @@ class KnowledgeGraph(GraphTables):
         Raises:
             ArtifactError: The folder cannot be written.
         """
-        folder = options.path("folder", folder)
+        folder, keep = options.path("folder", folder), options.whole_number("keep", keep, 0)
         config = {"mapping": self.mapping.to_dict(), "item_types": list(self.item_types)}
         with artifacts.writing(folder, kind="graph", inputs=self.inputs, config=config, keep=keep) as place:
             for name in TABLES:

@@ -18,8 +18,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from kgrec.arguments import options
 from kgrec.encode.featurizer import ItemFeatures, item_numbers
 from kgrec.encode.label_tokens import LABEL_TOKEN
+from kgrec.errors import ConfigError
 from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
@@ -68,7 +70,7 @@ class Explanation:
         Args:
             share: Share of the parts that is shown, by their sizes; the others are summed up. 1: every part.
         """
-        return "\n".join(lines(self, share))
+        return "\n".join(lines(self, _share(share)))
 
     def parts(self, share: float = SHARE) -> dict[str, list[Part]]:
         """The three frames as parts: grouped by relation, the highest first, the small ones as one part.
@@ -81,6 +83,7 @@ class Explanation:
         Returns:
             Lists by name: "history", "sources" and "paths".
         """
+        share = _share(share)
         return {
             "history": history_parts(self.history, self.sources, self.paths, share),
             "sources": source_parts(self.sources, self.donors, share),
@@ -94,6 +97,14 @@ class Explanation:
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
         own = {"user": self.user, "item": self.item, "label": self.label, "score": self.score}
         return {**own, **frames, "parts": parts}
+
+
+def _share(share: float) -> float:
+    """A share of the parts; ConfigError unless it is above 0 and at most 1."""
+    share = options.number("share", share, above=0)
+    if share > 1:
+        raise ConfigError(f"share is {share:g}.", "It must be a number above 0 and at most 1, such as 0.9.")
+    return share
 
 
 def explain(

@@ -125,6 +125,7 @@ class Recommender(Queries):
         )
         _check_progress(on_text)
         options.callback("on_epoch", on_epoch, "the record of an epoch")
+        options.callback("on_stage", on_stage, "the name of a stage")
         with self._changes.turn():
             log = (
                 graph.interactions
@@ -397,7 +398,7 @@ class Recommender(Queries):
         import pandas as pd
 
         model = self.model
-        found = model.items.names.search(text, Request(k).k)
+        found = model.items.names.search(options.text("text", text, "space"), Request(k).k)
         rows = np.array([one.row for one in found], np.int64)
         return pd.DataFrame(
             {
@@ -424,7 +425,7 @@ class Recommender(Queries):
             ArtifactError: The folder cannot be written, or another process replaced it since it was
                 loaded from there.
         """
-        folder = options.path("folder", folder)
+        folder, keep = options.path("folder", folder), options.whole_number("keep", keep, 0)
         with self._changes.turn():
             self._hold(storage.save(self.model, folder, keep), folder)
 

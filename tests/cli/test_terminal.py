@@ -78,9 +78,9 @@ def test_ctrl_c_in_a_training_without_a_checkpoint_cleans_up(graph: Path, tmp_pa
 
 def test_ctrl_c_in_a_training_names_what_is_kept_and_how_to_continue(graph: Path, tmp_path: Path):
     output = tmp_path / "model"
-    # a trial takes about a second, and the final training more than one
+    # a trial takes some seconds, and so does the final training
     words = ["train", graph, "-o", output, "--set", "text.model=none", "--set", "train.threads=1"]
-    words += ["--set", "epochs=1000", "--set", "train.search_seconds=100000"]
+    words += ["--set", "epochs=2500", "--set", "train.search_seconds=100000"]
     screen = on_screen(words, 200, stop_at="trial 3")
     assert screen.code == 130, screen.lines
     told = [line for line in whole(screen, 200).splitlines() if line]

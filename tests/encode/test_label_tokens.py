@@ -231,7 +231,7 @@ def test_an_explanation_names_the_token(fitted):
     assert set(zip(through["item_id"], through["label"], strict=True)) == {
         (item, word) for item in "ab" for word in ("genetics", "of")
     }
-    assert "word genetics" in str(explanation)
+    assert "words of names genetics" in str(explanation)
 
 
 def test_items_move_when_their_neighbour_gets_a_name(fitted, tmp_path):

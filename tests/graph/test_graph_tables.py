@@ -20,7 +20,7 @@ import kgrec.graph
 from kgrec.config import Config
 from kgrec.errors import UnknownId
 from kgrec.evaluate.ablation import ablated
-from kgrec.graph import export, extend, ntriples, stats, subgraph, validate, views, where
+from kgrec.graph import export, extend, name_search, ntriples, stats, subgraph, validate, views, where
 from kgrec.graph.build import build_graph, read_addition
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.tables import TABLES, GraphTables
@@ -88,6 +88,9 @@ CALLS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "extend.matched": lambda graph, addition, _: extend.matched(graph, addition),
     "extend.outdated": outdated,
     "extend.without": lambda graph, *_: extend.without(graph, np.array([3])),
+    "name_search.find_nodes": lambda graph, *_: name_search.find_nodes(graph, "star", 3, None, False).to_dict(
+        "list"
+    ),
     "ntriples.class_iri": lambda graph, *_: ntriples.class_iri(graph, "movie"),
     "ntriples.mapping_back": lambda graph, *_: ntriples.mapping_back(graph, "graph.nt"),
     "ntriples.ntriples": lambda graph, *_: list(ntriples.ntriples(graph)),

@@ -177,9 +177,10 @@ def _items_alone(files: DraftFiles, doubts: Doubts) -> tuple[Target, str]:
     keys = [target for target in files.targets if target.table is None or target.column == target.table.key]
 
     def order(target: Target) -> tuple[bool, bool, bool, int, float, str]:
-        columns = len(target.table.columns) if target.table is not None else 0
-        named = names.item_rank(target.type) > 0
-        return not target.are_users, target.table is not None, named, columns, target.worth, target.type
+        if target.table is None:  # classes stand in the order of their triples, the most first
+            return not target.are_users, False, False, 0, -float(keys.index(target)), ""
+        columns, named = len(target.table.columns), names.item_rank(target.type) > 0
+        return not target.are_users, True, named, columns, target.worth, target.type
 
     best, *others = sorted(keys, key=order, reverse=True)
     if best.table is None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgrec.ingest import cells
-from kgrec.ingest.dates import is_iso
+from kgrec.ingest.dates import is_iso, seconds_of
 from kgrec.ingest.durations import duration, worded_unit
 from kgrec.ingest.objects import parts_of as parts_of_list
 
@@ -265,7 +265,10 @@ def date_form(full: pa.Array, name: str) -> DateForm | None:
     known = _fits(full, None)
     if known and all(map(is_iso, pc.unique(pc.utf8_trim_whitespace(full)).to_pylist())):
         return DateForm(None, "all its values are ISO 8601 dates")
-    fits = [form for form in _FORMS if _fits(full, form)]
+    # The first cell rules out most formats, and one without a digit all of them.
+    first = full[0].as_py().strip()
+    forms = _FORMS if re.search(r"\d", first) else []
+    fits = [form for form in forms if seconds_of(first, form) is not None and _fits(full, form)]
     if not fits:
         reason = "all its values are dates, with the year first or the month by its name"
         return DateForm(None, reason) if known else None
@@ -277,5 +280,5 @@ def date_form(full: pa.Array, name: str) -> DateForm | None:
 
 
 def _fits(full: pa.Array, form: str | None) -> bool:
-    """Whether all cells match a format; the first cell is tried alone, which rules out most formats."""
+    """Whether all cells match a format; the first cell is tried alone, which rules out most columns."""
     return all(len(cells.dates(part, form)[2]) == 0 for part in (full.slice(0, 1), full))
