@@ -88,7 +88,8 @@ class Histories:
         user = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
         item, weight, time = bags.indices.astype(np.int32), bags.data, None
         if stamps is not None:
-            time = np.asarray(stamps[user, item], np.int64).ravel()
+            # of no rows, scipy would give a matrix
+            time = np.asarray(stamps[user, item] if len(user) else user, np.int64).ravel()
             time[time == 0] = np.iinfo(np.int64).max
             order = np.lexsort((item, time, user))
             item, weight, time = item[order], weight[order], time[order]

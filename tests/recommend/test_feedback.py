@@ -2,7 +2,6 @@ import numpy as np
 import scipy.sparse as sp
 from models import rescorer
 
-from kgrec.rank.config import SCORERS
 from kgrec.rank.scorers import UserProfiles
 from kgrec.recommend.feedback import relevance_profile
 
@@ -38,7 +37,7 @@ def test_each_part_of_a_score_takes_the_disliked_off():
     """Item 0 is liked, item 1 disliked, and counts -.2 * 1 / .5 = -.4 times .5."""
     scored = rescorer(
         4,
-        dict.fromkeys(SCORERS, 1),
+        dict.fromkeys(("embedding", "graph", "text", "co_occurrence"), 1),
         graph=sp.csr_matrix(np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 1]], np.float32)),
         columns=np.array([3, 8]),
         text=np.array([[1, 0], [0, 1], [0, 1], [1, 0]], np.float16),

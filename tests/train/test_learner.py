@@ -62,7 +62,9 @@ def nothing(_: np.random.Generator) -> ValidationSplit:
 def fitted(items, positives, held_out, encoder=ENCODER, told=None, **options) -> Trained:
     config = Config(encoder=encoder, train=TrainConfig(**(QUICK | options)))
     data = TrainingData(*items, encoder, config.train)
-    return train(data, positives, held_out, config, TrainingWatcher(epoch=told), Checkpoint())
+    return train(
+        data, Histories.of_matrix(positives), held_out, config, TrainingWatcher(epoch=told), Checkpoint()
+    )
 
 
 def trained(held_out=nothing, **options) -> Trained:
