@@ -268,7 +268,16 @@ def test_a_validation_frame_chooses_and_is_not_learned_from(graph, bag_of_words)
     valid = pd.DataFrame({"user_id": ["u1", "u3", "stranger"], "item_id": ["f4", "f1", "f1"]})
     rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph, valid=valid)
     assert rec.model.metrics["chosen"].keys() == {
-        *("temperature", "learning_rate", "epochs", "whitening", "penalty", "weights", "cold_offset"),
+        *(
+            "temperature",
+            "learning_rate",
+            "epochs",
+            "user",
+            "whitening",
+            "item_item",
+            "weights",
+            "cold_offset",
+        ),
         *(
             "valid_k",
             "valid_new_share",

@@ -291,9 +291,8 @@ def test_validation_chooses_hyperparameters_before_the_refit():
     chosen = trials[result.choice.hyperparameters]
     # nearer the default wins unless another is better by a thousandth
     assert chosen.valid_ndcg >= max(line.valid_ndcg for line in trials.values()) / 1.001
-    # whitened, and with the penalty chosen, the score does as well at least
+    # whitened, the fused score does as well at least
     assert result.choice.figures["fused_ndcg"] >= chosen.valid_ndcg
-    assert (result.choice.figures["ndcg"] > chosen.valid_ndcg) == (result.choice.whitening > 0)
     runs = [line for line in result.records if line.stage == "select"]
     assert len(runs) == sum(hyperparameters.epochs for hyperparameters in trials)
     refit = [line for line in result.records if line.stage == "refit"]
