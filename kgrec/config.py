@@ -56,6 +56,9 @@ class TrainConfig(Section, frozen=True):
     valid_by: Literal["auto", "random", "time"] = "auto"
     """How validation data is held out: "time": each user's latest interactions; "random": random ones; "auto": by time if the
     interactions have times."""
+    target: Literal["any", "next"] = "any"
+    """What is learned and validated: "any" of a user's later interactions, whatever their order; or the "next" one, for logs with an
+    order: then recent items count more, and what often follows them is recommended."""
     valid_k: int | None = Field(None, ge=1)
     """Length of the lists for which validation measures NDCG; short lists have too few hits to compare by. None: a tenth of the
     items, between 20 and 100."""

@@ -29,7 +29,7 @@ class EncoderConfig(Section, frozen=True):
     one; None: all have the same weight."""
     user: Literal["auto"] | UserEncoderName = "auto"
     """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
-    an item, for logs with an order; "auto": the better one on validation data."""
+    an item; "auto": the better one on validation data where `train.target` is "next", otherwise "mean"."""
     identity: bool = True
     """Whether each known item has a learned ID residual that is added to its content."""
     identity_dropout: float = Field(0.1, ge=0, le=1)

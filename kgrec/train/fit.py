@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
 from kgrec.encode.user_encoder import units, user_encoder_of
-from kgrec.errors import TrainingError
+from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -90,12 +90,30 @@ def fit_model(
         TrainingError: The graph has no item, or the loss is no longer a finite number.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
-    histories = Histories.of(interactions, config.encoder.half_life)
+    histories = _learned_histories(interactions, config)
     positives = histories.matrix()
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
     split = _splitter(interactions, valid, config, data.known(positives))
     trained = train(data, histories, split, config, watcher, checkpoint or Checkpoint())
-    return _assembled(graph, interactions.users, histories, data, trained, config, watcher)
+    model = _assembled(graph, interactions.users, histories, data, trained, config, watcher)
+    return replace(model, histories=Histories.of(interactions, config.encoder.half_life))
+
+
+def _learned_histories(interactions: Interactions, config: Config) -> Histories:
+    """What is learned from, in the order of time only if the next item is to be learned.
+
+    Raises:
+        ConfigError: The next item is to be learned, and the interactions have no order.
+    """
+    histories = Histories.of(interactions, config.encoder.half_life)
+    if config.train.target == "any":
+        return replace(histories, ordered=False)
+    if not histories.ordered:
+        raise ConfigError(
+            'train.target is "next", and the interactions have no order.',
+            "Give `time:` in the mapping, a time or a position, or leave the option out.",
+        )
+    return histories
 
 
 def _training_data(
@@ -122,7 +140,7 @@ def _training_data(
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
     disliked_only = seen & (interaction_counts(positives) == 0)
     features = featurizer.features_of(facts)
-    ordered = interactions.time is not None and bool(interactions.time.any())
+    ordered = config.train.target == "next"
     return TrainingData(features, featurizer, config.encoder, config.train, disliked_only, ordered)
 
 
@@ -200,19 +218,19 @@ def _splitter(
     """The split that the configuration asks for; `known` marks the items with interactions, shape (n_items,)."""
 
     def split(rng: np.random.Generator) -> ValidationSplit:
-        half_life = config.encoder.half_life
         if valid is not None:
             seen = interactions.matrix(positive_only=False)
-            return ValidationSplit.of(Histories.of(interactions, half_life), valid.matrix(), ~known, seen)
+            return ValidationSplit.of(_learned_histories(interactions, config), valid.matrix(), ~known, seen)
         if not config.train.valid_share:
-            return ValidationSplit.of(Histories.of(interactions, half_life), interactions.matrix()[:0])
+            return ValidationSplit.of(_learned_histories(interactions, config), interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
-        training, held_out, new = hold_out_items(Histories.of(rest, half_life), later.matrix(), known, rng)
+        learned = _learned_histories(rest, config)
+        training, held_out, new = hold_out_items(learned, later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
-        whole, seed = Histories.of(interactions, half_life), config.train.seed
+        whole, seed = _learned_histories(interactions, config), config.train.seed
         ordered = by == "time" and whole.ordered
         return ValidationSplit(
             training,
