@@ -618,3 +618,10 @@ def test_few_numbers_among_those_of_the_items_are_no_log(tmp_path):
     log = table("customer,region_id", *((f"u{i % 7}", i % 3 + 1) for i in range(40)))
     draft = draft_of(tmp_path, {"books.csv": BOOKS, "regions.csv": log})
     assert "interactions" not in parts(draft)
+
+
+def test_a_column_whose_values_stand_in_another_of_its_table_refers_to_a_key_only(tmp_path):
+    """`kind` is unique by chance, but no key."""
+    rows = table("id,genres,kind", *((f"a{i}", f"w{i}", f"w{i + 1}") for i in range(8)), ("z", "w1", "w0"))
+    draft = draft_of(tmp_path, {"items.csv": rows})
+    assert "kind" not in str(parts(draft)["nodes"]["item"]["columns"]["genres"])

@@ -233,7 +233,7 @@ def _match(table: Sample, name: str, values: pa.Array, known: References, *, in_
     Numbers in a column of another name may be keys of its own table if the cells are lists.
     """
     profile = Profile(name, values)
-    targets = [one for one in known.targets if not is_same(table, name, one)]
+    targets = [one for one in known.targets if one.is_key and not is_same(table, name, one)]
     best = next(iter(matches(profile, targets, table, has_names=table.has_names)), None)
     if best is None or profile.is_time:
         return None

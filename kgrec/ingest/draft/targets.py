@@ -50,6 +50,11 @@ class Target:
         return names.user_rank(self.type) > 0 or names.user_rank(self.column) == 3
 
     @property
+    def is_key(self) -> bool:
+        """Whether kgrec.yaml can refer to the identifiers: nodes of a class, or a key of a table."""
+        return self.table is None or self.column == self.table.key or self.column in self.table.other_keys
+
+    @property
     def source(self) -> str:
         """Where the identifiers come from, for reasons."""
         return self.table.source.name if self.table is not None else f"the type {self.type}"
