@@ -74,7 +74,7 @@ def test_train_says_what_is_ahead_and_how_each_stage_ended(run: Run, graph: Path
         "building the index",
         "writing the model folder",
     ]
-    assert "fitting co-occurrence weights" in stages and "choosing the weights of the scores" in stages
+    assert "fitting item-item weights" in stages and "choosing the weights of the scores" in stages
     assert re.match(
         r"trial 1: NDCG \d\.\d{4}, recall \d\.\d{4} \(temperature 0\.1, ",
         next(t for t in told if "trial" in t),

@@ -132,7 +132,7 @@ def test_a_change_of_any_byte_of_a_manifest_is_found(own: Path, kind: artifacts.
             loads(own)[kind]()
 
 
-@pytest.mark.parametrize("version", [1, 8, 99, None])
+@pytest.mark.parametrize("version", [1, 9, 99, None])
 def test_a_folder_of_an_unknown_version_is_refused(own: Path, version: int | None):
     path = own / "model" / artifacts.MANIFEST
     changed = {"format_version": version, "kgrec_version": "9.0"}
@@ -141,7 +141,7 @@ def test_a_folder_of_an_unknown_version_is_refused(own: Path, version: int | Non
         Recommender.load(own / "model")
     assert raised.value.problem == (
         f"{own / 'model'} has format version {version} (kgrec 9.0); "
-        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 7."
+        f"this is kgrec {artifacts.__version__}, which reads versions 2 to 8."
     )
     assert raised.value.remedy == (
         "Make it again with this version of kgrec, or install the version that wrote it."
