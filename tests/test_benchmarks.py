@@ -35,6 +35,7 @@ def test_scale_counts_every_stage_of_a_training():
         "epochs: optimizer",
         "choice of weights",
         "slim",
+        "random walks",
         "index",
         "save",
     } <= set(calls)

@@ -25,7 +25,12 @@ def lines(values: dict[str, Any]) -> list[str]:
         f"weights of the scores: {scorers}",
         f"index: {_pairs(values['index'])}",
         f"text encoder: {values['text']}",
-        f"chosen on validation data: {_pairs(values['chosen'], leave_out=('weights',)) or 'nothing'}",
+        f"chosen on validation data: {_pairs(values['chosen'], leave_out=('weights', 'item_item')) or 'nothing'}",
+        *(
+            f"{name.replace('_', '-')} weights: {options['method'].replace('_', ' ')}, {_pairs(options, leave_out=('method',))}"
+            for name, options in values["chosen"].get("item_item", {}).items()
+            if values["scorers"].get(name)
+        ),
         f"validation: {_pairs(values['metrics'], prefix='valid_') or 'none'}",
     ]
     if values["ablated"]:

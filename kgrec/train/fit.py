@@ -111,7 +111,7 @@ def _learned_histories(interactions: Interactions, config: Config) -> Histories:
     if not histories.ordered:
         raise ConfigError(
             'train.target is "next", and the interactions have no order.',
-            "Give `time:` in the mapping, a time or a position, or leave the option out.",
+            "Give `time:` in the mapping (time= of Interactions.from_frame), a time or a position; or leave the option out.",
         )
     return histories
 

@@ -220,7 +220,7 @@ def watched() -> Stages:
     from kgrec.encode import featurizer
     from kgrec.encode.featurizer import Featurizer
     from kgrec.model import storage
-    from kgrec.rank import fusion_weights
+    from kgrec.rank import fusion_weights, item_item
     from kgrec.train import fit, hyperparameters, learner
     from kgrec.train.optimizer import RowAdam
 
@@ -238,8 +238,8 @@ def watched() -> Stages:
     stages.watch(hyperparameters._Trials, "_shortlist", "validation")
     for choice in ("choose", "cold_offset"):
         stages.watch(fusion_weights.FusionSearch, choice, "choice of weights")
-    for module in (fusion_weights, fit):
-        stages.watch(module, "item_weights", "slim")
+    stages.watch(item_item, "item_weights", "slim")
+    stages.watch(item_item, "walk_weights", "random walks")
     stages.watch(fit, "_assembled", "embeddings of all items")
     stages.watch(fit.VectorIndex, "build", "index")
     stages.watch(storage, "save", "save")

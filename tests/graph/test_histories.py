@@ -334,3 +334,21 @@ def test_a_table_gives_the_histories_back(log: Interactions):
     assert columns(again) == columns(histories)
     last = histories.last(2)
     assert columns(Histories.from_arrow(last.to_arrow(), len(last), 4, last.ordered)) == columns(last)
+
+
+def test_lags_count_newer_liked_items_in_the_order_of_the_matrix():
+    """The user took items 2, 0 and 1 in this order, and dislikes item 3, which has no stamp and no part in the lags."""
+    weights = sp.csr_matrix(np.array([[1, 1, 1, -0.2]], np.float32))
+    stamps = sp.csr_matrix(np.array([[2, 3, 1, 0]], np.float32))
+    histories = Histories.of_matrix(weights, stamps)
+    assert histories.item.tolist() == [2, 0, 1, 3]
+    assert histories.lags is not None and histories.lags.tolist() == [1, 0, 2, 0]
+    assert Histories.of_matrix(weights).lags is None
+
+
+def test_some_items_of_histories():
+    stamps = sp.csr_matrix(np.array([[2, 3, 1], [0, 1, 2]], np.float32))
+    histories = Histories.of_matrix(sp.csr_matrix((stamps.toarray() > 0).astype(np.float32)), stamps)
+    some = histories.of_items(np.array([True, False, True]))
+    assert (some.item.tolist(), some.indptr.tolist()) == ([2, 0, 2], [0, 2, 3])
+    assert some.lags is not None and some.lags.tolist() == [0, 1, 0]

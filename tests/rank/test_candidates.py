@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.rank.candidates import RERANKERS, Candidates, Reranker
+from kgrec.rank.candidates import RERANKERS, Candidates, Reranker, distinct, longest
 
 
 def by_hand() -> Candidates:
@@ -65,3 +65,9 @@ def test_the_identity_keeps_the_order_of_the_scores():
     listed = RERANKERS["identity"].rerank(by_hand().best_first(), 2)
     assert listed.rows.tolist() == [[2, 4], [5, 1]]
     assert RERANKERS["identity"].reads == ()
+
+
+def test_distinct_candidates_stand_once_and_absent_ones_last():
+    rows = distinct(np.array([[3, 1, 3, -1], [2, 2, 2, 0], [-1, -1, -1, -1]]))
+    assert rows.tolist() == [[1, 3, -1, -1], [0, 2, -1, -1], [-1, -1, -1, -1]]
+    assert longest(rows) == 2 and longest(rows[:, :0]) == 0

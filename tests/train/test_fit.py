@@ -190,6 +190,65 @@ def test_films_without_interactions_rank_like_added_ones(world, tmp_path):
 # embeddings
 
 
+def test_the_next_item_is_learned_where_the_log_has_an_order(world, tmp_path):
+    """Each user watches on along the numbers of the films: f003 follows f000."""
+    table, _ = world
+    steps = [
+        (f"u{user}", f"f{(user + 3 * step) % N_FILMS:03}", step + 1)
+        for user in range(90)
+        for step in range(8)
+    ]
+    frame = pd.DataFrame(steps, columns=["user_id", "item_id", "time"])
+    whole = graph_of(tmp_path / "catalogue", table)
+    known = Interactions.from_frame(frame, whole.item_ids, time="time")
+    options = {
+        "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 10})
+    }
+    rec = kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=known)
+    weights = rec.model.metrics["chosen"]["weights"]
+    assert weights["sequence"] > 0 and rec.model.metrics["chosen"]["valid_k"] == 10
+    forward, backward = ["f030", "f033", "f036"], ["f036", "f033", "f030"]
+    lists = rec.recommend_for_history([forward, backward], 1)
+    # f036 is the newest of the first history only
+    assert lists["item_id"].tolist()[0] == "f039"
+    ahead, behind = (rec.explain_history(one, "f039").score for one in (forward, backward))
+    assert ahead == pytest.approx(lists["score"].iloc[0], abs=1e-5) and ahead > 1.2 * behind
+    explained = rec.explain_history(forward, "f039")
+    assert explained.history["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
+    assert explained.sources["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
+    rec.save(tmp_path / "model")
+    again = kgrec.Recommender.load(tmp_path / "model").recommend_for_history([forward, backward], 1)
+    pd.testing.assert_frame_equal(again, lists)
+    with pytest.raises(ConfigError, match="no order"):
+        kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=frame)
+
+
+@pytest.mark.parametrize("user", ["mean", "linear"])
+def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user):
+    table, _ = world
+    steps = [
+        (f"u{user}", f"f{(user + 3 * step) % N_FILMS:03}", step + 1)
+        for user in range(60)
+        for step in range(6)
+    ]
+    frame = pd.DataFrame(steps, columns=["user_id", "item_id", "time"])
+    whole = graph_of(tmp_path / "catalogue", table)
+    known = Interactions.from_frame(frame, whole.item_ids, time="time")
+    options = {
+        "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 2}),
+        "encoder": DEFAULTS.encoder.model_copy(update={"user": user}),
+    }
+    rec = kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=known)
+    assert rec.model.metrics["chosen"]["user"] == user
+    rec.save(tmp_path / "model")
+    assert (tmp_path / "model" / "user_encoder.safetensors").exists() == (user == "linear")
+    loaded = kgrec.Recommender.load(tmp_path / "model")
+    pd.testing.assert_frame_equal(loaded.recommend(["u1"], 5), rec.recommend(["u1"], 5))
+    explained = loaded.explain("u1", "f070")
+    assert explained.sources["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
+    assert explained.history["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
+
+
 @pytest.fixture
 def graph(catalogue) -> kgrec.KnowledgeGraph:
     return kgrec.build_graph(catalogue / "kgrec.yaml")
