@@ -143,7 +143,7 @@ class Table:
         """
         for name in names:
             if self.place_of(name) is None:
-                near = did_you_mean(name, self.columns)
+                near = _other_delimiter(self.columns) or did_you_mean(name, self.columns)
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
 
     def place_of(self, name: str) -> tuple[str, list[str]] | None:
@@ -282,6 +282,14 @@ def _iso_durations(array: pa.Array) -> pa.Array:
     sign = pc.if_else(pc.less(seconds, 0.0), "-PT", "PT")
     texts = pc.binary_join_element_wise(sign, pc.cast(pc.abs(seconds), pa.string()), "S", "")
     return pc.fill_null(texts, "")
+
+
+def _other_delimiter(columns: Sequence[str]) -> str:
+    """The remedy if the only column is a line that another delimiter would split; "" otherwise."""
+    found = [one for one in ("\t", ";", "|", ",") if len(columns) == 1 and one in columns[0]]
+    if not found:
+        return ""
+    return f"Its first line is one column: write `delimiter: {json.dumps(found[0])}` beside `file:` in the mapping."
 
 
 def _has_objects(kind: pa.DataType) -> bool:

@@ -625,3 +625,11 @@ def test_a_column_whose_values_stand_in_another_of_its_table_refers_to_a_key_onl
     rows = table("id,genres,kind", *((f"a{i}", f"w{i}", f"w{i + 1}") for i in range(8)), ("z", "w1", "w0"))
     draft = draft_of(tmp_path, {"items.csv": rows})
     assert "kind" not in str(parts(draft)["nodes"]["item"]["columns"]["genres"])
+
+
+def test_ratings_with_decimal_commas_are_shouted(tmp_path):
+    rows = "\n".join(["user;book_id;rating", *(f"u{i % 4};{i % 8 + 1};{i % 5},5" for i in range(24))]) + "\n"
+    draft = draft_of(tmp_path, {"books.csv": BOOKS, "ratings.csv": rows})
+    assert "value" not in parts(draft)["interactions"]
+    (doubt,) = draft.doubts
+    assert "rating is not read, since its numbers have decimal commas" in str(doubt)

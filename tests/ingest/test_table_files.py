@@ -331,3 +331,15 @@ def test_paths_that_leave_the_folder_are_refused_unless_allowed(tmp_path):
         with pytest.raises(SourceError, match="is outside the mapping's folder"):
             find_files(inside, [name], allow_outside=False)
         assert len(find_files(inside, [name], allow_outside=True)) == 1
+
+
+@pytest.mark.parametrize(("separator", "written"), [("\t", r'"\t"'), (";", '";"'), ("|", '"|"')])
+def test_a_line_that_another_delimiter_splits_gets_the_remedy(tmp_path, separator, written):
+    (tmp_path / "a.csv").write_text(f"id{separator}title\n1{separator}A\n")
+    (tmp_path / "kgrec.yaml").write_text(
+        "version: 1\nnodes: {film: {item: true, file: a.csv, key: id, columns: {title: label}}}\n"
+    )
+    with pytest.raises(SourceError) as caught:
+        build_graph(tmp_path / "kgrec.yaml")
+    assert caught.value.problem == "a.csv has no column 'id'."
+    assert f"write `delimiter: {written}` beside `file:`" in caught.value.remedy

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kgrec.ingest.draft import looks
+from kgrec.ingest.draft import looks, names
 from kgrec.ingest.draft.doubts import Doubts
 from kgrec.ingest.draft.lines import written
 from kgrec.ingest.draft.logs import Log
 from kgrec.ingest.draft.scales import Kinds, scale_of
+
+#: numbers that are written with a comma
+_DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
 
 def log_lines(log: Log, item: str, doubts: Doubts) -> Iterator[str]:
@@ -40,6 +43,13 @@ def log_lines(log: Log, item: str, doubts: Doubts) -> Iterator[str]:
     rest = [name for name in sample.columns if name not in {*columns.values(), *sample.elsewhere}]
     if rest:
         sample.why(", ".join(rest), "not read", "a log has users, items, values, times and kinds of events")
+    for name in rest:
+        full = sample.profile(name).filled if name in sample.plain else None
+        if full is not None and names.is_value(name) and looks.share(full, _DECIMAL_COMMA) == 1:
+            doubts.warn(
+                f'{sample.source.name}: {name} is not read, since its numbers have decimal commas, such as "{full[0]}".',
+                "Write them with a point, and draft the mapping again.",
+            )
 
 
 def _time_lines(log: Log, name: str) -> Iterator[str]:
