@@ -26,6 +26,8 @@ _COMPARED_ITEMS = 100
 _DONORS = 20
 #: item-item weight of a donor itself for the new item
 _DONOR_WEIGHT = 0.5
+#: new items that are compared at a time: the rows of all their candidates are gathered, 100 per new item
+_ITEMS_PER_STEP = 4096
 #: up to this number of unknown items, a search excludes these; beyond it, it allows the known ones, which scans the catalogue
 _MAX_EXCLUDED = 1000
 
@@ -58,9 +60,26 @@ def transfer_shares(
         return no_weights(*size)
     only, exclude = None if len(known) == size[1] else known, None
     if only is not None and unknown is not None and len(unknown) <= _MAX_EXCLUDED:
-        only, exclude = None, [unknown] * len(vectors)
-    found, cosines = index.search(vectors, min(_COMPARED_ITEMS, len(known)), only=only, exclude=exclude)
-    row = np.repeat(np.arange(len(vectors)), found.shape[1])
+        only, exclude = None, unknown
+    parts = []
+    for start in range(0, len(vectors), _ITEMS_PER_STEP):
+        some = slice(start, start + _ITEMS_PER_STEP)
+        barred = None if exclude is None else [exclude] * len(vectors[some])
+        found, cosines = index.search(
+            vectors[some], min(_COMPARED_ITEMS, len(known)), only=only, exclude=barred
+        )
+        parts.append(_shares(found, cosines, neighbors[some], known_neighbors))
+    return sp.csr_matrix(sp.vstack(parts))
+
+
+def _shares(
+    found: np.ndarray,
+    cosines: np.ndarray,
+    neighbors: sp.csr_matrix,
+    known_neighbors: sp.csr_matrix | Rows[sp.csr_matrix],
+) -> sp.csr_matrix:
+    """Shares of the found known items in some new ones; shape (n_new, n_items), float32."""
+    row = np.repeat(np.arange(len(found)), found.shape[1])
     shared = np.asarray(neighbors[row].multiply(known_neighbors[found.ravel()]).sum(axis=1))
     # Both are cosines of unit rows. The fourth power gives most of the share to the few best donors.
     similarity = np.maximum(cosines + shared.reshape(found.shape), 0) ** 4
@@ -68,8 +87,8 @@ def transfer_shares(
     share = np.take_along_axis(similarity, order, 1)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
     column = np.take_along_axis(found, order, 1)
-    row = np.repeat(np.arange(len(vectors)), order.shape[1])
-    return sp.csr_matrix((share.ravel(), (row, column.ravel())), size)
+    row = np.repeat(np.arange(len(found)), order.shape[1])
+    return sp.csr_matrix((share.ravel(), (row, column.ravel())), (len(found), known_neighbors.shape[0]))
 
 
 def transferred(shares: sp.csr_matrix, weights_of_known: Rows[Any]) -> sp.csr_matrix:

@@ -3,6 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 from kgrec.graph.histories import Histories
+from kgrec.rank import cold_transfer
 from kgrec.rank.cold_transfer import transfer_shares, transferred, with_transfer
 from kgrec.rank.scorers import ItemItemScorer
 from kgrec.retrieve import IndexConfig, VectorIndex
@@ -92,3 +93,20 @@ def test_a_new_item_has_weights_for_its_donors_and_their_neighbours():
         np.testing.assert_allclose(dense, expected, rtol=1e-6)
         assert whole.dtype == np.float32
         assert with_transfer(scorer, np.zeros(0, np.int64), shares[:0]) is scorer
+
+
+def test_many_new_items_are_compared_in_steps(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    neighbors = sp.csr_matrix(np.eye(40, 5, dtype=np.float32) + np.eye(40, 5, k=-5, dtype=np.float32))
+    index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
+    known, new = np.arange(25), np.arange(25, 40)
+    arguments = index, vectors[new], neighbors[new], known, neighbors
+    at_once = [transfer_shares(*arguments), transfer_shares(*arguments, unknown=new)]
+    monkeypatch.setattr(cold_transfer, "_ITEMS_PER_STEP", 4)
+    for whole, steps in zip(
+        at_once, [transfer_shares(*arguments), transfer_shares(*arguments, unknown=new)], strict=True
+    ):
+        assert steps.shape == whole.shape == (15, 40) and steps.dtype == np.float32
+        np.testing.assert_allclose(steps.toarray(), whole.toarray(), rtol=1e-5)
