@@ -136,24 +136,33 @@ class _Trials:
     ) -> None:
         self.data, self.split, self.fusion = data, split, fusion
         self.run, self.log, self.checkpoint = run, log, checkpoint
+        self._best_trial: FinishedTrial | None = None
         #: encoder of the best trial, if this process ran it
         self._best_encoder: ItemEncoder | None = None
 
     def best(self) -> FinishedTrial:
         """The best trial of a search along temperature, then learning rate, then epochs."""
+        self._best_trial = self._searched()
+        return self._best_trial
+
+    def _searched(self) -> FinishedTrial:
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
         if hyperparameters.user == "linear":
             return self.make(hyperparameters, -1.0)
+        best: FinishedTrial | None = None
         if self.data.encoder.user == "auto" and self.split.histories.ordered:
             ordered = replace(
                 hyperparameters, learning_rate=config.learning_rate or ORDERED_RATE, user="linear"
             )
             first = self.make(ordered, -1.0)
-            if self.make(replace(hyperparameters), first.ndcg * MIN_GAIN).ndcg <= first.ndcg * MIN_GAIN:
+            required = first.ndcg * MIN_GAIN
+            best = self.make(hyperparameters, required)
+            if best.ndcg <= required:
                 return first
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
+        # After a whole run that won, the search goes on from it: its encoder is the one that is kept.
         short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
-        best = self.make(short, -1.0)
+        best = best or self.make(short, -1.0)
         if config.temperature is None:
             best = self._best_along(best, "temperature", TEMPERATURES)
         if config.learning_rate is None:
@@ -194,8 +203,8 @@ class _Trials:
     def _best(self) -> ItemEncoder:
         """The encoder of the best trial."""
         if self._best_encoder is None:
-            best = max(self.checkpoint.finished.values(), key=lambda trial: trial.ndcg)
-            self._best_encoder = fresh_encoder(self.data, best.hyperparameters.user)
+            assert self._best_trial is not None
+            self._best_encoder = fresh_encoder(self.data, self._best_trial.hyperparameters.user)
             self.checkpoint.load_best(self._best_encoder)
         return self._best_encoder
 

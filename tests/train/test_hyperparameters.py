@@ -279,3 +279,39 @@ def test_the_cold_offset_is_zero_where_new_items_are_held_out():
 def test_the_cold_offset_is_negative_where_known_items_are_held_out():
     training = (interactions_with(range(8)) + interactions_with(range(8, 12), HALF)).tocsr()
     assert cold_offset(split_of(training, interactions_with(range(8, 12), OTHERS), UNKNOWN)) < 0
+
+
+# users in order
+
+
+class OrderedLandscape(Landscape):
+    """Trials on histories with an order, which remember the trial whose encoder is kept."""
+
+    def __init__(self, items: TrainingData, quality) -> None:
+        super().__init__(items, quality)
+        self.split = replace(self.split, histories=replace(self.split.histories, ordered=True))
+        self.kept: Hyperparameters | None = None
+
+    def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
+        is_new = hyperparameters not in self.checkpoint.finished
+        trial = super().make(hyperparameters, required)
+        # as in `_Trials.make`: the encoder of a trial that was made before is not there any more
+        self.kept = hyperparameters if is_new and trial.ndcg > required else self.kept
+        return trial
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.1, 0.2])
+@pytest.mark.parametrize("epochs", [2, 4, 8])
+@pytest.mark.parametrize("linear", [0.2, 0.75, 0.95, 2.0])
+def test_the_encoder_that_is_kept_is_that_of_the_best_trial(temperature, epochs, linear):
+    """The mean does better near a temperature and a number of epochs; the linear encoder equally well everywhere."""
+
+    def quality(one: Hyperparameters) -> float:
+        far = abs(np.log(one.temperature / temperature)) + abs(np.log2(one.epochs / epochs)) / 5
+        return linear if one.user == "linear" else 1 - far / 2
+
+    trials = OrderedLandscape(data(search_seconds=1000), quality)
+    best = trials.best()
+    assert trials.kept == best.hyperparameters and trials._best_trial is best
+    whole = Hyperparameters(0.1, LEARNING_RATE, 4)
+    assert (best.hyperparameters.user == "linear") == (quality(whole) <= linear * fusion_weights.MIN_GAIN)
