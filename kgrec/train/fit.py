@@ -90,22 +90,22 @@ def fit_model(
         TrainingError: The graph has no item, or the loss is no longer a finite number.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
-    histories = _learned_histories(interactions, config)
-    positives = histories.matrix()
+    histories = Histories.of(interactions, config.encoder.half_life)
+    learned = _as_learned(histories, config)
+    positives = learned.matrix()
     data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
-    split = _splitter(interactions, valid, config, data.known(positives))
-    trained = train(data, histories, split, config, watcher, checkpoint or Checkpoint())
-    model = _assembled(graph, interactions.users, histories, data, trained, config, watcher)
-    return replace(model, histories=Histories.of(interactions, config.encoder.half_life))
+    split = _splitter(interactions, learned, valid, config, data.known(positives))
+    trained = train(data, learned, split, config, watcher, checkpoint or Checkpoint())
+    model = _assembled(graph, interactions.users, learned, data, trained, config, watcher)
+    return replace(model, histories=histories)
 
 
-def _learned_histories(interactions: Interactions, config: Config) -> Histories:
-    """What is learned from, in the order of time only if the next item is to be learned.
+def _as_learned(histories: Histories, config: Config) -> Histories:
+    """The histories in the order of time if the next item is to be learned, otherwise without order.
 
     Raises:
         ConfigError: The next item is to be learned, and the interactions have no order.
     """
-    histories = Histories.of(interactions, config.encoder.half_life)
     if config.train.target == "any":
         return replace(histories, ordered=False)
     if not histories.ordered:
@@ -213,25 +213,36 @@ def _content_choice(data: TrainingData) -> Choice:
 
 
 def _splitter(
-    interactions: Interactions, valid: Interactions | None, config: Config, known: np.ndarray
+    interactions: Interactions,
+    learned: Histories,
+    valid: Interactions | None,
+    config: Config,
+    known: np.ndarray,
 ) -> Splitter:
-    """The split that the configuration asks for; `known` marks the items with interactions, shape (n_items,)."""
+    """The split that the configuration asks for.
+
+    Args:
+        interactions: all of them.
+        learned: their histories, as they are learned.
+        valid: held-out interactions that were given.
+        config: options of all stages.
+        known: which items have interactions; shape (n_items,), bool.
+    """
 
     def split(rng: np.random.Generator) -> ValidationSplit:
         if valid is not None:
             seen = interactions.matrix(positive_only=False)
-            return ValidationSplit.of(_learned_histories(interactions, config), valid.matrix(), ~known, seen)
+            return ValidationSplit.of(learned, valid.matrix(), ~known, seen)
         if not config.train.valid_share:
-            return ValidationSplit.of(_learned_histories(interactions, config), interactions.matrix()[:0])
+            return ValidationSplit.of(learned, interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
             by = "time" if interactions.time is not None and interactions.time.any() else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
-        learned = _learned_histories(rest, config)
-        training, held_out, new = hold_out_items(learned, later.matrix(), known, rng)
+        shown = _as_learned(Histories.of(rest, config.encoder.half_life), config)
+        training, held_out, new = hold_out_items(shown, later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
-        whole, seed = _learned_histories(interactions, config), config.train.seed
-        ordered = by == "time" and whole.ordered
+        seed, ordered = config.train.seed, by == "time" and learned.ordered
         return ValidationSplit(
             training,
             held_out,
@@ -239,7 +250,7 @@ def _splitter(
             held_out_items=new,
             excluded=~known,
             seen=seen,
-            moments=moments_of(whole, held_out, new, MAX_QUERIES, seed) if ordered else None,
+            moments=moments_of(learned, held_out, new, MAX_QUERIES, seed) if ordered else None,
             seed=seed,
         )
 

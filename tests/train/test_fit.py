@@ -9,6 +9,7 @@ import pytest
 import kgrec
 from kgrec.encode.dense_features import TEXT
 from kgrec.errors import ConfigError, TrainingError
+from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.item_updates import _link_counts, embed, read_features
@@ -539,6 +540,7 @@ def test_disliked_items_are_in_no_validation_list(given):
     held_out = log.rows(item == 4) if given else None
     left = log.rows(item != 4) if given else log
     known = np.arange(11) < 10
-    parts = _splitter(left, held_out, kgrec.Config(), known)(np.random.default_rng(0))
+    learned = replace(Histories.of(left), ordered=False)
+    parts = _splitter(left, learned, held_out, kgrec.Config(), known)(np.random.default_rng(0))
     assert parts.held_out_items.any() != given and not parts.training[0, 9]
     assert set(parts.seen.indices) == {*parts.training.indices, 9} - set(np.flatnonzero(parts.held_out_items))
