@@ -203,11 +203,17 @@ class Model:
             histories: One per user; n_users of them.
             rows: Rows of items, -1 where there is none; shape (n_users, width).
         """
-        vectors = self.user_vectors(histories)
-        user, place = np.nonzero(rows >= 0)
-        cosines = np.full(rows.shape, -np.inf, np.float32)
-        cosines[user, place] = np.einsum("nd,nd->n", vectors[user], self.items.vectors[rows[user, place]])
+        cosines = self._cosines(self.user_vectors(histories), rows)
         return self.rescorer.scores(self.profiles(histories), rows, cosines)
+
+    def _cosines(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Of each user and the user's rows of items, -inf where there is none; shape of `rows`, float32."""
+        cosines = np.full(rows.shape, -np.inf, np.float32)
+        # user by user: the vectors of all rows at once would take as many times the memory as they have dimensions
+        for user, own in enumerate(rows):
+            there = own >= 0
+            cosines[user, there] = self.items.vectors[own[there]] @ vectors[user]
+        return cosines
 
     def _with_item_item(
         self,
@@ -236,11 +242,7 @@ class Model:
             more[[rows is not None for rows in filters.candidates]] = -1
         both = distinct(np.concatenate([np.where(np.isfinite(cosines), found, -1), more], axis=1))
         both = both[:, : longest(both)]
-        of_both = np.full(both.shape, -np.inf, np.float32)
-        for user, rows in enumerate(both):
-            there = rows[rows >= 0]
-            of_both[user, : len(there)] = self.items.vectors[there] @ vectors[user]
-        return both, of_both
+        return both, self._cosines(vectors, both)
 
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features that the reranker reads: to sort the others would be in vain."""

@@ -211,7 +211,7 @@ class ItemItemScorer:
     ) -> np.ndarray:
         """Rows of the `k` items with the largest scores above 0, best first; shape (n_users, k), padded with -1, int64.
 
-        Items whose weights changed since training are left out.
+        Items that were added since training are left out, and changed ones are found by their weights at training.
 
         Args:
             users: the users.
