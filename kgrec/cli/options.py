@@ -16,43 +16,39 @@ from kgrec.cli import project
 #: the path that stands for standard output
 STANDARD_OUTPUT = Path("-")
 
+
+def project_place(what: str, default: Callable[[], Path], where: str, envvar: str | None = None) -> Any:
+    """An argument with a place in the project for its default; `where` says which one."""
+    return typer.Argument(help=what, envvar=envvar, default_factory=default, show_default=where)
+
+
+_MODEL_PLACE = "model/ beside the nearest kgrec.yaml"
 GraphFolder = Annotated[
     Path,
-    typer.Argument(
-        help="Graph folder.",
-        envvar="KGREC_GRAPH",
-        default_factory=project.graph,
-        show_default="graph/ beside the nearest kgrec.yaml",
-    ),
+    project_place("Graph folder.", project.graph, "graph/ beside the nearest kgrec.yaml", "KGREC_GRAPH"),
 ]
-ModelFolder = Annotated[
-    Path,
-    typer.Argument(
-        help="Model folder.",
-        envvar="KGREC_MODEL",
-        default_factory=project.model,
-        show_default="model/ beside the nearest kgrec.yaml",
-    ),
-]
-ListLength = Annotated[int, typer.Option("-k", "--k", help="Items per list.", min=1)]
-
-MappingFile = Annotated[
-    Path,
-    typer.Argument(
-        help="Mapping, such as kgrec.yaml.",
-        envvar="KGREC_MAPPING",
-        default_factory=project.mapping,
-        show_default="the nearest kgrec.yaml, here or in a folder above",
-    ),
+ModelFolder = Annotated[Path, project_place("Model folder.", project.model, _MODEL_PLACE, "KGREC_MODEL")]
+KeptFolder = Annotated[
+    Path, project_place("Model or graph folder.", project.model, _MODEL_PLACE, "KGREC_MODEL")
 ]
 GraphOrModelFolder = Annotated[
     Path,
-    typer.Argument(
-        help="Graph folder or model folder.",
-        default_factory=project.model_or_graph,
-        show_default="model/ or graph/ beside the nearest kgrec.yaml",
+    project_place(
+        "Graph folder or model folder.",
+        project.model_or_graph,
+        "model/ or graph/ beside the nearest kgrec.yaml",
     ),
 ]
+MappingFile = Annotated[
+    Path,
+    project_place(
+        "Mapping, such as kgrec.yaml.",
+        project.mapping,
+        "the nearest kgrec.yaml, here or in a folder above",
+        "KGREC_MAPPING",
+    ),
+]
+ListLength = Annotated[int, typer.Option("-k", "--k", help="Items per list.", min=1)]
 
 
 def output_folder(what: str, name: str) -> Any:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli import project
 from kgrec.cli.console import Json, Quiet, console
 from kgrec.cli.inspect_model import size
+from kgrec.cli.options import KeptFolder
 
 if TYPE_CHECKING:
     from kgrec.storage.kept import Version
 
-Folder = Annotated[
-    Path,
-    typer.Argument(
-        help="Model or graph folder.",
-        envvar="KGREC_MODEL",
-        default_factory=project.model,
-        show_default="model/ beside the nearest kgrec.yaml",
-    ),
-]
-
 
 def rollback(
-    folder: Folder,
+    folder: KeptFolder,
     to: Annotated[
         str | None,
         typer.Option("--to", help="Version to put in place, as --list names it. Default: the latest."),
