@@ -104,9 +104,15 @@ def _as_learned(histories: Histories, config: Config) -> Histories:
     """The histories in the order of time if the next item is to be learned, otherwise without order.
 
     Raises:
-        ConfigError: The next item is to be learned, and the interactions have no order.
+        ConfigError: The next item is to be learned, and the interactions have no order; or the user encoder reads an order, and
+            it is not to be learned.
     """
     if config.train.target == "any":
+        if config.encoder.user == "linear":
+            raise ConfigError(
+                'encoder.user is "linear", which reads the order of a history, and train.target is "any".',
+                'Set train.target to "next", or leave encoder.user out.',
+            )
         return replace(histories, ordered=False)
     if not histories.ordered:
         raise ConfigError(

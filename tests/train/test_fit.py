@@ -220,6 +220,9 @@ def test_the_next_item_is_learned_where_the_log_has_an_order(world, tmp_path):
     rec.save(tmp_path / "model")
     again = kgrec.Recommender.load(tmp_path / "model").recommend_for_history([forward, backward], 1)
     pd.testing.assert_frame_equal(again, lists)
+    linear = {"encoder": DEFAULTS.encoder.model_copy(update={"user": "linear"})}
+    with pytest.raises(ConfigError, match=r'train.target is "any"'):
+        kgrec.Recommender(DEFAULTS.model_copy(update=linear)).fit(whole, interactions=known)
     with pytest.raises(ConfigError, match="no order"):
         kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=frame)
 
