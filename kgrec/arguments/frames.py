@@ -147,10 +147,18 @@ def _converted(values: Any) -> Any:
         values = list(values)
         if any(isinstance(value, bytes | bytearray) for value in values):
             return None
+    if str(getattr(values, "dtype", "object")) == "object" and _kills_arrow(values):
+        return None
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError, NotImplementedError):
         return None
+
+
+def _kills_arrow(values: Iterable[Any]) -> bool:
+    """Whether numpy's times stand among other values: Arrow 26 then reads memory that is not its own, and the process dies."""
+    kinds = {type(value) for value in values}
+    return len(kinds) > 1 and not kinds.isdisjoint((np.datetime64, np.timedelta64))
 
 
 def _was_inferred(values: Any, array: Any) -> bool:

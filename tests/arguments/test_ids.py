@@ -187,6 +187,18 @@ def test_texts_are_texts(values: Any) -> None:
     assert as_texts((text for text in ["a"]), "texts") == ["a"]
 
 
+@pytest.mark.parametrize(
+    "time", [np.datetime64("NaT"), np.datetime64("2020"), np.timedelta64(1, "s")], ids=repr
+)
+@pytest.mark.parametrize("other", [np.int64(1), np.float32(1), 1, "1", None], ids=repr)
+def test_times_of_numpy_among_other_values_are_refused(time: Any, other: Any) -> None:
+    """Arrow reads wild memory for some of these, which ends the process."""
+    for values in ([time, other], [other, time]):
+        for frame in ({"user_id": values}, pd.DataFrame({"user_id": pd.Series(values, dtype=object)})):
+            with pytest.raises(SourceError, match=r"^log:"):
+                as_table(frame, "log", ids=["user_id"])
+
+
 @given(st.lists(st.sampled_from([value for value, _ in TEXTS]), min_size=1, max_size=4))
 def test_any_mix_of_values_has_the_same_ids_in_a_list_and_in_a_column(values: list[Any]) -> None:
     expected = as_ids(values, "users")
