@@ -101,7 +101,7 @@ class Boosted:
 
 
 def fit_boosted(examples: Examples, seed: int = 0) -> Boosted:
-    """The trees that these examples teach.
+    """The trees that these examples, some of which have hits, teach.
 
     Raises:
         ConfigError: LightGBM is not installed.

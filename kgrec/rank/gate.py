@@ -77,7 +77,7 @@ class Gate:
 
 
 def fit_gate(examples: Examples, seed: int = 0) -> Gate:
-    """The gate that these examples teach; it is unique, so the seed plays no part."""
+    """The gate that these examples, some of which have hits, teach; it is unique, so the seed plays no part."""
     from scipy.optimize import minimize
 
     del seed
@@ -107,11 +107,7 @@ def fit_gate(examples: Examples, seed: int = 0) -> Gate:
         return float(value), slope.astype(np.float64)
 
     start = np.zeros(design.shape[-1])
-    found = (
-        minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
-        if len(base)
-        else start
-    )
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
     weights = found.reshape(n, -1) * unit[:, None] / scale
     return Gate(names, scaling, weights.astype(np.float32))
 

@@ -136,12 +136,10 @@ class Examples:
         return self.take(np.asarray(self.hits.any(axis=1)))
 
     def temperature(self) -> float:
-        """The number by which scores are multiplied so that their softmax predicts hits best; 1 without any hit."""
+        """The number by which scores are multiplied so that their softmax predicts hits best; some queries have hits."""
         from scipy.optimize import minimize_scalar
 
         some = self.with_hits
-        if not len(some.hits):
-            return 1.0
         weight = some.hits / some.hits.sum(axis=1, keepdims=True)
         own = (np.where(some.hits, some.scores, 0) * weight).sum(axis=1)
 

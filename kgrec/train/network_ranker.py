@@ -23,7 +23,7 @@ _EPOCHS, _BATCH, _RATE, _DECAY = 8, 512, 3e-3, 1e-3
 
 
 def fit_network(examples: Examples, seed: int = 0) -> Network:
-    """The network that these examples teach."""
+    """The network that these examples, some of which have hits, teach."""
     some, scale = examples.with_hits, examples.temperature()
     rng = np.random.default_rng(seed)
     names, allowed = some.names, some.allowed
@@ -64,7 +64,7 @@ def _learned(
         del weights[fixed]
     constant = torch.zeros((), requires_grad=True)
     optimizer = torch.optim.AdamW([*weights.values(), constant], lr=_RATE, weight_decay=_DECAY)
-    for _ in range(_EPOCHS if len(x) else 0):
+    for _ in range(_EPOCHS):
         order = torch.from_numpy(rng.permutation(len(x)))
         for start in range(0, len(x), _BATCH):
             batch = order[start : start + _BATCH]

@@ -37,7 +37,7 @@ FITTERS: Mapping[str, Callable[[Examples, int], LearnedRanker]] = {
 _FOLDS = 4
 #: probability of an accident from which on a ranker is left out
 _LEVEL = 0.05
-#: users with held-out interactions below which nothing is learned: a test could not tell
+#: users with a hit among their candidates below which nothing is learned: a test could not tell
 _MIN_USERS = 50
 
 
@@ -76,10 +76,11 @@ def choose_ranker(
     Raises:
         ConfigError: The kind that is named needs a library that is not installed.
     """
-    distinct, user = np.unique(users, return_inverse=True)
-    kinds = tried_kinds(name)
-    if not kinds or len(distinct) < _MIN_USERS:
+    kinds, with_hits = tried_kinds(name), len(np.unique(users[examples.hits.any(axis=1)]))
+    if not kinds or with_hits < _MIN_USERS:
+        logger.info("no ranker is learned: %d users have hits, and %d are needed", with_hits, _MIN_USERS)
         return RankerChoice()
+    distinct, user = np.unique(users, return_inverse=True)
     fold = (np.random.default_rng(seed).permutation(len(distinct)) % _FOLDS)[user]
     base = _quality(examples.scores, examples.hits, positives, k)
     reached, p_values = {}, []

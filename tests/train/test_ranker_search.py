@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from ranking_examples import NAMES, examples
+
+from kgrec.errors import ConfigError
+from kgrec.rank.ranker import LearnedRanker
+from kgrec.train import ranker_search
+from kgrec.train.ranker_search import RankerChoice, choose_ranker, tried_kinds
+
+
+def chosen(name, world, users=None, n=200) -> RankerChoice:
+    users = np.arange(n) if users is None else users
+    return choose_ranker(name, world, np.ones(len(users), np.int64), users, 10, 0)
+
+
+def test_a_ranker_that_finds_more_is_chosen():
+    choice = chosen("gate", examples(200, follows="gate"))
+    assert choice.ranker is not None and choice.ranker.kind == "gate"
+    assert choice.figures["gate"] > choice.figures["fused"] and choice.figures["gate_p"] < 0.05
+
+
+def test_where_the_fused_score_knows_everything_none_is_chosen():
+    choice = chosen("gate", examples(200, follows=None))
+    assert choice.ranker is None
+    assert choice.figures["gate"] == pytest.approx(choice.figures["fused"], rel=0.1)
+
+
+def test_auto_takes_the_kind_that_finds_most():
+    choice = chosen("auto", examples(200, follows="recent_popularity"))
+    assert choice.ranker is not None and choice.ranker.kind in ("boosted", "network")
+    assert {"fused", "gate", "boosted", "network"} <= {*choice.figures}
+
+
+def test_few_users_decide_nothing():
+    """200 queries of 40 users; and 200 users, of whom 49 have a hit."""
+    world = examples(200, follows="gate")
+    assert chosen("gate", world, np.arange(200) % 40) == RankerChoice()
+    world.hits[49:] = False
+    assert chosen("gate", world) == RankerChoice()
+
+
+def test_the_queries_of_a_user_are_never_in_both_parts(monkeypatch):
+    """A ranker that knows its queries by heart gains nothing from them."""
+    users = np.repeat(np.arange(60), 2)
+    met: list[set[int]] = []
+
+    class Heart:
+        def __init__(self, queries):
+            self.queries = queries
+
+        def corrections(self, features: np.ndarray) -> np.ndarray:
+            asked = set(np.unique(features[:, 0].astype(int)).tolist())
+            met.append(self.queries & asked)
+            return np.zeros(len(features), np.float32)
+
+    def by_heart(some, seed: int) -> LearnedRanker:
+        return Heart(set(np.unique(some.features[..., 0].astype(int)).tolist()))  # type: ignore[return-value]
+
+    monkeypatch.setitem(ranker_search.FITTERS, "gate", by_heart)  # type: ignore[arg-type]
+    world = examples(120, follows=None)
+    # the first feature is the user
+    world.features[..., 0] = users[:, None]
+    assert chosen("gate", world, users).ranker is None
+    assert met == [set()] * 4
+
+
+def test_kinds_of_an_option(monkeypatch):
+    assert tried_kinds("none") == () and tried_kinds("network") == ("network",)
+    assert tried_kinds("auto") == ("gate", "boosted", "network")
+    monkeypatch.setattr(ranker_search, "is_installed", lambda: False)
+    assert tried_kinds("auto") == ("gate", "network")
+
+
+def test_a_kind_that_is_not_installed_is_an_error_if_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(ConfigError, match="needs LightGBM"):
+        chosen("boosted", examples(200, follows="age"))
+
+
+def test_lists_may_be_longer_than_the_candidates():
+    world = examples(100, width=6, follows=None)
+    choice = choose_ranker("gate", world, np.full(100, 8), np.arange(100), 20, 0)
+    assert 0 < choice.figures["fused"] < 1 and len(NAMES) == world.features.shape[2]
