@@ -65,9 +65,9 @@ class Boosted:
         return {}
 
     def shares(self, features: np.ndarray) -> dict[str, float]:
-        """See `LearnedRanker`; "" is the mean of the trees over the examples."""
+        """See `LearnedRanker`; "mean" is that of the trees over the examples."""
         found = np.asarray(self._booster.predict(features[None], pred_contrib=True, num_threads=1))[0]
-        values = dict(zip((*self.names, ""), (self.scale * found).tolist(), strict=True))
+        values = dict(zip((*self.names, "mean"), (self.scale * found).tolist(), strict=True))
         return {name: value for name, value in values.items() if value}
 
     def arrays(self) -> dict[str, np.ndarray]:

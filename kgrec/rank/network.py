@@ -53,7 +53,7 @@ class Network:
 
     def shares(self, features: np.ndarray) -> dict[str, float]:
         """See `LearnedRanker`; one part, for a network has no exact ones."""
-        return {"": float(self.corrections(features[None])[0])}
+        return {self.kind: float(self.corrections(features[None])[0])}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `LearnedRanker`."""

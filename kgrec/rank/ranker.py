@@ -51,7 +51,7 @@ class LearnedRanker(Protocol):
         """
 
     def shares(self, features: np.ndarray) -> dict[str, float]:
-        """The rest of the correction for one pair by feature, or as one part named "" if it has no exact parts.
+        """The rest of the correction for one pair by feature, or as one part named as the kind if it has no exact parts.
 
         Args:
             features: shape (n_features,), float32.

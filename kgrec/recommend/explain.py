@@ -54,7 +54,7 @@ class Explanation:
     history: pd.DataFrame
     #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "new", "ranker" or "boost"), relation,
     #: type, key, label, contribution; they sum to the score; the label of a boost is its condition, "" for one of the item itself; that
-    #: of a learned ranker's part is the feature, "" for a part that has none
+    #: of a learned ranker's part is the feature, or "network"
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it

@@ -57,8 +57,8 @@ def history_parts(
     """
     items = [_item(row) for row in history.to_dict("records")]
     beside = [_source(row) for row in sources.to_dict("records") if row["source"] in _BESIDE]
-    corrections = [_source(row) for row in sources.to_dict("records") if row["source"] == "ranker"]
-    beside += [_sum_of("learned ranker", corrections)] if corrections else []
+    corrections = sources[sources["source"] == "ranker"]
+    beside += _grouped(corrections, lambda _: "learned ranker", lambda row: str(row["label"]), ": ")
     listed = cut(items, share)
     if len(listed) > _MANY and share < 1:
         listed = cut(_by_reason(history, paths), share)
@@ -169,7 +169,7 @@ def _source(row: Row, donors: pd.DataFrame | None = None) -> Part:
         "random_walk": "reached through users of items of the history",
         "inherited": "liked by users of similar items, from which it inherits (it has no users of its own)",
         "new": "for being unknown to training",
-        "ranker": f"learned ranker: {row['label']}" if row["label"] else "learned ranker",
+        "ranker": f"learned ranker: {row['label']}",
         "boost": f"boost of items with {row['label']}" if row["label"] else "boost of this item",
     }
     name = named.get(row["source"]) or f"{edge_name(row['relation'])} {_node_name(row)}"

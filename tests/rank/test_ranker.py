@@ -113,6 +113,7 @@ class Popular:
         return (features[:, self.at] / 100 + features[:, 0] / 10).astype(np.float32)
 
     def added_weights(self, features):
+        del features
         return {"embedding": 0.1}
 
     def shares(self, features):
@@ -143,7 +144,10 @@ def test_a_rescorer_adds_the_correction_and_accounts_for_it():
     assert scores[3] == -np.inf
     weights, rest = fused.account(user, 1, 0.4)
     assert weights["embedding"] == pytest.approx(0.5) and rest == pytest.approx({"popularity": 0.02})
-    assert fused.account(user, 2, 0.3) == ({name: pytest.approx(float(w)) for name, w in plain.weights.items()}, {})
+    assert fused.account(user, 2, 0.3) == (
+        {name: pytest.approx(float(w)) for name, w in plain.weights.items()},
+        {},
+    )
     assert not replace(rescorer(embedding=1), ranker=ranker(False)).is_idle
     assert fused.with_items(4).ranker.source.is_known(np.array([3])).tolist() == [False]
 

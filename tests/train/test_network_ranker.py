@@ -12,7 +12,10 @@ from kgrec.train.network_ranker import _forward, fit_network
 def test_torch_learns_what_numpy_computes():
     rng = np.random.default_rng(0)
     weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes(NAMES).items()}
-    weights |= {"mean": np.zeros(len(NAMES), np.float32), "inverse_deviation": np.ones(len(NAMES), np.float32)}
+    weights |= {
+        "mean": np.zeros(len(NAMES), np.float32),
+        "inverse_deviation": np.ones(len(NAMES), np.float32),
+    }
     weights["scale"] = np.ones(1, np.float32)
     features = np.clip(rng.normal(size=(7, len(NAMES))), -3, 3).astype(np.float32)
     tensors = {name: torch.from_numpy(value) for name, value in weights.items()}

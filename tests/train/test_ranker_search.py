@@ -57,7 +57,7 @@ def test_the_queries_of_a_user_are_never_in_both_parts(monkeypatch):
             met.append(self.queries & asked)
             return np.zeros(len(features), np.float32)
 
-    def by_heart(some, seed: int) -> LearnedRanker:
+    def by_heart(some, _: int) -> LearnedRanker:
         return Heart(set(np.unique(some.features[..., 0].astype(int)).tolist()))  # type: ignore[return-value]
 
     monkeypatch.setitem(ranker_search.FITTERS, "gate", by_heart)  # type: ignore[arg-type]
