@@ -3,13 +3,24 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from ranking_examples import NAMES, examples
 
+from kgrec import Config, Recommender, build_graph
+from kgrec.cli.train import summary
 from kgrec.errors import ConfigError
 from kgrec.rank.ranker import LearnedRanker
 from kgrec.train import ranker_search
 from kgrec.train.ranker_search import RankerChoice, choose_ranker, tried_kinds
+
+MAPPING = """\
+version: 1
+base: https://example.org/
+nodes:
+  item: {item: true, file: items.csv, key: item_id, columns: {taste: {as: node, type: taste}}}
+interactions: {file: log.csv, user: user_id, item: item_id, time: day}
+"""
 
 
 def chosen(name, world, users=None, n=200) -> RankerChoice:
@@ -85,3 +96,43 @@ def test_lists_may_be_longer_than_the_candidates():
     world = examples(100, width=6, follows=None)
     choice = choose_ranker("gate", world, np.full(100, 8), np.arange(100), 20, 0)
     assert 0 < choice.figures["fused"] < 1 and len(NAMES) == world.features.shape[2]
+
+
+@pytest.mark.parametrize("kind", ["gate", "boosted", "network"])
+def test_a_model_is_fitted_with_the_ranker_that_was_chosen(kind, tmp_path, monkeypatch):
+    """Eighty users of two tastes, and twenty items; whatever was learned counts as better."""
+    monkeypatch.setattr(ranker_search, "_LEVEL", 2.0)
+    monkeypatch.setattr(ranker_search, "MIN_GAIN", 0.0)
+    rng = np.random.default_rng(0)
+    items = pd.DataFrame({"item_id": [f"i{n}" for n in range(20)], "taste": [f"t{n % 2}" for n in range(20)]})
+    rows = [
+        {"user_id": f"u{user}", "item_id": f"i{item}", "day": 1_000_000_000 + 86_400 * day}
+        for user in range(80)
+        for day, item in enumerate(rng.choice(10, 6, replace=False) * 2 + user % 2)
+    ]
+    items.to_csv(tmp_path / "items.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "log.csv", index=False)
+    (tmp_path / "kgrec.yaml").write_text(MAPPING, encoding="utf-8")
+    settings = ["text.model=none", "dim=8", "epochs=2", "temperature=0.1", "learning_rate=0.05"]
+    options = [*settings, "train.threads=1", "search_seconds=0", f"ranker={kind}"]
+    kg = Recommender(Config.read(settings=options)).fit(build_graph(tmp_path / "kgrec.yaml"))
+    assert kg.model.metrics["chosen"]["ranker"]["kind"] == kind
+    assert f"Ranker: {kind}." in summary(kg)
+    kg.save(tmp_path / "model")
+    lists = Recommender.load(tmp_path / "model").recommend(["u0", "u1"], k=5)
+    pd.testing.assert_frame_equal(lists, kg.recommend(["u0", "u1"], k=5))
+
+
+def test_without_validation_data_no_ranker_is_learned(tmp_path, caplog):
+    pd.DataFrame({"item_id": ["a", "b", "c"], "taste": ["x", "x", "y"]}).to_csv(
+        tmp_path / "items.csv", index=False
+    )
+    log = pd.DataFrame(
+        {"user_id": ["u", "u", "v", "v"], "item_id": ["a", "b", "b", "c"], "day": [10**9, 10**9 + 1] * 2}
+    )
+    log.to_csv(tmp_path / "log.csv", index=False)
+    (tmp_path / "kgrec.yaml").write_text(MAPPING, encoding="utf-8")
+    options = ["text.model=none", "epochs=1", "train.threads=1", "valid_share=0", "ranker=gate"]
+    kg = Recommender(Config.read(settings=options)).fit(build_graph(tmp_path / "kgrec.yaml"))
+    assert kg.model.rescorer.ranker is None
+    assert "no ranker is learned" in caplog.text
