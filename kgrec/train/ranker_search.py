@@ -83,19 +83,21 @@ def choose_ranker(
     distinct, user = np.unique(users, return_inverse=True)
     fold = (np.random.default_rng(seed).permutation(len(distinct)) % _FOLDS)[user]
     base = _quality(examples.scores, examples.hits, positives, k)
-    reached, p_values = {}, []
+    reached, gained, p_values = {}, {}, []
     for kind in kinds:
         corrected = examples.scores + _cross_fitted(FITTERS[kind], examples, fold, seed)
         reached[kind] = _quality(corrected, examples.hits, positives, k)
-        gained = np.bincount(user, reached[kind] - base) / np.bincount(user)
-        p_values.append(permutation_test(gained, np.random.default_rng(seed)))
+        by_user = np.bincount(user, reached[kind] - base) / np.bincount(user)
+        gained[kind] = float(by_user.mean())
+        p_values.append(permutation_test(by_user, np.random.default_rng(seed)))
     figures = {"fused": float(base.mean())}
     better = {}
     for kind, p in zip(kinds, holm(p_values).tolist(), strict=True):
         mean = float(reached[kind].mean())
         figures |= {kind: mean, f"{kind}_p": p}
         logger.info("ranker %s: NDCG %.4f, fused score %.4f, p %.4f", kind, mean, figures["fused"], p)
-        if p < _LEVEL and mean > figures["fused"] * MIN_GAIN:
+        # the test is of users, and a user may have many queries: both means must be higher
+        if p < _LEVEL and gained[kind] > 0 and mean > figures["fused"] * MIN_GAIN:
             better[kind] = mean
     if not better:
         return RankerChoice(None, figures)

@@ -11,8 +11,8 @@ from kgrec import Config, Recommender, build_graph
 from kgrec.cli.train import summary
 from kgrec.errors import ConfigError
 from kgrec.rank.ranker import LearnedRanker
-from kgrec.train import ranker_search
-from kgrec.train.ranker_search import RankerChoice, choose_ranker, tried_kinds
+from kgrec.train import hyperparameters, ranker_search
+from kgrec.train.ranker_search import FITTERS, RankerChoice, choose_ranker, tried_kinds
 
 MAPPING = """\
 version: 1
@@ -79,6 +79,24 @@ def test_the_queries_of_a_user_are_never_in_both_parts(monkeypatch):
     assert met == [set()] * 4
 
 
+def test_what_one_user_of_many_queries_gains_does_not_outweigh_what_the_others_lose(monkeypatch):
+    """The first user has 140 queries, which the ranker knows; the other sixty have one each, which it spoils."""
+    users = np.concatenate([np.zeros(140, int), np.arange(1, 61)])
+    world = examples(200, follows="age")
+    world.features[..., 0] = np.where(world.hits == (users == 0)[:, None], 9, -9)
+
+    class Known:
+        kind = "gate"
+
+        def corrections(self, features: np.ndarray) -> np.ndarray:
+            return features[:, 0]
+
+    monkeypatch.setitem(ranker_search.FITTERS, "gate", lambda *_: Known())  # type: ignore[arg-type]
+    choice = chosen("gate", world, users)
+    assert choice.figures["gate"] > choice.figures["fused"] and choice.figures["gate_p"] < 0.05
+    assert choice.ranker is None
+
+
 def test_kinds_of_an_option(monkeypatch):
     assert tried_kinds("none") == () and tried_kinds("network") == ("network",)
     assert tried_kinds("auto") == ("gate", "boosted", "network")
@@ -101,8 +119,12 @@ def test_lists_may_be_longer_than_the_candidates():
 @pytest.mark.parametrize("kind", ["gate", "boosted", "network"])
 def test_a_model_is_fitted_with_the_ranker_that_was_chosen(kind, tmp_path, monkeypatch):
     """Eighty users of two tastes, and twenty items; whatever was learned counts as better."""
-    monkeypatch.setattr(ranker_search, "_LEVEL", 2.0)
-    monkeypatch.setattr(ranker_search, "MIN_GAIN", 0.0)
+
+    def always(name, some, positives, users, k, seed) -> RankerChoice:
+        assert len(positives) == len(users) == len(some.hits) and k == 10
+        return RankerChoice(FITTERS[name](some, seed), {"fused": 0.1, name: 0.2, f"{name}_p": 0.01})
+
+    monkeypatch.setattr(hyperparameters, "choose_ranker", always)
     rng = np.random.default_rng(0)
     items = pd.DataFrame({"item_id": [f"i{n}" for n in range(20)], "taste": [f"t{n % 2}" for n in range(20)]})
     rows = [
