@@ -40,20 +40,23 @@ class OrderedUsers(nn.Module):
         #: shape (HEADS, dim, dim)
         self.maps = nn.Parameter(maps)
 
-    def forward(self, sequences: Tensor) -> Tensor:
-        """Unit vectors of a user before each position.
+    def forward(self, vectors: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
+        """Unit vectors of a user before each predicted position.
 
         Args:
-            sequences: vectors of the items of histories, oldest first, times their weights; zeros after the last; shape
-                (n_users, length, dim), length at most POSITIONS + 1.
+            vectors: of the items of histories, oldest first; zeros after the last; shape (n_users, length, dim), length at most
+                POSITIONS + 1.
+            weight: of these items; shape (n_users, length).
+            predicted: which of the positions from the second one on have an item; shape (n_users, length - 1), bool.
 
         Returns:
-            Of the positions from the second one on; shape (n_users, length - 1, dim).
+            shape (n_predicted, dim).
         """
-        length = sequences.shape[1]
-        at = torch.arange(length, device=sequences.device)
+        length = vectors.shape[1]
+        at = torch.arange(length, device=vectors.device)
         # lag[t, s]: items between position t + 1 and s, and -1 and below where s is not before it
         lag = at[1:, None] - at[None, :] - 1
-        weight = torch.where(lag >= 0, self.log_weight.exp()[:, lag.clamp(0, POSITIONS - 1)], 0.0)
-        summed = torch.einsum("hts,usd->hutd", weight, sequences)
-        return normalize(torch.einsum("hutd,hde->ute", summed, self.maps), dim=2)
+        by_lag = torch.where(lag >= 0, self.log_weight.exp()[:, lag.clamp(0, POSITIONS - 1)], 0.0)
+        summed = torch.einsum("hts,usd->hutd", by_lag, vectors * weight[..., None])
+        # The padding of short histories is most positions: it does not go through the maps.
+        return normalize(torch.einsum("hnd,hde->ne", summed[:, predicted], self.maps), dim=1)

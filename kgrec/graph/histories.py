@@ -175,6 +175,23 @@ class Histories:
         newer = liked_until[end[user]] - liked_until[1:]
         return np.asarray(newer[np.lexsort((item, user))], np.int32)
 
+    def newest_liked(self, most: int) -> np.ndarray:
+        """Rows of the newest liked items of each user, oldest first, and -1 after the last.
+
+        Args:
+            most: Rows per user at most.
+
+        Returns:
+            Shape (len(self), width), int64; the longest history has no -1.
+        """
+        liked = np.flatnonzero(self.positive & (self.weight > 0))
+        bounds = np.searchsorted(liked, self.indptr)
+        length = np.minimum(np.diff(bounds), most)
+        at = np.arange(length.max(initial=0))
+        inside = at < length[:, None]
+        place = np.where(inside, (bounds[1:] - length)[:, None] + at, 0)
+        return np.where(inside, liked[place] if len(liked) else place, -1)
+
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))
         matrix.sort_indices()  # rows stand in the order of time
@@ -194,7 +211,10 @@ class Histories:
 
     def of_items(self, which: np.ndarray) -> Histories:
         """The rows of some items, given by a mask of shape (n_items,); the users stay."""
-        kept = which[self.item]
+        return self.of_rows(which[self.item])
+
+    def of_rows(self, kept: np.ndarray) -> Histories:
+        """Some of the rows, given by a mask of shape (n,); the users stay."""
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
         columns = {name: getattr(self, name)[kept] for name in list(_COLUMN_TYPES)[1:]}
         time = None if self.time is None else self.time[kept]

@@ -21,24 +21,23 @@ from kgrec.graph.histories import Histories
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner
 
-#: items that the softmax of a step has beside the true one
-_NEGATIVES = 256
-#: share of the items before a position that are left out
-_INPUT_DROPOUT = 0.2
+#: users whose histories are padded to one length
+_USERS = 64
 
 
 class OrderedLearner(Learner):
     """One encoder with order, its optimiser and its schedule, on one set of histories."""
 
+    #: items that the softmax of a step has beside the true one
+    negatives = 256
+    #: share of the items before a position that are left out
+    input_dropout = 0.2
+
     def __init__(
         self, encoder: ItemEncoder, data: TrainingData, histories: Histories, hyperparameters: Hyperparameters
     ) -> None:
         super().__init__(encoder, data, histories, hyperparameters)
-        rows = np.flatnonzero(histories.positive)
-        self.item, self.indptr = (
-            histories.item[rows].astype(np.int64),
-            np.searchsorted(rows, histories.indptr),
-        )
+        self.histories = histories
 
     def _losses(self) -> Iterator[float]:
         order = self.rng.permutation(self.users)
@@ -46,19 +45,16 @@ class OrderedLearner(Learner):
             yield self._predict(self._sequences(order[start : start + self.size]))
 
     def _sequences(self, users: np.ndarray) -> np.ndarray:
-        """The newest items of some users, oldest first, padded with -1; shape (len(users), length), int64."""
-        length = np.minimum(self.indptr[users + 1] - self.indptr[users], POSITIONS + 1)
-        width = int(length.max())
-        at = np.arange(width)
-        rows = (self.indptr[users + 1] - length)[:, None] + at
-        inside = at < length[:, None]
-        return np.where(inside, self.item[np.where(inside, rows, 0)], -1)
+        """The newest items of some users, oldest first, padded with -1, the shortest first; shape (len(users), length), int64."""
+        histories = self.histories.take(users)
+        rows = histories.newest_liked(POSITIONS + 1)
+        rows = rows[np.argsort((rows >= 0).sum(axis=1), kind="stable")]
+        return np.where(rows >= 0, histories.item[rows], -1).astype(np.int64)
 
     def _predict(self, sequences: np.ndarray) -> float:
         """One step on sequences of items; returns its loss."""
         device, encoder = self.data.device, self.encoder
-        assert encoder.order is not None
-        negatives = self.known[self.rng.integers(0, len(self.known), min(_NEGATIVES, len(self.known)))]
+        negatives = self.known[self.rng.integers(0, len(self.known), min(self.negatives, len(self.known)))]
         items = np.union1d(sequences[sequences >= 0], negatives)
         local = np.searchsorted(items, sequences)
         local[sequences < 0] = len(items)
@@ -72,17 +68,34 @@ class OrderedLearner(Learner):
         # a last row of zeros, which stands for what is past the end of a sequence
         z = torch.cat([z, z.new_zeros(1, z.shape[1])])
         weight = torch.exp(-encoder.degree_exponent * self.log_degree[at])
-        weighted = torch.cat([z[:-1] * weight[:, None], z[-1:]])
-        shown = np.where(self.rng.random(sequences.shape) >= _INPUT_DROPOUT, local, len(items))
-        u = encoder.order(weighted[torch.from_numpy(shown).to(device)])
+        weight = torch.cat([weight, weight.new_ones(1)])
+        hidden = self.rng.random(sequences.shape) < self.input_dropout
         predicted = sequences[:, 1:] >= 0
+        u = self._states(z, weight, np.where(hidden, len(items), local), predicted)
         true = torch.from_numpy(local[:, 1:][predicted]).to(device)
-        logits = self._logits(
-            u[torch.from_numpy(predicted).to(device)], z, true, np.searchsorted(items, negatives)
-        )
+        logits = self._logits(u, z, true, np.searchsorted(items, negatives))
         loss = (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
         self.optimizer.step(loss)
         return loss.item()
+
+    def _states(self, z: Tensor, weight: Tensor, shown: np.ndarray, predicted: np.ndarray) -> Tensor:
+        """Unit vectors of users before each predicted position; shape (n_predicted, dim).
+
+        Args:
+            z: vectors of items; shape (n, dim).
+            weight: of the items; shape (n,).
+            shown: the item at each position; shape (n_users, length).
+            predicted: which positions from the second one on have an item; shape (n_users, length - 1).
+        """
+        order, states = self.encoder.order, []
+        assert order is not None
+        # Histories of about the same length together: most are short, and would be padded to the longest of all.
+        for start in range(0, len(shown), _USERS):
+            some = predicted[start : start + _USERS]
+            width = int(some.sum(axis=1).max())
+            at = torch.from_numpy(shown[start : start + _USERS, : width + 1]).to(z.device)
+            states.append(order(z[at], weight[at], torch.from_numpy(some[:, :width]).to(z.device)))
+        return torch.cat(states)
 
     def _logits(self, users: Tensor, z: Tensor, true: Tensor, negatives: np.ndarray) -> Tensor:
         """Of the true item, in the first column, and of the negatives; shape (n, 1 + n_negatives)."""
@@ -93,3 +106,16 @@ class OrderedLearner(Learner):
         rest = scaled @ z[others].T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
         rest = rest.masked_fill(others[None, :] == true[:, None], -1e4)
         return torch.cat([own, rest], dim=1)
+
+
+class TransformerLearner(OrderedLearner):
+    """The learner of the Transformer, which gains from more negatives, and drops numbers rather than items."""
+
+    negatives = 1024
+    input_dropout = 0.0
+
+    def epoch(self) -> float:
+        """Mean loss of one pass over the users."""
+        # Dropout draws from torch's generator: seeded like this, a resumed run goes on as the interrupted one would have.
+        torch.manual_seed(int(self.rng.integers(2**63)))
+        return super().epoch()
