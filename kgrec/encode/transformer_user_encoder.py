@@ -141,11 +141,12 @@ class TransformerUserEncoder:
         """What disliked items add to the users; shape (n_users, dim)."""
         bags = histories.matrix()
         weights = bags.data * self.history_weight[bags.indices]
-        likes = sp.csr_matrix((np.maximum(weights, 0), bags.indices, bags.indptr), bags.shape).sum(axis=1)
-        dislikes = sp.csr_matrix((np.minimum(weights, 0), bags.indices, bags.indptr), bags.shape)
-        dislikes.eliminate_zeros()
-        likes = np.asarray(likes)
-        return np.asarray(product(dislikes, vectors) / np.where(likes > 0, likes, 1))
+        user = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
+        likes = np.bincount(user, np.maximum(weights, 0), bags.shape[0])
+        disliked = np.flatnonzero(weights < 0)
+        share = weights[disliked] / np.where(likes > 0, likes, 1)[user[disliked]]
+        where = user[disliked], bags.indices[disliked]
+        return product(sp.csr_matrix((share.astype(np.float32), where), bags.shape), vectors)
 
 
 def _normed(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
