@@ -19,7 +19,7 @@ from kgrec.storage.segments import Rows
 #: users whose vectors are made at once
 _USERS = 256
 #: added to a norm's mean square, as in training
-_EPSILON = 1e-6
+EPSILON = 1e-6
 #: arrays of a block, in the order of `CausalTransformer`; each has the blocks as its first axis
 PARAMETERS = ("gain", "position", "query", "key", "value", "output", "expand", "contract")
 
@@ -43,14 +43,13 @@ class TransformerUserEncoder:
     def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
         """See `UserEncoder`."""
         users = np.zeros((len(histories), vectors.shape[1]), np.float32)
-        rows = histories.newest_liked(self.n_positions)
-        lengths = (rows >= 0).sum(axis=1)
+        newest = histories.newest_liked(self.n_positions)
+        lengths = np.diff(newest.indptr)
         # Users with histories of about the same length together: little padding.
         order = np.argsort(lengths, kind="stable")[(lengths == 0).sum() :]
         for start in range(0, len(order), _USERS):
             some = order[start : start + _USERS]
-            of_some = rows[some, : lengths[some[-1]]]
-            users[some] = self._states(histories, of_some, vectors)[0]
+            users[some] = self._states(newest, newest.padded(some), vectors)[0]
         return units(users + self._disliked(histories, vectors))[0]
 
     def attention(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
@@ -67,9 +66,10 @@ class TransformerUserEncoder:
         """
         columns = history.matrix().indices
         weights = np.zeros(len(columns), np.float32)
-        rows = history.newest_liked(self.n_positions)
-        if rows.shape[1]:
-            weights[np.searchsorted(columns, history.item[rows[0]])] = self._states(history, rows, vectors)[1][0]
+        newest = history.newest_liked(self.n_positions)
+        if len(newest.item):
+            rows = newest.padded(np.zeros(1, np.int64))
+            weights[np.searchsorted(columns, newest.item)] = self._states(newest, rows, vectors)[1][0]
         return weights
 
     def with_items(self, n_items: int) -> TransformerUserEncoder:
@@ -128,7 +128,9 @@ class TransformerUserEncoder:
         h = _normed(x, gain[0])
         asked = np.take_along_axis(h, at[:, :, None], axis=1) @ query
         # Keys and values are never made: the few queries are mapped back instead, and the mean of items is mapped once.
-        asked = np.einsum("nqhw,dhw->nhqd", asked.reshape(*at.shape, heads, -1), key.reshape(by_head), optimize=True)
+        asked = np.einsum(
+            "nqhw,dhw->nhqd", asked.reshape(*at.shape, heads, -1), key.reshape(by_head), optimize=True
+        )
         products = asked @ h[:, None].swapaxes(2, 3) / np.float32(np.sqrt(query.shape[1] // heads))
         lag = at[:, :, None] - np.arange(x.shape[1])
         by_lag = np.where(lag >= 0, position[:, np.maximum(lag, 0)], -np.inf).swapaxes(0, 1)
@@ -151,7 +153,7 @@ class TransformerUserEncoder:
 
 def _normed(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Root mean square normalisation (Zhang & Sennrich 2019)."""
-    return np.asarray(x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(_EPSILON)) * gain)
+    return np.asarray(x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(EPSILON)) * gain)
 
 
 def _softmax(products: np.ndarray) -> np.ndarray:

@@ -175,22 +175,15 @@ class Histories:
         newer = liked_until[end[user]] - liked_until[1:]
         return np.asarray(newer[np.lexsort((item, user))], np.int32)
 
-    def newest_liked(self, most: int) -> np.ndarray:
-        """Rows of the newest liked items of each user, oldest first, and -1 after the last.
+    def newest_liked(self, most: int) -> Histories:
+        """At most `most` liked rows per user, the newest ones."""
+        return self.of_rows(self.positive & (self.weight > 0)).last(most)
 
-        Args:
-            most: Rows per user at most.
-
-        Returns:
-            Shape (len(self), width), int64; the longest history has no -1.
-        """
-        liked = np.flatnonzero(self.positive & (self.weight > 0))
-        bounds = np.searchsorted(liked, self.indptr)
-        length = np.minimum(np.diff(bounds), most)
-        at = np.arange(length.max(initial=0))
-        inside = at < length[:, None]
-        place = np.where(inside, (bounds[1:] - length)[:, None] + at, 0)
-        return np.where(inside, liked[place] if len(liked) else place, -1)
+    def padded(self, users: np.ndarray) -> np.ndarray:
+        """Numbers of the rows of some users, in their order, and -1 after the last; shape (len(users), longest), int64."""
+        start, end = self.indptr[users, None], self.indptr[users + 1, None]
+        rows = start + np.arange((end - start).max(initial=0))
+        return np.where(rows < end, rows, -1)
 
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))

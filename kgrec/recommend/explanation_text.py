@@ -22,9 +22,7 @@ _NAMED = 3
 _ATTENDED = 5
 
 _EXACT = "  by item of the history (these sum to the score):"
-_MEASURED = (
-    "  by item of the history (no exact shares: the change of the score when the item is left out; with what is left, these sum to it):"
-)
+_MEASURED = "  by item of the history (no exact shares: the change of the score when the item is left out; with the last line they sum to it):"
 
 
 def lines(explanation: Explanation, share: float) -> list[str]:

@@ -46,10 +46,9 @@ class OrderedLearner(Learner):
 
     def _sequences(self, users: np.ndarray) -> np.ndarray:
         """The newest items of some users, oldest first, padded with -1, the shortest first; shape (len(users), length), int64."""
-        histories = self.histories.take(users)
-        rows = histories.newest_liked(POSITIONS + 1)
-        rows = rows[np.argsort((rows >= 0).sum(axis=1), kind="stable")]
-        return np.where(rows >= 0, histories.item[rows], -1).astype(np.int64)
+        newest = self.histories.take(users).newest_liked(POSITIONS + 1)
+        rows = newest.padded(np.argsort(np.diff(newest.indptr), kind="stable"))
+        return np.where(rows >= 0, newest.item[rows], -1).astype(np.int64)
 
     def _predict(self, sequences: np.ndarray) -> float:
         """One step on sequences of items; returns its loss."""
