@@ -79,7 +79,7 @@ class CausalTransformer(nn.Module):
             rows = h.new_zeros(*predicted.shape, table.shape[2])
             rows[predicted] = h @ table[block]
             # (n_users, length, heads * width) -> (n_users, heads, length, width)
-            padded.append(rows.unflatten(2, (self.heads, -1)).transpose(1, 2))
+            padded.append(rows.view(*predicted.shape, self.heads, -1).transpose(1, 2))
         query, key, value = padded
         left_out = self.left_out if self.training else 0.0
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=left_out)
