@@ -10,6 +10,7 @@ import pytest
 
 import kgrec
 from kgrec.encode.dense_features import TEXT
+from kgrec.encode.transformer_user_encoder import PARAMETERS, TransformerUserEncoder
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions
@@ -294,6 +295,18 @@ def test_a_transformer_reads_given_histories_in_their_order(attentive, tmp_path)
     for user, expected in (("ahead", ahead), ("back", back)):
         assert written.loc[user, "item_id"].tolist() == expected["item_id"].tolist()
         assert written.loc[user, "score"].tolist() == pytest.approx(expected["score"].tolist(), abs=1e-6)
+
+
+def test_a_transformer_is_stored_by_its_arrays(attentive, tmp_path):
+    from safetensors.numpy import load_file
+
+    attentive.save(tmp_path / "model")
+    arrays = load_file(tmp_path / "model" / "user_encoder.safetensors")
+    assert set(arrays) == {f"order.{name}" for name in PARAMETERS}
+    loaded = kgrec.Recommender.load(tmp_path / "model").model.user_encoder
+    assert isinstance(loaded, TransformerUserEncoder)
+    for name in PARAMETERS:
+        np.testing.assert_array_equal(loaded.arrays[name], arrays[f"order.{name}"])
 
 
 def test_a_transformer_goes_on_from_the_history_of_a_known_user(attentive):
