@@ -29,8 +29,8 @@ class EncoderConfig(Section, frozen=True):
     one; None: all have the same weight."""
     user: Literal["auto"] | UserEncoderName = "auto"
     """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
-    an item; "transformer": causal self-attention; "auto": the better one of the first two on validation data where `train.target` is
-    "next", otherwise "mean"."""
+    an item; "transformer": causal self-attention; "auto": the better one of the first two on validation data where the next
+    item is learned, otherwise "mean"."""
     blocks: int = Field(1, ge=1, le=8)
     """Blocks of the Transformer, where `user` is "transformer"."""
     heads: int = Field(4, ge=1, le=64)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.ordered_users import POSITIONS
@@ -21,8 +22,8 @@ from kgrec.graph.histories import Histories
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner
 
-#: users whose histories are padded to one length
-_USERS = 64
+#: sequences up to these lengths are computed together
+_WIDTHS = (6, 12, 25)
 
 
 class OrderedLearner(Learner):
@@ -45,14 +46,15 @@ class OrderedLearner(Learner):
             yield self._predict(self._sequences(order[start : start + self.size]))
 
     def _sequences(self, users: np.ndarray) -> np.ndarray:
-        """The newest items of some users, oldest first, padded with -1, the shortest first; shape (len(users), length), int64."""
+        """The newest items of some users, oldest first, padded with -1; shape (len(users), length), int64."""
         newest = self.histories.take(users).newest_liked(POSITIONS + 1)
-        rows = newest.padded(np.argsort(np.diff(newest.indptr), kind="stable"))
+        rows = newest.padded(np.arange(len(users)))
         return np.where(rows >= 0, newest.item[rows], -1).astype(np.int64)
 
     def _predict(self, sequences: np.ndarray) -> float:
         """One step on sequences of items; returns its loss."""
         device, encoder = self.data.device, self.encoder
+        assert encoder.order is not None
         negatives = self.known[self.rng.integers(0, len(self.known), min(self.negatives, len(self.known)))]
         items = np.union1d(sequences[sequences >= 0], negatives)
         local = np.searchsorted(items, sequences)
@@ -67,42 +69,28 @@ class OrderedLearner(Learner):
         # a last row of zeros, which stands for what is past the end of a sequence
         z = torch.cat([z, z.new_zeros(1, z.shape[1])])
         weight = torch.exp(-encoder.degree_exponent * self.log_degree[at])
-        weight = torch.cat([weight, weight.new_ones(1)])
+        weight = torch.cat([weight, weight.new_ones(1)])[:, None]
         hidden = self.rng.random(sequences.shape) < self.input_dropout
-        predicted = sequences[:, 1:] >= 0
-        u = self._states(z, weight, np.where(hidden, len(items), local), predicted)
-        true = torch.from_numpy(local[:, 1:][predicted]).to(device)
-        logits = self._logits(u, z, true, np.searchsorted(items, negatives))
+        shown = np.where(hidden, len(items), local)
+        users, true = [], []
+        for width, some in _by_length(sequences):
+            predicted = sequences[some, 1:width] >= 0
+            places = torch.from_numpy(shown[some, :width]).to(device)
+            of_places = embedding(places, z), embedding(places, weight)[:, :, 0]
+            users.append(encoder.order(*of_places, torch.from_numpy(predicted).to(device)))
+            true.append(torch.from_numpy(local[some, 1:width][predicted]).to(device))
+        logits = self._logits(torch.cat(users), z, torch.cat(true), np.searchsorted(items, negatives))
         loss = (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
         self.optimizer.step(loss)
         return loss.item()
-
-    def _states(self, z: Tensor, weight: Tensor, shown: np.ndarray, predicted: np.ndarray) -> Tensor:
-        """Unit vectors of users before each predicted position; shape (n_predicted, dim).
-
-        Args:
-            z: vectors of items; shape (n, dim).
-            weight: of the items; shape (n,).
-            shown: the item at each position; shape (n_users, length).
-            predicted: which positions from the second one on have an item; shape (n_users, length - 1).
-        """
-        order, states = self.encoder.order, []
-        assert order is not None
-        # Histories of about the same length together: most are short, and would be padded to the longest of all.
-        for start in range(0, len(shown), _USERS):
-            some = predicted[start : start + _USERS]
-            width = int(some.sum(axis=1).max())
-            at = torch.from_numpy(shown[start : start + _USERS, : width + 1]).to(z.device)
-            states.append(order(z[at], weight[at], torch.from_numpy(some[:, :width]).to(z.device)))
-        return torch.cat(states)
 
     def _logits(self, users: Tensor, z: Tensor, true: Tensor, negatives: np.ndarray) -> Tensor:
         """Of the true item, in the first column, and of the negatives; shape (n, 1 + n_negatives)."""
         others = torch.from_numpy(negatives).to(users.device)
         scaled = users / self.hyperparameters.temperature
-        own = (scaled * z[true]).sum(dim=1, keepdim=True)
+        own = (scaled * embedding(true, z)).sum(dim=1, keepdim=True)
         # Each negative stands for as many items as the catalogue has per negative.
-        rest = scaled @ z[others].T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
+        rest = scaled @ embedding(others, z).T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
         rest = rest.masked_fill(others[None, :] == true[:, None], -1e4)
         return torch.cat([own, rest], dim=1)
 
@@ -118,3 +106,14 @@ class TransformerLearner(OrderedLearner):
         # Dropout draws from torch's generator: seeded like this, a resumed run goes on as the interrupted one would have.
         torch.manual_seed(int(self.rng.integers(2**63)))
         return super().epoch()
+
+
+def _by_length(sequences: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of sequences of like length, and the length of the longest of them: padding all to one length costs several times more."""
+    length = (sequences >= 0).sum(axis=1)
+    shorter = 0
+    for width in (*_WIDTHS, sequences.shape[1]):
+        some = np.flatnonzero((length > shorter) & (length <= width))
+        if len(some):
+            yield int(length[some].max()), some
+        shorter = max(shorter, width)

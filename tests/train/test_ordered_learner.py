@@ -18,7 +18,7 @@ from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import RunProgress
-from kgrec.train.ordered_learner import OrderedLearner
+from kgrec.train.ordered_learner import _by_length
 from kgrec.train.run import learn
 
 N_ITEMS, N_USERS, LENGTH = 20, 120, 6
@@ -90,19 +90,21 @@ def test_the_first_head_starts_as_a_mean_that_falls_slowly():
     assert torch.equal(order.maps[0], torch.eye(8)) and weight[1, 3] < weight[0, 3]
 
 
-def test_long_and_short_histories_of_a_batch_are_learned_as_one():
-    """Histories are padded in groups of about the same length; which group one is in plays no part."""
-    encoder, data, _ = learned(1)
-    ragged = walks().between(walks().indptr[:-1], walks().indptr[1:] - np.arange(N_USERS) % (LENGTH - 1))
-    learner = OrderedLearner(encoder, data, ragged, Hyperparameters(0.1, 0.05, 1, "linear"))
-    sequences = learner._sequences(np.arange(N_USERS))
-    lengths = (sequences >= 0).sum(axis=1)
-    assert (np.diff(lengths) >= 0).all() and (lengths[0], lengths[-1]) == (2, LENGTH)
-    z, weight = torch.eye(N_ITEMS + 1, 16), torch.ones(N_ITEMS + 1)
-    shown, predicted = np.where(sequences < 0, N_ITEMS, sequences), sequences[:, 1:] >= 0
-    assert encoder.order is not None
+def test_only_wanted_positions_are_computed_and_long_sequences_do_not_change_short_ones():
+    torch.manual_seed(0)
+    order, vectors = OrderedUsers(4), torch.randn(2, 5, 4)
+    vectors[1, 2:], ones = 0, torch.ones(2, 5)
+    wanted = torch.tensor([[True, False, True, True], [True, False, False, False]])
     with torch.no_grad():
-        grouped = learner._states(z, weight, shown, predicted)
-        at = torch.from_numpy(shown)
-        whole = encoder.order(z[at], weight[at], torch.from_numpy(predicted))
-    torch.testing.assert_close(grouped, whole, atol=1e-5, rtol=1e-4)
+        every = order(vectors, ones, torch.ones(2, 4, dtype=torch.bool)).reshape(2, 4, 4)
+        some = order(vectors, ones, wanted)
+        torch.testing.assert_close(some, every[wanted])
+        torch.testing.assert_close(order(vectors[1:, :2], ones[1:, :2], wanted[1:, :1]), some[3:])
+
+
+def test_sequences_of_like_length_are_computed_together():
+    sequences = np.full((5, 30), -1)
+    for row, length in enumerate((2, 30, 6, 7, 1)):
+        sequences[row, :length] = 0
+    groups = [(width, rows.tolist()) for width, rows in _by_length(sequences)]
+    assert groups == [(6, [0, 2, 4]), (7, [3]), (30, [1])]
