@@ -27,7 +27,7 @@ class EncoderConfig(Section, frozen=True):
     half_life: float | None = Field(None, gt=0)
     """Age in days, counted back from the user's latest interaction, at which an interaction has half the weight of that latest
     one; None: all have the same weight."""
-    user: Literal["auto"] | UserEncoderName = "auto"
+    user: Literal["auto", "mean", "linear", "transformer"] = "auto"
     """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
     an item; "transformer": causal self-attention; "auto": the better one of the first two on validation data where the next
     item is learned, otherwise "mean"."""
