@@ -34,8 +34,8 @@ def _checked_threads(value: object) -> object:
 class TrainConfig(Section, frozen=True):
     """How the encoder learns."""
 
-    epochs: int = Field(12, ge=1)
-    """Passes over the users; validation may choose half or twice as many."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the users; validation may choose half or twice as many. None: 12, and 20 with the user encoder "transformer"."""
     batch_size: int | None = Field(None, ge=1)
     """Users per step; None: a sixteenth of the users, between 64 and 512."""
     learning_rate: float | None = Field(None, gt=0)

@@ -175,6 +175,16 @@ class Histories:
         newer = liked_until[end[user]] - liked_until[1:]
         return np.asarray(newer[np.lexsort((item, user))], np.int32)
 
+    def newest_liked(self, most: int) -> Histories:
+        """At most `most` liked rows per user, the newest ones."""
+        return self.of_rows(self.positive & (self.weight > 0)).last(most)
+
+    def padded(self, users: np.ndarray) -> np.ndarray:
+        """Numbers of the rows of some users, in their order, and -1 after the last; shape (len(users), longest), int64."""
+        start, end = self.indptr[users, None], self.indptr[users + 1, None]
+        rows = start + np.arange((end - start).max(initial=0))
+        return np.where(rows < end, rows, -1)
+
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))
         matrix.sort_indices()  # rows stand in the order of time
@@ -194,7 +204,10 @@ class Histories:
 
     def of_items(self, which: np.ndarray) -> Histories:
         """The rows of some items, given by a mask of shape (n_items,); the users stay."""
-        kept = which[self.item]
+        return self.of_rows(which[self.item])
+
+    def of_rows(self, kept: np.ndarray) -> Histories:
+        """Some of the rows, given by a mask of shape (n,); the users stay."""
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
         columns = {name: getattr(self, name)[kept] for name in list(_COLUMN_TYPES)[1:]}
         time = None if self.time is None else self.time[kept]

@@ -11,7 +11,8 @@ pairs         scores of given pairs
 feedback      likes and dislikes as one history
 text_query    free text as a query
 results       frames and summaries
-explain       the exact parts of a score
+explain       the parts of a score
+leave_one_out what a score changes without each item of the history
 
 Nothing is imported here.
 """

@@ -19,7 +19,8 @@ from kgrec.encode.dense_features import raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
-from kgrec.encode.user_encoder import units, user_encoder_of
+from kgrec.encode.user_encoder import units
+from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions, of_items
@@ -121,9 +122,9 @@ def _as_learned(histories: Histories, config: Config) -> Histories:
             'train.target is "next", and the interactions have no order.',
             "Give `time:` in the mapping (time= of Interactions.from_frame), a time or a position; or leave the option out.",
         )
-    if target == "any" and config.encoder.user == "linear":
+    if target == "any" and config.encoder.user in ("linear", "transformer"):
         raise ConfigError(
-            'encoder.user is "linear", which reads the order of a history, and the next item is not learned: '
+            f'encoder.user is "{config.encoder.user}", which reads the order of a history, and the next item is not learned: '
             + _WHY_ANY[config.train.target],
             'Set train.target to "next", or leave encoder.user out.',
         )
@@ -297,7 +298,7 @@ def _assembled(
     parameters = Parameters(arrays, data.featurizer)
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     items = _items(graph, raw, data.known(positives))
-    user_encoder = user_encoder_of(arrays, weight)
+    user_encoder = user_encoder_of(arrays, weight, config.encoder.dim)
     sample = user_encoder.encode(sample_of_users(histories), items.vectors)
     watcher.begin("building the index")
     index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, sample), items.vectors.base)

@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 
 from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import ItemEncoder, whitening_of
-from kgrec.encode.user_encoder import user_encoder_of
+from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.encode.whitening import POWERS
 from kgrec.rank.candidates import distinct, longest
 from kgrec.rank.config import RescoreConfig, ScorerName
@@ -86,9 +86,9 @@ class Choice:
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
     """The hyperparameters without a search."""
     config = data.train
-    user: UserEncoderName = "linear" if data.encoder.user == "linear" else "mean"
-    rate = config.learning_rate or (ORDERED_RATE if user == "linear" else LEARNING_RATE)
-    return Hyperparameters(config.temperature or 0.1, rate, config.epochs, user)
+    user: UserEncoderName = "mean" if data.encoder.user == "auto" else data.encoder.user
+    rate = config.learning_rate or (LEARNING_RATE if user == "mean" else ORDERED_RATE)
+    return Hyperparameters(config.temperature or 0.1, rate, data.epochs, user)
 
 
 def search_hyperparameters(
@@ -195,7 +195,7 @@ class _Trials:
 
     def _searched(self) -> FinishedTrial:
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
-        if hyperparameters.user == "linear":
+        if hyperparameters.user != "mean":
             return self.make(hyperparameters, -1.0)
         best: FinishedTrial | None = None
         if self.data.encoder.user == "auto" and self.split.histories.ordered:
@@ -211,7 +211,7 @@ class _Trials:
                 return first
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
         # After a whole run that won, the search goes on from it: its encoder is the one that is kept.
-        short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
+        short = replace(hyperparameters, epochs=max(1, hyperparameters.epochs // 2))
         best = best or self.make(short, -1.0)
         if not self._pays(best):
             return best
@@ -219,7 +219,8 @@ class _Trials:
             best = self._best_along(best, "temperature", TEMPERATURES)
         if config.learning_rate is None:
             best = self._best_along(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
-        return self._best_along(best, "epochs", sorted({short.epochs, config.epochs, 2 * config.epochs}))
+        whole = hyperparameters.epochs
+        return self._best_along(best, "epochs", sorted({short.epochs, whole, 2 * whole}))
 
     def _pays(self, trial: FinishedTrial) -> bool:
         """Whether better embeddings can be expected to improve the fused score."""
@@ -328,7 +329,7 @@ class _Trials:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
         excluded = torch.from_numpy(split.excluded).to(data.device)
         others = self.fusion.candidates(queries.histories, queries.seen)
-        user_encoder = user_encoder_of(arrays, history_weight)
+        user_encoder = user_encoder_of(arrays, history_weight, items.shape[1])
         histories = queries.histories
         vectors = torch.from_numpy(user_encoder.encode(histories, Rows.of(items.cpu().numpy()))).to(
             data.device

@@ -25,6 +25,7 @@ from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.ordered_users import OrderedUsers
 from kgrec.encode.sparse import Adjacency
+from kgrec.encode.transformer import CausalTransformer
 from kgrec.graph.histories import Histories
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.negatives import NegativeSampler
@@ -47,6 +48,8 @@ def fresh_encoder(data: TrainingData, user: UserEncoderName = "mean") -> ItemEnc
     encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items)
     if user == "linear":
         encoder.order = OrderedUsers(data.encoder.dim)
+    elif user == "transformer":
+        encoder.order = CausalTransformer(data.encoder)
     encoder = encoder.to(data.device)
     rows = max(n_items, len(encoder.entity))
     encoder.sparse = rows > _SPARSE_ROWS and n_items > data.train.full_softmax_items

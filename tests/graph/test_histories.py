@@ -346,6 +346,18 @@ def test_lags_count_newer_liked_items_in_the_order_of_the_matrix():
     assert Histories.of_matrix(weights).lags is None
 
 
+def test_the_newest_liked_items_of_each_user():
+    """The first user dislikes item 3, which is newest; the second has no item."""
+    weights = sp.csr_matrix(np.array([[1, 1, 1, -0.2], [0, 0, 0, 0], [0, 0, 1, 0]], np.float32))
+    stamps = sp.csr_matrix(np.array([[2, 3, 1, 0], [0, 0, 0, 0], [0, 0, 1, 0]], np.float32))
+    histories = Histories.of_matrix(weights, stamps)
+    newest = histories.newest_liked(2)
+    assert (newest.item.tolist(), newest.indptr.tolist()) == ([0, 1, 2], [0, 2, 2, 3])
+    assert newest.padded(np.array([2, 0])).tolist() == [[2, -1], [0, 1]]
+    assert newest.padded(np.array([1])).shape == (1, 0)
+    assert histories.newest_liked(9).item.tolist() == [2, 0, 1, 2]
+
+
 def test_some_items_of_histories():
     stamps = sp.csr_matrix(np.array([[2, 3, 1], [0, 1, 2]], np.float32))
     histories = Histories.of_matrix(sp.csr_matrix((stamps.toarray() > 0).astype(np.float32)), stamps)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 import torch
 from grouped import grouped_items
 
 from kgrec.config import TrainConfig
-from kgrec.encode.config import EncoderConfig
+from kgrec.encode.config import EncoderConfig, UserEncoderName
 from kgrec.encode.ordered_users import POSITIONS, OrderedUsers
-from kgrec.encode.user_encoder import LinearUserEncoder, user_encoder_of
+from kgrec.encode.transformer_user_encoder import TransformerUserEncoder
+from kgrec.encode.user_encoder import LinearUserEncoder
+from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 from kgrec.train.data import Hyperparameters, TrainingData
@@ -31,24 +34,25 @@ def walks() -> Histories:
     return Histories.of_matrix(sp.csr_matrix(matrix), sp.csr_matrix(stamps))
 
 
-def learned(epochs: int = 60):
-    config = EncoderConfig(dim=16, identity_dropout=0)
+def learned(epochs: int = 60, user: UserEncoderName = "linear"):
+    config = EncoderConfig(dim=16, identity_dropout=0, heads=2, dropout=0.1)
     train = TrainConfig(threads=1, batch_size=32, device="cpu")
     data = TrainingData(*grouped_items(N_ITEMS, 2), config, train, ordered=True)
-    options = Hyperparameters(0.1, 0.05, epochs, "linear")
+    options = Hyperparameters(0.1, 0.05, epochs, user)
     progress = RunProgress("select", options, lambda _: None)
     return learn(data, walks(), options, progress), data, progress
 
 
-def test_what_follows_is_found_and_the_loss_falls():
-    encoder, data, progress = learned()
+@pytest.mark.parametrize("user", ["linear", "transformer"])
+def test_what_follows_is_found_and_the_loss_falls(user: UserEncoderName):
+    encoder, data, progress = learned(user=user)
     losses = [record.loss for record in progress.records]
     assert losses[-1] < losses[0] / 2
     with torch.no_grad():
         items = encoder.items(data.inputs, encoder.identity).numpy()
     arrays = {name: value.detach().numpy() for name, value in encoder.state_dict().items()}
-    users = user_encoder_of(arrays, np.ones(N_ITEMS, np.float32))
-    assert isinstance(users, LinearUserEncoder)
+    users = user_encoder_of(arrays, np.ones(N_ITEMS, np.float32), 16)
+    assert isinstance(users, LinearUserEncoder if user == "linear" else TransformerUserEncoder)
     histories = walks()
     scores = users.encode(histories, Rows.of(items)) @ items.T
     scores[histories.matrix().nonzero()] = -np.inf
@@ -56,9 +60,10 @@ def test_what_follows_is_found_and_the_loss_falls():
     assert (scores.argmax(axis=1) == (last + 7) % N_ITEMS).mean() > 0.9
 
 
-def test_a_run_is_the_same_for_a_seed():
-    one, other = (learned(3)[0].state_dict() for _ in range(2))
-    assert {"order.log_weight", "order.maps"} < set(one)
+@pytest.mark.parametrize("user", ["linear", "transformer"])
+def test_a_run_is_the_same_for_a_seed(user: UserEncoderName):
+    one, other = (learned(3, user)[0].state_dict() for _ in range(2))
+    assert any(name.startswith("order.") for name in one)
     for name, value in one.items():
         assert torch.equal(value, other[name])
 
@@ -67,9 +72,9 @@ def test_users_in_torch_are_those_in_numpy():
     torch.manual_seed(0)
     order, vectors = OrderedUsers(4), torch.nn.functional.normalize(torch.randn(5, 4), dim=1)
     with torch.no_grad():
-        before = order(vectors[None], torch.ones(1, 4, dtype=torch.bool)).numpy()
+        before = order(vectors[None], torch.ones(1, 5), torch.ones(1, 4, dtype=torch.bool)).numpy()
     arrays = {f"order.{name}": value.detach().numpy() for name, value in order.state_dict().items()}
-    encoder = user_encoder_of(arrays, np.ones(5, np.float32))
+    encoder = user_encoder_of(arrays, np.ones(5, np.float32), 4)
     for position in range(1, 5):
         stamps = np.zeros((1, 5), np.float32)
         stamps[0, :position] = np.arange(1, position + 1)
@@ -88,13 +93,13 @@ def test_the_first_head_starts_as_a_mean_that_falls_slowly():
 def test_only_wanted_positions_are_computed_and_long_sequences_do_not_change_short_ones():
     torch.manual_seed(0)
     order, vectors = OrderedUsers(4), torch.randn(2, 5, 4)
-    vectors[1, 2:] = 0
+    vectors[1, 2:], ones = 0, torch.ones(2, 5)
     wanted = torch.tensor([[True, False, True, True], [True, False, False, False]])
     with torch.no_grad():
-        every = order(vectors, torch.ones(2, 4, dtype=torch.bool)).reshape(2, 4, 4)
-        some = order(vectors, wanted)
+        every = order(vectors, ones, torch.ones(2, 4, dtype=torch.bool)).reshape(2, 4, 4)
+        some = order(vectors, ones, wanted)
         torch.testing.assert_close(some, every[wanted])
-        torch.testing.assert_close(order(vectors[1:, :2], wanted[1:, :1]), some[3:])
+        torch.testing.assert_close(order(vectors[1:, :2], ones[1:, :2], wanted[1:, :1]), some[3:])
 
 
 def test_sequences_of_like_length_are_computed_together():
