@@ -60,6 +60,8 @@ class Explanation:
     #: item_id, label, contribution: the items from which an item without interactions inherits its co-occurrence; they sum to the
     #: source "inherited"; empty for other items
     donors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_DONOR_COLUMNS))
+    #: if the list is chosen as a whole: the item's rank in it and by score alone, and each option at work; these change no score
+    in_list: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text()
@@ -96,7 +98,7 @@ class Explanation:
         frames = {name: getattr(self, name).to_dict("records") for name in names}
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
         own = {"user": self.user, "item": self.item, "label": self.label, "score": self.score}
-        return {**own, **frames, "parts": parts}
+        return {**own, **frames, "parts": parts, "in_list": list(self.in_list)}
 
 
 def _share(share: float) -> float:

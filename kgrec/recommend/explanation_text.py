@@ -33,6 +33,11 @@ def lines(explanation: Explanation, share: float) -> list[str]:
     text += ["  by what the item is (these sum to the score):", *_block(parts["sources"], score)]
     if parts["paths"]:
         text += ["  by what both share in the graph (a part of the above):", *_block(parts["paths"])]
+    if explanation.in_list:
+        text += [
+            "  in the list (these change its order, no score):",
+            *(f"    {one}" for one in explanation.in_list),
+        ]
     return text
 
 

@@ -89,3 +89,16 @@ class Limits:
         users = np.flatnonzero(at >= 0)
         self.needs[:, users] -= self.serves[:, users, at[users]]
         np.maximum(self.needs, 0, out=self.needs)
+
+    def failing(self, pool: Pool, positions: np.ndarray) -> np.ndarray:
+        """Users whose lists miss a quota or are short, though another choice might not be; increasing.
+
+        Args:
+            pool: Candidates of the users.
+            positions: Of their lists, -1 past the end; shape (n_users, k).
+        """
+        missed = self.needs.any(axis=0)
+        nodes = np.sum([np.diff(found.starts).reshape(found.shape) for found, _ in self.caps], axis=0)
+        if np.max(nodes, initial=0) > 1 or (self.caps and len(self.needs)):
+            missed |= (positions >= 0).sum(axis=1) < np.minimum(pool.there.sum(axis=1), pool.k)
+        return np.flatnonzero(missed)

@@ -76,7 +76,7 @@ class ListPolicy:
         limits = Limits(pool, self.caps, self.quotas)
         needs = limits.needs.copy()
         positions = greedy(pool, terms, limits)
-        for user in np.flatnonzero(limits.needs.any(axis=0)).tolist():
+        for user in limits.failing(pool, positions).tolist():
             listed = best_set(pool, values, limits, needs, user)
             if listed is not None:
                 own = pool.of_users(np.array([user]))
