@@ -4,9 +4,10 @@ Enters: the nodes of the candidates, and which candidates meet the conditions. L
 Nothing is written.
 
 Greedy choice by score under these limits gives the largest sum of scores if the possible lists are a matroid (Edmonds 1971): with a
-cap of one type of which no item has two nodes, or with quotas that no item serves twice. Otherwise the sum is at least 1 / m of the
-largest one (Mestre 2006), where m is the largest number of capped nodes of an item, plus 1 if there are quotas; in practice it is
-within some percent.
+cap of one type of which no item has two nodes, or with quotas that no item serves twice. With caps beside such quotas, or items with
+up to m capped nodes, the sum is at least 1 / (m + 1) of the largest one (Mestre 2006); in practice it is within some percent. Where
+an item serves several quotas, more places are kept free than may be needed. A list that misses a quota, or is short, is replaced by
+the exact one (:mod:`kgrec.rank.lists.constrained`).
 """
 
 from __future__ import annotations

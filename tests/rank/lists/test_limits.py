@@ -91,7 +91,8 @@ def test_caps_come_first_and_quotas_and_lengths_are_the_best_possible(seed: int,
     found, exact = reached(pool, k, caps, quotas), best(pool, k, caps, quotas)
     assert found[:2] == exact[:2]
     most_nodes = int(np.sum([cap.nodes.getnnz(axis=1) for cap in caps], axis=0).max())
-    assert found[2] >= exact[2] / (most_nodes + 1) - 1e-9
+    if not (quotas[0].items & quotas[1].items).any():
+        assert found[2] >= exact[2] / (most_nodes + 1) - 1e-9
 
 
 @given(seed=SEEDS)
