@@ -231,6 +231,7 @@ NAMED = {
     "rows": ("rows", "film", "nope", "no such folder", "interactions", "log.csv"),
     "pairs": ("pairs", "log.csv", "There is no item 'f99'", "pairs:1"),
     "where_boost": ("where",),
+    "at_least": ("at_least", "where"),
     "values": ("values", "mapping", "A request"),
     "path": ("path", "mapping"),
     "lists": ("lists", "'f99'"),
