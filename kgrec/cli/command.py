@@ -52,7 +52,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "evaluate": {
         "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
         "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
-        "Measures": ("--k", "--by"),
+        "Measures": ("--k", "--by", "--trade-offs"),
     },
 }
 #: option -> the word for its value in the help; of few choices, these

@@ -5,7 +5,7 @@ Enters: a `Record`. Leaves: text. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from kgrec.evaluate.report.formatting import count, finite, interval, number
@@ -25,6 +25,14 @@ BEYOND_TERMS = (
     "diversity",
     "graph_diversity",
 )
+#: option of lists -> the metric that it is to improve; of "calibration of genre" and "exposure of genre" the first word
+AIMS = {
+    "diversity (mmr)": "diversity",
+    "diversity (dpp)": "diversity",
+    "novelty": "novelty",
+    "calibration": "calibration of ",
+    "exposure": "exposure gap of ",
+}
 CALIBRATION = "calibration of "
 
 #: metric -> definition and range
@@ -46,6 +54,8 @@ GLOSSARY = {
     "graph_diversity": "Mean distance of two entries of a list, by neighbours in the graph. 0: the same neighbours, 1: none in common.",
 }
 _CALIBRATION = "Kullback-Leibler divergence between the shares of each {} in the history and in the list, in nats. From 0; lower is better."
+EXPOSURE_GAP = "exposure gap of "
+_EXPOSURE_GAP = "Half the sum of the differences between each {}'s share of the attention and an equal share. 0 to 1; lower is fairer."
 
 #: ablation -> first words of its sentence
 _ABLATION_OPENINGS = {
@@ -173,9 +183,18 @@ def _own_ablations(record: Record, subject: PlainValues) -> Iterator[str]:
 
 def meaning(metric: str) -> str:
     """The definition of a metric; "" for one without."""
+    if metric.startswith(EXPOSURE_GAP):
+        return _EXPOSURE_GAP.format(metric.removeprefix(EXPOSURE_GAP))
     if metric.startswith(CALIBRATION):
         return _CALIBRATION.format(metric.removeprefix(CALIBRATION))
     return GLOSSARY.get(metric, "")
+
+
+def aim(option: str, metrics: Collection[str]) -> str:
+    """The metric that an option of lists is to improve; "diversity" without texts is that of the graph."""
+    first, _, type_ = option.partition(" of ")
+    metric = f"{AIMS[first]}{type_}"
+    return "graph_diversity" if metric == "diversity" and metric not in metrics else metric
 
 
 def beyond(record: Record) -> list[str]:
