@@ -80,7 +80,7 @@ class OrderedLearner(Learner):
         logits = self._logits(
             u[torch.from_numpy(predicted).to(device)], z, true, np.searchsorted(items, negatives)
         )
-        loss = (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
+        loss = self._mean(torch.logsumexp(logits, dim=1) - logits[:, 0], sequences[:, 1:][predicted])
         self.optimizer.step(loss)
         return loss.item()
 

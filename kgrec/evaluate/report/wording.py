@@ -14,7 +14,18 @@ from kgrec.evaluate.report.record import PairedComparison, PlainValues, Record
 #: what tables write for a difference that is not significant
 NOT_SIGNIFICANT = "not significant"
 #: metrics of accuracy in the order of the page; higher is better
-ACCURACY_TERMS = ("ndcg", "recall", "precision", "f1", "hit", "map", "mrr", "auc")
+ACCURACY_TERMS = (
+    "ndcg",
+    "recall",
+    "precision",
+    "f1",
+    "hit",
+    "map",
+    "mrr",
+    "auc",
+    "ndcg_snips",
+    "recall_snips",
+)
 #: metrics beyond accuracy in the order of the page
 BEYOND_TERMS = (
     "coverage",
@@ -45,6 +56,8 @@ GLOSSARY = {
     "map": "Mean of the precision at the rank of each hit. 0 to 1.",
     "mrr": "1 divided by the rank of the first hit; 0 without a hit. 0 to 1.",
     "auc": "Probability that a random test positive is ranked before a random other item. 0 to 1; 0.5 for a random order.",
+    "recall_snips": "Recall in which a positive counts more the less popular it is in training: by the inverse square root of its popularity. 0 to 1.",
+    "ndcg_snips": "NDCG weighed in the same way. It makes up for popular items being met, and so logged, more often. 0 to 1.",
     "coverage": "Share of all items that are in at least one list. 0 to 1.",
     "gini": "How unequally the entries of all lists are spread over the items. 0: equally; near 1: on one item.",
     "novelty": "Mean of minus log2 of the share of training users who took an entry, in bits. From 0; higher is rarer.",
