@@ -120,7 +120,7 @@ def quotas(model: Model, request: Request) -> tuple[Quota, ...]:
         there = int(quota.items.sum())
         if there < quota.least:
             raise ConfigError(
-                f"at_least asks for {quota.least} items of '{quota.name}', but {there} of the items that may be listed "
+                f"at_least asks for {quota.least} item{'s' * (quota.least > 1)} of '{quota.name}', but {there} of the items that may be listed "
                 f"{'is' if there == 1 else 'are'} of that kind.",
                 "Give a smaller number, another condition, or weaker filters.",
             )
