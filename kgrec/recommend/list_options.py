@@ -102,6 +102,17 @@ def list_policy(model: Model, request: Request, histories: Histories) -> ListPol
     return ListPolicy(wishes, caps, kinds, request.min_score)
 
 
+def check_types(model: Model, request: Request) -> None:
+    """Look up the types of nodes that the options of lists name, before any list is computed.
+
+    Raises:
+        UnknownId: The graph has no such type.
+    """
+    for name in (*(request.at_most or ()), request.calibrate_by, request.exposure_by):
+        if name is not None:
+            model.nodes_of(name)
+
+
 def quotas(model: Model, request: Request) -> tuple[Quota, ...]:
     """The quotas of a request.
 

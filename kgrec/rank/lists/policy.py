@@ -21,6 +21,8 @@ from kgrec.rank.lists.pool import Pool
 
 #: users whose lists are chosen at once: the vectors of their candidates should fit into the cache of a processor
 _USERS = 32
+#: numbers per candidate and listed item that are held at once: with long lists, fewer users are listed at a time
+_CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class ListPolicy:
         pool = Pool.of(candidates.rows, scores, k)
         wishes = [wish.begun(pool) for wish in self.wishes]
         positions = np.full((len(pool.rows), pool.k), -1, np.int64)
-        for start in range(0, len(positions), _USERS):
-            users = np.arange(start, min(start + _USERS, len(positions)))
+        step = max(1, min(_USERS, _CELLS // max(1, pool.rows.shape[1] * pool.k)))
+        for start in range(0, len(positions), step):
+            users = np.arange(start, min(start + step, len(positions)))
             some = pool.of_users(users)
             positions[users] = self._listed(some, users, wishes)
             for wish in wishes:
