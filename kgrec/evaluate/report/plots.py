@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: kind of a system -> colour, legible on white and on black
 COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "lists": "#d9822b"}
+#: of lines in one plot, well apart
+_LINE_COLOURS = (COLOURS["kgrec"], COLOURS["lists"], COLOURS["baseline"])
 #: placeholder for the colour of the text around the figure
 _TEXT_COLOUR = "#010203"
 #: inches
@@ -154,7 +156,7 @@ def strengths(lines: Mapping[str, Sequence[tuple[float, float, float]]], across:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for colour, (option, points) in zip(cycle(COLOURS.values()), lines.items(), strict=False):
+        for colour, (option, points) in zip(cycle(_LINE_COLOURS), lines.items(), strict=False):
             _, x, y = zip(*points, strict=True)
             axes.plot(x, y, marker="o", markersize=4, linewidth=1.6, color=colour, label=option)
             for strength, at, value in points:
