@@ -74,8 +74,11 @@ class ListPolicy:
         terms = [(wish.weight, wish.term(pool, users)) for wish in wishes]
         if not self.caps and not self.quotas:
             return greedy(pool, terms)
-        # gains before anything is listed: of wishes that depend on the candidate alone, they are all there is
-        values = relevance_left(terms) * pool.relevance + sum(weight * term.gains() for weight, term in terms)
+        # what a candidate is worth whatever else is listed, 0 to 1
+        static = [pair for wish, pair in zip(wishes, terms, strict=True) if wish.is_static]
+        values = relevance_left(terms) * pool.relevance + sum(
+            weight * term.gains() for weight, term in static
+        )
         limits = Limits(pool, self.caps, self.quotas)
         needs = limits.needs.copy()
         positions = greedy(pool, terms, limits)
@@ -85,7 +88,7 @@ class ListPolicy:
                 own = pool.of_users(np.array([user]))
                 again = [(wish.weight, wish.term(own, users[[user]])) for wish in wishes]
                 positions[user] = greedy(own, again, only=listed[None])[0]
-        return _by_value(positions, values) if all(wish.is_static for wish in wishes) else positions
+        return _by_value(positions, values) if len(static) == len(terms) else positions
 
 
 def _by_value(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
