@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.benchmark.run import KeptEntries
     from kgrec.evaluate.benchmark.systems import System
     from kgrec.evaluate.benchmark.task import Task
+    from kgrec.evaluate.benchmark.trade_offs import Variant
     from kgrec.evaluate.folds import Fold
     from kgrec.evaluate.splits import Protocol
     from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -109,6 +110,13 @@ def evaluate(
         list[str] | None,
         typer.Option("--by", help="Node type, such as genre, for the metric calibration; may be repeated."),
     ] = None,
+    trade_offs: Annotated[
+        bool,
+        typer.Option(
+            "--trade-offs",
+            help="Also measure kgrec's lists with diversity, novelty, calibration and exposure at several strengths.",
+        ),
+    ] = False,
     budget: Annotated[
         float,
         typer.Option("--budget", min=0, help="CPU seconds to search the options of each baseline."),
@@ -133,6 +141,7 @@ def evaluate(
     from kgrec.errors import ConfigError
     from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
     from kgrec.evaluate.benchmark.run import KeptEntries, run_benchmark
+    from kgrec.evaluate.benchmark.trade_offs import variants
     from kgrec.evaluate.report.page import check_installed, page
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.storage.artifacts import check_output
@@ -155,7 +164,10 @@ def evaluate(
             out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
         progress.stage("preparing the test")
         tasks = _tasks(parts, ks, by, options, progress)
-        systems = _systems(parts[0].source, options, baselines, ablate, lists or [], budget, seed, progress)
+        varied = variants(tasks[0].classes) if trade_offs else ()
+        systems = _systems(
+            parts[0].source, options, baselines, ablate, lists or [], budget, seed, varied, progress
+        )
         _check_names(systems)
         run = {
             "graph": loaded.inputs,
@@ -164,6 +176,7 @@ def evaluate(
             "config": options.model_dump(mode="json"),
             "k": ks,
             "budget": budget,
+            "variants": [variant.name for variant in varied],
         }
         kept = KeptEntries(output.with_name(f"{output.name}.parts"), run, resume=resume)
         runs = EvaluationProgress(progress, systems, len(parts), budget, out.say)
@@ -291,6 +304,7 @@ def _systems(
     lists: Sequence[str],
     budget: float,
     seed: int,
+    varied: Sequence[Variant],
     progress: Progress,
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
@@ -314,7 +328,14 @@ def _systems(
 
     def kgrec(without: str = "") -> Kgrec:
         shown = TrainingProgress(progress)
-        return Kgrec(config, without, on_text=shown.text, on_epoch=shown.epoch, on_stage=shown.stage)
+        return Kgrec(
+            config,
+            without,
+            on_text=shown.text,
+            on_epoch=shown.epoch,
+            on_stage=shown.stage,
+            variants=() if without else varied,
+        )
 
     return [
         kgrec(),

@@ -95,6 +95,8 @@ class Predictions:
     cpu_budget: float | None = None
     #: records of the training log, one per epoch
     training_log: list[dict[str, Any]] = field(default_factory=list)
+    #: lists with an option about lists as a whole, by the name of a `Variant`; each of the shape of `lists`
+    variants: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def small_types(graph: KnowledgeGraph) -> tuple[str, ...]:
