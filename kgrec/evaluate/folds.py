@@ -247,10 +247,8 @@ def together(one: Interactions, other: Interactions) -> Interactions:
         parts = [getattr(one, name), getattr(other, name)]
         return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
 
-    parts = {name: joined(name) for name in ("user", "item", "positive", "count", "value", "time")}
-    both = replace(one, **parts)
-    keys = (both.item, both.user) if both.time is None else (both.item, both.time, both.user)
-    return both.rows(np.lexsort(keys))
+    names = ("user", "item", "positive", "count", "value", "time", "position", "weight")
+    return replace(one, **{name: joined(name) for name in names}).in_order()
 
 
 def _leak(problem: str) -> SourceError:

@@ -227,8 +227,11 @@ def test_the_next_item_is_learned_where_the_log_has_an_order(world, tmp_path):
         kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=frame)
 
 
-@pytest.mark.parametrize("user", ["mean", "linear"])
-def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user):
+@pytest.mark.parametrize(
+    ("user", "order"),
+    [("mean", {"time": "time"}), ("linear", {"time": "time"}), ("linear", {"order": "rows"})],
+)
+def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user, order):
     table, _ = world
     steps = [
         (f"u{user}", f"f{(user + 3 * step) % N_FILMS:03}", step + 1)
@@ -237,7 +240,8 @@ def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, u
     ]
     frame = pd.DataFrame(steps, columns=["user_id", "item_id", "time"])
     whole = graph_of(tmp_path / "catalogue", table)
-    known = Interactions.from_frame(frame, whole.item_ids, time="time")
+    # the same order, by times and without
+    known = Interactions.from_frame(frame, whole.item_ids, **order)
     options = {
         "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 2}),
         "encoder": DEFAULTS.encoder.model_copy(update={"user": user}),
