@@ -56,6 +56,8 @@ _New = Annotated[
     Path | None,
     typer.Option("--new", help="With --test: folder of new items, added after training as by kgrec add."),
 ]
+#: protocols that hold out what comes later
+_ORDERED_PROTOCOLS = ("last", "time")
 #: share of the training interactions that --test keeps for tuning
 _VALID_SHARE_OF_FILES = 0.1
 
@@ -155,7 +157,10 @@ def evaluate(
             out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
         progress.stage("preparing the test")
         tasks = _tasks(parts, ks, by, options, progress)
-        systems = _systems(parts[0].source, options, baselines, ablate, lists or [], budget, seed, progress)
+        ordered = parts[0].train.ordered and (chosen is None or chosen.kind in _ORDERED_PROTOCOLS)
+        systems = _systems(
+            parts[0].source, options, baselines, ablate, lists or [], budget, seed, progress, ordered=ordered
+        )
         _check_names(systems)
         run = {
             "graph": loaded.inputs,
@@ -292,6 +297,8 @@ def _systems(
     budget: float,
     seed: int,
     progress: Progress,
+    *,
+    ordered: bool,
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
     from kgrec.evaluate.baselines.registry import BASELINES, baseline_names
@@ -310,7 +317,8 @@ def _systems(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATION_NAMES])
             )
     sources = default_ablations(graph, config) if ablate is None else list(dict.fromkeys(ablate))
-    names = baseline_names(name.strip() for option in baselines or ("quick",) for name in option.split(","))
+    words = (name.strip() for option in baselines or ("quick",) for name in option.split(","))
+    names = baseline_names(words, ordered=ordered)
 
     def kgrec(without: str = "") -> Kgrec:
         shown = TrainingProgress(progress)

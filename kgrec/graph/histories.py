@@ -259,6 +259,15 @@ class Histories:
             raise ValueError(f"the rows {at} are not sorted by item, each item once")
 
 
+def places(user: np.ndarray, stamp: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Place of each row in the history of its user, by stamp and then by item, from 1; all of shape (n,); int64."""
+    order = np.lexsort((item, stamp, user))
+    sorted_users = user[order]
+    place = np.empty(len(user), np.int64)
+    place[order] = np.arange(1, len(user) + 1) - np.searchsorted(sorted_users, sorted_users)
+    return place
+
+
 def _indptr(lengths: np.ndarray) -> np.ndarray:
     """Row at which each user begins, and the number of rows; shape (len(lengths) + 1,), int64."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -24,6 +24,12 @@ def triples_of(neighbors: sp.csr_matrix) -> np.ndarray:
     return np.column_stack([item, entity % 2, neighbors.shape[0] + entity])
 
 
+def places_at_random(positives: sp.csr_matrix, rng: np.random.Generator) -> sp.csr_matrix:
+    """A random order of each history."""
+    values = np.concatenate([[], *(1 + rng.permutation(n) for n in np.diff(positives.indptr))])
+    return sp.csr_matrix((values.astype(np.int64), positives.indices, positives.indptr), positives.shape)
+
+
 def example_data(seed: int = 0, n_users: int = 40, n_items: int = 12) -> BaselineData:
     """Interactions at random, nobody takes the last item, the first user takes nothing; content of all kinds."""
     rng = np.random.default_rng(seed)
@@ -41,6 +47,7 @@ def example_data(seed: int = 0, n_users: int = 40, n_items: int = 12) -> Baselin
         neighbors,
         triples_of(neighbors),
         rng.normal(size=(n_items, 4)).astype(np.float32),
+        places=places_at_random(positives, rng),
     )
 
 
@@ -50,11 +57,17 @@ SMALL = {
     "bpr": {"dim": 4, "iterations": 5},
     "pure-svd": {"dim": 4},
     "lightgcn": {"dim": 4, "epochs": 3},
+    "vae": {"dim": 4, "epochs": 3},
+    "gru4rec": {"dim": 4, "hidden": 4, "epochs": 3},
+    "sasrec": {"dim": 4, "epochs": 3},
 }
 
 
 def small(name: str) -> Baseline:
     return BASELINES[name](**SMALL.get(name, {}))
 
+
+#: baselines that read the order of histories
+ORDERED = ("markov", "session-knn", "gru4rec", "sasrec")
 
 every = pytest.mark.parametrize("name", BASELINES)
