@@ -10,6 +10,7 @@ import pytest
 
 from kgrec.config import Config, TrainConfig
 from kgrec.errors import ArtifactError, SourceError
+from kgrec.evaluate.benchmark.task import Task
 from kgrec.evaluate.folds import concealed, fold_of, revealed
 from kgrec.evaluate.splits import Protocol, given_split, load_folds, save_folds, split_graph
 from kgrec.graph.build import build_graph
@@ -171,6 +172,16 @@ def test_positions_are_an_order_within_a_user_and_no_times(graph):
     with pytest.raises(SourceError, match="an order and no times") as caught:
         split_graph(ordered, Protocol(kind="time"))
     assert "Choose the protocol 'last'" in caught.value.remedy
+
+
+def test_histories_of_test_users_are_in_order(graph):
+    fold = split_graph(graph, Protocol(kind="last"))[0]
+    task = Task(fold, 3)
+    items = [fold.source.item_ids[row] for row in task.histories.item]
+    assert items == ["f1", "f2", "f1", "f3", "f2", "f4", "f5", "f5", "f4"] and task.histories.ordered
+    log = graph.interactions
+    plain = split_graph(replace(graph, interactions=replace(log, time=None)))[0]
+    assert plain.places is None and not Task(plain, 3).histories.ordered
 
 
 def test_the_training_graph_of_a_log_with_weights_has_them(graph):

@@ -26,7 +26,7 @@ class GRU4Rec(NextItemOptions):
     hidden: int = 128
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "epochs": (10, 20, 30, 60),
+        "epochs": (8, 15, 30, 60),
         "dropout": (0.0, 0.2, 0.4, 0.6),
         "learning_rate": (0.002, 0.005, 0.01),
         "dim": (32, 64, 128),

@@ -41,7 +41,7 @@ class NextItemOptions:
     length: int = 50
     dropout: float = 0.2
     learning_rate: float = 0.005
-    epochs: int = 30
+    epochs: int = 15
     batch_size: int = 128
     #: items of the softmax beside the true one, if there are more than 1,024 items
     negatives: int = 512

@@ -34,7 +34,7 @@ class SASRec(NextItemOptions):
     heads: int = 2
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "epochs": (10, 20, 30, 60),
+        "epochs": (8, 15, 30, 60),
         "dropout": (0.0, 0.2, 0.4, 0.6),
         "learning_rate": (0.001, 0.002, 0.005),
         "blocks": (1, 2, 3),

@@ -228,7 +228,10 @@ def test_what_follows_the_last_item_is_learned(name: str):
     user, item = np.repeat(np.arange(120), 5), steps.ravel()
     positives = sp.csr_matrix((np.ones(600, np.float32), (user, item)), (120, 12))
     order = sp.csr_matrix((np.tile(np.arange(1, 6), 120), (user, item)), (120, 12))
-    longer = {"gru4rec": GRU4Rec(dim=16, epochs=20), "sasrec": SASRec(dim=16, epochs=20)}
+    longer = {
+        "gru4rec": GRU4Rec(dim=16, epochs=10, batch_size=16),
+        "sasrec": SASRec(dim=16, epochs=10, batch_size=16),
+    }
     fitted = longer.get(name, small(name)).fit(BaselineData(positives, places=order))
     asked = matrix(np.eye(12)[[3, 8]] + np.eye(12)[[4, 9]] + np.eye(12)[[5, 10]])
     stamps = sp.csr_matrix((np.tile([1, 2, 3], 2), (np.repeat([0, 1], 3), [3, 4, 5, 8, 9, 10])), (2, 12))

@@ -31,6 +31,7 @@ def test_the_package_docstring_names_every_module():
 
 def test_a_selection_of_names_and_groups():
     assert baseline_names(["quick"]) == list(QUICK_BASELINES)
+    assert baseline_names(["quick"], ordered=True) == [*QUICK_BASELINES, "markov"]
     assert baseline_names(["all"]) == list(BASELINES)
     assert baseline_names(["ease", "none", "popularity", "ease"]) == ["ease", "popularity"]
     assert baseline_names(["none"]) == []
