@@ -56,14 +56,16 @@ class TrainConfig(Section, frozen=True):
     valid_by: Literal["auto", "random", "time"] = "auto"
     """How validation data is held out: "time": each user's latest interactions; "random": random ones; "auto": by time if the
     interactions have times."""
-    target: Literal["any", "next"] = "any"
+    target: Literal["auto", "any", "next"] = "auto"
     """What is learned and validated: "any" of a user's later interactions, whatever their order; or the "next" one, for logs with an
-    order: then recent items count more, and what often follows them is recommended."""
+    order: then recent items count more, and what often follows them is recommended. "auto": "next" if the log has an order and
+    all its interactions are positive; a log of ratings, with positive ones and others, says what is liked rather than what follows."""
     valid_k: int | None = Field(None, ge=1)
     """Length of the lists for which validation measures NDCG; short lists have too few hits to compare by. None: a tenth of the
     items, between 20 and 100."""
     search_seconds: float = Field(240, ge=0)
-    """CPU seconds for trials on validation data; the first trial is always made."""
+    """CPU seconds for the search on validation data, item-item weights included; the first trial is always made, and one that would
+    not end in time is not begun."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of training; auto: a GPU if torch finds one."""
     threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None

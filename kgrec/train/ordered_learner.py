@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.ordered_users import POSITIONS
@@ -25,6 +26,8 @@ from kgrec.train.learner import Learner
 _NEGATIVES = 256
 #: share of the items before a position that are left out
 _INPUT_DROPOUT = 0.2
+#: sequences up to these lengths are computed together
+_WIDTHS = (6, 12, 25)
 
 
 class OrderedLearner(Learner):
@@ -74,12 +77,13 @@ class OrderedLearner(Learner):
         weight = torch.exp(-encoder.degree_exponent * self.log_degree[at])
         weighted = torch.cat([z[:-1] * weight[:, None], z[-1:]])
         shown = np.where(self.rng.random(sequences.shape) >= _INPUT_DROPOUT, local, len(items))
-        u = encoder.order(weighted[torch.from_numpy(shown).to(device)])
-        predicted = sequences[:, 1:] >= 0
-        true = torch.from_numpy(local[:, 1:][predicted]).to(device)
-        logits = self._logits(
-            u[torch.from_numpy(predicted).to(device)], z, true, np.searchsorted(items, negatives)
-        )
+        users, true = [], []
+        for width, some in _by_length(sequences):
+            predicted = sequences[some, 1:width] >= 0
+            places = torch.from_numpy(shown[some, :width]).to(device)
+            users.append(encoder.order(embedding(places, weighted), torch.from_numpy(predicted).to(device)))
+            true.append(torch.from_numpy(local[some, 1:width][predicted]).to(device))
+        logits = self._logits(torch.cat(users), z, torch.cat(true), np.searchsorted(items, negatives))
         loss = (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
         self.optimizer.step(loss)
         return loss.item()
@@ -88,8 +92,19 @@ class OrderedLearner(Learner):
         """Of the true item, in the first column, and of the negatives; shape (n, 1 + n_negatives)."""
         others = torch.from_numpy(negatives).to(users.device)
         scaled = users / self.hyperparameters.temperature
-        own = (scaled * z[true]).sum(dim=1, keepdim=True)
+        own = (scaled * embedding(true, z)).sum(dim=1, keepdim=True)
         # Each negative stands for as many items as the catalogue has per negative.
-        rest = scaled @ z[others].T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
+        rest = scaled @ embedding(others, z).T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
         rest = rest.masked_fill(others[None, :] == true[:, None], -1e4)
         return torch.cat([own, rest], dim=1)
+
+
+def _by_length(sequences: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of sequences of like length, and the length of the longest of them: padding all to one length costs several times more."""
+    length = (sequences >= 0).sum(axis=1)
+    shorter = 0
+    for width in (*_WIDTHS, sequences.shape[1]):
+        some = np.flatnonzero((length > shorter) & (length <= width))
+        if len(some):
+            yield int(length[some].max()), some
+        shorter = max(shorter, width)

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from kgrec.encode.config import EncoderConfig
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.train import checkpoint as checkpoints
-from kgrec.train import fit
+from kgrec.train import fit, hyperparameters
 from kgrec.train.checkpoint import Checkpoint, beside
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, fresh_encoder
@@ -67,6 +68,14 @@ def told(result: fit.Trained) -> list[tuple[object, ...]]:
         (line.stage, line.epoch, line.hyperparameters, line.loss, line.valid_ndcg, line.valid_recall)
         for line in result.records
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def several_trials() -> Iterator[None]:
+    """Embeddings are tuned even if they add little to such small data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hyperparameters, "_WORTH_TUNING", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import TrainingError
 from kgrec.graph.histories import Histories
+from kgrec.train import hyperparameters
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
@@ -278,7 +279,8 @@ def test_the_global_random_state_of_torch_stays_as_it_was():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_validation_chooses_hyperparameters_before_the_refit():
+def test_validation_chooses_hyperparameters_before_the_refit(monkeypatch):
+    monkeypatch.setattr(hyperparameters, "_WORTH_TUNING", 0.0)
     told = []
     free = {"temperature": None, "learning_rate": None, "epochs": 4}
     items = grouped_items(N_ITEMS, N_GROUPS)
@@ -286,7 +288,7 @@ def test_validation_chooses_hyperparameters_before_the_refit():
     trials = {line.hyperparameters: line for line in result.records if line.stage == "valid"}
     # half of the epochs first; up and down the ladder of temperatures; each hyperparameters once
     assert next(iter(trials)) == Hyperparameters(0.1, 0.015, 2)
-    assert {hyperparameters.temperature for hyperparameters in trials} > {0.1, 0.15}
+    assert {one.temperature for one in trials} > {0.1, 0.15}
     assert len(trials) == sum(line.stage == "valid" for line in result.records)
     chosen = trials[result.choice.hyperparameters]
     # nearer the default wins unless another is better by a thousandth
@@ -294,13 +296,20 @@ def test_validation_chooses_hyperparameters_before_the_refit():
     # whitened, the fused score does as well at least
     assert result.choice.figures["fused_ndcg"] >= chosen.valid_ndcg
     runs = [line for line in result.records if line.stage == "select"]
-    assert len(runs) == sum(hyperparameters.epochs for hyperparameters in trials)
+    assert len(runs) == sum(one.epochs for one in trials)
     refit = [line for line in result.records if line.stage == "refit"]
     assert [(line.hyperparameters, line.epoch) for line in refit] == [
         (result.choice.hyperparameters, epoch) for epoch in range(1, result.choice.hyperparameters.epochs + 1)
     ]
     assert all((line.valid_ndcg is None) == (line.stage != "valid") for line in result.records)
     assert [line for line, _, _ in told] == result.records and told[-1][1] == told[-1][2]
+
+
+def test_embeddings_that_add_little_are_not_tuned(monkeypatch):
+    free = {"temperature": None, "learning_rate": None, "epochs": 4}
+    monkeypatch.setattr(hyperparameters, "_WORTH_TUNING", 1e6)
+    result = trained(halves, **free)
+    assert {line.hyperparameters for line in result.records} == {Hyperparameters(0.1, 0.015, 2)}
 
 
 def test_without_a_budget_there_is_one_trial():

@@ -15,6 +15,7 @@ from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import RunProgress
+from kgrec.train.ordered_learner import _by_length
 from kgrec.train.run import learn
 
 N_ITEMS, N_USERS, LENGTH = 20, 120, 6
@@ -66,7 +67,7 @@ def test_users_in_torch_are_those_in_numpy():
     torch.manual_seed(0)
     order, vectors = OrderedUsers(4), torch.nn.functional.normalize(torch.randn(5, 4), dim=1)
     with torch.no_grad():
-        before = order(vectors[None])[0].numpy()
+        before = order(vectors[None], torch.ones(1, 4, dtype=torch.bool)).numpy()
     arrays = {f"order.{name}": value.detach().numpy() for name, value in order.state_dict().items()}
     encoder = user_encoder_of(arrays, np.ones(5, np.float32))
     for position in range(1, 5):
@@ -82,3 +83,23 @@ def test_the_first_head_starts_as_a_mean_that_falls_slowly():
     weight = order.log_weight.exp().detach().numpy()
     assert weight.shape == (2, POSITIONS) and (np.diff(weight, axis=1) < 0).all()
     assert torch.equal(order.maps[0], torch.eye(8)) and weight[1, 3] < weight[0, 3]
+
+
+def test_only_wanted_positions_are_computed_and_long_sequences_do_not_change_short_ones():
+    torch.manual_seed(0)
+    order, vectors = OrderedUsers(4), torch.randn(2, 5, 4)
+    vectors[1, 2:] = 0
+    wanted = torch.tensor([[True, False, True, True], [True, False, False, False]])
+    with torch.no_grad():
+        every = order(vectors, torch.ones(2, 4, dtype=torch.bool)).reshape(2, 4, 4)
+        some = order(vectors, wanted)
+        torch.testing.assert_close(some, every[wanted])
+        torch.testing.assert_close(order(vectors[1:, :2], wanted[1:, :1]), some[3:])
+
+
+def test_sequences_of_like_length_are_computed_together():
+    sequences = np.full((5, 30), -1)
+    for row, length in enumerate((2, 30, 6, 7, 1)):
+        sequences[row, :length] = 0
+    groups = [(width, rows.tolist()) for width, rows in _by_length(sequences)]
+    assert groups == [(6, [0, 2, 4]), (7, [3]), (30, [1])]
