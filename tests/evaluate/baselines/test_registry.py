@@ -16,7 +16,7 @@ from kgrec.evaluate.baselines.registry import BASELINES, QUICK_BASELINES, baseli
 @every
 def test_every_baseline_and_option_is_described(name: str):
     page = Path(__file__).parents[3].joinpath("docs", "baselines.md").read_text(encoding="utf-8")
-    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} | `")]
     assert f"`{BASELINES[name].__name__}`" in row
     if name != "user-knn":  # as item-knn
         for option in fields(BASELINES[name]):  # type: ignore[arg-type]
