@@ -452,6 +452,8 @@ CALLS: dict[str, Call] = {
             "event": "text or None",
             "events": "value",
             "time_unit": "value",
+            "position": "text or None",
+            "order": "value",
         },
         lambda made: {"frame": {"user_id": ["u1"], "item_id": ["f1"]}, "items": made.graph.item_ids},
     ),

@@ -57,6 +57,8 @@ _New = Annotated[
     Path | None,
     typer.Option("--new", help="With --test: folder of new items, added after training as by kgrec add."),
 ]
+#: protocols that hold out what comes later
+_ORDERED_PROTOCOLS = ("last", "time")
 #: share of the training interactions that --test keeps for tuning
 _VALID_SHARE_OF_FILES = 0.1
 
@@ -165,8 +167,10 @@ def evaluate(
         progress.stage("preparing the test")
         tasks = _tasks(parts, ks, by, options, progress)
         varied = variants(tasks[0].classes) if trade_offs else ()
+        ordered = parts[0].train.ordered and (chosen is None or chosen.kind in _ORDERED_PROTOCOLS)
+        source, named = parts[0].source, lists or []
         systems = _systems(
-            parts[0].source, options, baselines, ablate, lists or [], budget, seed, varied, progress
+            source, options, baselines, ablate, named, budget, seed, varied, progress, ordered=ordered
         )
         _check_names(systems)
         run = {
@@ -306,6 +310,8 @@ def _systems(
     seed: int,
     varied: Sequence[Variant],
     progress: Progress,
+    *,
+    ordered: bool,
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
     from kgrec.evaluate.baselines.registry import BASELINES, baseline_names
@@ -324,7 +330,8 @@ def _systems(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATION_NAMES])
             )
     sources = default_ablations(graph, config) if ablate is None else list(dict.fromkeys(ablate))
-    names = baseline_names(name.strip() for option in baselines or ("quick",) for name in option.split(","))
+    words = (name.strip() for option in baselines or ("quick",) for name in option.split(","))
+    names = baseline_names(words, ordered=ordered)
 
     def kgrec(without: str = "") -> Kgrec:
         shown = TrainingProgress(progress)

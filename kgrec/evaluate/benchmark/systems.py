@@ -183,7 +183,8 @@ class TunedBaseline:
         shape = (len(task.user_rows), task.k)
         lists = {name: np.full(shape, -1, np.int32) for name in ("", *subsets)}
         for users in blocks(len(task.user_rows), task.full_data.n_items):
-            known, seen = task.fold.known[users], task.fold.seen[users]
+            known = task.histories.take(np.arange(users.start, users.stop))
+            seen = task.fold.seen[users]
             with _timed(seconds, "recommend"):
                 scores = fitted.scores(known, task.user_rows[users])
                 # `top` overwrites the scores

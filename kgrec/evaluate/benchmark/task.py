@@ -19,6 +19,7 @@ from kgrec.encode.text import TextEncoder, checked_encoder
 from kgrec.evaluate.baselines.baseline_data import BaselineData, data_of, over_items_of
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
+from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.recommend.results import Embeddings
 
@@ -61,6 +62,11 @@ class Task:
     def valid(self) -> sp.csr_matrix:
         """Positives of the validation part; shape of `train_data.positives`."""
         return over_items_of(self.fold.source, self.fold.valid).matrix()
+
+    @cached_property
+    def histories(self) -> Histories:
+        """Positives of the test users outside of the test part, in order where the log has one."""
+        return Histories.of_matrix(self.fold.known, self.fold.places)
 
     @cached_property
     def user_rows(self) -> np.ndarray:
