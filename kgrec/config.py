@@ -47,6 +47,9 @@ class TrainConfig(Section, frozen=True):
     """Divisor of the cosine in the softmax; None: the best between 0.05 and 0.3 on validation data."""
     history_dropout: float = Field(0.5, gt=0, lt=1)
     """Share of a history that a training step hides and predicts from the rest."""
+    propensity: float = Field(0.0, ge=0, le=1)
+    """Power of an item's popularity by whose inverse the loss of an interaction is weighed, at most 100 times: at 0 all
+    interactions count alike, at 1 items count alike."""
     full_softmax_items: int = Field(20_000, ge=1)
     """Largest catalogue for which the softmax runs over all items."""
     sampled_items: int = Field(4096, ge=1)

@@ -27,8 +27,8 @@ _COLUMN_TYPES = {
 class Histories:
     """Interactions by user: those of user u have the rows `indptr[u]` to `indptr[u + 1]`.
 
-    A user has each item at most once. Rows of a user stand in the order of `time`, then of `item`; in the order of `item`
-    alone if `ordered` is False. All arrays but `indptr` have the shape (n,).
+    A user has each item at most once. Rows of a user stand in the order of `time`, then of `item`; without times in that of
+    their positions; in the order of `item` alone if `ordered` is False. All arrays but `indptr` have the shape (n,).
     """
 
     n_items: int
@@ -44,7 +44,7 @@ class Histories:
     count: np.ndarray
     #: int64, seconds since 1970, 0 where it is unknown; None: there are no times
     time: np.ndarray | None
-    #: whether the rows of a user stand in the order of time
+    #: whether the rows of a user stand in the order in which they happened
     ordered: bool
 
     @classmethod
@@ -58,8 +58,8 @@ class Histories:
         Raises:
             ConfigError: There is a half-life, and the log has no times.
         """
-        log, time = interactions, interactions.time
-        keys = (log.user, log.item) if time is None else (log.user, time, log.item)
+        log, time, stamps = interactions, interactions.time, interactions.stamps
+        keys = (log.user, log.item) if stamps is None else (log.user, stamps, log.item)
         # a log is sorted like this, unless its items were numbered anew, as in an extended graph
         order = slice(None) if _is_sorted(*keys) else np.lexsort(keys[::-1])
         return cls(
@@ -70,8 +70,7 @@ class Histories:
             log.weights(half_life)[order],
             log.count[order],
             None if time is None else time[order],
-            # a column of empty cells gives no order
-            ordered=time is not None and bool(time.any()),
+            ordered=log.ordered,
         )
 
     @classmethod
@@ -127,7 +126,8 @@ class Histories:
         return len(self.indptr) - 1
 
     def __repr__(self) -> str:
-        order = "in the order of time" if self.ordered else "without order"
+        kind = "time" if self.time is not None else "their positions"
+        order = f"in the order of {kind}" if self.ordered else "without order"
         return f"Histories({len(self.item):,} interactions of {len(self):,} users, {order})"
 
     def rows(self, user: int) -> slice:
@@ -257,6 +257,11 @@ class Histories:
         if (np.diff(user) < 0).any():
             raise ValueError("the rows are not sorted by user")
         within = np.diff(user) == 0
+        if self.ordered and self.time is None:
+            pairs = np.sort(user.astype(np.int64) * max(self.n_items, 1) + self.item)
+            if (np.diff(pairs) == 0).any():
+                raise ValueError("a user has an item twice")
+            return
         if self.ordered and self.time is not None:
             step = np.diff(self.time)
             if (step[within] < 0).any():
@@ -265,6 +270,15 @@ class Histories:
         if (np.diff(self.item)[within] <= 0).any():
             at = "of a user at one time" if self.ordered else "of a user"
             raise ValueError(f"the rows {at} are not sorted by item, each item once")
+
+
+def places(user: np.ndarray, stamp: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Place of each row in the history of its user, by stamp and then by item, from 1; all of shape (n,); int64."""
+    order = np.lexsort((item, stamp, user))
+    sorted_users = user[order]
+    place = np.empty(len(user), np.int64)
+    place[order] = np.arange(1, len(user) + 1) - np.searchsorted(sorted_users, sorted_users)
+    return place
 
 
 def _indptr(lengths: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ boosted          trees
 network          towers of user and item, and their crossing
 rescorer         the weighted sum of all scores, corrected by a ranker
 fusion_weights   the weights of the sum, chosen on validation data
+lists/           lists chosen as a whole: diverse, calibrated, novel, fair, with caps and quotas
 
 Nothing is imported here.
 """

@@ -133,8 +133,8 @@ def with_transfer(scorer: ItemItemScorer, new: np.ndarray, shares: sp.csr_matrix
         completed[new] = transferred(shares, scorer.weights).toarray()
     else:
         steps = blocks(len(new), 1, _ITEMS_PER_STEP)
-        parts = [strongest(transferred(shares[some], scorer.weights), _WEIGHTS_PER_ITEM) for some in steps]
-        old, added = known.tocoo(), sp.vstack(parts).tocoo()
+        rows = [strongest(transferred(shares[some], scorer.weights), _WEIGHTS_PER_ITEM) for some in steps]
+        old, added = known.tocoo(), sp.csr_matrix(sp.vstack(rows)).tocoo()
         parts = ((old.data, added.data), (old.row, new[added.row]), (old.col, added.col))
         data, row, column = (np.concatenate(part) for part in parts)
         completed = sp.csr_matrix((data, (row, column)), known.shape)

@@ -76,6 +76,8 @@ class Explanation:
     exact: bool = True
     #: what is left of the score beside these changes: what the items of the history say only together; 0 where shares are exact
     joint: float = 0.0
+    #: if the list is chosen as a whole: the item's rank in it and by score alone, and each option at work; these change no score
+    in_list: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text()
@@ -114,7 +116,7 @@ class Explanation:
         frames = {name: getattr(self, name).to_dict("records") for name in names}
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
         own = {name: getattr(self, name) for name in ("user", "item", "label", "score", "exact", "joint")}
-        return {**own, **frames, "parts": parts}
+        return {**own, **frames, "parts": parts, "in_list": list(self.in_list)}
 
 
 def _share(share: float) -> float:

@@ -40,6 +40,11 @@ def lines(explanation: Explanation, share: float) -> list[str]:
         text += ["  by what both share in the graph (a part of the above):", *_block(parts["paths"])]
     if "attention" in explanation.history:
         text += _attention(explanation)
+    if explanation.in_list:
+        text += [
+            "  in the list (these change its order, no score):",
+            *(f"    {one}" for one in explanation.in_list),
+        ]
     return text
 
 

@@ -23,7 +23,7 @@ from kgrec.encode.user_encoder import units
 from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
-from kgrec.graph.interactions import Interactions, of_items
+from kgrec.graph.interactions import NO_ORDER_REMEDY, Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
@@ -120,7 +120,7 @@ def _as_learned(histories: Histories, config: Config) -> Histories:
     if target == "next" and not histories.ordered:
         raise ConfigError(
             'train.target is "next", and the interactions have no order.',
-            "Give `time:` in the mapping (time= of Interactions.from_frame), a time or a position; or leave the option out.",
+            f"{NO_ORDER_REMEDY} (time=, position= or order= of Interactions.from_frame), or leave the option out.",
         )
     if target == "any" and config.encoder.user in ("linear", "transformer"):
         raise ConfigError(
@@ -260,7 +260,7 @@ def _splitter(
             return ValidationSplit.of(learned, interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
-            by = "time" if interactions.time is not None and interactions.time.any() else "random"
+            by = "time" if interactions.ordered else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
         shown = replace(Histories.of(rest, config.encoder.half_life), ordered=learned.ordered)
         training, held_out, new = hold_out_items(shown, later.matrix(), known, rng)

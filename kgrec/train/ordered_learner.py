@@ -78,9 +78,12 @@ class OrderedLearner(Learner):
             places = torch.from_numpy(shown[some, :width]).to(device)
             of_places = embedding(places, z), embedding(places, weight)[:, :, 0]
             users.append(encoder.order(*of_places, torch.from_numpy(predicted).to(device)))
-            true.append(torch.from_numpy(local[some, 1:width][predicted]).to(device))
-        logits = self._logits(torch.cat(users), z, torch.cat(true), np.searchsorted(items, negatives))
-        loss = (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
+            true.append(local[some, 1:width][predicted])
+        wanted = np.concatenate(true)
+        logits = self._logits(
+            torch.cat(users), z, torch.from_numpy(wanted).to(device), np.searchsorted(items, negatives)
+        )
+        loss = self._mean(torch.logsumexp(logits, dim=1) - logits[:, 0], items[wanted])
         self.optimizer.step(loss)
         return loss.item()
 

@@ -275,6 +275,14 @@ def test_a_table_without_order_is_sorted_by_item():
         Histories.from_arrow(table, 3, 4, ordered=False)
 
 
+def test_an_order_without_times_has_each_item_of_a_user_once():
+    table = Histories.of(read()).to_arrow().drop_columns("time")
+    assert Histories.from_arrow(table, 3, 4, ordered=True).ordered
+    twice = table.take(pa.array([0, *range(len(table))]))
+    with pytest.raises(ValueError, match=r"^a user has an item twice$"):
+        Histories.from_arrow(twice, 3, 4, ordered=True)
+
+
 LOGS = st.builds(
     lambda rows, time, value: Interactions.from_frame(
         pd.DataFrame(rows, columns=["user_id", "item_id", "stars", "when"]).astype(

@@ -473,7 +473,7 @@ def test_an_explanation_is_plain_values(rec):
     plain = rec.explain("u1", "f4").to_dict()
     assert json.loads(json.dumps(plain)) == plain
     own = ["user", "item", "label", "score", "exact", "joint"]
-    assert [*plain] == [*own, "history", "sources", "paths", "donors", "parts"]
+    assert [*plain] == [*own, "history", "sources", "paths", "donors", "parts", "in_list"]
     assert [*plain["parts"]] == ["history", "sources", "paths"]
     assert sum(part["contribution"] for part in plain["parts"]["sources"]) == pytest.approx(plain["score"])
 

@@ -249,10 +249,7 @@ def test_a_log_of_ratings_says_what_is_liked_and_other_logs_what_follows(
     assert rec.model.metrics["chosen"]["target"] == learned
 
 
-LOG = "interactions: {file: log.csv, user: user_id, item: item_id, time: at}\n"
-
-
-def walks_of(user: str, folder: Path, table: pd.DataFrame) -> kgrec.Recommender:
+def walks_of(user: str, folder: Path, table: pd.DataFrame, order: str = "time: at") -> kgrec.Recommender:
     """A recommender with this user encoder; each user watches on along the numbers of the films."""
     folder.mkdir()
     table.to_csv(folder / "films.csv", index=False)
@@ -262,7 +259,8 @@ def walks_of(user: str, folder: Path, table: pd.DataFrame) -> kgrec.Recommender:
         for step in range(6)
     ]
     pd.DataFrame(steps, columns=["user_id", "item_id", "at"]).to_csv(folder / "log.csv", index=False)
-    (folder / "kgrec.yaml").write_text(MAPPING + LOG, encoding="utf-8")
+    log = f"interactions: {{file: log.csv, user: user_id, item: item_id, {order}}}\n"
+    (folder / "kgrec.yaml").write_text(MAPPING + log, encoding="utf-8")
     options = {
         "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 2}),
         "encoder": DEFAULTS.encoder.model_copy(update={"user": user}),
@@ -274,9 +272,12 @@ def walks_of(user: str, folder: Path, table: pd.DataFrame) -> kgrec.Recommender:
     )
 
 
-@pytest.mark.parametrize("user", ["mean", "linear", "transformer"])
-def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user):
-    rec = walks_of(user, tmp_path / "catalogue", world[0])
+@pytest.mark.parametrize(
+    ("user", "order"),
+    [("mean", "time: at"), ("linear", "time: at"), ("transformer", "time: at"), ("linear", "order: rows")],
+)
+def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user, order):
+    rec = walks_of(user, tmp_path / "catalogue", world[0], order)
     assert rec.model.metrics["chosen"]["user"] == user
     rec.save(tmp_path / "model")
     assert (tmp_path / "model" / "user_encoder.safetensors").exists() == (user != "mean")

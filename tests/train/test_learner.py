@@ -130,9 +130,9 @@ def test_the_loss_is_this_sum():
     logits = torch.tensor([[9.0, 1.0, 2.0], [0.5, 9.0, -1.0]])
     first, second = math.log(math.e + math.e**2), math.log(math.exp(0.5) + math.exp(-1))
     expected = ((first - 1) + (first - 2) + (second + 1)) / 3
-    assert batch.loss(logits, None).item() == pytest.approx(expected, rel=1e-6)
+    assert batch.losses(logits, None).mean().item() == pytest.approx(expected, rel=1e-6)
     # a candidate that stands for three counts three times in the denominator
-    weighted = batch.loss(logits, torch.tensor([0.0, 0.0, math.log(3)])).item()
+    weighted = batch.losses(logits, torch.tensor([0.0, 0.0, math.log(3)])).mean().item()
     first, second = math.log(math.e + 3 * math.e**2), math.log(math.exp(0.5) + 3 * math.exp(-1))
     expected = ((first - 1) + (first - 2) + (second + 1)) / 3
     assert weighted == pytest.approx(expected, rel=1e-6)
@@ -400,3 +400,29 @@ def test_validation_ranks_everything_but_the_history():
 def test_validation_lists_grow_with_the_catalogue(n_items, given, k):
     items = TrainingData(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
     assert items.valid_k == k
+
+
+def test_without_propensity_the_loss_is_the_plain_mean():
+    one = learner()
+    assert one.loss_weight is None
+    assert one._mean(torch.tensor([1.0, 4.0]), np.array([0, 1])).item() == 2.5
+
+
+def test_losses_are_weighed_by_inverse_propensities():
+    config = TrainConfig(**QUICK, propensity=0.5)
+    data = TrainingData(*grouped_items(N_ITEMS, N_GROUPS), ENCODER, config)
+    # 16 users have item 0, four of them item 1, one of these item 2
+    positives = np.zeros((16, N_ITEMS), np.float32)
+    positives[:, 0], positives[:4, 1], positives[:1, 2] = 1, 1, 1
+    histories = Histories.of_matrix(sp.csr_matrix(positives))
+    weighed = Learner(fresh_encoder(data), data, histories, Hyperparameters(0.1, 0.01, 1))
+    assert weighed.loss_weight is not None and weighed.loss_weight[:4].tolist() == [1, 2, 4, 4]
+    assert weighed._mean(torch.tensor([3.0, 0.0, 1.0]), np.array([0, 1, 2])).item() == 1
+    assert weighed.epoch() > 0
+
+
+def test_propensity_changes_what_is_learned():
+    items = grouped_items(N_ITEMS, N_GROUPS)
+    plain, weighed = (vectors(trained(propensity=power), items) for power in (0.0, 1.0))
+    assert np.array_equal(plain, vectors(trained(), items))
+    assert not np.allclose(plain, weighed)
