@@ -35,6 +35,8 @@ _ITEM_ITEM_CANDIDATES = 100
 _GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 #: times that the weights of all scorers are tried, at most
 _PASSES = 4
+#: factors of popularity that are tried, of a popularity with the standard deviation of the fused score
+_SMALL_GRID = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 #: factor by which NDCG must improve for another weight or other hyperparameters to be chosen: less is noise
 MIN_GAIN = 1.001
 
@@ -47,6 +49,8 @@ class FusionWeights:
     weights: Mapping[str, np.float32]
     ndcg: float
     recall: float
+    #: added to the score per unit of `log_users`
+    popularity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,25 @@ class FusionSearch:
             return FusionWeights(weights, *shortlist.quality(scores, self.k))
         return FusionWeights(*best_weights(shortlist, self._parts(shortlist), self.k))
 
+    def with_popularity(self, shortlist: Shortlist, chosen: FusionWeights) -> FusionWeights:
+        """The weights, and the best factor of popularity beside them; or that of the configuration, if it has one.
+
+        It is chosen where histories have an order: what is held out at random says too much for what is popular in the whole log.
+        """
+        fixed, scores = self.config.popularity, shortlist.scores(self._rescorer(chosen.weights, [shortlist]))
+        popularity = log_users(self._histories)[shortlist.candidates]
+        allowed = np.isfinite(scores)
+        unit = _deviation(np.where(allowed, scores, 0), allowed) / max(_deviation(popularity, allowed), 1e-9)
+        if fixed is not None:
+            tried = [fixed]
+        else:
+            tried = [factor * unit for factor in _SMALL_GRID] if self._histories.ordered else [0.0]
+        quality = [shortlist.quality(scores + np.float32(factor) * popularity, self.k) for factor in tried]
+        best = max(range(len(tried)), key=lambda at: (quality[at][0], -at))
+        if quality[best][0] <= quality[0][0] * MIN_GAIN:
+            best = 0
+        return replace(chosen, ndcg=quality[best][0], recall=quality[best][1], popularity=tried[best])
+
     def without_embedding(self, shortlist: Shortlist) -> float:
         """The NDCG of the same candidates with the best weights of the other scorers."""
         if self.config.weights is not None:
@@ -181,7 +204,7 @@ class FusionSearch:
 
     def examples(self, shortlist: Shortlist, chosen: FusionWeights, source: FeatureSource) -> Examples:
         """The candidates of a shortlist as examples for learned rankers."""
-        rescorer = self._rescorer(chosen.weights, [shortlist])
+        rescorer = self._rescorer(chosen.weights, [shortlist], chosen.popularity)
         parts = shortlist.parts(rescorer)
         scores = rescorer.scores(shortlist.users, shortlist.candidates, shortlist.cosines, parts)
         features = source.values(
@@ -212,7 +235,7 @@ class FusionSearch:
             chosen: the weights of the scorers.
             ranker: corrects the scores.
         """
-        rescorer = replace(self._rescorer(chosen.weights, scenarios), ranker=ranker)
+        rescorer = replace(self._rescorer(chosen.weights, scenarios, chosen.popularity), ranker=ranker)
         scores = [one.scores(rescorer) for one in scenarios]
         unknown = [~self.known[one.candidates] for one in scenarios]
         allowed = np.isfinite(scores[0])
@@ -235,17 +258,16 @@ class FusionSearch:
         tried = [0.0 - factor * deviation for factor in _GRID]
         return tried[least_regret(np.array([reached(offset) for offset in tried]))]
 
-    @property
-    def _no_prior(self) -> Rows[np.ndarray]:
-        return Rows.of(np.zeros(len(self.known), np.float32))
-
-    def _rescorer(self, weights: Mapping[str, np.float32], shortlists: Sequence[Shortlist]) -> Rescorer:
+    def _rescorer(
+        self, weights: Mapping[str, np.float32], shortlists: Sequence[Shortlist], popularity: float = 0.0
+    ) -> Rescorer:
         """A rescorer with these weights, for the candidates of shortlists by the same embeddings."""
         new, shares = self._transfer(shortlists)
         item_item: dict[str, Scorer] = {
             name: with_transfer(scorer, new, shares) for name, scorer in self._fitted.items()
         }
-        return Rescorer(weights, {**self._content, **item_item}, self._no_prior)
+        prior = np.float32(popularity) * log_users(self._histories)
+        return Rescorer(weights, {**self._content, **item_item}, Rows.of(prior))
 
     def _transfer(self, shortlists: Sequence[Shortlist]) -> tuple[np.ndarray, sp.csr_matrix]:
         """Candidates without interactions, and the shares of known items in them; shapes (n,) and (n, n_items)."""
@@ -257,6 +279,12 @@ class FusionSearch:
             return new, no_weights(0, len(known))
         index = VectorIndex.build(vectors, IndexConfig(kind="flat"))
         return new, transfer_shares(index, vectors[new], graph[new], np.flatnonzero(known), graph)
+
+
+def log_users(histories: Histories) -> np.ndarray:
+    """ln(1 + number of users with a positive interaction) of each item; shape (n_items,), float32."""
+    users = np.bincount(histories.item[histories.positive], minlength=histories.n_items)
+    return np.log1p(users).astype(np.float32)
 
 
 def least_regret(quality: np.ndarray) -> int:

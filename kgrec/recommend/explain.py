@@ -58,13 +58,13 @@ class Explanation:
     label: str
     #: as `recommend` gives it
     score: float
-    #: item_id, label, contribution: the history; contributions and `joint` sum to the score, less what is added for being unknown to training,
-    #: by a learned ranker, and by boosts. Of a user encoder with attention also attention: how much the newest item attends to each, which
-    #: is no share of the score
+    #: item_id, label, contribution: the history; contributions and `joint` sum to the score, less what is added for popularity, for
+    #: being unknown to training, by a learned ranker, and by boosts. Of a user encoder with attention also attention: how much the newest
+    #: item attends to each, which is no share of the score
     history: pd.DataFrame
-    #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "new", "ranker" or "boost"), relation,
-    #: type, key, label, contribution; they sum to the score; the label of a boost is its condition, "" for one of the item itself; that
-    #: of a learned ranker's part is the feature, or "network"
+    #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "popularity", "new", "ranker" or "boost"),
+    #: relation, type, key, label, contribution; they sum to the score; the label of a boost is its condition, "" for one of the item
+    #: itself; that of a learned ranker's part is the feature, or "network"
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
@@ -235,7 +235,7 @@ class _Account:
             "text": self.weight * text + float(self.rest["text"].sum()),
             "identity": self.weight * identity,
             **self._item_item(),
-            "new": newness,
+            "popularity" if self.is_known else "new": newness,
         }
         rest = pd.DataFrame({**dict.fromkeys(frame.columns, ""), "source": list(others)})
         rest["contribution"] = list(others.values())

@@ -24,7 +24,7 @@ _MANY = 10
 _MIN_PATH = 0.0005
 
 #: sources that are no part of a history item
-_BESIDE = ("new", "boost")
+_BESIDE = ("popularity", "new", "boost")
 
 Row = dict[Hashable, Any]
 
@@ -189,6 +189,7 @@ def _source(row: Row, donors: pd.DataFrame | None = None) -> Part:
         "sequence": "often follows items of the history",
         "random_walk": "reached through users of items of the history",
         "inherited": "liked by users of similar items, from which it inherits (it has no users of its own)",
+        "popularity": "for how many users have it",
         "new": "for being unknown to training",
         "ranker": f"learned ranker: {row['label']}",
         "boost": f"boost of items with {row['label']}" if row["label"] else "boost of this item",

@@ -31,6 +31,7 @@ from kgrec.model.model import Model, Parameters, aliases, sample_of_users
 from kgrec.rank.boosted import check_installed
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
+from kgrec.rank.fusion_weights import log_users
 from kgrec.rank.item_item import default_options, names_of
 from kgrec.rank.ranker import Ranker
 from kgrec.rank.ranking_features import FeatureSource
@@ -221,6 +222,7 @@ def _defaults(data: TrainingData, histories: Histories, config: Config) -> Choic
         item_item={name: default_options(name, rescore) for name in names_of(histories, rescore)},
         weights=proportions(rescore.weights or {"embedding": 1.0}),
         cold_offset=rescore.cold_offset or 0.0,
+        popularity=rescore.popularity or 0.0,
     )
 
 
@@ -355,7 +357,7 @@ def _rescorer(
         name: with_transfer(options.fitted(histories, config.rescore.neighbors), new, shares)
         for name, options in active.items()
     }
-    prior = (choice.cold_offset * ~known).astype(np.float32)
+    prior = (choice.cold_offset * ~known + choice.popularity * log_users(histories)).astype(np.float32)
     rescorer = Rescorer(choice.weights, {**content, **scorers}, Rows.of(prior))
     if choice.ranker.ranker is None:
         return rescorer
@@ -380,6 +382,7 @@ def _metrics(trained: Trained, data: TrainingData) -> dict[str, Any]:
     chosen = {"target": target, **vars(choice.hyperparameters), "whitening": choice.whitening}
     chosen["item_item"] = {name: vars(options) for name, options in choice.item_item.items()}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
+    chosen["popularity"] = round(choice.popularity, 6)
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
     if choice.ranker.figures:
         learned = choice.ranker.ranker

@@ -74,6 +74,8 @@ class Choice:
     weights: Mapping[str, np.float32]
     #: added to the score of items without interactions
     cold_offset: float
+    #: added to the score of an item per unit of ln(1 + number of its users)
+    popularity: float = 0.0
     #: "k": length of the lists; "new_share": share of held-out interactions with items unknown to training; "ndcg" and "recall" of
     #: the embeddings alone; "fused_ndcg" and "fused_recall" of the fused score. Empty if nothing was held out
     figures: dict[str, float] = field(default_factory=dict)
@@ -123,7 +125,7 @@ def search_hyperparameters(
     log.watcher.begin("choosing the whitening of the embeddings")
     whitening, shortlist = trials.whitened(best.ndcg)
     log.watcher.begin("choosing the weights of the scores")
-    fused = fusion.choose(shortlist)
+    fused = fusion.with_popularity(shortlist, fusion.choose(shortlist))
     ranker, corrector = _ranker(data, split, fusion, fused, shortlist, log)
     cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
     if rescore.cold_offset is None and split.without_interactions.any():
@@ -138,6 +140,7 @@ def search_hyperparameters(
         fusion.options,
         fused.weights,
         cold_offset,
+        fused.popularity,
         figures,
         ranker,
         bool(split.held_out_items.any()),

@@ -278,6 +278,7 @@ def test_a_validation_frame_chooses_and_is_not_learned_from(graph, bag_of_words)
             "item_item",
             "weights",
             "cold_offset",
+            "popularity",
         ),
         *(
             "valid_k",

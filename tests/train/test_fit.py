@@ -249,7 +249,13 @@ def test_a_log_of_ratings_says_what_is_liked_and_other_logs_what_follows(
     assert rec.model.metrics["chosen"]["target"] == learned
 
 
-def walks_of(user: str, folder: Path, table: pd.DataFrame, order: str = "time: at") -> kgrec.Recommender:
+def walks_of(
+    user: str,
+    folder: Path,
+    table: pd.DataFrame,
+    order: str = "time: at",
+    rescore: dict[str, float] | None = None,
+) -> kgrec.Recommender:
     """A recommender with this user encoder; each user watches on along the numbers of the films."""
     folder.mkdir()
     table.to_csv(folder / "films.csv", index=False)
@@ -265,11 +271,30 @@ def walks_of(user: str, folder: Path, table: pd.DataFrame, order: str = "time: a
         "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 2}),
         "encoder": DEFAULTS.encoder.model_copy(update={"user": user}),
         # the embeddings have the whole score, so that the user encoder shows in it
-        "rescore": DEFAULTS.rescore.model_copy(update={"weights": {"embedding": 1.0}}),
+        "rescore": DEFAULTS.rescore.model_copy(
+            update={"weights": {"embedding": 1.0}, "popularity": 0.0, **(rescore or {})}
+        ),
     }
     return kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(
         kgrec.build_graph(folder / "kgrec.yaml")
     )
+
+
+def test_popularity_is_part_of_the_score_and_of_its_explanation(world, tmp_path):
+    """A factor that is given: the score of an item rises by it per unit of ln(1 + users), and a new item by nothing."""
+    plain = walks_of("linear", tmp_path / "plain", world[0], rescore={"cold_offset": 0.0})
+    given = walks_of("linear", tmp_path / "given", world[0], rescore={"cold_offset": 0.0, "popularity": 0.5})
+    users = np.bincount(given.model.liked.indices, minlength=len(given.model.items))
+    np.testing.assert_allclose(given.model.rescorer.prior.whole, 0.5 * np.log1p(users), rtol=1e-6)
+    assert not plain.model.rescorer.prior.whole.any()
+    item = given.recommend(["u1"], 1)["item_id"].item()
+    row = int(given.model.items.rows([item])[0])
+    explained = given.explain("u1", item)
+    assert explained.score == pytest.approx(given.recommend(["u1"], 1)["score"].item(), abs=1e-5)
+    popular = explained.sources.query("source == 'popularity'")["contribution"]
+    assert popular.tolist() == pytest.approx([0.5 * np.log1p(users[row])])
+    assert explained.sources["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
+    assert explained.history["contribution"].sum() + popular.sum() == pytest.approx(explained.score, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from kgrec.graph.histories import Histories
 from kgrec.rank import fusion_weights
 from kgrec.rank.config import SCORERS, RescoreConfig
 from kgrec.rank.fusion_weights import FusionSearch, FusionWeights
-from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch
+from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch, profiles_of
 from kgrec.rank.rescorer import proportions
 from kgrec.train import fit, hyperparameters
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
@@ -327,3 +327,29 @@ def test_the_encoder_that_is_kept_is_that_of_the_best_trial(temperature, epochs,
 def test_the_mean_is_not_tried_where_order_counts():
     trials = OrderedLandscape(data(), lambda one: float(one.user == "mean"), order_counts=True)
     assert trials.best().hyperparameters.user == "linear" and len(trials.made) == 1
+
+
+def test_popularity_gets_a_factor_only_where_it_improves_the_next_item():
+    """Item 0 is the most popular, and all embeddings say nothing."""
+    items, parts = data(), halves()
+    ordered = replace(parts, histories=replace(parts.histories, ordered=True))
+    for split, expected in ((ordered, True), (parts, False)):
+        fusion = fusion_search(items, split, RescoreConfig())
+        popular = fusion_weights.log_users(split.histories)
+        queries = split.queries
+        width = queries.truth.shape[1]
+        truth = np.zeros((len(queries), width), np.float32)
+        truth[:, popular.argmax()] = 1
+        rng = np.random.default_rng(0)
+        short = fusion_weights.Shortlist(
+            profiles_of(queries.histories),
+            sp.csr_matrix(truth),
+            np.tile(np.arange(width), (len(queries), 1)),
+            rng.normal(size=truth.shape).astype(np.float32),
+            np.zeros((width, 8), np.float32),
+        )
+        only = FusionWeights(proportions({"embedding": 1.0}), *short.quality(short.cosines, fusion.k))
+        chosen = fusion.with_popularity(short, only)
+        assert (chosen.popularity > 0) == expected and (chosen.ndcg > only.ndcg) == expected
+        fixed = fusion_search(items, split, RescoreConfig(popularity=0.25)).with_popularity(short, only)
+        assert fixed.popularity == 0.25

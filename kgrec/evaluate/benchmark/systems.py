@@ -60,6 +60,7 @@ _SHOWN_HYPERPARAMETERS = (
     "whitening",
     "penalty",
     "cold_offset",
+    "popularity",
 )
 
 
