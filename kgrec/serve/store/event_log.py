@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from kgrec.errors import ConfigError
 from kgrec.serve.store import tables
 from kgrec.serve.store.checks import event_row
-from kgrec.serve.store.database import Change
+from kgrec.serve.store.database import Change, driver
 from kgrec.serve.store.records import Erasure, Rejected, StoredEvent
 from kgrec.serve.store.tables import EVENTS, IMPRESSIONS, USERS
 
@@ -38,7 +38,7 @@ def checked(events: Sequence[Any], now: int) -> tuple[list[tuple[Any, ...]], lis
 
 def erased_since(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
     """Users of the rows that were erased at or after the time of one of them, and when."""
-    latest = connection.scalar(select(func.max(USERS.c.erased)))
+    latest = driver(connection).execute("SELECT max(erased) FROM users").fetchone()[0]
     if latest is None:
         return {}
     # Nearly all events are later than any erasure, and need no look-up.

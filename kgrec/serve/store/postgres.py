@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, Connection, create_engine, text
 
-from kgrec.serve.store.database import Database
+from kgrec.serve.store.database import Database, driver
 from kgrec.serve.store.tables import METADATA
 
 _CHANNEL = "kgrec_revision"
@@ -35,6 +36,10 @@ class PostgresDatabase(Database):
         url: Of the database.
     """
 
+    _clock = f"{Database._clock} FOR UPDATE"
+    _mark = "%s"
+    _driver_error = psycopg.Error
+
     def __init__(self, url: URL) -> None:
         url = url.set(drivername="postgresql+psycopg")
         engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT})
@@ -46,10 +51,10 @@ class PostgresDatabase(Database):
         with self._errors("read"), self.engine.connect() as plain:
             connection = plain.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
-            driver: Any = connection.connection.driver_connection
+            listening = driver(connection)
 
             def pause(seconds: float) -> None:
-                for _ in driver.notifies(timeout=min(seconds, _LONGEST), stop_after=1):
+                for _ in listening.notifies(timeout=min(seconds, _LONGEST), stop_after=1):
                     pass
 
             yield pause
@@ -64,7 +69,7 @@ class PostgresDatabase(Database):
     def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """One statement for all rows, with an array for each column."""
         columns = tuple(list(column) for column in zip(*rows, strict=True))
-        return connection.exec_driver_sql(_INSERT, columns).rowcount
+        return int(driver(connection).execute(_INSERT, columns).rowcount)
 
     def bytes(self, connection: Connection) -> int:
         """Tables with their indexes."""
@@ -77,6 +82,4 @@ class PostgresDatabase(Database):
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES})
 
     def _announce(self, connection: Connection, revision: int) -> None:
-        connection.execute(
-            text("SELECT pg_notify(:channel, :payload)"), {"channel": _CHANNEL, "payload": str(revision)}
-        )
+        driver(connection).execute("SELECT pg_notify(%s, %s)", (_CHANNEL, str(revision)))

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, event
 
 from kgrec.errors import StoreError
-from kgrec.serve.store.database import Database
+from kgrec.serve.store.database import Database, driver
 
 #: seconds that a writer waits for another one
 _PATIENCE = 30.0
@@ -38,6 +38,8 @@ class SQLiteDatabase(Database):
     Raises:
         StoreError: The file is absent and `create` is false, or its folder is absent.
     """
+
+    _driver_error = sqlite3.Error
 
     def __init__(self, path: Path, *, create: bool) -> None:
         if path.is_dir() or not path.absolute().parent.is_dir():
@@ -88,7 +90,7 @@ class SQLiteDatabase(Database):
 
     def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """One statement, run for each row."""
-        return connection.exec_driver_sql(_INSERT, list(rows)).rowcount
+        return int(driver(connection).executemany(_INSERT, rows).rowcount)
 
     def bytes(self, connection: Connection) -> int:
         """Pages of the file, those that wait in its log included."""
@@ -121,4 +123,4 @@ def _prepare(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     # A transaction that begins by reading and then writes fails at once if another one has written in between.
     writes = connection.get_execution_options().get("kgrec_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")
