@@ -12,6 +12,7 @@ from .errors import EncoderNotFound as EncoderNotFound
 from .errors import KgrecError as KgrecError
 from .errors import MappingError as MappingError
 from .errors import SourceError as SourceError
+from .errors import StoreError as StoreError
 from .errors import TooManyBadRows as TooManyBadRows
 from .errors import TrainingError as TrainingError
 from .errors import UnknownId as UnknownId

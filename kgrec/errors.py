@@ -11,6 +11,7 @@ An error says in its first line what is wrong and where, and in its second what 
     ├── EncoderNotFound       no sentence-transformer can be loaded under the name given
     ├── TrainingError         the data cannot train a model
     ├── WorkerError           a process of a parallel run died
+    ├── StoreError            a feedback store cannot be opened, read or written
     └── ArtifactError         a graph/ or model/ folder cannot be read or written
         ├── VersionMismatch   it was written by an incompatible version
         └── CorruptArtifact   a file is absent, or is not what the manifest says it is
@@ -84,6 +85,10 @@ class TrainingError(KgrecError):
 
 class WorkerError(KgrecError):
     """A process of a parallel run died, so its part has no result."""
+
+
+class StoreError(KgrecError):
+    """A feedback store cannot be opened, read or written."""
 
 
 class ArtifactError(KgrecError):

@@ -34,6 +34,7 @@ LIBRARIES = {
     "matplotlib": {"evaluate.report.plots"},
     "threadpoolctl": {"evaluate.baselines.factors"},
     "safetensors": {"storage.files", "model.storage", "train.checkpoint"},
+    "sqlalchemy": {"serve.store"},
     "typer": {"cli"},
     "rich": {"cli.status"},
 }

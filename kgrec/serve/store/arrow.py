@@ -1,0 +1,33 @@
+"""Events as Arrow batches, for training and for files.
+
+Enters: events. Leaves: batches with the columns user_id, item_id, type, value and time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import pyarrow as pa
+
+from kgrec.serve.store.records import StoredEvent
+
+_ROWS = 20_000
+SCHEMA = pa.schema(
+    [
+        ("user_id", pa.large_string()),
+        ("item_id", pa.large_string()),
+        ("type", pa.large_string()),
+        ("value", pa.float64()),
+        ("time", pa.timestamp("ms", "UTC")),
+    ]
+)
+
+
+def interaction_batches(events: Iterable[StoredEvent]) -> Iterator[pa.RecordBatch]:
+    """Batches of at most 20,000 events."""
+    remaining = iter(events)
+    while part := list(islice(remaining, _ROWS)):
+        columns = zip(*((e.user, e.item, e.type, e.value, e.time) for e in part), strict=True)
+        arrays = [pa.array(list(column), field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
