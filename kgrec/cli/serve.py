@@ -21,10 +21,15 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on. Others than loopback need --keys.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", "-p", help="Port; 0: any free one.", min=0, max=65535)] = 8700,
+    port: Annotated[
+        int, typer.Option("--port", "-p", help="Port; 0: any free one.", min=0, max=65535)
+    ] = 8700,
     store: Annotated[
         str | None,
-        typer.Option("--store", help="Feedback store: a path, or postgresql://... Default: NAME.feedback.sqlite beside the model NAME."),
+        typer.Option(
+            "--store",
+            help="Feedback store: a path, or postgresql://... Default: NAME.feedback.sqlite beside the model NAME.",
+        ),
     ] = None,
     keys: Annotated[
         Path | None, typer.Option("--keys", help="File of keys of callers, which has their hashes.")
@@ -34,27 +39,45 @@ def serve(
         typer.Option("--make-key", help="Add a key of this name to the file of --keys, print it, and end."),
     ] = None,
     scopes: Annotated[
-        str, typer.Option("--scopes", help="What the new key allows: read, feedback, write, admin, separated by commas.")
+        str,
+        typer.Option(
+            "--scopes", help="What the new key allows: read, feedback, write, admin, separated by commas."
+        ),
     ] = "read,feedback",
     releases: Annotated[
         Path | None,
-        typer.Option("--releases", help="Folder of model folders: the newest whole one is served, also when it comes later."),
+        typer.Option(
+            "--releases",
+            help="Folder of model folders: the newest whole one is served, also when it comes later.",
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Load and test the model, print what is found, and end.")
     ] = False,
     drain: Annotated[
-        float, typer.Option("--drain", help="Seconds between not ready and the end of listening, when told to end.", min=0)
+        float,
+        typer.Option(
+            "--drain", help="Seconds between not ready and the end of listening, when told to end.", min=0
+        ),
     ] = 0.0,
-    queue: Annotated[int, typer.Option("--queue", help="Requests that may wait; further ones get 429.", min=1)] = 256,
+    queue: Annotated[
+        int, typer.Option("--queue", help="Requests that may wait; further ones get 429.", min=1)
+    ] = 256,
     deadline: Annotated[
         float, typer.Option("--deadline", help="Seconds after which a waiting request is dropped.", min=0.01)
     ] = 2.0,
     access_log: Annotated[
-        bool, typer.Option("--access-log/--no-access-log", help="A line of JSON per request on stderr, without ids.")
+        bool,
+        typer.Option(
+            "--access-log/--no-access-log", help="A line of JSON per request on stderr, without ids."
+        ),
     ] = True,
     impressions: Annotated[
-        bool, typer.Option("--impressions/--no-impressions", help="Keep shown lists in the store, for figures of experiments.")
+        bool,
+        typer.Option(
+            "--impressions/--no-impressions",
+            help="Keep shown lists in the store, for figures of experiments.",
+        ),
     ] = True,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -65,7 +88,8 @@ def serve(
     """
     out = console(as_json, quiet)
     _check_installed()
-    from kgrec.serve.http.keys import Keys, make_key as made
+    from kgrec.serve.http.keys import Keys
+    from kgrec.serve.http.keys import make_key as made
 
     if make_key is not None:
         if keys is None:

@@ -24,8 +24,12 @@ from kgrec.model.model import Model
 #: kinds of events after which an item is seen, and not liked
 NEGATIVE = frozenset({"dislike", "hide", "skip", "seen"})
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    **{">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt},
-    **{"==": operator.eq, "!=": operator.ne},
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 
 

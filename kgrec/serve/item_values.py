@@ -29,7 +29,9 @@ def entity_values(graph: GraphTables, entity: int) -> dict[str, Any]:
     edges = graph.triples.take(pa.array(np.flatnonzero(graph.triples["head"].to_numpy() == entity)))
     tails = graph.entities.take(edges["tail"])
     relations = graph.relations["name"].take(edges["relation"]).to_pylist()
-    for relation, label, key in zip(relations, tails["label"].to_pylist(), tails["key"].to_pylist(), strict=True):
+    for relation, label, key in zip(
+        relations, tails["label"].to_pylist(), tails["key"].to_pylist(), strict=True
+    ):
         values.setdefault(relation, []).append(label or key)
     dates = set(graph.mapping.date_predicates)
     for one in _of(graph.numbers, entity):

@@ -32,8 +32,10 @@ def rows_by_item(model: Model, rows: Rows) -> dict[str, dict[str, list[Any]]]:
         SourceError: A row of an item has no key.
     """
     nodes = model.mapping.nodes
-    others = {type_: list(some) for type_, some in rows.items() if type_ not in nodes or not nodes[type_].item}
-    found = {}
+    others = {
+        type_: list(some) for type_, some in rows.items() if type_ not in nodes or not nodes[type_].item
+    }
+    found: dict[str, dict[str, list[Any]]] = {}
     for type_, some in rows.items():
         if type_ in others:
             continue
@@ -108,6 +110,9 @@ def _by_columns(rows: Iterable[Rows]) -> list[list[Rows]]:
     """Rows in groups of the same columns: a column that a row lacks is not to be emptied by another row that has it."""
     groups: dict[Any, list[Rows]] = {}
     for one in rows:
-        key = tuple((type_, tuple(sorted({name for row in some for name in row}))) for type_, some in sorted(one.items()))
+        key = tuple(
+            (type_, tuple(sorted({name for row in some for name in row})))
+            for type_, some in sorted(one.items())
+        )
         groups.setdefault(key, []).append(one)
     return list(groups.values())

@@ -31,7 +31,9 @@ def self_test(recommender: Recommender) -> None:
     except SelfTestError:
         raise
     except (KgrecError, ArithmeticError, LookupError, ValueError, TypeError) as error:
-        raise SelfTestError(f"The model cannot answer: {error}", "Train it again, or restore the folder.") from error
+        raise SelfTestError(
+            f"The model cannot answer: {error}", "Train it again, or restore the folder."
+        ) from error
 
 
 def _check(recommender: Recommender) -> None:
@@ -41,9 +43,15 @@ def _check(recommender: Recommender) -> None:
     items = [model.items.ids[0], model.items.ids[len(model.items) - 1]]
     lists = recommender.recommend(users, _K, exclude_seen=False, arrow=True).to_pylist()
     for user in users:
-        _check_list([row for row in lists if row["user_id"] == user], "item_id", f"user {users.index(user) + 1}")
+        _check_list(
+            [row for row in lists if row["user_id"] == user], "item_id", f"user {users.index(user) + 1}"
+        )
     _check_list(recommender.recommend_for_history([[]], _K, arrow=True).to_pylist(), "item_id", "a new user")
-    _check_list(recommender.recommend_for_history([items[:1]], _K, exclude_seen=False, arrow=True).to_pylist(), "item_id", "a history")
+    _check_list(
+        recommender.recommend_for_history([items[:1]], _K, exclude_seen=False, arrow=True).to_pylist(),
+        "item_id",
+        "a history",
+    )
     similar = recommender.similar_items(items[:1], _K, arrow=True).to_pylist()
     _check_list(similar, "similar_id", "similar items", empty=len(model.items) - len(model.items.removed) < 2)
     if users and lists:
@@ -51,7 +59,8 @@ def _check(recommender: Recommender) -> None:
         total = float(parts.sources["contribution"].sum())
         if not abs(total - parts.score) <= _ROUNDING:
             raise SelfTestError(
-                f"The parts of a score sum to {total:.4f}, not to {parts.score:.4f}.", "Train the model again."
+                f"The parts of a score sum to {total:.4f}, not to {parts.score:.4f}.",
+                "Train the model again.",
             )
 
 
@@ -66,4 +75,6 @@ def _check_list(rows: list[dict[str, Any]], name: str, whose: str, *, empty: boo
     }
     for fault, found in faults.items():
         if found:
-            raise SelfTestError(f"The list of {whose} {fault}.", "Train the model again, or restore the folder.")
+            raise SelfTestError(
+                f"The list of {whose} {fault}.", "Train the model again, or restore the folder."
+            )

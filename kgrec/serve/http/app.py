@@ -13,10 +13,21 @@ from fastapi import FastAPI
 from kgrec._version import __version__
 from kgrec.serve.http import problems
 from kgrec.serve.http.gate import Gate
-from kgrec.serve.http.routes import documentation, explain, feedback, health, items, recommend, scenarios, similar, users
+from kgrec.serve.http.routes import (
+    documentation,
+    explain,
+    feedback,
+    graph,
+    health,
+    items,
+    recommend,
+    scenarios,
+    similar,
+    users,
+)
 from kgrec.serve.http.service import Service
 
-_ROUTERS = (recommend, similar, explain, items, feedback, users, scenarios, health, documentation)
+_ROUTERS = (recommend, similar, explain, items, feedback, users, scenarios, graph, health, documentation)
 _DESCRIPTION = """\
 Recommendations from a knowledge graph, with explanations; items and events count in the next request.
 
@@ -51,4 +62,3 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(part.router)
     app.add_middleware(Gate, settings=service.settings, metrics=service.metrics)
     return app
-

@@ -41,24 +41,38 @@ class ListOptions(Body):
     where: Text | None = Field(None, description="A condition on the items.", examples=["year >= 1990"])
     min_score: Number | None = Field(None, description="Lowest score that is returned.")
     exclude_seen: bool = Field(True, description="Leave out the items that the user has interacted with.")
-    new_item_boost: Number = Field(0.0, description="Added to the score of items without interactions at training.")
+    new_item_boost: Number = Field(
+        0.0, description="Added to the score of items without interactions at training."
+    )
     item_boost: Boosts | None = Field(None, description="Added to the scores of items: id to number.")
-    where_boost: Boosts | None = Field(None, description="Added to items that meet conditions: condition to number.")
-    on_unknown: Literal["raise", "skip"] = Field("raise", description="What to do about ids and values that are unknown.")
+    where_boost: Boosts | None = Field(
+        None, description="Added to items that meet conditions: condition to number."
+    )
+    on_unknown: Literal["raise", "skip"] = Field(
+        "raise", description="What to do about ids and values that are unknown."
+    )
 
     def options(self) -> dict[str, Any]:
         """The options that were given."""
-        return {name: value for name in self.model_fields_set & _OPTIONS if (value := getattr(self, name)) is not None}
+        return {
+            name: value
+            for name in self.model_fields_set & _OPTIONS
+            if (value := getattr(self, name)) is not None
+        }
 
 
 class Shown(ListOptions):
     """Options of a list, and what is shown of its items."""
 
     fields: list[Name] = Field(
-        default_factory=list, max_length=16, description="Further values of each item: label, relations, numbers, texts."
+        default_factory=list,
+        max_length=16,
+        description="Further values of each item: label, relations, numbers, texts.",
     )
     min_revision: int = Field(
-        0, ge=0, description="The answer counts all changes up to this revision, as a change returned it; it waits for them if need be."
+        0,
+        ge=0,
+        description="The answer counts all changes up to this revision, as a change returned it; it waits for them if need be.",
     )
 
 
@@ -66,11 +80,15 @@ class RecommendBody(Shown):
     """For whom, and which items."""
 
     user: Id | None = Field(None, description="A user; one without a history gets a list for new users.")
-    history: Ids | None = Field(None, description="Liked items, oldest first, added to what is known of the user.")
+    history: Ids | None = Field(
+        None, description="Liked items, oldest first, added to what is known of the user."
+    )
     likes: Ids | None = Field(None, description="The same as history, after it.")
     dislikes: Ids | None = Field(None, description="Items that are left out, and similar ones sink.")
     scenario: Name | None = Field(None, description="Named options; those of the request come before them.")
-    explain: int = Field(0, ge=0, le=MAX_EXPLAINED, description="Items, from the first on, that are explained in `because`.")
+    explain: int = Field(
+        0, ge=0, le=MAX_EXPLAINED, description="Items, from the first on, that are explained in `because`."
+    )
 
     @property
     def liked(self) -> list[str]:
@@ -135,7 +153,9 @@ class ItemsBody(Body):
     """Rows of nodes by type, with the columns of kgrec.yaml."""
 
     rows: dict[Name, Annotated[list[dict[Name, Any]], Field(max_length=10_000)]] = Field(
-        min_length=1, max_length=100, examples=[{"movie": [{"movie_id": "m1", "title": "Moon Base", "genres": "Drama"}]}]
+        min_length=1,
+        max_length=100,
+        examples=[{"movie": [{"movie_id": "m1", "title": "Moon Base", "genres": "Drama"}]}],
     )
 
 
@@ -145,7 +165,9 @@ class FeedbackBody(Body):
     events: list[dict[str, Any]] = Field(
         max_length=10_000,
         description="Each with event_id, user, item, type, and perhaps value, time (milliseconds since 1970, or ISO 8601), rid and position.",
-        examples=[[{"event_id": "e1", "user": "u1", "item": "50", "type": "click", "rid": "r", "position": 1}]],
+        examples=[
+            [{"event_id": "e1", "user": "u1", "item": "50", "type": "click", "rid": "r", "position": 1}]
+        ],
     )
 
 

@@ -45,7 +45,13 @@ class _TooLargeError(Exception):
 class Gate:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._app, self._settings, self._metrics, self._clock = app, settings, metrics, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,24 +104,41 @@ class Gate:
         self._metrics.requests.labels(path, scope["method"] if path != "other" else "other", status).inc()
         self._metrics.seconds.labels(path).observe(seconds)
         if access.isEnabledFor(logging.INFO):
-            values = {"request": number, "method": scope["method"], "route": path, "status": status, "ms": round(1000 * seconds, 2)}
+            values = {
+                "request": number,
+                "method": scope["method"],
+                "route": path,
+                "status": status,
+                "ms": round(1000 * seconds, 2),
+            }
             access.info("request", extra={"values": values})
 
 
 def _headers(path: str, number: str) -> list[tuple[bytes, bytes]]:
     policy = _DOCS_POLICY if path.startswith("/docs") else _POLICY
     cache = [] if path.startswith(("/docs/", "/static/")) else [(b"cache-control", b"no-store")]
-    return [*_HEADERS, (b"content-security-policy", policy.encode()), (b"x-request-id", number.encode()), *cache]
+    return [
+        *_HEADERS,
+        (b"content-security-policy", policy.encode()),
+        (b"x-request-id", number.encode()),
+        *cache,
+    ]
 
 
 def _refusal(error: Exception, scope: Scope) -> ASGIApp:
     if isinstance(error, _TooLargeError):
         return Problem(
-            "too-large", "The body has more bytes than the server takes.", "Send fewer rows or events at a time.", "body",
+            "too-large",
+            "The body has more bytes than the server takes.",
+            "Send fewer rows or events at a time.",
+            "body",
             {"Connection": "close"},
         ).response()
     return Problem(
-        "failed", "The server failed at this request.", "Its log has more under the X-Request-ID of this answer.", scope["method"]
+        "failed",
+        "The server failed at this request.",
+        "Its log has more under the X-Request-ID of this answer.",
+        scope["method"],
     ).response()
 
 
@@ -125,7 +148,8 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }

@@ -90,7 +90,9 @@ def make_key(path: Path, name: str, scopes: Iterable[str]) -> str:
     others = [key for key in (Keys.read(path).keys if path.exists() else ()) if key.name != name]
     key = _PREFIX + secrets.token_urlsafe(32)
     entries = [*others, Key(name, chosen, _digest(key))]
-    values = {"keys": [{"name": one.name, "scopes": sorted(one.scopes), "sha256": one.sha256} for one in entries]}
+    values = {
+        "keys": [{"name": one.name, "scopes": sorted(one.scopes), "sha256": one.sha256} for one in entries]
+    }
     temporary = temporary_beside(path)
     try:
         temporary.touch(mode=0o600)

@@ -73,7 +73,9 @@ def lists(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Liste
 def _of_users(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
     names = list(dict.fromkeys(one.user or "" for one in whom))
     rows = state.model.users.ids(names)
-    known = [name for name, row in zip(names, rows.tolist(), strict=True) if row >= 0 and name not in state.erased]
+    known = [
+        name for name, row in zip(names, rows.tolist(), strict=True) if row >= 0 and name not in state.erased
+    ]
     made: dict[str, Listed] = {}
     if known:
         table = state.recommender.recommend(known, request=options.request, arrow=True)
@@ -134,15 +136,27 @@ def _by_query(table: pa.Table) -> dict[str, pa.Table]:
     return {names[start]: table.slice(start, end - start) for start, end in zip(starts, ends, strict=False)}
 
 
-def _listed(state: LiveState, table: pa.Table | None, fields: Sequence[str], fallback: Fallback | None) -> Listed:
+def _listed(
+    state: LiveState, table: pa.Table | None, fields: Sequence[str], fallback: Fallback | None
+) -> Listed:
     if table is None:
         return Listed(state, [], fallback)
-    items, new = item_values(state, table.column(1).to_pylist(), table.column("score").to_pylist(), fields, table.column("rank").to_pylist())
+    items, new = item_values(
+        state,
+        table.column(1).to_pylist(),
+        table.column("score").to_pylist(),
+        fields,
+        table.column("rank").to_pylist(),
+    )
     return Listed(state, items, fallback, new)
 
 
 def item_values(
-    state: LiveState, names: Sequence[str], scores: Sequence[float], fields: Iterable[str] = (), ranks: Sequence[int] | None = None
+    state: LiveState,
+    names: Sequence[str],
+    scores: Sequence[float],
+    fields: Iterable[str] = (),
+    ranks: Sequence[int] | None = None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Items with rank, score, label and fields; and how many of them training did not know."""
     model = state.model
@@ -151,13 +165,18 @@ def item_values(
         {"item": name, "rank": rank, "score": round(score, 6), "label": model.items.label(row)}
         for name, rank, score, row in zip(names, ranks or range(1, len(names) + 1), scores, rows, strict=True)
     ]
-    columns = {name: column.take(pa.array(rows, pa.int64())).to_pylist() for name, column in state.fields(fields).items()}
+    columns = {
+        name: column.take(pa.array(rows, pa.int64())).to_pylist()
+        for name, column in state.fields(fields).items()
+    }
     for at, item in enumerate(items if columns else ()):
         item["fields"] = {name: values[at] for name, values in columns.items()}
     return items, sum(not model.items.trained[row] for row in rows)
 
 
-def because(state: LiveState, whom: Whom, request: Request, items: Sequence[str]) -> list[list[dict[str, Any]]]:
+def because(
+    state: LiveState, whom: Whom, request: Request, items: Sequence[str]
+) -> list[list[dict[str, Any]]]:
     """The largest parts of the scores of some items: by history, and by what both share in the graph."""
     return [reasons(explanation(state, whom, item, request)) for item in items]
 
@@ -196,15 +215,16 @@ def _stored(model: Model, user: str, whom: Whom) -> tuple[list[str], list[float]
     disliked = set(model.items.rows(list(whom.disliked)).tolist())
     liked = set(model.items.rows(list(whom.liked)).tolist())
     kept = [at for at in rows.tolist() if int(history.item[at]) not in disliked]
-    weights = [max(1.0, float(history.weight[at])) if int(history.item[at]) in liked else float(history.weight[at]) for at in kept]
+    weights = [
+        max(1.0, float(history.weight[at])) if int(history.item[at]) in liked else float(history.weight[at])
+        for at in kept
+    ]
     return [model.items.ids[int(history.item[at])] for at in kept], weights
 
 
 def _named(kind: str, parts: Sequence[Part], most: int) -> list[dict[str, Any]]:
     chosen = [part for part in parts if not part.is_rest and part.contribution > 0][:most]
     return [{"kind": kind, "name": part.name, "contribution": round(part.contribution, 6)} for part in chosen]
-
-
 
 
 @dataclass

@@ -29,26 +29,36 @@ class Metrics:
     def __init__(self, state: Callable[[], LiveState], store_revision: Callable[[], int]) -> None:
         registry = self.registry = CollectorRegistry()
         self.requests = Counter(
-            "kgrec_requests", "Requests by route, method and status.", ["route", "method", "status"], registry=registry
+            "kgrec_requests",
+            "Requests by route, method and status.",
+            ["route", "method", "status"],
+            registry=registry,
         )
         self.seconds = Histogram(
             "kgrec_request_seconds", "Time of a request.", ["route"], buckets=_SECONDS, registry=registry
         )
         self.queue = Gauge("kgrec_queue", "Questions that wait.", ["queue"], registry=registry)
         self.batch = Histogram(
-            "kgrec_batch_size", "Questions that one call of the library answers.", buckets=_SIZES, registry=registry
+            "kgrec_batch_size",
+            "Questions that one call of the library answers.",
+            buckets=_SIZES,
+            registry=registry,
         )
         self.shed = Counter(
             "kgrec_shed", "Requests that were refused or dropped, by reason.", ["reason"], registry=registry
         )
         self.events = Counter("kgrec_events", "Events by result.", ["result"], registry=registry)
-        self.reloads = Counter("kgrec_reloads", "Models that were to be swapped in, by result.", ["result"], registry=registry)
+        self.reloads = Counter(
+            "kgrec_reloads", "Models that were to be swapped in, by result.", ["result"], registry=registry
+        )
         self.fallbacks = Counter(
             "kgrec_fallbacks", "Lists for users without a history, by reason.", ["reason"], registry=registry
         )
         self.listed = Counter("kgrec_listed_items", "Items in lists.", ["age"], registry=registry)
         self.impressions_lost = Counter(
-            "kgrec_impressions_lost", "Shown lists that were not kept, because too many waited.", registry=registry
+            "kgrec_impressions_lost",
+            "Shown lists that were not kept, because too many waited.",
+            registry=registry,
         )
         registry.register(_OfState(state, store_revision))
 
@@ -81,7 +91,13 @@ class _OfState:
             by_state,
             info,
             GaugeMetricFamily("kgrec_users", "Users that the model knows.", len(state.model.users)),
-            GaugeMetricFamily("kgrec_model_age_seconds", "Time since the model was written.", time.time() - state.written),
+            GaugeMetricFamily(
+                "kgrec_model_age_seconds", "Time since the model was written.", time.time() - state.written
+            ),
             GaugeMetricFamily("kgrec_revision", "Revision of the store that answers count.", state.revision),
-            GaugeMetricFamily("kgrec_store_lag", "Revisions of the store that do not count yet.", max(0, self._revision() - state.revision)),
+            GaugeMetricFamily(
+                "kgrec_store_lag",
+                "Revisions of the store that do not count yet.",
+                max(0, self._revision() - state.revision),
+            ),
         ]

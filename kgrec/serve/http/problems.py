@@ -42,14 +42,18 @@ _MEDIA_TYPE = "application/problem+json"
 class ProblemBody(BaseModel):
     """What every error looks like (RFC 9457)."""
 
-    type: str = Field(description="Kind of problem, as a path of this server.", examples=["/problems/unknown-id"])
+    type: str = Field(
+        description="Kind of problem, as a path of this server.", examples=["/problems/unknown-id"]
+    )
     title: str = Field(description="The kind in words.")
     status: int = Field(description="HTTP status.")
     detail: str = Field(description="Problem and remedy as one text.")
     problem: str = Field(description="What is wrong.")
     remedy: str = Field(description="What to do about it.")
     where: str = Field(description="The part of the request that it is about.", examples=["body.where"])
-    errors: list[dict[str, str]] | None = Field(default=None, description="All problems, if there are several.")
+    errors: list[dict[str, str]] | None = Field(
+        default=None, description="All problems, if there are several."
+    )
 
 
 class Problem(Exception):
@@ -143,15 +147,27 @@ def _validation(error: Mapping[str, Any]) -> Problem:
     place = _place(error["loc"])
     kind = error["type"]
     if kind == "json_invalid":
-        return Problem("not-json", f"The body is not JSON: {error['ctx']['error']}.", f"Look at character {error['loc'][1]}.", "body")
+        return Problem(
+            "not-json",
+            f"The body is not JSON: {error['ctx']['error']}.",
+            f"Look at character {error['loc'][1]}.",
+            "body",
+        )
     if place == "body" and kind in ("missing", "model_attributes_type", "dict_type"):
         remedy = "Send a JSON object, with the header Content-Type: application/json."
         return Problem("not-valid", "The request has no JSON object as its body.", remedy, "body")
     if kind == "extra_forbidden":
-        return Problem("not-valid", f"There is no option '{error['loc'][-1]}' here.", "Leave it out, or see /openapi.json.", place)
+        return Problem(
+            "not-valid",
+            f"There is no option '{error['loc'][-1]}' here.",
+            "Leave it out, or see /openapi.json.",
+            place,
+        )
     if kind == "missing":
         return Problem("not-valid", f"{place} is missing.", "Give it.", place)
-    return Problem("not-valid", f"{place}: {_sentence(error['msg'])}", "See /openapi.json for what is allowed.", place)
+    return Problem(
+        "not-valid", f"{place}: {_sentence(error['msg'])}", "See /openapi.json for what is allowed.", place
+    )
 
 
 def _sentence(text: str) -> str:
@@ -173,4 +189,6 @@ async def _of_starlette(_: Request, error: Exception) -> Response:
         "not-json": "Send JSON in UTF-8, nested less deeply than 100 levels.",
     }
     title = KINDS[kind][1]
-    return Problem(kind, f"{title}.", remedies.get(kind, "Look at the log of the server."), headers=error.headers).response()
+    return Problem(
+        kind, f"{title}.", remedies.get(kind, "Look at the log of the server."), headers=error.headers
+    ).response()

@@ -68,7 +68,9 @@ class Questions:
         if len(self._waiting) >= self._limit:
             self._metrics.shed.labels("full").inc()
             raise Problem(
-                "overloaded", f"{self._limit} requests wait already.", "Try again after the seconds in Retry-After.",
+                "overloaded",
+                f"{self._limit} requests wait already.",
+                "Try again after the seconds in Retry-After.",
                 headers={"Retry-After": "1"},
             )
         loop = asyncio.get_running_loop()
@@ -140,6 +142,8 @@ class Questions:
 
 def _too_late() -> Problem:
     return Problem(
-        "too-late", "The request waited longer than its deadline, and was not computed.", "Try again, or less often.",
+        "too-late",
+        "The request waited longer than its deadline, and was not computed.",
+        "Try again, or less often.",
         headers={"Retry-After": "1"},
     )

@@ -35,13 +35,16 @@ class VariantBody(Body):
 class ScenarioBody(Body):
     """Named options of lists."""
 
-    options: ListOptions = Field(default_factory=ListOptions, description="Options of every list of the scenario.")
+    options: ListOptions = Field(
+        default_factory=ListOptions, description="Options of every list of the scenario."
+    )
     variants: dict[Name, VariantBody] = Field(default_factory=dict, max_length=20)
 
     def plain(self) -> dict[str, Any]:
         """What the store keeps."""
         variants = {
-            name: {"options": variant.options.options(), "share": variant.share} for name, variant in self.variants.items()
+            name: {"options": variant.options.options(), "share": variant.share}
+            for name, variant in self.variants.items()
         }
         return {"options": self.options.options(), "variants": variants}
 
@@ -52,7 +55,9 @@ class Scenarios:
 
     known: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def options(self, name: str | None, user: str | None, given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    def options(
+        self, name: str | None, user: str | None, given: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], str | None]:
         """Options of a list, and the variant: those of the request come before those of the variant, and these before the scenario's.
 
         Raises:
@@ -62,7 +67,12 @@ class Scenarios:
             return dict(given), None
         scenario = self.known.get(name)
         if scenario is None:
-            raise Problem("not-valid", f"There is no scenario '{name}'.", "Make it: PUT /v1/scenarios/NAME.", "body.scenario")
+            raise Problem(
+                "not-valid",
+                f"There is no scenario '{name}'.",
+                "Make it: PUT /v1/scenarios/NAME.",
+                "body.scenario",
+            )
         chosen = variant_of(name, user, scenario["variants"])
         own = scenario["variants"][chosen]["options"] if chosen is not None else {}
         return {**scenario["options"], **own, **given}, chosen
@@ -93,20 +103,24 @@ def figures(impressions: Iterable[Impression], events: Iterable[StoredEvent]) ->
         count = counts.setdefault(variant, [0, 0])
         count[0] += 1
         count[1] += rid in clicked
-    rates = [
-        {"variant": name or None, "impressions": shown, "clicks": hit, "rate": hit / shown, "interval": wilson(hit, shown)}
-        for name, (shown, hit) in sorted(counts.items())
-    ]
-    differences = [
-        {
-            "variant": one["variant"],
-            "against": rates[0]["variant"],
-            "difference": one["rate"] - rates[0]["rate"],
-            "interval": newcombe((one["clicks"], one["impressions"]), (rates[0]["clicks"], rates[0]["impressions"])),
-        }
-        for one in rates[1:]
-    ]
-    return {"level": _LEVEL, "variants": rates, "differences": differences}
+    names = sorted(counts)
+    return {
+        "level": _LEVEL,
+        "variants": [_rate(name, *counts[name]) for name in names],
+        "differences": [_difference(name, names[0], counts) for name in names[1:]],
+    }
+
+
+def _rate(variant: str, shown: int, clicked: int) -> dict[str, Any]:
+    values = {"impressions": shown, "clicks": clicked, "rate": clicked / shown}
+    return {"variant": variant or None, **values, "interval": wilson(clicked, shown)}
+
+
+def _difference(variant: str, other: str, counts: Mapping[str, list[int]]) -> dict[str, Any]:
+    (shown1, hit1), (shown2, hit2) = counts[variant], counts[other]
+    difference = hit1 / shown1 - hit2 / shown2
+    interval = newcombe((hit1, shown1), (hit2, shown2))
+    return {"variant": variant or None, "against": other or None, "difference": difference, "interval": interval}
 
 
 def wilson(hits: int, n: int) -> list[float]:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from kgrec.errors import KgrecError
+from kgrec.graph.adjacency import Adjacency
 from kgrec.retrieve.openmp import use_one_thread
 from kgrec.serve.http.keys import Keys
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, kind_of, lists
@@ -46,7 +47,9 @@ class Bounded(Generic[_T]):
         clock: Seconds.
     """
 
-    def __init__(self, most: int, seconds: float = float("inf"), clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, most: int, seconds: float = float("inf"), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._most, self._seconds, self._clock = most, seconds, clock
         self._values: OrderedDict[str, tuple[float, _T]] = OrderedDict()
 
@@ -91,19 +94,31 @@ class Service:
         self.scenarios = Scenarios()
         #: false until the model answers, and while the server drains
         self.ready = True
+        self._edges: Adjacency | None = None
         self._impressions: list[Impression] = []
-        self._threads = [ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread) for name in ("lists", "other", "writer")]
+        self._threads = [
+            ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread) for name in ("lists", "other", "writer")
+        ]
         limit, batch = self.settings.queue, self.settings.batch
         self._lists = Questions("lists", self._answer_lists, self._threads[0], limit, batch, self.metrics)
         self._others = Questions("other", _call, self._threads[1], limit, 1, self.metrics)
         self._writes = Questions("writes", _call, self._threads[2], limit, 1, self.metrics)
-        self._feedback = Questions("feedback", self._answer_feedback, self._threads[2], limit, batch, self.metrics)
+        self._feedback = Questions(
+            "feedback", self._answer_feedback, self._threads[2], limit, batch, self.metrics
+        )
         self._following: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> LiveState:
         """The state now."""
         return self.live.state
+
+    def graph(self) -> Adjacency:
+        """The edges of the graph now, made anew after items changed; call it in the thread of `compute`."""
+        graph = self.state.model.graph()
+        if self._edges is None or self._edges.graph is not graph:
+            self._edges = Adjacency.of(graph)
+        return self._edges
 
     async def start(self) -> None:
         """Begin to follow the store."""
@@ -181,7 +196,9 @@ class Service:
         items = tuple(item["item"] for item in listed.items)
         state = listed.state
         now = int(time.time() * 1000)
-        self._impressions.append(Impression(rid, whom.user, items, now, scenario, variant, state.name, state.revision))
+        self._impressions.append(
+            Impression(rid, whom.user, items, now, scenario, variant, state.name, state.revision)
+        )
 
     def forget(self, user: str) -> None:
         """Forget the lists of a user, and those that wait for the store."""
@@ -201,7 +218,9 @@ class Service:
                 "revision": one.revision,
                 "accepted": one.accepted,
                 "duplicate": one.duplicate,
-                "rejected": [dict(zip(("index", "problem", "remedy"), row, strict=True)) for row in one.rejected],
+                "rejected": [
+                    dict(zip(("index", "problem", "remedy"), row, strict=True)) for row in one.rejected
+                ],
             }
             for one in self.live.add_events(batches)
         ]
@@ -232,4 +251,3 @@ def new_id() -> str:
 
 def _call(_: Any, calls: Sequence[Callable[[], Any]]) -> list[Any]:
     return [call() for call in calls]
-

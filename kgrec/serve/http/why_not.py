@@ -37,9 +37,13 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict
     last = listed[min(request.k, len(listed)) - 1]["score"] if listed else None
     excluded = _excluded(state, whom, row, request)
     if request.min_score is not None and score < request.min_score:
-        excluded.append({"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"})
+        excluded.append(
+            {"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"}
+        )
     if not excluded and (rank is None or rank > request.k):
-        detail = f"its score {score:.4f} is below that of the last item of the list" + (f", {last:.4f}" if last is not None else "")
+        detail = f"its score {score:.4f} is below that of the last item of the list" + (
+            f", {last:.4f}" if last is not None else ""
+        )
         excluded.append({"by": "score", "detail": detail, "rank": rank, "last_score": last})
     return {
         "item": name,

@@ -94,10 +94,19 @@ def _allow(scope: Scope) -> Callable[[Request], Awaitable[None]]:
         scopes = keys.scopes(key)
         if not scopes:
             raise Problem(
-                "no-key", "The key is unknown.", "Check it, or make one.", "header.Authorization", {"WWW-Authenticate": "Bearer"}
+                "no-key",
+                "The key is unknown.",
+                "Check it, or make one.",
+                "header.Authorization",
+                {"WWW-Authenticate": "Bearer"},
             )
         if scope not in scopes:
-            raise Problem("not-allowed", f"The key has not the scope '{scope}'.", "Use another key.", "header.Authorization")
+            raise Problem(
+                "not-allowed",
+                f"The key has not the scope '{scope}'.",
+                "Use another key.",
+                "header.Authorization",
+            )
 
     return allow
 

@@ -23,7 +23,12 @@ async def readyz(request: Request) -> Response:
     """200, or 503 while the server starts or drains."""
     service = service_of(request)
     if not service.ready:
-        raise Problem("not-ready", "The server starts or stops.", "Ask another one, or later.", headers={"Retry-After": "1"})
+        raise Problem(
+            "not-ready",
+            "The server starts or stops.",
+            "Ask another one, or later.",
+            headers={"Retry-After": "1"},
+        )
     state = service.state
     return answer({"status": "ready", "model": state.name, "revision": state.revision})
 

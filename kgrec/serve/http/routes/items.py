@@ -21,8 +21,12 @@ from kgrec.serve.live import LiveState
 
 router = APIRouter(prefix="/v1", tags=["items"])
 
-Columns = Annotated[dict[Name, Any], Body(max_length=1000, examples=[{"title": "Moon Base", "genres": "Drama"}])]
-ItemType = Annotated[Name | None, Query(description="Type of the item; needed where items are of several types.")]
+Columns = Annotated[
+    dict[Name, Any], Body(max_length=1000, examples=[{"title": "Moon Base", "genres": "Drama"}])
+]
+ItemType = Annotated[
+    Name | None, Query(description="Type of the item; needed where items are of several types.")
+]
 
 
 class ItemAnswer(BaseModel):
@@ -65,7 +69,14 @@ async def every(
         return [one.row for one in state.model.items.names.search(text, start + limit)][start:]
 
     rows = await service.compute(found, until_of(request))
-    items = [{"item": state.model.items.ids[row], "label": state.model.items.label(row), "state": _state(state, row)} for row in rows]
+    items = [
+        {
+            "item": state.model.items.ids[row],
+            "label": state.model.items.label(row),
+            "state": _state(state, row),
+        }
+        for row in rows
+    ]
     more = len(rows) == limit and (text is not None or start + limit < len(state.model.items))
     return answer({"revision": state.revision, "items": items, "next": start + limit if more else None})
 
@@ -167,7 +178,12 @@ def _table(state: LiveState, type_: str | None) -> tuple[str, NodeTable]:
         return next(iter(tables.items()))
     if type_ is None or type_ not in tables:
         named = ", ".join(tables) or "none: items come from RDF alone"
-        raise Problem("not-valid", "It is not clear of which type the item is.", f"Give ?type=. Types with a table: {named}.", "query.type")
+        raise Problem(
+            "not-valid",
+            "It is not clear of which type the item is.",
+            f"Give ?type=. Types with a table: {named}.",
+            "query.type",
+        )
     return type_, tables[type_]
 
 
@@ -177,7 +193,12 @@ def _complete(state: LiveState, rows: Mapping[str, Any]) -> dict[str, Any]:
     for name in rows:
         if name not in known:
             remedy = did_you_mean(name, sorted(known))
-            raise Problem("not-valid", f"There is no table of nodes '{name}' in the mapping.", remedy, f"body.rows.{name}")
+            raise Problem(
+                "not-valid",
+                f"There is no table of nodes '{name}' in the mapping.",
+                remedy,
+                f"body.rows.{name}",
+            )
     return {
         name: [_whole_row(name, known[name], row, f"body.rows.{name}[{at}]") for at, row in enumerate(some)]
         for name, some in rows.items()
@@ -190,7 +211,9 @@ def _whole_row(name: str, table: NodeTable, row: Mapping[str, Any], where: str) 
     unknown = [column for column in row if column not in columns]
     if unknown and "*" not in table.columns:
         problem = f"'{name}' has no column '{unknown[0]}'."
-        raise Problem("not-valid", problem, did_you_mean(unknown[0], sorted(set(columns))), f"{where}.{unknown[0]}")
+        raise Problem(
+            "not-valid", problem, did_you_mean(unknown[0], sorted(set(columns))), f"{where}.{unknown[0]}"
+        )
     return {**dict.fromkeys(columns), **row}
 
 

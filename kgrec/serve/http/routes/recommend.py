@@ -53,7 +53,9 @@ async def for_user(
 ) -> Response:
     """As `POST /v1/recommend`, with the options that are asked for most."""
     given: dict[str, Any] = {"k": k, "exclude_seen": exclude_seen, "where": where, "scenario": scenario}
-    chosen = {name: value for name, value in given.items() if name in request.query_params and value is not None}
+    chosen = {
+        name: value for name, value in given.items() if name in request.query_params and value is not None
+    }
     body = RecommendBody(user=user, explain=explain, min_revision=min_revision, **chosen)
     return answer(await list_of(service_of(request), body, until_of(request)))
 
@@ -67,14 +69,20 @@ async def batch(body: BatchBody, request: Request) -> Response:
 
 
 @router.get("/recommendations/{rid}/next", summary="The next page of a list", **scoped("read", ListAnswer))
-async def next_page(request: Request, rid: Id, k: Annotated[int | None, Query(ge=1, le=MAX_K)] = None) -> Response:
+async def next_page(
+    request: Request, rid: Id, k: Annotated[int | None, Query(ge=1, le=MAX_K)] = None
+) -> Response:
     """The items that follow those that the list has shown; none is shown twice, whatever changed meanwhile."""
     service = service_of(request)
     kept = service.kept.get(rid)
     if kept is None:
-        raise Problem("unknown-id", "There is no such list, or it was forgotten.", "Ask for a new list.", "path.rid")
+        raise Problem(
+            "unknown-id", "There is no such list, or it was forgotten.", "Ask for a new list.", "path.rid"
+        )
     if len(kept.shown) >= _MOST_SHOWN:
-        raise Problem("conflict", f"The list has shown {len(kept.shown):,} items.", "Ask for a new list.", "path.rid")
+        raise Problem(
+            "conflict", f"The list has shown {len(kept.shown):,} items.", "Ask for a new list.", "path.rid"
+        )
     asked = kept.options.request
     deny = [*(asked.deny or ()), *kept.shown]
     options = replace(kept.options, request=replace(asked, deny=deny, k=k or asked.k, on_unknown="skip"))
@@ -89,7 +97,9 @@ async def next_page(request: Request, rid: Id, k: Annotated[int | None, Query(ge
 async def list_of(service: Service, body: RecommendBody, until: float) -> dict[str, Any]:
     """The answer to one request for a list."""
     if body.user is None and body.history is None and body.likes is None:
-        raise Problem("not-valid", "It is not said for whom the list is.", "Give user, or history, or both.", "body")
+        raise Problem(
+            "not-valid", "It is not said for whom the list is.", "Give user, or history, or both.", "body"
+        )
     await service.at_revision(body.min_revision, until)
     options, variant = service.scenarios.options(body.scenario, body.user, body.options())
     whom = Whom(body.user, tuple(body.liked), tuple(body.dislikes or ()))

@@ -51,7 +51,12 @@ async def experiment(request: Request, name: Name) -> Response:
     """Lists that were shown and lists with a click, by variant, with intervals of 95 % (Wilson); and differences (Newcombe)."""
     service = service_of(request)
     if name not in service.scenarios.known:
-        raise Problem("unknown-id", f"There is no scenario '{name}'.", "Make it with PUT /v1/scenarios/NAME.", "path.name")
+        raise Problem(
+            "unknown-id",
+            f"There is no scenario '{name}'.",
+            "Make it with PUT /v1/scenarios/NAME.",
+            "path.name",
+        )
     await service.flush()
     store = service.live.store
 

@@ -39,7 +39,9 @@ async def similar_users(body: SimilarUsersBody, request: Request) -> Response:
 
     def compute(state: LiveState) -> list[dict[str, Any]]:
         if not state.knows(body.user):
-            raise Problem("not-valid", "There is no such user in the model.", "Give a user with a history.", "body.user")
+            raise Problem(
+                "not-valid", "There is no such user in the model.", "Give a user with a history.", "body.user"
+            )
         asked = ListRequest(body.k + len(state.erased), min_score=body.min_score)
         table = state.recommender.similar_users([body.user], request=asked, arrow=True)
         found = [
@@ -47,7 +49,10 @@ async def similar_users(body: SimilarUsersBody, request: Request) -> Response:
             for name, score in zip(table["similar_id"].to_pylist(), table["score"].to_pylist(), strict=True)
             if name not in state.erased
         ]
-        return [{"user": name, "rank": rank, "score": round(score, 6)} for rank, (name, score) in enumerate(found[: body.k], 1)]
+        return [
+            {"user": name, "rank": rank, "score": round(score, 6)}
+            for rank, (name, score) in enumerate(found[: body.k], 1)
+        ]
 
     return await _answered(request, body.min_revision, compute, "users")
 
@@ -63,7 +68,9 @@ async def search(body: SearchBody, request: Request) -> Response:
     asked = checked_request(_without(body.options(), "exclude_seen"))
 
     def compute(state: LiveState) -> list[dict[str, Any]]:
-        return _items(state, state.recommender.recommend_for_text([body.text], request=asked, arrow=True), body.fields)
+        return _items(
+            state, state.recommender.recommend_for_text([body.text], request=asked, arrow=True), body.fields
+        )
 
     return await _answered(request, body.min_revision, compute)
 
@@ -82,7 +89,15 @@ async def rank(body: RankBody, request: Request) -> Response:
     rows = state.model.items.rows(body.items).tolist()
     names = [state.model.items.ids[row] if row >= 0 else None for row in rows]
     unknown = [given for given, name in zip(body.items, names, strict=True) if name not in there]
-    return answer({"model": state.name, "revision": state.revision, "fallback": listed.fallback, "items": listed.items, "unknown": unknown})
+    return answer(
+        {
+            "model": state.name,
+            "revision": state.revision,
+            "fallback": listed.fallback,
+            "items": listed.items,
+            "unknown": unknown,
+        }
+    )
 
 
 async def _answered(
@@ -99,7 +114,9 @@ async def _answered(
 
 
 def _items(state: LiveState, table: Any, fields: Sequence[str]) -> list[dict[str, Any]]:
-    return item_values(state, table.column(1).to_pylist(), table["score"].to_pylist(), fields, table["rank"].to_pylist())[0]
+    return item_values(
+        state, table.column(1).to_pylist(), table["score"].to_pylist(), fields, table["rank"].to_pylist()
+    )[0]
 
 
 def _by_name(state: LiveState, body: SearchBody) -> list[dict[str, Any]]:

@@ -83,7 +83,9 @@ async def history(
         for at in order.tolist()
     ]
     more = start + limit < len(found.item)
-    return answer({"user": user, "revision": state.revision, "items": items, "next": start + limit if more else None})
+    return answer(
+        {"user": user, "revision": state.revision, "items": items, "next": start + limit if more else None}
+    )
 
 
 @router.delete("/users/{user}", summary="Erase a user", **scoped("write"))
@@ -102,7 +104,12 @@ async def erase(request: Request, user: Id) -> Response:
 
 def _history(state: LiveState, user: str) -> Any:
     if not state.knows(user):
-        raise Problem("unknown-id", "There is no such user in the model.", "Check the id, or send events of the user.", "path.user")
+        raise Problem(
+            "unknown-id",
+            "There is no such user in the model.",
+            "Check the id, or send events of the user.",
+            "path.user",
+        )
     return state.model.histories.take(state.model.users.ids([user]))
 
 
