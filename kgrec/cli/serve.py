@@ -103,18 +103,22 @@ def serve(
     from kgrec.serve.http.server import serve as run
     from kgrec.serve.http.service import Service
     from kgrec.serve.http.settings import Settings
+    from kgrec.serve.http.swaps import Swaps
     from kgrec.serve.live import LiveModel
+    from kgrec.serve.releases import newest
     from kgrec.serve.store.store import Store
 
     place, known = Place(host, port), Keys.read(keys) if keys is not None else Keys()
     place.check(bool(known))
     log_to_stderr(access=access_log)
-    live = LiveModel.load(model, Store.open(store or _beside(model)))
+    folder = model if releases is None else newest(releases).folder
+    live = LiveModel.load(folder, Store.open(store or _beside(releases or model)))
     if check:
         _report(out, live, known)
         return
     settings = Settings(queue=queue, deadline=deadline, impressions=impressions)
-    run(Service(live, settings, known), place, drain=drain)
+    service = Service(live, settings, known)
+    run(service, place, Swaps(service, folder, releases), drain=drain)
 
 
 def _beside(model: Path) -> Path:

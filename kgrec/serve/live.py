@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from kgrec.encode.text import TextEncoder
+from kgrec.errors import ConfigError
 from kgrec.model.model import Model
 from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.results import Added, Placed, Updated
@@ -206,26 +207,43 @@ class LiveModel:
             self._state = self._caught_up(self._state)
             return self._state
 
-    def replace_model(self, recommender: Recommender) -> LiveState:
+    def replace_model(self, model: Model) -> LiveState:
         """Answer from another trained model, which was tested, with what the store has since its training."""
         with self._turn:
-            self._state = self._caught_up(self._fresh(recommender))
+            self._state = self._caught_up(self._fresh(self._state.recommender.with_model(model)))
+            return self._state
+
+    def snapshot(self, folder: Path) -> LiveState:
+        """Write the live model to a folder, where a replaced one stays beside it; it has all changes up to its revision.
+
+        Raises:
+            ArtifactError: The folder cannot be written.
+        """
+        with self._turn:
+            state = self._caught_up(self._state)
+            inputs = {**state.model.inputs, FEEDBACK: str(state.revision)}
+            written = state.recommender.with_model(replace(state.model, inputs=inputs))
+            written.save(folder, keep=1)
+            self._state = replace(state, recommender=written, **_origin(written.model, self._clock), _fields={})
             return self._state
 
     def _fresh(self, recommender: Recommender) -> LiveState:
         """A state with what a model was trained on, and nothing since."""
         model = recommender.model
-        rules = EventRules.of(model.mapping)
-        manifest = model.origin[1] if model.origin is not None else None
-        written = datetime.fromisoformat(manifest.created).timestamp() if manifest else self._clock()
+        rules, known = EventRules.of(model.mapping), watermark(model)
+        if known > self._store.revision():
+            raise ConfigError(
+                f"The model has changes up to revision {known} of a store, and {self._store.place} ends at "
+                f"{self._store.revision()}.",
+                "Give the store that the model was made with, by --store.",
+            )
         return LiveState(
             copy.copy(recommender),
-            revision=watermark(model),
-            name=manifest.seal[:12] if manifest else "unsaved",
-            written=written,
+            revision=known,
             loaded=self._clock(),
             rules=rules,
             mean_weight=mean_weight(model, rules),
+            **_origin(model, self._clock),
         )
 
     def _put(
@@ -280,6 +298,14 @@ class LiveModel:
 def watermark(model: Model) -> int:
     """Revision of the store up to which a model was trained on its events; 0 if it was not."""
     return int(model.inputs.get(FEEDBACK, "0"))
+
+
+def _origin(model: Model, clock: Callable[[], float]) -> dict[str, Any]:
+    """Name of a model, and when it was written."""
+    if model.origin is None:
+        return {"name": "unsaved", "written": clock()}
+    manifest = model.origin[1]
+    return {"name": manifest.seal[:12], "written": datetime.fromisoformat(manifest.created).timestamp()}
 
 
 def _without(state: LiveState, users: Sequence[str]) -> LiveState:

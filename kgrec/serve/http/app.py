@@ -14,6 +14,7 @@ from kgrec._version import __version__
 from kgrec.serve.http import problems
 from kgrec.serve.http.gate import Gate
 from kgrec.serve.http.routes import (
+    admin,
     documentation,
     explain,
     feedback,
@@ -26,8 +27,9 @@ from kgrec.serve.http.routes import (
     users,
 )
 from kgrec.serve.http.service import Service
+from kgrec.serve.http.swaps import Swaps
 
-_ROUTERS = (recommend, similar, explain, items, feedback, users, scenarios, graph, health, documentation)
+_ROUTERS = (recommend, similar, explain, items, feedback, users, scenarios, graph, admin, health, documentation)
 _DESCRIPTION = """\
 Recommendations from a knowledge graph, with explanations; items and events count in the next request.
 
@@ -38,12 +40,19 @@ If the server has keys, send one as `Authorization: Bearer KEY` or `X-API-Key: K
 """
 
 
-def create_app(service: Service) -> FastAPI:
-    """The app of a service, which it starts and stops."""
+def create_app(service: Service, swaps: Swaps | None = None) -> FastAPI:
+    """The app of a service, which it starts and stops.
+
+    Args:
+        service: Answers.
+        swaps: Where other models come from; None: from nowhere.
+    """
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        if swaps is not None and swaps.releases is not None:
+            service.follow(swaps.follow())
         yield
         await service.stop()
 
@@ -56,7 +65,7 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.swaps = service, swaps
     problems.install(app)
     for part in _ROUTERS:
         app.include_router(part.router)

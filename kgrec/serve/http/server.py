@@ -24,6 +24,7 @@ from kgrec.errors import ConfigError
 from kgrec.serve.http.app import create_app
 from kgrec.serve.http.gate import JsonLines
 from kgrec.serve.http.service import Service
+from kgrec.serve.http.swaps import Swaps
 
 logger = logging.getLogger("kgrec.serve")
 
@@ -78,12 +79,13 @@ def log_to_stderr(*, access: bool) -> None:
     logging.getLogger("kgrec.serve.access").setLevel(logging.INFO if access else logging.WARNING)
 
 
-def serve(service: Service, place: Place, *, drain: float = 0.0) -> None:
+def serve(service: Service, place: Place, swaps: Swaps | None = None, *, drain: float = 0.0) -> None:
     """Answer requests until the process is told to end.
 
     Args:
         service: Answers.
         place: Where to listen.
+        swaps: Where other models come from.
         drain: Seconds between "not ready" and the end of listening.
 
     Raises:
@@ -92,7 +94,7 @@ def serve(service: Service, place: Place, *, drain: float = 0.0) -> None:
     place.check(bool(service.keys))
     listening = _socket(place)
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, swaps),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
@@ -106,7 +106,7 @@ class Service:
         self._feedback = Questions(
             "feedback", self._answer_feedback, self._threads[2], limit, batch, self.metrics
         )
-        self._following: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def state(self) -> LiveState:
@@ -123,13 +123,17 @@ class Service:
     async def start(self) -> None:
         """Begin to follow the store."""
         await self.read_scenarios()
-        self._following = asyncio.create_task(self._follow())
+        self.follow(self._follow())
+
+    def follow(self, endless: Coroutine[Any, Any, None]) -> None:
+        """Run something until the server stops."""
+        self._tasks.append(asyncio.create_task(endless))
 
     async def stop(self) -> None:
         """Finish what was accepted, and flush."""
         self.ready = False
-        if self._following is not None:
-            self._following.cancel()
+        for task in self._tasks:
+            task.cancel()
         while not all(queue.idle for queue in (self._lists, self._others, self._writes, self._feedback)):
             await asyncio.sleep(_LOOK)
         await self.flush()
