@@ -25,6 +25,7 @@ from kgrec.serve.http.questions import Questions
 from kgrec.serve.http.scenarios import Scenarios
 from kgrec.serve.http.settings import Settings
 from kgrec.serve.live import LiveModel, LiveState
+from kgrec.serve.sparql.process import SparqlProcess
 from kgrec.serve.store.records import Impression
 
 logger = logging.getLogger("kgrec.serve")
@@ -32,6 +33,8 @@ logger = logging.getLogger("kgrec.serve")
 _T = TypeVar("_T")
 #: impressions that may wait for the store
 _IMPRESSIONS = 20_000
+#: SPARQL queries that may wait
+_SPARQL = 32
 #: seconds between two looks for changes of other writers, and for impressions
 _EVERY = 0.25
 #: seconds between two looks while a request waits for a revision
@@ -94,18 +97,23 @@ class Service:
         self.scenarios = Scenarios()
         #: false until the model answers, and while the server drains
         self.ready = True
+        self.sparql = SparqlProcess(
+            self.settings.sparql_seconds, self.settings.sparql_rows, most=self.settings.sparql_triples
+        )
         self._edges: Adjacency | None = None
         self._impressions: list[Impression] = []
         self._threads = [
-            ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread) for name in ("lists", "other", "writer")
+            ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread) for name in ("lists", "other", "writer", "sparql")
         ]
         limit, batch = self.settings.queue, self.settings.batch
         self._lists = Questions("lists", self._answer_lists, self._threads[0], limit, batch, self.metrics)
         self._others = Questions("other", _call, self._threads[1], limit, 1, self.metrics)
+        self._queries = Questions("sparql", _call, self._threads[3], _SPARQL, 1, self.metrics)
         self._writes = Questions("writes", _call, self._threads[2], limit, 1, self.metrics)
         self._feedback = Questions(
             "feedback", self._answer_feedback, self._threads[2], limit, batch, self.metrics
         )
+        self._queues = (self._lists, self._others, self._queries, self._writes, self._feedback)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -134,11 +142,12 @@ class Service:
         self.ready = False
         for task in self._tasks:
             task.cancel()
-        while not all(queue.idle for queue in (self._lists, self._others, self._writes, self._feedback)):
+        while not all(queue.idle for queue in self._queues):
             await asyncio.sleep(_LOOK)
         await self.flush()
         for thread in self._threads:
             thread.shutdown()
+        self.sparql.close()
         self.live.store.close()
 
     async def list_for(self, whom: Whom, options: ListOf, key: Hashable, until: float) -> Listed:
@@ -153,6 +162,11 @@ class Service:
     async def compute(self, call: Callable[[], _T], until: float) -> _T:
         """The result of a function in the thread for everything but lists and changes."""
         result: _T = await self._others.ask(object(), None, call, until)
+        return result
+
+    async def query(self, call: Callable[[], _T], until: float) -> _T:
+        """The result of a function in the thread for SPARQL."""
+        result: _T = await self._queries.ask(object(), None, call, until)
         return result
 
     async def change(self, call: Callable[[], _T]) -> _T:
