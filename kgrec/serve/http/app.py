@@ -23,6 +23,7 @@ from kgrec.serve.http.routes import (
     items,
     recommend,
     scenarios,
+    sessions,
     similar,
     sparql,
     users,
@@ -30,7 +31,7 @@ from kgrec.serve.http.routes import (
 from kgrec.serve.http.service import Service
 from kgrec.serve.http.swaps import Swaps
 
-_ROUTERS = (recommend, similar, explain, items, feedback, users, scenarios, graph, sparql, admin, health, documentation)
+_ROUTERS = (recommend, similar, explain, items, feedback, users, sessions, scenarios, graph, sparql, admin, health, documentation)
 _DESCRIPTION = """\
 Recommendations from a knowledge graph, with explanations; items and events count in the next request.
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from kgrec.errors import KgrecError
 from kgrec.graph.adjacency import Adjacency
 from kgrec.retrieve.openmp import use_one_thread
+from kgrec.serve.http.conversation import Conversation
 from kgrec.serve.http.keys import Keys
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, kind_of, lists
 from kgrec.serve.http.metrics import Metrics
@@ -25,6 +26,7 @@ from kgrec.serve.http.questions import Questions
 from kgrec.serve.http.scenarios import Scenarios
 from kgrec.serve.http.settings import Settings
 from kgrec.serve.live import LiveModel, LiveState
+from kgrec.serve.mentions import Mentions
 from kgrec.serve.sparql.process import SparqlProcess
 from kgrec.serve.store.records import Impression
 
@@ -94,12 +96,14 @@ class Service:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
         self.metrics = Metrics(lambda: live.state, live.store.revision)
         self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)
+        self.sessions: Bounded[Conversation] = Bounded(self.settings.sessions, self.settings.session_seconds)
         self.scenarios = Scenarios()
         #: false until the model answers, and while the server drains
         self.ready = True
         self.sparql = SparqlProcess(
             self.settings.sparql_seconds, self.settings.sparql_rows, most=self.settings.sparql_triples
         )
+        self._mentions: Mentions | None = None
         self._edges: Adjacency | None = None
         self._impressions: list[Impression] = []
         self._threads = [
@@ -127,6 +131,13 @@ class Service:
         if self._edges is None or self._edges.graph is not graph:
             self._edges = Adjacency.of(graph)
         return self._edges
+
+    def mentions(self) -> Mentions:
+        """The names of nodes, made anew after items changed; call it in the thread of `compute`."""
+        graph = self.state.model.graph()
+        if self._mentions is None or self._mentions.graph is not graph:
+            self._mentions = Mentions(graph)
+        return self._mentions
 
     async def start(self) -> None:
         """Begin to follow the store."""
@@ -221,6 +232,7 @@ class Service:
     def forget(self, user: str) -> None:
         """Forget the lists of a user, and those that wait for the store."""
         self.kept.forget(lambda one: one.whom.user == user)
+        self.sessions.forget(lambda one: one.user == user)
         self._impressions = [one for one in self._impressions if one.user != user]
 
     def until(self, began: float) -> float:
