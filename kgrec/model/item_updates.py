@@ -230,6 +230,7 @@ def with_updates(model: Model, new: ItemUpdates) -> Model:
         rescorer=_rescorer(model, items, new.features, at),
         graph=new.graph if new.graph.n_pending <= _DELTA else LiveGraph(new.graph),
     )
+    larger = larger.knowing(model) if new.reached is None else larger
     return larger if len(items.vectors.at) <= _DELTA else larger.merged()
 
 

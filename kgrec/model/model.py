@@ -62,6 +62,17 @@ class Parameters:
     featurizer: Featurizer
 
 
+@dataclass(frozen=True, eq=False)
+class _KnownSum:
+    """The sum of all users' vectors in an earlier model, from which that of a later one follows."""
+
+    #: shape (dim,), float64
+    total: np.ndarray
+    histories: Histories | LiveHistories
+    #: rows of users with other histories since; increasing, int64
+    changed: np.ndarray
+
+
 @dataclass(frozen=True)
 class Model:
     """Items and users of a trained model, and how the two are matched."""
@@ -112,7 +123,7 @@ class Model:
 
     def without(self, rows: np.ndarray) -> Model:
         """A model that does not recommend these items; `self` stays as it is."""
-        return replace(self, items=self.items.without(rows))
+        return replace(self, items=self.items.without(rows)).knowing(self)
 
     def merged(self) -> Model:
         """The same with all items in one base; an index of changed vectors is built anew."""
@@ -302,17 +313,24 @@ class Model:
         """`larger`, whose histories differ from those of `self` for some users alone, with what `self` has computed."""
         if "matching" in self.__dict__:
             larger.__dict__["matching"] = self.matching
-        if not {"_user_index", "_vector_sum"} & self.__dict__.keys():
-            return larger
-        vectors = larger.user_vectors(larger.histories.take(users))
         if "_user_index" in self.__dict__:  # only these users have other vectors now
             index = self._user_index
+            vectors = larger.user_vectors(larger.histories.take(users))
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
-        if "_vector_sum" in self.__dict__:
-            before = self._encoded(self.histories, users[users < len(self.histories)])
-            after = self._encoded(larger.histories, users)
-            larger.__dict__["_vector_sum"] = self._vector_sum - before + after
-        return larger
+        return larger._knowing(self, users)
+
+    def knowing(self, other: Model) -> Model:
+        """Itself, with what another model has computed of its users: that one has the same histories, and the same vectors of their items."""
+        return self._knowing(other, np.zeros(0, np.int64))
+
+    def _knowing(self, other: Model, changed: np.ndarray) -> Model:
+        known = other.__dict__.get("_known_sum")
+        if "_vector_sum" in other.__dict__:
+            known = _KnownSum(other._vector_sum, other.histories, np.zeros(0, np.int64))
+        if known is not None:
+            histories, users = known.histories.with_items(len(self.items)), np.union1d(known.changed, changed)
+            self.__dict__["_known_sum"] = _KnownSum(known.total, histories, users)
+        return self
 
     def _encoded(self, histories: Histories | LiveHistories, users: np.ndarray) -> np.ndarray:
         """Sum of the vectors of some users, without a vector for empty histories; shape (dim,), float64."""
@@ -353,6 +371,10 @@ class Model:
     @cached_property
     def _vector_sum(self) -> np.ndarray:
         """The sum of all users' vectors; shape (dim,), float64."""
+        known: _KnownSum | None = self.__dict__.get("_known_sum")
+        if known is not None:
+            before = self._encoded(known.histories, known.changed[known.changed < len(known.histories)])
+            return np.asarray(known.total - before + self._encoded(self.histories, known.changed))
         n_users = len(self.histories)
         parts = (np.arange(start, min(start + _USERS, n_users)) for start in range(0, n_users, _USERS))
         return sum(

@@ -224,7 +224,9 @@ class LiveModel:
             inputs = {**state.model.inputs, FEEDBACK: str(state.revision)}
             written = state.recommender.with_model(replace(state.model, inputs=inputs))
             written.save(folder, keep=1)
-            self._state = replace(state, recommender=written, **_origin(written.model, self._clock), _fields={})
+            self._state = replace(
+                state, recommender=written, **_origin(written.model, self._clock), _fields={}
+            )
             return self._state
 
     def _fresh(self, recommender: Recommender) -> LiveState:

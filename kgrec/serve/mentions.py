@@ -50,7 +50,9 @@ class Mentions:
         if len(graph) > _MOST_NODES:
             return
         labels = pc.cast(graph.entities["label"], pa.large_string()).combine_chunks()
-        named = folded(labels if isinstance(labels, pa.Array) else pa.concat_arrays(labels.chunks)).to_pylist()
+        named = folded(
+            labels if isinstance(labels, pa.Array) else pa.concat_arrays(labels.chunks)
+        ).to_pylist()
         for entity, label in enumerate(named):
             if len(label) >= _LETTERS and label.count(" ") < _WORDS:
                 self._entities.setdefault(label, []).append(entity)

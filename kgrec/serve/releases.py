@@ -50,6 +50,7 @@ def newest(folder: Path) -> Release:
                 found.append(release(place))
     if not found:
         raise ArtifactError(
-            f"{folder} has no model folder that can be read.", "Write one there: kgrec train graph/ -o FOLDER/NAME."
+            f"{folder} has no model folder that can be read.",
+            "Write one there: kgrec train graph/ -o FOLDER/NAME.",
         )
     return max(found, key=lambda one: (one.manifest.created, one.folder.name))

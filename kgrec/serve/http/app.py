@@ -31,7 +31,21 @@ from kgrec.serve.http.routes import (
 from kgrec.serve.http.service import Service
 from kgrec.serve.http.swaps import Swaps
 
-_ROUTERS = (recommend, similar, explain, items, feedback, users, sessions, scenarios, graph, sparql, admin, health, documentation)
+_ROUTERS = (
+    recommend,
+    similar,
+    explain,
+    items,
+    feedback,
+    users,
+    sessions,
+    scenarios,
+    graph,
+    sparql,
+    admin,
+    health,
+    documentation,
+)
 _DESCRIPTION = """\
 Recommendations from a knowledge graph, with explanations; items and events count in the next request.
 

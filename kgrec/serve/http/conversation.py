@@ -119,10 +119,14 @@ def hear(state: LiveState, mentions: Mentions, before: Conversation, turn: Turn)
     return Heard(heard, remarks)
 
 
-def reply(state: LiveState, said: Conversation, options: ListOf, explain: int = 0) -> tuple[Listed, list[str]]:
+def reply(
+    state: LiveState, said: Conversation, options: ListOf, explain: int = 0
+) -> tuple[Listed, list[str]]:
     """The list of a conversation, and remarks."""
     whom = Whom(said.user, said.likes, said.dislikes)
-    where = " and ".join(f"({one})" for one in [*said.conditions, *([options.request.where] if options.request.where else [])])
+    where = " and ".join(
+        f"({one})" for one in [*said.conditions, *([options.request.where] if options.request.where else [])]
+    )
     wishes = {**dict.fromkeys(said.wishes, BOOST), **(options.request.where_boost or {})}
     request = replace(options.request, where=where or None, where_boost=wishes or None)
     by_text, remarks = _by_text(state, said, replace(request, exclude_seen=True))
@@ -174,7 +178,11 @@ def _condition(state: LiveState, mentions: Mentions, mention: Mention) -> str | 
 
 
 def _quoted(text: str) -> str:
-    return text if text.isidentifier() and text.lower() not in ("and", "or", "not", "in", "has") else '"' + text.replace('"', '""') + '"'
+    return (
+        text
+        if text.isidentifier() and text.lower() not in ("and", "or", "not", "in", "has")
+        else '"' + text.replace('"', '""') + '"'
+    )
 
 
 def _joined(before: Sequence[str], now: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
@@ -184,7 +192,9 @@ def _joined(before: Sequence[str], now: Sequence[str], other: Sequence[str]) -> 
 
 def _labelled(state: LiveState, items: Sequence[str]) -> list[dict[str, str]]:
     rows = state.model.items.rows(list(items)).tolist()
-    return [{"item": item, "label": state.model.items.label(row)} for item, row in zip(items, rows, strict=True)]
+    return [
+        {"item": item, "label": state.model.items.label(row)} for item, row in zip(items, rows, strict=True)
+    ]
 
 
 def _check(said: Conversation) -> None:
@@ -196,4 +206,6 @@ def _check(said: Conversation) -> None:
     }
     for what, (count, most) in bounds.items():
         if count > most:
-            raise ConfigError(f"The session has {count} {what}.", f"At most {most} are kept: begin another session.")
+            raise ConfigError(
+                f"The session has {count} {what}.", f"At most {most} are kept: begin another session."
+            )

@@ -120,7 +120,12 @@ def _difference(variant: str, other: str, counts: Mapping[str, list[int]]) -> di
     (shown1, hit1), (shown2, hit2) = counts[variant], counts[other]
     difference = hit1 / shown1 - hit2 / shown2
     interval = newcombe((hit1, shown1), (hit2, shown2))
-    return {"variant": variant or None, "against": other or None, "difference": difference, "interval": interval}
+    return {
+        "variant": variant or None,
+        "against": other or None,
+        "difference": difference,
+        "interval": interval,
+    }
 
 
 def wilson(hits: int, n: int) -> list[float]:

@@ -107,7 +107,8 @@ class Service:
         self._edges: Adjacency | None = None
         self._impressions: list[Impression] = []
         self._threads = [
-            ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread) for name in ("lists", "other", "writer", "sparql")
+            ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread)
+            for name in ("lists", "other", "writer", "sparql")
         ]
         limit, batch = self.settings.queue, self.settings.batch
         self._lists = Questions("lists", self._answer_lists, self._threads[0], limit, batch, self.metrics)

@@ -96,7 +96,10 @@ class SparqlProcess:
         child = self._running()
         value = self._asked(child, {"query": text})
         if "error" in value:
-            raise ConfigError(f"The query cannot be answered: {value['error']}.", "See SPARQL 1.1, and the prefixes of the mapping.")
+            raise ConfigError(
+                f"The query cannot be answered: {value['error']}.",
+                "See SPARQL 1.1, and the prefixes of the mapping.",
+            )
         return Answer(form, value.get("results"), value.get("statements"), value["truncated"], self._revision)
 
     def close(self) -> None:
@@ -120,11 +123,15 @@ class SparqlProcess:
             with (place / "graph.nt").open("wb") as file:
                 for lines in ntriples(graph):
                     file.write(lines)
-            subprocess.run(_command("build", place / "graph.nt", place / "index"), check=True, capture_output=True)
+            subprocess.run(
+                _command("build", place / "graph.nt", place / "index"), check=True, capture_output=True
+            )
             (place / "graph.nt").unlink()
         except (OSError, subprocess.CalledProcessError) as error:
             shutil.rmtree(place, ignore_errors=True)
-            raise KgrecError(f"The index for SPARQL cannot be made: {error}.", "Check the folder for temporary files.") from None
+            raise KgrecError(
+                f"The index for SPARQL cannot be made: {error}.", "Check the folder for temporary files."
+            ) from None
         self.close()
         self._place, self._graph, self._built, self._revision = place, graph, self._clock(), revision
         self._prefixes = dict(graph.mapping.all_prefixes)
@@ -134,8 +141,12 @@ class SparqlProcess:
             return self._child
         assert self._place is not None
         self._end()
-        command = _command("answer", self._place / "index", self._rows, self._memory, json.dumps(self._prefixes))
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        command = _command(
+            "answer", self._place / "index", self._rows, self._memory, json.dumps(self._prefixes)
+        )
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self._child = child
         self._read(child, _OPENING)
         return child

@@ -34,7 +34,9 @@ def form_of(query: str) -> Form:
     """
     bare = _QUOTED.sub(" ", query)
     if _SERVICE.search(bare):
-        raise ConfigError("SERVICE asks another server.", "Leave it out: queries are answered from the graph alone.")
+        raise ConfigError(
+            "SERVICE asks another server.", "Leave it out: queries are answered from the graph alone."
+        )
     at = 0
     while found := _PROLOGUE.match(bare, at):
         at = found.end()

@@ -75,7 +75,9 @@ async def interactions(
     batches = store.export_interactions(since=since, until=until)
     headers = {"X-Revision": str(until)}
     if format == "arrow":
-        return StreamingResponse(_arrow(batches), headers=headers, media_type="application/vnd.apache.arrow.stream")
+        return StreamingResponse(
+            _arrow(batches), headers=headers, media_type="application/vnd.apache.arrow.stream"
+        )
     return StreamingResponse(_json_lines(batches), headers=headers, media_type="application/x-ndjson")
 
 
@@ -88,7 +90,10 @@ def _swaps(request: Request) -> Swaps:
 
 def _json_lines(batches: Iterator[Any]) -> Iterator[bytes]:
     for batch in batches:
-        lines = (json.dumps({**row, "time": row["time"].isoformat()}, ensure_ascii=False) for row in batch.to_pylist())
+        lines = (
+            json.dumps({**row, "time": row["time"].isoformat()}, ensure_ascii=False)
+            for row in batch.to_pylist()
+        )
         yield "".join(f"{line}\n" for line in lines).encode()
 
 

@@ -140,7 +140,12 @@ def _entity(graph: GraphTables, type_: str, key: str, where: str) -> int:
 def _relation(graph: GraphTables, name: str) -> int:
     names = graph.relations["name"].to_pylist()
     if name not in names:
-        raise Problem("not-valid", f"There is no relation '{name}'.", f"There are {', '.join(names[:50])}.", "query.relation")
+        raise Problem(
+            "not-valid",
+            f"There is no relation '{name}'.",
+            f"There are {', '.join(names[:50])}.",
+            "query.relation",
+        )
     return int(names.index(name))
 
 
@@ -157,4 +162,9 @@ def _node(edges: Adjacency, entity: int) -> dict[str, Any]:
 
 def _end(edges: Adjacency, edge: Edge) -> dict[str, Any]:
     relation = edges.graph.relations["name"][edge.relation].as_py()
-    return {"relation": relation, "direction": edge.direction, "weight": edge.weight, **_node(edges, edge.other)}
+    return {
+        "relation": relation,
+        "direction": edge.direction,
+        "weight": edge.weight,
+        **_node(edges, edge.other),
+    }

@@ -31,7 +31,10 @@ class SessionBody(Body):
 class TurnBody(Body):
     """What is said."""
 
-    text: Text | None = Field(None, description="In words; names of nodes in it are preferred, or avoided after 'not' and 'without'.")
+    text: Text | None = Field(
+        None,
+        description="In words; names of nodes in it are preferred, or avoided after 'not' and 'without'.",
+    )
     likes: _Names = Field(default_factory=list, description="Items by id or label.")
     dislikes: _Names = Field(default_factory=list, description="Items by id or label.")
     where: Text | None = Field(None, description="A condition that holds from now on.")
@@ -133,7 +136,12 @@ async def turn(body: TurnBody, request: Request, session: Id) -> Response:
 def _said(service: Service, session: str) -> Conversation:
     said = service.sessions.get(session)
     if said is None:
-        raise Problem("unknown-id", "There is no such session, or it has ended.", "Begin one: POST /v1/sessions.", "path.session")
+        raise Problem(
+            "unknown-id",
+            "There is no such session, or it has ended.",
+            "Begin one: POST /v1/sessions.",
+            "path.session",
+        )
     return said
 
 

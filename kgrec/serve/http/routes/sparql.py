@@ -44,7 +44,9 @@ async def sparql(body: SparqlBody, request: Request) -> Response:
         raise Problem("too-late", error.problem, error.remedy, "body.query") from None
     headers = {"X-Revision": str(found.revision), "X-Truncated": str(found.truncated).lower()}
     if found.results is None:
-        return Response((found.statements or "").encode(), headers=headers, media_type="application/n-triples")
+        return Response(
+            (found.statements or "").encode(), headers=headers, media_type="application/n-triples"
+        )
     response = answer(found.results, headers=headers)
     response.headers["content-type"] = "application/sparql-results+json"
     return response
