@@ -58,6 +58,15 @@ def test_an_event_counts_once_within_and_across_calls(store: Store):
     assert [(e.event_id, e.item) for e in store.events_since()] == [("e1", "i1"), ("e2", "i1"), ("e3", "i1")]
 
 
+def test_many_events_count_once_each(store: Store):
+    """So many that PostgreSQL takes them by COPY."""
+    many = [event(f"e{n % 2500}", item=f"tab\t back\\ {n}", value=n / 4) for n in range(3000)]
+    assert store.add_events(many) == Added(2500, 500, (), 3000)
+    assert store.add_events(many) == Added(0, 3000, (), 3000)
+    found = {e.event_id: (e.item, e.value, e.rid) for e in store.events_since()}
+    assert found == {f"e{n}": (f"tab\t back\\ {n}", n / 4, None) for n in range(2500)}
+
+
 def test_no_events_change_nothing(store: Store):
     assert store.add_events([]) == Added(0, 0, (), 0)
 
