@@ -12,6 +12,7 @@ An error says in its first line what is wrong and where, and in its second what 
     ├── TrainingError         the data cannot train a model
     ├── WorkerError           a process of a parallel run died
     ├── StoreError            a feedback store cannot be opened, read or written
+    ├── SelfTestError         a loaded model does not answer as it should
     └── ArtifactError         a graph/ or model/ folder cannot be read or written
         ├── VersionMismatch   it was written by an incompatible version
         └── CorruptArtifact   a file is absent, or is not what the manifest says it is
@@ -89,6 +90,10 @@ class WorkerError(KgrecError):
 
 class StoreError(KgrecError):
     """A feedback store cannot be opened, read or written."""
+
+
+class SelfTestError(KgrecError):
+    """A loaded model does not answer as it should."""
 
 
 class ArtifactError(KgrecError):

@@ -36,6 +36,7 @@ from kgrec.cli import (
     items,
     rollback,
     score,
+    serve,
     split,
     train,
 )
@@ -141,6 +142,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Graph": (build.build, build.inspect, find.find, export.export),
     "Model": (train.train, split.split, evaluate.evaluate),
     "Lists": (ask.recommend, ask.similar, score.score, ask.explain, embed.embed),
+    "Server": (serve.serve,),
     "Changes": (items.add, items.update, items.remove, rollback.rollback),
 }
 for _panel, _functions in _PANELS.items():

@@ -49,6 +49,8 @@ _ITEM_ITEM_SHARE = 5
 _CONDITIONS = 16
 #: users whose vectors are made at once
 _USERS = 4096
+#: a sum of vectors whose components are below this is a zero that was reached by subtraction
+_NO_VECTOR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -287,11 +289,35 @@ class Model:
         live = LiveHistories.of(self.histories)
         histories = live.with_interactions(new, self.config.encoder.half_life)
         larger = replace(self, users=self.users.extended(names), histories=histories)
+        return self._with_users_as(larger, np.unique(new.user))
+
+    def without_histories(self, names: Sequence[str]) -> Model:
+        """A model in which some users have no interactions; unknown ones are left out. `self` stays as it is."""
+        rows = self.users.ids(list(dict.fromkeys(names)))
+        rows = rows[rows >= 0]
+        larger = replace(self, histories=LiveHistories.of(self.histories).without(rows))
+        return self._with_users_as(larger, rows)
+
+    def _with_users_as(self, larger: Model, users: np.ndarray) -> Model:
+        """`larger`, whose histories differ from those of `self` for some users alone, with what `self` has computed."""
+        if "matching" in self.__dict__:
+            larger.__dict__["matching"] = self.matching
+        if not {"_user_index", "_vector_sum"} & self.__dict__.keys():
+            return larger
+        vectors = larger.user_vectors(larger.histories.take(users))
         if "_user_index" in self.__dict__:  # only these users have other vectors now
-            index, users = self._user_index, np.unique(new.user)
-            vectors = larger.user_vectors(histories.take(users))
+            index = self._user_index
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
+        if "_vector_sum" in self.__dict__:
+            before = self._encoded(self.histories, users[users < len(self.histories)])
+            after = self._encoded(larger.histories, users)
+            larger.__dict__["_vector_sum"] = self._vector_sum - before + after
         return larger
+
+    def _encoded(self, histories: Histories | LiveHistories, users: np.ndarray) -> np.ndarray:
+        """Sum of the vectors of some users, without a vector for empty histories; shape (dim,), float64."""
+        vectors = self.user_encoder.encode(histories.take(users), self.items.vectors)
+        return np.asarray(vectors.sum(axis=0, dtype=np.float64))
 
     def history_matrix(
         self, histories: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = None
@@ -318,16 +344,21 @@ class Model:
 
     @cached_property
     def _typical(self) -> np.ndarray:
-        """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,)."""
+        """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,), float32."""
+        total = self._vector_sum.astype(np.float32)
+        some = np.abs(total).max(initial=0) > _NO_VECTOR
+        typical: np.ndarray = units((total if some else self.items.vectors.whole.sum(axis=0))[None])[0][0]
+        return typical
+
+    @cached_property
+    def _vector_sum(self) -> np.ndarray:
+        """The sum of all users' vectors; shape (dim,), float64."""
         n_users = len(self.histories)
         parts = (np.arange(start, min(start + _USERS, n_users)) for start in range(0, n_users, _USERS))
-        vectors = self.items.vectors
-        total = sum(
-            (self.user_encoder.encode(self.histories.take(some), vectors).sum(axis=0) for some in parts),
-            np.zeros(vectors.shape[1], np.float32),
+        return sum(
+            (self._encoded(self.histories, some) for some in parts),
+            np.zeros(self.items.vectors.shape[1]),
         )
-        typical: np.ndarray = units((total if total.any() else vectors.whole.sum(axis=0))[None])[0][0]
-        return typical
 
 
 def sample_of_users(histories: Histories | LiveHistories) -> Histories:

@@ -1,0 +1,83 @@
+"""Why an item is not in a list: the rules that keep it out, or its score.
+
+Enters: a state, for whom the list is, its options, and an item. Leaves: an explanation, a rank, and what excludes the item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kgrec.recommend.ids import item_rows
+from kgrec.recommend.request import Request
+from kgrec.serve.http.lists import ListOf, Whom, explanation, kind_of, lists
+from kgrec.serve.live import LiveState
+
+#: places of a list up to which a rank is found
+MAX_RANK = 1000
+
+
+def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict[str, Any]:
+    """The score of an item in parts, its rank, and what keeps it out of the list.
+
+    The rank is the one that it has, or would have if nothing excluded it; None below `MAX_RANK`.
+    """
+    row = int(item_rows(state.model, [item])[0])
+    name = state.model.items.ids[row]
+    why = explanation(state, whom, name, request)
+    longest = ListOf(kind_of(whom), replace(request, k=MAX_RANK, min_score=None))
+    listed = lists(state, longest, [whom])[0].items
+    place = {one["item"]: one for one in listed}
+    score = place[name]["score"] if name in place else round(why.score, 6)
+    above = sum(one["score"] > score for one in listed)
+    found = name in place or above < len(listed) or len(listed) < MAX_RANK
+    rank = place[name]["rank"] if name in place else above + 1 if found else None
+    last = listed[min(request.k, len(listed)) - 1]["score"] if listed else None
+    excluded = _excluded(state, whom, row, request)
+    if request.min_score is not None and score < request.min_score:
+        excluded.append({"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"})
+    if not excluded and (rank is None or rank > request.k):
+        detail = f"its score {score:.4f} is below that of the last item of the list" + (f", {last:.4f}" if last is not None else "")
+        excluded.append({"by": "score", "detail": detail, "rank": rank, "last_score": last})
+    return {
+        "item": name,
+        "label": state.model.items.label(row),
+        "score": score,
+        "rank": rank,
+        "parts": {kind: [part.to_dict() for part in some] for kind, some in why.parts().items()},
+        "excluded_by": excluded,
+        "text": why.text(),
+    }
+
+
+def _excluded(state: LiveState, whom: Whom, row: int, request: Request) -> list[dict[str, Any]]:
+    model, skip = state.model, request.on_unknown == "skip"
+    rules = {
+        "removed": (row in model.items.removed, "it was removed from the catalogue"),
+        "candidates": (
+            request.candidates is not None and row not in model.items.rows(list(request.candidates)),
+            "it is none of the candidates",
+        ),
+        "deny": (
+            request.deny is not None and row in model.items.rows(list(request.deny)),
+            "it is on the list of denied items",
+        ),
+        "where": (
+            request.where is not None and not model.matching(request.where, skip)[row],
+            f"it does not meet the condition {request.where}",
+        ),
+        "seen": (request.exclude_seen and row in _seen(state, whom), "the user has interacted with it"),
+        "disliked": (row in model.items.rows(list(whom.disliked)), "it is disliked"),
+    }
+    return [{"by": name, "detail": text} for name, (holds, text) in rules.items() if holds]
+
+
+def _seen(state: LiveState, whom: Whom) -> np.ndarray:
+    """Rows of the items that the user has interacted with."""
+    model = state.model
+    rows = model.items.rows(list(whom.liked))
+    if whom.user is None or not state.knows(whom.user):
+        return rows
+    return np.concatenate([rows, model.histories.take(model.users.ids([whom.user])).item])
