@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kgrec.errors import KgrecError
+from kgrec.errors import ConfigError, KgrecError
 from kgrec.graph.build import read_addition
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.ingest.interaction_rows import InteractionRows
 from kgrec.serve.event_rules import EventRules
 from kgrec.serve.live import FEEDBACK
+from kgrec.serve.live_items import with_items
 
 if TYPE_CHECKING:
+    from kgrec.recommend.recommender import Recommender
     from kgrec.serve.store.records import StoredEvent, StoredItem
     from kgrec.serve.store.store import Store
 
@@ -60,13 +62,31 @@ class TrainingFeedback:
     unlisted: dict[str, int]
     #: users whose earlier interactions were left out of the graph
     erased: int
-    #: items of the store as they are at that revision, for `live_items.with_items`
+    #: items of the store as they are at that revision
     items: tuple[StoredItem, ...]
+
+    def completed(self, recommender: Recommender) -> Recommender:
+        """A recommender that was trained on the graph, with items changed and removed as the store has it, and the counts in its metrics."""
+        recommender.model.metrics["feedback"] = self.figures()
+        return with_items(recommender, self.items)
 
     def figures(self) -> dict[str, Any]:
         """The counts, for metrics and messages."""
         names = ("revision", "events", "users", "added_items", "unknown", "unlisted", "erased")
         return {**{name: getattr(self, name) for name in names}, "unknown_items": list(self.unknown_items)}
+
+
+def opened_store(url: str) -> Store:
+    """A feedback store that is there; ConfigError if the libraries for it are absent."""
+    try:
+        from kgrec.serve.store.store import Store
+
+        return Store.open(url, create=False)
+    except ModuleNotFoundError as error:
+        extra = "serve" if error.name == "sqlalchemy" else "serve,postgres"
+        raise ConfigError(
+            f"The feedback store needs {error.name}, which is not installed.", f"pip install 'kgrec[{extra}]'"
+        ) from None
 
 
 def training_feedback(graph: KnowledgeGraph, store: Store) -> TrainingFeedback:

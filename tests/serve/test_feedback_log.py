@@ -14,7 +14,6 @@ import kgrec
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.serve.feedback_log import training_feedback
 from kgrec.serve.live import watermark
-from kgrec.serve.live_items import with_items
 from kgrec.serve.store.store import Store
 
 #: 2026-11-30T12:00:00Z, in seconds
@@ -186,10 +185,11 @@ def test_a_model_says_up_to_which_revision_it_was_trained(
     store.remove_items(["f6"])
     taken = training_feedback(graph, store)
     config = kgrec.Config.read(settings=["text.model=none", "epochs=2", "train.threads=1"])
-    recommender = with_items(kgrec.Recommender(config).fit(taken.graph), taken.items)
+    recommender = taken.completed(kgrec.Recommender(config).fit(taken.graph))
     recommender.save(tmp_path / "model")
     again = kgrec.Recommender.load(tmp_path / "model")
     assert watermark(again.model) == 4
+    assert again.model.metrics["feedback"] == taken.figures()
     listed = again.recommend(["new"], k=10)["item_id"].tolist()
     assert "f6" not in listed and not {"n1", "f2"} & set(listed)
     assert np.isin(["n1"], again.model.items.ids.tolist()).all()
