@@ -129,7 +129,7 @@ def test_the_latest_events_of_a_user(store: Store):
 
 def test_interactions_are_exported_as_arrow(store: Store):
     store.add_events([event("e1", value=2.0, time=NOW - 1), event("e2", user="u2", item="i2", type="like")])
-    table = pa.Table.from_batches(store.export_interactions())
+    table = store.export_interactions().read_all()
     assert table.schema == pa.schema(
         {
             "user_id": pa.large_string(),
@@ -145,6 +145,7 @@ def test_interactions_are_exported_as_arrow(store: Store):
         ("u2", "i2", "like", None, at),
     ]
     assert list(store.export_interactions(since=2)) == []
+    assert store.export_interactions(since=2).read_all().schema == table.schema
 
 
 # revisions
