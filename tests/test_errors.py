@@ -20,6 +20,7 @@ KgrecError
 ├── EncoderNotFound
 ├── TrainingError
 ├── WorkerError
+├── StoreError
 └── ArtifactError
     ├── VersionMismatch
     └── CorruptArtifact"""

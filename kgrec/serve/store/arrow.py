@@ -24,8 +24,12 @@ SCHEMA = pa.schema(
 )
 
 
-def interaction_batches(events: Iterable[StoredEvent]) -> Iterator[pa.RecordBatch]:
-    """Batches of at most 20,000 events."""
+def interaction_reader(events: Iterable[StoredEvent]) -> pa.RecordBatchReader:
+    """A reader of batches of at most 20,000 events."""
+    return pa.RecordBatchReader.from_batches(SCHEMA, _batches(events))
+
+
+def _batches(events: Iterable[StoredEvent]) -> Iterator[pa.RecordBatch]:
     remaining = iter(events)
     while part := list(islice(remaining, _ROWS)):
         columns = zip(*((e.user, e.item, e.type, e.value, e.time) for e in part), strict=True)

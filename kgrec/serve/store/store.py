@@ -192,16 +192,16 @@ class Store(AbstractContextManager["Store"]):
         with self._database.reading() as connection:
             return event_log.events_of(connection, checks.identifier(user, "user"), since, most)
 
-    def export_interactions(self, *, since: int = 0, until: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Events as Arrow batches: user_id, item_id, type (string), value (float64, null if there is none), time (ms, UTC).
+    def export_interactions(self, *, since: int = 0, until: int | None = None) -> pa.RecordBatchReader:
+        """Events as a reader of Arrow batches: user_id, item_id, type (string), value (float64, null if there is none), time (ms, UTC).
 
         Args:
             since: Only events after this revision.
             until: Only events up to this revision; None: all.
         """
-        from kgrec.serve.store.arrow import interaction_batches
+        from kgrec.serve.store.arrow import interaction_reader
 
-        return interaction_batches(self.events_since(since, until=until))
+        return interaction_reader(self.events_since(since, until=until))
 
     # users
 

@@ -58,6 +58,15 @@ def test_an_event_counts_once_within_and_across_calls(store: Store):
     assert [(e.event_id, e.item) for e in store.events_since()] == [("e1", "i1"), ("e2", "i1"), ("e3", "i1")]
 
 
+def test_many_events_count_once_each(store: Store):
+    """So many that PostgreSQL takes them by COPY."""
+    many = [event(f"e{n % 2500}", item=f"tab\t back\\ {n}", value=n / 4) for n in range(3000)]
+    assert store.add_events(many) == Added(2500, 500, (), 3000)
+    assert store.add_events(many) == Added(0, 3000, (), 3000)
+    found = {e.event_id: (e.item, e.value, e.rid) for e in store.events_since()}
+    assert found == {f"e{n}": (f"tab\t back\\ {n}", n / 4, None) for n in range(2500)}
+
+
 def test_no_events_change_nothing(store: Store):
     assert store.add_events([]) == Added(0, 0, (), 0)
 
@@ -120,7 +129,7 @@ def test_the_latest_events_of_a_user(store: Store):
 
 def test_interactions_are_exported_as_arrow(store: Store):
     store.add_events([event("e1", value=2.0, time=NOW - 1), event("e2", user="u2", item="i2", type="like")])
-    table = pa.Table.from_batches(store.export_interactions())
+    table = store.export_interactions().read_all()
     assert table.schema == pa.schema(
         {
             "user_id": pa.large_string(),
@@ -136,6 +145,7 @@ def test_interactions_are_exported_as_arrow(store: Store):
         ("u2", "i2", "like", None, at),
     ]
     assert list(store.export_interactions(since=2)) == []
+    assert store.export_interactions(since=2).read_all().schema == table.schema
 
 
 # revisions
