@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from kgrec.encode.text import TextEncoder
@@ -82,7 +83,8 @@ class LiveState:
 
     def knows(self, user: str) -> bool:
         """Whether the user has interactions, and was not erased."""
-        return user not in self.erased and bool(self.model.users.ids([user])[0] >= 0)
+        row = int(self.model.users.ids([user])[0])
+        return row >= 0 and user not in self.erased and len(self.model.histories.take(np.array([row])).item) > 0
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def create_app(service: Service, swaps: Swaps | None = None) -> FastAPI:
     )
     app.state.service, app.state.swaps = service, swaps
     problems.install(app)
+    app.router.routes.insert(0, recommend.at_once)
     for part in _ROUTERS:
         app.include_router(part.router)
     app.add_middleware(Gate, settings=service.settings, metrics=service.metrics)

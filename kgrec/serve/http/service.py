@@ -19,7 +19,7 @@ from kgrec.graph.adjacency import Adjacency
 from kgrec.retrieve.openmp import use_one_thread
 from kgrec.serve.http.conversation import Conversation
 from kgrec.serve.http.keys import Keys
-from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, kind_of, lists
+from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, lists
 from kgrec.serve.http.metrics import Metrics
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.questions import Questions
@@ -35,6 +35,8 @@ logger = logging.getLogger("kgrec.serve")
 _T = TypeVar("_T")
 #: impressions that may wait for the store
 _IMPRESSIONS = 20_000
+#: options of lists that are kept
+_OPTIONS = 512
 #: SPARQL queries that may wait
 _SPARQL = 32
 #: seconds between two looks for changes of other writers, and for impressions
@@ -95,6 +97,8 @@ class Service:
     def __init__(self, live: LiveModel, settings: Settings | None = None, keys: Keys | None = None) -> None:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
         self.metrics = Metrics(lambda: live.state, live.store.revision)
+        #: options of recent requests, checked
+        self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
         self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)
         self.sessions: Bounded[Conversation] = Bounded(self.settings.sessions, self.settings.session_seconds)
         self.scenarios = Scenarios()
@@ -164,7 +168,7 @@ class Service:
 
     async def list_for(self, whom: Whom, options: ListOf, key: Hashable, until: float) -> Listed:
         """A list; it is computed together with those that wait under the same key."""
-        listed: Listed = await self._lists.ask((kind_of(whom), key), options, whom, until)
+        listed: Listed = await self._lists.ask(key, options, whom, until)
         self.metrics.listed.labels("new").inc(listed.new)
         self.metrics.listed.labels("trained").inc(len(listed.items) - listed.new)
         if listed.fallback:

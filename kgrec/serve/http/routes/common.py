@@ -56,7 +56,7 @@ def scoped(scope: Scope, model: type[BaseModel] | None = None, *, status: int = 
     if model is not None:
         responses[status] = {"model": model}
     return {
-        "dependencies": [Depends(_allow(scope))],
+        "dependencies": [Depends(allow(scope))],
         "responses": responses,
         "status_code": status,
         "openapi_extra": {"security": [{"bearer": []}, {"header": []}, {}], "x-scope": scope},
@@ -77,8 +77,10 @@ def known_item(state: LiveState, item: str, where: str = "path.item") -> int:
         raise Problem("unknown-id", error.problem, error.remedy, where) from None
 
 
-def _allow(scope: Scope) -> Callable[[Request], Awaitable[None]]:
-    async def allow(request: Request) -> None:
+def allow(scope: Scope) -> Callable[[Request], Awaitable[None]]:
+    """A function that refuses requests without a key of this scope, if the server has keys."""
+
+    async def check(request: Request) -> None:
         keys = service_of(request).keys
         if not keys:
             return
@@ -108,7 +110,7 @@ def _allow(scope: Scope) -> Callable[[Request], Awaitable[None]]:
                 "header.Authorization",
             )
 
-    return allow
+    return check
 
 
 def _key(request: Request) -> str:
