@@ -74,7 +74,7 @@ def events_after(connection: Connection, seq: int, until: int | None, limit: int
     query = select(EVENTS).where(EVENTS.c.seq > seq).order_by(EVENTS.c.seq).limit(limit)
     if until is not None:
         query = query.where(EVENTS.c.seq <= until)
-    return [StoredEvent._make(row) for row in connection.execute(query)]
+    return [StoredEvent._make(row) for row in connection.execute(query).all()]
 
 
 def events_of(connection: Connection, user: str, after: int, limit: int) -> list[StoredEvent]:
