@@ -174,7 +174,7 @@ class FeedbackBody(Body):
 class Reason(BaseModel):
     """A part of a score, in words."""
 
-    kind: Literal["history", "path"]
+    kind: Literal["history", "path", "source"]
     name: str
     contribution: float
 

@@ -184,10 +184,8 @@ def because(
 def reasons(explained: Explanation) -> list[dict[str, Any]]:
     """The largest parts of an explanation."""
     parts = explained.parts()
-    return [
-        *_named("history", parts["history"], _OF_HISTORY),
-        *_named("path", parts["paths"], _OF_PATHS),
-    ]
+    shown = [*_named("history", parts["history"], _OF_HISTORY), *_named("path", parts["paths"], _OF_PATHS)]
+    return shown or _named("source", parts["sources"], 1)
 
 
 def explanation(state: LiveState, whom: Whom, item: str, request: Request) -> Explanation:
