@@ -18,9 +18,11 @@ from kgrec.serve.http.routes import (
     documentation,
     explain,
     feedback,
+    fields,
     graph,
     health,
     items,
+    page,
     recommend,
     scenarios,
     sessions,
@@ -35,6 +37,7 @@ _ROUTERS = (
     recommend,
     similar,
     explain,
+    fields,
     items,
     feedback,
     users,
@@ -45,6 +48,7 @@ _ROUTERS = (
     admin,
     health,
     documentation,
+    page,
 )
 _DESCRIPTION = """\
 Recommendations from a knowledge graph, with explanations; items and events count in the next request.

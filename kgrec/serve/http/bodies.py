@@ -16,6 +16,7 @@ MAX_K = 1000
 MAX_IDS = 10_000
 MAX_QUERIES = 256
 MAX_EXPLAINED = 10
+MAX_EDGES = 200
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
@@ -146,6 +147,9 @@ class ExplainBody(ListOptions):
     likes: Ids | None = None
     dislikes: Ids | None = None
     item: Id
+    edges: int = Field(
+        0, ge=0, le=MAX_EDGES, description="Paths and items of the history that are listed singly, for a drawing."
+    )
     min_revision: int = Field(0, ge=0)
 
 

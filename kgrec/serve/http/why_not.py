@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kgrec.recommend.explain import Explanation
 from kgrec.recommend.ids import item_rows
 from kgrec.recommend.request import Request
 from kgrec.serve.http.lists import ListOf, Whom, explanation, kind_of, lists
@@ -19,8 +20,10 @@ from kgrec.serve.live import LiveState
 MAX_RANK = 1000
 
 
-def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict[str, Any]:
-    """The score of an item in parts, its rank, and what keeps it out of the list.
+def explained(
+    state: LiveState, whom: Whom, item: str, request: Request, edges: int = 0
+) -> dict[str, Any]:
+    """The score of an item in parts, its rank, and what keeps it out of the list; with the `edges` largest paths singly.
 
     The rank is the one that it has, or would have if nothing excluded it; None below `MAX_RANK`.
     """
@@ -53,7 +56,18 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict
         "parts": {kind: [part.to_dict() for part in some] for kind, some in why.parts().items()},
         "excluded_by": excluded,
         "text": why.text(),
+        **({"edges": _edges(why, edges)} if edges else {}),
     }
+
+
+def _edges(why: Explanation, most: int) -> dict[str, list[dict[str, Any]]]:
+    """The largest contributions by item of the history, and by path from such an item through a shared node."""
+
+    def largest(frame: Any) -> list[dict[str, Any]]:
+        rows = frame.iloc[(-frame["contribution"].abs()).argsort(kind="stable")[:most]].to_dict("records")
+        return [{**row, "contribution": round(float(row["contribution"]), 6)} for row in rows]
+
+    return {"history": largest(why.history), "paths": largest(why.paths)}
 
 
 def _excluded(state: LiveState, whom: Whom, row: int, request: Request) -> list[dict[str, Any]]:

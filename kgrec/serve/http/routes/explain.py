@@ -45,6 +45,7 @@ class ExplainAnswer(BaseModel):
     parts: Parts
     excluded_by: list[Exclusion]
     text: str
+    edges: dict[str, list[dict[str, Any]]] | None = None
 
 
 @router.post("/explain", summary="Why, and why not", **scoped("read", ExplainAnswer))
@@ -64,6 +65,6 @@ async def explain(body: ExplainBody, request: Request) -> Response:
     def compute() -> dict[str, Any]:
         state = service.state
         known_item(state, body.item, "body.item")
-        return {"model": state.name, "revision": state.revision, **explained(state, whom, body.item, asked)}
+        return {"model": state.name, "revision": state.revision, **explained(state, whom, body.item, asked, body.edges)}
 
     return answer(await service.compute(compute, until))

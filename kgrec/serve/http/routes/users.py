@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import numpy as np
+import pyarrow.compute as pc
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from kgrec.serve.http.bodies import Id
 from kgrec.serve.http.problems import Problem
-from kgrec.serve.http.routes.common import answer, scoped, service_of
+from kgrec.serve.http.routes.common import answer, scoped, service_of, until_of
 from kgrec.serve.live import LiveState
 
 router = APIRouter(prefix="/v1", tags=["users"])
@@ -44,6 +45,19 @@ class HistoryAnswer(BaseModel):
     revision: int
     items: list[HistoryItem]
     next: int | None
+
+
+@router.get("/users", summary="Users by name", **scoped("read"))
+async def every(
+    request: Request,
+    text: Annotated[str, Query(max_length=512)] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Ids that contain a text, whatever its case: an equal one first, then those that begin with it."""
+    service = service_of(request)
+    return answer(
+        {"users": await service.compute(lambda: _named(service.state, text, limit), until_of(request))}
+    )
 
 
 @router.get("/users/{user}", summary="A user", **scoped("read", UserAnswer))
@@ -100,6 +114,16 @@ async def erase(request: Request, user: Id) -> Response:
     state = await service.change(lambda: service.live.erase_user(user))
     service.forget(user)
     return answer({"user": user, "erased": True, "revision": state.revision})
+
+
+def _named(state: LiveState, text: str, limit: int) -> list[str]:
+    labels = state.model.users.labels
+    found = labels.filter(pc.match_substring(labels, text, ignore_case=True)) if text else labels
+    first = found.filter(pc.starts_with(found, text, ignore_case=True))
+    # some may have been erased since
+    most = limit + len(state.erased)
+    names = dict.fromkeys([text, *first[:most].to_pylist(), *found[:most].to_pylist()])
+    return [name for name in names if state.knows(name)][:limit]
 
 
 def _history(state: LiveState, user: str) -> Any:
