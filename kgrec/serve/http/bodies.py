@@ -16,7 +16,7 @@ MAX_K = 1000
 MAX_IDS = 10_000
 MAX_QUERIES = 256
 MAX_EXPLAINED = 10
-MAX_EDGES = 200
+MAX_EDGES = 1000
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]

@@ -72,6 +72,19 @@ export function empty(...children) {
   return el("p", { class: "empty" }, ...children);
 }
 
+/** The position of the focus among the buttons of each row, as a function that sets it again in rows that were drawn anew. */
+export function keptFocus(place, fallback) {
+  if (!place.contains(document.activeElement)) return () => {};
+  const rows = [...place.querySelectorAll("li")];
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const button = at < 0 ? 0 : [...rows[at].querySelectorAll("button")].indexOf(document.activeElement);
+  return () => {
+    const now = place.querySelectorAll("li");
+    const row = now[Math.min(at, now.length - 1)];
+    (row?.querySelectorAll("button")[button] ?? fallback).focus();
+  };
+}
+
 /** Tell screen readers about a change. */
 export function announce(text) {
   document.getElementById("status").textContent = text;

@@ -9,7 +9,7 @@ let loaded = null;
  * A drawing that fills itself once it is in the page.
  *
  * @param nodes  `{id, label, kind, at, open}`; kind is "history", "shared" or "item", `at` the first position, `open` what a click does.
- * @param edges  `{from, to, label, weight, dashed}`; weights are relative to the largest.
+ * @param edges  `{from, to, label, weight, dashed, kind}`; kind is "path" where nodes stand in columns, weights are relative to the largest.
  * @param text   What it shows, for those who cannot see it.
  */
 export function drawing({ nodes, edges, text }) {
@@ -33,7 +33,7 @@ async function draw(canvas, tools, nodes, edges) {
       ...nodes.map(({ id, label, kind, at }) => ({ data: { id, label }, classes: kind, position: at && { ...at } })),
       ...edges.map((edge) => ({
         data: { source: edge.from, target: edge.to, label: edge.label ?? "", width: 1 + 6 * Math.abs(edge.weight ?? 0.2) / most },
-        classes: `${edge.dashed ? "dashed" : ""} ${edge.weight < 0 ? "negative" : ""}`,
+        classes: `${edge.kind ?? ""} ${edge.dashed ? "dashed" : ""} ${edge.weight < 0 ? "negative" : ""}`,
       })),
     ],
     style: style(),
@@ -55,11 +55,20 @@ async function draw(canvas, tools, nodes, edges) {
   follow(canvas, cy);
 }
 
-/** The layout starts at the given positions, so that equal graphs look alike. */
+/** The layout starts at the given positions, so that equal graphs look alike; history, what is shared, and the item are columns. */
 function arrange(cy) {
+  const kinds = cy.nodes(".history").nonempty() && cy.edges(".path").nonempty() ? ["history", "shared", "item"] : [];
+  const columns = kinds.map((kind) => cy.nodes(`.${kind}`).map((node) => node.id())).filter((ids) => ids.length);
+  const constraints = columns.length > 1 ? {
+    alignmentConstraint: { vertical: columns },
+    relativePlacementConstraint: [
+      ...columns.slice(1).map((ids, at) => ({ left: columns[at][0], right: ids[0], gap: 190 })),
+      ...columns.flatMap((ids) => ids.slice(1).map((id, at) => ({ top: ids[at], bottom: id, gap: 58 }))),
+    ],
+  } : {};
   cy.layout({
     name: "fcose", quality: "proof", randomize: false, animate: false, fit: true, padding: 24,
-    nodeDimensionsIncludeLabels: true, idealEdgeLength: 90, nodeRepulsion: 9000, nodeSeparation: 90,
+    nodeDimensionsIncludeLabels: true, idealEdgeLength: 90, nodeRepulsion: 9000, nodeSeparation: 90, ...constraints,
   }).run();
   if (cy.zoom() > 1.2) cy.zoom(1.2);
   cy.center();

@@ -5,13 +5,23 @@ import { address, bar, el, failure, newId, table } from "./dom.js";
 import { drawing } from "./drawing.js";
 import { nodeOfItem } from "./search.js";
 
-const PATHS = 120;
-/** nodes of a drawing: items of the history, and what they share with the item */
-const DRAWN_ITEMS = 8;
-const DRAWN_NODES = 12;
+/** paths that are asked for, and rows of the table */
+const PATHS = 1000;
+const ROWS = 100;
+/** nodes of a drawing: items of the history by their paths and by their whole part, and what they share with the item */
+const BY_PATHS = 6;
+const BY_PART = 3;
+const DRAWN_NODES = 8;
+/** lines up to which each has a label */
+const LABELLED = 10;
 /** weaker lines are left out of the drawing, as a share of the strongest */
-const FAINT = 0.02;
+const FAINT = 0.04;
+/** share of the three largest items from which on they are called the reason */
+const DECISIVE = 0.3;
+/** as kgrec names relations: backwards, of two steps, and words that names share */
 const INVERSE = "^";
+const HOP = " / ";
+const WORDS = "~word";
 
 /** An element that fills itself with the explanation of an item for somebody. */
 export function explanation(whomBody, item) {
@@ -67,13 +77,17 @@ export function inWords(why, label) {
   const whole = why.edges.history.reduce((sum, one) => sum + Math.max(0, one.contribution), 0);
   if (!why.edges.history.length) return [`${label} is near to what users like on the average; there is no history that could say more.`];
   if (whole <= 0) return [`Nothing in the history speaks for ${label}.`];
-  const items = why.edges.history.filter((one) => one.contribution > 0.05 * whole).slice(0, 3);
+  const items = why.edges.history.filter((one) => one.contribution > 0.01 * whole).slice(0, 3);
   const nodes = byNode(why.edges.paths).filter((one) => one.contribution > 0.005 * whole).slice(0, 3);
   const other = why.parts.sources.filter((one) => !one.is_rest && one.contribution > 0.1 * whole)[0];
-  const words = [el("strong", {}, label), " is here mostly because of ", ...joined(items.map((one) => [el("strong", {}, one.label || one.item_id), ` (${percent(one.contribution / whole)})`])), ". "];
+  const named = joined(items.map((one) => [el("strong", {}, one.label || one.item_id), ` (${percent(one.contribution / whole)})`]));
+  const decides = items.reduce((sum, one) => sum + one.contribution, 0) >= DECISIVE * whole;
+  const words = decides
+    ? [el("strong", {}, label), " has its score mostly because of ", ...named, ". "]
+    : ["Many items of the history speak for ", el("strong", {}, label), ", none of them alone", ...(items.length ? ["; the most: ", ...named] : []), ". "];
   if (nodes.length) {
-    words.push(items.length > 1 ? "They share with it: " : "They have in common: ",
-      ...joined(nodes.map((one) => [`${inEnglish(one.relation)} `, el("strong", {}, one.label || one.key), ` (${percent(one.contribution / whole)})`])), ". ");
+    words.push("In the graph they share with it: ",
+      ...joined(nodes.map((one) => [...one.name, ` (${percent(one.contribution / whole)})`])), ". ");
   } else {
     words.push("They share no node with it in the graph. ");
   }
@@ -82,68 +96,101 @@ export function inWords(why, label) {
 }
 
 function graph(why, label) {
-  const { nodes, edges, rows } = network(why, label);
+  const { nodes, edges, paths, rows } = network(why, label);
   if (!edges.length) return [];
-  const text = `How the history leads to ${label}: thicker lines carry more of the score. Dashed lines are what passes through no shared node: users in common, texts.`;
+  const text = `How the history leads to ${label}: thicker lines carry more of the score. Dashed lines pass through no shared node: users in common, texts.`;
+  const title = paths > rows.length ? `The ${rows.length} largest of ${paths} paths to ${label}` : `Paths to ${label}`;
   return [
     drawing({ nodes, edges, text }),
-    el("details", {}, el("summary", {}, `The same as a table (${rows.length} ${rows.length === 1 ? "path" : "paths"})`),
-      table(`Paths to ${label}`, ["From", "relation", "through", "relation", "weight"], rows)),
+    el("details", {}, el("summary", {}, "All of it as a table"), table(title, ["From", "relation", "through", "relation", "weight"], rows)),
   ];
 }
 
 /** Nodes and lines of the drawing, and all paths as rows of a table. */
 export function network(why, label) {
   const paths = why.edges.paths;
-  const passed = new Map();
-  for (const path of paths) passed.set(path.item_id, (passed.get(path.item_id) ?? 0) + path.contribution);
-  const items = why.edges.history.slice(0, DRAWN_ITEMS);
-  const shown = new Set(items.map((one) => one.item_id));
-  const shared = byNode(paths.filter((path) => shown.has(path.item_id))).slice(0, DRAWN_NODES);
-  const lines = new Map();
-  const add = (from, to, name, weight, dashed = false) => {
-    const found = lines.get(`${from} ${to}`) ?? { from, to, label: name, weight: 0, dashed };
-    lines.set(`${from} ${to}`, { ...found, weight: found.weight + weight });
-  };
-  const kept = new Set(shared.map((one) => one.id));
-  for (const path of paths) {
-    const id = nodeId(path);
-    if (!shown.has(path.item_id) || !kept.has(id)) continue;
-    add(`h:${path.item_id}`, id, inEnglish(path.history_relation), path.contribution);
-    add(id, "item", inEnglish(path.relation), path.contribution);
-  }
-  for (const one of items) {
-    const rest = one.contribution - (passed.get(one.item_id) ?? 0);
-    add(`h:${one.item_id}`, "item", "", rest, true);
-  }
-  const most = Math.max(...[...lines.values()].map((line) => Math.abs(line.weight)), 0);
-  const edges = [...lines.values()].filter((line) => Math.abs(line.weight) >= FAINT * most && line.weight !== 0);
+  const through = new Map();
+  for (const path of paths) through.set(path.item_id, (through.get(path.item_id) ?? 0) + path.contribution);
+  const rest = (one) => one.contribution - (through.get(one.item_id) ?? 0);
+  const largest = byNode(paths).slice(0, DRAWN_NODES);
+  const items = drawnItems(why.edges.history, paths, new Set(largest.map((one) => one.id)));
+  const shared = beside(items, paths, largest);
+  const edges = lines(paths, items, shared, rest);
   const used = new Set(edges.flatMap((line) => [line.from, line.to]));
   const column = (x, at, of) => ({ x, y: 110 * (at - (of - 1) / 2) });
   const nodes = [
     ...items.map((one, at) => ({ id: `h:${one.item_id}`, label: one.label || one.item_id, kind: "history", at: column(0, at, items.length), open: () => openItem(one.item_id) })),
-    ...shared.map((one, at) => ({ id: one.id, label: one.label || one.key, kind: "shared", at: column(220, at, shared.length), open: openNode(one) })),
+    ...shared.map((one, at) => ({ id: one.id, label: one.short, kind: "shared", at: column(220, at, shared.length), open: openNode(one) })),
     { id: "item", label, kind: "item", at: { x: 440, y: 0 }, open: () => openItem(why.item) },
   ].filter((node) => used.has(node.id));
-  const rows = [
-    ...paths.map((path) => [path.item || path.item_id, inEnglish(path.history_relation), path.label || path.key, inEnglish(path.relation), number(path.contribution)]),
-    ...items.map((one) => [one.label || one.item_id, "–", "no shared node", "–", number(one.contribution - (passed.get(one.item_id) ?? 0))]),
-  ].sort((one, other) => Math.abs(parse(other[4])) - Math.abs(parse(one[4])));
-  return { nodes, edges, rows };
+  const all = [
+    ...paths.map((path) => [path.contribution, path.item || path.item_id, inEnglish(path.history_relation), path.label || path.key, inEnglish(path.relation)]),
+    ...why.edges.history.map((one) => [rest(one), one.label || one.item_id, "–", "no shared node", "–"]),
+  ].sort((one, other) => Math.abs(other[0]) - Math.abs(one[0]));
+  return { nodes, edges, paths: all.length, rows: all.slice(0, ROWS).map(([weight, ...texts]) => [...texts, number(weight)]) };
 }
 
-/** Contributions by shared node, the largest first. */
+/** Items of the history that most passes from through some nodes, and those with the largest parts. */
+function drawnItems(history, paths, nodes) {
+  const sums = new Map();
+  for (const path of paths) {
+    if (nodes.has(shareOf(path).id)) sums.set(path.item_id, (sums.get(path.item_id) ?? 0) + path.contribution);
+  }
+  const first = history.slice(0, BY_PART);
+  const least = FAINT * Math.max(...first.map((one) => Math.abs(one.contribution)), 0);
+  const others = history.slice(BY_PART).filter((one) => (sums.get(one.item_id) ?? 0) >= least).sort((one, other) => sums.get(other.item_id) - sums.get(one.item_id));
+  return [...first, ...others.slice(0, BY_PATHS)];
+}
+
+/** What is shared in the order of the items beside it, so that few lines cross. */
+function beside(items, paths, shared) {
+  const place = new Map(items.map((one, at) => [one.item_id, at]));
+  const mean = ({ id }) => {
+    const places = paths.filter((path) => shareOf(path).id === id && place.has(path.item_id)).map((path) => place.get(path.item_id));
+    return places.reduce((sum, at) => sum + at, 0) / (places.length || 1);
+  };
+  return [...shared].sort((one, other) => mean(one) - mean(other));
+}
+
+/** The lines of the drawing; those into the item count the whole history. */
+function lines(paths, items, shared, rest) {
+  const found = new Map();
+  const add = (from, to, label, weight, dashed = false) => {
+    const line = found.get(`${from} ${to}`) ?? { from, to, label, weight: 0, dashed };
+    found.set(`${from} ${to}`, { ...line, weight: line.weight + weight });
+  };
+  const drawn = new Set(items.map((one) => one.item_id));
+  const kept = new Set(shared.map((one) => one.id));
+  for (const path of paths) {
+    const { id } = shareOf(path);
+    if (!kept.has(id)) continue;
+    add(id, "item", inEnglish(path.relation), path.contribution);
+    if (drawn.has(path.item_id)) add(`h:${path.item_id}`, id, inEnglish(path.history_relation), path.contribution);
+  }
+  for (const one of items) add(`h:${one.item_id}`, "item", "other", rest(one), true);
+  const most = Math.max(...[...found.values()].map((line) => Math.abs(line.weight)), 0);
+  const strong = [...found.values()].filter((line) => Math.abs(line.weight) >= FAINT * most && line.weight !== 0);
+  return strong.map((line) => ({ ...line, kind: "path", label: strong.length <= LABELLED || line.to === "item" && !line.dashed ? `${line.label} ${number(line.weight)}` : "" }));
+}
+
+/** Contributions by what is shared, the largest first. */
 function byNode(paths) {
   const sums = new Map();
   for (const path of paths) {
-    const id = nodeId(path);
-    const found = sums.get(id) ?? { ...path, id, contribution: 0 };
-    sums.set(id, { ...found, contribution: found.contribution + path.contribution });
+    const share = shareOf(path);
+    const before = sums.get(share.id) ?? { ...share, contribution: 0 };
+    sums.set(share.id, { ...before, contribution: before.contribution + path.contribution });
   }
   return [...sums.values()].sort((one, other) => Math.abs(other.contribution) - Math.abs(one.contribution));
 }
 
-const nodeId = (path) => `n:${path.type}/${path.key}`;
+/** What a path leads through; near numbers of one kind count as one. */
+function shareOf(path) {
+  const relation = inEnglish(path.relation);
+  if (path.type === "number") return { id: `number ${path.relation}`, type: "number", short: `near in ${relation}`, name: [`a near ${relation}`] };
+  const label = path.label || path.key;
+  return { id: `node ${path.type}/${path.key}`, type: path.type, key: path.key, short: label, name: [`${relation} `, el("strong", {}, label)] };
+}
 
 function openNode({ type, key }) {
   return type === "number" || type === "word" ? null : () => { location.hash = address("graph", type, key); };
@@ -170,14 +217,14 @@ function shares(title, parts, score) {
 }
 
 function inEnglish(relation) {
-  return relation.split(" / ").map((one) => (one.startsWith(INVERSE) ? `${one.slice(1)} of` : one)).join(" / ").replaceAll("_", " ");
+  if (relation === WORDS) return "word of the name";
+  return relation.split(HOP).map((one) => (one.startsWith(INVERSE) ? `${one.slice(INVERSE.length)} of` : one)).join(HOP).replaceAll("_", " ");
 }
 
 function joined(parts) {
   return parts.flatMap((part, at) => [at === 0 ? [] : at === parts.length - 1 ? " and " : ", ", part].flat());
 }
 
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const number = (value) => value.toFixed(3).replace("-", "−");
-const parse = (text) => Number(text.replace("−", "-"));
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

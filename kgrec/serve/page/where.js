@@ -13,7 +13,7 @@ export function whereField(apply) {
   return combobox({
     label: "Condition",
     placeholder: "all items",
-    hint: "Such as year >= 1990 and not genre = Drama. Enter applies it.",
+    hint: "Enter applies it, such as year >= 1990",
     onEmpty: true,
     find: suggestions,
     take: (option, input) => {

@@ -1,14 +1,14 @@
 // A list beside the history that it comes from, and what is tried out: likes, dislikes, conditions, a history without an item.
 
 import { latest, pages, path, post } from "../api.js";
-import { announce, button, el, empty, failure, link, newId } from "../dom.js";
+import { announce, button, el, empty, failure, keptFocus, link, newId } from "../dom.js";
 import { explanation } from "../explanation.js";
 import { itemField } from "../search.js";
 import { whereField } from "../where.js";
 import { baseline, body, isTried, newWhom } from "../whom.js";
 
 const MOST_HISTORY = 5000;
-const SHOWN_HISTORY = 50;
+const SHOWN_HISTORY = 20;
 /** items that say at once why they are here, as many as the API allows */
 const EXPLAINED = 10;
 const LENGTHS = [10, 20, 50];
@@ -17,8 +17,9 @@ const LENGTHS = [10, 20, 50];
 export function list({ user = null, item = null }) {
   const whom = newWhom(user, item ? [[item, item]] : []);
   const next = latest();
-  const parts = { tried: el("div", {}), items: el("div", {}), history: el("div", {}), missing: el("div", {}) };
-  const update = () => { drawTried(whom, parts.tried, update); load(); };
+  const heading = el("h2", { id: "list-title", tabindex: "-1" }, "Recommended");
+  const parts = { tried: el("div", { class: "tried" }), items: el("div", {}), history: el("div", {}), missing: el("div", {}) };
+  const update = () => { drawTried(whom, parts.tried, heading, update); load(); };
 
   async function load() {
     const signal = next();
@@ -29,7 +30,9 @@ export function list({ user = null, item = null }) {
         post("v1/recommend", { ...asked, explain: EXPLAINED }, signal),
         isTried(whom) ? post("v1/recommend", baseline(whom), signal) : null,
       ]);
+      const refocus = keptFocus(parts.items, heading);
       parts.items.replaceChildren(...drawn(whom, found, before, update));
+      refocus();
       parts.missing.replaceChildren();
       announce(`${found.items.length} items in the list.`);
     } catch (error) {
@@ -63,7 +66,7 @@ export function list({ user = null, item = null }) {
       el("div", { class: "beside" },
         el("section", { class: "history", "aria-labelledby": "history-title" }, el("h2", { id: "history-title" }, "History"), parts.history),
         el("section", { "aria-labelledby": "list-title" },
-          el("h2", { id: "list-title" }, "Recommended"), controls(whom, update), parts.tried, parts.items,
+          heading, controls(whom, update), parts.tried, parts.items,
           missing(whom, parts.missing)))),
   };
 }
@@ -87,15 +90,17 @@ function controls(whom, update) {
 }
 
 /** What is tried out, each with a button that takes it back. */
-function drawTried(whom, place, update) {
+function drawTried(whom, place, heading, update) {
   const kinds = [["without", "Not in the history: "], ["likes", "Liked: "], ["dislikes", "Disliked: "]];
   const chips = kinds.flatMap(([kind, name]) => [...whom[kind]].map(([item, label]) => el("li", {},
     button([name, el("strong", {}, label), " ×"], () => { whom[kind].delete(item); redrawn(whom); update(); }, { "aria-label": `Take back: ${name}${label}` }))));
   if (whom.where) chips.push(el("li", {}, el("span", {}, "Condition: ", el("strong", {}, whom.where))));
+  const refocus = keptFocus(place, heading);
   place.replaceChildren(...(chips.length ? [
     el("ul", { class: "chips", "aria-label": "Tried out" }, chips),
     isTried(whom) ? el("p", { class: "hint" }, "Tried out in this page alone; nothing is stored.") : null,
   ].filter(Boolean) : []));
+  refocus();
 }
 
 function drawHistory(whom, place, update) {
@@ -168,7 +173,7 @@ function listRow(whom, one, ranks, update) {
   return el("li", { on: { keydown: (event) => { if (event.key === "Escape" && !place.hidden) { toggle(); why.focus(); } } } },
     el("div", { class: "row" },
       el("span", { class: "rank" }, String(one.rank)),
-      el("div", { class: "what" }, el("button", { type: "button", class: "name", on: { click: toggle }, tabindex: "-1" }, label), moved(one, ranks), reason(one)),
+      el("div", { class: "what" }, el("strong", { class: "name", on: { click: () => toggle() } }, label), moved(one, ranks), reason(one)),
       el("span", { class: "number", title: "Score" }, one.score.toFixed(3)),
       el("div", { class: "actions" }, why,
         button("Like", say("likes", "dislikes"), { class: "quiet", "aria-label": `Like ${label}` }),
