@@ -46,25 +46,25 @@ export function bar(share, kind = "") {
   return el("span", { class: "bar", "aria-hidden": "true" }, inner);
 }
 
-/** A table with a caption; cells that are numbers are set to the right. */
+/** A table with a caption; columns of numbers are set to the right. */
 export function table(caption, columns, rows, attributes = {}) {
-  const cell = (value, at) =>
-    at === 0
-      ? el("th", { scope: "row" }, value)
-      : el("td", { class: /^[−-]?[\d.,]+( ?%)?$/.test(value) ? "number" : null }, value);
+  const numeric = columns.map((_, at) => at > 0 && rows.length > 0 && rows.every((row) => /^[−-]?[\d.,]+(\s?%)?$/.test(row[at])));
+  const kind = (at) => (numeric[at] ? "number" : null);
+  const cell = (value, at) => (at === 0 ? el("th", { scope: "row" }, value) : el("td", { class: kind(at) }, value));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     el("table", attributes,
       el("caption", {}, caption),
-      el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, columns.map((name, at) => el("th", { scope: "col", class: kind(at) }, name)))),
       el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell))))));
 }
 
-/** What went wrong and what to do, as the server said it. */
+/** What went wrong and what to do, as the server said it; what may pass by itself can be tried again. */
 export function failure(error, retry = null) {
+  const passes = error.status === 0 || error.status === 429 || error.status >= 500;
   return el("div", { class: "failure", role: "alert" },
     el("p", {}, el("strong", {}, error.message)),
     error.remedy ? el("p", {}, error.remedy) : null,
-    retry ? button("Try again", retry) : null);
+    retry && passes ? button("Try again", retry) : null);
 }
 
 /** What to do where there is nothing to see. */

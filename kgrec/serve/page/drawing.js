@@ -59,10 +59,13 @@ async function draw(canvas, tools, nodes, edges) {
 function arrange(cy) {
   const kinds = cy.nodes(".history").nonempty() && cy.edges(".path").nonempty() ? ["history", "shared", "item"] : [];
   const columns = kinds.map((kind) => cy.nodes(`.${kind}`).map((node) => node.id())).filter((ids) => ids.length);
+  const rows = Math.max(...columns.map((ids) => ids.length));
+  // as wide as the canvas is for the height of the longest column
+  const gap = Math.max(130, Math.min(360, (58 * rows * cy.width()) / cy.height() / 2.6));
   const constraints = columns.length > 1 ? {
     alignmentConstraint: { vertical: columns },
     relativePlacementConstraint: [
-      ...columns.slice(1).map((ids, at) => ({ left: columns[at][0], right: ids[0], gap: 190 })),
+      ...columns.slice(1).map((ids, at) => ({ left: columns[at][0], right: ids[0], gap })),
       ...columns.flatMap((ids) => ids.slice(1).map((id, at) => ({ top: ids[at], bottom: id, gap: 58 }))),
     ],
   } : {};

@@ -9,9 +9,9 @@ import { nodeOfItem } from "./search.js";
 const PATHS = 1000;
 const ROWS = 100;
 /** nodes of a drawing: items of the history by their paths and by their whole part, and what they share with the item */
-const BY_PATHS = 6;
+const BY_PATHS = 4;
 const BY_PART = 3;
-const DRAWN_NODES = 8;
+const DRAWN_NODES = 7;
 /** lines up to which each has a label */
 const LABELLED = 10;
 /** weaker lines are left out of the drawing, as a share of the strongest */
@@ -187,7 +187,7 @@ function byNode(paths) {
 /** What a path leads through; near numbers of one kind count as one. */
 function shareOf(path) {
   const relation = inEnglish(path.relation);
-  if (path.type === "number") return { id: `number ${path.relation}`, type: "number", short: `near in ${relation}`, name: [`a near ${relation}`] };
+  if (path.type === "number") return { id: `number ${path.relation}`, type: "number", short: `similar ${relation}`, name: [`a similar ${relation}`] };
   const label = path.label || path.key;
   return { id: `node ${path.type}/${path.key}`, type: path.type, key: path.key, short: label, name: [`${relation} `, el("strong", {}, label)] };
 }

@@ -31,7 +31,7 @@ function scenario(name, { options, variants }) {
   call(path("experiments", name)).then(
     (found) => figures.replaceChildren(...drawn(name, found)), (error) => figures.replaceChildren(failure(error)));
   const shares = Object.values(variants).reduce((sum, one) => sum + one.share, 0);
-  const rows = Object.entries(variants).map(([variant, one]) => [variant, `${Math.round((100 * one.share) / shares)} %`, written(one.options)]);
+  const rows = Object.entries(variants).map(([variant, one]) => [variant, `${Math.round((100 * one.share) / shares)}\u00a0%`, written(one.options)]);
   return el("section", { class: "card", "aria-labelledby": id }, el("h2", { id }, name),
     el("p", {}, "Options of all its lists: ", el("code", {}, written(options)), "."),
     rows.length ? table(`Variants of ${name}`, ["Variant", "users", "options"], rows) : el("p", { class: "hint" }, "It has no variants."),
@@ -42,7 +42,7 @@ function drawn(name, found) {
   if (!found.variants.length) return [empty("No list of this scenario has been shown yet: name it in requests, as ", el("code", {}, `"scenario": "${name}"`), ".")];
   const most = Math.max(...found.variants.map((one) => one.interval[1]), 1e-9);
   const rows = found.variants.map((one) => [one.variant ?? "without a variant", one.impressions.toLocaleString("en"), one.clicks.toLocaleString("en"),
-    percent(one.rate), `${percent(one.interval[0])} to ${percent(one.interval[1])}`, interval(one, most)]);
+    percent(one.rate), `${points(one.interval[0])} to ${percent(one.interval[1])}`, interval(one, most)]);
   return [
     table(`Lists with a click, with intervals of ${Math.round(100 * found.level)} %`, ["Variant", "lists", "with a click", "rate", "interval", ""], rows),
     ...found.differences.map((one) => el("p", {}, verdict(one))),
@@ -58,10 +58,11 @@ function interval({ rate, interval: [low, high] }, most) {
 
 function verdict({ variant, against, difference, interval: [low, high] }) {
   const names = [variant, against].map((name) => name ?? "without a variant");
-  const by = `${percent(Math.abs(difference))} points (interval ${percent(low)} to ${percent(high)})`;
-  if (low <= 0 && high >= 0) return `${names[0]} and ${names[1]} may be equally good: they differ by ${by}, which has 0 in it.`;
-  return difference > 0 ? `${names[0]} gets more clicks than ${names[1]}, by ${by}.` : `${names[0]} gets fewer clicks than ${names[1]}, by ${by}.`;
+  const by = `${points(difference)} percentage points (interval ${points(low)} to ${points(high)})`;
+  if (low <= 0 && high >= 0) return `No clear difference between ${names[0]} and ${names[1]}: ${by}. The interval has 0 in it.`;
+  return `${names[0]} gets ${difference > 0 ? "more" : "fewer"} clicks than ${names[1]}: ${by}.`;
 }
 
-const percent = (share) => `${(100 * share).toFixed(1).replace("-", "−")} %`;
+const points = (share) => (100 * share).toFixed(1).replace("-", "−");
+const percent = (share) => `${points(share)}\u00a0%`;
 const written = (options) => Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(", ") || "none";

@@ -6,7 +6,9 @@ import { drawing } from "../drawing.js";
 import { nodeField, nodeOfItem } from "../search.js";
 
 const PAGE = 100;
+/** neighbours of a drawing, and of one on a narrow screen */
 const DRAWN = 30;
+const DRAWN_NARROW = 12;
 const SIMILAR = 8;
 
 /** The view of a node by type and key, of the node of an item, or of the search alone. */
@@ -83,7 +85,7 @@ function further(start, where, add) {
 
 function picture(found, near) {
   const centre = "centre";
-  const shown = near.neighbours.slice(0, DRAWN);
+  const shown = near.neighbours.slice(0, window.innerWidth < 600 ? DRAWN_NARROW : DRAWN);
   const ring = (at) => ({ x: 200 * Math.cos((2 * Math.PI * at) / shown.length), y: 200 * Math.sin((2 * Math.PI * at) / shown.length) });
   const others = new Map(shown.map((one, at) => [`${one.type}/${one.key}`, { one, at }]));
   others.delete(`${found.type}/${found.key}`);
@@ -97,7 +99,7 @@ function picture(found, near) {
   const edges = shown.filter((one) => others.has(`${one.type}/${one.key}`)).map((one) => {
     const other = `n:${one.type}/${one.key}`;
     const ends = one.direction === "in" ? { from: other, to: centre } : { from: centre, to: other };
-    return { ...ends, label: shown.length > 14 ? "" : one.relation.replaceAll("_", " "), weight: 0.2 * one.weight };
+    return { ...ends, label: shown.length > 14 ? "" : one.relation.replaceAll("_", " ") };
   });
   const part = near.total > shown.length ? `The first ${shown.length} of ${near.total.toLocaleString("en")} neighbours` : "Neighbours";
   return drawing({ nodes, edges, text: `${part} of ${found.label || found.key}; the lists below have the same.` });
