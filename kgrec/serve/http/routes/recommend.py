@@ -44,6 +44,7 @@ async def recommend(body: RecommendBody, request: Request) -> Response:
 
 async def recommend_at_once(request: Request) -> Response:
     """The same as `recommend`, for most requests are like this one: the body is read and checked in one step, which saves FastAPI's many."""
+    request.scope["route"] = at_once
     await _allow(request)
     try:
         body = RecommendBody.model_validate_json(await request.body())
