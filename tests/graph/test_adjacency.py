@@ -39,7 +39,10 @@ def test_neighbours_of_a_node(edges: Adjacency):
 
 
 def test_the_shortest_paths_come_first_and_through_the_rarest_nodes(edges: Adjacency):
-    assert paths(edges, "film/f1", "film/f2", 2) == [["person/Ada", "film/f2"], ["genre/Science fiction", "film/f2"]]
+    assert paths(edges, "film/f1", "film/f2", 2) == [
+        ["person/Ada", "film/f2"],
+        ["genre/Science fiction", "film/f2"],
+    ]
     longer = paths(edges, "film/f4", "film/f6", 4)
     assert longer[:2] == [["genre/Comedy", "film/f6"], ["genre/Romance", "film/f6"]]
     assert ["person/Cy", "film/f5", "genre/Romance", "film/f6"] in longer

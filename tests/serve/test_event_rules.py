@@ -24,12 +24,21 @@ class Event(NamedTuple):
 def rules(**table) -> EventRules:
     nodes = {"film": {"item": True, "file": "f.csv", "key": "id"}}
     log = {"file": "log.csv", "user": "u", "item": "i", **table}
-    return EventRules.of(Mapping.model_validate({"version": 1, "base": "https://x.org/", "nodes": nodes, "interactions": log}))
+    return EventRules.of(
+        Mapping.model_validate({"version": 1, "base": "https://x.org/", "nodes": nodes, "interactions": log})
+    )
 
 
 def test_without_rules_every_kind_but_the_negative_ones_is_positive():
     found = rules()
-    assert [found.weight(kind, None) for kind in ("click", "buy", "hide", "dislike", "skip", "seen")] == [1, 1, 0, 0, 0, 0]
+    assert [found.weight(kind, None) for kind in ("click", "buy", "hide", "dislike", "skip", "seen")] == [
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
     assert found.error("anything") is None
 
 
@@ -62,7 +71,9 @@ def test_events_become_interactions_of_the_latest_of_each_pair(small):
     ]
     names, new, unusable = new_interactions(small, events, EventRules({}))
     assert (names, unusable) == (["v"], 1)
-    rows = list(zip(new.user.tolist(), new.item.tolist(), new.positive.tolist(), new.count.tolist(), strict=True))
+    rows = list(
+        zip(new.user.tolist(), new.item.tolist(), new.positive.tolist(), new.count.tolist(), strict=True)
+    )
     assert rows == [(0, 1, True, 1), (1, 0, True, 1), (1, 2, False, 2)]
     assert new.time is None and new.weight is None
 
@@ -73,6 +84,12 @@ def test_weights_are_multiples_of_the_mean_weight(small):
 
 
 def test_refusals_name_items_and_types(small):
-    events = [{"item": "i1", "type": "buy"}, {"item": "x", "type": "buy"}, {"item": "i2", "type": "by"}, {"type": 3}, {"item": 5}]
+    events = [
+        {"item": "i1", "type": "buy"},
+        {"item": "x", "type": "buy"},
+        {"item": "i2", "type": "by"},
+        {"type": 3},
+        {"item": 5},
+    ]
     found = refusals(small, EventRules({"buy": 1.0}), events)
     assert {at: type(error).__name__ for at, error in found.items()} == {1: "UnknownId", 2: "ConfigError"}

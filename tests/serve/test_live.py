@@ -75,11 +75,13 @@ def test_a_restart_makes_the_same_state(live: LiveModel, model: Path):
     assert again.state.revision == live.state.revision
 
 
-def test_an_update_keeps_what_earlier_rows_said(live: LiveModel, model: Path):
+def test_an_update_keeps_what_earlier_rows_said(live: LiveModel):
     live.add_items({"film": [{"id": "n1", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
     live.update_items({"film": [{"id": "n1", "title": "Y"}]})
     [kept] = live.store.items_since()
-    assert kept.rows == {"film": [{"id": "n1", "title": "Y", "plot": "p", "genres": "Romance", "director": "Cy"}]}
+    assert kept.rows == {
+        "film": [{"id": "n1", "title": "Y", "plot": "p", "genres": "Romance", "director": "Cy"}]
+    }
 
 
 def test_a_model_with_events_needs_its_store(live: LiveModel, model: Path, tmp_path: Path):
@@ -89,7 +91,10 @@ def test_a_model_with_events_needs_its_store(live: LiveModel, model: Path, tmp_p
     assert watermark(kgrec.Recommender.load(folder).model) == state.revision == 1
     again = LiveModel.load(folder, live.store)
     assert items(again, "u1") == items(live, "u1")
-    with Store.open(tmp_path / "another.sqlite") as another, pytest.raises(ConfigError, match="up to revision 1"):
+    with (
+        Store.open(tmp_path / "another.sqlite") as another,
+        pytest.raises(ConfigError, match="up to revision 1"),
+    ):
         LiveModel.load(folder, another)
 
 
@@ -102,7 +107,9 @@ def test_the_mean_user_follows_events_and_erasures(live: LiveModel):
     live.remove_items(["f6"])
     model = live.state.model
     followed = model._vector_sum
-    computed = model.user_encoder.encode(model.histories.take(np.arange(len(model.histories))), model.items.vectors)
+    computed = model.user_encoder.encode(
+        model.histories.take(np.arange(len(model.histories))), model.items.vectors
+    )
     np.testing.assert_allclose(followed, computed.sum(axis=0), atol=1e-5)
     assert not np.allclose(followed, before, atol=1e-3)
 

@@ -9,7 +9,11 @@ def test_a_user_and_the_history(server: Server):
     assert server.get("/v1/users/u2") == {"user": "u2", "interactions": 3, "liked": 2, "revision": 0}
     page = server.get("/v1/users/u2/history", limit=2)
     rest = server.get("/v1/users/u2/history", limit=2, start=page["next"])
-    assert {one["item"]: one["liked"] for one in [*page["items"], *rest["items"]]} == {"f1": True, "f3": True, "f4": False}
+    assert {one["item"]: one["liked"] for one in [*page["items"], *rest["items"]]} == {
+        "f1": True,
+        "f3": True,
+        "f4": False,
+    }
     assert rest["next"] is None and page["items"][0]["label"]
 
 

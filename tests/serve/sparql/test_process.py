@@ -43,7 +43,11 @@ def test_terms(process: SparqlProcess, graph: KnowledgeGraph):
                 {
                     "a": {"type": "uri", "value": "http://x/y"},
                     "b": {"type": "literal", "value": "t", "xml:lang": "en"},
-                    "c": {"type": "literal", "value": "5", "datatype": "http://www.w3.org/2001/XMLSchema#integer"},
+                    "c": {
+                        "type": "literal",
+                        "value": "5",
+                        "datatype": "http://www.w3.org/2001/XMLSchema#integer",
+                    },
                 }
             ]
         },
@@ -69,7 +73,7 @@ def test_a_slow_query_is_ended_and_the_next_one_is_answered(graph: KnowledgeGrap
         made.close()
 
 
-def test_the_index_follows_the_graph_after_a_minute(graph: KnowledgeGraph, shared_catalogue: Path):
+def test_the_index_follows_the_graph_after_a_minute(graph: KnowledgeGraph):
     now = [0.0]
     made = SparqlProcess(seconds=60, clock=lambda: now[0])
     try:

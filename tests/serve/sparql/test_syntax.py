@@ -13,8 +13,11 @@ from kgrec.serve.sparql.syntax import form_of
     [
         ("SELECT * { ?s ?p ?o }", "SELECT"),
         ("  # SERVICE\nask { ?s ?p ?o }", "ASK"),
-        ("PREFIX a: <http://x/#>\nBASE <http://y/>\nprefix : <z>\nCONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", "CONSTRUCT"),
-        ('SELECT ?service { ?service a:service "SERVICE <x>" , \'\'\'service\'\'\' }', "SELECT"),
+        (
+            "PREFIX a: <http://x/#>\nBASE <http://y/>\nprefix : <z>\nCONSTRUCT { ?s ?p ?o } { ?s ?p ?o }",
+            "CONSTRUCT",
+        ),
+        ("SELECT ?service { ?service a:service \"SERVICE <x>\" , '''service''' }", "SELECT"),
         ("SELECT * { ?s <http://x/SERVICE> ?o }", "SELECT"),
     ],
 )
