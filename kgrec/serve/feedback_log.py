@@ -31,7 +31,7 @@ from kgrec.serve.live_items import with_items
 
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
-    from kgrec.serve.store.records import StoredEvent, StoredItem
+    from kgrec.serve.store.records import Erasure, StoredEvent, StoredItem
     from kgrec.serve.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class TrainingFeedback:
     unlisted: dict[str, int]
     #: users whose earlier interactions were left out of the graph
     erased: int
-    #: items of the store as they are at that revision
+    #: items of the store, each in its last state
     items: tuple[StoredItem, ...]
 
     def completed(self, recommender: Recommender) -> Recommender:
@@ -103,10 +103,11 @@ def training_feedback(graph: KnowledgeGraph, store: Store) -> TrainingFeedback:
         store: Is not modified; events that arrive while this runs are for the next model.
     """
     revision = store.revision()
-    items = tuple(item for item in store.items_since() if item.revision <= revision)
+    # Items and erasures that come while this runs are taken, too: a server that reads them again finds nothing to change.
+    items = tuple(store.items_since())
     larger = _with_items(graph, items)
     rules = EventRules.of(graph.mapping)
-    known, erased = _without_erased(larger.interactions, store, revision)
+    known, erased = _without_erased(larger.interactions, list(store.erased_since()))
     rows = _rows_like(known, rules)
     counted = _append_events(rows, larger, store.events_since(until=revision), rules)
     joined = _joined(known, rows)
@@ -159,9 +160,8 @@ def _extended(graph: KnowledgeGraph, items: Sequence[StoredItem]) -> KnowledgeGr
     return graph.extended(read_addition(graph.mapping, frames=given, known=graph, partial_rows=True))[0]
 
 
-def _without_erased(log: Interactions, store: Store, revision: int) -> tuple[Interactions, int]:
+def _without_erased(log: Interactions, erased: Sequence[Erasure]) -> tuple[Interactions, int]:
     """The interactions without those of erased users from before the erasure, and how many users that are."""
-    erased = [one for one in store.erased_since() if one.revision <= revision]
     users = log.users.ids([one.user for one in erased])
     until = np.full(len(log.users), -1, np.int64)
     until[users[users >= 0]] = [one.time // 1000 for one, row in zip(erased, users, strict=True) if row >= 0]

@@ -6,6 +6,7 @@ checks           events, impressions and JSON values of callers, checked and mad
 tables           the tables, and migrations by number
 event_log        statements of events and erased users
 documents        statements of impressions, items and scenarios
+urls             the database that a path or a URL names
 database         `Database`: engine, transactions, the clock of revisions
 sqlite           `Database` of a file
 postgres         `Database` of a server

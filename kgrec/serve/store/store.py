@@ -10,20 +10,17 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, func, make_url, select, update
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, func, select, update
 
 from kgrec.arguments import options
-from kgrec.errors import ConfigError
 from kgrec.serve.store import checks, documents, event_log, tables
 from kgrec.serve.store.database import Database
 from kgrec.serve.store.records import Added, Erasure, Impression, StoredEvent, StoredItem, StoreFigures
-from kgrec.serve.store.sqlite import SQLiteDatabase
 from kgrec.serve.store.tables import IMPRESSIONS, META, METADATA
+from kgrec.serve.store.urls import database_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +30,8 @@ _T = TypeVar("_T", StoredEvent, StoredItem, Erasure, Impression)
 _ROWS = 5_000
 #: events of one user that are returned unless more are asked for
 _HISTORY = 10_000
+#: of the integers of both databases
+_LARGEST = 2**63 - 1
 
 
 class Store(AbstractContextManager["Store"]):
@@ -69,7 +68,7 @@ class Store(AbstractContextManager["Store"]):
             StoreError: The database cannot be opened, there is no store and `create` is false, or its tables are of something else.
             VersionMismatch: A later kgrec made the store.
         """
-        database = _database(url, create=create)
+        database = database_of(url, create=create)
         try:
             database.prepare(create=create)
         except BaseException:
@@ -108,7 +107,7 @@ class Store(AbstractContextManager["Store"]):
         Returns:
             The revision of the store: less than `revision` if the time is over.
         """
-        until = time.monotonic() + timeout
+        until = time.monotonic() + options.number("timeout", timeout, least=0)
         with self._database.watching() as pause:
             while (found := self.revision()) < revision and (left := until - time.monotonic()) > 0:
                 pause(left)
@@ -177,7 +176,7 @@ class Store(AbstractContextManager["Store"]):
             until: Stop at this revision; None: at the last event.
         """
         return self._pages(
-            lambda c, after: event_log.events_after(c, after, until, _ROWS), seq, lambda e: e.seq
+            lambda c, after: event_log.events_after(c, after, until, _ROWS), _number(seq), lambda e: e.seq
         )
 
     def events_of(self, user: str, *, since: int = 0, limit: int = _HISTORY) -> list[StoredEvent]:
@@ -217,7 +216,9 @@ class Store(AbstractContextManager["Store"]):
     def erased_since(self, revision: int = 0) -> Iterator[Erasure]:
         """Users who were erased after a revision, in the order of their numbers."""
         return self._pages(
-            lambda c, after: event_log.erasures_after(c, after, _ROWS), revision, lambda one: one.revision
+            lambda c, after: event_log.erasures_after(c, after, _ROWS),
+            _number(revision),
+            lambda one: one.revision,
         )
 
     # impressions
@@ -296,7 +297,9 @@ class Store(AbstractContextManager["Store"]):
     def items_since(self, revision: int = 0) -> Iterator[StoredItem]:
         """Items put or removed after a revision, each in its last state, in the order of their numbers."""
         return self._pages(
-            lambda c, after: documents.items_after(c, after, _ROWS), revision, lambda one: one.revision
+            lambda c, after: documents.items_after(c, after, _ROWS),
+            _number(revision),
+            lambda one: one.revision,
         )
 
     # scenarios
@@ -372,25 +375,6 @@ class Store(AbstractContextManager["Store"]):
         return round(self._clock() * 1000)
 
 
-def _database(url: str | os.PathLike[str], *, create: bool) -> Database:
-    options.path("store", url)
-    text = os.fspath(url)
-    if "://" not in text:
-        return SQLiteDatabase(Path(text), create=create)
-    try:
-        parsed = make_url(text)
-    except (ArgumentError, ValueError):  # ValueError: the port is no number
-        raise ConfigError("The URL of the store cannot be read.", _URLS) from None
-    backend = parsed.drivername.partition("+")[0]
-    if backend == "sqlite":
-        if parsed.database in (None, "", ":memory:") or parsed.query:
-            raise ConfigError("The URL of a SQLite store names a file and nothing else.", _URLS)
-        return SQLiteDatabase(Path(str(parsed.database)), create=create)
-    if backend in ("postgresql", "postgres"):
-        from kgrec.serve.store.postgres import PostgresDatabase
-
-        return PostgresDatabase(parsed)
-    raise ConfigError(f"A store cannot be kept in {options.shown(backend)}.", _URLS)
-
-
-_URLS = "Give a path, sqlite:///feedback.sqlite, or postgresql://user@host:5432/database."
+def _number(revision: Any) -> int:
+    """A revision that a reader has."""
+    return options.whole_number("revision", revision, 0, _LARGEST)

@@ -112,6 +112,14 @@ def test_events_are_read_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch)
     assert listed(store, 5) == []
 
 
+@pytest.mark.parametrize("bad", [-1, 1.5, "1", None, 2**63])
+def test_what_is_no_revision_is_refused_at_once(tmp_path: Path, bad: Any):
+    with Store.open(tmp_path / "feedback.sqlite") as store:
+        for read in (store.events_since, store.items_since, store.erased_since):
+            with pytest.raises(ConfigError, match="revision is"):
+                read(bad)
+
+
 def test_a_long_call_is_refused(store: Store):
     with pytest.raises(ConfigError, match="There are 100,001 events"):
         store.add_events([event("e1")] * 100_001)
