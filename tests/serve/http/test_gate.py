@@ -135,6 +135,13 @@ def test_the_description_of_the_api(server: Server):
             assert "application/problem+json" in operation["responses"]["422"]["content"]
 
 
+def test_every_route_is_on_the_page_of_the_api(server: Server):
+    page = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
+    for path, operations in server.get("/openapi.json")["paths"].items():
+        for method in operations:
+            assert f"`{method.upper()} {path}`" in page
+
+
 def test_the_page_of_the_description_is_served_from_here(server: Server):
     page = server.client.get("/docs")
     assert page.status_code == 200 and "http://" not in page.text and "https://" not in page.text

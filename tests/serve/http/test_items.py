@@ -104,3 +104,16 @@ def test_what_is_wrong_with_rows_is_named(server: Server):
     found = server.client.put("/v1/items/n1?type=genre", json={"title": "x"})
     assert (found.status_code, found.json()["where"]) == (422, "query.type")
     assert server.get("/v1/items/n1", 404)
+
+
+def test_two_servers_of_one_store_follow_each_other(start: Start):
+    first, second = start(), start()
+    revision = first.post("/v1/items", {"rows": {"film": [MOON]}})["revision"]
+    assert "n1" in second.items(user="u1", k=9, min_revision=revision)
+    revision = second.event("new", "n1")["revision"]
+    assert first.items(user="new", min_revision=revision) == second.items(user="new")
+    assert second.client.delete("/v1/items/n1").status_code == 200
+    put = first.client.put("/v1/items/n1", json={"title": "Moon Base 2"}).json()
+    assert put["added"] == ["n1"]
+    second.post("/v1/recommend", {"user": "u1", "min_revision": put["revision"]})
+    assert second.get("/v1/items/n1")["label"] == "Moon Base 2"

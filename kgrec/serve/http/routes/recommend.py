@@ -57,7 +57,7 @@ async def recommend_at_once(request: Request) -> Response:
 at_once = Route("/v1/recommend", recommend_at_once, methods=["POST"])
 
 
-@router.get("/users/{user}/recommendations", summary="A list for a user", **scoped("read", ListAnswer))
+@router.get("/users/{user:path}/recommendations", summary="A list for a user", **scoped("read", ListAnswer))
 async def for_user(
     request: Request,
     user: Id,
