@@ -45,7 +45,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "split": {"What is held out": _SPLIT},
     "serve": {
         "Where": ("--host", "--port", "--drain"),
-        "Model and store": ("--store", "--releases", "--check"),
+        "Model and store": ("--store", "--releases", "--warm-text", "--check"),
         "Keys": ("--keys", "--make-key", "--scopes"),
         "Limits": ("--queue", "--deadline"),
         "Records": ("--access-log", "--impressions"),

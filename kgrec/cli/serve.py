@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli import project
 from kgrec.cli.console import Console, Json, Quiet, console
-from kgrec.cli.options import ModelFolder
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def serve(
-    model: ModelFolder,
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Model folder.", envvar="KGREC_MODEL", show_default="model/ beside the nearest kgrec.yaml"
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on. Others than loopback need --keys.")
     ] = "127.0.0.1",
@@ -60,6 +65,13 @@ def serve(
             "--drain", help="Seconds between not ready and the end of listening, when told to end.", min=0
         ),
     ] = 0.0,
+    warm_text: Annotated[
+        bool,
+        typer.Option(
+            "--warm-text",
+            help="Load the text encoder at the start, not at the first text: some seconds, and some 500 MB.",
+        ),
+    ] = False,
     queue: Annotated[
         int, typer.Option("--queue", help="Requests that may wait; further ones get 429.", min=1)
     ] = 256,
@@ -111,8 +123,11 @@ def serve(
     place, known = Place(host, port), Keys.read(keys) if keys is not None else Keys()
     place.check(bool(known))
     log_to_stderr(access=access_log)
-    folder = model if releases is None else newest(releases).folder
-    live = LiveModel.load(folder, Store.open(store or _beside(releases or model)))
+    place_of_models = releases or model or project.model()
+    folder = place_of_models if releases is None else newest(releases).folder
+    live = LiveModel.load(folder, Store.open(store or _beside(place_of_models)))
+    if warm_text:
+        live.state.recommender.recommend_for_text(["a text"], 1)
     if check:
         _report(out, live, known)
         return

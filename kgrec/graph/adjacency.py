@@ -180,4 +180,4 @@ def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The numbers of several ranges, one after the other."""
     lengths = ends - starts
     offsets = np.repeat(ends - np.cumsum(lengths), lengths)
-    return np.arange(lengths.sum()) + offsets
+    return np.asarray(np.arange(lengths.sum()) + offsets)

@@ -84,7 +84,9 @@ class LiveState:
     def knows(self, user: str) -> bool:
         """Whether the user has interactions, and was not erased."""
         row = int(self.model.users.ids([user])[0])
-        return row >= 0 and user not in self.erased and len(self.model.histories.take(np.array([row])).item) > 0
+        return (
+            row >= 0 and user not in self.erased and len(self.model.histories.take(np.array([row])).item) > 0
+        )
 
 
 @dataclass(frozen=True)

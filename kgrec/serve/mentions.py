@@ -20,9 +20,9 @@ from kgrec.graph.tables import GraphTables
 
 #: words of the longest label, letters of the shortest one, and nodes of the largest graph
 _WORDS, _LETTERS, _MOST_NODES = 8, 3, 500_000
-_WANTED = frozenset("like liked love loved enjoyed as to watched bought".split())
-_UNWANTED = frozenset("unlike hate hated dislike disliked".split())
-_NEGATIONS = frozenset("not no without except never nothing".split())
+_WANTED = frozenset(["like", "liked", "love", "loved", "enjoyed", "as", "to", "watched", "bought"])
+_UNWANTED = frozenset(["unlike", "hate", "hated", "dislike", "disliked"])
+_NEGATIONS = frozenset(["not", "no", "without", "except", "never", "nothing"])
 #: words before a label in which a negation counts
 _BEFORE = 3
 

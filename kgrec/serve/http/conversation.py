@@ -59,7 +59,7 @@ class Conversation:
             if name in _EMPTY:
                 new = replace(new, **{name: _EMPTY[name]})
                 continue
-            kept = {
+            kept: dict[str, Any] = {
                 part: tuple(one for one in getattr(new, part) if one != name)
                 for part in ("likes", "dislikes", "conditions", "wishes")
             }

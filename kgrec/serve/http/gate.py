@@ -100,7 +100,7 @@ class Gate:
 
     def _note(self, scope: Scope, status: int, seconds: float, number: str) -> None:
         route: Any = scope.get("route")
-        path = getattr(route, "path", None) or "other"
+        path = (getattr(route, "path", None) or "other").replace(":path}", "}")
         self._metrics.requests.labels(path, scope["method"] if path != "other" else "other", status).inc()
         self._metrics.seconds.labels(path).observe(seconds)
         if access.isEnabledFor(logging.INFO):

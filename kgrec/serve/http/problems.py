@@ -137,7 +137,13 @@ def invalid_body(error: ValidationError) -> RequestValidationError:
     found = []
     for one in error.errors(include_url=False):
         if one["type"] == "json_invalid":
-            found.append({**one, "loc": ("body", 0), "ctx": {"error": str(one.get("ctx", {}).get("error", "it ends too early"))}})
+            found.append(
+                {
+                    **one,
+                    "loc": ("body", 0),
+                    "ctx": {"error": str(one.get("ctx", {}).get("error", "it ends too early"))},
+                }
+            )
         else:
             found.append({**one, "loc": ("body", *one["loc"])})
     return RequestValidationError(found)

@@ -46,7 +46,8 @@ class Server:
         """Send an event."""
         name = f"{user}-{item}-{type_}-{others}"
         return self.post(
-            "/v1/feedback", {"events": [{"event_id": name, "user": user, "item": item, "type": type_, **others}]}
+            "/v1/feedback",
+            {"events": [{"event_id": name, "user": user, "item": item, "type": type_, **others}]},
         )
 
 

@@ -43,7 +43,19 @@ def test_large_bodies_are_refused(start: Start):
 
 @pytest.mark.parametrize("path", ["/v1/recommend", "/v1/explain", "/v1/feedback"])
 @pytest.mark.parametrize(
-    "body", [b"{", b"", b"[]", b"\xff", b"[" * 100_000, b'{"a":' * 20_000, b"nothing", b'"text"', b"null", b'{"user": "\\ud800"}']
+    "body",
+    [
+        b"{",
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a":' * 20_000,
+        b"nothing",
+        b'"text"',
+        b"null",
+        b'{"user": "\\ud800"}',
+    ],
 )
 def test_what_is_no_json_object_is_a_problem(server: Server, path: str, body: bytes):
     response = server.client.post(path, content=body, headers={"Content-Type": "application/json"})
@@ -107,13 +119,27 @@ def test_figures_have_no_ids(server: Server):
 def test_the_description_of_the_api(server: Server):
     schema = server.get("/openapi.json")
     assert schema["openapi"].startswith("3.1")
-    operations = {(path, method): value for path, some in schema["paths"].items() for method, value in some.items()}
+    operations = {
+        (path, method): value for path, some in schema["paths"].items() for method, value in some.items()
+    }
     assert len(operations) > 30
     for (path, _), operation in operations.items():
         assert operation["summary"], path
         if path.startswith("/v1"):
-            assert operation["description"] and operation["x-scope"] in ("read", "feedback", "write", "admin"), path
+            assert operation["description"] and operation["x-scope"] in (
+                "read",
+                "feedback",
+                "write",
+                "admin",
+            ), path
             assert "application/problem+json" in operation["responses"]["422"]["content"]
+
+
+def test_every_route_is_on_the_page_of_the_api(server: Server):
+    page = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
+    for path, operations in server.get("/openapi.json")["paths"].items():
+        for method in operations:
+            assert f"`{method.upper()} {path}`" in page
 
 
 def test_the_page_of_the_description_is_served_from_here(server: Server):

@@ -28,7 +28,9 @@ def test_nodes_by_name(server: Server):
 def test_neighbours_page_by_page(server: Server):
     page = server.get("/v1/graph/nodes/film/f1/neighbours", limit=2)
     rest = server.get("/v1/graph/nodes/film/f1/neighbours", limit=2, start=page["next"])
-    found = [(one["relation"], one["direction"], one["key"]) for one in [*page["neighbours"], *rest["neighbours"]]]
+    found = [
+        (one["relation"], one["direction"], one["key"]) for one in [*page["neighbours"], *rest["neighbours"]]
+    ]
     assert sorted(found) == [
         ("directed_by", "out", "Ada"),
         ("genres", "out", "Horror"),
@@ -59,9 +61,14 @@ def test_sparql(server: Server):
     query = "SELECT ?name WHERE { ?film <https://example.org/relation/directed_by> <https://example.org/person/Ada> ; rdfs:label ?name } ORDER BY ?name"
     answer = server.client.post("/v1/sparql", json={"query": query})
     assert answer.headers["content-type"] == "application/sparql-results+json"
-    assert [one["name"]["value"] for one in answer.json()["results"]["bindings"]] == ["Alien Dawn", "Star Drift"]
+    assert [one["name"]["value"] for one in answer.json()["results"]["bindings"]] == [
+        "Alien Dawn",
+        "Star Drift",
+    ]
     assert (answer.headers["x-truncated"], answer.headers["x-revision"]) == ("false", "0")
-    made = server.client.post("/v1/sparql", json={"query": "CONSTRUCT { ?s rdfs:label 'x' } WHERE { ?s rdfs:label 'Rome Summer' }"})
+    made = server.client.post(
+        "/v1/sparql", json={"query": "CONSTRUCT { ?s rdfs:label 'x' } WHERE { ?s rdfs:label 'Rome Summer' }"}
+    )
     assert made.text == '<https://example.org/film/f5> <http://www.w3.org/2000/01/rdf-schema#label> "x" .\n'
     assert server.post("/v1/sparql", {"query": "ASK { ?s ?p 'Rome Summer' }"})["boolean"] is True
     assert server.post("/v1/sparql", {"query": "DROP ALL"}, 422)["problem"] == "The text begins with DROP."

@@ -47,12 +47,17 @@ def test_items_page_by_page_and_by_name(server: Server):
 
 
 def test_put_replaces_and_patch_changes(server: Server):
-    put = server.client.put("/v1/items/n1", json={"title": "Moon Base", "genres": "Comedy", "director": "Ada"}).json()
+    put = server.client.put(
+        "/v1/items/n1", json={"title": "Moon Base", "genres": "Comedy", "director": "Ada"}
+    ).json()
     assert put["added"] == ["n1"]
     patched = server.client.patch("/v1/items/n1", json={"title": "Moon Base 2"}).json()
     assert patched["updated"] == ["n1"]
     fields = server.get("/v1/items/n1")
-    assert (fields["label"], fields["fields"]) == ("Moon Base 2", {"genres": ["Comedy"], "directed_by": ["Ada"]})
+    assert (fields["label"], fields["fields"]) == (
+        "Moon Base 2",
+        {"genres": ["Comedy"], "directed_by": ["Ada"]},
+    )
     put = server.client.put("/v1/items/n1", json={"title": "Moon Base 3", "director": "Bo"}).json()
     assert put["updated"] == ["n1"]
     fields = server.get("/v1/items/n1")
@@ -84,8 +89,14 @@ def test_what_is_wrong_with_rows_is_named(server: Server):
         found = server.post("/v1/items", {"rows": rows}, 422)
         return found["where"], found["problem"]
 
-    assert problem({"movie": [MOON]}) == ("body.rows.movie", "There is no table of nodes 'movie' in the mapping.")
-    assert problem({"film": [{**MOON, "titel": "x"}]}) == ("body.rows.film[0].titel", "'film' has no column 'titel'.")
+    assert problem({"movie": [MOON]}) == (
+        "body.rows.movie",
+        "There is no table of nodes 'movie' in the mapping.",
+    )
+    assert problem({"film": [{**MOON, "titel": "x"}]}) == (
+        "body.rows.film[0].titel",
+        "'film' has no column 'titel'.",
+    )
     assert problem({})[0] == "body.rows"
     found = server.client.patch("/v1/items/f1", json={"titel": "x"})
     assert (found.status_code, found.json()["where"]) == (422, "body.titel")
@@ -93,3 +104,16 @@ def test_what_is_wrong_with_rows_is_named(server: Server):
     found = server.client.put("/v1/items/n1?type=genre", json={"title": "x"})
     assert (found.status_code, found.json()["where"]) == (422, "query.type")
     assert server.get("/v1/items/n1", 404)
+
+
+def test_two_servers_of_one_store_follow_each_other(start: Start):
+    first, second = start(), start()
+    revision = first.post("/v1/items", {"rows": {"film": [MOON]}})["revision"]
+    assert "n1" in second.items(user="u1", k=9, min_revision=revision)
+    revision = second.event("new", "n1")["revision"]
+    assert first.items(user="new", min_revision=revision) == second.items(user="new")
+    assert second.client.delete("/v1/items/n1").status_code == 200
+    put = first.client.put("/v1/items/n1", json={"title": "Moon Base 2"}).json()
+    assert put["added"] == ["n1"]
+    second.post("/v1/recommend", {"user": "u1", "min_revision": put["revision"]})
+    assert second.get("/v1/items/n1")["label"] == "Moon Base 2"

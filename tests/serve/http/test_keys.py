@@ -68,7 +68,9 @@ def test_every_route_needs_its_scope(start: Start, model: Path, tmp_path: Path):
                 continue
             checked += 1
 
-            def status(key: str = "", method: str = method, address: str = address, header: str = "X-API-Key") -> int:
+            def status(
+                key: str = "", method: str = method, address: str = address, header: str = "X-API-Key"
+            ) -> int:
                 headers = {header: key} if key else {}
                 return server.client.request(method, address, headers=headers, json={}).status_code
 

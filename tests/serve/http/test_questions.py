@@ -50,7 +50,7 @@ def soon() -> float:
 
 
 def test_questions_that_wait_together_become_one_call():
-    async def scene(questions: Questions, library: Library) -> None:
+    async def scene(questions: Questions, _: Library) -> None:
         answers = await asyncio.gather(*(questions.ask("k", "o", number, soon()) for number in range(3)))
         assert answers == [0, 2, 4]
 
@@ -58,7 +58,7 @@ def test_questions_that_wait_together_become_one_call():
 
 
 def test_other_keys_wait_and_keep_their_order():
-    async def scene(questions: Questions, library: Library) -> None:
+    async def scene(questions: Questions, _: Library) -> None:
         asked = [("a", 1), ("b", 2), ("a", 3), ("b", 4), ("c", 5)]
         answers = await asyncio.gather(*(questions.ask(key, key, number, soon()) for key, number in asked))
         assert answers == [2, 4, 6, 8, 10]
@@ -68,14 +68,14 @@ def test_other_keys_wait_and_keep_their_order():
 
 
 def test_a_call_has_at_most_a_batch():
-    async def scene(questions: Questions, library: Library) -> None:
+    async def scene(questions: Questions, _: Library) -> None:
         await asyncio.gather(*(questions.ask("k", "o", number, soon()) for number in range(6)))
 
     assert run(scene).calls == [("o", [0, 1, 2, 3]), ("o", [4, 5])]
 
 
 def test_nobody_gets_the_error_of_another():
-    async def scene(questions: Questions, library: Library) -> None:
+    async def scene(questions: Questions, _: Library) -> None:
         answers = await asyncio.gather(
             *(questions.ask("k", "o", number, soon()) for number in (1, -1, 2)), return_exceptions=True
         )

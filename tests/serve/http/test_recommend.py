@@ -69,7 +69,9 @@ def test_a_history_is_added_to_that_of_the_user(server: Server, rec: kgrec.Recom
 def test_an_unknown_user_gets_the_list_for_new_users(server: Server, rec: kgrec.Recommender):
     answer = server.post("/v1/recommend", {"user": "nobody", "k": 3})
     assert answer["fallback"] == "unknown_user"
-    assert [item["item"] for item in answer["items"]] == rec.recommend_for_history([[]], k=3)["item_id"].tolist()
+    assert [item["item"] for item in answer["items"]] == rec.recommend_for_history([[]], k=3)[
+        "item_id"
+    ].tolist()
     assert server.post("/v1/recommend", {"history": []})["fallback"] == "no_history"
 
 
@@ -157,6 +159,8 @@ def test_unknown_ids_may_be_skipped(server: Server):
 
 def test_a_revision_that_is_not_there_is_waited_for(start: Start):
     server = start(deadline=0.1)
-    assert server.post("/v1/recommend", {"user": "u1", "min_revision": 5}, 409)["where"] == "body.min_revision"
+    assert (
+        server.post("/v1/recommend", {"user": "u1", "min_revision": 5}, 409)["where"] == "body.min_revision"
+    )
     revision = server.event("u1", "f4")["revision"]
     assert server.post("/v1/recommend", {"user": "u1", "min_revision": revision})["revision"] == revision

@@ -26,7 +26,9 @@ def test_similar_users(server: Server, rec: kgrec.Recommender):
 def test_search_by_name(server: Server):
     answer = server.post("/v1/search", {"text": "summer", "mode": "name"})
     assert (names(answer), answer["items"][0]["match"]) == (["f5"], "words")
-    assert names(server.post("/v1/search", {"text": "summer", "mode": "name", "where": "genres = Horror"})) == []
+    assert (
+        names(server.post("/v1/search", {"text": "summer", "mode": "name", "where": "genres = Horror"})) == []
+    )
 
 
 def test_search_by_meaning_needs_a_model_with_texts(server: Server):

@@ -9,7 +9,11 @@ def test_a_user_and_the_history(server: Server):
     assert server.get("/v1/users/u2") == {"user": "u2", "interactions": 3, "liked": 2, "revision": 0}
     page = server.get("/v1/users/u2/history", limit=2)
     rest = server.get("/v1/users/u2/history", limit=2, start=page["next"])
-    assert {one["item"]: one["liked"] for one in [*page["items"], *rest["items"]]} == {"f1": True, "f3": True, "f4": False}
+    assert {one["item"]: one["liked"] for one in [*page["items"], *rest["items"]]} == {
+        "f1": True,
+        "f3": True,
+        "f4": False,
+    }
     assert rest["next"] is None and page["items"][0]["label"]
 
 
@@ -41,3 +45,11 @@ def test_a_user_who_returns_after_an_erasure_begins_anew(server: Server):
     server.event("u1", "f4")
     assert server.get("/v1/users/u1")["interactions"] == 1
     assert [one["item"] for one in server.get("/v1/users/u1/history")["items"]] == ["f4"]
+
+
+def test_a_user_and_an_item_whose_ids_have_slashes(server: Server):
+    server.event("a/b", "f1")
+    assert server.get("/v1/users/a%2Fb")["interactions"] == 1
+    assert server.get("/v1/users/a/b/history")["items"][0]["item"] == "f1"
+    assert server.get("/v1/users/a%2Fb/recommendations")["fallback"] is None
+    assert server.client.delete("/v1/users/a%2Fb").json()["user"] == "a/b"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
@@ -88,26 +89,18 @@ def _swaps(request: Request) -> Swaps:
     return swaps
 
 
-def _json_lines(batches: Iterator[Any]) -> Iterator[bytes]:
+def _json_lines(batches: pa.RecordBatchReader) -> Iterator[bytes]:
     for batch in batches:
-        lines = (
-            json.dumps({**row, "time": row["time"].isoformat()}, ensure_ascii=False)
-            for row in batch.to_pylist()
-        )
-        yield "".join(f"{line}\n" for line in lines).encode()
+        rows = ({**row, "time": row["time"].isoformat()} for row in batch.to_pylist())
+        yield "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
 
 
-def _arrow(batches: Iterator[Any]) -> Iterator[bytes]:
-    import pyarrow as pa
-
+def _arrow(batches: pa.RecordBatchReader) -> Iterator[bytes]:
     sink = _Chunks()
-    writer = None
-    for batch in batches:
-        writer = writer or pa.ipc.new_stream(sink, batch.schema)
-        writer.write_batch(batch)
-        yield sink.taken()
-    if writer is not None:
-        writer.close()
+    with pa.ipc.new_stream(sink, batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.taken()
     yield sink.taken()
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from kgrec.graph.where_names import OPERATORS, condition_names, condition_values
-from kgrec.serve.http.bodies import Name
+from kgrec.serve.http.bodies import Text
 from kgrec.serve.http.routes.common import answer, scoped, service_of, until_of
 
 router = APIRouter(prefix="/v1", tags=["lists"])
@@ -30,10 +30,10 @@ async def fields(request: Request) -> Response:
     return answer(await service.compute(compute, until_of(request)))
 
 
-@router.get("/fields/{name}/values", summary="Values of a relation", **scoped("read"))
+@router.get("/fields/{name:path}/values", summary="Values of a relation", **scoped("read"))
 async def values(
     request: Request,
-    name: Name,
+    name: Text,
     text: Annotated[str, Query(max_length=500)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:

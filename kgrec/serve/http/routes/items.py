@@ -81,7 +81,7 @@ async def every(
     return answer({"revision": state.revision, "items": items, "next": start + limit if more else None})
 
 
-@router.get("/items/{item}", summary="An item", **scoped("read", ItemAnswer))
+@router.get("/items/{item:path}", summary="An item", **scoped("read", ItemAnswer))
 async def get(request: Request, item: Id) -> Response:
     """Label, state, and what the graph has of it: relations, numbers, dates and texts."""
     service = service_of(request)
@@ -115,7 +115,7 @@ async def add(body: ItemsBody, request: Request) -> Response:
     return answer(_changed(done, state, added=done.ids, known=done.known))
 
 
-@router.put("/items/{item}", summary="Add or replace an item", **scoped("write", ChangeAnswer))
+@router.put("/items/{item:path}", summary="Add or replace an item", **scoped("write", ChangeAnswer))
 async def put(columns: Columns, request: Request, item: Id, type: ItemType = None) -> Response:
     """The item has these columns and no others; its key comes from the address."""
     service = service_of(request)
@@ -129,7 +129,7 @@ async def put(columns: Columns, request: Request, item: Id, type: ItemType = Non
     return answer(await service.change(change))
 
 
-@router.patch("/items/{item}", summary="Change columns of an item", **scoped("write", ChangeAnswer))
+@router.patch("/items/{item:path}", summary="Change columns of an item", **scoped("write", ChangeAnswer))
 async def patch(columns: Columns, request: Request, item: Id, type: ItemType = None) -> Response:
     """The columns that are given replace those of the item; the others stay."""
     service = service_of(request)
@@ -146,7 +146,7 @@ async def patch(columns: Columns, request: Request, item: Id, type: ItemType = N
     return answer(await service.change(change))
 
 
-@router.delete("/items/{item}", summary="Remove an item", **scoped("write"))
+@router.delete("/items/{item:path}", summary="Remove an item", **scoped("write"))
 async def remove(request: Request, item: Id) -> Response:
     """Stop recommending it; in histories it still counts. `PUT` brings it back."""
     service = service_of(request)
@@ -158,7 +158,7 @@ async def remove(request: Request, item: Id) -> Response:
 
 def _put(request: Request, item: str, rows: dict[str, Any]) -> dict[str, Any]:
     live = service_of(request).live
-    if not _is_offered(live.state, item):
+    if not _is_offered(live.catch_up(), item):
         done, state = live.add_items(rows)
         if len(done):
             return _changed(done, state, added=done.ids, known=done.known)

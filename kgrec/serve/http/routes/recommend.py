@@ -44,6 +44,7 @@ async def recommend(body: RecommendBody, request: Request) -> Response:
 
 async def recommend_at_once(request: Request) -> Response:
     """The same as `recommend`, for most requests are like this one: the body is read and checked in one step, which saves FastAPI's many."""
+    request.scope["route"] = at_once
     await _allow(request)
     try:
         body = RecommendBody.model_validate_json(await request.body())
@@ -56,7 +57,7 @@ async def recommend_at_once(request: Request) -> Response:
 at_once = Route("/v1/recommend", recommend_at_once, methods=["POST"])
 
 
-@router.get("/users/{user}/recommendations", summary="A list for a user", **scoped("read", ListAnswer))
+@router.get("/users/{user:path}/recommendations", summary="A list for a user", **scoped("read", ListAnswer))
 async def for_user(
     request: Request,
     user: Id,

@@ -60,22 +60,7 @@ async def every(
     )
 
 
-@router.get("/users/{user}", summary="A user", **scoped("read", UserAnswer))
-async def get(request: Request, user: Id) -> Response:
-    """How many items the user has interacted with and liked, events included."""
-    state = service_of(request).state
-    history = _history(state, user)
-    return answer(
-        {
-            "user": user,
-            "interactions": len(history.item),
-            "liked": int(history.positive.sum()),
-            "revision": state.revision,
-        }
-    )
-
-
-@router.get("/users/{user}/history", summary="The history of a user", **scoped("read", HistoryAnswer))
+@router.get("/users/{user:path}/history", summary="The history of a user", **scoped("read", HistoryAnswer))
 async def history(
     request: Request,
     user: Id,
@@ -102,7 +87,22 @@ async def history(
     )
 
 
-@router.delete("/users/{user}", summary="Erase a user", **scoped("write"))
+@router.get("/users/{user:path}", summary="A user", **scoped("read", UserAnswer))
+async def get(request: Request, user: Id) -> Response:
+    """How many items the user has interacted with and liked, events included."""
+    state = service_of(request).state
+    history = _history(state, user)
+    return answer(
+        {
+            "user": user,
+            "interactions": len(history.item),
+            "liked": int(history.positive.sum()),
+            "revision": state.revision,
+        }
+    )
+
+
+@router.delete("/users/{user:path}", summary="Erase a user", **scoped("write"))
 async def erase(request: Request, user: Id) -> Response:
     """Remove the user's events and lists from the store, and the history from the model in memory.
 
