@@ -46,3 +46,15 @@ def test_an_explanation_for_a_history(server: Server, rec: kgrec.Recommender):
 def test_what_is_wrong(server: Server):
     assert server.post("/v1/explain", {"item": "f1"}, 422)["problem"] == "It is not said for whom."
     assert server.post("/v1/explain", {"user": "u1", "item": "x"}, 404)["where"] == "body.item"
+
+
+def test_the_largest_paths_can_be_had_singly(server: Server, rec: kgrec.Recommender):
+    why = rec.explain("u1", "f4")
+    edges = server.post("/v1/explain", {"user": "u1", "item": "f4", "edges": 2})["edges"]
+    assert [one["item_id"] for one in edges["history"]] == why.history["item_id"][
+        why.history["contribution"].abs().sort_values(ascending=False, kind="stable").index[:2]
+    ].tolist()
+    assert edges["paths"] == [] == why.paths.to_dict("records")
+    [path] = server.post("/v1/explain", {"history": ["f4"], "item": "f6", "edges": 1})["edges"]["paths"]
+    assert (path["item_id"], path["type"], path["history_relation"]) == ("f4", "genre", "genres")
+    assert "edges" not in server.post("/v1/explain", {"user": "u1", "item": "f4"})

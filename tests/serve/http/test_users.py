@@ -53,3 +53,12 @@ def test_a_user_and_an_item_whose_ids_have_slashes(server: Server):
     assert server.get("/v1/users/a/b/history")["items"][0]["item"] == "f1"
     assert server.get("/v1/users/a%2Fb/recommendations")["fallback"] is None
     assert server.client.delete("/v1/users/a%2Fb").json()["user"] == "a/b"
+
+
+def test_users_by_name(server: Server):
+    server.event("xu1", "f1")
+    assert server.get("/v1/users", text="U1")["users"] == ["u1", "xu1"]
+    assert server.get("/v1/users", limit=2)["users"] == ["u1", "u2"]
+    server.client.delete("/v1/users/u1")
+    assert server.get("/v1/users", text="u1")["users"] == ["xu1"]
+    assert server.get("/v1/users", text="nobody")["users"] == []
