@@ -88,7 +88,7 @@ def _neighbours(graph: GraphTables, name: str) -> np.ndarray:
     near, far = ("head", "tail") if bare == name else ("tail", "head")
     mine = graph.triples["relation"].to_numpy() == names.index(bare)
     mine &= np.isin(graph.triples[near].to_numpy(), graph.item_entities)
-    return graph.triples[far].to_numpy()[mine]
+    return np.asarray(graph.triples[far].to_numpy()[mine])
 
 
 def _predicates(table: pa.Table, of_item: np.ndarray) -> set[str]:

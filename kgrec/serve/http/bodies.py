@@ -148,7 +148,10 @@ class ExplainBody(ListOptions):
     dislikes: Ids | None = None
     item: Id
     edges: int = Field(
-        0, ge=0, le=MAX_EDGES, description="Paths and items of the history that are listed singly, for a drawing."
+        0,
+        ge=0,
+        le=MAX_EDGES,
+        description="Paths and items of the history that are listed singly, for a drawing.",
     )
     min_revision: int = Field(0, ge=0)
 

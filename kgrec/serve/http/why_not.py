@@ -20,9 +20,7 @@ from kgrec.serve.live import LiveState
 MAX_RANK = 1000
 
 
-def explained(
-    state: LiveState, whom: Whom, item: str, request: Request, edges: int = 0
-) -> dict[str, Any]:
+def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: int = 0) -> dict[str, Any]:
     """The score of an item in parts, its rank, and what keeps it out of the list; with the `edges` largest paths singly.
 
     The rank is the one that it has, or would have if nothing excluded it; None below `MAX_RANK`.

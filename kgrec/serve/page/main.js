@@ -29,7 +29,7 @@ function show(first) {
   const { title, element, stop = null } = view(...parts);
   end = stop;
   main.replaceChildren(element);
-  document.title = `${title} – kgrec`;
+  document.title = `${title} - kgrec`;
   for (const link of document.querySelectorAll("[data-view]")) {
     if (link.dataset.view === tab) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

@@ -6,10 +6,13 @@ KGREC_TEST_BROWSER is the path of a Chromium; without it these tests are skipped
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,19 @@ from kgrec.serve.live import LiveModel
 from kgrec.serve.store.store import Store
 
 Look = Callable[..., Any]
+Api = Callable[..., Any]
 
-#: a label that is a script where it is taken for markup
-HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 _WAIT_MS = 30_000
+
+
+def ask(address: str, method: str, path: str, body: Any = None) -> Any:
+    """The answer of the API to a request."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{address}{path}", data, {"Content-Type": "application/json"}, method=method
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
 
 
 @contextmanager
@@ -44,7 +56,7 @@ def serving(folder: Path, store: Path, keys: Keys | None = None) -> Iterator[str
         while not server.started:
             assert thread.is_alive()
             thread.join(0.01)
-        yield "http://127.0.0.1:{}".format(server.servers[0].sockets[0].getsockname()[1])
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
@@ -55,6 +67,18 @@ def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     """A server without keys; its changes are seen by all tests of the module."""
     with serving(model, tmp_path_factory.mktemp("page") / "store.sqlite") as address:
         yield address
+
+
+@pytest.fixture
+def api(address: str) -> Api:
+    """A function of method, path and body that asks the server."""
+    return partial(ask, address)
+
+
+@pytest.fixture(scope="session")
+def serve(model: Path) -> Callable[..., AbstractContextManager[str]]:
+    """A function that starts a server with a store, and perhaps with keys."""
+    return partial(serving, model)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +96,20 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def look(chromium: Any, address: str) -> Iterator[Look]:
-    """A function that opens a view. At the end the console must have had no error, but for the statuses that a test expects."""
+    """A function that opens a view. At the end the console must have had no error, but for those that a test expects."""
     with ExitStack() as stack:
         errors: list[str] = []
 
-        def opened(view: str = "", at: str = address, width: int = 1280, expected: tuple[int, ...] = ()) -> Any:
+        def opened(
+            view: str = "", at: str = address, width: int = 1280, expected: tuple[str, ...] = ()
+        ) -> Any:
             context = chromium.new_context(viewport={"width": width, "height": 800})
             stack.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(_WAIT_MS)
 
             def heard(message: Any) -> None:
-                if message.type in ("error", "warning") and not any(f"status of {one}" in message.text for one in expected):
+                if message.type in ("error", "warning") and not any(one in message.text for one in expected):
                     errors.append(message.text)
 
             page.on("console", heard)

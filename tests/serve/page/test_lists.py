@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from typing import Any
 
 import pytest
@@ -18,16 +16,12 @@ def labels(page: Any) -> list[str]:
     return page.locator(f"{ROWS} .name").all_text_contents()
 
 
-def listed(address: str, **body: Any) -> list[str]:
+def listed(api: Any, **body: Any) -> list[str]:
     """The labels that the API lists."""
-    request = urllib.request.Request(
-        f"{address}/v1/recommend", json.dumps({"k": 10, **body}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request) as response:
-        return [item["label"] for item in json.load(response)["items"]]
+    return [item["label"] for item in api("POST", "/v1/recommend", {"k": 10, **body})["items"]]
 
 
-def test_search_and_choice_by_keyboard(look, address: str):
+def test_search_and_choice_by_keyboard(look, api):
     page = look()
     search = page.get_by_role("combobox", name="Search users and items")
     expect(search).to_be_focused()
@@ -41,9 +35,9 @@ def test_search_and_choice_by_keyboard(look, address: str):
     page.keyboard.press("Enter")
     heading = page.get_by_role("heading", name="User u1")
     expect(heading).to_be_focused()
-    expect(page).to_have_title("User u1 – kgrec")
+    expect(page).to_have_title("User u1 - kgrec")
     expect(page.locator(ROWS)).to_have_count(3)
-    assert labels(page) == listed(address, user="u1")
+    assert labels(page) == listed(api, user="u1")
     history = page.get_by_role("region", name="History").get_by_role("listitem")
     assert sorted(history.locator("a").all_text_contents()) == ["Alien Dawn", "Red Planet", "Star Drift"]
 
@@ -67,7 +61,7 @@ def test_an_explanation_in_words_as_a_graph_and_as_a_table(look):
     expect(words).to_contain_text("Paris Waltz (100\u00a0%)")
     expect(words).to_contain_text("In the graph they share with it: genres")
     expect(page.get_by_role("img", name="How the history leads to Wedding Mess")).to_be_visible()
-    assert page.locator(".canvas canvas").count() == 3
+    expect(page.locator(".canvas canvas")).to_have_count(3)
     page.get_by_text("All of it as a table").click()
     table = page.get_by_role("table", name="Paths to Wedding Mess")
     expect(table.get_by_role("row").filter(has_text="Comedy")).to_contain_text("Paris Waltz")
@@ -86,19 +80,19 @@ def test_escape_closes_an_explanation_and_returns_to_its_button(look):
     expect(page.get_by_role("button", name="Why").first).to_be_focused()
 
 
-def test_a_history_without_an_item(look, address: str):
+def test_a_history_without_an_item(look, api):
     page = look("user/u1")
     page.get_by_role("button", name="Take Alien Dawn out of the history").click()
     expect(page.locator(ROWS)).to_have_count(4)
-    assert labels(page) == listed(address, history=["f2", "f3"])
+    assert labels(page) == listed(api, history=["f2", "f3"])
     expect(page.locator(ROWS).filter(has_text="Alien Dawn")).to_contain_text("new")
     page.get_by_role("button", name="Take back: Not in the history: Alien Dawn").click()
     expect(page.locator(ROWS)).to_have_count(3)
-    assert labels(page) == listed(address, user="u1")
+    assert labels(page) == listed(api, user="u1")
     expect(page.get_by_role("button", name="Take Alien Dawn out of the history")).to_have_text("Take out")
 
 
-def test_likes_and_dislikes_change_the_list_and_keep_the_focus(look, address: str):
+def test_likes_and_dislikes_change_the_list_and_keep_the_focus(look):
     page = look("user/u1")
     page.locator(ROWS).first.wait_for()
     first = labels(page)[0]
@@ -133,7 +127,7 @@ def test_a_condition_is_completed_and_applied(look):
 
 
 def test_a_wrong_condition_is_answered_with_problem_and_remedy(look):
-    page = look("user/u1", expected=(422,))
+    page = look("user/u1", expected=("status of 422",))
     page.get_by_role("combobox", name="Condition").fill("genres = Horor")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("'Horor' matches no neighbour by 'genres'")
@@ -159,7 +153,7 @@ def test_why_an_item_is_not_here(look):
 
 
 def test_an_unknown_user_gets_a_list_and_is_told_so(look):
-    page = look("user/nobody", expected=(404,))
+    page = look("user/nobody", expected=("status of 404",))
     expect(page.get_by_role("alert")).to_contain_text("There is no such user")
     expect(page.get_by_text("this is the list for the average user")).to_be_visible()
     expect(page.locator(ROWS)).to_have_count(6)
@@ -189,5 +183,7 @@ def test_what_a_condition_expects_at_the_caret(parsing, text: str, expected: dic
 def parsing(chromium, address: str):
     page = chromium.new_page()
     page.goto(f"{address}/healthz")
-    yield lambda text: page.evaluate("text => import('/static/where.js').then(where => where.position(text))", text)
+    yield lambda text: page.evaluate(
+        "text => import('/static/where.js').then(where => where.position(text))", text
+    )
     page.close()

@@ -65,6 +65,10 @@ async def explain(body: ExplainBody, request: Request) -> Response:
     def compute() -> dict[str, Any]:
         state = service.state
         known_item(state, body.item, "body.item")
-        return {"model": state.name, "revision": state.revision, **explained(state, whom, body.item, asked, body.edges)}
+        return {
+            "model": state.name,
+            "revision": state.revision,
+            **explained(state, whom, body.item, asked, body.edges),
+        }
 
     return answer(await service.compute(compute, until))

@@ -30,7 +30,7 @@ async function load(type, key, title, place) {
     ]);
     const label = found.label || found.key;
     title.textContent = label;
-    document.title = `${label} – kgrec`;
+    document.title = `${label} - kgrec`;
     place.replaceChildren(...facts(found), ...neighbours(found, near, where), ...(found.item === null ? [] : similar(found.item)));
   } catch (error) {
     place.replaceChildren(failure(error, () => load(type, key, title, place)));
