@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from kgrec.errors import ConfigError, KgrecError
 from kgrec.recommend.request import Request as ListRequest
-from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, RecommendBody, Text
+from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, Name, RecommendBody, Text
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, because, kind_of
 from kgrec.serve.http.problems import Problem, invalid_body, problem_of
 from kgrec.serve.http.routes.common import allow, answer, scoped, service_of, until_of
@@ -63,7 +63,7 @@ async def for_user(
     user: Id,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     where: Annotated[Text | None, Query()] = None,
-    scenario: Annotated[str | None, Query(max_length=64)] = None,
+    scenario: Annotated[Name | None, Query()] = None,
     explain: Annotated[int, Query(ge=0, le=10)] = 0,
     exclude_seen: bool = True,
     min_revision: Annotated[int, Query(ge=0)] = 0,
