@@ -139,7 +139,7 @@ class Model:
             user_encoder=encoder,
             index=SegmentedIndex.of(index, items.vectors.base),
             rescorer=self.rescorer.merged(),
-        )
+        ).knowing(self)
 
     def _rebuilt(self, items: ItemStore) -> VectorIndex:
         users = self.user_encoder.encode(sample_of_users(self.histories), items.vectors)
@@ -319,9 +319,16 @@ class Model:
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
         return larger._knowing(self, users)
 
-    def knowing(self, other: Model) -> Model:
-        """Itself, with what another model has computed of its users: that one has the same histories, and the same vectors of their items."""
-        return self._knowing(other, np.zeros(0, np.int64))
+    def knowing(self, other: Model, *, same_vectors: bool = True) -> Model:
+        """Itself, with what another model of the same mapping and histories has read and computed.
+
+        Args:
+            other: Is not modified.
+            same_vectors: Whether items that both have, have the same vectors.
+        """
+        if same_vectors:
+            return self._knowing(other, np.zeros(0, np.int64))
+        return self._with_mapping_of(other)
 
     def _knowing(self, other: Model, changed: np.ndarray) -> Model:
         known = other.__dict__.get("_known_sum")
@@ -330,6 +337,11 @@ class Model:
         if known is not None:
             histories, users = known.histories.with_items(len(self.items)), np.union1d(known.changed, changed)
             self.__dict__["_known_sum"] = _KnownSum(known.total, histories, users)
+        return self._with_mapping_of(other)
+
+    def _with_mapping_of(self, other: Model) -> Model:
+        if "mapping" in other.__dict__:
+            self.__dict__["mapping"] = other.mapping
         return self
 
     def _encoded(self, histories: Histories | LiveHistories, users: np.ndarray) -> np.ndarray:

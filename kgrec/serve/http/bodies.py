@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from kgrec.recommend.request import Request
 
@@ -17,7 +17,15 @@ MAX_IDS = 10_000
 MAX_QUERIES = 256
 MAX_EXPLAINED = 10
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+def _id(text: str) -> str:
+    """An id as the store keeps it."""
+    if "\0" in text or text.isspace():
+        raise ValueError("an id needs a character that can be seen, and no NUL")
+    return text
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_id)]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]

@@ -144,6 +144,7 @@ def test_what_is_wrong_is_named(server: Server):
     assert problem(user="u1", kk=1) == ("body.kk", "There is no option 'kk' here.")
     assert problem(user="u1", where="genres =")[0] == "body.where"
     assert problem(user="")[0] == "body.user"
+    assert problem(user=" ")[0] == problem(user="a\0b")[0] == "body.user"
     assert problem(user="u" * 513)[0] == "body.user"
     assert problem(user="u1", deny=["x"])[1].startswith("There is no item 'x' in the model.")
     assert problem(user="u1", min_score="high")[0] == "body.min_score"
