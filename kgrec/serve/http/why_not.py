@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from kgrec.recommend.ids import item_rows
+from kgrec.recommend.list_options import LIST_OPTIONS
 from kgrec.recommend.request import Request
 from kgrec.serve.http.lists import ListOf, Whom, explanation, kind_of, lists
 from kgrec.serve.live import LiveState
 
 #: places of a list up to which a rank is found
 MAX_RANK = 1000
+_DEFAULTS = Request()
 
 
 def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict[str, Any]:
@@ -41,10 +43,7 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict
             {"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"}
         )
     if not excluded and (rank is None or rank > request.k):
-        detail = f"its score {score:.4f} is below that of the last item of the list" + (
-            f", {last:.4f}" if last is not None else ""
-        )
-        excluded.append({"by": "score", "detail": detail, "rank": rank, "last_score": last})
+        excluded.append(_by_rank(request, score, rank, last))
     return {
         "item": name,
         "label": state.model.items.label(row),
@@ -53,6 +52,21 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request) -> dict
         "parts": {kind: [part.to_dict() for part in some] for kind, some in why.parts().items()},
         "excluded_by": excluded,
         "text": why.text(),
+    }
+
+
+def _by_rank(request: Request, score: float, rank: int | None, last: float | None) -> dict[str, Any]:
+    """What keeps out an item that is merely ranked lower: its score, or the options that choose the list as a whole."""
+    found = {"rank": rank, "last_score": last}
+    used = [name for name in LIST_OPTIONS if getattr(request, name) != getattr(_DEFAULTS, name)]
+    if used and last is not None and score >= last:
+        detail = f"other items fit {', '.join(used)} better"
+        return {"by": "list", "detail": detail, **found}
+    below = "" if last is None else f", {last:.4f}"
+    return {
+        "by": "score",
+        "detail": f"its score {score:.4f} is below that of the last item of the list{below}",
+        **found,
     }
 
 

@@ -125,7 +125,8 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
     if chosen is None:
         chosen = ListOf(kind_of(whom), checked_request(options), tuple(body.fields))
         service.list_options.put(key, chosen)
-    listed = await service.list_for(whom, chosen, key, until)
+    # exposure counts all lists of a call, so such a list has a call of its own
+    listed = await service.list_for(whom, chosen, new_id() if chosen.request.exposure else key, until)
     if body.explain and listed.items:
         listed = await _explained(service, whom, chosen, listed, body.explain, until)
     rid = new_id()
