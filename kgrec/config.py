@@ -34,8 +34,8 @@ def _checked_threads(value: object) -> object:
 class TrainConfig(Section, frozen=True):
     """How the encoder learns."""
 
-    epochs: int = Field(12, ge=1)
-    """Passes over the users; validation may choose half or twice as many."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the users; validation may choose half or twice as many. None: 12, and 20 with the user encoder "transformer"."""
     batch_size: int | None = Field(None, ge=1)
     """Users per step; None: a sixteenth of the users, between 64 and 512."""
     learning_rate: float | None = Field(None, gt=0)
@@ -47,6 +47,9 @@ class TrainConfig(Section, frozen=True):
     """Divisor of the cosine in the softmax; None: the best between 0.05 and 0.3 on validation data."""
     history_dropout: float = Field(0.5, gt=0, lt=1)
     """Share of a history that a training step hides and predicts from the rest."""
+    propensity: float = Field(0.0, ge=0, le=1)
+    """Power of an item's popularity by whose inverse the loss of an interaction is weighed, at most 100 times: at 0 all
+    interactions count alike, at 1 items count alike."""
     full_softmax_items: int = Field(20_000, ge=1)
     """Largest catalogue for which the softmax runs over all items."""
     sampled_items: int = Field(4096, ge=1)
@@ -56,14 +59,16 @@ class TrainConfig(Section, frozen=True):
     valid_by: Literal["auto", "random", "time"] = "auto"
     """How validation data is held out: "time": each user's latest interactions; "random": random ones; "auto": by time if the
     interactions have times."""
-    target: Literal["any", "next"] = "any"
+    target: Literal["auto", "any", "next"] = "auto"
     """What is learned and validated: "any" of a user's later interactions, whatever their order; or the "next" one, for logs with an
-    order: then recent items count more, and what often follows them is recommended."""
+    order: then recent items count more, and what often follows them is recommended. "auto": "next" if the log has an order and
+    all its interactions are positive; a log of ratings, with positive ones and others, says what is liked rather than what follows."""
     valid_k: int | None = Field(None, ge=1)
     """Length of the lists for which validation measures NDCG; short lists have too few hits to compare by. None: a tenth of the
     items, between 20 and 100."""
     search_seconds: float = Field(240, ge=0)
-    """CPU seconds for trials on validation data; the first trial is always made."""
+    """CPU seconds for the search on validation data, item-item weights included; the first trial is always made, and one that would
+    not end in time is not begun."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of training; auto: a GPU if torch finds one."""
     threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None

@@ -21,6 +21,7 @@ KgrecError
 ├── TrainingError
 ├── WorkerError
 ├── StoreError
+├── SelfTestError
 └── ArtifactError
     ├── VersionMismatch
     └── CorruptArtifact"""

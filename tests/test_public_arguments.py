@@ -202,6 +202,15 @@ BAD: dict[str, dict[str, Any]] = {
         "nan": {"genres = Horror": NAN},
         **_NOTHING,
     },
+    "counts by name": {
+        "number": 1,
+        "text": "author=2",
+        "list": ["author"],
+        "no text": {3: 1},
+        "no count": {"author": 0},
+        "nan": {"author": NAN},
+        **_NOTHING,
+    },
     "lists of users": {
         "number": 1,
         "text": "u1",
@@ -222,6 +231,7 @@ NAMED = {
     "rows": ("rows", "film", "nope", "no such folder", "interactions", "log.csv"),
     "pairs": ("pairs", "log.csv", "There is no item 'f99'", "pairs:1"),
     "where_boost": ("where",),
+    "at_least": ("at_least", "where"),
     "values": ("values", "mapping", "A request"),
     "path": ("path", "mapping"),
     "lists": ("lists", "'f99'"),
@@ -263,7 +273,14 @@ SCORED = {"new_item_boost": "number", **BOOSTS}
 LISTS_OF_USERS = {"user_candidates": "lists of users or None", "user_deny": "lists of users or None"}
 BOOSTED = {**LIST, **SCORED, **LISTS_OF_USERS, "exclude_seen": "flag"}
 ITEMS = {"ids": "values"}
-REQUEST = {name: kind for name, kind in BOOSTED.items() if name not in ("request", "arrow")}
+WISHES = {
+    **dict.fromkeys(("diversity", "calibration", "novelty", "exposure"), "number"),
+    **dict.fromkeys(("diversity_method", "exposure_target"), "choice"),
+    **dict.fromkeys(("calibrate_by", "exposure_by"), "text or None"),
+    "at_most": "counts by name or None",
+    "at_least": "conditions or None",
+}
+REQUEST = {name: kind for name, kind in BOOSTED.items() if name not in ("request", "arrow")} | WISHES
 BATCH = {"model": "path", "request": "value or None", "options": "value or None"}
 WRITE = {**BATCH, "output": "path", "watcher": "value or None"}
 ROWS = {"rows": "rows", "on_text": "callback"}
@@ -365,6 +382,9 @@ CALLS: dict[str, Call] = {
         lambda _: {"history": ["f1"], "item": "f4"},
     ),
     "Recommender.label": Call(lambda made: made.rec.label, {"item": "id"}),
+    "Recommender.with_model": Call(
+        lambda made: made.rec.with_model, {"model": "value"}, lambda made: {"model": made.rec.model}
+    ),
     "Recommender.save": Call(
         lambda made: made.rec.save,
         {"folder": "path", "keep": "count"},
@@ -435,6 +455,8 @@ CALLS: dict[str, Call] = {
             "event": "text or None",
             "events": "value",
             "time_unit": "value",
+            "position": "text or None",
+            "order": "value",
         },
         lambda made: {"frame": {"user_id": ["u1"], "item_id": ["f1"]}, "items": made.graph.item_ids},
     ),

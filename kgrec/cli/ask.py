@@ -12,6 +12,19 @@ import typer
 
 from kgrec.cli.boosts import ItemBoostFile, UserCandidatesFile, UserDenyFile, WhereBoost, list_options
 from kgrec.cli.console import Console, Json, LogLines, Quiet, Stopped, Verbose, console, stopping
+from kgrec.cli.list_wishes import (
+    AtLeast,
+    AtMost,
+    CalibrateBy,
+    CalibrationOption,
+    DiversityMethodOption,
+    DiversityOption,
+    ExposureBy,
+    ExposureOption,
+    ExposureTargetOption,
+    NoveltyOption,
+    wishes,
+)
 from kgrec.cli.options import STANDARD_OUTPUT, ListLength, ModelFolder, one_of
 from kgrec.errors import ConfigError
 
@@ -131,6 +144,16 @@ def recommend(
     where_boost: WhereBoost = None,
     user_candidates: UserCandidatesFile = None,
     user_deny: UserDenyFile = None,
+    diversity: DiversityOption = 0.0,
+    diversity_method: DiversityMethodOption = "mmr",
+    calibration: CalibrationOption = 0.0,
+    calibrate_by: CalibrateBy = None,
+    novelty: NoveltyOption = 0.0,
+    exposure: ExposureOption = 0.0,
+    exposure_by: ExposureBy = None,
+    exposure_target: ExposureTargetOption = "equal",
+    at_most: AtMost = None,
+    at_least: AtLeast = None,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Include items that the user has interacted with.")
     ] = False,
@@ -164,6 +187,10 @@ def recommend(
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen),
         **list_options(item_boost, where_boost, user_candidates, user_deny),
+        **wishes(
+            *(diversity, diversity_method, calibration, calibrate_by, novelty),
+            *(exposure, exposure_by, exposure_target, at_most, at_least),
+        ),
     )
 
     def query(recommender: Recommender) -> BatchQuery:
@@ -247,6 +274,17 @@ def explain(
     new_item_boost: Boost = 0.0,
     item_boost: ItemBoostFile = None,
     where_boost: WhereBoost = None,
+    k: ListLength = 10,
+    diversity: DiversityOption = 0.0,
+    diversity_method: DiversityMethodOption = "mmr",
+    calibration: CalibrationOption = 0.0,
+    calibrate_by: CalibrateBy = None,
+    novelty: NoveltyOption = 0.0,
+    exposure: ExposureOption = 0.0,
+    exposure_by: ExposureBy = None,
+    exposure_target: ExposureTargetOption = "equal",
+    at_most: AtMost = None,
+    at_least: AtLeast = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
     ] = False,
@@ -266,7 +304,15 @@ def explain(
             "It is not clear for whom to explain the score.",
             "Give --user; or --like once or more, and --dislike.",
         )
-    request = Request(new_item_boost=new_item_boost, **list_options(item_boost, where_boost))
+    request = Request(
+        k,
+        new_item_boost=new_item_boost,
+        **list_options(item_boost, where_boost),
+        **wishes(
+            *(diversity, diversity_method, calibration, calibrate_by, novelty),
+            *(exposure, exposure_by, exposure_target, at_most, at_least),
+        ),
+    )
     recommender = Recommender.load(model)
     item = item_ids(recommender, [item], out)[0]
     if user:

@@ -14,6 +14,10 @@ _EVERYWHERE = ("--json", "--quiet", "--verbose", "--log-format")
 _LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", "--executor", "--workers")
 _WHICH_ITEMS = ("--candidates", "--deny", "--where", "--min-score", "--skip-unknown")
 _BOOSTS = ("--new-item-boost", "--item-boost", "--where-boost")
+_WISHES = (
+    *("--diversity", "--diversity-method", "--calibration", "--calibrate-by", "--novelty"),
+    *("--exposure", "--exposure-by", "--exposure-target", "--at-most", "--at-least"),
+)
 _SPLIT = ("--protocol", "--share", "--last", "--folds", "--valid-share", "--seed")
 #: command -> panel -> its options; all others are in "Options"
 PANELS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -24,6 +28,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "Which items": (*_WHICH_ITEMS, "--user-candidates", "--user-deny", "--include-seen"),
         "Boosts": _BOOSTS,
+        "Lists as a whole": _WISHES,
         "Lists": ("--k", "--output", "--format", "--with", "--show-history"),
         "Large runs": _LARGE_RUNS,
     },
@@ -37,6 +42,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "explain": {
         "For whom": ("--user", "--like", "--dislike"),
         "Boosts": _BOOSTS,
+        "Lists as a whole": (*_WISHES, "--k"),
     },
     "train": {
         "Configuration": ("--config", "--set", "--seed", "--ablate"),
@@ -53,7 +59,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "evaluate": {
         "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
         "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
-        "Measures": ("--k", "--by"),
+        "Measures": ("--k", "--by", "--trade-offs"),
     },
 }
 #: option -> the word for its value in the help; of few choices, these
@@ -76,6 +82,12 @@ VALUES = {
     **dict.fromkeys(("--min-score", "--new-item-boost", "--share", "--valid-share"), "NUMBER"),
     **dict.fromkeys(("--item-boost", "--user-candidates", "--user-deny"), "FILE"),
     "--where-boost": "CONDITION:NUMBER",
+    **dict.fromkeys(("--diversity", "--calibration", "--novelty", "--exposure"), "NUMBER"),
+    **dict.fromkeys(("--calibrate-by", "--exposure-by"), "TYPE"),
+    "--diversity-method": "mmr|dpp",
+    "--exposure-target": "TARGET",
+    "--at-most": "TYPE=N",
+    "--at-least": "CONDITION=N",
     "--budget": "SECONDS",
     "--where": "CONDITION",
     "--known-users": "merge|replace",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.benchmark.run import KeptEntries
     from kgrec.evaluate.benchmark.systems import System
     from kgrec.evaluate.benchmark.task import Task
+    from kgrec.evaluate.benchmark.trade_offs import Variant
     from kgrec.evaluate.folds import Fold
     from kgrec.evaluate.splits import Protocol
     from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -56,6 +57,8 @@ _New = Annotated[
     Path | None,
     typer.Option("--new", help="With --test: folder of new items, added after training as by kgrec add."),
 ]
+#: protocols that hold out what comes later
+_ORDERED_PROTOCOLS = ("last", "time")
 #: share of the training interactions that --test keeps for tuning
 _VALID_SHARE_OF_FILES = 0.1
 
@@ -109,6 +112,13 @@ def evaluate(
         list[str] | None,
         typer.Option("--by", help="Node type, such as genre, for the metric calibration; may be repeated."),
     ] = None,
+    trade_offs: Annotated[
+        bool,
+        typer.Option(
+            "--trade-offs",
+            help="Also measure kgrec's lists with diversity, novelty, calibration and exposure at several strengths.",
+        ),
+    ] = False,
     budget: Annotated[
         float,
         typer.Option("--budget", min=0, help="CPU seconds to search the options of each baseline."),
@@ -133,6 +143,7 @@ def evaluate(
     from kgrec.errors import ConfigError
     from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
     from kgrec.evaluate.benchmark.run import KeptEntries, run_benchmark
+    from kgrec.evaluate.benchmark.trade_offs import variants
     from kgrec.evaluate.report.page import check_installed, page
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.storage.artifacts import check_output
@@ -155,7 +166,12 @@ def evaluate(
             out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
         progress.stage("preparing the test")
         tasks = _tasks(parts, ks, by, options, progress)
-        systems = _systems(parts[0].source, options, baselines, ablate, lists or [], budget, seed, progress)
+        varied = variants(tasks[0].classes) if trade_offs else ()
+        ordered = parts[0].train.ordered and (chosen is None or chosen.kind in _ORDERED_PROTOCOLS)
+        source, named = parts[0].source, lists or []
+        systems = _systems(
+            source, options, baselines, ablate, named, budget, seed, varied, progress, ordered=ordered
+        )
         _check_names(systems)
         run = {
             "graph": loaded.inputs,
@@ -164,6 +180,7 @@ def evaluate(
             "config": options.model_dump(mode="json"),
             "k": ks,
             "budget": budget,
+            "variants": [variant.name for variant in varied],
         }
         kept = KeptEntries(output.with_name(f"{output.name}.parts"), run, resume=resume)
         runs = EvaluationProgress(progress, systems, len(parts), budget, out.say)
@@ -291,7 +308,10 @@ def _systems(
     lists: Sequence[str],
     budget: float,
     seed: int,
+    varied: Sequence[Variant],
     progress: Progress,
+    *,
+    ordered: bool,
 ) -> list[System]:
     from kgrec.errors import ConfigError, did_you_mean
     from kgrec.evaluate.baselines.registry import BASELINES, baseline_names
@@ -310,11 +330,19 @@ def _systems(
                 f"There is no source '{source}' to leave out.", did_you_mean(source, [*ABLATION_NAMES])
             )
     sources = default_ablations(graph, config) if ablate is None else list(dict.fromkeys(ablate))
-    names = baseline_names(name.strip() for option in baselines or ("quick",) for name in option.split(","))
+    words = (name.strip() for option in baselines or ("quick",) for name in option.split(","))
+    names = baseline_names(words, ordered=ordered)
 
     def kgrec(without: str = "") -> Kgrec:
         shown = TrainingProgress(progress)
-        return Kgrec(config, without, on_text=shown.text, on_epoch=shown.epoch, on_stage=shown.stage)
+        return Kgrec(
+            config,
+            without,
+            on_text=shown.text,
+            on_epoch=shown.epoch,
+            on_stage=shown.stage,
+            variants=() if without else varied,
+        )
 
     return [
         kgrec(),

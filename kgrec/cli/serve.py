@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,13 +144,9 @@ def _beside(model: Path) -> Path:
 
 
 def _check_installed() -> None:
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import sqlalchemy  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"{error.name} is not installed.", "pip install 'kgrec[serve]'") from None
+    for name in ("fastapi", "prometheus_client", "sqlalchemy", "uvicorn"):
+        if find_spec(name) is None:
+            raise ConfigError(f"{name} is not installed.", "pip install 'kgrec[serve]'")
 
 
 def _report(out: Console, live: Any, keys: Keys) -> None:

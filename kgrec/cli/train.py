@@ -215,12 +215,23 @@ def summary(recommender: Recommender) -> str:
     whitening = f", whitening {chosen['whitening']:g}" if chosen["whitening"] else ""
     lines += [
         _data_sentence(recommender),
+        *_target_sentence(recommender),
         f"Chosen on validation data: temperature {chosen['temperature']:g}, learning rate {chosen['learning_rate']:g}, "
         f"{counted(chosen['epochs'], 'epoch')}{whitening}; weights of the scores: {weights}.",
         *_weights_of_zero(recommender),
         f"{_validation_sentence(chosen)} The final model is trained on all interactions.",
     ]
     return "\n".join([*lines, *index])
+
+
+def _target_sentence(recommender: Recommender) -> list[str]:
+    """What `train.target: auto` chose, where that is not the question that a log without an order answers."""
+    if recommender.config.train.target != "auto" or recommender.model.metrics["chosen"]["target"] == "any":
+        return []
+    return [
+        "The log has an order, so the next item of each history was learned and validated; "
+        "train.target=any learns what users take at any time."
+    ]
 
 
 def _weights_of_zero(recommender: Recommender) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from kgrec.arguments.sections import Section
 
-UserEncoderName = Literal["mean", "linear"]
+UserEncoderName = Literal["mean", "linear", "transformer"]
 
 
 class EncoderConfig(Section, frozen=True):
@@ -27,9 +27,16 @@ class EncoderConfig(Section, frozen=True):
     half_life: float | None = Field(None, gt=0)
     """Age in days, counted back from the user's latest interaction, at which an interaction has half the weight of that latest
     one; None: all have the same weight."""
-    user: Literal["auto"] | UserEncoderName = "auto"
+    user: Literal["auto", "mean", "linear", "transformer"] = "auto"
     """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
-    an item; "auto": the better one on validation data where `train.target` is "next", otherwise "mean"."""
+    an item; "transformer": causal self-attention; "auto": the better one of the first two on validation data where the next
+    item is learned, otherwise "mean"."""
+    blocks: int = Field(1, ge=1, le=8)
+    """Blocks of the Transformer, where `user` is "transformer"."""
+    heads: int = Field(4, ge=1, le=64)
+    """Attention heads of each block."""
+    dropout: float = Field(0.4, ge=0, lt=1)
+    """Share of numbers that a training step leaves out in the Transformer: of its input, of attention, and of what each layer adds."""
     identity: bool = True
     """Whether each known item has a learned ID residual that is added to its content."""
     identity_dropout: float = Field(0.1, ge=0, le=1)

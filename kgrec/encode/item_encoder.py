@@ -22,6 +22,7 @@ from kgrec.encode.config import EncoderConfig
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.ordered_users import OrderedUsers
 from kgrec.encode.sparse import Adjacency, WeightedSum
+from kgrec.encode.transformer import CausalTransformer
 from kgrec.encode.whitening import embedding_map
 
 
@@ -51,7 +52,7 @@ class ItemEncoder(nn.Module):
         self.degree_exponent = nn.Parameter(torch.tensor(0.5))
         self.sum = WeightedSum()
         #: how the order of a history enters a user's vector; None: not at all
-        self.order: OrderedUsers | None = None
+        self.order: OrderedUsers | CausalTransformer | None = None
         #: whether the gradients of `entity` and `identity` hold only the rows that a step read
         self.sparse = False
 

@@ -40,20 +40,25 @@ class OrderedUsers(nn.Module):
         #: shape (HEADS, dim, dim)
         self.maps = nn.Parameter(maps)
 
-    def forward(self, sequences: Tensor) -> Tensor:
-        """Unit vectors of a user before each position.
+    def forward(self, vectors: Tensor, weight: Tensor, wanted: Tensor) -> Tensor:
+        """Unit vectors of users before some positions.
 
         Args:
-            sequences: vectors of the items of histories, oldest first, times their weights; zeros after the last; shape
-                (n_users, length, dim), length at most POSITIONS + 1.
+            vectors: of the items of histories, oldest first; zeros after the last; shape (n_users, length, dim), length at most
+                POSITIONS + 1.
+            weight: of these items; shape (n_users, length).
+            wanted: of the positions from the second one on, which are wanted; shape (n_users, length - 1), bool.
 
         Returns:
-            Of the positions from the second one on; shape (n_users, length - 1, dim).
+            By user, then by position; shape (number wanted, dim).
         """
-        length = sequences.shape[1]
-        at = torch.arange(length, device=sequences.device)
+        length = vectors.shape[1]
+        at = torch.arange(length, device=vectors.device)
         # lag[t, s]: items between position t + 1 and s, and -1 and below where s is not before it
         lag = at[1:, None] - at[None, :] - 1
-        weight = torch.where(lag >= 0, self.log_weight.exp()[:, lag.clamp(0, POSITIONS - 1)], 0.0)
-        summed = torch.einsum("hts,usd->hutd", weight, sequences)
-        return normalize(torch.einsum("hutd,hde->ute", summed, self.maps), dim=2)
+        by_lag = torch.where(lag >= 0, self.log_weight.exp()[:, lag.clamp(0, POSITIONS - 1)], 0.0)
+        weighted = vectors * weight[:, :, None]
+        # most positions of a padded batch are past the end of a history: only what is wanted goes through the maps
+        heads = [torch.einsum("ts,usd->utd", one, weighted)[wanted] for one in by_lag]
+        summed = sum(head @ one for head, one in zip(heads, self.maps, strict=True))
+        return normalize(summed, dim=1)

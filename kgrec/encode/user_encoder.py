@@ -8,9 +8,8 @@ new items and new users take the same path as known ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -34,12 +33,21 @@ class UserEncoder(Protocol):
             vectors: of the items; shape (n_items, dim).
         """
 
+    def with_items(self, n_items: int) -> UserEncoder:
+        """The encoder for a catalogue of `n_items`; a new item has the weight of an item with one user."""
+
+    def merged(self) -> UserEncoder:
+        """The same with the weights of all items in the base."""
+
+
+@runtime_checkable
+class AdditiveUserEncoder(UserEncoder, Protocol):
+    """A user encoder that is linear before it makes its vector a unit, so each history item has an exact share of it."""
+
     def added(
         self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
-    ) -> np.ndarray | None:
+    ) -> np.ndarray:
         """What parts of the vectors of history items add to the user's vector, which is the sum over all; shape (n, dim), float32.
-
-        None if the encoder is not linear: then no exact explanation by history items exists.
 
         Args:
             history: of one user.
@@ -47,12 +55,6 @@ class UserEncoder(Protocol):
             at: the history item of each part, in the order of `Histories.matrix`; shape (n,).
             parts: summands of its vector; shape (n, dim).
         """
-
-    def with_items(self, n_items: int) -> UserEncoder:
-        """The encoder for a catalogue of `n_items`; a new item has the weight of an item with one user."""
-
-    def merged(self) -> UserEncoder:
-        """The same with the weights of all items in the base."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,12 @@ class MeanUserEncoder:
         # The weights multiply the histories, which are few, and not the vectors of the whole catalogue.
         weights = bags.data * self.history_weight[bags.indices]
         weighted = sp.csr_matrix((weights, bags.indices, bags.indptr), bags.shape)
-        return units(np.asarray(_product(weighted, vectors), np.float32))[0]
+        return units(np.asarray(product(weighted, vectors), np.float32))[0]
 
     def added(
         self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
     ) -> np.ndarray:
-        """See `UserEncoder`."""
+        """See `AdditiveUserEncoder`."""
         bag = history.matrix()
         rows = bag.indices
         weights = bag.data * self.history_weight[rows]
@@ -116,7 +118,7 @@ class LinearUserEncoder:
     def added(
         self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
     ) -> np.ndarray:
-        """See `UserEncoder`."""
+        """See `AdditiveUserEncoder`."""
         length = max(float(np.linalg.norm(self._raw(history, vectors))), 1e-12)
         weights = [bag.data[at, None] for bag in self._weighted(history)]
         return np.asarray(
@@ -135,7 +137,7 @@ class LinearUserEncoder:
     def _raw(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
         """Vectors before normalisation; shape (n_users, dim)."""
         products = zip(self._weighted(histories), self.maps, strict=True)
-        return np.asarray(sum(_product(bag, vectors) @ one for bag, one in products), np.float32)
+        return np.asarray(sum(product(bag, vectors) @ one for bag, one in products), np.float32)
 
     def _weighted(self, histories: Histories) -> list[sp.csr_matrix]:
         """Weights of the items in histories, by head; each of shape (n_users, n_items)."""
@@ -161,19 +163,6 @@ def position_weights(histories: Histories, positions: np.ndarray) -> np.ndarray:
     return np.repeat(mean, lengths, axis=1).astype(np.float32)
 
 
-def user_encoder_of(arrays: Mapping[str, np.ndarray], history_weight: np.ndarray) -> UserEncoder:
-    """The user encoder with the learned parameters of an item encoder, by name.
-
-    Args:
-        arrays: with `order.log_weight` and `order.maps` if the order counts.
-        history_weight: `d ** -alpha`; shape (n_items,), float32.
-    """
-    weight = Rows.of(history_weight)
-    if "order.maps" not in arrays:
-        return MeanUserEncoder(weight)
-    return LinearUserEncoder(weight, np.exp(arrays["order.log_weight"]), arrays["order.maps"])
-
-
 def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows scaled to unit length, float32, and their lengths before; a zero row stays zero."""
     lengths = np.linalg.norm(vectors, axis=1)
@@ -181,8 +170,8 @@ def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (vectors / safe[:, None]).astype(np.float32), lengths.astype(np.float32)
 
 
-def _product(weighted: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
-    """`weighted @ vectors`; with a delta, only the rows of history items are gathered."""
+def product(weighted: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
+    """`weighted @ vectors`, a dense array; with a delta, only the rows of history items are gathered."""
     if not len(vectors.at):
         return np.asarray(weighted @ vectors.base)
     used, place = np.unique(weighted.indices, return_inverse=True)

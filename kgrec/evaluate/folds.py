@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
 from kgrec.errors import SourceError
+from kgrec.graph.histories import places
 from kgrec.graph.interactions import Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
@@ -75,6 +76,17 @@ class Fold:
     def known(self) -> csr_matrix:
         """Positives of the test users in train, valid and history; shape as `truth`."""
         return self._known(positive_only=True)
+
+    @cached_property
+    def places(self) -> csr_matrix | None:
+        """Place of each entry of `known` in the user's history, from 1; shape as `truth`; None: there is no order."""
+        logs = [log for log in (self.train, self.valid, self.history) if len(log)]
+        if not logs or not all(log.ordered for log in logs):
+            return None
+        parts = [(*self._rows_of_test_users(log), log) for log in logs]
+        row, item = (np.concatenate([part[at] for part in parts]) for at in range(2))
+        stamp = np.concatenate([log.stamps[chosen] for _, _, chosen, log in parts if log.stamps is not None])
+        return csr_matrix((places(row, stamp, item), (row, item)), shape=self.known.shape)
 
     @cached_property
     def seen(self) -> csr_matrix:
@@ -145,15 +157,18 @@ class Fold:
         return self._of_test_users([self.train, self.valid, self.history], positive_only)
 
     def _of_test_users(self, logs: Sequence[Interactions], positive_only: bool = False) -> csr_matrix:
-        rows, columns = [], []
-        for log in logs:
-            row = self.test.users.ids(log.users.labels)[log.user]
-            there = (row >= 0) & (log.positive if positive_only else True)
-            rows.append(row[there])
-            columns.append(self._items(log)[there])
-        row, column = np.concatenate(rows), np.concatenate(columns)
+        found = [self._rows_of_test_users(log, positive_only) for log in logs]
+        row, column = (np.concatenate([part[at] for part in found]) for at in range(2))
         size = (len(self.test.users), len(self.source.item_ids))
         return csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=size)
+
+    def _rows_of_test_users(
+        self, log: Interactions, positive_only: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row of `truth`, row of `source.item_ids` and row of the log of the interactions of test users."""
+        row = self.test.users.ids(log.users.labels)[log.user]
+        chosen = np.flatnonzero((row >= 0) & (log.positive if positive_only else True))
+        return row[chosen], self._items(log)[chosen], chosen
 
 
 def fold_of(
@@ -247,10 +262,8 @@ def together(one: Interactions, other: Interactions) -> Interactions:
         parts = [getattr(one, name), getattr(other, name)]
         return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
 
-    parts = {name: joined(name) for name in ("user", "item", "positive", "count", "value", "time")}
-    both = replace(one, **parts)
-    keys = (both.item, both.user) if both.time is None else (both.item, both.time, both.user)
-    return both.rows(np.lexsort(keys))
+    names = ("user", "item", "positive", "count", "value", "time", "position", "weight")
+    return replace(one, **{name: joined(name) for name in names}).in_order()
 
 
 def _leak(problem: str) -> SourceError:

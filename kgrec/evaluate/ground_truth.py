@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from kgrec.errors import UnknownId, did_you_mean
+from kgrec.errors import UnknownId
 from kgrec.evaluate.folds import Fold
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.memberships import linked_nodes
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.rank.scorers import unit_rows
 
@@ -130,7 +131,7 @@ def ground_truth_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] =
         n_users=len(np.unique(log.user[log.positive])),
         vectors=None if embeddings is None else _vectors(fold.source, embeddings),
         neighbors=neighbor_vectors(fold.source) if len(fold.source.triples) else None,
-        classes={type_: class_membership(fold.source, type_) for type_ in classes},
+        classes={type_: linked_nodes(fold.source, fold.source.item_entities, type_)[0] for type_ in classes},
     )
 
 
@@ -143,22 +144,6 @@ def neighbor_vectors(graph: KnowledgeGraph) -> csr_matrix:
     links = csr_matrix(graph.csr(direction="both")[graph.item_entities])
     links.data[:] = 1
     return unit_rows(links)
-
-
-def class_membership(graph: KnowledgeGraph, type_: str) -> csr_matrix:
-    """Which nodes of a type each item has an edge with; shape (n_items, n_nodes_of_the_type), float32, ones.
-
-    Raises:
-        UnknownId: The graph has no node of this type.
-    """
-    types = np.array(graph.entities["type"].to_pylist())
-    columns = np.flatnonzero(types == type_)
-    if not len(columns):
-        known = sorted(set(types.tolist()))
-        raise UnknownId(f"There is no node of type '{type_}' in the graph.", did_you_mean(type_, known))
-    links = csr_matrix(csr_matrix(graph.csr(direction="both")[graph.item_entities])[:, columns])
-    links.data[:] = 1
-    return links
 
 
 def _vectors(graph: KnowledgeGraph, embeddings: Any) -> np.ndarray:

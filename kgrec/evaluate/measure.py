@@ -24,6 +24,7 @@ from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics import accuracy, beyond_accuracy
+from kgrec.metrics.propensity import propensities, snips_ndcg, snips_recall
 from kgrec.metrics.topk import gains, rows_of
 from kgrec.recommend.results import Embeddings
 
@@ -316,6 +317,9 @@ def _values(
     ground_truth: GroundTruth, lists: np.ndarray, hits: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
     yield from _accuracy_values(ground_truth, lists, hits)
+    propensity = propensities(ground_truth.counts)
+    yield "recall_snips", snips_recall(lists, hits, ground_truth.truth, propensity)
+    yield "ndcg_snips", snips_ndcg(lists, hits, ground_truth.truth, propensity)
     yield "novelty", beyond_accuracy.novelty(lists, ground_truth.counts, ground_truth.n_users)
     yield "popularity_lift", beyond_accuracy.popularity_lift(lists, ground_truth.known, ground_truth.counts)
     yield "serendipity", beyond_accuracy.serendipity(lists, hits, ground_truth.counts, ground_truth.seen)

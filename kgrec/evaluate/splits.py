@@ -21,7 +21,7 @@ from kgrec.arguments.ids import as_ids
 from kgrec.arguments.sections import Section
 from kgrec.errors import CorruptArtifact, SourceError, did_you_mean
 from kgrec.evaluate.folds import Fold, fold_of
-from kgrec.graph.interactions import Interactions, given
+from kgrec.graph.interactions import NO_ORDER_REMEDY, Interactions, given
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.storage import artifacts, files
 from kgrec.storage.migrations import migrated_interactions
@@ -65,7 +65,7 @@ def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list
         One fold; for the protocol `folds` as many as its option says.
 
     Raises:
-        SourceError: The protocol needs times and there are none, or no test interaction is left.
+        SourceError: The protocol needs times or an order and there is none, or no test interaction is left.
 
     Example:
         >>> fold = split_graph(graph, Protocol(kind="cold-items"))[0]  # doctest: +SKIP
@@ -277,9 +277,19 @@ def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:
             "The graph has no positive interaction, so there is nothing to test on.",
             "Name the table of interactions under `interactions:` in the mapping.",
         )
-    if protocol.kind in ("time", "last") and (log.time is None or not log.time.any()):
+    if protocol.kind == "last" and not log.ordered:
         raise SourceError(
-            f"The interactions have no time, which the protocol '{protocol.kind}' needs.",
+            "The interactions have no order, which the protocol 'last' needs.",
+            f"{NO_ORDER_REMEDY}, or choose another protocol.",
+        )
+    if protocol.kind == "time" and log.position is not None:
+        raise SourceError(
+            "The interactions have an order and no times, and the protocol 'time' splits at one moment for all users.",
+            "Choose the protocol 'last', or give `time:` under `interactions:` in the mapping.",
+        )
+    if protocol.kind == "time" and not log.ordered:
+        raise SourceError(
+            "The interactions have no time, which the protocol 'time' needs.",
             "Give `time:` under `interactions:` in the mapping, or choose another protocol.",
         )
 
@@ -306,12 +316,14 @@ def _without_last(
     log: Interactions, last: int, rng: np.random.Generator
 ) -> tuple[Interactions, Interactions]:
     """The log without each user's last positives, and these; later interactions that are not positive are in neither."""
+    stamps = log.stamps
+    assert stamps is not None
     rows, order, counts = log.dealt(rng, "time")
     held = np.zeros(len(log), bool)
     held[rows] = (order >= (counts - last)[log.user[rows]]) & (counts > last)[log.user[rows]]
     until = np.full(len(log.users), np.iinfo(np.int64).max)
-    np.minimum.at(until, log.user[held], _time(log)[held])
-    late = ~log.positive & (_time(log) >= until[log.user])
+    np.minimum.at(until, log.user[held], stamps[held])
+    late = ~log.positive & (stamps >= until[log.user])
     return log.rows(~held & ~late), log.rows(held)
 
 

@@ -7,6 +7,7 @@ tables            `GraphTables`: tables of entities, triples, texts, numbers, ve
 ntriples          the graph as RDF, one line per statement
 views             the graph for networkx, rdflib and PyG
 subgraph          the neighbourhood of some nodes; edges as a sparse matrix
+memberships       which nodes of a type, such as genres, some entities are linked to
 extend            a graph joined with an addition; known entities keep their ids
 export            the graph in files of other tools
 stats             counts, degrees, likely mistakes

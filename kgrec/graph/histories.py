@@ -27,8 +27,8 @@ _COLUMN_TYPES = {
 class Histories:
     """Interactions by user: those of user u have the rows `indptr[u]` to `indptr[u + 1]`.
 
-    A user has each item at most once. Rows of a user stand in the order of `time`, then of `item`; in the order of `item`
-    alone if `ordered` is False. All arrays but `indptr` have the shape (n,).
+    A user has each item at most once. Rows of a user stand in the order of `time`, then of `item`; without times in that of
+    their positions; in the order of `item` alone if `ordered` is False. All arrays but `indptr` have the shape (n,).
     """
 
     n_items: int
@@ -44,7 +44,7 @@ class Histories:
     count: np.ndarray
     #: int64, seconds since 1970, 0 where it is unknown; None: there are no times
     time: np.ndarray | None
-    #: whether the rows of a user stand in the order of time
+    #: whether the rows of a user stand in the order in which they happened
     ordered: bool
 
     @classmethod
@@ -58,8 +58,8 @@ class Histories:
         Raises:
             ConfigError: There is a half-life, and the log has no times.
         """
-        log, time = interactions, interactions.time
-        keys = (log.user, log.item) if time is None else (log.user, time, log.item)
+        log, time, stamps = interactions, interactions.time, interactions.stamps
+        keys = (log.user, log.item) if stamps is None else (log.user, stamps, log.item)
         # a log is sorted like this, unless its items were numbered anew, as in an extended graph
         order = slice(None) if _is_sorted(*keys) else np.lexsort(keys[::-1])
         return cls(
@@ -70,8 +70,7 @@ class Histories:
             log.weights(half_life)[order],
             log.count[order],
             None if time is None else time[order],
-            # a column of empty cells gives no order
-            ordered=time is not None and bool(time.any()),
+            ordered=log.ordered,
         )
 
     @classmethod
@@ -127,7 +126,8 @@ class Histories:
         return len(self.indptr) - 1
 
     def __repr__(self) -> str:
-        order = "in the order of time" if self.ordered else "without order"
+        kind = "time" if self.time is not None else "their positions"
+        order = f"in the order of {kind}" if self.ordered else "without order"
         return f"Histories({len(self.item):,} interactions of {len(self):,} users, {order})"
 
     def rows(self, user: int) -> slice:
@@ -175,6 +175,16 @@ class Histories:
         newer = liked_until[end[user]] - liked_until[1:]
         return np.asarray(newer[np.lexsort((item, user))], np.int32)
 
+    def newest_liked(self, most: int) -> Histories:
+        """At most `most` liked rows per user, the newest ones."""
+        return self.of_rows(self.positive & (self.weight > 0)).last(most)
+
+    def padded(self, users: np.ndarray) -> np.ndarray:
+        """Numbers of the rows of some users, in their order, and -1 after the last; shape (len(users), longest), int64."""
+        start, end = self.indptr[users, None], self.indptr[users + 1, None]
+        rows = start + np.arange((end - start).max(initial=0))
+        return np.where(rows < end, rows, -1)
+
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))
         matrix.sort_indices()  # rows stand in the order of time
@@ -194,7 +204,10 @@ class Histories:
 
     def of_items(self, which: np.ndarray) -> Histories:
         """The rows of some items, given by a mask of shape (n_items,); the users stay."""
-        kept = which[self.item]
+        return self.of_rows(which[self.item])
+
+    def of_rows(self, kept: np.ndarray) -> Histories:
+        """Some of the rows, given by a mask of shape (n,); the users stay."""
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
         columns = {name: getattr(self, name)[kept] for name in list(_COLUMN_TYPES)[1:]}
         time = None if self.time is None else self.time[kept]
@@ -244,6 +257,11 @@ class Histories:
         if (np.diff(user) < 0).any():
             raise ValueError("the rows are not sorted by user")
         within = np.diff(user) == 0
+        if self.ordered and self.time is None:
+            pairs = np.sort(user.astype(np.int64) * max(self.n_items, 1) + self.item)
+            if (np.diff(pairs) == 0).any():
+                raise ValueError("a user has an item twice")
+            return
         if self.ordered and self.time is not None:
             step = np.diff(self.time)
             if (step[within] < 0).any():
@@ -252,6 +270,15 @@ class Histories:
         if (np.diff(self.item)[within] <= 0).any():
             at = "of a user at one time" if self.ordered else "of a user"
             raise ValueError(f"the rows {at} are not sorted by item, each item once")
+
+
+def places(user: np.ndarray, stamp: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Place of each row in the history of its user, by stamp and then by item, from 1; all of shape (n,); int64."""
+    order = np.lexsort((item, stamp, user))
+    sorted_users = user[order]
+    place = np.empty(len(user), np.int64)
+    place[order] = np.arange(1, len(user) + 1) - np.searchsorted(sorted_users, sorted_users)
+    return place
 
 
 def _indptr(lengths: np.ndarray) -> np.ndarray:

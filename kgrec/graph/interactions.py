@@ -23,21 +23,23 @@ from kgrec.errors import ConfigError, SourceError
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.build_report import FileReport, Report, Tally
 from kgrec.ingest.interaction_rows import InteractionRows, LogReader
-from kgrec.ingest.mapping.interaction_table import TimeUnit
+from kgrec.ingest.mapping.interaction_table import RowOrder, TimeUnit
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.table_files import frame_table
 
 logger = logging.getLogger(__name__)
 
+#: what to do about a log whose order is needed
+NO_ORDER_REMEDY = "Give `time:`, `position:` or `order: rows` under `interactions:` in the mapping"
 #: smallest weight of an interaction, however old
 _LEAST = 1e-6
 #: column that a log may lack -> what a row has in it if only other rows have values, as in joined tables
-_OPTIONAL: dict[str, float] = {"value": np.nan, "time": 0, "weight": 1.0}
+_OPTIONAL: dict[str, float] = {"value": np.nan, "time": 0, "position": -1, "weight": 1.0}
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Distinct pairs of user and item, sorted by user, time and item; the latest row of a pair is kept.
+    """Distinct pairs of user and item, sorted by user, time or position, and item; the latest row of a pair is kept.
 
     All arrays have the shape (len(self),).
     """
@@ -57,6 +59,8 @@ class Interactions:
     value: np.ndarray | None = None
     #: int64, seconds since 1970; 0 where there is none
     time: np.ndarray | None = None
+    #: int64, rises within a user in a log with an order and no times; -1 where it is unknown; None: there are times, or no order
+    position: np.ndarray | None = None
     #: float32; the largest weight of the rows with this user and item, 0 if none is learned from; None: all are 1
     weight: np.ndarray | None = None
 
@@ -82,6 +86,7 @@ class Interactions:
             np.ones(len(user), np.int32),
             _joined(log.value, np.float32) if log.has_value else None,
             _joined(log.time, np.int64) if log.has_time else None,
+            _joined(log.position, np.int64) if log.has_position else None,
             _joined(log.weight, np.float32) if log.has_weight else None,
         )._distinct()
 
@@ -99,6 +104,8 @@ class Interactions:
         event: str | None = None,
         events: Mapping[str, float] | None = None,
         time_unit: TimeUnit | None = None,
+        position: str | None = None,
+        order: RowOrder | None = None,
     ) -> Interactions:
         """Read a pandas, polars or Arrow frame; the options are those of `interactions:` in a mapping.
 
@@ -112,10 +119,11 @@ class Interactions:
             "item": item,
             "value": value,
             "time": time,
+            "position": position,
             "positive": positive,
             "event": event,
         }
-        mapped = _mapped(**columns, events=events, time_unit=time_unit)
+        mapped = _mapped(**columns, events=events, time_unit=time_unit, order=order)
         return cls._from_table(frame, "interactions", items, mapped)
 
     @classmethod
@@ -130,7 +138,7 @@ class Interactions:
         return cls.from_log(log, items)
 
     def to_arrow(self) -> pa.Table:
-        """Columns user_id and item_id (dictionaries of strings), positive, count, and value, time and weight where there are any."""
+        """Columns user_id and item_id (dictionaries of strings), positive, count, and value, time, position and weight where there are any."""
         columns = {"user_id": _strings(self.user, self.users), "item_id": _strings(self.item, self.items)}
         optional = {name: getattr(self, name) for name in _OPTIONAL}
         columns |= {name: pa.array(array) for name, array in optional.items() if array is not None}
@@ -157,6 +165,21 @@ class Interactions:
             table["count"].to_numpy() if counted else np.ones(len(table), np.int32),
             **optional,
         )
+
+    @property
+    def stamps(self) -> np.ndarray | None:
+        """What orders the rows of a user: `time` or `position`; None: there is no order."""
+        return self.time if self.position is None else self.position
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the log has an order; a column of empty cells gives none."""
+        return self.position is not None or (self.time is not None and bool(self.time.any()))
+
+    def in_order(self) -> Interactions:
+        """The same rows, sorted by user, time or position, and item."""
+        keys = (self.item, self.user) if self.stamps is None else (self.item, self.stamps, self.user)
+        return self.rows(np.lexsort(keys))
 
     def matrix(self, positive_only: bool = True) -> csr_matrix:
         """Users by items, 1 for each row; shape (len(users), len(items)), float32, indices sorted.
@@ -219,19 +242,19 @@ class Interactions:
         Args:
             share: Share of each user's positives, rounded; at least one row, and never all of them.
             rng: Draws the rows to hold out; breaks ties between simultaneous rows.
-            by: "time" needs times.
+            by: "time" needs times or positions.
 
         Returns:
             The remaining rows, among them all that are not positive, and the held-out rows. Users with fewer than
             three positives keep all their rows.
 
         Raises:
-            SourceError: `by` is "time", and there are no times.
+            SourceError: `by` is "time", and there is no order.
         """
         options.number("share", share, above=0, below=1)
         options.instance("rng", rng, np.random.Generator, "Give numpy.random.default_rng(0).")
-        if options.choice("by", by, ("time", "random")) == "time" and self.time is None:
-            raise SourceError("The interactions have no time to split by.", "Give `time:` in the mapping.")
+        if options.choice("by", by, ("time", "random")) == "time" and self.stamps is None:
+            raise SourceError("The interactions have no order to split by.", f"{NO_ORDER_REMEDY}.")
         held = self._held_out(share, by, rng)
         return self.rows(~held), self.rows(held)
 
@@ -245,11 +268,11 @@ class Interactions:
     def dealt(
         self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The positives of each user, in the order of time or in a random order.
+        """The positives of each user, in the order of time or position, or in a random order.
 
         Args:
             rng: Draws the order; breaks ties between simultaneous rows.
-            by: "time" needs times.
+            by: "time" needs times or positions.
 
         Returns:
             Rows, sorted by user and by that order; the rank of each row within its user, from 0; both of shape
@@ -257,8 +280,8 @@ class Interactions:
         """
         rows = np.flatnonzero(self.positive)
         keys = [rng.random(len(rows)), self.user[rows]]
-        if by == "time" and self.time is not None:
-            keys.insert(1, self.time[rows])
+        if by == "time" and self.stamps is not None:
+            keys.insert(1, self.stamps[rows])
         rows = rows[np.lexsort(keys)]
         counts = np.bincount(self.user[rows], minlength=len(self.users))
         return rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[self.user[rows]], counts
@@ -282,7 +305,8 @@ class Interactions:
             user, item = (pair // size).astype(np.int32), (pair % size).astype(np.int32)
             return replace(self, user=user, item=item, positive=np.ones(len(pair), dtype=bool), count=count)
         kept, count = self._latest(pair)
-        keys = (pair[kept],) if self.time is None else (self.item[kept], self.time[kept], self.user[kept])
+        stamps = self.stamps
+        keys = (pair[kept],) if stamps is None else (self.item[kept], stamps[kept], self.user[kept])
         order = np.lexsort(keys)
         rows = replace(self.rows(kept[order]), count=count[order])
         return rows if self.weight is None else replace(rows, weight=self._largest(pair, kept[order]))
@@ -311,11 +335,11 @@ class Interactions:
     def _precedence(self, rows: np.ndarray) -> list[np.ndarray]:
         """Keys by which the last of equal pairs is kept, the most important one last.
 
-        Rows of weight 0 yield to others; then time, value and positive decide.
+        Rows of weight 0 yield to others; then time or position, value and positive decide.
         """
         keys: list[np.ndarray] = [self.positive[rows]]
         keys += [np.nan_to_num(self.value[rows], nan=-np.inf)] if self.value is not None else []
-        keys += [self.time[rows]] if self.time is not None else []
+        keys += [self.stamps[rows]] if self.stamps is not None else []
         return keys + ([self.weight[rows] > 0] if self.weight is not None else [])
 
 
@@ -358,15 +382,13 @@ def _over(log: Interactions, items: Vocabulary) -> Interactions:
             f"{(code < 0).sum():,} interactions name an unknown item, first '{name}': they are over other items.",
             "Give interactions of this graph, or add these items to it.",
         )
-    moved = replace(log, items=items, item=code.astype(np.int32))
-    keys = (moved.item, moved.user) if log.time is None else (moved.item, log.time, moved.user)
-    return moved.rows(np.lexsort(keys))
+    return replace(log, items=items, item=code.astype(np.int32)).in_order()
 
 
 def _mapped(**columns: Any) -> InteractionTable:
     """The columns of a frame, as a mapping names them."""
     for name, column in columns.items():
-        if name not in ("events", "time_unit") and (column is not None or name in ("user", "item")):
+        if name not in ("events", "time_unit", "order") and (column is not None or name in ("user", "item")):
             options.text(name, column, "the name of a column" if name != "positive" else "'>= 4'")
     try:
         return InteractionTable(file=("interactions",), **columns)

@@ -151,10 +151,13 @@ class LiveHistories:
 
 def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: float | None) -> Histories:
     """Histories of `n_users` users, of whom the first ones are known, with newer interactions."""
-    timed = known.time is not None or new.time is not None
+    in_positions = known.ordered and known.time is None
+    timed = not in_positions and (known.time is not None or new.time is not None)
     user = np.concatenate([known.users(), new.user])
     item = np.concatenate([known.item, new.item])
     time = np.concatenate([_times(known.time, len(known.item)), _times(new.time, len(new.item))])
+    if in_positions:
+        time = _positions(known, new)
     own = np.ones(len(new.item), np.float32) if new.weight is None else new.weight
     counts = np.concatenate([np.ones(len(known.item), bool), own > 0])
     # stable: of simultaneous rows the added one comes last
@@ -165,7 +168,7 @@ def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: floa
     count = np.add.reduceat(np.concatenate([known.count, new.count])[order], first)
     weight = np.concatenate([_without_age(known, half_life), own])
     weight = np.maximum.reduceat(weight[order], first)
-    if timed:
+    if timed or in_positions:
         by_time = np.lexsort((item[kept], time[kept], user[kept]))
         kept, count, weight = kept[by_time], count[by_time], weight[by_time]
     user, time = user[kept], time[kept]
@@ -194,6 +197,14 @@ def _without_age(known: Histories, half_life: float | None) -> np.ndarray:
         ages = decay(known.users()[rows], known.time[rows], len(known), half_life)
         weight[rows] = np.round(weight[rows] / ages, 6)
     return weight
+
+
+def _positions(known: Histories, new: NewInteractions) -> np.ndarray:
+    """Numbers in the order of the known rows; the new ones follow, by time if they have times; shape (n_known + n_new,), int64."""
+    order = np.argsort(_times(new.time, len(new.item)), kind="stable")
+    position = np.empty(len(new.item), np.int64)
+    position[order] = np.arange(len(order))
+    return np.concatenate([np.arange(len(known.item)), len(known.item) + position])
 
 
 def _stacked(first: Histories, second: Histories) -> Histories:

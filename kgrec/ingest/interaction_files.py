@@ -102,6 +102,9 @@ def _described(columns: list[str], mapped: InteractionTable) -> InteractionTable
     }
     if mapped.time not in columns:
         changed |= {"time": None, "time_format": None, "time_unit": None}
+    if mapped.position is not None and mapped.position not in columns:
+        # such as a list of clicks, the newest one last
+        changed |= {"position": None, "order": "rows"}
     if mapped.event not in columns:
         changed |= {"event": None, "events": None}
     return mapped.model_copy(update=changed)

@@ -27,6 +27,8 @@ from kgrec.ingest.times import Clock
 _WAITING = 2_000_000
 #: a log that ends before 1980 counts something other than seconds
 _EARLY = 315_532_800
+#: positions from here on are not exact as numbers of double precision
+_MAX_POSITION = 2**53
 UNKNOWN_ITEM = "names an unknown item"
 NO_USER = "has an empty user or item"
 _REMEDY = "Mend the row, or the mapping's `interactions:`."
@@ -47,9 +49,10 @@ ItemCodes = Callable[[pa.Array], np.ndarray]
 class InteractionRows:
     """Interactions in the order of their files, by codes of users and items."""
 
-    #: whether some table has values, times, weights
+    #: whether some table has values, times, positions, weights
     has_value: bool = False
     has_time: bool = False
+    has_position: bool = False
     has_weight: bool = False
     #: distinct users of each group of batches; `user` is an index into their concatenation, in which users may repeat
     users: list[pa.Array] = field(default_factory=list)
@@ -59,12 +62,16 @@ class InteractionRows:
     value: list[np.ndarray] = field(default_factory=list)
     #: int64, 0 where there is none; only if `has_time`
     time: list[np.ndarray] = field(default_factory=list)
+    #: int64, -1 where it is unknown; only if `has_position`
+    position: list[np.ndarray] = field(default_factory=list)
     #: float32; only if `has_weight`
     weight: list[np.ndarray] = field(default_factory=list)
     #: whether each row is learned from
     positive: list[np.ndarray] = field(default_factory=list)
     #: users of the last batches, not encoded yet
     waiting: list[pa.Array] = field(default_factory=list)
+    #: rows of all files so far, used or not
+    n_read: int = 0
 
     @classmethod
     def of(cls, tables: Sequence[InteractionTable]) -> InteractionRows:
@@ -72,6 +79,7 @@ class InteractionRows:
         return cls(
             any(table.value is not None for table in tables),
             any(table.time is not None for table in tables),
+            any(table.has_positions for table in tables),
             any(table.weighted for table in tables),
         )
 
@@ -154,6 +162,7 @@ class LogReader:
 
     def _read_batch(self, batch: Batch, tally: Tally, clock: Clock) -> None:
         self.rows += len(batch)
+        self.log.n_read += len(batch)
         chosen, weight = self._chosen(batch, tally)
         full = filled(batch, self.mapped.user) & filled(batch, self.mapped.item_column)
         empty = np.flatnonzero(chosen & ~full)
@@ -179,6 +188,8 @@ class LogReader:
             log.value.append(value)
         if log.has_time:
             log.time.append(self._times(batch, rows, tally, spoiled, clock))
+        if log.has_position:
+            log.position.append(self._positions(batch, rows, tally, spoiled))
         if log.has_weight:
             log.weight.append(weight)
         log.positive.append(_positives(mapped, value) & (weight > 0))
@@ -241,6 +252,20 @@ class LogReader:
         spoiled[rows[bad]] = True
         _failed(batch, column, rows[bad], tally, why)
         return times
+
+    def _positions(self, batch: Batch, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
+        """What orders the rows of a user, -1 where it is unknown; shape (len(rows),), int64."""
+        column = self.mapped.position
+        if column is None:
+            return np.asarray(self.log.n_read - len(batch) + rows, np.int64)
+        at, numbers, bad = cells.numbers(_at(batch.plain(column), rows))
+        whole = (numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < _MAX_POSITION)
+        bad = np.sort(np.concatenate([bad, at[~whole]]))
+        spoiled[rows[bad]] = True
+        _failed(batch, column, rows[bad], tally, "is not a whole number of 0 or more")
+        positions = np.full(len(rows), -1, np.int64)
+        positions[at[whole]] = numbers[whole].astype(np.int64)
+        return positions
 
     def _close_clock(self, clock: Clock, times: list[np.ndarray], tally: Tally) -> None:
         if self.mapped.time is None:

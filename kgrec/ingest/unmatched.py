@@ -147,7 +147,7 @@ def _cause_of_log(mapped: InteractionTable, catalogue: Catalogue) -> tuple[str, 
     reference = mapped.item_reference
     references = catalogue.mapping.references
     types = catalogue.mapping.item_types if reference is None else (reference,)
-    named = {mapped.value, mapped.time, mapped.event, *mapped.only} - {mapped.user}
+    named = {mapped.value, mapped.time, mapped.position, mapped.event, *mapped.only} - {mapped.user}
     beside = {name: keys for name, keys in catalogue.columns_of(mapped).items() if name not in named}
     wanted = beside.pop(mapped.item_column)
     found = [_shared(wanted, [catalogue.keys(references.find(name)) for name in types], types)]

@@ -3,6 +3,7 @@
 topk              the k items with the highest scores, and which of them are hits
 accuracy          recall, NDCG and other metrics of hits and their ranks
 beyond_accuracy   coverage, novelty, popularity, diversity, serendipity, calibration
+propensity        recall and NDCG that make up for popular items being met more often
 significance      confidence intervals, p values, effect sizes
 
 Nothing is imported here.

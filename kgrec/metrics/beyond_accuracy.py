@@ -1,4 +1,4 @@
-r"""Metrics of lists beyond accuracy: coverage, novelty, popularity, diversity, serendipity, calibration.
+r"""Metrics of lists beyond accuracy: coverage, novelty, popularity, diversity, serendipity, calibration, exposure.
 
 Enters: lists as rows of items, padded with -1, and data on items and users. Leaves: a value per user, float64, or one for
 all lists. Nothing is written.
@@ -159,6 +159,44 @@ def calibration(
         defined = (np.diff(p.indptr) > 0) & (lists[part] >= 0).any(axis=1)
         divergence[part] = np.where(defined, sums, np.nan)
     return divergence
+
+
+def exposure_shares(lists: np.ndarray, groups: sp.csr_matrix) -> np.ndarray:
+    r"""Share of the attention that each group gets in all lists (Singh and Joachims 2018); they sum to 1.
+
+    .. math:: \frac{1}{Z} \sum_u \sum_r \frac{[i_{u,r} \in g]}{\log_2 (r + 1)}
+
+    An item with several groups counts in equal parts for each, an item without a group not at all. zeros if no entry has a group.
+
+    Args:
+        lists: Rows of items, padded with -1; shape (n_users, k).
+        groups: Nonzero for the groups of each item; shape (n_items, n_groups).
+
+    Returns:
+        shape (n_groups,), float64.
+    """
+    discounts = np.broadcast_to(1 / np.log2(np.arange(lists.shape[1]) + 2), lists.shape)
+    there = lists >= 0
+    attention = np.bincount(lists[there], discounts[there], groups.shape[0])
+    shares = np.asarray(_row_shares(groups).T @ attention).ravel()
+    return np.asarray(shares / shares.sum() if shares.any() else shares)
+
+
+def exposure_gap(shares: np.ndarray, groups: sp.csr_matrix) -> float:
+    r"""How far the shares of attention are from equal ones (total variation distance); 0: equal, near 1: all for one group.
+
+    .. math:: \frac{1}{2} \sum_g \left| s_g - \frac{1}{G} \right|
+
+    over the G groups that have an item; nan without any.
+
+    Args:
+        shares: Of `exposure_shares`; shape (n_groups,).
+        groups: Nonzero for the groups of each item; shape (n_items, n_groups).
+    """
+    counted = np.asarray(groups.getnnz(axis=0)) > 0
+    if not counted.any():
+        return float("nan")
+    return float(np.abs(shares[counted] - 1 / counted.sum()).sum() / 2)
 
 
 def incidence(lists: np.ndarray, n_items: int) -> sp.csr_matrix:

@@ -164,7 +164,7 @@ def _check_any(name: str, used: int, report: Report, model: Model) -> None:
 
 def _with_time(mapped: InteractionTable, table: Table) -> InteractionTable:
     """The columns that are read, and one that is called time."""
-    if mapped.time is not None or TIME not in table.columns:
+    if mapped.order_keys or TIME not in table.columns:
         return mapped
     return mapped.model_copy(update={"time": TIME})
 
@@ -182,7 +182,7 @@ def _weights(log: Interactions, model: Model) -> np.ndarray | None:
 
 
 def _times(log: Interactions, model: Model, clock: Clock) -> np.ndarray | None:
-    """Seconds since 1970, the clock's for rows without a time; None if no interactions have times."""
+    """Seconds since 1970, the clock's for rows without a time; None if no interactions have times, or the model's have positions."""
     given = np.zeros(len(log), np.int64) if log.time is None else log.time
     if not given.any() and not LiveHistories.of(model.histories).has_times:
         return None

@@ -21,6 +21,7 @@ from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph, stored_mapping
 from kgrec.graph.live_histories import LiveHistories, NewInteractions
+from kgrec.graph.memberships import linked_nodes
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.graph.where import matching as matching_entities
 from kgrec.graph.where_syntax import parse
@@ -47,6 +48,8 @@ HOW_TO_SEND = (
 _ITEM_ITEM_SHARE = 5
 #: conditions whose answers are kept, one byte per item: callers ask for many users in parts
 _CONDITIONS = 16
+#: node types whose matrices of items by nodes are kept, for the same reason
+_NODE_TYPES = 8
 #: users whose vectors are made at once
 _USERS = 4096
 #: a sum of vectors whose components are below this is a zero that was reached by subtraction
@@ -139,7 +142,7 @@ class Model:
             user_encoder=encoder,
             index=SegmentedIndex.of(index, items.vectors.base),
             rescorer=self.rescorer.merged(),
-        )
+        ).knowing(self)
 
     def _rebuilt(self, items: ItemStore) -> VectorIndex:
         users = self.user_encoder.encode(sample_of_users(self.histories), items.vectors)
@@ -167,7 +170,7 @@ class Model:
         return vectors
 
     def ranked(
-        self, histories: Histories, k: int, filters: Filters | None = None
+        self, histories: Histories, k: int, filters: Filters | None = None, policy: Reranker | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best items for users with these histories, as `SegmentedIndex.search` gives them.
 
@@ -175,19 +178,37 @@ class Model:
             histories: One per user.
             k: Items per user.
             filters: What may be in the lists, and what is added to scores.
+            policy: Chooses lists from all that the model's own reranker has put in order; None: the first k.
         """
-        found = self.candidates(histories, k, filters)
-        listed = self.reranker.rerank(found, k)
+        found = self.candidates(histories, k, filters, several=policy is not None)
+        if policy is None:
+            listed = self.reranker.rerank(found, k)
+        else:
+            listed = policy.rerank(self.reranker.rerank(found, found.width), k)
         return listed.rows, listed.scores
 
-    def candidates(self, histories: Histories, k: int, filters: Filters | None = None) -> Candidates:
-        """What the reranker chooses from: more items than `k`, best first by the fused score; as `ranked`."""
+    def candidates(
+        self, histories: Histories, k: int, filters: Filters | None = None, *, several: bool = False
+    ) -> Candidates:
+        """What the reranker chooses from: more items than `k`, best first by the fused score; as `ranked`.
+
+        Args:
+            histories: See `ranked`.
+            k: See `ranked`.
+            filters: See `ranked`.
+            several: Retrieve more than `k` also where nothing but the cosine of the embeddings ranks them.
+        """
         filters = filters or Filters()
-        depth = k if self.rescorer.is_idle else max(self.config.rescore.depth, 5 * k)
+        depth = k if self.rescorer.is_idle and not several else max(self.config.rescore.depth, 5 * k)
         vectors = self.user_vectors(histories)
         weight = float(self.rescorer.weights["embedding"])
         found, cosines = retrieved(self.index, vectors, min(depth, len(self.items)), filters, weight)
-        if self.rescorer.is_idle and filters.boost is None:
+        for rows in filters.kinds:
+            more, _ = retrieved(
+                self.index, vectors, min(5 * k, len(rows)), replace(filters, only=rows), weight
+            )
+            found, cosines = self._with_rows(vectors, found, cosines, more)
+        if self.rescorer.is_idle and filters.boost is None and not filters.kinds:
             return Candidates(found, cosines, self._read({"embedding": cosines}))
         users = self.profiles(histories)
         if found.shape[1] < len(self.items) - len(self.items.removed):
@@ -253,6 +274,12 @@ class Model:
             return found, cosines
         if filters.candidates is not None:
             more[[rows is not None for rows in filters.candidates]] = -1
+        return self._with_rows(vectors, found, cosines, more)
+
+    def _with_rows(
+        self, vectors: np.ndarray, found: np.ndarray, cosines: np.ndarray, more: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Candidates and more rows, each once, and their cosines."""
         both = distinct(np.concatenate([np.where(np.isfinite(cosines), found, -1), more], axis=1))
         both = both[:, : longest(both)]
         return both, self._cosines(vectors, both)
@@ -274,6 +301,20 @@ class Model:
             return np.asarray(met[self.items.entities.whole])
 
         return lru_cache(_CONDITIONS)(matching)
+
+    @cached_property
+    def nodes_of(self) -> Callable[[str], sp.csr_matrix]:
+        """A function of a type of nodes, or a relation: which of the nodes each item has; shape (n_items, n_nodes), float32, ones."""
+
+        def nodes_of(name: str) -> sp.csr_matrix:
+            return linked_nodes(self.graph(), self.items.entities.whole, name)[0]
+
+        return lru_cache(_NODE_TYPES)(nodes_of)
+
+    @cached_property
+    def users_of_items(self) -> np.ndarray:
+        """Number of users with a positive interaction with each item; shape (n_items,), int64."""
+        return np.bincount(self.liked.indices, minlength=len(self.items))
 
     def near_users(self, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The users nearest to each of some users, itself left out, as `SegmentedIndex.search` gives them.
@@ -319,9 +360,16 @@ class Model:
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
         return larger._knowing(self, users)
 
-    def knowing(self, other: Model) -> Model:
-        """Itself, with what another model has computed of its users: that one has the same histories, and the same vectors of their items."""
-        return self._knowing(other, np.zeros(0, np.int64))
+    def knowing(self, other: Model, *, same_vectors: bool = True) -> Model:
+        """Itself, with what another model of the same mapping and histories has read and computed.
+
+        Args:
+            other: Is not modified.
+            same_vectors: Whether items that both have, have the same vectors.
+        """
+        if same_vectors:
+            return self._knowing(other, np.zeros(0, np.int64))
+        return self._with_mapping_of(other)
 
     def _knowing(self, other: Model, changed: np.ndarray) -> Model:
         known = other.__dict__.get("_known_sum")
@@ -330,6 +378,11 @@ class Model:
         if known is not None:
             histories, users = known.histories.with_items(len(self.items)), np.union1d(known.changed, changed)
             self.__dict__["_known_sum"] = _KnownSum(known.total, histories, users)
+        return self._with_mapping_of(other)
+
+    def _with_mapping_of(self, other: Model) -> Model:
+        if "mapping" in other.__dict__:
+            self.__dict__["mapping"] = other.mapping
         return self
 
     def _encoded(self, histories: Histories | LiveHistories, users: np.ndarray) -> np.ndarray:

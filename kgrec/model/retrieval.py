@@ -34,6 +34,8 @@ class Filters:
     candidates: Sequence[np.ndarray | None] | None = None
     #: added to the score of each item; shape (n_items,), float32; None: nothing
     boost: np.ndarray | None = None
+    #: kinds of items that lists need some of: of the rows of each kind, increasing, the best are retrieved, too
+    kinds: Sequence[np.ndarray] = ()
 
 
 def retrieved(

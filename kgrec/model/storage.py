@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from kgrec.config import Config
 from kgrec.encode.featurizer import Featurizer
-from kgrec.encode.user_encoder import UserEncoder, user_encoder_of
+from kgrec.encode.user_encoder import UserEncoder
+from kgrec.encode.user_encoders import PREFIX, user_encoder_of
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -105,7 +106,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     files.write_json(stored.model_dump(), place / "config.json")
     files.write_tensors({**parameters.arrays, **parameters.featurizer.arrays()}, place / _PARAMETERS)
     files.write_table(parameters.featurizer.nodes, place / _NODES)
-    order = {name: array for name, array in parameters.arrays.items() if name.startswith("order.")}
+    order = {name: array for name, array in parameters.arrays.items() if name.startswith(PREFIX)}
     if order:
         files.write_tensors(order, place / _USER_ENCODER)
     files.write_table(_items_table(model), place / "items.parquet")
@@ -146,11 +147,10 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
 
 def _user_encoder(path: Path, history_weight: np.ndarray, dim: int) -> UserEncoder:
     arrays = files.map_tensors(path) if path.exists() else {}
-    for name in ("order.log_weight", "order.maps") if arrays else ():
-        _check_parts(path, "array", arrays, (name,))
-    if arrays and arrays["order.maps"].shape[1:] != (dim, dim):
-        raise files.corrupt(path, f"has maps that are not of {dim} dimensions")
-    return user_encoder_of(arrays, history_weight)
+    try:
+        return user_encoder_of(arrays, history_weight, dim)
+    except ValueError as error:
+        raise files.corrupt(path, str(error)) from None
 
 
 def _histories(path: Path, table: pa.Table, stored: _Stored) -> Histories:

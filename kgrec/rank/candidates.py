@@ -41,6 +41,13 @@ class Candidates:
         features = {name: part[:, :k] for name, part in self.features.items()}
         return replace(self, rows=self.rows[:, :k], scores=self.scores[:, :k], features=features)
 
+    def at(self, positions: np.ndarray) -> Candidates:
+        """The candidates at some positions of each user's, -1 for none; shape (n_users, k)."""
+        chosen, there = self._reordered(np.maximum(positions, 0)), positions >= 0
+        return replace(
+            chosen, rows=np.where(there, chosen.rows, -1), scores=np.where(there, chosen.scores, -np.inf)
+        )
+
     def _reordered(self, order: np.ndarray) -> Candidates:
         rows, scores = (np.take_along_axis(part, order, 1) for part in (self.rows, self.scores))
         features = {name: np.take_along_axis(part, order, 1) for name, part in self.features.items()}

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.metrics.topk import blocks
+from kgrec.rank.random_walk import strongest
 from kgrec.rank.scorers import ItemItemScorer, widened
 from kgrec.rank.slim import no_weights
 from kgrec.retrieve import VectorIndex
@@ -28,6 +30,8 @@ _DONORS = 20
 _DONOR_WEIGHT = 0.5
 #: new items that are compared at a time: the rows of all their candidates are gathered, 100 per new item
 _ITEMS_PER_STEP = 4096
+#: item-item weights of a new item at most, where many are completed at once: the donors of one have 2,000 together
+_WEIGHTS_PER_ITEM = 500
 #: up to this number of unknown items, a search excludes these; beyond it, it allows the known ones, which scans the catalogue
 _MAX_EXCLUDED = 1000
 
@@ -123,12 +127,14 @@ def with_transfer(scorer: ItemItemScorer, new: np.ndarray, shares: sp.csr_matrix
     """
     if not len(new):
         return scorer
-    rows, known = transferred(shares, scorer.weights), scorer.weights.whole
+    known = scorer.weights.whole
     if isinstance(known, np.ndarray):
         completed: Any = known.copy()
-        completed[new] = rows.toarray()
+        completed[new] = transferred(shares, scorer.weights).toarray()
     else:
-        old, added = known.tocoo(), rows.tocoo()
+        steps = blocks(len(new), 1, _ITEMS_PER_STEP)
+        rows = [strongest(transferred(shares[some], scorer.weights), _WEIGHTS_PER_ITEM) for some in steps]
+        old, added = known.tocoo(), sp.csr_matrix(sp.vstack(rows)).tocoo()
         parts = ((old.data, added.data), (old.row, new[added.row]), (old.col, added.col))
         data, row, column = (np.concatenate(part) for part in parts)
         completed = sp.csr_matrix((data, (row, column)), known.shape)

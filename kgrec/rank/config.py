@@ -32,8 +32,8 @@ class RescoreConfig(Section, frozen=True):
     co_occurrence: bool = True
     """Whether item-item weights are fitted: those of co-occurrence, of random walks, and, if the log has an order, of sequence."""
     exact_items: int = Field(5000, ge=0)
-    """Largest catalogue whose co-occurrence weights may be exact, from all other items (EASE) rather than `neighbors` of them
-    (SLIM); validation chooses. They take 4 bytes per pair of items: 100 MB for 5,000 items."""
+    """Largest catalogue whose co-occurrence weights are exact, from all other items (EASE) rather than `neighbors` of them (SLIM).
+    They take 4 bytes per pair of items: 100 MB for 5,000 items."""
     cold_offset: float | None = Field(None, allow_inf_nan=False)
     """Added to the score of items without interactions, which may be new or unwanted: a log does not say which. None: chosen on
     validation data, with the smallest loss in the worse of the two cases. 0: they are new, and rank like items that are added

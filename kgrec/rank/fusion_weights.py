@@ -158,9 +158,18 @@ class FusionSearch:
             weights = proportions(self.config.weights)
             scores = shortlist.scores(self._rescorer(weights, [shortlist]))
             return FusionWeights(weights, *shortlist.quality(scores, self.k))
+        return FusionWeights(*best_weights(shortlist, self._parts(shortlist), self.k))
+
+    def without_embedding(self, shortlist: Shortlist) -> float:
+        """The NDCG of the same candidates with the best weights of the other scorers."""
+        if self.config.weights is not None:
+            return self.choose(shortlist).ndcg
+        return best_weights(shortlist, self._parts(shortlist), self.k, embedding=False)[1]
+
+    def _parts(self, shortlist: Shortlist) -> dict[str, np.ndarray]:
+        """Scores of the candidates by each scorer; each of shape (n_users, width)."""
         every = proportions(dict.fromkeys(SCORERS, 1.0))
-        parts = shortlist.parts(self._rescorer(every, [shortlist]))
-        return FusionWeights(*best_weights(shortlist, parts, self.k))
+        return shortlist.parts(self._rescorer(every, [shortlist]))
 
     def cold_offset(
         self, scenarios: Sequence[Shortlist], held_out_items: np.ndarray, chosen: FusionWeights
@@ -236,7 +245,7 @@ def least_regret(quality: np.ndarray) -> int:
 
 
 def best_weights(
-    shortlist: Shortlist, parts: Mapping[str, np.ndarray], k: int
+    shortlist: Shortlist, parts: Mapping[str, np.ndarray], k: int, embedding: bool = True
 ) -> tuple[dict[str, np.float32], float, float]:
     """The best weights by coordinate ascent from the best single scorer, and their NDCG and recall.
 
@@ -244,10 +253,11 @@ def best_weights(
         shortlist: the candidates, with their cosines, which are the scores of "embedding".
         parts: scores of the other scorers by name; each of shape (n_users, width).
         k: length of the lists.
+        embedding: whether it may have a weight.
     """
     allowed = np.isfinite(shortlist.cosines)
     barred = np.where(allowed, np.float32(0), np.float32(-np.inf))
-    every = {"embedding": np.where(allowed, shortlist.cosines, 0), **parts}
+    every = {"embedding": np.where(allowed, shortlist.cosines, 0) * np.float32(embedding), **parts}
     names = [name for name in SCORERS if name == "embedding" or (name in every and every[name].any())]
     # Scores divided by their standard deviation: so one grid suits scorers of any scale.
     unit = {name: 1 / max(_deviation(every[name], allowed), 1e-9) for name in names}

@@ -6,7 +6,7 @@ Enters: histories, and held-out interactions. Leaves: `ItemItemOptions` by name 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from kgrec.metrics.accuracy import ranking_quality
 from kgrec.metrics.topk import gains
 from kgrec.rank.config import RescoreConfig, ScorerName
 from kgrec.rank.ease import ease_weights
+from kgrec.rank.line_search import climb
 from kgrec.rank.ordered_slim import WINDOW, following_weights
 from kgrec.rank.random_walk import walk_weights
 from kgrec.rank.scorers import ItemItemScorer, UserProfiles
@@ -71,10 +72,11 @@ DEFAULTS: dict[ScorerName, ItemItemOptions] = {
 #: strengths that are tried, each method's; and decays
 _STRENGTHS: dict[Method, tuple[float, ...]] = {
     "slim": (5.0, 20.0, 80.0, 320.0),
-    "ease": (20.0, 100.0, 300.0, 1000.0),
-    "ordered_slim": (40.0, 160.0),
-    "random_walk": (0.2, 0.4, 0.6),
+    "ease": (30.0, 100.0, 300.0, 1000.0, 3000.0),
+    "ordered_slim": (20.0, 80.0, 320.0, 1280.0),
+    "random_walk": (0.2, 0.4, 0.6, 0.8),
 }
+_FIRST_EASE = 300.0
 _DECAYS = (1.0, 0.9, 0.8, 0.6)
 #: the decay with which strengths are compared, where histories have an order
 _FIRST_DECAY = 0.8
@@ -115,23 +117,44 @@ class ItemItemSearch:
 
     def best(self, name: ScorerName) -> tuple[ItemItemOptions, ItemItemScorer]:
         """The best options of one scorer, and the scorer of the training part."""
+        first = self._first(name)
+        if self.histories.n_items > _LARGE_CATALOGUE:
+            return first, self._fit(first)
+        fixed = name == "co_occurrence" and self.config.penalty is not None
+        strengths = (first.strength,) if fixed else _STRENGTHS[first.method]
+        fitted = self._of_strengths(first, strengths)
+        quality: dict[ItemItemOptions, float] = {}
+
+        def measured(options: ItemItemOptions) -> float:
+            if options not in fitted:
+                fitted[options] = self._fit(options)
+            quality[options] = self.quality(fitted[options])
+            return quality[options]
+
+        tried = [replace(first, strength=strength) for strength in strengths]
+        best, reached = climb(tried, tried.index(first), measured(first), measured)
+        if self.histories.ordered:
+            decays = [replace(best, decay=decay) for decay in _DECAYS]
+            if best.method != "ordered_slim":  # its weights depend on the decay
+                fitted |= {one: replace(fitted[best], decay=one.decay) for one in decays}
+            best, reached = climb(decays, decays.index(best), reached, measured)
+        logger.info("%s alone: NDCG %.4f with %s", name, reached, best)
+        return best, fitted[best]
+
+    def _first(self, name: ScorerName) -> ItemItemOptions:
+        """The options with which the search begins."""
         first = default_options(name, self.config)
         if self.histories.ordered and first.decay == 1:
             first = replace(first, decay=_FIRST_DECAY)
-        if self.histories.n_items > _LARGE_CATALOGUE:
-            return first, first.fitted(self.histories, self.config.neighbors)
-        options, scorer, reached = first, None, -1.0
-        for tried, fitted in self._strengths(name, first):
-            quality = self.quality(fitted)
-            if quality > reached:
-                options, scorer, reached = tried, fitted, quality
-        assert scorer is not None
-        for tried, fitted in self._decays(options, scorer) if self.histories.ordered else ():
-            quality = self.quality(fitted)
-            if quality > reached:
-                options, scorer, reached = tried, fitted, quality
-        logger.info("%s alone: NDCG %.4f with %s", name, reached, options)
-        return options, scorer
+        exact = self.config.penalty is None and self.histories.n_items <= self.config.exact_items
+        return (
+            replace(first, method="ease", strength=_FIRST_EASE)
+            if name == "co_occurrence" and exact
+            else first
+        )
+
+    def _fit(self, options: ItemItemOptions) -> ItemItemScorer:
+        return options.fitted(self.histories, self.config.neighbors)
 
     def quality(self, scorer: ItemItemScorer) -> float:
         """Mean NDCG of the scorer's lists."""
@@ -143,48 +166,21 @@ class ItemItemSearch:
             found.append(hits)
         return ranking_quality(np.concatenate(found), np.diff(self.truth.indptr))[0]
 
-    def _strengths(
-        self, name: ScorerName, first: ItemItemOptions
-    ) -> Iterator[tuple[ItemItemOptions, ItemItemScorer]]:
-        """The scorer with each strength, fitted together where that is cheaper."""
-        config, histories = self.config, self.histories
-        positives, window = histories.matrix(), None
-        if name == "co_occurrence" and config.penalty is None and histories.n_items <= config.exact_items:
-            for strength in _STRENGTHS["ease"]:
-                options = replace(first, method="ease", strength=strength)
-                yield options, options.fitted(histories, config.neighbors)
-        strengths = (
-            _STRENGTHS[first.method]
-            if config.penalty is None or name != "co_occurrence"
-            else (config.penalty,)
-        )
-        if first.method == "random_walk":
-            for strength in strengths:
-                options = replace(first, strength=strength)
-                yield options, options.fitted(histories, config.neighbors)
-            return
+    def _of_strengths(
+        self, first: ItemItemOptions, strengths: Sequence[float]
+    ) -> dict[ItemItemOptions, ItemItemScorer]:
+        """The scorers with these strengths, where fitting them together is cheaper; else none."""
+        histories, neighbors = self.histories, self.config.neighbors
         if first.method == "slim":
-            weights = item_weights(positives, strengths, config.neighbors)
+            weights, window = item_weights(histories.matrix(), tuple(strengths), neighbors), None
+        elif first.method == "ordered_slim":
+            weights, window = following_weights(histories, tuple(strengths), first.decay, neighbors), WINDOW
         else:
-            weights, window = following_weights(histories, strengths, first.decay, config.neighbors), WINDOW
-        for strength, one in zip(strengths, weights, strict=True):
-            yield replace(first, strength=strength), ItemItemScorer(Rows.of(one), first.decay, window)
-
-    def _decays(
-        self, options: ItemItemOptions, scorer: ItemItemScorer
-    ) -> Iterator[tuple[ItemItemOptions, ItemItemScorer]]:
-        """The scorer with other decays; where its weights depend on the decay, they are fitted anew."""
-        for decay in _DECAYS:
-            other = replace(options, decay=decay)
-            if other == options:
-                continue
-            refit = options.method == "ordered_slim"
-            yield (
-                other,
-                other.fitted(self.histories, self.config.neighbors)
-                if refit
-                else replace(scorer, decay=decay),
-            )
+            return {}
+        return {
+            replace(first, strength=strength): ItemItemScorer(Rows.of(one), first.decay, window)
+            for strength, one in zip(strengths, weights, strict=True)
+        }
 
 
 def _comparable(weights: sp.csr_matrix) -> sp.csr_matrix:

@@ -41,12 +41,22 @@ def walk_weights(positives: sp.csr_matrix, alpha: float, beta: float, neighbors:
 
 def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
     """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order."""
-    if not matrix.has_sorted_indices:
-        matrix = matrix.sorted_indices()
-    kept = matrix.data > 0
+    matrix = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+    return _highest_of(matrix, matrix.data, most)
+
+
+def strongest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
+    """The entries of each row that are farthest from zero, of equal ones the first; float32, columns in order."""
+    matrix = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+    return _highest_of(matrix, np.abs(matrix.data), most)
+
+
+def _highest_of(matrix: sp.csr_matrix, sizes: np.ndarray, most: int) -> sp.csr_matrix:
+    """The entries of each row with the highest sizes, if these are above zero."""
+    kept = sizes > 0
     for row in np.flatnonzero(np.diff(matrix.indptr) > most):
         part = slice(*matrix.indptr[row : row + 2])
-        kept[part] &= _highest(matrix.data[part], most)
+        kept[part] &= _highest(sizes[part], most)
     until = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sp.csr_matrix((matrix.data[kept].astype(np.float32), matrix.indices[kept], until), matrix.shape)
 

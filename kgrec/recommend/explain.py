@@ -1,4 +1,4 @@
-r"""Why an item has its score: an exact account of the inner product.
+r"""Why an item has its score: an account of the inner product.
 
 Enters: a model, a history and an item. Leaves: an `Explanation`. Nothing is written.
 
@@ -6,6 +6,9 @@ The score is a weighted mean of up to four similarities of a history and an item
 sum over the history; and each is a sum over what the item is made of: text and vectors, the neighbours in the graph,
 the ID residual, item co-occurrence. So the score splits, without approximation, by history item and by source;
 and where a history item and the candidate share a neighbour, into the part that passes through it.
+
+A user encoder that is not linear has no exact shares of history items. Then each of them has the change of the score when it is left
+out (:mod:`kgrec.recommend.leave_one_out`), and the rest is a part of its own. Sources are exact in any case.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import scipy.sparse as sp
 from kgrec.arguments import options
 from kgrec.encode.featurizer import ItemFeatures, item_numbers
 from kgrec.encode.label_tokens import LABEL_TOKEN
+from kgrec.encode.transformer_user_encoder import TransformerUserEncoder
+from kgrec.encode.user_encoder import AdditiveUserEncoder
 from kgrec.errors import ConfigError
 from kgrec.graph.histories import Histories
 from kgrec.graph.ntriples import iso_date
@@ -30,11 +35,15 @@ from kgrec.rank.scorers import GraphScorer
 from kgrec.recommend.donors import donors_of
 from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
 from kgrec.recommend.explanation_text import lines
+from kgrec.recommend.leave_one_out import changes_without
 
 #: types of a source that is a number, and a word
 NUMBER, _WORD = "number", "word"
 
 _DONOR_COLUMNS = ("item_id", "label", "contribution")
+
+#: what parts of the vectors of history items, given with their places, add to the user's vector
+_Added = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 #: a source that adds less than this to a score is none
 _ROUNDING = 1e-6
@@ -49,7 +58,8 @@ class Explanation:
     label: str
     #: as `recommend` gives it
     score: float
-    #: item_id, label, contribution: the history; contributions sum to the score, less what is added for being unknown to training and by boosts
+    #: item_id, label, contribution: the history; contributions and `joint` sum to the score, less what is added for being unknown to training
+    #: and by boosts. Of a user encoder with attention also attention: how much the newest item attends to each, which is no share of the score
     history: pd.DataFrame
     #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "new" or "boost"), relation, type, key, label, contribution;
     #: they sum to the score; the label of a boost is its condition, "" for one of the item itself
@@ -60,6 +70,12 @@ class Explanation:
     #: item_id, label, contribution: the items from which an item without interactions inherits its co-occurrence; they sum to the
     #: source "inherited"; empty for other items
     donors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_DONOR_COLUMNS))
+    #: whether contributions of the history are exact shares; otherwise each is measured: the change of the score when the item is left out
+    exact: bool = True
+    #: what is left of the score beside these changes: what the items of the history say only together; 0 where shares are exact
+    joint: float = 0.0
+    #: if the list is chosen as a whole: the item's rank in it and by score alone, and each option at work; these change no score
+    in_list: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text()
@@ -85,7 +101,9 @@ class Explanation:
         """
         share = _share(share)
         return {
-            "history": history_parts(self.history, self.sources, self.paths, share),
+            "history": history_parts(
+                self.history, self.sources, self.paths, share, None if self.exact else self.joint
+            ),
             "sources": source_parts(self.sources, self.donors, share),
             "paths": path_parts(self.paths, self.label or self.item, share),
         }
@@ -95,8 +113,8 @@ class Explanation:
         names = ("history", "sources", "paths", "donors")
         frames = {name: getattr(self, name).to_dict("records") for name in names}
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
-        own = {"user": self.user, "item": self.item, "label": self.label, "score": self.score}
-        return {**own, **frames, "parts": parts}
+        own = {name: getattr(self, name) for name in ("user", "item", "label", "score", "exact", "joint")}
+        return {**own, **frames, "parts": parts, "in_list": list(self.in_list)}
 
 
 def _share(share: float) -> float:
@@ -131,39 +149,39 @@ def explain(
     account = _Account(model, np.append(rows, item), rest)
     vector = model.user_vectors(history)[0]
     weight = float(model.rescorer.weights["embedding"])
-    added = _added(model, history, np.arange(len(rows)), model.items.vectors[rows])
-    by_embedding = weight * (added @ model.items.vectors[item])
+    of_scorers = float(sum(part.sum() for part in rest.values()))
+    of_history = weight * float(vector @ model.items.vectors[item]) + of_scorers
+    encoder, vectors = model.user_encoder, model.items.vectors
+    if exact := isinstance(encoder, AdditiveUserEncoder):
+        added = partial(encoder.added, history, vectors)
+        by_item = weight * (added(np.arange(len(rows)), vectors[rows]) @ vectors[item]) + sum(rest.values())
+    else:
+        by_item = changes_without(model, history, item)
+    frame = _history_frame(model, rows, by_item)
+    if isinstance(encoder, TransformerUserEncoder):
+        frame["attention"] = encoder.attention(history, vectors)
     return Explanation(
         user=user,
         item=model.items.ids[item],
         label=model.items.labels[item],
-        score=weight * float(vector @ model.items.vectors[item])
-        + float(sum(part.sum() for part in rest.values()))
-        + newness
-        + sum(boost for _, boost in boosts),
-        history=_history_frame(model, rows, by_embedding + sum(rest.values())),
+        score=of_history + newness + sum(boost for _, boost in boosts),
+        history=_sorted(frame),
         sources=_with_boosts(account.sources(vector, newness), boosts),
-        paths=account.paths(partial(_added, model, history)),
+        paths=account.paths(added if exact else None),
         donors=donors_of(model, history, item, rest),
+        exact=exact,
+        joint=0.0 if exact else of_history - float(by_item.sum()),
     )
 
 
-def _added(model: Model, history: Histories, at: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """What parts of the vectors of history items add to the user's vector; see `UserEncoder.added`."""
-    added = model.user_encoder.added(history, model.items.vectors, at, parts)
-    assert added is not None, "every user encoder is linear today"
-    return added
-
-
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "item_id": [model.items.ids[row] for row in rows],
             "label": [model.items.labels[row] for row in rows],
             "contribution": contribution,
         }
     )
-    return _sorted(frame)
 
 
 def _with_boosts(sources: pd.DataFrame, boosts: Sequence[tuple[str, float]]) -> pd.DataFrame:
@@ -227,12 +245,18 @@ class _Account:
         }
         return sums if self.is_known else {"inherited": sum(sums.values())}
 
-    def paths(self, added: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> pd.DataFrame:
+    def paths(self, added: _Added | None) -> pd.DataFrame:
         """The part of the score that passes through each entity that a history item and the candidate share.
 
         Args:
-            added: what parts of the vectors of history items add to the user's vector.
+            added: what parts of the vectors of history items add to the user's vector; None: they add no exact parts.
         """
+        frames = [self._embedding_paths(added)] if added else []
+        frames += [self._shared_paths()] if self.rest["graph"].any() else []
+        none = np.zeros(0, np.int64)
+        return _summed(pd.concat(frames)) if frames else self._paths(*[none] * 5).assign(contribution=0.0)
+
+    def _embedding_paths(self, added: _Added) -> pd.DataFrame:
         lengths = np.maximum(self.model.items.lengths[self.rows], 1e-12)
         scaled = sp.diags(1 / lengths) @ self.features.neighbors
         candidate, history = scaled[[-1]].tocoo(), scaled[:-1].tocoo()
@@ -241,10 +265,9 @@ class _Account:
         mine, theirs = candidate.col[near], history.col[far]
         of_history = added(history.row[far], history.data[far, None] * self.messages[theirs])
         product = np.einsum("nd,nd->n", of_history, self.messages[mine])
-        contribution = self.weight * candidate.data[near] * product
         frame = self._paths(history.row[far], relation[theirs], relation[mine], entity[theirs], entity[mine])
-        frame["contribution"] = contribution
-        return _summed(pd.concat([frame, self._shared_paths()]) if self.rest["graph"].any() else frame)
+        frame["contribution"] = self.weight * candidate.data[near] * product
+        return frame
 
     def _shared(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of the similarity of neighbours: position in the history, relation, entity and contribution of each."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -36,27 +36,43 @@ class Part:
     members: tuple[Part, ...] = ()
     #: whether it sums up the parts that are too small to be shown
     is_rest: bool = False
+    #: whether it is no share of the score, but the measured change of the score when it is left out
+    is_measured: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         values: dict[str, Any] = {"name": self.name, "contribution": self.contribution}
         if self.members:
             values["members"] = [member.to_dict() for member in self.members]
-        return values | ({"is_rest": True} if self.is_rest else {})
+        flags = {"is_rest": self.is_rest, "is_measured": self.is_measured}
+        return values | {name: True for name, flag in flags.items() if flag}
 
 
 def history_parts(
-    history: pd.DataFrame, sources: pd.DataFrame, paths: pd.DataFrame, share: float
+    history: pd.DataFrame,
+    sources: pd.DataFrame,
+    paths: pd.DataFrame,
+    share: float,
+    joint: float | None = None,
 ) -> list[Part]:
     """Parts by item of the history, and what is added beside it; they sum to the score.
 
     A long history whose items matter about equally is grouped by what each item shares with the candidate in the graph.
+
+    Args:
+        history: of an `Explanation`, as the other two frames.
+        sources: of which some are added beside the history.
+        paths: what items share with the candidate.
+        share: as of `cut`.
+        joint: what is left of the score beside measured changes; None: contributions of the history are exact shares.
     """
     items = [_item(row) for row in history.to_dict("records")]
     beside = [_source(row) for row in sources.to_dict("records") if row["source"] in ("new", "boost")]
     listed = cut(items, share)
     if len(listed) > _MANY and share < 1:
         listed = cut(_by_reason(history, paths), share)
+    if joint is not None:
+        listed = [*map(_measured, listed), Part("what these items say only together", joint)]
     return [*listed, *beside] if items else []
 
 
@@ -149,6 +165,11 @@ def _by_reason(history: pd.DataFrame, paths: pd.DataFrame) -> list[Part]:
     for row in history.to_dict("records"):
         groups.setdefault(reason.get(row["item_id"], other), []).append(_item(row))
     return [_sum_of(name, members) for name, members in groups.items()]
+
+
+def _measured(part: Part) -> Part:
+    """A part of measured changes."""
+    return replace(part, members=tuple(map(_measured, part.members)), is_measured=True)
 
 
 def _item(row: Row) -> Part:

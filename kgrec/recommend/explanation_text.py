@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _UNITS = 1000
 #: members of a part that are named
 _NAMED = 3
+#: items whose attention is shown
+_ATTENDED = 5
+
+_EXACT = "  by item of the history (these sum to the score):"
+_MEASURED = "  by item of the history (no exact shares: the change of the score when the item is left out; with the last line they sum to it):"
 
 
 def lines(explanation: Explanation, share: float) -> list[str]:
@@ -29,10 +34,17 @@ def lines(explanation: Explanation, share: float) -> list[str]:
     who = f" for {explanation.user}" if explanation.user else ""
     text = [f"{explanation.label or explanation.item}{who}: score {score / _UNITS:.3f}"]
     if parts["history"]:
-        text += ["  by item of the history (these sum to the score):", *_block(parts["history"], score)]
+        text += [_EXACT if explanation.exact else _MEASURED, *_block(parts["history"], score)]
     text += ["  by what the item is (these sum to the score):", *_block(parts["sources"], score)]
     if parts["paths"]:
         text += ["  by what both share in the graph (a part of the above):", *_block(parts["paths"])]
+    if "attention" in explanation.history:
+        text += _attention(explanation)
+    if explanation.in_list:
+        text += [
+            "  in the list (these change its order, no score):",
+            *(f"    {one}" for one in explanation.in_list),
+        ]
     return text
 
 
@@ -50,6 +62,18 @@ def apportioned(contributions: Sequence[float], total: int | None = None) -> lis
     for n in by_remainder[: max(missing, 0)]:
         units[n] += 1
     return units
+
+
+def _attention(explanation: Explanation) -> list[str]:
+    """The items that the newest item attends to most."""
+    shown = explanation.history.nlargest(_ATTENDED, "attention")
+    shown = shown[shown["attention"] > 0]
+    rows = [
+        f"    {value:.3f}  {label or key}"
+        for value, label, key in zip(shown["attention"], shown["label"], shown["item_id"], strict=True)
+    ]
+    title = "  what the newest item of the history attends to (these are no parts of the score):"
+    return [title, *rows] if rows else []
 
 
 def _block(parts: Sequence[Part], total: int | None = None) -> list[str]:

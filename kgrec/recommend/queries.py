@@ -6,6 +6,7 @@ Nothing is written.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -32,9 +33,12 @@ from kgrec.recommend.feedback import (
     with_stored,
 )
 from kgrec.recommend.ids import OnUnknown, item_rows, known_rows, user_rows
+from kgrec.recommend.list_options import list_policy
 from kgrec.recommend.pairs import pairs_of, scores_of
 from kgrec.recommend.request import OF_ITEMS, OF_LISTS, OF_USERS, Request, merged
 from kgrec.recommend.results import ranked_frame
+
+logger = logging.getLogger(__name__)
 
 
 class Queries(ABC):
@@ -42,6 +46,7 @@ class Queries(ABC):
 
     Options of a list are keywords, or a `Request` that holds all of them: `recommend(users, k=5, deny=["i1"])` and
     `recommend(users, request=Request(k=5, deny=["i1"]))` are the same. Giving both is a ConfigError.
+    What lists are to be like as a whole (diverse, calibrated, novel, fair, with caps and quotas) is said in a `Request` only.
     """
 
     @property
@@ -74,6 +79,7 @@ class Queries(ABC):
     ) -> Any:
         """The best items for known users.
 
+        With options of a `Request` such as `diversity`, a list is chosen as a whole: its ranks may differ from the order of its scores.
         A user without positive interactions gets the items nearest to the mean user vector.
 
         Args:
@@ -453,7 +459,14 @@ def _ranked(
 ) -> Any:
     own = request.user_candidates is not None or request.user_deny is not None
     filters = request.filters(model, names.to_pylist() if own else None, seen)
-    found, scores = model.ranked(histories, request.length(len(model.items)), filters)
+    policy = list_policy(model, request, histories)
+    found, scores = model.ranked(histories, request.length(len(model.items)), filters, policy)
+    for name, lists in (policy.unmet(found) if policy else {}).items():
+        least = (request.at_least or {})[name]
+        logger.warning(
+            "at_least %d of '%s': %s of %s lists have fewer, because their users have too few such candidates.",
+            *(least, name, f"{lists:,}", f"{len(found):,}"),
+        )
     return ranked_frame(
         "user_id", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=arrow
     )

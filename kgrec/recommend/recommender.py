@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from kgrec.arguments import options
 from kgrec.arguments.ids import as_id, as_id_lists, as_ids
@@ -348,7 +349,8 @@ class Recommender(Queries):
         model, request = self.model, merged(request, keywords)
         user = as_id(user, "user")
         row = user_rows(model, [user])[0]
-        return _explained(model, model.histories.take(np.array([row])), item, user, request)
+        history = model.histories.take(np.array([row]))
+        return _explained(model, history, item, user, request, history.matrix(positive_only=False))
 
     def explain_history(
         self,
@@ -379,7 +381,7 @@ class Recommender(Queries):
         )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         in_order = Histories.of_matrix(history_of_both, stamps_of(model, names))
-        return _explained(model, in_order, item, "", request)
+        return _explained(model, in_order, item, "", request, (liked + disliked).tocsr())
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -524,12 +526,20 @@ class Recommender(Queries):
         return kept[1]
 
 
-def _explained(model: Model, history: Histories, item: str, user: str, request: Request) -> Explanation:
+def _explained(
+    model: Model, history: Histories, item: str, user: str, request: Request, seen: csr_matrix
+) -> Explanation:
     from kgrec.recommend.explain import explain
+    from kgrec.recommend.placement import list_remarks
 
     row = int(item_rows(model, [as_id(item, "item")])[0])
     request.boosts(model)  # refuses unknown items and conditions
-    return explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
+    explanation = explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
+    left_out = seen if request.exclude_seen else None
+    return replace(
+        explanation,
+        in_list=list_remarks(model, history, row, request, left_out, [user] if user else None),
+    )
 
 
 def _check_progress(on_text: TextProgress | None) -> None:

@@ -19,12 +19,15 @@ from kgrec.errors import ConfigError, did_you_mean
 from kgrec.graph.where_syntax import parse
 from kgrec.model.model import Model
 from kgrec.model.retrieval import Filters
+from kgrec.rank.lists.diversify import DiversityMethod
+from kgrec.rank.lists.exposure import ExposureTarget
 from kgrec.recommend.boosts import item_boosts, where_boosts
 from kgrec.recommend.ids import OnUnknown, item_rows, known_rows
 from kgrec.recommend.items_by_user import ItemsByUser
+from kgrec.recommend.list_options import LIST_OPTIONS, checked_list_options, quotas
 
 #: options that have a meaning for lists of users only, for lists only, and for items only
-OF_USERS = ("user_candidates", "user_deny")
+OF_USERS = ("user_candidates", "user_deny", *LIST_OPTIONS)
 OF_LISTS = ("k", "candidates", "deny", "where", "min_score", "exclude_seen", *OF_USERS)
 OF_ITEMS = ("candidates", "deny", "where", "new_item_boost", "item_boost", "where_boost", *OF_USERS)
 
@@ -67,6 +70,26 @@ class Request:
     `ItemsByUser`. Other users have no such list."""
     user_deny: Any = None
     """Items to leave out for some users, as `user_candidates`."""
+    diversity: float = 0.0
+    """How much items unlike those listed before them count, against their relevance: 0 (not at all) to 1."""
+    diversity_method: DiversityMethod = "mmr"
+    """"mmr" (an item loses by the one listed item that it is most like) or "dpp" (by all listed items together)."""
+    calibration: float = 0.0
+    """How much it counts that the list has the shares of `calibrate_by` that the history has: 0 to 1."""
+    calibrate_by: str | None = None
+    """A type of nodes or a relation, such as "genre"."""
+    novelty: float = 0.0
+    """How much it counts that few users have an item: 0 to 1."""
+    exposure: float = 0.0
+    """How much it counts that the attention of each group is near its target, over all lists of a call: 0 to 1."""
+    exposure_by: str | None = None
+    """The groups: a type of nodes or a relation, such as "publisher"."""
+    exposure_target: ExposureTarget = "equal"
+    """"equal" attention for each group, or in proportion to its items ("catalogue") or to the relevance of these ("relevance")."""
+    at_most: Mapping[str, int] | None = None
+    """Items of a list per node of a type: {"author": 2}; kept as a dict."""
+    at_least: Mapping[str, int] | None = None
+    """Items of a list that meet a condition, or are "new" (without interactions at training): {"year >= 2020": 3}; kept as a dict."""
 
     def __post_init__(self) -> None:
         checked = {
@@ -83,6 +106,8 @@ class Request:
             "user_deny": _lists_of_users("user_deny", self.user_deny),
             "on_unknown": options.choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
         }
+        defaults = {field.name: field.default for field in fields(self)}
+        checked |= checked_list_options(self, defaults)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -152,7 +177,8 @@ class Request:
             ]
         if users is not None and self.user_candidates is not None:
             candidates = self.user_candidates.rows(model, users, self.on_unknown)
-        return Filters(self.rows(model), exclude, candidates, self.boosts(model))
+        kinds = [np.flatnonzero(quota.items) for quota in quotas(model, self)]
+        return Filters(self.rows(model), exclude, candidates, self.boosts(model), kinds)
 
     def boosts(self, model: Model) -> np.ndarray | None:
         """What is added to the score of each item, the sum of all boosts; shape (n_items,), float32; None: nothing.

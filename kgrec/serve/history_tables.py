@@ -79,7 +79,7 @@ class HistoryTable:
                 f"{path}: the column '{WEIGHT}' cannot be used, since the mapping leaves out some of the rows.",
                 "Take these rows out, or rename the column.",
             )
-        time = np.concatenate(log.time) if log.has_time else None
+        time = _stamps(log)
         return cls._sorted(users, items, user, item, liked, weights, time)
 
     @classmethod
@@ -164,6 +164,13 @@ class HistoryTable:
         return cls(users, list(items), *parts[0], *parts[1], weights)
 
 
+def _stamps(log: InteractionRows) -> np.ndarray | None:
+    """What orders the rows: their times or positions; None: there is no order."""
+    if log.has_time or log.has_position:
+        return np.concatenate(log.time if log.has_time else log.position)
+    return None
+
+
 def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of each user's rows, and the items in that order."""
     bounds = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
@@ -177,7 +184,7 @@ def _last_word(user: np.ndarray, item: np.ndarray, liked: np.ndarray, log: Inter
     """
     keys = [liked]
     keys += [np.nan_to_num(np.concatenate(log.value), nan=-np.inf)] if log.has_value else []
-    keys += [np.concatenate(log.time)] if log.has_time else []
+    keys += [stamps] if (stamps := _stamps(log)) is not None else []
     keys += [np.concatenate(log.weight) > 0] if log.has_weight else []
     order = np.lexsort((*keys, item, user))
     last = np.flatnonzero((np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0))

@@ -228,6 +228,7 @@ class LiveModel:
             inputs = {**state.model.inputs, FEEDBACK: str(state.revision)}
             written = state.recommender.with_model(replace(state.model, inputs=inputs))
             written.save(folder, keep=1)
+            written.model.knowing(state.model)
             self._state = replace(
                 state, recommender=written, **_origin(written.model, self._clock), _fields={}
             )

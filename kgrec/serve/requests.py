@@ -24,6 +24,7 @@ from kgrec.errors import ConfigError, UnknownId
 from kgrec.model.interaction_updates import item_names_by
 from kgrec.recommend.feedback import KnownUserPolicy, checked_policy
 from kgrec.recommend.ids import item_rows, user_rows
+from kgrec.recommend.list_options import check_types
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import OF_ITEMS, OF_USERS, Request
 from kgrec.serve.history_tables import HistoryTable
@@ -356,6 +357,7 @@ def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]
     """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not fit the model."""
     model = recommender.model
     request.filters(model)
+    check_types(model, request)
     lists = {
         "candidates": request.candidates or (),
         "items of the deny list": request.deny or (),

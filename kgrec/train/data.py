@@ -19,6 +19,8 @@ from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs
 from kgrec.errors import ConfigError
 
+_EPOCHS, _TRANSFORMER_EPOCHS = 12, 20
+
 
 @dataclass(frozen=True, order=True)
 class Hyperparameters:
@@ -85,6 +87,11 @@ class TrainingData:
         """Length of the lists that validation evaluates."""
         default = 10 if self.ordered else min(100, max(20, len(self.features) // 10))
         return self.train.valid_k or default
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the users, where validation chooses no other number."""
+        return self.train.epochs or (_TRANSFORMER_EPOCHS if self.encoder.user == "transformer" else _EPOCHS)
 
     @cached_property
     def device(self) -> str:

@@ -19,10 +19,11 @@ from kgrec.encode.dense_features import raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
-from kgrec.encode.user_encoder import units, user_encoder_of
+from kgrec.encode.user_encoder import units
+from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
-from kgrec.graph.interactions import Interactions, of_items
+from kgrec.graph.interactions import NO_ORDER_REMEDY, Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
@@ -93,7 +94,7 @@ def fit_model(
     histories = Histories.of(interactions, config.encoder.half_life)
     learned = _as_learned(histories, config)
     positives = learned.matrix()
-    data = _training_data(graph, interactions, positives, config, text_encoder, watcher)
+    data = _training_data(graph, interactions, learned, config, text_encoder, watcher)
     split = _splitter(interactions, learned, valid, config, data.known(positives))
     trained = train(data, learned, split, config, watcher, checkpoint or Checkpoint())
     model = _assembled(graph, interactions.users, learned, data, trained, config, watcher)
@@ -107,25 +108,34 @@ def _as_learned(histories: Histories, config: Config) -> Histories:
         ConfigError: The next item is to be learned, and the interactions have no order; or the user encoder reads an order, and
             it is not to be learned.
     """
-    if config.train.target == "any":
-        if config.encoder.user == "linear":
-            raise ConfigError(
-                'encoder.user is "linear", which reads the order of a history, and train.target is "any".',
-                'Set train.target to "next", or leave encoder.user out.',
-            )
-        return replace(histories, ordered=False)
-    if not histories.ordered:
+    target = config.train.target
+    if target == "auto":
+        target = "next" if histories.ordered and histories.positive.all() else "any"
+    if target == "next" and not histories.ordered:
         raise ConfigError(
             'train.target is "next", and the interactions have no order.',
-            "Give `time:` in the mapping (time= of Interactions.from_frame), a time or a position; or leave the option out.",
+            f"{NO_ORDER_REMEDY} (time=, position= or order= of Interactions.from_frame), or leave the option out.",
         )
-    return histories
+    if target == "any" and config.encoder.user in ("linear", "transformer"):
+        raise ConfigError(
+            f'encoder.user is "{config.encoder.user}", which reads the order of a history, and the next item is not learned: '
+            + _WHY_ANY[config.train.target],
+            'Set train.target to "next", or leave encoder.user out.',
+        )
+    return histories if target == "next" else replace(histories, ordered=False)
+
+
+#: why order plays no part, by train.target
+_WHY_ANY = {
+    "any": 'train.target is "any".',
+    "auto": "the log has no order, or interactions that are not positive.",
+}
 
 
 def _training_data(
     graph: KnowledgeGraph,
     interactions: Interactions,
-    positives: sp.csr_matrix,
+    learned: Histories,
     config: Config,
     text_encoder: TextEncoder | None,
     watcher: TrainingWatcher,
@@ -144,10 +154,9 @@ def _training_data(
     watcher.begin("whitening vectors and weighting neighbours")
     featurizer = Featurizer.of_facts(facts, config.encoder.label_tokens)
     seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
-    disliked_only = seen & (interaction_counts(positives) == 0)
+    disliked_only = seen & (interaction_counts(learned.matrix()) == 0)
     features = featurizer.features_of(facts)
-    ordered = config.train.target == "next"
-    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only, ordered)
+    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only, learned.ordered)
 
 
 def train(
@@ -243,9 +252,9 @@ def _splitter(
             return ValidationSplit.of(learned, interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
-            by = "time" if interactions.time is not None and interactions.time.any() else "random"
+            by = "time" if interactions.ordered else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
-        shown = _as_learned(Histories.of(rest, config.encoder.half_life), config)
+        shown = replace(Histories.of(rest, config.encoder.half_life), ordered=learned.ordered)
         training, held_out, new = hold_out_items(shown, later.matrix(), known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
         seed, ordered = config.train.seed, by == "time" and learned.ordered
@@ -281,7 +290,7 @@ def _assembled(
     parameters = Parameters(arrays, data.featurizer)
     weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
     items = _items(graph, raw, data.known(positives))
-    user_encoder = user_encoder_of(arrays, weight)
+    user_encoder = user_encoder_of(arrays, weight, config.encoder.dim)
     sample = user_encoder.encode(sample_of_users(histories), items.vectors)
     watcher.begin("building the index")
     index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, sample), items.vectors.base)
@@ -295,7 +304,7 @@ def _assembled(
         user_encoder=user_encoder,
         index=index,
         rescorer=_rescorer(data, histories, trained.choice, config, index),
-        metrics=_metrics(trained, len(items)),
+        metrics=_metrics(trained, data),
         parameters=lambda: parameters,
         graph=lambda: graph,
         inputs=graph.inputs,
@@ -352,12 +361,13 @@ def _transfer(
     return new, transfer_shares(index, index.vectors[new], neighbors[new], np.flatnonzero(known), neighbors)
 
 
-def _metrics(trained: Trained, n_items: int) -> dict[str, Any]:
+def _metrics(trained: Trained, data: TrainingData) -> dict[str, Any]:
     choice = trained.choice
     weights = {name: round(float(choice.weights[name]), 4) for name in SCORERS}
-    chosen = {**vars(choice.hyperparameters), "whitening": choice.whitening}
+    target = "next" if data.ordered else "any"
+    chosen = {"target": target, **vars(choice.hyperparameters), "whitening": choice.whitening}
     chosen["item_item"] = {name: vars(options) for name, options in choice.item_item.items()}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
     log = [record.record() for record in trained.records]
-    return {"chosen": chosen if choice.figures else {}, "n_items": n_items, "log": log}
+    return {"chosen": chosen if choice.figures else {}, "n_items": len(data.features), "log": log}

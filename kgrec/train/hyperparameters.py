@@ -21,12 +21,13 @@ from torch.nn.functional import normalize
 
 from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import ItemEncoder, whitening_of
-from kgrec.encode.user_encoder import user_encoder_of
+from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.encode.whitening import POWERS
 from kgrec.rank.candidates import distinct, longest
 from kgrec.rank.config import RescoreConfig, ScorerName
 from kgrec.rank.fusion_weights import MIN_GAIN, FusionSearch, FusionWeights, Shortlist
 from kgrec.rank.item_item import ItemItemOptions, profiles_of
+from kgrec.rank.line_search import climb
 from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
@@ -42,6 +43,10 @@ TEMPERATURES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 LEARNING_RATE = 0.015
 #: the learning rate with a user encoder that reads order
 ORDERED_RATE = 0.005
+#: factor by which a trial must improve NDCG for another value beyond its own to be tried
+_NEXT_TRIAL = 1.005
+#: factor by which embeddings must improve NDCG for further trials: their tuning changes a fraction of what they add
+_WORTH_TUNING = 1.03
 #: candidates per user by the embeddings
 _SHORTLIST_WIDTH = 200
 #: scores in memory at a time: 512 MiB of float32
@@ -75,9 +80,9 @@ class Choice:
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
     """The hyperparameters without a search."""
     config = data.train
-    user: UserEncoderName = "linear" if data.encoder.user == "linear" else "mean"
-    rate = config.learning_rate or (ORDERED_RATE if user == "linear" else LEARNING_RATE)
-    return Hyperparameters(config.temperature or 0.1, rate, config.epochs, user)
+    user: UserEncoderName = "mean" if data.encoder.user == "auto" else data.encoder.user
+    rate = config.learning_rate or (LEARNING_RATE if user == "mean" else ORDERED_RATE)
+    return Hyperparameters(config.temperature or 0.1, rate, data.epochs, user)
 
 
 def search_hyperparameters(
@@ -99,13 +104,14 @@ def search_hyperparameters(
         checkpoint: saves finished trials, and has those of an interrupted training.
     """
     known = data.known(split.training)
+    began = time.process_time()
     log.watcher.begin(FITTING_ITEM_ITEM)
     queries = split.queries
     evaluated = queries.histories, queries.truth, queries.seen
     fusion = FusionSearch(
         data.features, data.featurizer, split.histories, evaluated, known, data.valid_k, rescore
     )
-    trials = _Trials(data, split, fusion, run, log, checkpoint)
+    trials = _Trials(data, split, fusion, run, log, checkpoint, began)
     best = trials.best()
     logger.info("best of %d trials: %s", len(checkpoint.finished), best.hyperparameters)
     log.watcher.begin("choosing the whitening of the embeddings")
@@ -133,7 +139,11 @@ class _Trials:
         run: Run,
         log: EpochLog,
         checkpoint: Checkpoint,
+        began: float | None = None,
     ) -> None:
+        began = time.process_time() if began is None else began
+        #: CPU seconds of this process when the search began, less those of trials of an interrupted training
+        self._began = began - sum(trial.seconds for trial in checkpoint.finished.values())
         self.data, self.split, self.fusion = data, split, fusion
         self.run, self.log, self.checkpoint = run, log, checkpoint
         self._best_trial: FinishedTrial | None = None
@@ -147,7 +157,7 @@ class _Trials:
 
     def _searched(self) -> FinishedTrial:
         config, hyperparameters = self.data.train, default_hyperparameters(self.data)
-        if hyperparameters.user == "linear":
+        if hyperparameters.user != "mean":
             return self.make(hyperparameters, -1.0)
         best: FinishedTrial | None = None
         if self.data.encoder.user == "auto" and self.split.histories.ordered:
@@ -155,19 +165,30 @@ class _Trials:
                 hyperparameters, learning_rate=config.learning_rate or ORDERED_RATE, user="linear"
             )
             first = self.make(ordered, -1.0)
+            if not self._affordable(hyperparameters) or not self._pays(first):
+                return first
             required = first.ndcg * MIN_GAIN
             best = self.make(hyperparameters, required)
             if best.ndcg <= required:
                 return first
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
         # After a whole run that won, the search goes on from it: its encoder is the one that is kept.
-        short = replace(hyperparameters, epochs=max(1, config.epochs // 2))
+        short = replace(hyperparameters, epochs=max(1, hyperparameters.epochs // 2))
         best = best or self.make(short, -1.0)
+        if not self._pays(best):
+            return best
         if config.temperature is None:
             best = self._best_along(best, "temperature", TEMPERATURES)
         if config.learning_rate is None:
             best = self._best_along(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
-        return self._best_along(best, "epochs", sorted({short.epochs, config.epochs, 2 * config.epochs}))
+        whole = hyperparameters.epochs
+        return self._best_along(best, "epochs", sorted({short.epochs, whole, 2 * whole}))
+
+    def _pays(self, trial: FinishedTrial) -> bool:
+        """Whether better embeddings can be expected to improve the fused score."""
+        others = self.fusion.without_embedding(self._shortlist(self._best(trial)))
+        logger.info("without embeddings: NDCG %.4f; with them: %.4f", others, trial.ndcg)
+        return trial.ndcg > others * _WORTH_TUNING
 
     def whitened(self, ndcg: float) -> tuple[float, Shortlist]:
         """The best power of the whitening, and the best trial's candidates with it.
@@ -200,40 +221,43 @@ class _Trials:
         """The weights of all scorers: the embeddings that rank best alone need not be best in the fused score."""
         return self.fusion.choose(shortlist)
 
-    def _best(self) -> ItemEncoder:
-        """The encoder of the best trial."""
+    def _best(self, trial: FinishedTrial | None = None) -> ItemEncoder:
+        """The encoder of the best trial, which may be given."""
         if self._best_encoder is None:
-            assert self._best_trial is not None
-            self._best_encoder = fresh_encoder(self.data, self._best_trial.hyperparameters.user)
+            trial = trial or self._best_trial
+            assert trial is not None
+            self._best_encoder = fresh_encoder(self.data, trial.hyperparameters.user)
             self.checkpoint.load_best(self._best_encoder)
         return self._best_encoder
 
     def _best_along(self, best: FinishedTrial, option: str, values: Sequence[float]) -> FinishedTrial:
-        """The best trial along increasing values of one option: upwards while it improves; if not at all, downwards."""
+        """The best trial along increasing values of one option."""
+        tried = {value: replace(best.hyperparameters, **{option: value}) for value in values}  # type: ignore[arg-type]
+        trials = {best.hyperparameters: best}
+
+        def quality(hyperparameters: Hyperparameters) -> float:
+            if not self._affordable(hyperparameters):
+                return 0.0
+            required = max(trial.ndcg for trial in trials.values()) * MIN_GAIN
+            trials[hyperparameters] = self.make(hyperparameters, required)
+            return trials[hyperparameters].ndcg
+
         at = values.index(getattr(best.hyperparameters, option))
-        for direction in (values[at + 1 :], values[:at][::-1]):
-            start = best
-            for value in direction:
-                hyperparameters = replace(best.hyperparameters, **{option: value})  # type: ignore[arg-type]
-                required = best.ndcg * MIN_GAIN
-                if (
-                    not self._affordable(hyperparameters)
-                    or (trial := self.make(hyperparameters, required)).ndcg <= required
-                ):
-                    break
-                best = trial
-            if best is not start:
-                break
-        return best
+        found, _ = climb(list(tried.values()), at, best.ndcg, quality, MIN_GAIN, _NEXT_TRIAL)
+        return trials[found]
 
     def _affordable(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether a trial fits into the budget, if an epoch takes as long as the mean of those so far."""
+        """Whether a trial fits into what the search has left, if an epoch takes as long as the mean of those so far."""
         finished = self.checkpoint.finished
         if hyperparameters in finished:
             return True
-        spent = sum(trial.seconds for trial in finished.values())
-        per_epoch = spent / sum(trial.hyperparameters.epochs for trial in finished.values())
-        return spent + per_epoch * hyperparameters.epochs <= self.data.train.search_seconds
+        seconds = sum(trial.seconds for trial in finished.values())
+        per_epoch = seconds / sum(trial.hyperparameters.epochs for trial in finished.values())
+        return self._spent() + per_epoch * hyperparameters.epochs <= self.data.train.search_seconds
+
+    def _spent(self) -> float:
+        """CPU seconds since the search began."""
+        return time.process_time() - self._began
 
     def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
         """Train and validate with these hyperparameters, unless that was done; above NDCG `required` they are the best so far."""
@@ -267,7 +291,7 @@ class _Trials:
             items = normalize(items @ whitening_of(items, whitening), dim=1)
         excluded = torch.from_numpy(split.excluded).to(data.device)
         others = self.fusion.candidates(queries.histories, queries.seen)
-        user_encoder = user_encoder_of(arrays, history_weight)
+        user_encoder = user_encoder_of(arrays, history_weight, items.shape[1])
         histories = queries.histories
         vectors = torch.from_numpy(user_encoder.encode(histories, Rows.of(items.cpu().numpy()))).to(
             data.device

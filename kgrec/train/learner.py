@@ -25,7 +25,9 @@ from kgrec.encode.config import UserEncoderName
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.ordered_users import OrderedUsers
 from kgrec.encode.sparse import Adjacency
+from kgrec.encode.transformer import CausalTransformer
 from kgrec.graph.histories import Histories
+from kgrec.metrics.propensity import propensities
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.optimizer import Optimizer
 
@@ -44,6 +46,8 @@ def fresh_encoder(data: TrainingData, user: UserEncoderName = "mean") -> ItemEnc
     encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items)
     if user == "linear":
         encoder.order = OrderedUsers(data.encoder.dim)
+    elif user == "transformer":
+        encoder.order = CausalTransformer(data.encoder)
     encoder = encoder.to(data.device)
     rows = max(n_items, len(encoder.entity))
     encoder.sparse = rows > _SPARSE_ROWS and n_items > data.train.full_softmax_items
@@ -112,6 +116,8 @@ class Learner:
         #: rows of the candidates of the softmax, increasing: an item without interactions may be new rather than disliked, so it
         #: is no negative
         self.known = np.flatnonzero(data.known(positives))
+        #: weight of each item's interactions in the loss; shape (n_items,), float32; None: all alike
+        self.loss_weight = _loss_weight(positives, config.propensity)
         steps = max(1, hyperparameters.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
         self.optimizer = Optimizer(encoder, hyperparameters.learning_rate, steps, warmup)
@@ -155,6 +161,7 @@ class Learner:
 
     def _step(self, batch: _Batch) -> float:
         device, encoder = self.data.device, self.encoder
+        hidden = batch.hidden[1]
         batch, items, log_weight = self._candidates(batch)
         if items is None:
             inputs, identity, log_degree = self.data.inputs, encoder.identity[:], self.log_degree
@@ -172,9 +179,19 @@ class Learner:
         with _mixed_precision(device):
             # (n_users, dim) numbers are divided, not the (n_users, n_items) products.
             logits = (u / self.hyperparameters.temperature) @ z.T
-        loss = batch.loss(logits.float(), log_weight)
+        loss = self._mean(batch.losses(logits.float(), log_weight), hidden)
         self.optimizer.step(loss)
         return loss.item()
+
+    def _mean(self, losses: Tensor, items: np.ndarray) -> Tensor:
+        """Mean of the losses of interactions with these items, weighed by their inverse propensities if there are any.
+
+        Dividing by the sum of the weights keeps its variance low (Swaminathan and Joachims 2015), and its size that of other losses.
+        """
+        if self.loss_weight is None:
+            return losses.mean()
+        weight = torch.from_numpy(self.loss_weight[items]).to(losses.device)
+        return (weight * losses).sum() / weight.sum()
 
     @cached_property
     def _known_inputs(self) -> EncoderInputs:
@@ -237,8 +254,8 @@ class _Batch:
         shown = sp.csr_matrix((self.shown.data, local, self.shown.indptr), (self.shown.shape[0], width))
         return replace(self, shown=shown, hidden=(self.hidden[0], np.searchsorted(items, self.hidden[1])))
 
-    def loss(self, logits: Tensor, log_weight: Tensor | None) -> Tensor:
-        """Mean negative log-likelihood of the hidden items.
+    def losses(self, logits: Tensor, log_weight: Tensor | None) -> Tensor:
+        """Negative log-likelihood of each hidden item; shape (n_hidden,).
 
         Args:
             logits: shape (n_users, n_candidates).
@@ -253,7 +270,11 @@ class _Batch:
         # -log softmax = log-sum-exp over the candidates minus the logit of the hidden item. One denominator per user serves all
         # hidden items of the user. Weights count in the denominator only; those of hidden items are 1.
         denominator = torch.logsumexp(logits if log_weight is None else logits + log_weight, dim=1)
-        return (denominator[rows] - logits[rows, items]).mean()
+        return denominator[rows] - logits[rows, items]
+
+
+def _loss_weight(positives: sp.csr_matrix, power: float) -> np.ndarray | None:
+    return (1 / propensities(interaction_counts(positives), power)).astype(np.float32) if power else None
 
 
 def _mixed_precision(device: str) -> AbstractContextManager[Any]:

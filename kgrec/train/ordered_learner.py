@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.ordered_users import POSITIONS
@@ -21,24 +22,23 @@ from kgrec.graph.histories import Histories
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner
 
-#: items that the softmax of a step has beside the true one
-_NEGATIVES = 256
-#: share of the items before a position that are left out
-_INPUT_DROPOUT = 0.2
+#: sequences up to these lengths are computed together
+_WIDTHS = (6, 12, 25)
 
 
 class OrderedLearner(Learner):
     """One encoder with order, its optimiser and its schedule, on one set of histories."""
 
+    #: items that the softmax of a step has beside the true one
+    negatives = 256
+    #: share of the items before a position that are left out
+    input_dropout = 0.2
+
     def __init__(
         self, encoder: ItemEncoder, data: TrainingData, histories: Histories, hyperparameters: Hyperparameters
     ) -> None:
         super().__init__(encoder, data, histories, hyperparameters)
-        rows = np.flatnonzero(histories.positive)
-        self.item, self.indptr = (
-            histories.item[rows].astype(np.int64),
-            np.searchsorted(rows, histories.indptr),
-        )
+        self.histories = histories
 
     def _losses(self) -> Iterator[float]:
         order = self.rng.permutation(self.users)
@@ -47,18 +47,15 @@ class OrderedLearner(Learner):
 
     def _sequences(self, users: np.ndarray) -> np.ndarray:
         """The newest items of some users, oldest first, padded with -1; shape (len(users), length), int64."""
-        length = np.minimum(self.indptr[users + 1] - self.indptr[users], POSITIONS + 1)
-        width = int(length.max())
-        at = np.arange(width)
-        rows = (self.indptr[users + 1] - length)[:, None] + at
-        inside = at < length[:, None]
-        return np.where(inside, self.item[np.where(inside, rows, 0)], -1)
+        newest = self.histories.take(users).newest_liked(POSITIONS + 1)
+        rows = newest.padded(np.arange(len(users)))
+        return np.where(rows >= 0, newest.item[rows], -1).astype(np.int64)
 
     def _predict(self, sequences: np.ndarray) -> float:
         """One step on sequences of items; returns its loss."""
         device, encoder = self.data.device, self.encoder
         assert encoder.order is not None
-        negatives = self.known[self.rng.integers(0, len(self.known), min(_NEGATIVES, len(self.known)))]
+        negatives = self.known[self.rng.integers(0, len(self.known), min(self.negatives, len(self.known)))]
         items = np.union1d(sequences[sequences >= 0], negatives)
         local = np.searchsorted(items, sequences)
         local[sequences < 0] = len(items)
@@ -72,15 +69,21 @@ class OrderedLearner(Learner):
         # a last row of zeros, which stands for what is past the end of a sequence
         z = torch.cat([z, z.new_zeros(1, z.shape[1])])
         weight = torch.exp(-encoder.degree_exponent * self.log_degree[at])
-        weighted = torch.cat([z[:-1] * weight[:, None], z[-1:]])
-        shown = np.where(self.rng.random(sequences.shape) >= _INPUT_DROPOUT, local, len(items))
-        u = encoder.order(weighted[torch.from_numpy(shown).to(device)])
-        predicted = sequences[:, 1:] >= 0
-        true = torch.from_numpy(local[:, 1:][predicted]).to(device)
+        weight = torch.cat([weight, weight.new_ones(1)])[:, None]
+        hidden = self.rng.random(sequences.shape) < self.input_dropout
+        shown = np.where(hidden, len(items), local)
+        users, true = [], []
+        for width, some in _by_length(sequences):
+            predicted = sequences[some, 1:width] >= 0
+            places = torch.from_numpy(shown[some, :width]).to(device)
+            of_places = embedding(places, z), embedding(places, weight)[:, :, 0]
+            users.append(encoder.order(*of_places, torch.from_numpy(predicted).to(device)))
+            true.append(local[some, 1:width][predicted])
+        wanted = np.concatenate(true)
         logits = self._logits(
-            u[torch.from_numpy(predicted).to(device)], z, true, np.searchsorted(items, negatives)
+            torch.cat(users), z, torch.from_numpy(wanted).to(device), np.searchsorted(items, negatives)
         )
-        loss = (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
+        loss = self._mean(torch.logsumexp(logits, dim=1) - logits[:, 0], items[wanted])
         self.optimizer.step(loss)
         return loss.item()
 
@@ -88,8 +91,32 @@ class OrderedLearner(Learner):
         """Of the true item, in the first column, and of the negatives; shape (n, 1 + n_negatives)."""
         others = torch.from_numpy(negatives).to(users.device)
         scaled = users / self.hyperparameters.temperature
-        own = (scaled * z[true]).sum(dim=1, keepdim=True)
+        own = (scaled * embedding(true, z)).sum(dim=1, keepdim=True)
         # Each negative stands for as many items as the catalogue has per negative.
-        rest = scaled @ z[others].T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
+        rest = scaled @ embedding(others, z).T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
         rest = rest.masked_fill(others[None, :] == true[:, None], -1e4)
         return torch.cat([own, rest], dim=1)
+
+
+class TransformerLearner(OrderedLearner):
+    """The learner of the Transformer, which gains from more negatives, and drops numbers rather than items."""
+
+    negatives = 1024
+    input_dropout = 0.0
+
+    def epoch(self) -> float:
+        """Mean loss of one pass over the users."""
+        # Dropout draws from torch's generator: seeded like this, a resumed run goes on as the interrupted one would have.
+        torch.manual_seed(int(self.rng.integers(2**63)))
+        return super().epoch()
+
+
+def _by_length(sequences: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of sequences of like length, and the length of the longest of them: padding all to one length costs several times more."""
+    length = (sequences >= 0).sum(axis=1)
+    shorter = 0
+    for width in (*_WIDTHS, sequences.shape[1]):
+        some = np.flatnonzero((length > shorter) & (length <= width))
+        if len(some):
+            yield int(length[some].max()), some
+        shorter = max(shorter, width)

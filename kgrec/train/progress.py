@@ -39,7 +39,7 @@ class EpochLog:
     def __init__(self, watcher: TrainingWatcher, data: TrainingData, records: list[EpochRecord]) -> None:
         self.watcher, self.records = watcher, records
         self.done = sum(record.stage != "valid" for record in records)
-        whole = data.train.epochs
+        whole = data.epochs
         # A typical search: four trials of half length (three temperatures and a second learning rate), one of full length, and
         # the refit.
         self.planned = 4 * max(1, whole // 2) + 2 * whole

@@ -16,10 +16,14 @@ from kgrec.errors import TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, RunProgress, fresh_encoder
-from kgrec.train.ordered_learner import OrderedLearner
+from kgrec.train.ordered_learner import OrderedLearner, TransformerLearner
 
 #: learner by the name of the user encoder
-LEARNERS: dict[UserEncoderName, type[Learner]] = {"mean": Learner, "linear": OrderedLearner}
+LEARNERS: dict[UserEncoderName, type[Learner]] = {
+    "mean": Learner,
+    "linear": OrderedLearner,
+    "transformer": TransformerLearner,
+}
 
 
 def learn(

@@ -9,7 +9,8 @@ each catalogue the CPU milliseconds of the first addition to a loaded model, and
 the rows, looking up what they name, joining, features, embedding, and putting them into items, index and scorers; and the ratio to
 the smallest catalogue. Each catalogue is measured in a process of its own, on one thread.
 
-New items are further rows of the same kind: their tags, cast and makers are shared with known items. Texts become vectors by a
+Known items have ten interactions on average, one at least; a million items have a million and some, so that the model is made in
+minutes. New items are further rows of the same kind: their tags, cast and makers are shared with known items. Texts become vectors by a
 random one for each word, as in `scale.py`, which stands for a text encoder whose vectors are cached.
 """
 
@@ -45,7 +46,7 @@ def make(folder: Path, items: int) -> None:
     rows = item_table(rng, group)
     new = np.sort(rng.choice(items + NEW, NEW, replace=False))
     known = np.delete(np.arange(items + NEW), new)
-    log = log_table(rng, group, min(items * PER_ITEM, INTERACTIONS))
+    log = with_every_item(rng, log_table(rng, group, min(items * PER_ITEM, INTERACTIONS)), rows["item_id"])
     ids = rows["item_id"].take(pa.array(new))
     log = log.filter(pa.compute.invert(pa.compute.is_in(log["item_id"], value_set=ids.combine_chunks())))
     pq.write_table(rows.take(pa.array(known)), folder / "items.parquet")
@@ -57,6 +58,14 @@ def make(folder: Path, items: int) -> None:
     weights = "rescore.weights={embedding: 1, graph: 1, text: 1, co_occurrence: 1}"
     config = kgrec.Config.read(settings=[*settings, weights])
     kgrec.Recommender(config, text_encoder=RandomVectors()).fit(graph).save(folder / "model")
+
+
+def with_every_item(rng: np.random.Generator, log: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
+    """The log, with one interaction of a random user for each item that has none: an item that nobody took is another cost."""
+    unmet = ids.filter(pa.compute.invert(pa.compute.is_in(ids, value_set=log["item_id"].combine_chunks())))
+    users = pa.compute.unique(log["user_id"])
+    some = users.take(pa.array(rng.integers(len(users), size=len(unmet))))
+    return pa.concat_tables([log, pa.table({"user_id": some, "item_id": unmet.combine_chunks()})])
 
 
 class Clock:

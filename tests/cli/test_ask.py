@@ -367,7 +367,86 @@ def test_conditions_on_items_are_not_for_users(run: Run, model: Path):
     )
 
 
+# lists as a whole
+
+
+def test_lists_as_a_whole(run: Run, model: Path, tmp_path: Path):
+    words = (
+        "--diversity",
+        0.4,
+        "--at-most",
+        "person=1",
+        "--at-least",
+        "genres = Romance=1",
+        "--novelty",
+        0.1,
+    )
+    words = (
+        *words,
+        "--calibration",
+        0.2,
+        "--calibrate-by",
+        "genre",
+        "--exposure",
+        0.1,
+        "--exposure-by",
+        "person",
+    )
+    answer = run("recommend", model, "-u", "u1", "-u", "u6", "-k", 2, "--json", *words)
+    assert answer.code == 0, answer.err
+    found = answer.json["results"]
+    assert len(found) == 4
+    directors = {"f1": "Ada", "f2": "Ada", "f3": "Bo", "f4": "Cy", "f5": "Cy", "f6": "Di"}
+    for user in ("u1", "u6"):
+        own = [row["item_id"] for row in found if row["user_id"] == user]
+        assert len({directors[item] for item in own}) == 2 and {"f4", "f5", "f6"} & set(own)
+    recs = tmp_path / "recs.csv"
+    assert run("recommend", model, "-u", "u1", "-u", "u6", "-k", 2, "-o", recs, *words).code == 0
+    assert pd.read_csv(recs)["item_id"].tolist() == items(found)
+
+
+def test_a_quota_that_some_lists_miss_is_counted(run: Run, model: Path):
+    answer = run("recommend", model, "-u", "u1", "-u", "u6", "-k", 2, "--at-least", "genres = Horror=1")
+    assert answer.code == 0
+    # u1 has the only one
+    assert "at_least 1 of 'genres = Horror': 1 of 2 lists have fewer" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--at-most", "person"), "--at-most is 'person'."),
+        (("--at-most", "person=two"), "--at-most is 'person=two'."),
+        (("--at-most", "person=1", "--at-most", "person=2"), "--at-most has 'person' twice."),
+        (("--at-most", "persn=1"), "There is no node of type 'persn' in the graph."),
+        (("--at-least", "new=1"), "at_least asks for 1 item of 'new', but 0 of the items"),
+        (("--diversity", "2"), "diversity is 2."),
+        (("--calibration", "0.2"), "calibration is 0.2, but calibrate_by is not given."),
+        (("--diversity-method", "dpp"), "diversity_method is 'dpp', but diversity is 0"),
+    ],
+)
+def test_bad_options_of_lists(run: Run, model: Path, words: tuple[str, ...], problem: str):
+    answer = run("recommend", model, "-u", "u1", *words)
+    assert answer.code != 0 and problem in answer.err
+
+
 # explain
+
+
+def test_an_explanation_says_where_an_option_moved_an_item(run: Run, model: Path):
+    plain = run("recommend", model, "-u", "u2", "--json").json["results"]
+    assert "in the list" not in run("explain", model, "-u", "u2", "-i", "f2").out
+    said = run(
+        "explain", model, "-u", "u2", "-i", plain[0]["item_id"], "--novelty", 0.9, "-k", 3, "--json"
+    ).json
+    lists = run("recommend", model, "-u", "u2", "-k", 3, "--novelty", 0.9, "--json").json["results"]
+    rank = {row["item_id"]: row["rank"] for row in lists}.get(plain[0]["item_id"])
+    first = {1: "rank 1 in the list of 3", None: "not in the list of 3; by score alone its rank is 1"}
+    assert said["in_list"] == [
+        first.get(rank, f"rank {rank} in the list of 3; by score alone its rank is 1"),
+        "novelty 0.9: items that few users have rise",
+    ]
+    assert said["score"] == pytest.approx(plain[0]["score"], abs=1e-5)
 
 
 def test_an_explanation_is_readable(run: Run, model: Path):

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from kgrec.encode.user_encoder import LinearUserEncoder, MeanUserEncoder, UserEncoder, units
+from kgrec.encode.transformer_user_encoder import TransformerUserEncoder
+from kgrec.encode.user_encoder import (
+    AdditiveUserEncoder,
+    LinearUserEncoder,
+    MeanUserEncoder,
+    UserEncoder,
+    units,
+)
 from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 
@@ -29,10 +36,6 @@ def test_vectors_are_made_units_and_zero_stays():
     assert (made.tolist(), lengths.tolist()) == ([[pytest.approx(0.6), pytest.approx(0.8)], [0, 0]], [5, 0])
 
 
-def encoder_name(encoder: UserEncoder) -> str:
-    return "linear" if isinstance(encoder, LinearUserEncoder) else "mean"
-
-
 # what every user encoder must hold
 
 
@@ -41,10 +44,28 @@ POSITIONS = np.array([[1, 0.5, 0.25], [0.5, 0, 0]], np.float32)
 MAPS = np.array([[[1, 0], [0, 1]], [[0, 1], [-1, 0]]], np.float32)
 
 
-@pytest.fixture(params=["mean", "linear"])
-def encoder(request: pytest.FixtureRequest) -> UserEncoder:
-    mean = MeanUserEncoder(Rows.of(WEIGHT))
-    return {"mean": mean, "linear": LinearUserEncoder(Rows.of(WEIGHT), POSITIONS, MAPS)}[request.param]
+#: one block and head that attend by weight alone, and leave vectors as they are
+ATTENTION = {
+    "gain": np.ones((1, 2, 2), np.float32),
+    "position": np.zeros((1, 1, 3), np.float32),
+    **dict.fromkeys(("query", "key", "expand", "contract"), np.zeros((1, 2, 2), np.float32)),
+    **dict.fromkeys(("value", "output"), np.eye(2, dtype=np.float32)[None]),
+}
+ENCODERS: dict[str, UserEncoder] = {
+    "mean": MeanUserEncoder(Rows.of(WEIGHT)),
+    "linear": LinearUserEncoder(Rows.of(WEIGHT), POSITIONS, MAPS),
+    "transformer": TransformerUserEncoder(Rows.of(WEIGHT), ATTENTION),
+}
+
+
+@pytest.fixture(params=ENCODERS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def encoder(name: str) -> UserEncoder:
+    return ENCODERS[name]
 
 
 def test_users_are_unit_vectors_in_the_space_of_the_items(encoder: UserEncoder):
@@ -66,23 +87,28 @@ def test_a_user_is_encoded_as_alone(encoder: UserEncoder):
 
 
 @pytest.mark.parametrize("history", [[1, 1, 0], [0.25, 0, 1], [1, -0.2, 0], [0, 0, 0]])
-def test_shares_of_the_items_sum_to_the_user(encoder: UserEncoder, history: list[float]):
-    one = bags(history)
+@pytest.mark.parametrize("which", ["mean", "linear"])
+def test_shares_of_the_items_sum_to_the_user(which: str, history: list[float]):
+    one, encoder = bags(history), ENCODERS[which]
+    assert isinstance(encoder, AdditiveUserEncoder)
     rows = one.matrix().indices
     added = encoder.added(one, Rows.of(VECTORS), np.arange(len(rows)), VECTORS[rows])
-    assert added is not None, "a linear encoder explains itself"
     np.testing.assert_allclose(added.sum(axis=0), encoder.encode(one, Rows.of(VECTORS))[0], atol=1e-6)
     # halves of the vectors add half
     halves = encoder.added(one, Rows.of(VECTORS), np.arange(len(rows)), VECTORS[rows] / 2)
     np.testing.assert_allclose(halves, added / 2, atol=1e-6)
 
 
-def test_a_new_item_counts_for_one_and_the_others_stay(encoder: UserEncoder):
+def test_an_encoder_that_is_not_linear_has_no_shares():
+    assert not isinstance(ENCODERS["transformer"], AdditiveUserEncoder)
+
+
+def test_a_new_item_counts_for_one_and_the_others_stay(name: str, encoder: UserEncoder):
     vectors = Rows.of(VECTORS).with_rows(np.array([3]), np.array([[0, 1]], np.float32))
     larger = encoder.with_items(4)
     known = encoder.encode(bags([1, 1, 0]), Rows.of(VECTORS))
     np.testing.assert_allclose(larger.encode(bags([1, 1, 0, 0]), vectors), known, rtol=1e-6)
-    alone = {"mean": [[0, 1]], "linear": [np.array([-0.5, 1]) / np.sqrt(1.25)]}[encoder_name(encoder)]
+    alone = [np.array([-0.5, 1]) / np.sqrt(1.25)] if name == "linear" else [[0, 1]]
     np.testing.assert_allclose(larger.encode(bags([0, 0, 0, 1]), vectors), alone, atol=1e-6)
     for one in (larger, larger.merged()):
         assert (one.history_weight[3], len(one.history_weight)) == (1, 4)

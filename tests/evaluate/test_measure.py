@@ -13,11 +13,12 @@ from kgrec.config import Config, TrainConfig
 from kgrec.encode.config import EncoderConfig
 from kgrec.errors import ConfigError, SourceError, UnknownId
 from kgrec.evaluate.folds import Fold
-from kgrec.evaluate.ground_truth import GroundTruth, class_membership, ground_truth_of, neighbor_vectors
+from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of, neighbor_vectors
 from kgrec.evaluate.measure import evaluate_lists, measure_lists
 from kgrec.evaluate.splits import given_split
 from kgrec.graph.build import build_graph
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.memberships import linked_nodes
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.results import Embeddings
@@ -140,7 +141,9 @@ def test_diversity_and_calibration_come_from_graph_and_embeddings(fold, graph):
     # f3 {SF, Bo} and f5 {Romance, Cy}; f6 {Romance, Comedy, Di} and f5; f4 {Romance, Comedy, Cy} and f2 {SF, Ada}
     expected = [1, 1 - 1 / math.sqrt(6), 1, math.nan]
     np.testing.assert_allclose(found.of("graph_diversity@2"), expected, atol=1e-6)
-    assert class_membership(graph, "genre").sum(axis=1).ravel().tolist() == [[2, 1, 1, 2, 1, 2]]
+    assert linked_nodes(graph, graph.item_entities, "genre")[0].sum(axis=1).ravel().tolist() == [
+        [2, 1, 1, 2, 1, 2]
+    ]
     assert np.isnan(found.of("calibration of genre@2")).tolist() == [False, False, False, True]
     # a: f1 is half Horror, f2 and f3 Science fiction, f5 Romance
     p, q = {"horror": 0.25, "sf": 0.75}, {"horror": 0, "sf": 0.5}

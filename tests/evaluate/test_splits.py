@@ -10,6 +10,7 @@ import pytest
 
 from kgrec.config import Config, TrainConfig
 from kgrec.errors import ArtifactError, SourceError
+from kgrec.evaluate.benchmark.task import Task
 from kgrec.evaluate.folds import concealed, fold_of, revealed
 from kgrec.evaluate.splits import Protocol, given_split, load_folds, save_folds, split_graph
 from kgrec.graph.build import build_graph
@@ -159,6 +160,40 @@ def test_the_last_of_each_user_are_held_out(graph):
     assert pairs(fold.train) == {("u1", "f1"), ("u2", "f1"), ("u2", "f3"), ("u3", "f4"), ("u4", "f5")}
 
 
+def test_positions_are_an_order_within_a_user_and_no_times(graph):
+    """The split by positions is that by times; no moment is the same for all users."""
+    log = graph.interactions
+    ordered = replace(graph, interactions=replace(log, time=None, position=log.time))
+    by_time, by_position = (split_graph(one, Protocol(kind="last"))[0] for one in (graph, ordered))
+    for part in ("train", "valid", "test"):
+        assert pairs(getattr(by_position, part)) == pairs(getattr(by_time, part)), part
+    whole = by_position.graph.interactions
+    assert whole.time is None and whole.ordered and len(whole.position) == len(whole)
+    with pytest.raises(SourceError, match="an order and no times") as caught:
+        split_graph(ordered, Protocol(kind="time"))
+    assert "Choose the protocol 'last'" in caught.value.remedy
+
+
+def test_histories_of_test_users_are_in_order(graph):
+    fold = split_graph(graph, Protocol(kind="last"))[0]
+    task = Task(fold, 3)
+    items = [fold.source.item_ids[row] for row in task.histories.item]
+    assert items == ["f1", "f2", "f1", "f3", "f2", "f4", "f5", "f5", "f4"] and task.histories.ordered
+    log = graph.interactions
+    plain = split_graph(replace(graph, interactions=replace(log, time=None)))[0]
+    assert plain.places is None and not Task(plain, 3).histories.ordered
+
+
+def test_the_training_graph_of_a_log_with_weights_has_them(graph):
+    log = graph.interactions
+    weights = np.arange(1, len(log) + 1, dtype=np.float32)
+    fold = split_graph(replace(graph, interactions=replace(log, weight=weights)), Protocol(kind="last"))[0]
+    whole = fold.graph.interactions
+    given = {(log.users[u], log.items[i]): w for u, i, w in zip(log.user, log.item, weights, strict=True)}
+    found = zip(whole.user, whole.item, whole.weight, strict=True)
+    assert all(given[whole.users[u], whole.items[i]] == w for u, i, w in found) and len(whole.weight)
+
+
 def test_a_cross_validation_tests_each_positive_once(graph):
     folds = split_graph(graph, Protocol(kind="folds", folds=3))
     asked = [pair for fold in folds for pair in pairs(fold.test)]
@@ -300,8 +335,8 @@ def test_given_parts_that_overlap_are_refused(graph):
 
 def test_what_cannot_be_split_is_refused(graph, tmp_path):
     log = graph.interactions
-    for kind in ("time", "last"):
-        with pytest.raises(SourceError, match=f"no time, which the protocol '{kind}' needs"):
+    for kind, lacks in (("time", "time"), ("last", "order")):
+        with pytest.raises(SourceError, match=f"no {lacks}, which the protocol '{kind}' needs"):
             split_graph(replace(graph, interactions=replace(log, time=None)), Protocol(kind=kind))
     with pytest.raises(SourceError, match="no positive interaction"):
         split_graph(replace(graph, interactions=Interactions.none(graph.item_ids)))

@@ -275,6 +275,14 @@ def test_a_table_without_order_is_sorted_by_item():
         Histories.from_arrow(table, 3, 4, ordered=False)
 
 
+def test_an_order_without_times_has_each_item_of_a_user_once():
+    table = Histories.of(read()).to_arrow().drop_columns("time")
+    assert Histories.from_arrow(table, 3, 4, ordered=True).ordered
+    twice = table.take(pa.array([0, *range(len(table))]))
+    with pytest.raises(ValueError, match=r"^a user has an item twice$"):
+        Histories.from_arrow(twice, 3, 4, ordered=True)
+
+
 LOGS = st.builds(
     lambda rows, time, value: Interactions.from_frame(
         pd.DataFrame(rows, columns=["user_id", "item_id", "stars", "when"]).astype(
@@ -344,6 +352,18 @@ def test_lags_count_newer_liked_items_in_the_order_of_the_matrix():
     assert histories.item.tolist() == [2, 0, 1, 3]
     assert histories.lags is not None and histories.lags.tolist() == [1, 0, 2, 0]
     assert Histories.of_matrix(weights).lags is None
+
+
+def test_the_newest_liked_items_of_each_user():
+    """The first user dislikes item 3, which is newest; the second has no item."""
+    weights = sp.csr_matrix(np.array([[1, 1, 1, -0.2], [0, 0, 0, 0], [0, 0, 1, 0]], np.float32))
+    stamps = sp.csr_matrix(np.array([[2, 3, 1, 0], [0, 0, 0, 0], [0, 0, 1, 0]], np.float32))
+    histories = Histories.of_matrix(weights, stamps)
+    newest = histories.newest_liked(2)
+    assert (newest.item.tolist(), newest.indptr.tolist()) == ([0, 1, 2], [0, 2, 2, 3])
+    assert newest.padded(np.array([2, 0])).tolist() == [[2, -1], [0, 1]]
+    assert newest.padded(np.array([1])).shape == (1, 0)
+    assert histories.newest_liked(9).item.tolist() == [2, 0, 1, 2]
 
 
 def test_some_items_of_histories():

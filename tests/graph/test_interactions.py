@@ -63,6 +63,41 @@ def test_a_split_by_time_holds_out_the_last_positives():
     assert len(left) == 4 and left.item.tolist() == [1, 0, 2, 0]
 
 
+def test_positions_order_the_rows_of_a_user_and_the_latest_of_a_pair_is_kept():
+    frame = FRAME.assign(place=[1, 4, 2, 0, 3, 7])
+    log = Interactions.from_frame(frame, ITEMS, value="stars", position="place")
+    assert [ITEMS[row] for row in log.item] == ["b", "c", "d", "a", "a"] and log.time is None
+    assert log.position.tolist() == [2, 3, 4, 7, 1] and log.position.dtype == np.int64
+    # of the two rows with a, that of position 7
+    assert log.count.tolist() == [1, 1, 1, 2, 1] and log.value.tolist() == [4, 5, 5, 5, 5]
+    assert log.ordered and log.stamps is log.position
+    left, held = log.split(0.3, np.random.default_rng(0), "time")
+    assert [ITEMS[row] for row in held.item] == ["a"] and left.position.tolist() == [2, 3, 4, 1]
+    again = Interactions.from_arrow(log.to_arrow(), ITEMS)
+    assert again.position.tolist() == log.position.tolist() and again.time is None
+    with pytest.raises(ConfigError, match="half_life is set, and the interactions have no times"):
+        log.weighted(half_life=1)
+
+
+def test_rows_may_be_in_the_order_in_which_they_happened():
+    log = Interactions.from_frame(FRAME, ITEMS, order="rows")
+    assert [ITEMS[row] for row in log.item] == ["d", "b", "c", "a", "a"]
+    assert log.position.tolist() == [1, 2, 4, 5, 0]
+    with pytest.raises(ConfigError, match="`time:` and `order:` both order the log"):
+        Interactions.from_frame(FRAME, ITEMS, time="when", order="rows")
+
+
+def test_a_position_that_cannot_be_read_is_refused():
+    for bad in ("1.5", "-2", "x", str(2**53)):
+        with pytest.raises(SourceError, match="1 cells of 'place' cannot be read"):
+            Interactions.from_frame(
+                FRAME.assign(place=["1", "2", bad, "3", "4", ""]), ITEMS, position="place"
+            )
+    log = Interactions.from_frame(FRAME.assign(place=["1", "2", "", "3", "4", "5"]), ITEMS, position="place")
+    # an empty cell comes first
+    assert [ITEMS[row] for row in log.item][:2] == ["b", "d"] and log.position.tolist()[0] == -1
+
+
 def test_a_random_split_depends_on_the_seed_alone():
     halves = [read().split(0.5, np.random.default_rng(seed)) for seed in (1, 1)]
     assert halves[0][1].item.tolist() == halves[1][1].item.tolist()
@@ -71,7 +106,7 @@ def test_a_random_split_depends_on_the_seed_alone():
 
 def test_a_split_by_time_needs_times():
     log = Interactions.from_frame(FRAME, ITEMS)
-    with pytest.raises(SourceError, match="have no time to split by"):
+    with pytest.raises(SourceError, match="have no order to split by"):
         log.split(0.1, np.random.default_rng(0), "time")
 
 

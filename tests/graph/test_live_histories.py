@@ -105,6 +105,24 @@ def test_times_among_histories_without_them_give_an_order():
     assert plain(again) == plain(live.whole)
 
 
+def test_what_is_added_to_positions_comes_last():
+    """Whether it has times or not; of two rows of an item the added one counts."""
+    user, item = np.array([0, 0, 1], np.int32), np.array([2, 1, 3], np.int32)
+    rows = replace(interactions([(0, 2, True, 0)], timed=False), user=user, item=item, value=None)
+    whole = replace(rows, positive=np.ones(3, bool), count=np.ones(3, np.int32), position=np.array([4, 9, 1]))
+    known = Histories.of(whole)
+    assert known.item.tolist() == [2, 1, 3] and known.ordered and known.time is None
+    both = np.ones(3, bool), np.ones(3, np.int32)
+    added = NewInteractions(np.array([0, 0, 5]), np.array([3, 2, 0], np.int32), *both)
+    live = LiveHistories.of(known).with_interactions(added)
+    assert live.ordered and not live.has_times
+    assert live.take(np.array([0, 5])).item.tolist() == [1, 3, 2, 0]
+    timed = replace(added, time=np.array([70, 60, 1]))
+    after = LiveHistories.of(known).with_interactions(timed).take(np.array([0]))
+    assert after.item.tolist() == [1, 2, 3] and after.time is None and after.count.tolist() == [1, 2, 1]
+    assert plain(Histories.from_arrow(live.to_arrow(), 6, 4, ordered=True)) == plain(live.whole)
+
+
 def test_new_users_follow_the_known_ones():
     known = Histories.of(interactions([(0, 2, True, 1)], timed=True))
     added = NewInteractions(
@@ -133,3 +151,14 @@ def test_no_interactions_change_nothing():
     live = LiveHistories.of(Histories.of(interactions([(0, 2, True, 1)], timed=True)))
     nothing = new(replace(interactions([(0, 2, True, 1)], timed=True)).rows(np.zeros(0, np.int64)))
     assert live.with_interactions(nothing) is live
+
+
+def test_histories_of_some_users_are_emptied():
+    known = Histories.of(interactions([(0, 2, True, 1), (1, 1, True, 2)], timed=True))
+    live = LiveHistories.of(known).with_interactions(
+        new(interactions([(1, 3, True, 3), (2, 0, True, 4)], timed=True))
+    )
+    emptied = live.without(np.array([1, 2]))
+    assert np.diff(emptied.whole.indptr).tolist()[:3] == [1, 0, 0]
+    assert np.diff(live.whole.indptr).tolist()[:3] == [1, 2, 1]
+    assert LiveHistories.of(known).without(np.zeros(0, np.int64)).whole.item.tolist() == [2, 1]

@@ -11,6 +11,7 @@ from test_datasets import BASE, KGAT, KGCN, LATEST, RECBOLE, TRIPLES, dropped, e
 
 import kgrec
 from kgrec.errors import SourceError
+from kgrec.ingest.datasets.sequence import is_sequence
 from kgrec.ingest.datasets.shapes import log_shape, part_of
 
 RATINGS = "0\t0\t1\n0\t1\t0\n1\t1\t1\n1\t2\t0\n2\t2\t1\n2\t0\t0\n"
@@ -440,3 +441,21 @@ def test_tags_of_ml_10m(tmp_path: Path):
     }
     out, done = imported(tmp_path, files)
     assert text(out, "tags.csv") == "movie_id,tag,users\n1,dark,2\n" and done.unread == []
+
+
+def test_lines_of_sasrec_are_in_order(tmp_path: Path):
+    out, done = imported(tmp_path, {"Beauty.txt": "1 7\n1 3\n1 5\n2 3\n2 7\n"})
+    assert done.format == "sasrec" and "stand together" in done.reason
+    assert text(out, "interactions.csv") == "user_id,item_id\n1,7\n1,3\n1,5\n2,3\n2,7\n"
+    assert mapping(out)["interactions"]["order"] == "rows"
+    log = kgrec.build_graph(out / "kgrec.yaml").interactions
+    assert [log.items[row] for row in log.item] == ["7", "3", "5", "3", "7"] and log.ordered
+
+
+@pytest.mark.parametrize(
+    "lines", ["1 7\n2 3\n1 5\n", "1 7\n2 3\n", "1 7\n1 3\n", "1 7 5\n1 3 4\n2 1 1\n", "a 7\na 3\nb 7\n"]
+)
+def test_lines_that_do_not_stand_by_user_are_not_read_as_sasrec(tmp_path: Path, lines: str):
+    path = tmp_path / "Beauty.txt"
+    path.write_text(lines)
+    assert not is_sequence(path, "Beauty.txt")

@@ -324,6 +324,17 @@ def test_a_log_that_describes_its_items(tmp_path):
     assert graph.interactions.time.min() == 1570752020
 
 
+def test_a_column_of_positions_is_drafted_where_there_is_no_time(tmp_path):
+    rows = [(user, (user + step * 3) % 8 + 1, step) for user in range(4) for step in range(4)]
+    log = table("user_id,book_id,step", *rows)
+    log_part = parts(draft_of(tmp_path, {"books.csv": BOOKS, "log.csv": log}))["interactions"]
+    assert log_part["position"] == "step"
+    assert graph_of(tmp_path).interactions.position.tolist() == [0, 1, 2, 3] * 4
+    # a number that a user has twice counts something else
+    again = table("user_id,book_id,step", *((user, item, step // 2) for user, item, step in rows))
+    assert "position" not in parts(draft_of(tmp_path, {"books.csv": BOOKS, "log.csv": again}))["interactions"]
+
+
 @pytest.mark.parametrize("unit", ["seconds", "milliseconds", "microseconds", "nanoseconds"])
 def test_units_of_times(tmp_path, unit):
     factor = 1000 ** ["seconds", "milliseconds", "microseconds", "nanoseconds"].index(unit)

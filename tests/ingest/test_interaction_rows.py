@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kgrec.errors import TooManyBadRows
+from kgrec.errors import MappingError, TooManyBadRows
 from kgrec.graph.build import build_graph
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.ingest.build_report import Report
+from kgrec.ingest.mapping.schema import load_mapping
 
 HEAD = """\
 version: 1
@@ -54,6 +56,50 @@ def test_an_interaction_weighs_what_its_event_says(tmp_path: Path):
     assert part.left_out == {"kind": {"remove_from_cart": 1, "": 1}}
     assert "  left out by 'kind': (empty) 1, remove_from_cart 1" in str(report)
     assert part.times == "dates, from 2019-10-11 00:00:02 to 2019-10-11 00:00:05"
+
+
+def test_the_order_of_rows_goes_on_over_files(tmp_path: Path):
+    mapping = "  {file: [one.csv, two.csv], user: user, item: item, order: rows}\n"
+    one, two = "user,item\nann,3\nbob,1\nann,9\n", "user,item\nann,1\nbob,3\nann,2\n"
+    log, report = built(tmp_path, mapping + "errors: {unmatched: 1, stop_above: 1}\n", one=one, two=two)
+    assert [log.items[row] for row in log.item] == ["3", "1", "2", "1", "3"]
+    assert log.position.tolist() == [0, 3, 5, 1, 4] and log.time is None
+    assert report.files["one.csv"].rows == 3
+    histories = Histories.of(log)
+    assert histories.ordered and histories.time is None
+    again = Histories.from_arrow(histories.to_arrow(), 2, 3, ordered=True)
+    assert again.item.tolist() == histories.item.tolist() == [2, 0, 1, 0, 2]
+
+
+def test_a_graph_keeps_positions(tmp_path: Path):
+    built(tmp_path, "  {file: events.csv, user: user, item: item, order: rows}\n")
+    graph = build_graph(tmp_path / "kgrec.yaml")
+    graph.save(tmp_path / "graph")
+    loaded = KnowledgeGraph.load(tmp_path / "graph").interactions
+    assert loaded.position.tolist() == graph.interactions.position.tolist() == [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ("{file: a.csv, user: u, item: i, time: t, order: rows}", "`time:` and `order:` both order the log"),
+        ("{file: a.csv, user: u, item: i, position: p, order: rows}", "`position:` and `order:` both order"),
+        ("{file: a.csv, user: u, item: i, order: time}", "Input should be 'rows'"),
+        (
+            "[{file: a.csv, user: u, item: i, order: rows}, {file: b.csv, user: u, item: i, time: t}]",
+            "give all of them `time:`",
+        ),
+        (
+            "[{file: a.csv, user: u, item: i, position: p}, {file: b.csv, user: u, item: i}]",
+            "give all of them `time:`",
+        ),
+    ],
+)
+def test_a_log_has_one_order(tmp_path: Path, tables: str, problem: str):
+    (tmp_path / "kgrec.yaml").write_text(HEAD.rstrip() + f" {tables}\n")
+    with pytest.raises(MappingError) as caught:
+        load_mapping(tmp_path / "kgrec.yaml")
+    assert problem in str(caught.value)
 
 
 def test_histories_have_the_weights(tmp_path: Path):

@@ -142,3 +142,19 @@ def test_calibration_by_hand():
     only_b = 0.75 * math.log(0.75 / (0.01 * 0.75)) + 0.25 * math.log(0.25 / (0.99 + 0.01 * 0.25))
     np.testing.assert_allclose(found, [0, only_b, -math.log(0.01), NAN, NAN], atol=1e-9)
     assert classes.toarray().tolist() == [[1, 0], [0, 1], [1, 1], [0, 0]]
+
+
+def test_exposure_by_hand():
+    """Items 0 to 3 are of group 0, item 1 of group 1 as well, items 4 and 5 of group 1; group 2 has no item."""
+    groups = sp.csr_matrix(
+        np.array([[1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], float)
+    )
+    second, third = 1 / math.log2(3), 1 / 2
+    one, other = 1 + second / 2 + third + second + third / 2, second / 2 + 1 + 1 + third / 2
+    lists = np.array([[0, 1, 3], [4, -1, -1], [-1, -1, -1], [5, 3, 1]], np.int32)
+    shares = beyond_accuracy.exposure_shares(lists, groups)
+    np.testing.assert_allclose(shares, [one / (one + other), other / (one + other), 0])
+    gap = abs(shares[0] - 0.5) / 2 + abs(shares[1] - 0.5) / 2
+    assert beyond_accuracy.exposure_gap(shares, groups) == pytest.approx(gap)
+    assert beyond_accuracy.exposure_shares(lists[2:3], groups).tolist() == [0, 0, 0]
+    assert math.isnan(beyond_accuracy.exposure_gap(np.zeros(0), groups[:, :0]))

@@ -110,3 +110,14 @@ def test_many_new_items_are_compared_in_steps(monkeypatch):
     ):
         assert steps.shape == whole.shape == (15, 40) and steps.dtype == np.float32
         np.testing.assert_allclose(steps.toarray(), whole.toarray(), rtol=1e-5)
+
+
+def test_a_scorer_of_few_weights_per_item_keeps_the_strongest_of_new_items(monkeypatch):
+    monkeypatch.setattr(cold_transfer, "_WEIGHTS_PER_ITEM", 2)
+    weights = sp.csr_matrix(
+        np.array([[0, 0.4, -0.9, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32)
+    )
+    shares = sp.csr_matrix(np.array([[1, 0, 0, 0]], np.float32))
+    whole = with_transfer(ItemItemScorer(Rows.of(weights)), np.array([3]), shares).weights.whole
+    # the donor's own .5, .4 and -.9: the smallest is left out, whatever its sign
+    np.testing.assert_allclose(whole.toarray()[3], [0.5, 0, -0.9, 0])

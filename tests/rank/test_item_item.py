@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from kgrec.graph.histories import Histories
 from kgrec.rank.config import RescoreConfig
 from kgrec.rank.ease import ease_weights
-from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch, default_options, names_of, profiles_of
+from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch, names_of, profiles_of
 from kgrec.rank.random_walk import walk_weights
 from kgrec.rank.slim import co_counts
 
@@ -78,24 +78,35 @@ def test_weights_of_walks_are_of_the_size_of_other_weights():
     assert largest[largest > 0].mean() == pytest.approx(0.25, rel=1e-5)
 
 
-def test_the_best_options_are_the_best_of_those_tried():
-    one = search(Histories.of_matrix(log()))
-    options, scorer = one.best("co_occurrence")
-    reached = {
-        tried: one.quality(fitted)
-        for tried, fitted in one._strengths("co_occurrence", default_options("co_occurrence", one.config))
-    }
-    assert {tried.method for tried in reached} == {"ease", "slim"}
-    assert one.quality(scorer) == reached[options] == max(reached.values())
+@pytest.mark.parametrize(
+    ("name", "config", "methods"),
+    [
+        ("co_occurrence", RescoreConfig(), ("ease", (30.0, 100.0, 300.0, 1000.0, 3000.0))),
+        ("co_occurrence", RescoreConfig(exact_items=0), ("slim", (5.0, 20.0, 80.0, 320.0))),
+        ("random_walk", RescoreConfig(), ("random_walk", (0.2, 0.4, 0.6, 0.8))),
+    ],
+)
+def test_no_neighbour_of_the_best_strength_is_better(name, config, methods):
+    one = search(Histories.of_matrix(log()), config)
+    options, scorer = one.best(name)
+    method, strengths = methods
+    assert options.method == method
+    at = strengths.index(options.strength)
+    reached = [
+        one.quality(replace(options, strength=strength).fitted(one.histories, config.neighbors))
+        for strength in strengths[max(0, at - 1) : at + 2]
+    ]
+    assert one.quality(scorer) == max(reached)
 
 
 def test_decays_are_tried_where_there_is_an_order():
     one = search(ordered(log()))
     for name in ("co_occurrence", "sequence", "random_walk"):
         options, scorer = one.best(name)
-        for tried, fitted in one._decays(options, scorer):
-            assert tried == replace(options, decay=tried.decay) and tried != options
-            assert one.quality(fitted) <= one.quality(scorer)
+        at = (1.0, 0.9, 0.8, 0.6).index(options.decay)
+        for decay in (1.0, 0.9, 0.8, 0.6)[max(0, at - 1) : at + 2]:
+            other = replace(options, decay=decay).fitted(one.histories, one.config.neighbors)
+            assert one.quality(other) <= one.quality(scorer)
 
 
 def test_profiles_carry_the_order():

@@ -11,6 +11,7 @@ import kgrec
 from kgrec.encode.dense_features import TEXT
 from kgrec.encode.featurizer import Featurizer
 from kgrec.encode.label_tokens import LABEL_TOKEN
+from kgrec.encode.transformer_user_encoder import TransformerUserEncoder
 from kgrec.encode.user_encoder import MeanUserEncoder
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model, Parameters
@@ -111,6 +112,53 @@ def test_the_tiny_model_by_hand(tiny):
         ["c", "", "genres", "genre", "y", "y", "genres"],
     ]
     assert found.paths["contribution"].tolist() == pytest.approx([h * h / length, 0.5 * h / length], abs=1e-6)
+
+
+@pytest.fixture
+def attentive(tiny):
+    """The tiny model with a user encoder that adds the newest item to the mean of the history."""
+    arrays = {
+        "gain": np.ones((1, 2, 2), np.float32),
+        "position": np.zeros((1, 1, 3), np.float32),
+        **dict.fromkeys(("query", "key", "expand", "contract"), np.zeros((1, 2, 2), np.float32)),
+        **dict.fromkeys(("value", "output"), np.eye(2, dtype=np.float32)[None]),
+    }
+    return replace(tiny, user_encoder=TransformerUserEncoder(Rows.of(np.ones(3, np.float32)), arrays))
+
+
+def test_without_exact_shares_each_history_item_is_left_out(attentive):
+    """c, then b: u = b + (b + c) / 2 with b = (h, h) and c = (0, 1); its product with a = (h, h) is (1.5 + h / 2) / |u|."""
+    h = math.sqrt(0.5)
+    length = math.hypot(1.5 * h, 1.5 * h + 0.5)
+    score = (1.5 + h / 2) / length
+    stamps = sp.csr_matrix(np.array([[0, 2, 1]], np.float32))
+    history = Histories.of_matrix((stamps > 0).astype(np.float32), stamps)
+    found = explain(attentive, history, 0, "me")
+    assert found.score == pytest.approx(score, abs=1e-6) and not found.exact
+    # without b there is c alone, whose cosine with a is h; without c there is b alone, of cosine 1
+    assert found.history["item_id"].tolist() == ["b", "c"]
+    assert found.history["contribution"].tolist() == pytest.approx([score - h, score - 1], abs=1e-6)
+    assert found.history["attention"].tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+    assert found.joint == pytest.approx(score - (2 * score - h - 1), abs=1e-6)
+    # what the candidate is made of has exact parts still; no path is exact
+    assert found.sources["contribution"].sum() == pytest.approx(score, abs=1e-6)
+    assert len(found.paths) == 0 and [*found.paths] == [
+        *explain(attentive, history_of(attentive, 0), 2).paths
+    ]
+    *items, rest = found.parts(1)["history"]
+    assert all(part.is_measured for part in items) and not rest.is_measured
+    assert sum(part.contribution for part in (*items, rest)) == pytest.approx(score, abs=1e-6)
+    assert found.to_dict()["parts"]["history"][0]["is_measured"] is True
+    assert found.text().splitlines()[:8] == [
+        f"Ape for me: score {score:.3f}",
+        "  by item of the history (no exact shares: the change of the score when the item is left out; with the last line they sum to it):",
+        f"    {score - h:+.3f}  Bee",
+        f"    {score - 1:+.3f}  c",
+        "    +0.725  what these items say only together",
+        "  by what the item is (these sum to the score):",
+        "    +0.982  genres: y +0.585, x +0.397",
+        "  what the newest item of the history attends to (these are no parts of the score):",
+    ]
 
 
 def test_a_score_of_all_parts_by_hand(tiny):
@@ -424,7 +472,8 @@ def test_an_explanation_is_plain_values(rec):
 
     plain = rec.explain("u1", "f4").to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    assert [*plain] == ["user", "item", "label", "score", "history", "sources", "paths", "donors", "parts"]
+    own = ["user", "item", "label", "score", "exact", "joint"]
+    assert [*plain] == [*own, "history", "sources", "paths", "donors", "parts", "in_list"]
     assert [*plain["parts"]] == ["history", "sources", "paths"]
     assert sum(part["contribution"] for part in plain["parts"]["sources"]) == pytest.approx(plain["score"])
 

@@ -28,6 +28,16 @@ DEFAULTS = {
     "where_boost": None,
     "user_candidates": None,
     "user_deny": None,
+    "diversity": 0.0,
+    "diversity_method": "mmr",
+    "calibration": 0.0,
+    "calibrate_by": None,
+    "novelty": 0.0,
+    "exposure": 0.0,
+    "exposure_by": None,
+    "exposure_target": "equal",
+    "at_most": None,
+    "at_least": None,
 }
 
 

@@ -285,3 +285,31 @@ def test_options_of_files_are_refused_for_streams(options: BatchOptions, model: 
     with pytest.raises(ConfigError) as caught:
         kgrec.stream_recommendations(model, options=options)
     assert caught.value.problem == "resume, shards and shard apply to result files only."
+
+
+# lists chosen as a whole
+
+
+@pytest.mark.parametrize("options", EXECUTORS.values(), ids=EXECUTORS)
+def test_lists_chosen_as_a_whole_are_the_same_in_parts(
+    options: BatchOptions, model: Path, rec, tmp_path: Path
+):
+    request = Request(
+        k=3,
+        diversity=0.4,
+        calibration=0.2,
+        calibrate_by="genre",
+        at_most={"person": 1},
+        at_least={"genres = Romance": 1},
+    )
+    output = tmp_path / "recs.parquet"
+    kgrec.write_recommendations(model, output, USERS, request=request, options=options)
+    expected = rec.recommend(USERS, request=request)
+    pd.testing.assert_frame_equal(pd.read_parquet(output), expected, check_dtype=False)
+    assert expected["item_id"].tolist() != rec.recommend(USERS, 3)["item_id"].tolist()
+
+
+def test_an_unknown_type_is_refused_before_anything_is_written(model: Path, tmp_path: Path):
+    with pytest.raises(UnknownId, match="There is no node of type 'genr'"):
+        kgrec.write_recommendations(model, tmp_path / "recs.csv", request=Request(at_most={"genr": 1}))
+    assert not [*tmp_path.iterdir()]

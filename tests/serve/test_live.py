@@ -119,3 +119,22 @@ def test_fields_are_kept_by_state(live: LiveModel):
     assert live.state.fields(["genres"])["genres"] is column
     live.update_items({"film": [{"id": "f1", "genres": "Romance"}]})
     assert live.state.fields(["genres"])["genres"][0].as_py() == ["Romance"]
+
+
+def test_changes_do_not_need_the_folder_any_more(model: Path, store: Store, tmp_path: Path):
+    """A training may replace or remove it while the server runs."""
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    live = LiveModel.load(folder, store)
+    shutil.rmtree(folder)
+    live.add_events([[event("a", "u1", "f4")]])
+    live.add_items({"film": [{"id": "n1", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
+    live.update_items({"film": [{"id": "n1", "title": "Y"}, {"id": "f1", "title": "Z"}]})
+    live.add_items({"film": [{"id": "n2", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
+    live.remove_items(["f5"])
+    live.erase_user("u2")
+    live.add_events([[event("b", "u1", "n2")]])
+    assert live.state.recommender.explain("u1", "f6").parts()["sources"]
+    live.snapshot(tmp_path / "snapshot")
+    shutil.rmtree(tmp_path / "snapshot")
+    live.update_items({"film": [{"id": "n2", "title": "W"}]})
+    assert live.state.recommender.label("n2") == "W"

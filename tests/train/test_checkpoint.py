@@ -1,9 +1,12 @@
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from grouped import grouped_halves, grouped_items, split_of
 
 from kgrec.config import Config, TrainConfig
@@ -11,10 +14,11 @@ from kgrec.encode.config import EncoderConfig
 from kgrec.errors import ArtifactError
 from kgrec.graph.histories import Histories
 from kgrec.train import checkpoint as checkpoints
-from kgrec.train import fit
+from kgrec.train import fit, hyperparameters
 from kgrec.train.checkpoint import Checkpoint, beside
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner, fresh_encoder
+from kgrec.train.ordered_learner import TransformerLearner
 from kgrec.train.progress import TrainingWatcher
 from kgrec.train.validation import ValidationSplit
 
@@ -67,6 +71,14 @@ def told(result: fit.Trained) -> list[tuple[object, ...]]:
         (line.stage, line.epoch, line.hyperparameters, line.loss, line.valid_ndcg, line.valid_recall)
         for line in result.records
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def several_trials() -> Iterator[None]:
+    """Embeddings are tuned even if they add little to such small data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hyperparameters, "_WORTH_TUNING", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +158,20 @@ def test_a_restored_learner_continues_bit_for_bit(tmp_path):
     for name, value in one.encoder.state_dict().items():
         assert value.shape == other.encoder.state_dict()[name].shape
         assert value.numpy().tobytes() == other.encoder.state_dict()[name].numpy().tobytes()
+
+
+def test_a_restored_transformer_draws_the_same_dropout():
+    items, hyperparameters = data(config()), Hyperparameters(0.1, 0.02, 4, "transformer")
+    histories = replace(Histories.of_matrix(whole()), ordered=True)
+
+    def fresh() -> TransformerLearner:
+        return TransformerLearner(fresh_encoder(items, "transformer"), items, histories, hyperparameters)
+
+    one, other = fresh(), fresh()
+    one.epoch()
+    other.restore(*one.state())
+    torch.rand(5)  # what others draw in between plays no part
+    assert one.epoch() == other.epoch()
 
 
 def interrupted(folder: Path) -> None:

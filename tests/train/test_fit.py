@@ -1,3 +1,5 @@
+import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 import kgrec
 from kgrec.encode.dense_features import TEXT
+from kgrec.encode.transformer_user_encoder import PARAMETERS, TransformerUserEncoder
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import Interactions
@@ -206,51 +209,151 @@ def test_the_next_item_is_learned_where_the_log_has_an_order(world, tmp_path):
         "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 10})
     }
     rec = kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=known)
-    weights = rec.model.metrics["chosen"]["weights"]
-    assert weights["sequence"] > 0 and rec.model.metrics["chosen"]["valid_k"] == 10
+    assert rec.model.metrics["chosen"]["valid_k"] == 10
     forward, backward = ["f030", "f033", "f036"], ["f036", "f033", "f030"]
     lists = rec.recommend_for_history([forward, backward], 1)
     # f036 is the newest of the first history only
     assert lists["item_id"].tolist()[0] == "f039"
     ahead, behind = (rec.explain_history(one, "f039").score for one in (forward, backward))
-    assert ahead == pytest.approx(lists["score"].iloc[0], abs=1e-5) and ahead > 1.1 * behind
+    assert ahead == pytest.approx(lists["score"].iloc[0], abs=1e-5) and ahead > 1.02 * behind
     explained = rec.explain_history(forward, "f039")
     assert explained.history["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
     assert explained.sources["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
     rec.save(tmp_path / "model")
     again = kgrec.Recommender.load(tmp_path / "model").recommend_for_history([forward, backward], 1)
     pd.testing.assert_frame_equal(again, lists)
-    linear = {"encoder": DEFAULTS.encoder.model_copy(update={"user": "linear"})}
-    with pytest.raises(ConfigError, match=r'train.target is "any"'):
-        kgrec.Recommender(DEFAULTS.model_copy(update=linear)).fit(whole, interactions=known)
+    for user in ("linear", "transformer"):
+        asked = {"encoder": DEFAULTS.encoder.model_copy(update={"user": user})}
+        with pytest.raises(ConfigError, match="the next item is not learned: the log has no order"):
+            kgrec.Recommender(DEFAULTS.model_copy(update=asked)).fit(whole, interactions=frame)
     with pytest.raises(ConfigError, match="no order"):
         kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=frame)
 
 
-@pytest.mark.parametrize("user", ["mean", "linear"])
-def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user):
+@pytest.mark.parametrize(
+    ("target", "rated", "learned"),
+    [("auto", False, "next"), ("auto", True, "any"), ("any", False, "any"), ("next", True, "next")],
+)
+def test_a_log_of_ratings_says_what_is_liked_and_other_logs_what_follows(
+    world, tmp_path, target, rated, learned
+):
     table, _ = world
+    steps = [(f"u{user}", f"f{user + 3 * step:03}", step, 5 - step) for user in range(9) for step in range(4)]
+    frame = pd.DataFrame(steps, columns=["user_id", "item_id", "time", "rating"])
+    whole = graph_of(tmp_path / "catalogue", table)
+    rating = {"value": "rating", "positive": ">= 3"} if rated else {}
+    known = Interactions.from_frame(frame, whole.item_ids, time="time", **rating)
+    options = {"target": target, "search_seconds": 0, "epochs": 2}
+    config = DEFAULTS.model_copy(update={"train": DEFAULTS.train.model_copy(update=options)})
+    rec = kgrec.Recommender(config).fit(whole, interactions=known)
+    assert rec.model.metrics["chosen"]["target"] == learned
+
+
+def walks_of(user: str, folder: Path, table: pd.DataFrame, order: str = "time: at") -> kgrec.Recommender:
+    """A recommender with this user encoder; each user watches on along the numbers of the films."""
+    folder.mkdir()
+    table.to_csv(folder / "films.csv", index=False)
     steps = [
         (f"u{user}", f"f{(user + 3 * step) % N_FILMS:03}", step + 1)
         for user in range(60)
         for step in range(6)
     ]
-    frame = pd.DataFrame(steps, columns=["user_id", "item_id", "time"])
-    whole = graph_of(tmp_path / "catalogue", table)
-    known = Interactions.from_frame(frame, whole.item_ids, time="time")
+    pd.DataFrame(steps, columns=["user_id", "item_id", "at"]).to_csv(folder / "log.csv", index=False)
+    log = f"interactions: {{file: log.csv, user: user_id, item: item_id, {order}}}\n"
+    (folder / "kgrec.yaml").write_text(MAPPING + log, encoding="utf-8")
     options = {
         "train": DEFAULTS.train.model_copy(update={"target": "next", "search_seconds": 0, "epochs": 2}),
         "encoder": DEFAULTS.encoder.model_copy(update={"user": user}),
+        # the embeddings have the whole score, so that the user encoder shows in it
+        "rescore": DEFAULTS.rescore.model_copy(update={"weights": {"embedding": 1.0}}),
     }
-    rec = kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(whole, interactions=known)
+    return kgrec.Recommender(DEFAULTS.model_copy(update=options)).fit(
+        kgrec.build_graph(folder / "kgrec.yaml")
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "order"),
+    [("mean", "time: at"), ("linear", "time: at"), ("transformer", "time: at"), ("linear", "order: rows")],
+)
+def test_a_user_encoder_that_is_asked_for_is_learned_and_kept(world, tmp_path, user, order):
+    rec = walks_of(user, tmp_path / "catalogue", world[0], order)
     assert rec.model.metrics["chosen"]["user"] == user
     rec.save(tmp_path / "model")
-    assert (tmp_path / "model" / "user_encoder.safetensors").exists() == (user == "linear")
+    assert (tmp_path / "model" / "user_encoder.safetensors").exists() == (user != "mean")
     loaded = kgrec.Recommender.load(tmp_path / "model")
     pd.testing.assert_frame_equal(loaded.recommend(["u1"], 5), rec.recommend(["u1"], 5))
     explained = loaded.explain("u1", "f070")
     assert explained.sources["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
-    assert explained.history["contribution"].sum() == pytest.approx(explained.score, abs=1e-5)
+    of_history = explained.history["contribution"].sum() + explained.joint
+    assert of_history == pytest.approx(explained.score, abs=1e-5)
+    assert explained.exact == (user != "transformer")
+    assert ("attention" in explained.history) == (user == "transformer")
+
+
+@pytest.fixture(scope="module")
+def attentive(world, tmp_path_factory) -> kgrec.Recommender:
+    """A recommender with a Transformer, which no test changes."""
+    return walks_of("transformer", tmp_path_factory.mktemp("walks") / "catalogue", world[0])
+
+
+FORWARD, BACKWARD = ["f030", "f033", "f036"], ["f036", "f033", "f030"]
+
+
+def test_a_transformer_reads_given_histories_in_their_order(attentive, tmp_path):
+    """A list is oldest first; the rows of a table may stand in any order, for they have times."""
+    lists = attentive.recommend_for_history([FORWARD, BACKWARD], 5, users=["ahead", "back"])
+    ahead, back = (lists[lists["user_id"] == user] for user in ("ahead", "back"))
+    assert ahead["score"].tolist() != back["score"].tolist()
+    rows = "ahead,f036,3\nback,f030,30\nahead,f030,1\nback,f036,10\nahead,f033,2\nback,f033,20\n"
+    (tmp_path / "h.csv").write_text(f"user_id,item_id,at\n{rows}", encoding="utf-8")
+    kgrec.write_recommendations_for_histories(
+        attentive, tmp_path / "r.csv", tmp_path / "h.csv", request=kgrec.Request(k=5)
+    )
+    written = pd.read_csv(tmp_path / "r.csv").set_index("user_id")
+    for user, expected in (("ahead", ahead), ("back", back)):
+        assert written.loc[user, "item_id"].tolist() == expected["item_id"].tolist()
+        assert written.loc[user, "score"].tolist() == pytest.approx(expected["score"].tolist(), abs=1e-6)
+
+
+def test_a_transformer_is_stored_by_its_arrays(attentive, tmp_path):
+    from safetensors.numpy import load_file
+
+    attentive.save(tmp_path / "model")
+    arrays = load_file(tmp_path / "model" / "user_encoder.safetensors")
+    assert set(arrays) == {f"order.{name}" for name in PARAMETERS}
+    loaded = kgrec.Recommender.load(tmp_path / "model").model.user_encoder
+    assert isinstance(loaded, TransformerUserEncoder)
+    for name in PARAMETERS:
+        np.testing.assert_array_equal(loaded.arrays[name], arrays[f"order.{name}"])
+
+
+def test_a_transformer_goes_on_from_the_history_of_a_known_user(attentive):
+    """u1 took f001 to f016 in the log."""
+    whole = ["f001", "f004", "f007", "f010", "f013", "f016", "f030"]
+    known = attentive.recommend_for_history([["f030"]], 5, users=["u1"])
+    alone = attentive.recommend_for_history([whole], 5, users=["u1"], known_users="replace")
+    assert known["item_id"].tolist() == alone["item_id"].tolist()
+    assert known["score"].tolist() == pytest.approx(alone["score"].tolist(), abs=1e-6)
+
+
+def test_a_new_item_is_recommended_and_counts_in_a_transformers_history(world, attentive):
+    rec = copy.copy(attentive)
+    assert rec.add_items(world[0].iloc[[36]].assign(id="new")).ids == ["new"]
+    assert "new" in rec.recommend_for_history([FORWARD], N_FILMS)["item_id"].tolist()
+    scores = rec.recommend_for_history([["f030", "new"], ["f030"]], 5, users=["a", "b"])["score"].tolist()
+    assert scores[:5] != scores[5:]
+
+
+def test_threads_get_the_same_lists_of_a_transformer(attentive):
+    users = [f"u{user}" for user in range(60)]
+
+    def answers() -> bytes:
+        return attentive.recommend(users, k=5).drop(columns="score").to_csv().encode()
+
+    expected = answers()
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: answers(), range(8))) == {expected}
 
 
 @pytest.fixture

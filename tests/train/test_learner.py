@@ -16,6 +16,7 @@ from kgrec.encode.item_encoder import EncoderInputs, ItemEncoder
 from kgrec.encode.whitening import Whitening
 from kgrec.errors import TrainingError
 from kgrec.graph.histories import Histories
+from kgrec.train import hyperparameters
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.fit import Trained, train
@@ -129,9 +130,9 @@ def test_the_loss_is_this_sum():
     logits = torch.tensor([[9.0, 1.0, 2.0], [0.5, 9.0, -1.0]])
     first, second = math.log(math.e + math.e**2), math.log(math.exp(0.5) + math.exp(-1))
     expected = ((first - 1) + (first - 2) + (second + 1)) / 3
-    assert batch.loss(logits, None).item() == pytest.approx(expected, rel=1e-6)
+    assert batch.losses(logits, None).mean().item() == pytest.approx(expected, rel=1e-6)
     # a candidate that stands for three counts three times in the denominator
-    weighted = batch.loss(logits, torch.tensor([0.0, 0.0, math.log(3)])).item()
+    weighted = batch.losses(logits, torch.tensor([0.0, 0.0, math.log(3)])).mean().item()
     first, second = math.log(math.e + 3 * math.e**2), math.log(math.exp(0.5) + 3 * math.exp(-1))
     expected = ((first - 1) + (first - 2) + (second + 1)) / 3
     assert weighted == pytest.approx(expected, rel=1e-6)
@@ -278,7 +279,8 @@ def test_the_global_random_state_of_torch_stays_as_it_was():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_validation_chooses_hyperparameters_before_the_refit():
+def test_validation_chooses_hyperparameters_before_the_refit(monkeypatch):
+    monkeypatch.setattr(hyperparameters, "_WORTH_TUNING", 0.0)
     told = []
     free = {"temperature": None, "learning_rate": None, "epochs": 4}
     items = grouped_items(N_ITEMS, N_GROUPS)
@@ -286,7 +288,7 @@ def test_validation_chooses_hyperparameters_before_the_refit():
     trials = {line.hyperparameters: line for line in result.records if line.stage == "valid"}
     # half of the epochs first; up and down the ladder of temperatures; each hyperparameters once
     assert next(iter(trials)) == Hyperparameters(0.1, 0.015, 2)
-    assert {hyperparameters.temperature for hyperparameters in trials} > {0.1, 0.15}
+    assert {one.temperature for one in trials} > {0.1, 0.15}
     assert len(trials) == sum(line.stage == "valid" for line in result.records)
     chosen = trials[result.choice.hyperparameters]
     # nearer the default wins unless another is better by a thousandth
@@ -294,13 +296,20 @@ def test_validation_chooses_hyperparameters_before_the_refit():
     # whitened, the fused score does as well at least
     assert result.choice.figures["fused_ndcg"] >= chosen.valid_ndcg
     runs = [line for line in result.records if line.stage == "select"]
-    assert len(runs) == sum(hyperparameters.epochs for hyperparameters in trials)
+    assert len(runs) == sum(one.epochs for one in trials)
     refit = [line for line in result.records if line.stage == "refit"]
     assert [(line.hyperparameters, line.epoch) for line in refit] == [
         (result.choice.hyperparameters, epoch) for epoch in range(1, result.choice.hyperparameters.epochs + 1)
     ]
     assert all((line.valid_ndcg is None) == (line.stage != "valid") for line in result.records)
     assert [line for line, _, _ in told] == result.records and told[-1][1] == told[-1][2]
+
+
+def test_embeddings_that_add_little_are_not_tuned(monkeypatch):
+    free = {"temperature": None, "learning_rate": None, "epochs": 4}
+    monkeypatch.setattr(hyperparameters, "_WORTH_TUNING", 1e6)
+    result = trained(halves, **free)
+    assert {line.hyperparameters for line in result.records} == {Hyperparameters(0.1, 0.015, 2)}
 
 
 def test_without_a_budget_there_is_one_trial():
@@ -391,3 +400,29 @@ def test_validation_ranks_everything_but_the_history():
 def test_validation_lists_grow_with_the_catalogue(n_items, given, k):
     items = TrainingData(*grouped_items(n_items, 4), EncoderConfig(), TrainConfig(valid_k=given))
     assert items.valid_k == k
+
+
+def test_without_propensity_the_loss_is_the_plain_mean():
+    one = learner()
+    assert one.loss_weight is None
+    assert one._mean(torch.tensor([1.0, 4.0]), np.array([0, 1])).item() == 2.5
+
+
+def test_losses_are_weighed_by_inverse_propensities():
+    config = TrainConfig(**QUICK, propensity=0.5)
+    data = TrainingData(*grouped_items(N_ITEMS, N_GROUPS), ENCODER, config)
+    # 16 users have item 0, four of them item 1, one of these item 2
+    positives = np.zeros((16, N_ITEMS), np.float32)
+    positives[:, 0], positives[:4, 1], positives[:1, 2] = 1, 1, 1
+    histories = Histories.of_matrix(sp.csr_matrix(positives))
+    weighed = Learner(fresh_encoder(data), data, histories, Hyperparameters(0.1, 0.01, 1))
+    assert weighed.loss_weight is not None and weighed.loss_weight[:4].tolist() == [1, 2, 4, 4]
+    assert weighed._mean(torch.tensor([3.0, 0.0, 1.0]), np.array([0, 1, 2])).item() == 1
+    assert weighed.epoch() > 0
+
+
+def test_propensity_changes_what_is_learned():
+    items = grouped_items(N_ITEMS, N_GROUPS)
+    plain, weighed = (vectors(trained(propensity=power), items) for power in (0.0, 1.0))
+    assert np.array_equal(plain, vectors(trained(), items))
+    assert not np.allclose(plain, weighed)

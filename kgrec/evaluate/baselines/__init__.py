@@ -16,6 +16,12 @@ factors           iALS and BPR-MF, by `implicit`
 bpr_sampling      triples of a user, a positive item and a negative item for pairwise losses
 lightgcn          embeddings smoothed over the graph of interactions
 kgat              attention over one graph of users, items and entities
+vae               Mult-VAE: a variational autoencoder of histories
+markov            what followed the last items: a Markov chain with skips
+session_knn       items of users who share the newest items of the history
+next_item         what neural models of the next item share: sequences, training, scores
+gru4rec           a recurrent network over the history
+sasrec            a Transformer over the history
 registry          all baselines by name
 tune              the same small search of options for every baseline
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
 from kgrec.encode.dense_features import item_texts, text_vectors
 from kgrec.encode.text import TextEncoder
-from kgrec.errors import SourceError
-from kgrec.graph.interactions import Interactions
+from kgrec.errors import SourceError, TrainingError
+from kgrec.graph.histories import Histories, places
+from kgrec.graph.interactions import NO_ORDER_REMEDY, Interactions
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 _SECONDS_PER_DAY = 86_400
@@ -42,6 +44,30 @@ class BaselineData:
     #: ones for all interactions, positive or not: items that no list of the user contains; shape as `positives`; None:
     #: `positives`
     seen: sp.csr_matrix | None = None
+    #: place of each positive interaction in its user's history, from 1; shape and stored values as `positives`; None: no order
+    places: sp.csr_matrix | None = None
+
+    @cached_property
+    def histories(self) -> Histories:
+        """The positive interactions by user, in order where there is one."""
+        return Histories.of_matrix(self.positives, self.places)
+
+    def in_order(self, name: str) -> Histories:
+        """The histories for a method that learns from their order.
+
+        Args:
+            name: Name of the method, for the error.
+
+        Raises:
+            TrainingError: There are no positive interactions, or they have no order.
+        """
+        if not self.positives.nnz:
+            raise TrainingError(f"{name}: there are no positive interactions.", "Leave this baseline out.")
+        if self.places is None:
+            raise TrainingError(
+                f"{name}: the interactions have no order.", f"{NO_ORDER_REMEDY}, or leave this baseline out."
+            )
+        return self.histories
 
     @property
     def n_items(self) -> int:
@@ -65,7 +91,8 @@ class BaselineData:
             SourceError: An interaction has an item that the graph lacks.
         """
         log = over_items_of(graph, interactions)
-        return replace(self, positives=log.matrix(), seen=log.matrix(positive_only=False), ages=_ages(log))
+        seen = log.matrix(positive_only=False)
+        return replace(self, positives=log.matrix(), seen=seen, ages=_ages(log), places=_places(log))
 
 
 def data_of(
@@ -102,6 +129,7 @@ def data_of(
         text_vectors(text_encoder, texts) if text_encoder is not None else None,
         mask,
         log.matrix(positive_only=False),
+        _places(log),
     )
 
 
@@ -132,6 +160,16 @@ def _ages(log: Interactions) -> sp.csr_matrix | None:
     return sp.csr_matrix(
         (days.astype(np.float32), (log.user[rows], log.item[rows])), (len(log.users), len(log.items))
     )
+
+
+def _places(log: Interactions) -> sp.csr_matrix | None:
+    """Place of each positive interaction in its user's history, from 1; None without order."""
+    if log.stamps is None or not log.ordered:
+        return None
+    rows = np.flatnonzero(log.positive)
+    user, item = log.user[rows], log.item[rows]
+    values = places(user, log.stamps[rows], item)
+    return sp.csr_matrix((values, (user, item)), (len(log.users), len(log.items)))
 
 
 def _neighbors(graph: KnowledgeGraph) -> sp.csr_matrix | None:

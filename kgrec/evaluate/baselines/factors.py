@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.fitted import UserItemVectors, ones
+from kgrec.graph.histories import Histories
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class FittedIALS:
     #: `implicit.cpu.als.AlternatingLeastSquares`
     model: Any
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
         """See `FittedBaseline`."""
-        if not histories.shape[0]:
-            return np.zeros(histories.shape, np.float32)
+        if not len(histories):
+            return np.zeros((0, histories.n_items), np.float32)
         with _one_thread():
-            solved = self.model.recalculate_user(np.arange(histories.shape[0]), ones(histories))
+            solved = self.model.recalculate_user(np.arange(len(histories)), ones(histories.matrix()))
         return np.asarray(solved @ self.model.item_factors.T, np.float32)
 
 

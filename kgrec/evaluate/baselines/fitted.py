@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from kgrec.graph.histories import Histories
+
 #: users scored at a time: a product of sparse vectors takes several times the memory of the scores
 _USERS_PER_PRODUCT = 256
 
@@ -15,6 +17,19 @@ _USERS_PER_PRODUCT = 256
 def ones(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """The matrix with a one for each stored value, float32."""
     return sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), matrix.shape)
+
+
+def decayed(histories: Histories, decay: float, window: int) -> sp.csr_matrix:
+    """Decay to the power of the number of newer items, for the newest `window` items; shape (len(histories), n_items), float32.
+
+    Histories without an order count as new throughout.
+    """
+    matrix, lags = histories.matrix(), histories.lags
+    lags = np.zeros(matrix.nnz, np.int32) if lags is None else lags
+    values = np.where(lags < window, np.float32(decay) ** lags, np.float32(0)).astype(np.float32)
+    found = sp.csr_matrix((values, matrix.indices, matrix.indptr), matrix.shape, copy=True)
+    found.eliminate_zeros()
+    return found
 
 
 def dense(product: Any) -> np.ndarray:
@@ -29,9 +44,26 @@ class ItemWeights:
     #: weight of the row's item for the column's item; shape (n_items, n_items), float32
     weights: sp.csr_matrix | np.ndarray
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
         """See `FittedBaseline`."""
-        return np.asarray(dense(ones(histories) @ self.weights), np.float32)
+        return np.asarray(dense(ones(histories.matrix()) @ self.weights), np.float32)
+
+
+@dataclass(frozen=True)
+class DecayingItemWeights:
+    r"""As `ItemWeights`, with less weight for older items: :math:`s_{uj} = \sum_{i \in H_u} \gamma^{k_i} W_{ij}`.
+
+    :math:`k_i` is the number of newer items in the history; only the newest `window` items count.
+    """
+
+    #: weight of the row's item for the column's item; shape (n_items, n_items), float32
+    weights: sp.csr_matrix
+    decay: float
+    window: int
+
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """See `FittedBaseline`."""
+        return np.asarray(dense(decayed(histories, self.decay, self.window) @ self.weights), np.float32)
 
 
 @dataclass(frozen=True)
@@ -41,11 +73,12 @@ class ItemVectors:
     #: shape (n_items, dim), float32
     vectors: sp.csr_matrix | np.ndarray
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
         """See `FittedBaseline`."""
-        scores = np.empty((histories.shape[0], self.vectors.shape[0]), np.float32)
+        matrix = histories.matrix()
+        scores = np.empty((len(histories), self.vectors.shape[0]), np.float32)
         for start in range(0, len(scores), _USERS_PER_PRODUCT):
-            part = ones(histories[start : start + _USERS_PER_PRODUCT])
+            part = ones(matrix[start : start + _USERS_PER_PRODUCT])
             length = np.maximum(np.diff(part.indptr), 1).astype(np.float32)[:, None]
             products = (part @ self.vectors) @ self.vectors.T
             scores[start : start + _USERS_PER_PRODUCT] = dense(products)
@@ -70,12 +103,13 @@ class UserItemVectors:
     #: shape (n_items, dim), float32; None: all zero
     parts: np.ndarray | None = None
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:
         """See `FittedBaseline`."""
-        vectors = np.tile(self.new, (histories.shape[0], 1))
+        vectors = np.tile(self.new, (len(histories), 1))
         if self.parts is not None:
-            length = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
-            vectors += dense(ones(histories) @ self.parts) / np.sqrt(length)[:, None]
+            matrix = histories.matrix()
+            length = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32)
+            vectors += dense(ones(matrix) @ self.parts) / np.sqrt(length)[:, None]
         if users is not None:
             vectors[users >= 0] = self.users[users[users >= 0]]
         return np.asarray(vectors @ self.items.T, np.float32)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 
 from kgrec.errors import ConfigError
 from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.content import ContentTfidf
 from kgrec.evaluate.baselines.item_knn import ItemKNN
 from kgrec.evaluate.baselines.protocol import Baseline, FittedBaseline
+from kgrec.graph.histories import Histories
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class FittedHybrid:
     content: FittedBaseline
     share: float
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:
         """See `FittedBaseline`."""
         first, second = (
             _scaled(part.scores(histories, users)) for part in (self.collaborative, self.content)

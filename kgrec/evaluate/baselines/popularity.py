@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 
 from kgrec.errors import ConfigError
 from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.graph.histories import Histories
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ class FittedPopularity:
     #: shape (n_items,), float32
     of_items: np.ndarray
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
         """See `FittedBaseline`."""
-        return np.tile(self.of_items, (histories.shape[0], 1))
+        return np.tile(self.of_items, (len(histories), 1))

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import scipy.sparse as sp
 
 from kgrec.evaluate.baselines.baseline_data import BaselineData
+from kgrec.graph.histories import Histories
 
 
 class FittedBaseline(Protocol):
     """A baseline that has learned."""
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:
         """Score every item for each history; higher is better.
 
         Items of the history are scored, too: the caller filters them.
 
         Args:
-            histories: Nonzero where a user has interacted with an item; shape (n, n_items).
+            histories: Of n users, in order where the log has one.
             users: Rows of the users in the training matrix, -1 for users that it lacks; shape (n,), int64; None: all users
                 are new. Inductive baselines ignore it.
 

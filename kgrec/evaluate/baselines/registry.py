@@ -8,15 +8,20 @@ from kgrec.errors import ConfigError, did_you_mean
 from kgrec.evaluate.baselines.content import ContentEmbedding, ContentTfidf
 from kgrec.evaluate.baselines.ease import Ease
 from kgrec.evaluate.baselines.factors import BPR, IALS
+from kgrec.evaluate.baselines.gru4rec import GRU4Rec
 from kgrec.evaluate.baselines.hybrid import Hybrid
 from kgrec.evaluate.baselines.item_knn import ItemKNN
 from kgrec.evaluate.baselines.kgat import KGAT
 from kgrec.evaluate.baselines.lightgcn import LightGCN
+from kgrec.evaluate.baselines.markov import MarkovChain
 from kgrec.evaluate.baselines.popularity import Popularity
 from kgrec.evaluate.baselines.protocol import Baseline
 from kgrec.evaluate.baselines.rp3 import P3alpha, RP3beta
+from kgrec.evaluate.baselines.sasrec import SASRec
+from kgrec.evaluate.baselines.session_knn import SessionKNN
 from kgrec.evaluate.baselines.svd import PureSVD
 from kgrec.evaluate.baselines.user_knn import UserKNN
+from kgrec.evaluate.baselines.vae import MultVAE
 
 #: name -> class; its defaults are where a search starts
 BASELINES: dict[str, type[Baseline]] = {
@@ -34,19 +39,32 @@ BASELINES: dict[str, type[Baseline]] = {
     "bpr": BPR,
     "lightgcn": LightGCN,
     "kgat": KGAT,
+    "vae": MultVAE,
+    "markov": MarkovChain,
+    "session-knn": SessionKNN,
+    "gru4rec": GRU4Rec,
+    "sasrec": SASRec,
 }
 
 #: what "quick" stands for: each takes seconds, and the best of them is hard to beat
-QUICK_BASELINES = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf")
+QUICK_BASELINES = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf", "hybrid")
+
+#: what "quick" has besides where the next item is predicted
+QUICK_ORDERED_BASELINES = ("markov",)
 
 
-def baseline_names(selection: Iterable[str]) -> list[str]:
+def baseline_names(selection: Iterable[str], *, ordered: bool = False) -> list[str]:
     """Names of baselines, each once, from names and the words "quick", "all" and "none".
+
+    Args:
+        selection: Names and words.
+        ordered: Whether the log has an order, and what comes later is predicted; then "quick" has a baseline that reads the order.
 
     Raises:
         ConfigError: A name is unknown.
     """
-    groups: dict[str, Sequence[str]] = {"quick": QUICK_BASELINES, "all": tuple(BASELINES), "none": ()}
+    quick = QUICK_BASELINES + (QUICK_ORDERED_BASELINES if ordered else ())
+    groups: dict[str, Sequence[str]] = {"quick": quick, "all": tuple(BASELINES), "none": ()}
     names = list(dict.fromkeys(name for word in selection for name in groups.get(word, (word,))))
     for name in names:
         if name not in BASELINES:

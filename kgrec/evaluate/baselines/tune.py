@@ -165,7 +165,7 @@ def quality(
     hits, seen = [], data.positives if data.seen is None else data.seen
     for part in blocks(len(users), data.n_items):
         some = users[part]
-        hits.append(gains(top(fitted.scores(data.positives[some], some), k, seen[some]), truth[some]))
+        hits.append(gains(top(fitted.scores(data.histories.take(some), some), k, seen[some]), truth[some]))
     return ranking_quality(np.concatenate(hits), np.diff(truth.indptr)[users])
 
 

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.fitted import dense, ones
 from kgrec.evaluate.baselines.nearest_neighbors import NearestNeighbors
+from kgrec.graph.histories import Histories
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,6 @@ class FittedUserKNN:
     #: shape (n_users, n_items), float32
     positives: sp.csr_matrix
 
-    def scores(self, histories: sp.csr_matrix, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+    def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
         """See `FittedBaseline`."""
-        return dense(self.options.nearest(histories, self.positives) @ self.positives)
+        return dense(self.options.nearest(histories.matrix(), self.positives) @ self.positives)

@@ -117,6 +117,8 @@ class BenchmarkResults:
             "folds": len(self.folds),
             "systems": [self._system(entry) for entry in self.entries],
             "comparisons": self.comparisons.to_dict("records"),
+            "trade_offs": self._trade_offs(),
+            "exposure": next((entry.exposure for entry in self.entries if entry.exposure), []),
             "examples": self._examples(),
         }
         return {name: _plain(value) for name, value in values.items()}
@@ -191,6 +193,12 @@ class BenchmarkResults:
             "metrics": [] if entry.metrics is None else entry.metrics.to_dict("records"),
             "learning_curve": _learning_curve(first.training_log) if first else [],
         }
+
+    def _trade_offs(self) -> list[dict[str, Any]]:
+        """Metrics of lists with options about lists as a whole, of the first system that has any."""
+        frames = [entry.trade_offs for entry in self.entries if entry.trade_offs is not None]
+        rows = frames[0].to_dict("records") if frames else []
+        return [{str(name): value for name, value in row.items()} for row in rows]
 
     def _examples(self) -> list[dict[str, Any]]:
         """Random test users of the first fold: their history, their test positives, and lists of some systems."""

@@ -11,7 +11,7 @@ import logging
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from kgrec.arguments import options
 from kgrec.errors import ArtifactError, ConfigError, CorruptArtifact, KgrecError, SourceError
 from kgrec.evaluate.benchmark.systems import System, SystemKind
 from kgrec.evaluate.benchmark.task import Predictions, Task
+from kgrec.evaluate.benchmark.trade_offs import exposure_by_group, trade_offs
 from kgrec.evaluate.evaluation import Evaluation, pooled
 from kgrec.evaluate.measure import lengths, measure_lists
 from kgrec.storage import atomic, files
@@ -47,6 +48,10 @@ class Entry:
     evaluation: Evaluation | None = None
     #: all metrics with intervals, in buckets; see `Evaluation.frame`; None if the system failed
     metrics: pd.DataFrame | None = None
+    #: metrics of lists with an option about lists as a whole; see `trade_offs`; None if the system has none
+    trade_offs: pd.DataFrame | None = None
+    #: shares of attention by group in these lists; see `exposure_by_group`
+    exposure: list[dict[str, Any]] = field(default_factory=list)
     #: why the system failed
     error: KgrecError | None = None
 
@@ -103,7 +108,8 @@ class KeptEntries:
         try:
             with np.load(place.with_suffix(".npz"), allow_pickle=False) as arrays:
                 lists = {name: arrays[f"lists{n}"] for n, name in enumerate(values.pop("names"))}
-            return Predictions(lists.pop(""), lists, **values)
+                varied = {name: arrays[f"varied{n}"] for n, name in enumerate(values.pop("variants"))}
+            return Predictions(lists.pop(""), lists, variants=varied, **values)
         except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise CorruptArtifact(
                 f"{place.with_suffix('.npz')} cannot be read ({error}).", "Run without --resume."
@@ -126,18 +132,17 @@ class KeptEntries:
             return
         lists = {"": predictions.lists, **predictions.by_subset}
         arrays: dict[str, Any] = {f"lists{n}": array for n, array in enumerate(lists.values())}
-        values = {
-            name: value for name, value in vars(predictions).items() if name not in ("lists", "by_subset")
-        }
+        arrays |= {f"varied{n}": array for n, array in enumerate(predictions.variants.values())}
+        stored = ("lists", "by_subset", "variants")
+        values = {name: value for name, value in vars(predictions).items() if name not in stored}
+        values |= {"names": [*lists], "variants": [*predictions.variants]}
 
         def write_arrays(path: Path) -> None:
             with path.open("wb") as file:
                 np.savez(file, **arrays)
 
         atomic.write_whole(place.with_suffix(".npz"), write_arrays)
-        atomic.write_whole(
-            place.with_suffix(".json"), partial(files.write_json, {"names": [*lists], **values})
-        )
+        atomic.write_whole(place.with_suffix(".json"), partial(files.write_json, values))
 
     def remove(self) -> None:
         """Remove the folder, once the results are written."""
@@ -258,7 +263,15 @@ def _entry(
     metrics = whole.frame(resamples=resamples)
     # comparisons need no buckets, which hold many times the memory
     overall = Evaluation(whole.users, {"": whole.values[""]}, {"": whole.totals[""]}, whole.lists)
-    return Entry(system.name, system.kind, system.description, tuple(predictions), overall, metrics)
+    entry = Entry(system.name, system.kind, system.description, tuple(predictions), overall, metrics)
+    chosen = getattr(system, "variants", ())
+    if not chosen:
+        return entry
+    return replace(
+        entry,
+        trade_offs=trade_offs(tasks, predictions, chosen, ks),
+        exposure=exposure_by_group(tasks[0], predictions[0], chosen),
+    )
 
 
 def _predictions(task: Task, system: System, kept: KeptEntries) -> Predictions:

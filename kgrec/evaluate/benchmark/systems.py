@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -22,11 +22,13 @@ from kgrec.evaluate.ablation import ablated
 from kgrec.evaluate.baselines.protocol import Baseline
 from kgrec.evaluate.baselines.tune import tune
 from kgrec.evaluate.benchmark.task import Predictions, Task
+from kgrec.evaluate.benchmark.trade_offs import Variant
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.measure import checked_lists, lists_as_rows
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.metrics.topk import blocks, top
 from kgrec.recommend.recommender import Recommender
+from kgrec.recommend.request import Request
 from kgrec.train.progress import OnEpoch, OnStage
 
 logger = logging.getLogger(__name__)
@@ -95,6 +97,8 @@ class Kgrec:
     on_text: TextProgress | None = None
     on_epoch: OnEpoch | None = None
     on_stage: OnStage | None = None
+    #: options of lists whose trade-offs are measured
+    variants: Sequence[Variant] = ()
 
     @property
     def name(self) -> str:
@@ -125,14 +129,26 @@ class Kgrec:
                 recommender.add_items(fold.later, on_text=self.on_text)
         _begin(self.on_stage, RECOMMENDING)
         with _timed(seconds, "recommend"):
-            lists = lists_as_rows(fold, _recommended(recommender, task, None), task.k)
+            lists = lists_as_rows(fold, _recommended(recommender, task, Request(task.k)), task.k)
+        varied = {}
+        for variant in self.variants:
+            _begin(self.on_stage, f"computing lists with {variant.name}")
+            request = Request(task.k, **variant.options)
+            varied[variant.name] = lists_as_rows(fold, _recommended(recommender, task, request), task.k)
         by_subset = {}
         for name, mask in task.ground_truth.candidate_subsets.items():
             items = fold.source.item_ids.labels.take(pa.array(np.flatnonzero(mask))).to_pylist()
-            by_subset[name] = lists_as_rows(fold, _recommended(recommender, task, items), task.k)
+            by_subset[name] = lists_as_rows(
+                fold, _recommended(recommender, task, Request(task.k, items)), task.k
+            )
         metrics: dict[str, Any] = recommender.model.metrics
         return Predictions(
-            lists, by_subset, seconds, _hyperparameters(metrics["chosen"]), training_log=metrics["log"]
+            lists,
+            by_subset,
+            seconds,
+            _hyperparameters(metrics["chosen"]),
+            training_log=metrics["log"],
+            variants=varied,
         )
 
 
@@ -167,7 +183,8 @@ class TunedBaseline:
         shape = (len(task.user_rows), task.k)
         lists = {name: np.full(shape, -1, np.int32) for name in ("", *subsets)}
         for users in blocks(len(task.user_rows), task.full_data.n_items):
-            known, seen = task.fold.known[users], task.fold.seen[users]
+            known = task.histories.take(np.arange(users.start, users.stop))
+            seen = task.fold.seen[users]
             with _timed(seconds, "recommend"):
                 scores = fitted.scores(known, task.user_rows[users])
                 # `top` overwrites the scores
@@ -227,22 +244,21 @@ def _begin(on_stage: OnStage | None, stage: str) -> None:
         on_stage(stage)
 
 
-def _recommended(recommender: Recommender, task: Task, candidates: list[str] | None) -> pa.Table:
+def _recommended(recommender: Recommender, task: Task, request: Request) -> pa.Table:
     """Lists of all test users: known users by id, the others by the history that the fold gives."""
     names, known = task.fold.test.users.labels, task.user_rows >= 0
 
     def for_users(rows: np.ndarray) -> pa.Table:
         users = names.take(pa.array(rows)).to_pylist()
-        return recommender.recommend(users, task.k, candidates=candidates, arrow=True)
+        return recommender.recommend(users, request=request, arrow=True)
 
     def for_histories(rows: np.ndarray) -> pa.Table:
         likes, dislikes = _likes_and_dislikes(task.fold, rows)
         return recommender.recommend_for_history(
             likes,
-            task.k,
             dislikes=dislikes,
             users=names.take(pa.array(rows)).to_pylist(),
-            candidates=candidates,
+            request=request,
             arrow=True,
         )
 

@@ -19,6 +19,7 @@ from kgrec.encode.text import TextEncoder, checked_encoder
 from kgrec.evaluate.baselines.baseline_data import BaselineData, data_of, over_items_of
 from kgrec.evaluate.folds import Fold
 from kgrec.evaluate.ground_truth import GroundTruth, ground_truth_of
+from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.recommend.results import Embeddings
 
@@ -63,6 +64,11 @@ class Task:
         return over_items_of(self.fold.source, self.fold.valid).matrix()
 
     @cached_property
+    def histories(self) -> Histories:
+        """Positives of the test users outside of the test part, in order where the log has one."""
+        return Histories.of_matrix(self.fold.known, self.fold.places)
+
+    @cached_property
     def user_rows(self) -> np.ndarray:
         """Row of each test user in `full_data.positives`, -1 for users that training does not know; int64."""
         rows = self.fold.graph.interactions.users.ids(self.fold.test.users.labels)
@@ -95,6 +101,8 @@ class Predictions:
     cpu_budget: float | None = None
     #: records of the training log, one per epoch
     training_log: list[dict[str, Any]] = field(default_factory=list)
+    #: lists with an option about lists as a whole, by the name of a `Variant`; each of the shape of `lists`
+    variants: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def small_types(graph: KnowledgeGraph) -> tuple[str, ...]:

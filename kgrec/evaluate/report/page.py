@@ -69,6 +69,7 @@ def page(results: Mapping[str, Any]) -> str:
 
 def _text(record: Record) -> dict[str, Any]:
     metrics = [metric for metric in record.every_metric if wording.meaning(metric)]
+    metrics += [f"exposure gap of {type_}" for type_ in report_tables.exposure(record)]
     return {
         "setup": wording.setup(record),
         "verdict": wording.verdict(record),
@@ -92,6 +93,8 @@ def _tables(record: Record) -> dict[str, Any]:
         "popularity": report_tables.buckets(record, popularity),
         "history": report_tables.buckets(record, history),
         "beyond": report_tables.beyond_accuracy(record),
+        "strengths": report_tables.strengths(record),
+        "exposure": report_tables.exposure(record),
         "tuning": report_tables.tuning(record),
     }
 
@@ -109,6 +112,7 @@ def _plots(record: Record) -> dict[str, Any]:
         "popularity": _panels(record, popularity),
         "history": _panels(record, history),
         "trade_offs": _trade_offs(record),
+        "strengths": _strengths(record),
         "curves": plots.curves(curve) if curve else "",
     }
 
@@ -165,3 +169,21 @@ def _trade_offs(record: Record) -> list[str]:
     ]
     seconds = against("CPU seconds", lambda name: record.seconds(systems[name]), log=True)
     return [figure for figure in (*drawn, seconds) if figure]
+
+
+def _strengths(record: Record) -> list[str]:
+    """The primary metric against what each option of lists aims at; options with one aim share a figure."""
+    figures: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
+    for option, by_strength in record.strengths.items():
+        aim = wording.aim(option, by_strength[0.0])
+        points = [
+            (strength, values.get(aim), values.get(record.metric))
+            for strength, values in sorted(by_strength.items())
+        ]
+        there = [(s, x, y) for s, x, y in points if x is not None and y is not None]
+        if there:
+            figures.setdefault(aim, {})[option] = there
+    return [
+        plots.strengths(lines, f"{aim.replace('_', ' ')}@{record.k}", record.primary_metric)
+        for aim, lines in figures.items()
+    ]

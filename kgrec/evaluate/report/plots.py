@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from kgrec.evaluate.report.formatting import finite
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: kind of a system -> colour, legible on white and on black
 COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "lists": "#d9822b"}
+#: of lines in one plot, well apart
+_LINE_COLOURS = (COLOURS["kgrec"], COLOURS["lists"], COLOURS["baseline"])
 #: placeholder for the colour of the text around the figure
 _TEXT_COLOUR = "#010203"
 #: inches
@@ -140,6 +143,34 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
         _name(axes, there)
 
     return _svg(f"trade-off {across} {label}", max(3.6, 0.2 * len(there) + 0.7), draw)
+
+
+def strengths(lines: Mapping[str, Sequence[tuple[float, float, float]]], across: str, label: str) -> str:
+    """A line per option of lists, through the points of its strengths, each marked with its strength.
+
+    Args:
+        lines: Option -> strength, value on the horizontal axis, value on the vertical axis; by rising strength.
+        across: Label of the horizontal axis.
+        label: Label of the vertical axis.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for colour, (option, points) in zip(cycle(_LINE_COLOURS), lines.items(), strict=False):
+            _, x, y = zip(*points, strict=True)
+            axes.plot(x, y, marker="o", markersize=4, linewidth=1.6, color=colour, label=option)
+            for strength, at, value in points:
+                axes.annotate(
+                    f"{strength:g}", (at, value), xytext=(4, 4), textcoords="offset points", fontsize=8
+                )
+        axes.margins(0.08, 0.08)
+        axes.grid(True)
+        axes.set_xlabel(across)
+        axes.set_ylabel(label)
+        if len(lines) > 1:
+            axes.legend(fontsize=9)
+
+    return _svg(f"strengths {across} {label}", 3.6, draw)
 
 
 def curves(records: Sequence[Mapping[str, Any]]) -> str:

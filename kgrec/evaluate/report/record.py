@@ -148,6 +148,17 @@ class Record:
         """Metrics on which systems were compared, such as "ndcg@20"."""
         return list(dict.fromkeys(row["metric"] for row in self.results["comparisons"]))
 
+    @cached_property
+    def strengths(self) -> dict[str, dict[float, dict[str, float | None]]]:
+        """Option of lists -> strength -> metric at k -> value, for the trade-offs; the strength 0 is the plain list."""
+        found: dict[str, dict[float, dict[str, float | None]]] = {}
+        for row in self.results.get("trade_offs", []):
+            if int(row["k"]) == self.k:
+                by_strength = found.setdefault(row["option"], {})
+                by_strength.setdefault(float(row["strength"]), {})[row["metric"]] = finite(row["value"])
+        plain = found.pop("", {})
+        return {option: plain | by_strength for option, by_strength in found.items()}
+
     def seconds(self, system: PlainValues) -> float | None:
         """CPU seconds of a system, summed over all stages."""
         parts = [finite(value) for value in system["cpu_seconds"].values()]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kgrec.evaluate.report.formatting import NONE, count, interval, number, probability, seconds, signed
 from kgrec.evaluate.report.record import PlainValues, Record
-from kgrec.evaluate.report.wording import ACCURACY_TERMS, NOT_SIGNIFICANT, beyond
+from kgrec.evaluate.report.wording import ACCURACY_TERMS, NOT_SIGNIFICANT, aim, beyond
 
 #: buckets that tell new items from known ones
 NEW_AND_KNOWN_BUCKETS = ("among new items", "among known items", "items: new", "items: known")
@@ -19,6 +19,8 @@ NEW_AND_KNOWN_BUCKETS = ("among new items", "among known items", "items: new", "
 _STAGES = ("tune", "train", "recommend")
 #: columns of a table beside the names of the systems, at most
 _MAX_COLUMNS = 7
+#: metrics beside the aim of an option of lists
+_BESIDE = ("ndcg", "recall", "coverage", "novelty")
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,29 @@ def beyond_accuracy(record: Record) -> ReportTable | None:
         for s in record.ran
     ]
     return ReportTable(["system", *(metric.replace("_", " ") for metric in metrics)], rows)
+
+
+def strengths(record: Record) -> ReportTable | None:
+    """Accuracy and the metrics beyond it for each option of lists at each strength; None without trade-offs."""
+    rows = []
+    for option, by_strength in record.strengths.items():
+        metrics = [*_BESIDE, aim(option, by_strength[0.0])]
+        for strength, values in sorted(by_strength.items()):
+            cells = [Cell(f"{strength:g}"), *(Cell(number(values.get(metric))) for metric in metrics)]
+            rows.append(ReportRow(option, "kgrec", cells))
+    head = ["option", "strength", *(f"{metric}@{record.k}" for metric in _BESIDE), "what the option aims at"]
+    return ReportTable(head, rows) if rows else None
+
+
+def exposure(record: Record) -> dict[str, ReportTable]:
+    """Node type -> shares of attention of its largest groups, plain and by strength of the option exposure."""
+    tables: dict[str, ReportTable] = {}
+    for row in record.results.get("exposure", []):
+        head = [row["type"], "of the catalogue", "plain", *(f"exposure {one}" for one in row["strengths"])]
+        table = tables.setdefault(row["type"], ReportTable(head, []))
+        shares = (row["catalogue"], row["plain"], *row["strengths"].values())
+        table.rows.append(ReportRow(row["group"], "kgrec", [Cell(f"{share:.1%}") for share in shares]))
+    return tables
 
 
 def tuning(record: Record) -> ReportTable:

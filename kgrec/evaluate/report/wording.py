@@ -5,7 +5,7 @@ Enters: a `Record`. Leaves: text. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from kgrec.evaluate.report.formatting import count, finite, interval, number
@@ -14,7 +14,18 @@ from kgrec.evaluate.report.record import PairedComparison, PlainValues, Record
 #: what tables write for a difference that is not significant
 NOT_SIGNIFICANT = "not significant"
 #: metrics of accuracy in the order of the page; higher is better
-ACCURACY_TERMS = ("ndcg", "recall", "precision", "f1", "hit", "map", "mrr", "auc")
+ACCURACY_TERMS = (
+    "ndcg",
+    "recall",
+    "precision",
+    "f1",
+    "hit",
+    "map",
+    "mrr",
+    "auc",
+    "ndcg_snips",
+    "recall_snips",
+)
 #: metrics beyond accuracy in the order of the page
 BEYOND_TERMS = (
     "coverage",
@@ -25,6 +36,14 @@ BEYOND_TERMS = (
     "diversity",
     "graph_diversity",
 )
+#: option of lists -> the metric that it is to improve; of "calibration of genre" and "exposure of genre" the first word
+AIMS = {
+    "diversity (mmr)": "diversity",
+    "diversity (dpp)": "diversity",
+    "novelty": "novelty",
+    "calibration": "calibration of ",
+    "exposure": "exposure gap of ",
+}
 CALIBRATION = "calibration of "
 
 #: metric -> definition and range
@@ -37,6 +56,8 @@ GLOSSARY = {
     "map": "Mean of the precision at the rank of each hit. 0 to 1.",
     "mrr": "1 divided by the rank of the first hit; 0 without a hit. 0 to 1.",
     "auc": "Probability that a random test positive is ranked before a random other item. 0 to 1; 0.5 for a random order.",
+    "recall_snips": "Recall in which a positive counts more the less popular it is in training: by the inverse square root of its popularity. 0 to 1.",
+    "ndcg_snips": "NDCG weighed in the same way. It makes up for popular items being met, and so logged, more often. 0 to 1.",
     "coverage": "Share of all items that are in at least one list. 0 to 1.",
     "gini": "How unequally the entries of all lists are spread over the items. 0: equally; near 1: on one item.",
     "novelty": "Mean of minus log2 of the share of training users who took an entry, in bits. From 0; higher is rarer.",
@@ -46,6 +67,8 @@ GLOSSARY = {
     "graph_diversity": "Mean distance of two entries of a list, by neighbours in the graph. 0: the same neighbours, 1: none in common.",
 }
 _CALIBRATION = "Kullback-Leibler divergence between the shares of each {} in the history and in the list, in nats. From 0; lower is better."
+EXPOSURE_GAP = "exposure gap of "
+_EXPOSURE_GAP = "Half the sum of the differences between each {}'s share of the attention and an equal share. 0 to 1; lower is fairer."
 
 #: ablation -> first words of its sentence
 _ABLATION_OPENINGS = {
@@ -173,9 +196,18 @@ def _own_ablations(record: Record, subject: PlainValues) -> Iterator[str]:
 
 def meaning(metric: str) -> str:
     """The definition of a metric; "" for one without."""
+    if metric.startswith(EXPOSURE_GAP):
+        return _EXPOSURE_GAP.format(metric.removeprefix(EXPOSURE_GAP))
     if metric.startswith(CALIBRATION):
         return _CALIBRATION.format(metric.removeprefix(CALIBRATION))
     return GLOSSARY.get(metric, "")
+
+
+def aim(option: str, metrics: Collection[str]) -> str:
+    """The metric that an option of lists is to improve; "diversity" without texts is that of the graph."""
+    first, _, type_ = option.partition(" of ")
+    metric = f"{AIMS[first]}{type_}"
+    return "graph_diversity" if metric == "diversity" and metric not in metrics else metric
 
 
 def beyond(record: Record) -> list[str]:

@@ -1,6 +1,6 @@
 """Importers of datasets in published formats.
 
-Enters: a folder, or files, of RecBole, KGAT, RippleNet or KGCN, MovieLens, or plain triples. Leaves: a folder with CSV tables,
+Enters: a folder, or files, of RecBole, KGAT, RippleNet or KGCN, MovieLens, SASRec, or plain triples. Leaves: a folder with CSV tables,
 N-Triples and kgrec.yaml for `kgrec build`, and `import.json` with what was read and left out. Ids of users and items are
 kept.
 
@@ -9,7 +9,7 @@ plain      files without a header, and arrays
 shapes     what a file without a header holds
 names      names beside ids
 place      the output folder, whole or absent
-recbole, kgat, kgcn, movielens, log, triples   one format each
+recbole, kgat, kgcn, movielens, log, sequence, triples   one format each
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from kgrec.ingest.datasets.movielens import read_1m, read_100k, read_latest
 from kgrec.ingest.datasets.place import check_place, placing
 from kgrec.ingest.datasets.plain import first_line
 from kgrec.ingest.datasets.recbole import header_of, read_recbole
+from kgrec.ingest.datasets.sequence import is_sequence, read_sequence
 from kgrec.ingest.datasets.shapes import begins_with_counts, has_a_row_per_pair, log_shapes
 from kgrec.ingest.datasets.triples import read_triples_table, triple_files
 from kgrec.ingest.mapping.schema import load_mapping
@@ -265,6 +266,15 @@ def _is_triples(files: Files) -> str | None:
     return f"the lines of {names[0]} have three columns" if names else None
 
 
+def _is_sasrec(files: Files) -> str | None:
+    names = [name for name, path in files.items() if is_sequence(path, name)]
+    return (
+        f"the lines of {names[0]} have a user and an item, and those of a user stand together"
+        if len(names) == 1
+        else None
+    )
+
+
 DATASET_FORMATS: dict[str, Format] = {
     "recbole": Format(".inter .item .kg .link", _is_recbole, read_recbole),
     "kgcn": Format("kg.txt item_index2entity_id*.txt", _is_kgcn, read_kgcn),
@@ -278,4 +288,5 @@ DATASET_FORMATS: dict[str, Format] = {
         read_log,
     ),
     "triples": Format("tab-separated triples", _is_triples, read_triples_table),
+    "sasrec": Format("one file with a user and an item per line, oldest first", _is_sasrec, read_sequence),
 }

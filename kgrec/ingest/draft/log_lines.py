@@ -36,6 +36,8 @@ def log_lines(log: Log, item: str, doubts: Doubts) -> Iterator[str]:
     if "time" in columns:
         yield f"time: {written(columns['time'])}"
         yield from _time_lines(log, columns["time"])
+    if "position" in columns:
+        yield f"position: {written(columns['position'])}"
     if "value" in columns:
         yield from _positive_lines(log, columns["value"], doubts)
     if log.kinds is not None:

@@ -50,7 +50,7 @@ class Log:
     """A file that may be a log."""
 
     sample: Sample
-    #: user, item, and possibly value, time, event
+    #: user, item, and possibly value, time, position, event
     columns: Choices
     #: the identifiers of the item column; None if no table has them
     match: Match | None
@@ -97,6 +97,7 @@ def log_of(sample: Sample, held: Held, targets: Sequence[Target]) -> Log | None:
         return None
     columns["user"], columns["item"] = user[1:], item[1:]
     columns |= _others(sample, _free(sample, columns))
+    columns |= _position(sample, columns)
     if "most distinct" in user[2] and not _tells_of_users(sample, columns):
         return None
     match = next(iter(held.get(item[1], ())), None)
@@ -223,6 +224,18 @@ def _time(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:
         if (form := looks.date_form(profile.filled, name)) is not None:
             return name, form.reason
     return next(((name, _BY_NAME) for name in named if sample.profile(name).numbers is not None), None)
+
+
+def _position(sample: Sample, columns: Choices) -> Choices:
+    """A column named like positions, in a log without times; a user has each position once."""
+    if "time" in columns:
+        return {}
+    for name in _free(sample, columns):
+        if names.is_position(name) and sample.profile(name).are_integers:
+            users, places = (sample.columns[column].to_pylist() for column in (columns["user"][0], name))
+            if len(set(zip(users, places, strict=True))) == sample.rows:
+                return {"position": (name, "its name fits, there is no time, and no user has a number twice")}
+    return {}
 
 
 def _event(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:

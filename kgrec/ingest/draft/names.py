@@ -112,6 +112,9 @@ _POPULAR = re.compile(
 _TIME = re.compile(
     r"(.*_)?(time|timestamp|date|datetime|ts|at|day|when|created|utc|epoch|zeit|datum)|timestamp_?\w{1,2}|unixtime|eventtime"
 )
+_POSITION = re.compile(
+    r"(\w+_)?(position|pos|sequence|seq|step|ordinal)(_(number|num|no|nr|id|index))?(_in_\w+)?"
+)
 _EVENT = re.compile(
     r"((event|action|behaviou?r|interaction|activity|feedback|signal|operation|engagement)(_?(type|name|kind|code|id))?|verb|type"
     r"|kind|(\w+_)?(action|event)_type)"
@@ -239,6 +242,11 @@ def is_popularity(name: str) -> bool:
 def is_time(name: str) -> bool:
     """Whether a column is named like times."""
     return _TIME.fullmatch(snake(name)) is not None
+
+
+def is_position(name: str) -> bool:
+    """Whether a column of a log is named like places in a history."""
+    return _POSITION.fullmatch(snake(name)) is not None
 
 
 def is_event(name: str) -> bool:

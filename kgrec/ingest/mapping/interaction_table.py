@@ -23,6 +23,7 @@ from kgrec.ingest.mapping.roles import Reference
 from kgrec.ingest.mapping.table_format import TableFormat
 
 TimeUnit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds"]
+RowOrder = Literal["rows"]
 
 _CONDITION = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _REFERENCE: TypeAdapter[str] = TypeAdapter(Reference)
@@ -90,6 +91,10 @@ class InteractionTable(TableFormat):
     """Format of `datetime.strptime`."""
     time_unit: TimeUnit | None = None
     """Unit of times that are numbers; None: found from the values of the file."""
+    position: str | None = None
+    """Column of the position in the user's history, a whole number that rises with time; for a log without times."""
+    order: RowOrder | None = None
+    """"rows": rows stand in the order in which they happened; for a log without times."""
     positive: str | None = None
     """Condition on `value` for positive rows, which are learned from, such as ">= 4"; None: every row."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
@@ -114,6 +119,9 @@ class InteractionTable(TableFormat):
                 raise ValueError(f"`{name}:` needs `{other}:`, which is missing")
         if self.time_unit is not None and self.time_format is not None:
             raise ValueError("`time_unit:` is for numbers and `time_format:` for texts; write one of the two")
+        if len(self.order_keys) > 1:
+            first, second = self.order_keys[:2]
+            raise ValueError(f"`{first}:` and `{second}:` both order the log; write one of the two")
         if self.events is not None and "weight" in self.model_fields_set:
             raise ValueError("`events:` has the weights already; leave `weight:` out")
         return self
@@ -147,7 +155,17 @@ class InteractionTable(TableFormat):
         return self.events is not None or self.weight != 1
 
     @property
+    def order_keys(self) -> list[str]:
+        """The keys of the mapping that say in which order the rows happened; at most one is allowed."""
+        return [name for name in ("time", "position", "order") if getattr(self, name) is not None]
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether the rows have an order and no times."""
+        return self.position is not None or self.order is not None
+
+    @property
     def columns_read(self) -> list[str]:
         """The columns that the mapping names, each once."""
-        named = (self.user, self.item_column, self.value, self.time, self.event, *self.only)
+        named = (self.user, self.item_column, self.value, self.time, self.position, self.event, *self.only)
         return list(dict.fromkeys(name for name in named if name is not None))

@@ -295,6 +295,17 @@ class Mapping(MappingPart):
             raise ValueError("write one table with `file:`, `user:` and `item:`, or a list of such tables")
         return value
 
+    @field_validator("interactions")
+    @classmethod
+    def _one_order(cls, tables: tuple[InteractionTable, ...]) -> tuple[InteractionTable, ...]:
+        """Positions of one table say nothing about times or rows of another one."""
+        keys = {(table.order_keys or ["none of these"])[0] for table in tables}
+        if len(keys) > 1 and keys & {"position", "order"}:
+            raise ValueError(
+                "the tables make one log: give all of them `time:`, all `position:`, or all `order: rows`"
+            )
+        return tables
+
     @field_serializer("interactions", mode="wrap")
     def _one_alone(self, value: object, dump: SerializerFunctionWrapHandler) -> Any:
         tables = dump(value)

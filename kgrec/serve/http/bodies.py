@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from kgrec.recommend.request import Request
 
@@ -18,12 +18,22 @@ MAX_QUERIES = 256
 MAX_EXPLAINED = 10
 MAX_EDGES = 1000
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+def _id(text: str) -> str:
+    """An id as the store keeps it."""
+    if "\0" in text or text.isspace():
+        raise ValueError("an id needs a character that can be seen, and no NUL")
+    return text
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_id)]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Boosts = Annotated[dict[Text, Number], Field(max_length=1000)]
+Limits = Annotated[dict[Text, Annotated[int, Field(ge=0, le=MAX_K)]], Field(max_length=20)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Length = Annotated[int, Field(ge=1, le=MAX_K)]
 
 
@@ -48,6 +58,22 @@ class ListOptions(Body):
     item_boost: Boosts | None = Field(None, description="Added to the scores of items: id to number.")
     where_boost: Boosts | None = Field(
         None, description="Added to items that meet conditions: condition to number."
+    )
+    diversity: Share = Field(0.0, description="How much items unlike those listed before them count.")
+    diversity_method: Literal["mmr", "dpp"] = "mmr"
+    calibration: Share = Field(
+        0.0, description="How much it counts that the list has the shares of the history."
+    )
+    calibrate_by: Name | None = Field(None, description="A type of nodes or a relation, such as genre.")
+    novelty: Share = Field(0.0, description="How much it counts that few users have an item.")
+    exposure: Share = Field(
+        0.0, description="How much it counts that the attention of groups is near its target."
+    )
+    exposure_by: Name | None = Field(None, description="The groups: a type of nodes or a relation.")
+    exposure_target: Literal["equal", "catalogue", "relevance"] = "equal"
+    at_most: Limits | None = Field(None, description="Items of the list per node of a type: type to number.")
+    at_least: Limits | None = Field(
+        None, description="Items of the list that meet a condition, or are new: condition to number."
     )
     on_unknown: Literal["raise", "skip"] = Field(
         "raise", description="What to do about ids and values that are unknown."

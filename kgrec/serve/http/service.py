@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from kgrec.errors import KgrecError
@@ -160,7 +161,8 @@ class Service:
             task.cancel()
         while not all(queue.idle for queue in self._queues):
             await asyncio.sleep(_LOOK)
-        await self.flush()
+        with suppress(KgrecError, Problem):  # what was acknowledged is in the store already
+            await self.flush()
         for thread in self._threads:
             thread.shutdown()
         self.sparql.close()
@@ -276,7 +278,11 @@ class Service:
         """Keep the impressions that wait."""
         if self._impressions:
             shown, self._impressions = self._impressions, []
-            await self.change(lambda: self.live.store.add_impressions(shown))
+            try:
+                await self.change(lambda: self.live.store.add_impressions(shown))
+            except (KgrecError, Problem):
+                self.metrics.impressions_lost.inc(len(shown))
+                raise
 
 
 def new_id() -> str:

@@ -12,12 +12,14 @@ import numpy as np
 
 from kgrec.recommend.explain import Explanation
 from kgrec.recommend.ids import item_rows
+from kgrec.recommend.list_options import LIST_OPTIONS
 from kgrec.recommend.request import Request
 from kgrec.serve.http.lists import ListOf, Whom, explanation, kind_of, lists
 from kgrec.serve.live import LiveState
 
 #: places of a list up to which a rank is found
 MAX_RANK = 1000
+_DEFAULTS = Request()
 
 
 def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: int = 0) -> dict[str, Any]:
@@ -42,10 +44,7 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: 
             {"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"}
         )
     if not excluded and (rank is None or rank > request.k):
-        detail = f"its score {score:.4f} is below that of the last item of the list" + (
-            f", {last:.4f}" if last is not None else ""
-        )
-        excluded.append({"by": "score", "detail": detail, "rank": rank, "last_score": last})
+        excluded.append(_by_rank(request, score, rank, last))
     return {
         "item": name,
         "label": state.model.items.label(row),
@@ -66,6 +65,21 @@ def _edges(why: Explanation, most: int) -> dict[str, list[dict[str, Any]]]:
         return [{**row, "contribution": round(float(row["contribution"]), 6)} for row in rows]
 
     return {"history": largest(why.history), "paths": largest(why.paths)}
+
+
+def _by_rank(request: Request, score: float, rank: int | None, last: float | None) -> dict[str, Any]:
+    """What keeps out an item that is merely ranked lower: its score, or the options that choose the list as a whole."""
+    found = {"rank": rank, "last_score": last}
+    used = [name for name in LIST_OPTIONS if getattr(request, name) != getattr(_DEFAULTS, name)]
+    if used and last is not None and score >= last:
+        detail = f"other items fit {', '.join(used)} better"
+        return {"by": "list", "detail": detail, **found}
+    below = "" if last is None else f", {last:.4f}"
+    return {
+        "by": "score",
+        "detail": f"its score {score:.4f} is below that of the last item of the list{below}",
+        **found,
+    }
 
 
 def _excluded(state: LiveState, whom: Whom, row: int, request: Request) -> list[dict[str, Any]]:

@@ -27,6 +27,11 @@ def test_baseline_data_of_a_graph(shared_catalogue: Path, bag_of_words: BagOfWor
     assert found.positives.toarray().tolist() == [[1, 0, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
     assert found.ages is not None and found.ages.toarray().tolist() == [[5, 0, 4, 0, 0, 0], [0] * 6]
     assert found.ages.indices.tolist() == [0, 2, 0]
+    assert found.places is not None and found.places.toarray().tolist() == [[1, 0, 2, 0, 0, 0], [1] + [0] * 5]
+    assert found.histories.ordered and found.histories.item.tolist() == [0, 2, 0]
+    turned = replace(interactions, time=None, position=np.array([7, 3, 1]))
+    by_position = found.with_interactions(graph, turned)
+    assert by_position.ages is None and by_position.histories.item.tolist() == [2, 0, 0]
     assert found.texts[0] == "Alien Dawn. a crew meets a creature in space"
     # Horror, Science fiction, Ada; the director alone is shared with f2 beside the second
     assert found.neighbors is not None
@@ -42,5 +47,6 @@ def test_baseline_data_of_a_graph(shared_catalogue: Path, bag_of_words: BagOfWor
     with pytest.raises(SourceError, match="The graph has no item 'f9', which is in the interactions"):
         over_items_of(graph, replace(fewer, items=Vocabulary(["f3", "f9"])))
     plain = data_of(graph)
+    assert plain.places is None and not plain.histories.ordered
     assert plain.ages is None and plain.vectors is None and plain.known.tolist() == [0, 1, 2, 3, 4, 5]
     assert plain.positives.nnz == 14  # u2 gave f4 one star

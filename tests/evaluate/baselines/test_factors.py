@@ -17,13 +17,13 @@ def test_ials_satisfies_the_normal_equations():
         weight = np.where(x[user] > 0, 5.0, 1.0)
         gram = (items * weight[:, None]).T @ items + 2.0 * np.eye(3)
         solved = np.linalg.solve(gram, (items * weight[:, None]).T @ x[user])
-        found = options.fit(data).scores(data.positives[[user]])[0]
+        found = options.fit(data).scores(data.histories.take(np.array([user])))[0]
         np.testing.assert_allclose(found, items @ solved, atol=1e-3)
 
 
 def test_bpr_scores_item_biases_for_a_new_user():
     data = example_data()
     fitted = BPR(dim=4, iterations=5).fit(data)
-    new = fitted.scores(data.positives[3:5], np.array([-1, 4]))
+    new = fitted.scores(data.histories.take(np.arange(3, 5)), np.array([-1, 4]))
     assert new[0].tolist() == fitted.items[:, -1].tolist()
     np.testing.assert_allclose(new[1], fitted.users[4] @ fitted.items.T, rtol=1e-5)

@@ -54,6 +54,6 @@ def test_losses_of_kgat_reach_every_parameter():
 def test_kgat_scores_zero_for_new_users_and_hidden_items():
     data = replace(example_data(), hidden=np.arange(12) == 11)
     fitted = KGAT(dim=4, epochs=2).fit(data)
-    assert not fitted.scores(data.positives).any()
-    scores = fitted.scores(data.positives, np.arange(40))
+    assert not fitted.scores(data.histories).any()
+    scores = fitted.scores(data.histories, np.arange(40))
     assert scores[1:, :11].all() and not scores[:, 11].any()

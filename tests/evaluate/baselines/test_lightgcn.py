@@ -7,6 +7,7 @@ import torch
 from baseline_examples import matrix
 
 from kgrec.evaluate.baselines.lightgcn import LightGCN, LightGCNNetwork
+from kgrec.graph.histories import Histories
 
 
 def test_lightgcn_by_hand():
@@ -19,7 +20,7 @@ def test_lightgcn_by_hand():
     fitted = network.fitted()
     items = np.array([3 + above[2], 4 + above[3], 0]) / 2
     histories = matrix([[1, 1, 0], [0, 1, 0]])
-    found = fitted.scores(histories, np.array([0, -1]))
+    found = fitted.scores(Histories.of_matrix(histories), np.array([0, -1]))
     np.testing.assert_allclose(found[0], (1 + above[0]) / 2 * items, rtol=1e-6)
     # a new user with item 1: the zeroth embedding is zero
     np.testing.assert_allclose(found[1], 4 / 2 * items, rtol=1e-6)

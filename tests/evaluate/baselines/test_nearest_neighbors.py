@@ -11,6 +11,7 @@ from kgrec.evaluate.baselines.baseline_data import BaselineData
 from kgrec.evaluate.baselines.item_knn import ItemKNN
 from kgrec.evaluate.baselines.nearest_neighbors import largest
 from kgrec.evaluate.baselines.user_knn import UserKNN
+from kgrec.graph.histories import Histories
 
 
 @pytest.mark.parametrize(
@@ -29,15 +30,17 @@ from kgrec.evaluate.baselines.user_knn import UserKNN
 def test_item_knn_by_hand(similarity: str, shrinkage: float, expected: list[float]):
     fitted = ItemKNN(similarity, 10, shrinkage).fit(BaselineData(matrix(TAKEN)))
     a, b, c = expected
-    scores = fitted.scores(matrix(np.eye(4)))
+    scores = fitted.scores(Histories.of_matrix(matrix(np.eye(4))))
     np.testing.assert_allclose(scores, [[0, a, b, 0], [a, 0, c, 0], [b, c, 0, 0], [0, 0, 0, 0]], rtol=1e-6)
-    np.testing.assert_allclose(fitted.scores(matrix([[1, 1, 0, 0]])), [[a, a, b + c, 0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        fitted.scores(Histories.of_matrix(matrix([[1, 1, 0, 0]]))), [[a, a, b + c, 0]], rtol=1e-6
+    )
 
 
 def test_an_item_keeps_its_nearest_neighbours_only():
     """Cosines: of 0 with 1: 2/3, with 2: .577; 2 is as near to 0 as to 1, and keeps the first."""
     fitted = ItemKNN("cosine", 1, 0.0).fit(BaselineData(matrix(TAKEN)))
-    found = fitted.scores(matrix(np.eye(4)))
+    found = fitted.scores(Histories.of_matrix(matrix(np.eye(4))))
     np.testing.assert_allclose(
         found, [[0, 2 / 3, 1 / 3**0.5, 0], [2 / 3, 0, 0, 0], [0] * 4, [0] * 4], rtol=1e-6
     )
@@ -47,10 +50,12 @@ def test_user_knn_by_hand():
     """The history {0, 2} shares items with users 0, 1 and 2: cosines 1/2, 2/sqrt 6, 1/sqrt 2."""
     data, histories = BaselineData(matrix(TAKEN)), matrix([[1, 0, 1, 0]])
     a, b, c = 1 / 2, 2 / 6**0.5, 1 / 2**0.5
-    scores = UserKNN("cosine", 10, 0.0).fit(data).scores(histories)
+    scores = UserKNN("cosine", 10, 0.0).fit(data).scores(Histories.of_matrix(histories))
     np.testing.assert_allclose(scores, [[a + b + c, a + b, b, 0]], rtol=1e-6)
     np.testing.assert_allclose(
-        UserKNN("cosine", 2, 0.0).fit(data).scores(histories), [[b + c, b, b, 0]], rtol=1e-6
+        UserKNN("cosine", 2, 0.0).fit(data).scores(Histories.of_matrix(histories)),
+        [[b + c, b, b, 0]],
+        rtol=1e-6,
     )
 
 
@@ -64,7 +69,7 @@ def test_item_knn_equals_its_definition(shrinkage: float):
     np.fill_diagonal(cosine, 0)
     for item in range(60):  # each column keeps the 7 nearest
         cosine[np.argsort(-cosine[:, item], kind="stable")[7:], item] = 0
-    found = ItemKNN("cosine", 7, shrinkage).fit(data).scores(data.positives)
+    found = ItemKNN("cosine", 7, shrinkage).fit(data).scores(data.histories)
     np.testing.assert_allclose(found, x @ cosine, rtol=1e-5, atol=1e-6)
 
 

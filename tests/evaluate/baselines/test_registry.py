@@ -16,7 +16,7 @@ from kgrec.evaluate.baselines.registry import BASELINES, QUICK_BASELINES, baseli
 @every
 def test_every_baseline_and_option_is_described(name: str):
     page = Path(__file__).parents[3].joinpath("docs", "baselines.md").read_text(encoding="utf-8")
-    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} | `")]
     assert f"`{BASELINES[name].__name__}`" in row
     if name != "user-knn":  # as item-knn
         for option in fields(BASELINES[name]):  # type: ignore[arg-type]
@@ -31,6 +31,7 @@ def test_the_package_docstring_names_every_module():
 
 def test_a_selection_of_names_and_groups():
     assert baseline_names(["quick"]) == list(QUICK_BASELINES)
+    assert baseline_names(["quick"], ordered=True) == [*QUICK_BASELINES, "markov"]
     assert baseline_names(["all"]) == list(BASELINES)
     assert baseline_names(["ease", "none", "popularity", "ease"]) == ["ease", "popularity"]
     assert baseline_names(["none"]) == []

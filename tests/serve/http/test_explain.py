@@ -38,6 +38,23 @@ def test_an_item_below_the_list_is_kept_out_by_its_score(server: Server):
     assert (why["by"], why["rank"]) == ("score", 3) and why["last_score"] >= answer["score"]
 
 
+def test_an_item_that_a_cap_keeps_out(server: Server):
+    """Of f1 and f2, which have one director, the list has one."""
+    body = {
+        "user": "u3",
+        "k": 2,
+        "at_most": {"person": 1},
+        "candidates": ["f1", "f2", "f3"],
+        "exclude_seen": False,
+    }
+    first, second = server.items(**body)
+    [out] = {"f1", "f2", "f3"} - {first, second}
+    assert out in ("f1", "f2") and {first, second} != {"f1", "f2"}
+    answer = server.post("/v1/explain", {**body, "item": out})
+    [why] = answer["excluded_by"]
+    assert why["by"] in ("list", "score")
+
+
 def test_an_explanation_for_a_history(server: Server, rec: kgrec.Recommender):
     answer = server.post("/v1/explain", {"history": ["f1", "f3"], "item": "f2"})
     assert answer["parts"] == rec.explain_history(["f1", "f3"], "f2").to_dict()["parts"]

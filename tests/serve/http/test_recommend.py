@@ -45,6 +45,17 @@ def test_options_are_those_of_the_library(server: Server, rec: kgrec.Recommender
     ]
 
 
+def test_options_of_lists_as_a_whole(server: Server, rec: kgrec.Recommender):
+    for options in ({"at_most": {"person": 1}}, {"diversity": 0.5}, {"at_least": {"genres = Comedy": 2}}):
+        request = Request(k=3, exclude_seen=False, **options)
+        answer = server.items(user="u1", k=3, exclude_seen=False, **options)
+        assert answer == rec.recommend(["u1"], request=request)["item_id"].tolist()
+    assert server.post("/v1/recommend", {"user": "u1", "exposure": 0.2}, 422)["where"] in (
+        "body",
+        "body.exposure",
+    )
+
+
 def test_every_option_of_a_request_is_offered_but_lists_of_users():
     options = set(Request.__dataclass_fields__) - {"user_candidates", "user_deny"}
     assert options <= set(ListOptions.model_fields)
@@ -144,6 +155,7 @@ def test_what_is_wrong_is_named(server: Server):
     assert problem(user="u1", kk=1) == ("body.kk", "There is no option 'kk' here.")
     assert problem(user="u1", where="genres =")[0] == "body.where"
     assert problem(user="")[0] == "body.user"
+    assert problem(user=" ")[0] == problem(user="a\0b")[0] == "body.user"
     assert problem(user="u" * 513)[0] == "body.user"
     assert problem(user="u1", deny=["x"])[1].startswith("There is no item 'x' in the model.")
     assert problem(user="u1", min_score="high")[0] == "body.min_score"

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from kgrec.errors import ConfigError, KgrecError
 from kgrec.recommend.request import Request as ListRequest
-from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, RecommendBody, Text
+from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, Name, RecommendBody, Text
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, because, kind_of
 from kgrec.serve.http.problems import Problem, invalid_body, problem_of
 from kgrec.serve.http.routes.common import allow, answer, scoped, service_of, until_of
@@ -63,7 +63,7 @@ async def for_user(
     user: Id,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     where: Annotated[Text | None, Query()] = None,
-    scenario: Annotated[str | None, Query(max_length=64)] = None,
+    scenario: Annotated[Name | None, Query()] = None,
     explain: Annotated[int, Query(ge=0, le=10)] = 0,
     exclude_seen: bool = True,
     min_revision: Annotated[int, Query(ge=0)] = 0,
@@ -125,7 +125,8 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
     if chosen is None:
         chosen = ListOf(kind_of(whom), checked_request(options), tuple(body.fields))
         service.list_options.put(key, chosen)
-    listed = await service.list_for(whom, chosen, key, until)
+    # exposure counts all lists of a call, so such a list has a call of its own
+    listed = await service.list_for(whom, chosen, new_id() if chosen.request.exposure else key, until)
     if body.explain and listed.items:
         listed = await _explained(service, whom, chosen, listed, body.explain, until)
     rid = new_id()

@@ -1,0 +1,122 @@
+"""Options of commands about lists as a whole: diversity, calibration, novelty, exposure, caps and quotas.
+
+Enters: numbers, names, and values such as "author=2". Leaves: values of a `Request`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from kgrec.cli.options import one_of
+from kgrec.errors import ConfigError
+
+DiversityOption = Annotated[
+    float,
+    typer.Option(
+        "--diversity",
+        help="How much items unlike those listed before them count: 0 to 1.",
+    ),
+]
+DiversityMethodOption = Annotated[
+    str,
+    typer.Option(
+        "--diversity-method",
+        autocompletion=one_of("mmr", "dpp"),
+        help="mmr: an item loses by the one listed item that it is most like; dpp: by all listed items together.",
+    ),
+]
+CalibrationOption = Annotated[
+    float,
+    typer.Option(
+        "--calibration",
+        help="How much the shares of --calibrate-by in the history count: 0 to 1.",
+    ),
+]
+CalibrateBy = Annotated[
+    str | None,
+    typer.Option("--calibrate-by", help="A type of nodes or a relation, such as genre."),
+]
+NoveltyOption = Annotated[
+    float,
+    typer.Option("--novelty", help="How much items count that few users have: 0 to 1."),
+]
+ExposureOption = Annotated[
+    float,
+    typer.Option(
+        "--exposure",
+        help="How much fair shares of attention for the groups of --exposure-by count: 0 to 1.",
+    ),
+]
+ExposureBy = Annotated[
+    str | None,
+    typer.Option("--exposure-by", help="A type of nodes or a relation, such as publisher."),
+]
+ExposureTargetOption = Annotated[
+    str,
+    typer.Option(
+        "--exposure-target",
+        autocompletion=one_of("equal", "catalogue", "relevance"),
+        help="Attention of a group: equal, or in proportion to its items (catalogue) or to their relevance (relevance).",
+    ),
+]
+AtMost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at-most",
+        help="Items of a list per node of a type, such as author=2; may be repeated.",
+    ),
+]
+AtLeast = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at-least",
+        help="Items of a list that meet a condition, such as 'year >= 2020=3'; new=1 is one item without interactions at "
+        "training; may be repeated.",
+    ),
+]
+
+
+def counts(option: str, values: list[str] | None, example: str) -> dict[str, int] | None:
+    """Name -> number, of values such as "author=2": the number follows the last equals sign.
+
+    Raises:
+        ConfigError: A value has no whole number there, or a name is given twice.
+    """
+    read: dict[str, int] = {}
+    for value in values or ():
+        name, _, number = value.rpartition("=")
+        if not name.strip() or not number.strip().isdecimal():
+            raise ConfigError(f"{option} is '{value}'.", f"Write a name, = and a whole number: '{example}'.")
+        if name.strip() in read:
+            raise ConfigError(f"{option} has '{name.strip()}' twice.", "Give one number for each.")
+        read[name.strip()] = int(number)
+    return read or None
+
+
+def wishes(
+    diversity: float,
+    diversity_method: str,
+    calibration: float,
+    calibrate_by: str | None,
+    novelty: float,
+    exposure: float,
+    exposure_by: str | None,
+    exposure_target: str,
+    at_most: list[str] | None,
+    at_least: list[str] | None,
+) -> dict[str, Any]:
+    """The values of a `Request` for these options."""
+    return {
+        "diversity": diversity,
+        "diversity_method": diversity_method,
+        "calibration": calibration,
+        "calibrate_by": calibrate_by,
+        "novelty": novelty,
+        "exposure": exposure,
+        "exposure_by": exposure_by,
+        "exposure_target": exposure_target,
+        "at_most": counts("--at-most", at_most, "author=2"),
+        "at_least": counts("--at-least", at_least, "year >= 2020=3"),
+    }

@@ -1,0 +1,45 @@
+"""Line search: the best value of one option, by few trials.
+
+Enters: values in order, and a function that measures one. Leaves: the best. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def climb(
+    values: Sequence[Value],
+    at: int,
+    reached: float,
+    quality: Callable[[Value], float],
+    gain: float = 1.0,
+    worth: float = 1.0,
+) -> tuple[Value, float]:
+    """The best value, and its quality: upwards from a first value while it improves; if not at all, downwards.
+
+    Args:
+        values: in order.
+        at: place of the first value.
+        reached: its quality, above 0.
+        quality: of another value; it is asked once for each value that is tried.
+        gain: factor by which quality must improve for a value to be better than another.
+        worth: factor by which it must improve for the next value to be tried.
+    """
+    best = values[at]
+    for direction in (values[at + 1 :], values[:at][::-1]):
+        start = reached
+        for value in direction:
+            tried = quality(value)
+            if tried <= reached * gain:
+                break
+            goes_on = tried > reached * worth
+            best, reached = value, tried
+            if not goes_on:
+                break
+        if reached > start:
+            break
+    return best, reached

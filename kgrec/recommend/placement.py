@@ -1,0 +1,62 @@
+"""Where an item stands in a list that is chosen as a whole, and where its score alone would put it.
+
+Enters: a model, the history of one user, a request, an item. Leaves: sentences for an explanation. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from kgrec.graph.histories import Histories
+from kgrec.model.model import Model
+from kgrec.recommend.list_options import at_work, list_policy
+from kgrec.recommend.request import Request
+
+
+def list_remarks(
+    model: Model,
+    history: Histories,
+    item: int,
+    request: Request,
+    seen: csr_matrix | None,
+    users: Sequence[str] | None,
+) -> tuple[str, ...]:
+    """How options of lists move an item: its place in the list and by score alone, and the options at work; () without any.
+
+    Args:
+        model: Holds the item.
+        history: Of one user.
+        item: Row of the item.
+        request: The options of the list.
+        seen: Items that the list leaves out; shape (1, n_items); None: none.
+        users: The name of the user, for lists of their own; None: the user has none.
+
+    Raises:
+        UnknownId: An item, a type of nodes, or a value of a condition is unknown.
+        ConfigError: A condition names something that the graph lacks, or no list can meet the quotas.
+    """
+    policy = list_policy(model, request, history)
+    if policy is None:
+        return ()
+    k = request.length(len(model.items))
+    found = model.candidates(history, k, request.filters(model, users, seen), several=True)
+    ranked = model.reranker.rerank(found, found.width)
+    by_score, in_list = (_place(rows, item) for rows in (ranked.rows, policy.rerank(ranked, k).rows))
+    return (_sentence(by_score, in_list, k), *at_work(request))
+
+
+def _place(rows: np.ndarray, item: int) -> int:
+    """Rank of an item in a list, from 1; 0 if it is not there."""
+    at = np.flatnonzero(rows[0] == item)
+    return int(at[0]) + 1 if len(at) else 0
+
+
+def _sentence(by_score: int, in_list: int, k: int) -> str:
+    alone = f"by score alone its rank is {by_score}" if by_score else "it is not among the candidates"
+    if in_list:
+        moved = "" if in_list == by_score else f"; {alone}"
+        return f"rank {in_list} in the list of {k}{moved}"
+    return f"not in the list of {k}; {alone}"
