@@ -52,6 +52,7 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: 
         "rank": rank,
         "parts": {kind: [part.to_dict() for part in some] for kind, some in why.parts().items()},
         "excluded_by": excluded,
+        "exact": why.exact,
         "text": why.text(),
         **({"edges": _edges(why, edges)} if edges else {}),
     }

@@ -43,6 +43,7 @@ function account(why, whomBody) {
   return [
     why.excluded_by.length ? exclusion(why, label, whomBody) : null,
     el("p", { class: "words" }, ...inWords(why, label)),
+    why.exact ? null : el("p", { class: "hint" }, "The user encoder of this model is not linear: the figure of an item of the history is how much the score falls without it."),
     ...graph(why, label),
     el("div", { class: "columns" },
       shares("By item of the history", why.parts.history, why.score),
@@ -88,7 +89,9 @@ export function inWords(why, label) {
   if (nodes.length) {
     words.push("In the graph they share with it: ",
       ...joined(nodes.map((one) => [...one.name, ` (${percent(one.contribution / whole)})`])), ". ");
-  } else {
+  } else if (why.edges.paths.length) {
+    words.push("What they share with it in the graph adds little. ");
+  } else if (why.exact) {
     words.push("They share no node with it in the graph. ");
   }
   if (other) words.push(`The largest source of the score: ${other.name} (${percent(other.contribution / whole)}).`);

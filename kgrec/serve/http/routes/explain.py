@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from kgrec.serve.http.bodies import ExplainBody
@@ -44,6 +44,9 @@ class ExplainAnswer(BaseModel):
     rank: int | None
     parts: Parts
     excluded_by: list[Exclusion]
+    exact: bool = Field(
+        description="Whether parts of the history are shares; otherwise, changes of the score without the item."
+    )
     text: str
     edges: dict[str, list[dict[str, Any]]] | None = None
 
