@@ -20,6 +20,8 @@ export function combobox({ label, placeholder = "", hint = "", find, take, submi
   let options = [];
   let active = -1;
   let timer = 0;
+  /** Enter was pressed before the options came: the first one is taken */
+  let isWanted = false;
   const input = el("input", {
     id: ids.input, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder,
     "aria-expanded": "false", "aria-controls": ids.list, "aria-autocomplete": "list", "aria-describedby": ids.note,
@@ -32,6 +34,7 @@ export function combobox({ label, placeholder = "", hint = "", find, take, submi
 
   function soon() {
     clearTimeout(timer);
+    isWanted = false;
     timer = setTimeout(search, WAIT);
   }
 
@@ -59,6 +62,7 @@ export function combobox({ label, placeholder = "", hint = "", find, take, submi
     list.hidden = found.length === 0;
     input.setAttribute("aria-expanded", String(found.length > 0));
     activate(submit || !found.length ? -1 : 0);
+    if (isWanted && active >= 0) choose(active);
   }
 
   function activate(at) {
@@ -73,6 +77,7 @@ export function combobox({ label, placeholder = "", hint = "", find, take, submi
 
   function close() {
     clearTimeout(timer);
+    isWanted = false;
     next();
     options = [];
     list.hidden = true;
@@ -99,7 +104,7 @@ export function combobox({ label, placeholder = "", hint = "", find, take, submi
       event.preventDefault();
       if (active >= 0) choose(active);
       else if (submit) { close(); submit(input.value.trim()); }
-      else search();
+      else { clearTimeout(timer); isWanted = true; search(); }
     } else if (event.key === "Escape" && !list.hidden) {
       event.stopPropagation();
       close();

@@ -1,7 +1,7 @@
 // Why an item has its score and its place: in words, as a graph, and in tables.
 
 import { post } from "./api.js";
-import { address, bar, el, failure, newId, table } from "./dom.js";
+import { address, bar, el, failure, link, newId, table } from "./dom.js";
 import { drawing } from "./drawing.js";
 import { nodeOfItem } from "./search.js";
 
@@ -64,7 +64,7 @@ function exclusion(why, label, { k }) {
   const id = newId("excluded");
   const rank = why.rank === null ? "Its rank would be below 1,000." : `Without that, its rank would be ${why.rank}.`;
   return el("section", { class: "excluded", "aria-labelledby": id },
-    el("h4", { id }, `${label} is not in the list`),
+    el("h3", { id }, `${label} is not in the list`),
     el("ul", {}, why.excluded_by.map((one) =>
       one.by === "score"
         ? el("li", {}, `Its score is too low: ${number(why.score)}${one.last_score === null ? "" : `, and the last of the ${k} items has ${number(one.last_score)}`}. `,
@@ -127,10 +127,12 @@ export function network(why, label) {
     { id: "item", label, kind: "item", at: { x: 440, y: 0 }, open: () => openItem(why.item) },
   ].filter((node) => used.has(node.id));
   const all = [
-    ...paths.map((path) => [path.contribution, path.item || path.item_id, inEnglish(path.history_relation), path.label || path.key, inEnglish(path.relation)]),
-    ...why.edges.history.map((one) => [rest(one), one.label || one.item_id, "–", "no shared node", "–"]),
+    ...paths.map((path) => [path.contribution, path.item_id, path.item, inEnglish(path.history_relation), path, inEnglish(path.relation)]),
+    ...why.edges.history.map((one) => [rest(one), one.item_id, one.label, "–", null, "–"]),
   ].sort((one, other) => Math.abs(other[0]) - Math.abs(one[0]));
-  return { nodes, edges, paths: all.length, rows: all.slice(0, ROWS).map(([weight, ...texts]) => [...texts, number(weight)]) };
+  const rows = all.slice(0, ROWS).map(([weight, item, name, first, shared, second]) =>
+    [link(["item", item], name || item), first, shared === null ? "no shared node" : linked(shared), second, number(weight)]);
+  return { nodes, edges, paths: all.length, rows };
 }
 
 /** Items of the history that most passes from through some nodes, and those with the largest parts. */
@@ -195,8 +197,16 @@ function shareOf(path) {
   return { id: `node ${path.type}/${path.key}`, type: path.type, key: path.key, short: label, name: [`${relation} `, el("strong", {}, label)] };
 }
 
-function openNode({ type, key }) {
-  return type === "number" || type === "word" ? null : () => { location.hash = address("graph", type, key); };
+/** Whether there is a view of what is shared: not of numbers and words. */
+const hasView = ({ type }) => type !== "number" && type !== "word";
+
+function openNode(shared) {
+  return hasView(shared) ? () => { location.hash = address("graph", shared.type, shared.key); } : null;
+}
+
+function linked(shared) {
+  const name = shared.label || shared.key;
+  return hasView(shared) ? link(["graph", shared.type, shared.key], name) : name;
 }
 
 async function openItem(item) {
@@ -212,7 +222,7 @@ async function openItem(item) {
 function shares(title, parts, score) {
   const id = newId("shares");
   const most = Math.max(...parts.map((part) => Math.abs(part.contribution)), 1e-9);
-  return el("section", { "aria-labelledby": id }, el("h4", { id }, title),
+  return el("section", { "aria-labelledby": id }, el("h3", { id }, title),
     parts.length ? el("ul", { class: "shares" }, parts.map((part) => el("li", {},
       el("span", {}, part.name), el("span", { class: "number" }, number(part.contribution)),
       bar(Math.abs(part.contribution) / most, part.contribution < 0 ? "bad" : "")))) : el("p", { class: "hint" }, "None."),

@@ -35,7 +35,7 @@ def test_an_item_opens_its_node_and_a_list(look):
     page = look("item/f5")
     expect(page.get_by_role("heading", name="Rome Summer")).to_be_visible()
     page.get_by_role("link", name="List for somebody who likes this").click()
-    expect(page.get_by_role("button", name="Take back: Liked: f5")).to_be_visible()
+    expect(page.get_by_role("button", name="Take back: Liked: Rome Summer")).to_be_visible()
 
 
 def test_a_node_that_is_not_there(look):

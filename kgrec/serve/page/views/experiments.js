@@ -44,7 +44,7 @@ function drawn(name, found) {
   const rows = found.variants.map((one) => [one.variant ?? "without a variant", one.impressions.toLocaleString("en"), one.clicks.toLocaleString("en"),
     percent(one.rate), `${points(one.interval[0])} to ${percent(one.interval[1])}`, interval(one, most)]);
   return [
-    table(`Lists with a click, with intervals of ${Math.round(100 * found.level)} %`, ["Variant", "lists", "with a click", "rate", "interval", ""], rows),
+    table(`Lists with a click, with intervals of ${Math.round(100 * found.level)} %`, ["Variant", "lists", "with a click", "rate", "interval", "from 0 on"], rows),
     ...found.differences.map((one) => el("p", {}, verdict(one))),
   ];
 }

@@ -1,13 +1,14 @@
 // A list beside the history that it comes from, and what is tried out: likes, dislikes, conditions, a history without an item.
 
-import { latest, pages, path, post } from "../api.js";
+import { call, latest, pages, path, post } from "../api.js";
 import { announce, button, el, empty, failure, keptFocus, link, newId } from "../dom.js";
 import { explanation } from "../explanation.js";
 import { itemField } from "../search.js";
 import { whereField } from "../where.js";
 import { baseline, body, isTried, newWhom } from "../whom.js";
 
-const MOST_HISTORY = 5000;
+/** the API takes no longer history */
+const MOST_HISTORY = 10_000;
 const SHOWN_HISTORY = 20;
 /** items that say at once why they are here, as many as the API allows */
 const EXPLAINED = 10;
@@ -45,6 +46,7 @@ export function list({ user = null, item = null }) {
   async function begin() {
     if (user === null) {
       parts.history.replaceChildren(empty("There is no user. Add items that somebody likes, and the list follows."));
+      await named(whom);
       return update();
     }
     try {
@@ -69,6 +71,17 @@ export function list({ user = null, item = null }) {
           heading, controls(whom, update), parts.tried, parts.items,
           missing(whom, parts.missing)))),
   };
+}
+
+/** Give the liked items their labels; an unknown one keeps its id, and the list says that it is unknown. */
+async function named(whom) {
+  for (const item of whom.likes.keys()) {
+    try {
+      whom.likes.set(item, (await call(path("items", item))).label || item);
+    } catch {
+      // the list will say what is wrong
+    }
+  }
 }
 
 /** Condition, liked items, length, seen items. */
@@ -111,7 +124,8 @@ function drawHistory(whom, place, update) {
     ? button(`Show all ${whom.history.length}`, () => { show(whom.history.slice(SHOWN_HISTORY)); more.remove(); })
     : null;
   whom.rows = rows;
-  place.replaceChildren(...[el("p", { class: "hint" }, "Take an item out to see the list without it."), rows, more].filter(Boolean));
+  const hint = `Take an item out to see the list without it.${whom.history.length >= MOST_HISTORY ? " These are the newest 10,000 items." : ""}`;
+  place.replaceChildren(...[el("p", { class: "hint" }, hint), rows, more].filter(Boolean));
 }
 
 function historyRow(whom, one, update) {
@@ -120,12 +134,12 @@ function historyRow(whom, one, update) {
     if (!whom.without.delete(one.item)) whom.without.set(one.item, label);
     mark();
     update();
-  }, { class: "quiet", "aria-label": `Take ${label} out of the history` });
+  }, { class: "quiet" });
   const mark = () => {
     const out = whom.without.has(one.item);
     row.classList.toggle("out", out);
     toggle.textContent = out ? "Put back" : "Take out";
-    toggle.setAttribute("aria-pressed", String(out));
+    toggle.setAttribute("aria-label", `${toggle.textContent}: ${label}`);
   };
   const details = [one.liked ? null : "seen, not liked", one.count > 1 ? `${one.count} times` : null, one.time?.slice(0, 10)].filter(Boolean).join(", ");
   const row = el("li", {}, el("div", {}, link(["item", one.item], label), details ? el("p", { class: "hint" }, details) : null), toggle);
@@ -199,7 +213,7 @@ function reason(one) {
 /** "Why is it not here?" for any item. */
 function missing(whom, place) {
   const { field } = itemField("Why is an item not here?", (item) => {
-    place.replaceChildren(el("h3", {}, item.label), explanation(body(whom), item.item));
+    place.replaceChildren(explanation(body(whom), item.item));
   }, "Name an item to see what keeps it out of this list.");
   return el("section", { class: "missing", "aria-label": "Why is an item not here?" }, field, place);
 }

@@ -83,7 +83,7 @@ function totals(samples) {
     ["Lists for users without a history", sum(samples, "kgrec_fallbacks_total")],
     ["Models swapped in, or refused", sum(samples, "kgrec_reloads_total")],
   ].map(([name, value]) => [name, value.toLocaleString("en")]);
-  return table("Model and store", ["", "now"], [...figures, ["Age of the model", age(sum(samples, "kgrec_model_age_seconds"))]], { class: "totals" });
+  return table("Model and store", ["Figure", "now"], [...figures, ["Age of the model", age(sum(samples, "kgrec_model_age_seconds"))]], { class: "totals" });
 }
 
 function age(seconds) {
