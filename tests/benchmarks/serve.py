@@ -159,7 +159,7 @@ async def together(port: int, users: Sequence[str], n: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for at in range(n // WAITING):
             body = json.dumps({"user": users[(number + at * WAITING) % len(users)]}).encode()
-            head = f"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = f"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             answered = await reader.readuntil(b"\r\n\r\n")
             assert answered.startswith(b"HTTP/1.1 200"), answered

@@ -90,5 +90,5 @@ def create_app(service: Service, swaps: Swaps | None = None) -> FastAPI:
     app.router.routes.insert(0, recommend.at_once)
     for part in _ROUTERS:
         app.include_router(part.router)
-    app.add_middleware(Gate, settings=service.settings, metrics=service.metrics)
+    app.add_middleware(Gate, settings=service.settings, metrics=service.metrics, only_local=not service.keys)
     return app

@@ -43,16 +43,27 @@ class _TooLargeError(Exception):
 
 
 class Gate:
-    """ASGI middleware."""
+    """ASGI middleware.
+
+    Args:
+        app: What is inside.
+        settings: Bounds.
+        metrics: Counts.
+        only_local: Refuse requests that name another host than this machine: a server without keys would otherwise answer web pages
+            whose name was made to lead here (DNS rebinding).
+        clock: Seconds.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         settings: Settings,
         metrics: Metrics,
+        only_local: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app, self._settings, self._metrics, self._clock = app, settings, metrics, clock
+        self._only_local = only_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -75,7 +86,7 @@ class Gate:
         except Exception as error:
             if started:
                 raise
-            if not isinstance(error, _TooLargeError):
+            if not isinstance(error, _TooLargeError | Problem):
                 logger.exception("A request failed", extra={"request": number})
             await _refusal(error, scope)(scope, receive, sent)
         finally:
@@ -83,7 +94,10 @@ class Gate:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         most = self._settings.large_body if scope["path"].startswith(_LARGE) else self._settings.body
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        if self._only_local and not _is_local(headers.get(b"host", b"")):
+            raise _STRANGER
+        declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > most:
             raise _TooLargeError
         size = 0
@@ -125,7 +139,22 @@ def _headers(path: str, number: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
+def _is_local(host: bytes) -> bool:
+    name = host.rpartition(b":")[0] if host.rpartition(b":")[2].isdigit() else host
+    return name.lower() in (b"localhost", b"127.0.0.1", b"[::1]")
+
+
+_STRANGER = Problem(
+    "not-allowed",
+    "The request names another host than this machine, and the server has no keys.",
+    "Ask localhost, or start the server with --keys.",
+    "header.Host",
+)
+
+
 def _refusal(error: Exception, scope: Scope) -> ASGIApp:
+    if isinstance(error, Problem):
+        return error.response()
     if isinstance(error, _TooLargeError):
         return Problem(
             "too-large",

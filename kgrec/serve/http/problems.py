@@ -149,6 +149,12 @@ def invalid_body(error: ValidationError) -> RequestValidationError:
     return RequestValidationError(found)
 
 
+def no_json() -> Problem:
+    """A body that is no JSON object, or is not said to be JSON: without this rule any web page could send one unasked."""
+    remedy = "Send a JSON object, with the header Content-Type: application/json."
+    return Problem("not-valid", "The request has no JSON object as its body.", remedy, "body")
+
+
 async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [_validation(one) for one in error.errors()[:20]]
@@ -171,8 +177,7 @@ def _validation(error: Mapping[str, Any]) -> Problem:
             "body",
         )
     if place == "body" and kind in ("missing", "model_attributes_type", "dict_type"):
-        remedy = "Send a JSON object, with the header Content-Type: application/json."
-        return Problem("not-valid", "The request has no JSON object as its body.", remedy, "body")
+        return no_json()
     if kind == "extra_forbidden":
         return Problem(
             "not-valid",

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from kgrec.errors import KgrecError
-from kgrec.graph.adjacency import Adjacency
+from kgrec.graph.edges_by_node import EdgesByNode
 from kgrec.retrieve.openmp import use_one_thread
 from kgrec.serve.http.conversation import Conversation
 from kgrec.serve.http.keys import Keys
@@ -109,7 +109,7 @@ class Service:
             self.settings.sparql_seconds, self.settings.sparql_rows, most=self.settings.sparql_triples
         )
         self._mentions: Mentions | None = None
-        self._edges: Adjacency | None = None
+        self._edges: EdgesByNode | None = None
         self._impressions: list[Impression] = []
         self._threads = [
             ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread)
@@ -131,11 +131,11 @@ class Service:
         """The state now."""
         return self.live.state
 
-    def graph(self) -> Adjacency:
+    def graph(self) -> EdgesByNode:
         """The edges of the graph now, made anew after items changed; call it in the thread of `compute`."""
         graph = self.state.model.graph()
         if self._edges is None or self._edges.graph is not graph:
-            self._edges = Adjacency.of(graph)
+            self._edges = EdgesByNode.of(graph)
         return self._edges
 
     def mentions(self) -> Mentions:

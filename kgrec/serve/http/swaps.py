@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ logger = logging.getLogger("kgrec.serve")
 
 #: seconds between two looks into a folder of releases
 _EVERY = 2.0
+#: seconds until a model that could not be used is tried again
+_AGAIN = 60.0
 
 
 @dataclass
@@ -38,8 +41,8 @@ class Swaps:
     folder: Path
     releases: Path | None = None
     every: float = _EVERY
-    #: seals of models that failed their test, so that they are not tried again
-    failed: set[str] = field(default_factory=set)
+    #: seal of a model that could not be used -> when: a folder may have been copied piece by piece
+    failed: dict[str, float] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def reload(self) -> bool:
@@ -59,7 +62,7 @@ class Swaps:
             try:
                 async with self._turn:
                     latest = await self._in_thread(self._latest)
-                    if latest.manifest.seal not in self.failed:
+                    if time.monotonic() - self.failed.get(latest.manifest.seal, -_AGAIN) >= _AGAIN:
                         await self._swap(latest)
             except KgrecError as error:
                 logger.error("The newest release is not used: %s", error)
@@ -88,7 +91,7 @@ class Swaps:
             model = await self._in_thread(lambda: self._tested(latest.folder))
             await self.service.change(lambda: self.service.live.replace_model(model))
         except KgrecError:
-            self.failed.add(latest.manifest.seal)
+            self.failed[latest.manifest.seal] = time.monotonic()
             reloads.labels("failed").inc()
             raise
         reloads.labels("swapped").inc()

@@ -65,7 +65,7 @@ def start(model: Path, tmp_path: Path) -> Iterator[Start]:
             live = LiveModel.load(folder, Store.open(tmp_path / "store.sqlite"))
             service = Service(live, Settings(**settings), keys)
             app = create_app(service, Swaps(service, folder, releases, every=0.05))
-            client = TestClient(app, raise_server_exceptions=False)
+            client = TestClient(app, "http://localhost", raise_server_exceptions=False)
             return Server(stack.enter_context(client), service)
 
         yield started

@@ -12,6 +12,7 @@ from conftest import Server, Start
 
 import kgrec.serve.http
 from kgrec.serve.http.gate import JsonLines
+from kgrec.serve.http.keys import Keys, make_key
 
 
 def test_health(server: Server):
@@ -30,12 +31,32 @@ def test_headers_of_safety(server: Server):
     assert "access-control-allow-origin" not in headers
 
 
+def test_a_server_without_keys_answers_this_machine_alone(server: Server, start: Start, tmp_path: Path):
+    for host, status in (
+        ("localhost:8700", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8700", 200),
+        ("evil.example", 403),
+    ):
+        assert server.client.get("/healthz", headers={"Host": host}).status_code == status
+    key = make_key(tmp_path / "keys.json", "a", ["read"])
+    open_to_all = start(keys=Keys.read(tmp_path / "keys.json"))
+    headers = {"Host": "shop.example", "X-API-Key": key}
+    assert open_to_all.client.post("/v1/recommend", json={"user": "u1"}, headers=headers).status_code == 200
+
+
 def test_large_bodies_are_refused(start: Start):
     server = start(body=1000, large_body=2000)
     big = {"user": "u1", "deny": ["x" * 400] * 3}
     problem = server.post("/v1/recommend", big, 413)
+    json_type = {"Content-Type": "application/json"}
     assert problem["type"] == "/problems/too-large"
-    assert server.client.post("/v1/recommend", content=iter([b"{"] + [b" " * 600] * 3)).status_code == 413
+    assert (
+        server.client.post(
+            "/v1/recommend", content=iter([b"{"] + [b" " * 600] * 3), headers=json_type
+        ).status_code
+        == 413
+    )
     events = {"events": [{"event_id": "a" * 400, "user": "u1", "item": "f1", "type": "like"}] * 3}
     assert server.post("/v1/feedback", events)["duplicate"] == 2
     assert server.post("/v1/feedback", {"events": events["events"] * 4}, 413)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from kgrec.graph.adjacency import Adjacency, Edge
+from kgrec.graph.edges_by_node import Edge, EdgesByNode
 from kgrec.graph.name_search import find_nodes
 from kgrec.graph.tables import GraphTables
 from kgrec.serve.http.bodies import Body, Id, Name
@@ -81,7 +81,7 @@ async def neighbours(
         edges = service.graph()
         entity = _entity(edges.graph, type, key, "path")
         number = None if relation is None else _relation(edges.graph, relation)
-        found, total = edges.neighbours(entity, number, direction, start, limit)
+        found, total = edges.neighbors(entity, number, direction, start, limit)
         more = start + limit < total
         return {
             "node": _node(edges, entity),
@@ -149,7 +149,7 @@ def _relation(graph: GraphTables, name: str) -> int:
     return int(names.index(name))
 
 
-def _node(edges: Adjacency, entity: int) -> dict[str, Any]:
+def _node(edges: EdgesByNode, entity: int) -> dict[str, Any]:
     graph = edges.graph
     row = {name: graph.entities[name][entity].as_py() for name in ("type", "key", "label", "iri")}
     item = graph.row_of_item.get(entity)
@@ -160,7 +160,7 @@ def _node(edges: Adjacency, entity: int) -> dict[str, Any]:
     }
 
 
-def _end(edges: Adjacency, edge: Edge) -> dict[str, Any]:
+def _end(edges: EdgesByNode, edge: Edge) -> dict[str, Any]:
     relation = edges.graph.relations["name"][edge.relation].as_py()
     return {
         "relation": relation,

@@ -16,7 +16,7 @@ from kgrec.errors import ConfigError, KgrecError
 from kgrec.recommend.request import Request as ListRequest
 from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, Name, RecommendBody, Text
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, because, kind_of
-from kgrec.serve.http.problems import Problem, invalid_body, problem_of
+from kgrec.serve.http.problems import Problem, invalid_body, no_json, problem_of
 from kgrec.serve.http.routes.common import allow, answer, scoped, service_of, until_of
 from kgrec.serve.http.service import Service, new_id
 
@@ -46,6 +46,8 @@ async def recommend_at_once(request: Request) -> Response:
     """The same as `recommend`, for most requests are like this one: the body is read and checked in one step, which saves FastAPI's many."""
     request.scope["route"] = at_once
     await _allow(request)
+    if "json" not in request.headers.get("content-type", ""):
+        raise no_json()
     try:
         body = RecommendBody.model_validate_json(await request.body())
     except ValidationError as error:

@@ -1,6 +1,6 @@
 """Edges by node, for walks: neighbours a page at a time, and paths between two nodes.
 
-Enters: `GraphTables`. Leaves: `Adjacency`, and what it finds. Writes nothing.
+Enters: `GraphTables`. Leaves: `EdgesByNode`, and what it finds. Writes nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Edge(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Adjacency:
+class EdgesByNode:
     """The edges of each node, outgoing ones first."""
 
     #: rows of `other` of each entity; shape (n_entities + 1,), int64
@@ -48,7 +48,7 @@ class Adjacency:
     graph: GraphTables
 
     @classmethod
-    def of(cls, graph: GraphTables) -> Adjacency:
+    def of(cls, graph: GraphTables) -> EdgesByNode:
         """The edges of a graph by node."""
         head, tail = (graph.triples[name].to_numpy() for name in ("head", "tail"))
         n = len(head)
@@ -68,7 +68,7 @@ class Adjacency:
         """Edges of each entity; shape (n_entities,), int64."""
         return np.diff(self.indptr)
 
-    def neighbours(
+    def neighbors(
         self,
         entity: int,
         relation: int | None = None,
