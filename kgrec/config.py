@@ -54,6 +54,9 @@ class TrainConfig(Section, frozen=True):
     """Largest catalogue for which the softmax runs over all items."""
     sampled_items: int = Field(4096, ge=1)
     """Items that are sampled for the softmax of each step in a larger catalogue."""
+    negatives: Literal["uniform", "popularity", "adversarial"] = "uniform"
+    """How these are sampled: "uniform"; by "popularity" to the power .75; or "adversarial", half of them among the items that the model
+    itself recommends. The loss stays unbiased."""
     valid_share: float = Field(0.1, ge=0, lt=1)
     """Share of each user's positives that is held out as validation data; 0: no validation, and no search."""
     valid_by: Literal["auto", "random", "time"] = "auto"

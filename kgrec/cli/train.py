@@ -219,6 +219,7 @@ def summary(recommender: Recommender) -> str:
         f"Chosen on validation data: temperature {chosen['temperature']:g}, learning rate {chosen['learning_rate']:g}, "
         f"{counted(chosen['epochs'], 'epoch')}{whitening}; weights of the scores: {weights}.",
         *_weights_of_zero(recommender),
+        *_ranker_sentence(chosen),
         f"{_validation_sentence(chosen)} The final model is trained on all interactions.",
     ]
     return "\n".join([*lines, *index])
@@ -262,6 +263,19 @@ def _weights_of_zero(recommender: Recommender) -> list[str]:
     if not weights["embedding"]:
         zero.append("Embeddings have weight 0: they find the candidates, and the other scores order them.")
     return zero
+
+
+def _ranker_sentence(chosen: dict[str, Any]) -> list[str]:
+    """Which learned ranker was kept and why, or that none was; nothing if none was tried."""
+    if "ranker" not in chosen:
+        return []
+    kept, reached = chosen["ranker"]["kind"], dict(chosen["ranker"]["valid_ndcg"])
+    fused = reached.pop("fused")
+    tried = ", ".join(f"{name} {value:.3f}" for name, value in reached.items() if f"{name}_p" in reached)
+    found = f"No ranker is significantly better than {fused:.3f}" if kept == "none" else f"Ranker: {kept}"
+    return [
+        f"{found}. NDCG@{chosen['valid_k']} by cross-fitting on validation data: {tried}; without a ranker {fused:.3f}."
+    ]
 
 
 def _data_sentence(recommender: Recommender) -> str:

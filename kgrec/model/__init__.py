@@ -3,6 +3,7 @@
 items          `ItemStore`: names, labels, vectors and state of items, in a base and a delta
 model          `Model`: items, users, histories, user encoder, index and scorers
 storage        model/ on disk
+ranker_files   a learned ranker on disk
 retrieval      candidates of users, under filters and boosts
 item_updates   items added or changed without training
 interaction_updates  interactions since training

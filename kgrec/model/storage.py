@@ -26,6 +26,8 @@ from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import PARAMETERS, Model, Parameters
+from kgrec.model.ranker_files import read_ranker, write_ranker
+from kgrec.rank.ranker import Ranker
 from kgrec.rank.rescorer import Rescorer
 from kgrec.retrieve import Built, VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
@@ -115,6 +117,8 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
     files.write_table(model.histories.to_arrow(), place / "history.parquet")
     model.index.base.save(place)
     files.write_tensors(model.rescorer.arrays(), place / "rescore.safetensors")
+    if model.rescorer.ranker is not None:
+        write_ranker(model.rescorer.ranker, place)
     files.write_json(model.metrics, place / "metrics.json")
     place.joinpath("README.md").write_text(_card(model), encoding="utf-8")
     graph.save(place / _GRAPH)
@@ -136,7 +140,9 @@ def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
         histories=_histories(folder / "history.parquet", parts.history, stored),
         user_encoder=_user_encoder(folder / _USER_ENCODER, items["history_weight"].to_numpy(), stored.dim),
         index=SegmentedIndex.of(index, vectors),
-        rescorer=_rescorer(folder / "rescore.safetensors", parts.rescore, stored.n_items),
+        rescorer=_rescorer(
+            folder / "rescore.safetensors", parts.rescore, stored.n_items, read_ranker(folder, stored.n_items)
+        ),
         metrics=parts.metrics,
         parameters=_once(lambda: _parameters(named, manifest, stored.relations, graph)),
         graph=graph,
@@ -214,11 +220,14 @@ def _check_parts(path: Path, kind: str, there: Iterable[str], names: Iterable[st
             raise files.corrupt(path, f"has no {kind} '{name}'")
 
 
-def _rescorer(path: Path, arrays: dict[str, np.ndarray], n_items: int) -> Rescorer:
+def _rescorer(path: Path, arrays: dict[str, np.ndarray], n_items: int, ranker: Ranker | None) -> Rescorer:
     try:
-        return Rescorer.of_arrays(arrays, n_items)
+        rescorer = Rescorer.of_arrays(arrays, n_items, ranker)
     except ValueError as error:
         raise files.corrupt(path, str(error)) from None
+    if ranker is not None:
+        _check_parts(path, "scorer", ("embedding", *rescorer.active), ranker.source.scorers)
+    return rescorer
 
 
 def _parameters(

@@ -16,6 +16,7 @@ ScorerName = Literal["embedding", "graph", "text", "co_occurrence", "sequence", 
 SCORERS: tuple[ScorerName, ...] = get_args(ScorerName)
 #: scorers that add up item-item weights over a history
 ITEM_ITEM: tuple[ScorerName, ...] = ("co_occurrence", "sequence", "random_walk")
+RankerName = Literal["none", "gate", "boosted", "network", "auto"]
 Weight = Annotated[float, Field(ge=0)]
 
 
@@ -41,3 +42,6 @@ class RescoreConfig(Section, frozen=True):
     penalty: float | None = Field(None, gt=0)
     """Ridge penalty of the co-occurrence weights, which are then those of SLIM. None: the best on validation data; 20 in a catalogue
     of more than 100,000 items."""
+    ranker: RankerName = "none"
+    """Learned ranker that corrects scores: "gate", weights that depend on user and item; "boosted", trees, with the extra `boosted`;
+    "network"; "auto", the best of these. It is kept only if it ranks validation data significantly better."""

@@ -21,6 +21,8 @@ from kgrec.metrics.topk import blocks, gains
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS, RescoreConfig, ScorerName
 from kgrec.rank.item_item import ItemItemOptions, ItemItemSearch, names_of, profiles_of
+from kgrec.rank.ranker import Examples, Ranker
+from kgrec.rank.ranking_features import FeatureSource
 from kgrec.rank.rescorer import Rescorer, proportions
 from kgrec.rank.scorers import Scorer, UserProfiles, content_scorers, unit_rows
 from kgrec.rank.slim import no_weights
@@ -126,6 +128,7 @@ class FusionSearch:
         config: RescoreConfig,
     ) -> None:
         self.known, self.k, self.config = known, k, config
+        self._featurizer, self._histories = featurizer, histories
         self._content = content_scorers(features, featurizer)
         self._neighbors = unit_rows(features.neighbors)
         search = ItemItemSearch(histories, *evaluated, k, config)
@@ -171,8 +174,30 @@ class FusionSearch:
         every = proportions(dict.fromkeys(SCORERS, 1.0))
         return shortlist.parts(self._rescorer(every, [shortlist]))
 
+    def feature_source(self, chosen: FusionWeights) -> FeatureSource:
+        """Where a learned ranker's features of the training part come from."""
+        active = tuple(name for name in (*self._content, *self._fitted) if chosen.weights[name])
+        return FeatureSource.of(active, self._content["graph"], self._histories, self._featurizer)
+
+    def examples(self, shortlist: Shortlist, chosen: FusionWeights, source: FeatureSource) -> Examples:
+        """The candidates of a shortlist as examples for learned rankers."""
+        rescorer = self._rescorer(chosen.weights, [shortlist])
+        parts = shortlist.parts(rescorer)
+        scores = rescorer.scores(shortlist.users, shortlist.candidates, shortlist.cosines, parts)
+        features = source.values(
+            shortlist.users,
+            np.maximum(shortlist.candidates, 0),
+            {"embedding": shortlist.cosines, **parts},
+            Rows.of(self._neighbors),
+        )
+        return Examples(source.names, features, scores, gains(shortlist.candidates, shortlist.truth))
+
     def cold_offset(
-        self, scenarios: Sequence[Shortlist], held_out_items: np.ndarray, chosen: FusionWeights
+        self,
+        scenarios: Sequence[Shortlist],
+        held_out_items: np.ndarray,
+        chosen: FusionWeights,
+        ranker: Ranker | None = None,
     ) -> float:
         """The best number, at most 0, to add to the score of items without interactions.
 
@@ -185,8 +210,9 @@ class FusionSearch:
             scenarios: shortlist of the first scenario, and of the second if items were held out whole.
             held_out_items: items that were held out whole; shape (n_items,), bool.
             chosen: the weights of the scorers.
+            ranker: corrects the scores.
         """
-        rescorer = self._rescorer(chosen.weights, scenarios)
+        rescorer = replace(self._rescorer(chosen.weights, scenarios), ranker=ranker)
         scores = [one.scores(rescorer) for one in scenarios]
         unknown = [~self.known[one.candidates] for one in scenarios]
         allowed = np.isfinite(scores[0])

@@ -5,7 +5,7 @@ Enters: histories, and candidates with the cosine of user and item. Leaves: a sc
 .. math::
     \mathrm{score}(u, i) = \sum_s w_s\, \mathrm{scorer}_s(u, i) + b_i
 
-`b` is the prior, 0 except for items without interactions. The scorers of :mod:`kgrec.rank.scorers` are similarities that a short
+`b` is the prior, 0 except for items without interactions. A learned ranker (:mod:`kgrec.rank.ranker`) may correct the sum. The scorers of :mod:`kgrec.rank.scorers` are similarities that a short
 vector cannot hold. Combining a linear model with a dense one is the idea of Cheng et al. 2016, "Wide & deep learning".
 """
 
@@ -19,7 +19,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.rank.config import SCORERS, ScorerName
-from kgrec.rank.scorers import ItemItemScorer, Scorer, UserProfiles, scorers_of_arrays
+from kgrec.rank.ranker import Ranker
+from kgrec.rank.scorers import GraphScorer, ItemItemScorer, Scorer, UserProfiles, scorers_of_arrays
 from kgrec.storage.segments import Rows
 
 #: users who are scored at a time, for the union of their candidates
@@ -36,6 +37,8 @@ class Rescorer:
     scorers: dict[str, Scorer]
     #: added to the score for every user; 0 except for items without interactions; shape (n_items,), float32
     prior: Rows[np.ndarray] = field(default_factory=lambda: Rows.of(np.zeros(0, np.float32)))
+    #: corrects the sum; None: nothing does
+    ranker: Ranker | None = None
 
     @cached_property
     def active(self) -> tuple[str, ...]:
@@ -45,7 +48,7 @@ class Rescorer:
     @cached_property
     def is_idle(self) -> bool:
         """Whether the score is the cosine of the embeddings alone."""
-        return not self.active and not self.prior.whole.any()
+        return not self.active and self.ranker is None and not self.prior.whole.any()
 
     def scores(
         self,
@@ -75,6 +78,11 @@ class Rescorer:
             scores = scores + np.tensordot(
                 weights, np.stack([parts.get(name, absent) for name in self.scorers]), 1
             )
+        if self.ranker is not None:
+            # where there is no candidate, the row may be any number
+            items = np.where(np.isfinite(cosines), candidates, 0)
+            given = {"embedding": cosines, **parts}
+            scores = scores + self.ranker.corrections(users, items, given, self._neighbors)
         return np.asarray(scores + self.prior[candidates], np.float32)
 
     def parts(self, users: UserProfiles, candidates: np.ndarray) -> dict[str, np.ndarray]:
@@ -100,10 +108,36 @@ class Rescorer:
                 found.append(scorer.best(users, k, exclude, only))
         return np.concatenate(found, axis=1)
 
-    def shares(self, user: UserProfiles, item: int) -> dict[str, np.ndarray]:
-        """The weighted share of each history item in the score, by scorer; each of shape (nnz,), zeros for inactive scorers."""
+    def account(
+        self, user: UserProfiles, item: int, cosine: float
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """The weight of each scorer for one pair, and what a learned ranker adds beside the scorers, by feature.
+
+        Args:
+            user: one user.
+            item: row of the item.
+            cosine: of their vectors.
+        """
+        weights = {name: float(weight) for name, weight in self.weights.items()}
+        if self.ranker is None:
+            return weights, {}
+        parts = {"embedding": np.array([[cosine]], np.float32), **self.parts(user, np.array([[item]]))}
+        added, rest = self.ranker.account(user, item, parts, self._neighbors)
+        return {name: weight + added.get(name, 0.0) for name, weight in weights.items()}, rest
+
+    def shares(
+        self, user: UserProfiles, item: int, weights: Mapping[str, float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The weighted share of each history item in the score, by scorer; each of shape (nnz,), zeros for inactive scorers.
+
+        Args:
+            user: one user.
+            item: row of the item.
+            weights: of the scorers for this pair, from `account`; None: the same for all.
+        """
+        used: Mapping[str, float | np.float32] = self.weights if weights is None else weights
         return {
-            name: self.weights[name] * scorer.shares(user, item)
+            name: np.float32(used[name]) * scorer.shares(user, item)
             if name in self.active
             else np.zeros(user.histories.nnz, np.float32)
             for name, scorer in self.scorers.items()
@@ -116,23 +150,34 @@ class Rescorer:
     def with_items(self, n_items: int) -> Rescorer:
         """The rescorer for a catalogue of `n_items`; new items have a prior of 0."""
         new = np.arange(len(self.prior), n_items)
-        return replace(self, prior=self.prior.with_rows(new, np.zeros(len(new), np.float32)))
+        ranker = None if self.ranker is None else self.ranker.with_items(n_items)
+        return replace(self, prior=self.prior.with_rows(new, np.zeros(len(new), np.float32)), ranker=ranker)
 
     def merged(self) -> Rescorer:
         """The rescorer with all rows of items in the base segment."""
         scorers = {name: scorer.merged() for name, scorer in self.scorers.items()}
-        return replace(self, scorers=scorers, prior=self.prior.merged())
+        ranker = None if self.ranker is None else self.ranker.merged()
+        return replace(self, scorers=scorers, prior=self.prior.merged(), ranker=ranker)
+
+    @property
+    def _neighbors(self) -> Rows[sp.csr_matrix]:
+        """The rows of the graph scorer."""
+        graph = self.scorers["graph"]
+        assert isinstance(graph, GraphScorer)
+        return graph.neighbors
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Plain arrays, which `of_arrays` reads."""
+        """Plain arrays, which `of_arrays` reads; those of a learned ranker are files of their own."""
         kept = {f"weight.{name}": np.array([weight]) for name, weight in self.weights.items()}
         for name, scorer in self.scorers.items():
             kept |= scorer.arrays(name)
         return kept | {"prior": self.prior.whole}
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, np.ndarray], n_items: int) -> Rescorer:
-        """The rescorer with these `arrays`.
+    def of_arrays(
+        cls, arrays: Mapping[str, np.ndarray], n_items: int, ranker: Ranker | None = None
+    ) -> Rescorer:
+        """The rescorer with these `arrays` and this learned ranker.
 
         Raises:
             ValueError: Arrays are missing, or their shapes do not match.
@@ -143,7 +188,7 @@ class Rescorer:
         if len(arrays["prior"]) != n_items:
             raise ValueError(f"is not of {n_items:,} items")
         weights: dict[str, np.float32] = {name: np.float32(arrays[f"weight.{name}"][0]) for name in SCORERS}
-        return cls(weights, scorers_of_arrays(arrays, n_items), Rows.of(arrays["prior"]))
+        return cls(weights, scorers_of_arrays(arrays, n_items), Rows.of(arrays["prior"]), ranker)
 
 
 def proportions(weights: Mapping[ScorerName, float]) -> dict[str, np.float32]:

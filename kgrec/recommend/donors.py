@@ -23,7 +23,13 @@ from kgrec.storage.segments import Rows
 _TOLERANCE = 1e-4
 
 
-def donors_of(model: Model, history: Histories, item: int, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def donors_of(
+    model: Model,
+    history: Histories,
+    item: int,
+    parts: Mapping[str, np.ndarray],
+    weights: Mapping[str, float],
+) -> pd.DataFrame:
     """Columns item_id, label and contribution, the largest first; empty if the item inherits nothing, or its donors are not known.
 
     Args:
@@ -31,11 +37,12 @@ def donors_of(model: Model, history: Histories, item: int, parts: Mapping[str, n
         history: Of one user.
         item: Row of the item.
         parts: Part of the score by each scorer, per item of the history.
+        weights: Of the scorers in this score.
     """
     inherited = sum((parts[name] for name in ITEM_ITEM if name in parts), np.zeros(1))
     found = np.zeros(0, np.int64), np.zeros(0)
     if not model.items.trained[item] and inherited.any():
-        found = _donors(model, history, item)
+        found = _donors(model, history, item, weights)
     rows, contribution = found
     # What the donors give now is what the item was given only if they are still the same.
     if abs(contribution.sum() - inherited.sum()) > _TOLERANCE:
@@ -51,7 +58,9 @@ def donors_of(model: Model, history: Histories, item: int, parts: Mapping[str, n
     )
 
 
-def _donors(model: Model, history: Histories, item: int) -> tuple[np.ndarray, np.ndarray]:
+def _donors(
+    model: Model, history: Histories, item: int, weights: Mapping[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the donors, and the part of the score that comes from each."""
     graph = model.rescorer.scorers["graph"]
     assert isinstance(graph, GraphScorer)
@@ -74,6 +83,6 @@ def _donors(model: Model, history: Histories, item: int) -> tuple[np.ndarray, np
         if isinstance(scorer, ItemItemScorer) and model.rescorer.weights[name]:
             of_each = replace(scorer, weights=Rows.of(transferred(each, scorer.weights)))
             scores = of_each.scores(profiles, np.arange(shares.nnz))[0]
-            contribution = contribution + model.rescorer.weights[name] * scores
+            contribution = contribution + weights[name] * scores
     counted = contribution > 0
     return shares.indices[counted].astype(np.int64), contribution[counted]

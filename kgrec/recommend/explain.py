@@ -58,11 +58,13 @@ class Explanation:
     label: str
     #: as `recommend` gives it
     score: float
-    #: item_id, label, contribution: the history; contributions and `joint` sum to the score, less what is added for being unknown to training
-    #: and by boosts. Of a user encoder with attention also attention: how much the newest item attends to each, which is no share of the score
+    #: item_id, label, contribution: the history; contributions and `joint` sum to the score, less what is added for being unknown to training,
+    #: by a learned ranker, and by boosts. Of a user encoder with attention also attention: how much the newest item attends to each, which
+    #: is no share of the score
     history: pd.DataFrame
-    #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "new" or "boost"), relation, type, key, label, contribution;
-    #: they sum to the score; the label of a boost is its condition, "" for one of the item itself
+    #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "new", "ranker" or "boost"), relation,
+    #: type, key, label, contribution; they sum to the score; the label of a boost is its condition, "" for one of the item itself; that
+    #: of a learned ranker's part is the feature, or "network"
     sources: pd.DataFrame
     #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
     #: candidate share in the graph, and how much of the score passes through it
@@ -145,12 +147,12 @@ def explain(
     """
     newness = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
     rows = history.matrix().indices.astype(np.int64)
-    rest = model.rescorer.shares(model.profiles(history), item)
-    account = _Account(model, np.append(rows, item), rest)
-    vector = model.user_vectors(history)[0]
-    weight = float(model.rescorer.weights["embedding"])
-    of_scorers = float(sum(part.sum() for part in rest.values()))
-    of_history = weight * float(vector @ model.items.vectors[item]) + of_scorers
+    vector, profile = model.user_vectors(history)[0], model.profiles(history)
+    cosine = float(vector @ model.items.vectors[item])
+    weights, by_ranker = model.rescorer.account(profile, item, cosine)
+    rest, weight = model.rescorer.shares(profile, item, weights), weights["embedding"]
+    account = _Account(model, np.append(rows, item), rest, weight)
+    of_history = weight * cosine + float(sum(part.sum() for part in rest.values()))
     encoder, vectors = model.user_encoder, model.items.vectors
     if exact := isinstance(encoder, AdditiveUserEncoder):
         added = partial(encoder.added, history, vectors)
@@ -160,15 +162,16 @@ def explain(
     frame = _history_frame(model, rows, by_item)
     if isinstance(encoder, TransformerUserEncoder):
         frame["attention"] = encoder.attention(history, vectors)
+    sources = _with_parts(account.sources(vector, newness), "ranker", list(by_ranker.items()))
     return Explanation(
         user=user,
         item=model.items.ids[item],
         label=model.items.labels[item],
-        score=of_history + newness + sum(boost for _, boost in boosts),
+        score=of_history + sum(by_ranker.values()) + newness + sum(boost for _, boost in boosts),
         history=_sorted(frame),
-        sources=_with_boosts(account.sources(vector, newness), boosts),
+        sources=_with_parts(sources, "boost", boosts),
         paths=account.paths(added if exact else None),
-        donors=donors_of(model, history, item, rest),
+        donors=donors_of(model, history, item, rest, weights),
         exact=exact,
         joint=0.0 if exact else of_history - float(by_item.sum()),
     )
@@ -184,13 +187,13 @@ def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> 
     )
 
 
-def _with_boosts(sources: pd.DataFrame, boosts: Sequence[tuple[str, float]]) -> pd.DataFrame:
-    """The sources and a row per boost."""
-    if not boosts:
+def _with_parts(sources: pd.DataFrame, source: str, named: Sequence[tuple[str, float]]) -> pd.DataFrame:
+    """The sources and a row per label and contribution of one more source."""
+    if not named:
         return sources
-    added = pd.DataFrame({name: [""] * len(boosts) for name in sources.columns}, dtype=object)
-    added["source"] = "boost"
-    added["label"], added["contribution"] = [list(part) for part in zip(*boosts, strict=True)]
+    added = pd.DataFrame({name: [""] * len(named) for name in sources.columns}, dtype=object)
+    added["source"] = source
+    added["label"], added["contribution"] = [list(part) for part in zip(*named, strict=True)]
     parts = [part for part in (sources, added) if len(part)]
     return _sorted(pd.concat(parts, ignore_index=True))
 
@@ -198,11 +201,12 @@ def _with_boosts(sources: pd.DataFrame, boosts: Sequence[tuple[str, float]]) -> 
 class _Account:
     """The summands of the similarities of a history and a candidate, which is the last of `rows`."""
 
-    def __init__(self, model: Model, rows: np.ndarray, rest: dict[str, np.ndarray]) -> None:
+    def __init__(self, model: Model, rows: np.ndarray, rest: dict[str, np.ndarray], weight: float) -> None:
         parameters = model.parameters()
         arrays = parameters.arrays
         self.model, self.rows, self.featurizer, self.rest = model, rows, parameters.featurizer, rest
-        self.weight = float(model.rescorer.weights["embedding"])
+        #: of the embeddings' cosine in the score of this pair
+        self.weight = weight
         self.entities = model.graph().entities.select(["type", "key", "label"])
         self.features = self._features()
         #: what a neighbour adds for a weight of one; shape (n_columns, dim)

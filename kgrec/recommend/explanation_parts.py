@@ -23,6 +23,9 @@ _MANY = 10
 #: a path of less than this is printed as 0.000
 _MIN_PATH = 0.0005
 
+#: sources that are no part of a history item
+_BESIDE = ("new", "boost")
+
 Row = dict[Hashable, Any]
 
 
@@ -67,7 +70,9 @@ def history_parts(
         joint: what is left of the score beside measured changes; None: contributions of the history are exact shares.
     """
     items = [_item(row) for row in history.to_dict("records")]
-    beside = [_source(row) for row in sources.to_dict("records") if row["source"] in ("new", "boost")]
+    beside = [_source(row) for row in sources.to_dict("records") if row["source"] in _BESIDE]
+    corrections = sources[sources["source"] == "ranker"]
+    beside += _grouped(corrections, lambda _: "learned ranker", lambda row: str(row["label"]), ": ")
     listed = cut(items, share)
     if len(listed) > _MANY and share < 1:
         listed = cut(_by_reason(history, paths), share)
@@ -185,6 +190,7 @@ def _source(row: Row, donors: pd.DataFrame | None = None) -> Part:
         "random_walk": "reached through users of items of the history",
         "inherited": "liked by users of similar items, from which it inherits (it has no users of its own)",
         "new": "for being unknown to training",
+        "ranker": f"learned ranker: {row['label']}",
         "boost": f"boost of items with {row['label']}" if row["label"] else "boost of this item",
     }
     name = named.get(row["source"]) or f"{edge_name(row['relation'])} {_node_name(row)}"

@@ -28,9 +28,12 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
 from kgrec.model.model import Model, Parameters, aliases, sample_of_users
+from kgrec.rank.boosted import check_installed
 from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
 from kgrec.rank.item_item import default_options, names_of
+from kgrec.rank.ranker import Ranker
+from kgrec.rank.ranking_features import FeatureSource
 from kgrec.rank.rescorer import Rescorer, proportions
 from kgrec.rank.scorers import GraphScorer, Scorer, content_scorers
 from kgrec.rank.slim import no_weights
@@ -89,8 +92,11 @@ def fit_model(
 
     Raises:
         TrainingError: The graph has no item, or the loss is no longer a finite number.
+        ConfigError: An option needs an order that the interactions lack, or a library that is not installed.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
+    if config.rescore.ranker == "boosted":
+        check_installed()
     histories = Histories.of(interactions, config.encoder.half_life)
     learned = _as_learned(histories, config)
     positives = learned.matrix()
@@ -207,6 +213,8 @@ def train(
 def _defaults(data: TrainingData, histories: Histories, config: Config) -> Choice:
     """The choice without validation data."""
     rescore = config.rescore
+    if rescore.ranker != "none":
+        logger.warning("There is no validation data, so no ranker is learned: rescore.ranker has no effect.")
     return Choice(
         hyperparameters=default_hyperparameters(data),
         whitening=0.0,
@@ -348,7 +356,11 @@ def _rescorer(
         for name, options in active.items()
     }
     prior = (choice.cold_offset * ~known).astype(np.float32)
-    return Rescorer(choice.weights, {**content, **scorers}, Rows.of(prior))
+    rescorer = Rescorer(choice.weights, {**content, **scorers}, Rows.of(prior))
+    if choice.ranker.ranker is None:
+        return rescorer
+    source = FeatureSource.of(rescorer.active, content["graph"], histories, data.featurizer)
+    return replace(rescorer, ranker=Ranker(source, choice.ranker.ranker, choice.corrects_new))
 
 
 def _transfer(
@@ -369,5 +381,8 @@ def _metrics(trained: Trained, data: TrainingData) -> dict[str, Any]:
     chosen["item_item"] = {name: vars(options) for name, options in choice.item_item.items()}
     chosen |= {"weights": weights, "cold_offset": round(choice.cold_offset, 4)}
     chosen |= {f"valid_{name}": value for name, value in choice.figures.items()}
+    if choice.ranker.figures:
+        learned = choice.ranker.ranker
+        chosen["ranker"] = {"kind": learned.kind if learned else "none", "valid_ndcg": choice.ranker.figures}
     log = [record.record() for record in trained.records]
     return {"chosen": chosen if choice.figures else {}, "n_items": len(data.features), "log": log}

@@ -28,11 +28,13 @@ from kgrec.rank.config import RescoreConfig, ScorerName
 from kgrec.rank.fusion_weights import MIN_GAIN, FusionSearch, FusionWeights, Shortlist
 from kgrec.rank.item_item import ItemItemOptions, profiles_of
 from kgrec.rank.line_search import climb
+from kgrec.rank.ranker import Ranker
 from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint, FinishedTrial
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.learner import fresh_encoder
 from kgrec.train.progress import EpochLog
+from kgrec.train.ranker_search import RankerChoice, choose_ranker, tried_kinds
 from kgrec.train.validation import ValidationSplit
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,10 @@ class Choice:
     #: "k": length of the lists; "new_share": share of held-out interactions with items unknown to training; "ndcg" and "recall" of
     #: the embeddings alone; "fused_ndcg" and "fused_recall" of the fused score. Empty if nothing was held out
     figures: dict[str, float] = field(default_factory=dict)
+    #: what corrects the fused score
+    ranker: RankerChoice = field(default_factory=RankerChoice)
+    #: whether the ranker corrects items without interactions
+    corrects_new: bool = False
 
 
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
@@ -118,14 +124,46 @@ def search_hyperparameters(
     whitening, shortlist = trials.whitened(best.ndcg)
     log.watcher.begin("choosing the weights of the scores")
     fused = fusion.choose(shortlist)
+    ranker, corrector = _ranker(data, split, fusion, fused, shortlist, log)
     cold_offset = 0.0 if rescore.cold_offset is None else rescore.cold_offset
     if rescore.cold_offset is None and split.without_interactions.any():
-        cold_offset = fusion.cold_offset(trials.scenarios(whitening), split.held_out_items, fused)
+        cold_offset = fusion.cold_offset(trials.scenarios(whitening), split.held_out_items, fused, corrector)
     ndcg, recall = shortlist.quality(shortlist.cosines, data.valid_k)
     new = ~known[queries.truth.indices]
     figures = {"k": data.valid_k, "new_share": float(new.mean()), "ndcg": ndcg, "recall": recall}
     figures |= {"fused_ndcg": fused.ndcg, "fused_recall": fused.recall}
-    return Choice(best.hyperparameters, whitening, fusion.options, fused.weights, cold_offset, figures)
+    return Choice(
+        best.hyperparameters,
+        whitening,
+        fusion.options,
+        fused.weights,
+        cold_offset,
+        figures,
+        ranker,
+        bool(split.held_out_items.any()),
+    )
+
+
+def _ranker(
+    data: TrainingData,
+    split: ValidationSplit,
+    fusion: FusionSearch,
+    fused: FusionWeights,
+    shortlist: Shortlist,
+    log: EpochLog,
+) -> tuple[RankerChoice, Ranker | None]:
+    """The learned ranker that validation chose, and the same as one of the training part."""
+    name = fusion.config.ranker
+    if not tried_kinds(name):
+        return RankerChoice(), None
+    log.watcher.begin("learning to rank the candidates")
+    queries, source = split.queries, fusion.feature_source(fused)
+    examples = fusion.examples(shortlist, fused, source)
+    positives = np.diff(queries.truth.indptr)
+    choice = choose_ranker(name, examples, positives, queries.users, data.valid_k, data.train.seed)
+    if choice.ranker is None:
+        return choice, None
+    return choice, Ranker(source, choice.ranker, bool(split.held_out_items.any()))
 
 
 class _Trials:

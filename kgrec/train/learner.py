@@ -29,8 +29,11 @@ from kgrec.encode.transformer import CausalTransformer
 from kgrec.graph.histories import Histories
 from kgrec.metrics.propensity import propensities
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
+from kgrec.train.negatives import NegativeSampler
 from kgrec.train.optimizer import Optimizer
 
+#: users whose scores say which items the model recommends
+_SCORED_USERS = 256
 #: rows of a table from which on its gradients are sparse
 _SPARSE_ROWS = 50_000
 
@@ -121,6 +124,8 @@ class Learner:
         steps = max(1, hyperparameters.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
         self.optimizer = Optimizer(encoder, hyperparameters.learning_rate, steps, warmup)
+        #: draws negatives among `known`; None: uniformly
+        self.sampler: NegativeSampler | None = None
 
     def epoch(self) -> float:
         """Mean loss of one pass over the users."""
@@ -129,6 +134,7 @@ class Learner:
 
     def _losses(self) -> Iterator[float]:
         """The loss of each step of one pass over the users."""
+        self.sampler = self._sampler()
         return (self._step(batch) for batch in self._batches())
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -200,8 +206,8 @@ class Learner:
     def _candidates(self, batch: _Batch) -> tuple[_Batch, np.ndarray | None, Tensor | None]:
         """The candidates of the softmax.
 
-        In a large catalogue these are the items of the batch, with weight 1, and a uniform sample of the others, each weighted by
-        (number of others / number sampled): so the denominator is an unbiased estimate of the full one.
+        In a large catalogue these are the items of the batch, with weight 1, and a sample of the others. In a uniform sample each weighs
+        (number of others / number sampled), otherwise see `NegativeSampler`: so the denominator is an unbiased estimate of the full one.
 
         Returns:
             The batch, its columns renumbered to the candidates; the rows of the candidates, None if they are all items; and their
@@ -213,14 +219,37 @@ class Learner:
             whole = n == batch.shown.shape[1]
             return (batch, None, None) if whole else (batch.over(self.known, n), self.known, None)
         own = np.union1d(batch.shown.indices, batch.hidden[1])
-        # Drawn with replacement, then made distinct: cheaper than drawing without, and the weight below counts what is left.
-        drawn = np.setdiff1d(self.known[self.rng.integers(0, n, min(n, config.sampled_items))], own)
+        drawn, log_weights = self._negatives(own)
         items = np.concatenate([own, drawn])
         weight = np.zeros(len(items), np.float32)
-        if len(drawn):
-            weight[len(own) :] = math.log((n - len(own)) / len(drawn))
+        weight[len(own) :] = log_weights
         log_weight = torch.from_numpy(weight).to(self.data.device)
         return batch.over(items[: len(own)], len(items)), items, log_weight
+
+    def _negatives(self, own: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
+        """Rows of sampled items that are not among `own`, increasing, and the log of their weights."""
+        n, size = len(self.known), min(len(self.known), self.data.train.sampled_items)
+        if self.sampler is not None:
+            drawn = self.sampler.draw(self.rng, size)
+            drawn = drawn[~np.isin(self.known[drawn], own)]
+            return self.known[drawn], self.sampler.log_weights(drawn, size)
+        # Drawn with replacement, then made distinct: cheaper than drawing without, and the weight below counts what is left.
+        rows = np.setdiff1d(self.known[self.rng.integers(0, n, size)], own)
+        return rows, math.log((n - len(own)) / len(rows)) if len(rows) else 0.0
+
+    @torch.no_grad()
+    def _sampler(self) -> NegativeSampler | None:
+        """The distribution of negatives in the coming epoch; None if it is uniform, or if the softmax is over all items."""
+        config, encoder = self.data.train, self.encoder
+        if config.negatives == "uniform" or self.positives.shape[1] <= config.full_softmax_items:
+            return None
+        if config.negatives == "popularity":
+            return NegativeSampler.by_popularity(interaction_counts(self.positives)[self.known])
+        z = encoder.items(self.data.inputs, encoder.identity[:])
+        some = self.positives[self.users[:: max(1, len(self.users) // _SCORED_USERS)]]
+        u = encoder.users(z, self.log_degree, Adjacency(some, self.data.device))
+        known = torch.from_numpy(self.known).to(self.data.device)
+        return NegativeSampler.adversarial(u, z[known], self.hyperparameters.temperature)
 
 
 @dataclass(frozen=True)

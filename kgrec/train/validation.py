@@ -29,6 +29,8 @@ class Queries:
     truth: sp.csr_matrix
     #: items that are not listed; shape (n_queries, n_items)
     seen: sp.csr_matrix
+    #: who asks: several queries may be of one user; shape (n_queries,), int
+    users: np.ndarray
 
     def __len__(self) -> int:
         return len(self.histories)
@@ -36,7 +38,7 @@ class Queries:
     def take(self, rows: np.ndarray) -> Queries:
         """Some of the queries, by their rows or a mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Queries(self.histories.take(rows), self.truth[rows], self.seen[rows])
+        return Queries(self.histories.take(rows), self.truth[rows], self.seen[rows], self.users[rows])
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class ValidationSplit:
         if self.moments is not None:
             return self.moments.take(some_of(np.arange(len(self.moments)), MAX_QUERIES, self.seed))
         users = some_of(self.evaluated_users, MAX_QUERIES, self.seed)
-        return Queries(self.histories.take(users), self.valid[users], self.seen[users])
+        return Queries(self.histories.take(users), self.valid[users], self.seen[users], users)
 
     @cached_property
     def training(self) -> sp.csr_matrix:
@@ -133,4 +135,4 @@ def moments_of(whole: Histories, held_out: sp.csr_matrix, new: np.ndarray, most:
     histories = before.of_items(~new)
     ones = np.ones(len(rows), np.float32)
     truth = sp.csr_matrix((ones, whole.item[rows], np.arange(len(rows) + 1)), (len(rows), whole.n_items))
-    return Queries(histories, truth, histories.matrix(positive_only=False))
+    return Queries(histories, truth, histories.matrix(positive_only=False), user[rows])
