@@ -55,6 +55,7 @@ def test_the_first_key_skips_to_the_content(look):
 
 def test_an_explanation_in_words_as_a_graph_and_as_a_table(look):
     page = look("list/f4")
+    expect(page.locator(ROWS).filter(has_text="Wedding Mess")).to_contain_text("Because of Paris Waltz")
     why = page.get_by_role("button", name="Why Wedding Mess?")
     why.focus()
     page.keyboard.press("Enter")

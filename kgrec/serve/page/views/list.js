@@ -10,8 +10,10 @@ import { baseline, body, isTried, newWhom } from "../whom.js";
 /** the API takes no longer history */
 const MOST_HISTORY = 10_000;
 const SHOWN_HISTORY = 20;
-/** items that say at once why they are here, as many as the API allows */
+/** items that say why they are here as soon as that is known; a list takes milliseconds, an explanation many times that */
 const EXPLAINED = 10;
+/** parts of the history that are looked through for those that speak for an item */
+const LARGEST = 5;
 const LENGTHS = [10, 20, 50];
 
 /** The view of a user's list, or of one without a user, which may begin with a liked item. */
@@ -28,7 +30,7 @@ export function list({ user = null, item = null }) {
     try {
       const asked = body(whom);
       const [found, before] = await Promise.all([
-        post("v1/recommend", { ...asked, explain: EXPLAINED }, signal),
+        post("v1/recommend", asked, signal),
         isTried(whom) ? post("v1/recommend", baseline(whom), signal) : null,
       ]);
       const refocus = keptFocus(parts.items, heading);
@@ -36,6 +38,8 @@ export function list({ user = null, item = null }) {
       refocus();
       parts.missing.replaceChildren();
       announce(`${found.items.length} items in the list.`);
+      parts.items.removeAttribute("aria-busy");
+      await giveReasons(parts.items, asked, signal);
     } catch (error) {
       if (error.name !== "AbortError") parts.items.replaceChildren(failure(error, load));
     } finally {
@@ -187,7 +191,7 @@ function listRow(whom, one, ranks, update) {
   return el("li", { on: { keydown: (event) => { if (event.key === "Escape" && !place.hidden) { toggle(); why.focus(); } } } },
     el("div", { class: "row" },
       el("span", { class: "rank" }, String(one.rank)),
-      el("div", { class: "what" }, el("strong", { class: "name", on: { click: () => toggle() } }, label), moved(one, ranks), reason(one)),
+      el("div", { class: "what" }, el("strong", { class: "name", on: { click: () => toggle() } }, label), moved(one, ranks), el("p", { class: "hint reason", "data-item": one.item })),
       el("span", { class: "number", title: "Score" }, one.score.toFixed(3)),
       el("div", { class: "actions" }, why,
         button("Like", say("likes", "dislikes"), { class: "quiet", "aria-label": `Like ${label}` }),
@@ -205,9 +209,19 @@ function moved(one, ranks) {
     el("span", { class: "unseen" }, up ? " places up" : " places down"));
 }
 
-function reason(one) {
-  const items = (one.because ?? []).filter((why) => why.kind === "history").slice(0, 2).map((why) => why.name);
-  return items.length ? el("p", { class: "hint" }, `Because of ${items.join(" and ")}`) : null;
+/** Say below the first items what in the history speaks for them, one after the other. */
+async function giveReasons(place, asked, signal) {
+  for (const row of [...place.querySelectorAll(".reason")].slice(0, EXPLAINED)) {
+    let why;
+    try {
+      why = await post("v1/explain", { ...asked, item: row.dataset.item, edges: LARGEST }, signal);
+    } catch (error) {
+      if (error.name !== "AbortError") row.textContent = error.message;
+      return;
+    }
+    const items = why.edges.history.filter((one) => one.contribution > 0).slice(0, 2).map((one) => one.label || one.item_id);
+    if (items.length) row.textContent = `Because of ${items.join(" and ")}`;
+  }
 }
 
 /** "Why is it not here?" for any item. */
