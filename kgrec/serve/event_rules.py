@@ -109,8 +109,8 @@ def new_interactions(
     """
     events = list(events)
     items = model.items.rows([event.item for event in events])
-    known = np.flatnonzero(items >= 0)
-    kept = [events[at] for at in known.tolist()]
+    there = np.flatnonzero(items >= 0)
+    kept = [events[at] for at in there.tolist()]
     names = list(dict.fromkeys(event.user for event in kept))
     rows = model.users.ids(names)
     fresh = np.flatnonzero(rows < 0)
@@ -119,14 +119,15 @@ def new_interactions(
     user = np.array([row_of[event.user] for event in kept], np.int64)
     time = np.array([event.time // 1000 for event in kept], np.int64)
     weight = np.array([rules.weight(event.type, event.value) for event in kept], np.float32)
-    last, count = _last_of_pairs(user, items[known], time)
-    has_times = LiveHistories.of(model.histories).has_times
+    last, count = _last_of_pairs(user, items[there], time)
+    known = LiveHistories.of(model.histories)
     interactions = NewInteractions(
         user[last],
-        items[known][last].astype(np.int32),
+        items[there][last].astype(np.int32),
         weight[last] > 0,
         count,
-        time[last] if has_times else None,
+        # of histories in an order without times, the times of the events give their order
+        time[last] if known.has_times or known.ordered else None,
         weight[last] / np.float32(mean_weight) if rules.kinds else None,
     )
     return [names[at] for at in fresh.tolist()], interactions, len(events) - len(kept)

@@ -174,7 +174,12 @@ def _rows_like(log: Interactions, rules: EventRules) -> InteractionRows:
     """The interactions as rows, with times, to which events can be added."""
     users, user = np.unique(log.user, return_inverse=True)
     n = len(log)
-    rows = InteractionRows(log.value is not None, True, log.weight is not None or bool(rules.kinds))
+    rows = InteractionRows(
+        has_value=log.value is not None,
+        has_time=True,
+        has_position=log.position is not None,
+        has_weight=log.weight is not None or bool(rules.kinds),
+    )
     rows.users.append(pa.array(log.users.take(users), pa.large_string()))
     rows.user.append(user.astype(np.int32))
     rows.item.append(log.item)
@@ -182,6 +187,8 @@ def _rows_like(log: Interactions, rules: EventRules) -> InteractionRows:
     rows.time.append(np.zeros(n, np.int64) if log.time is None else log.time)
     if log.value is not None:
         rows.value.append(log.value)
+    if log.position is not None:
+        rows.position.append(log.position)
     if rows.has_weight:
         rows.weight.append(np.ones(n, np.float32) if log.weight is None else log.weight)
     return rows
@@ -220,6 +227,9 @@ def _append(
     rows.time.append(np.array([event.time // 1000 for event in events], np.int64))
     if rows.has_value:
         rows.value.append(np.array([np.nan if e.value is None else e.value for e in events], np.float32))
+    if rows.has_position:  # events follow the rows of the log, in the order of their arrival
+        first = 1 + max((int(part.max(initial=-1)) for part in rows.position), default=-1)
+        rows.position.append(np.arange(first, first + len(events), dtype=np.int64))
     if rows.has_weight:
         rows.weight.append(weight)
     counted.used += len(events)
@@ -232,6 +242,8 @@ def _joined(known: Interactions, rows: InteractionRows) -> Interactions:
     joined = replace(joined, count=_counts(joined, known))
     if known.time is not None or not len(known):
         return joined
+    if known.position is not None:
+        return replace(joined, time=None)
     # Rows without a time are no older than others. Until here events counted as later, so that the latest of a pair was kept.
     order = np.lexsort((joined.item, joined.user))
     return replace(joined, time=None).rows(order)

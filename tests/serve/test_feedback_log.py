@@ -200,3 +200,12 @@ def test_an_empty_store_changes_nothing(shared_catalogue: Path, store: Store):
     taken = training_feedback(graph, store)
     assert rows(taken.graph, "value", "count", "positive") == rows(graph, "value", "count", "positive")
     assert (taken.graph.interactions.time, taken.graph.interactions.weight) == (None, None)
+
+
+def test_events_follow_a_log_in_an_order_without_times(catalogue: Path, store: Store):
+    log = "user,film,place\nu1,f3,1\nu1,f1,2\n"
+    graph = graph_of(catalogue, log, "{file: log.csv, user: user, item: film, position: place}")
+    store.add_events([event("u1", "f4"), event("u1", "f2"), event("u1", "f3")])
+    taken = training_feedback(graph, store).graph
+    assert [item for _, item in rows(taken)] == ["f1", "f4", "f2", "f3"]
+    assert taken.interactions.position is not None and taken.interactions.time is None
