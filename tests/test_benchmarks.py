@@ -34,7 +34,7 @@ def test_scale_counts_every_stage_of_a_training():
         "features: label tokens",
         "epochs: optimizer",
         "choice of weights",
-        "slim",
+        "ease",
         "random walks",
         "index",
         "save",

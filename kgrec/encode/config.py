@@ -29,8 +29,8 @@ class EncoderConfig(Section, frozen=True):
     one; None: all have the same weight."""
     user: Literal["auto", "mean", "linear", "transformer"] = "auto"
     """How a history becomes a vector: "mean": the weighted mean of its items; "linear": weights by position and a map of what follows
-    an item; "transformer": causal self-attention; "auto": the better one of the first two on validation data where the next
-    item is learned, otherwise "mean"."""
+    an item; "transformer": causal self-attention; "auto": where the next item is learned "linear", or "mean" if order
+    says little and that is better on validation data; otherwise "mean"."""
     blocks: int = Field(1, ge=1, le=8)
     """Blocks of the Transformer, where `user` is "transformer"."""
     heads: int = Field(4, ge=1, le=64)

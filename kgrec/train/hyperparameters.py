@@ -203,7 +203,7 @@ class _Trials:
                 hyperparameters, learning_rate=config.learning_rate or ORDERED_RATE, user="linear"
             )
             first = self.make(ordered, -1.0)
-            if not self._affordable(hyperparameters) or not self._pays(first):
+            if self._order_counts() or not self._affordable(hyperparameters) or not self._pays(first):
                 return first
             required = first.ndcg * MIN_GAIN
             best = self.make(hyperparameters, required)
@@ -221,6 +221,13 @@ class _Trials:
             best = self._best_along(best, "learning_rate", (LEARNING_RATE, 2 * LEARNING_RATE))
         whole = hyperparameters.epochs
         return self._best_along(best, "epochs", sorted({short.epochs, whole, 2 * whole}))
+
+    def _order_counts(self) -> bool:
+        """Whether the weights of co-occurrence and of random walks suit validation better if newer items count more.
+
+        Then a mean, for which all items of a history count the same, is not tried: its run is the longest of the search.
+        """
+        return any(options.decay < 1 for options in self.fusion.options.values())
 
     def _pays(self, trial: FinishedTrial) -> bool:
         """Whether better embeddings can be expected to improve the fused score."""

@@ -239,6 +239,7 @@ def watched() -> Stages:
     for choice in ("choose", "cold_offset"):
         stages.watch(fusion_weights.FusionSearch, choice, "choice of weights")
     stages.watch(item_item, "item_weights", "slim")
+    stages.watch(item_item, "ease_weights", "ease")
     stages.watch(item_item, "walk_weights", "random walks")
     stages.watch(fit, "_assembled", "embeddings of all items")
     stages.watch(fit.VectorIndex, "build", "index")

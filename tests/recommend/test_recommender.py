@@ -269,6 +269,7 @@ def test_a_validation_frame_chooses_and_is_not_learned_from(graph, bag_of_words)
     rec = kgrec.Recommender(CONFIG, text_encoder=bag_of_words).fit(graph, valid=valid)
     assert rec.model.metrics["chosen"].keys() == {
         *(
+            "target",
             "temperature",
             "learning_rate",
             "epochs",

@@ -290,10 +290,14 @@ def test_the_cold_offset_is_negative_where_known_items_are_held_out():
 class OrderedLandscape(Landscape):
     """Trials on histories with an order, which remember the trial whose encoder is kept."""
 
-    def __init__(self, items: TrainingData, quality) -> None:
+    def __init__(self, items: TrainingData, quality, order_counts: bool = False) -> None:
         super().__init__(items, quality)
+        self.order_counts = order_counts
         self.split = replace(self.split, histories=replace(self.split.histories, ordered=True))
         self.kept: Hyperparameters | None = None
+
+    def _order_counts(self) -> bool:
+        return self.order_counts
 
     def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
         is_new = hyperparameters not in self.checkpoint.finished
@@ -318,3 +322,8 @@ def test_the_encoder_that_is_kept_is_that_of_the_best_trial(temperature, epochs,
     assert trials.kept == best.hyperparameters and trials._best_trial is best
     whole = Hyperparameters(0.1, LEARNING_RATE, 4)
     assert (best.hyperparameters.user == "linear") == (quality(whole) <= linear * fusion_weights.MIN_GAIN)
+
+
+def test_the_mean_is_not_tried_where_order_counts():
+    trials = OrderedLandscape(data(), lambda one: float(one.user == "mean"), order_counts=True)
+    assert trials.best().hyperparameters.user == "linear" and len(trials.made) == 1
