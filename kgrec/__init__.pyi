@@ -11,7 +11,9 @@ from .errors import CorruptArtifact as CorruptArtifact
 from .errors import EncoderNotFound as EncoderNotFound
 from .errors import KgrecError as KgrecError
 from .errors import MappingError as MappingError
+from .errors import SelfTestError as SelfTestError
 from .errors import SourceError as SourceError
+from .errors import StoreError as StoreError
 from .errors import TooManyBadRows as TooManyBadRows
 from .errors import TrainingError as TrainingError
 from .errors import UnknownId as UnknownId

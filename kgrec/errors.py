@@ -11,6 +11,8 @@ An error says in its first line what is wrong and where, and in its second what 
     ├── EncoderNotFound       no sentence-transformer can be loaded under the name given
     ├── TrainingError         the data cannot train a model
     ├── WorkerError           a process of a parallel run died
+    ├── StoreError            a feedback store cannot be opened, read or written
+    ├── SelfTestError         a loaded model does not answer as it should
     └── ArtifactError         a graph/ or model/ folder cannot be read or written
         ├── VersionMismatch   it was written by an incompatible version
         └── CorruptArtifact   a file is absent, or is not what the manifest says it is
@@ -84,6 +86,14 @@ class TrainingError(KgrecError):
 
 class WorkerError(KgrecError):
     """A process of a parallel run died, so its part has no result."""
+
+
+class StoreError(KgrecError):
+    """A feedback store cannot be opened, read or written."""
+
+
+class SelfTestError(KgrecError):
+    """A loaded model does not answer as it should."""
 
 
 class ArtifactError(KgrecError):

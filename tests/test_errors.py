@@ -20,6 +20,8 @@ KgrecError
 ├── EncoderNotFound
 ├── TrainingError
 ├── WorkerError
+├── StoreError
+├── SelfTestError
 └── ArtifactError
     ├── VersionMismatch
     └── CorruptArtifact"""

@@ -382,6 +382,9 @@ CALLS: dict[str, Call] = {
         lambda _: {"history": ["f1"], "item": "f4"},
     ),
     "Recommender.label": Call(lambda made: made.rec.label, {"item": "id"}),
+    "Recommender.with_model": Call(
+        lambda made: made.rec.with_model, {"model": "value"}, lambda made: {"model": made.rec.model}
+    ),
     "Recommender.save": Call(
         lambda made: made.rec.save,
         {"folder": "path", "keep": "count"},

@@ -34,8 +34,10 @@ from kgrec.cli import (
     find,
     imports,
     items,
+    replay,
     rollback,
     score,
+    serve,
     split,
     train,
 )
@@ -139,8 +141,9 @@ def _start(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
     "Graph": (build.build, build.inspect, find.find, export.export),
-    "Model": (train.train, split.split, evaluate.evaluate),
+    "Model": (train.train, split.split, evaluate.evaluate, replay.replay),
     "Lists": (ask.recommend, ask.similar, score.score, ask.explain, embed.embed),
+    "Server": (serve.serve,),
     "Changes": (items.add, items.update, items.remove, rollback.rollback),
 }
 for _panel, _functions in _PANELS.items():

@@ -49,6 +49,13 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Log": ("--log", "--tensorboard"),
     },
     "split": {"What is held out": _SPLIT},
+    "serve": {
+        "Where": ("--host", "--port", "--drain"),
+        "Model and store": ("--store", "--releases", "--warm-text", "--check"),
+        "Keys": ("--keys", "--make-key", "--scopes"),
+        "Limits": ("--queue", "--deadline"),
+        "Records": ("--access-log", "--impressions"),
+    },
     "evaluate": {
         "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
         "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
@@ -98,6 +105,16 @@ VALUES = {
     "--node": "TYPE/KEY",
     **dict.fromkeys(("--encoder", "--name"), "NAME"),
     "--to": "VERSION",
+    "--host": "ADDRESS",
+    **dict.fromkeys(("--port", "--queue"), "N"),
+    **dict.fromkeys(("--drain", "--deadline"), "SECONDS"),
+    **dict.fromkeys(("--store", "--feedback"), "URL"),
+    "--scenario": "NAME",
+    "--click": "TYPE",
+    "--keys": "FILE",
+    "--make-key": "NAME",
+    "--scopes": "SCOPES",
+    "--releases": "FOLDER",
 }
 
 

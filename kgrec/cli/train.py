@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.recommend.recommender import Recommender
+    from kgrec.serve.feedback_log import TrainingFeedback
     from kgrec.train.checkpoint import Checkpoint
     from kgrec.train.data import EpochRecord
 
@@ -51,6 +52,13 @@ def train(
             "--ablate",
             help="Source to train without, to measure what it contributes: graph, text, id, co-occurrence, or the control "
             "shuffle-graph; may be repeated.",
+        ),
+    ] = None,
+    feedback: Annotated[
+        str | None,
+        typer.Option(
+            "--feedback",
+            help="Feedback store of kgrec serve, a path or a URL: its items and events are learned, too.",
         ),
     ] = None,
     resume: Annotated[
@@ -88,8 +96,13 @@ def train(
     with out.working() as progress:
         progress.stage("reading the graph folder")
         loaded = KnowledgeGraph.load(graph)
+        taken = None if feedback is None else feedback_of(feedback, loaded, out)
         with TrainingLogFiles(log, tensorboard) as logs:
-            recommender = fitted(loaded, options, out, valid, ablate or (), state, logs)
+            recommender = fitted(
+                taken.graph if taken else loaded, options, out, valid, ablate or (), state, logs
+            )
+        if taken:
+            recommender = taken.completed(recommender)
         progress.stage("writing the model folder")
         with stopping(lambda: _stopped(state)):
             recommender.save(output, keep=keep)
@@ -154,6 +167,30 @@ def fitted(
     if ablate:
         recommender.model.metrics["ablated"] = ablate
     return recommender
+
+
+def feedback_of(store: str, graph: KnowledgeGraph, out: Console) -> TrainingFeedback:
+    """The graph with what a feedback store has received; says what was left out."""
+    from kgrec.serve.feedback_log import opened_store, training_feedback
+
+    out.progress.stage("reading the feedback store")
+    with opened_store(store) as opened:
+        taken = training_feedback(graph, opened)
+    items = f" and {counted(taken.added_items, 'added item')}" if taken.added_items else ""
+    out.say(
+        f"The store has {counted(taken.events, 'event')} of {counted(taken.users, 'user')}{items} to learn from, "
+        f"up to revision {taken.revision:,}."
+    )
+    if taken.unknown:
+        some = ", ".join(f"'{item}'" for item in taken.unknown_items)
+        out.say(f"Left out: {counted(taken.unknown, 'event')} of unknown items, such as {some}.")
+    for type_, count in taken.unlisted.items():
+        out.say(
+            f"Left out: {counted(count, 'event')} of type '{type_}', which the mapping's `events:` does not list."
+        )
+    if taken.erased:
+        out.say(f"Left out: what the graph has of {counted(taken.erased, 'erased user')}.")
+    return taken
 
 
 def _stopped(state: Checkpoint | None, encoded: int = 0) -> Stopped:

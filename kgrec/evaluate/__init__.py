@@ -7,6 +7,7 @@ measure        all metrics of one system's lists, per user and per bucket
 evaluation     the metric values of one system: means, intervals, tables
 comparison     pairwise significance tests between systems
 ablation       a graph or a configuration without one source of knowledge
+replay         what came of lists that were shown: clicks by variant, corrected for the position
 baselines/     the methods that a model must beat
 benchmark/     several systems on the same folds
 report/        the HTML page of a benchmark

@@ -139,6 +139,15 @@ class LiveHistories:
         larger = LiveHistories(self.base, changed[order], delta)
         return LiveHistories.of(larger.whole) if len(delta.item) > _DELTA else larger
 
+    def without(self, users: np.ndarray) -> LiveHistories:
+        """The same with empty histories of some users; `users` are their rows, distinct."""
+        kept = np.flatnonzero(~np.isin(self.changed, users))
+        changed = np.concatenate([self.changed[kept], users])
+        order = np.argsort(changed, kind="stable")
+        none = np.zeros(len(users), np.int64)
+        delta = _stacked(self.delta.take(kept), self.base.between(none, none)).take(order)
+        return LiveHistories(self.base, changed[order], delta)
+
 
 def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: float | None) -> Histories:
     """Histories of `n_users` users, of whom the first ones are known, with newer interactions."""

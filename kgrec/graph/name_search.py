@@ -146,7 +146,7 @@ def find_nodes(graph: GraphTables, text: str, k: int, type_: str | None, items_o
     """Nodes of a graph by name; see `KnowledgeGraph.find_nodes`."""
     import pandas as pd
 
-    item_id = dict(zip(graph.item_entities.tolist(), range(len(graph.item_ids)), strict=True))
+    item_id = graph.row_of_item
     rows = graph.item_entities if items_only else np.arange(len(graph))
     types = pc.cast(graph.entities["type"], pa.large_string())
     if type_ is not None:

@@ -81,6 +81,11 @@ class GraphTables:
         """Entity ids of the items, in the order of `item_ids`; shape (n_items,), int32."""
         return self._items[1]
 
+    @cached_property
+    def row_of_item(self) -> dict[int, int]:
+        """Entity id of each item -> row in `item_ids`."""
+        return dict(zip(self.item_entities.tolist(), range(len(self.item_entities)), strict=True))
+
     def item_codes(self, names: Sequence[str] | pa.Array) -> np.ndarray:
         """Row in `item_ids` of each item, -1 where it is unknown; merged items are found by their old names, too.
 
@@ -147,7 +152,7 @@ class GraphTables:
 
         Other keys of items are not known alone: they may look like keys of other items.
         """
-        code_of = dict(zip(self.item_entities.tolist(), range(len(self.item_entities)), strict=True))
+        code_of = self.row_of_item
         full = {name: code_of[id_] for name, id_ in self._aliases.items() if id_ in code_of}
         keys: dict[str, set[int]] = {}
         others = {f"{type_}.{key}" for type_, table in self.mapping.nodes.items() for key in table.other_keys}

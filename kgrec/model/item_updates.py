@@ -218,7 +218,7 @@ def with_updates(model: Model, new: ItemUpdates) -> Model:
     at = new.rows.copy()
     at[appended] = len(model.items) + np.arange(appended.sum())
     names = [new.ids[one] for one in np.flatnonzero(appended).tolist()]
-    model = model if new.reached is None else _moved(model, new.reached)
+    before, model = model, model if new.reached is None else _moved(model, new.reached)
     items = model.items.with_items(at, names, new.labels, new.entities, new.vectors)
     n_items = len(items)
     larger = replace(
@@ -230,6 +230,7 @@ def with_updates(model: Model, new: ItemUpdates) -> Model:
         rescorer=_rescorer(model, items, new.features, at),
         graph=new.graph if new.graph.n_pending <= _DELTA else LiveGraph(new.graph),
     )
+    larger = larger.knowing(before, same_vectors=new.reached is None)
     return larger if len(items.vectors.at) <= _DELTA else larger.merged()
 
 

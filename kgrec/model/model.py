@@ -52,6 +52,8 @@ _CONDITIONS = 16
 _NODE_TYPES = 8
 #: users whose vectors are made at once
 _USERS = 4096
+#: a sum of vectors whose components are below this is a zero that was reached by subtraction
+_NO_VECTOR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,17 @@ class Parameters:
     #: of `ItemEncoder`, by name
     arrays: dict[str, np.ndarray]
     featurizer: Featurizer
+
+
+@dataclass(frozen=True, eq=False)
+class _KnownSum:
+    """The sum of all users' vectors in an earlier model, from which that of a later one follows."""
+
+    #: shape (dim,), float64
+    total: np.ndarray
+    histories: Histories | LiveHistories
+    #: rows of users with other histories since; increasing, int64
+    changed: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,7 @@ class Model:
 
     def without(self, rows: np.ndarray) -> Model:
         """A model that does not recommend these items; `self` stays as it is."""
-        return replace(self, items=self.items.without(rows))
+        return replace(self, items=self.items.without(rows)).knowing(self)
 
     def merged(self) -> Model:
         """The same with all items in one base; an index of changed vectors is built anew."""
@@ -129,7 +142,7 @@ class Model:
             user_encoder=encoder,
             index=SegmentedIndex.of(index, items.vectors.base),
             rescorer=self.rescorer.merged(),
-        )
+        ).knowing(self)
 
     def _rebuilt(self, items: ItemStore) -> VectorIndex:
         users = self.user_encoder.encode(sample_of_users(self.histories), items.vectors)
@@ -328,11 +341,54 @@ class Model:
         live = LiveHistories.of(self.histories)
         histories = live.with_interactions(new, self.config.encoder.half_life)
         larger = replace(self, users=self.users.extended(names), histories=histories)
+        return self._with_users_as(larger, np.unique(new.user))
+
+    def without_histories(self, names: Sequence[str]) -> Model:
+        """A model in which some users have no interactions; unknown ones are left out. `self` stays as it is."""
+        rows = self.users.ids(list(dict.fromkeys(names)))
+        rows = rows[rows >= 0]
+        larger = replace(self, histories=LiveHistories.of(self.histories).without(rows))
+        return self._with_users_as(larger, rows)
+
+    def _with_users_as(self, larger: Model, users: np.ndarray) -> Model:
+        """`larger`, whose histories differ from those of `self` for some users alone, with what `self` has computed."""
+        if "matching" in self.__dict__:
+            larger.__dict__["matching"] = self.matching
         if "_user_index" in self.__dict__:  # only these users have other vectors now
-            index, users = self._user_index, np.unique(new.user)
-            vectors = larger.user_vectors(histories.take(users))
+            index = self._user_index
+            vectors = larger.user_vectors(larger.histories.take(users))
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
-        return larger
+        return larger._knowing(self, users)
+
+    def knowing(self, other: Model, *, same_vectors: bool = True) -> Model:
+        """Itself, with what another model of the same mapping and histories has read and computed.
+
+        Args:
+            other: Is not modified.
+            same_vectors: Whether items that both have, have the same vectors.
+        """
+        if same_vectors:
+            return self._knowing(other, np.zeros(0, np.int64))
+        return self._with_mapping_of(other)
+
+    def _knowing(self, other: Model, changed: np.ndarray) -> Model:
+        known = other.__dict__.get("_known_sum")
+        if "_vector_sum" in other.__dict__:
+            known = _KnownSum(other._vector_sum, other.histories, np.zeros(0, np.int64))
+        if known is not None:
+            histories, users = known.histories.with_items(len(self.items)), np.union1d(known.changed, changed)
+            self.__dict__["_known_sum"] = _KnownSum(known.total, histories, users)
+        return self._with_mapping_of(other)
+
+    def _with_mapping_of(self, other: Model) -> Model:
+        if "mapping" in other.__dict__:
+            self.__dict__["mapping"] = other.mapping
+        return self
+
+    def _encoded(self, histories: Histories | LiveHistories, users: np.ndarray) -> np.ndarray:
+        """Sum of the vectors of some users, without a vector for empty histories; shape (dim,), float64."""
+        vectors = self.user_encoder.encode(histories.take(users), self.items.vectors)
+        return np.asarray(vectors.sum(axis=0, dtype=np.float64))
 
     def history_matrix(
         self, histories: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = None
@@ -359,16 +415,25 @@ class Model:
 
     @cached_property
     def _typical(self) -> np.ndarray:
-        """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,)."""
+        """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,), float32."""
+        total = self._vector_sum.astype(np.float32)
+        some = np.abs(total).max(initial=0) > _NO_VECTOR
+        typical: np.ndarray = units((total if some else self.items.vectors.whole.sum(axis=0))[None])[0][0]
+        return typical
+
+    @cached_property
+    def _vector_sum(self) -> np.ndarray:
+        """The sum of all users' vectors; shape (dim,), float64."""
+        known: _KnownSum | None = self.__dict__.get("_known_sum")
+        if known is not None:
+            before = self._encoded(known.histories, known.changed[known.changed < len(known.histories)])
+            return np.asarray(known.total - before + self._encoded(self.histories, known.changed))
         n_users = len(self.histories)
         parts = (np.arange(start, min(start + _USERS, n_users)) for start in range(0, n_users, _USERS))
-        vectors = self.items.vectors
-        total = sum(
-            (self.user_encoder.encode(self.histories.take(some), vectors).sum(axis=0) for some in parts),
-            np.zeros(vectors.shape[1], np.float32),
+        return sum(
+            (self._encoded(self.histories, some) for some in parts),
+            np.zeros(self.items.vectors.shape[1]),
         )
-        typical: np.ndarray = units((total if total.any() else vectors.whole.sum(axis=0))[None])[0][0]
-        return typical
 
 
 def sample_of_users(histories: Histories | LiveHistories) -> Histories:

@@ -471,6 +471,12 @@ class Recommender(Queries):
         recommender._configured = (model.config.text, _configured(model.config.text))
         return recommender
 
+    def with_model(self, model: Model) -> Self:
+        """A recommender with the same options and text encoder that answers from another model; `self` stays as it is."""
+        other = self.__copy__()
+        other._fitted = options.instance("model", model, Model, "Give the model of a recommender.")
+        return other
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Its folder; ArtifactError where no folder holds this very model."""
         fitted, stored, encoder = self._fitted, self._stored, self._text_encoder

@@ -44,6 +44,13 @@ def with_threads(count: int | None, call: Callable[[], _T]) -> _T:
         idle.append(thread)
 
 
+def use_one_thread() -> None:
+    """FAISS uses one thread when this thread calls it without a number of its own."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+
+
 def _in_forked_child() -> None:
     global _forked_count
     _idle.clear()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kgrec.recommend.recommender import Recommender
+from kgrec.serve.store.store import Store
 
 from .conftest import QUICK, Run
 
@@ -280,3 +281,29 @@ def test_a_killed_training_is_resumed(
     for name in ("item_embeddings.npy", "rescore.safetensors", "model.safetensors"):
         assert (output / name).read_bytes() == (model / name).read_bytes(), name
     assert not (tmp_path / "model.checkpoint").exists()
+
+
+def test_feedback_of_a_store_is_learned(run: Run, graph: Path, tmp_path: Path):
+    store = tmp_path / "feedback.sqlite"
+    with Store.open(store) as opened:
+        items = ("f1", "f2", "x1")
+        made = [{"event_id": item, "user": "new", "item": item, "type": "click"} for item in items]
+        assert opened.add_events(made).accepted == 3
+        opened.erase_user("u1")
+    answer = run("train", graph, "-o", tmp_path / "model", "--feedback", store, *QUICK)
+    assert answer.code == 0
+    assert answer.out.splitlines()[:3] == [
+        "The store has 2 events of 1 user to learn from, up to revision 4.",
+        "Left out: 1 event of unknown items, such as 'x1'.",
+        "Left out: what the graph has of 1 erased user.",
+    ]
+    model = Recommender.load(tmp_path / "model").model
+    assert model.users.tolist() == ["new", "u2", "u3", "u4", "u5", "u6"]
+    assert (model.inputs["feedback"], model.metrics["feedback"]["events"]) == ("4", 2)
+
+
+def test_feedback_of_no_store(run: Run, graph: Path, tmp_path: Path):
+    answer = run("train", graph, "-o", tmp_path / "model", "--feedback", tmp_path / "none.sqlite", *QUICK)
+    assert answer.code == 2
+    assert "There is no store" in answer.err
+    assert not (tmp_path / "none.sqlite").exists()

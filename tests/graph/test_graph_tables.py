@@ -20,7 +20,18 @@ import kgrec.graph
 from kgrec.config import Config
 from kgrec.errors import UnknownId
 from kgrec.evaluate.ablation import ablated
-from kgrec.graph import export, extend, name_search, ntriples, stats, subgraph, validate, views, where
+from kgrec.graph import (
+    export,
+    extend,
+    memberships,
+    name_search,
+    ntriples,
+    stats,
+    subgraph,
+    validate,
+    views,
+    where,
+)
 from kgrec.graph.build import build_graph, read_addition
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.tables import TABLES, GraphTables
@@ -88,6 +99,9 @@ CALLS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "extend.matched": lambda graph, addition, _: extend.matched(graph, addition),
     "extend.outdated": outdated,
     "extend.without": lambda graph, *_: extend.without(graph, np.array([3])),
+    "memberships.linked_nodes": lambda graph, *_: memberships.linked_nodes(graph, np.arange(3), "genre")[
+        0
+    ].toarray(),
     "name_search.find_nodes": lambda graph, *_: name_search.find_nodes(graph, "star", 3, None, False).to_dict(
         "list"
     ),

@@ -151,3 +151,14 @@ def test_no_interactions_change_nothing():
     live = LiveHistories.of(Histories.of(interactions([(0, 2, True, 1)], timed=True)))
     nothing = new(replace(interactions([(0, 2, True, 1)], timed=True)).rows(np.zeros(0, np.int64)))
     assert live.with_interactions(nothing) is live
+
+
+def test_histories_of_some_users_are_emptied():
+    known = Histories.of(interactions([(0, 2, True, 1), (1, 1, True, 2)], timed=True))
+    live = LiveHistories.of(known).with_interactions(
+        new(interactions([(1, 3, True, 3), (2, 0, True, 4)], timed=True))
+    )
+    emptied = live.without(np.array([1, 2]))
+    assert np.diff(emptied.whole.indptr).tolist()[:3] == [1, 0, 0]
+    assert np.diff(live.whole.indptr).tolist()[:3] == [1, 2, 1]
+    assert LiveHistories.of(known).without(np.zeros(0, np.int64)).whole.item.tolist() == [2, 1]

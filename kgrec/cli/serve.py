@@ -1,0 +1,162 @@
+"""`kgrec serve`: a model behind HTTP."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kgrec.cli import project
+from kgrec.cli.console import Console, Json, Quiet, console
+from kgrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kgrec.serve.http.keys import Keys
+
+
+def serve(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Model folder.", envvar="KGREC_MODEL", show_default="model/ beside the nearest kgrec.yaml"
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on. Others than loopback need --keys.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", "-p", help="Port; 0: any free one.", min=0, max=65535)
+    ] = 8700,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            help="Feedback store: a path, or postgresql://... Default: NAME.feedback.sqlite beside the model NAME.",
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="File of keys of callers, which has their hashes.")
+    ] = None,
+    make_key: Annotated[
+        str | None,
+        typer.Option("--make-key", help="Add a key of this name to the file of --keys, print it, and end."),
+    ] = None,
+    scopes: Annotated[
+        str,
+        typer.Option(
+            "--scopes", help="What the new key allows: read, feedback, write, admin, separated by commas."
+        ),
+    ] = "read,feedback",
+    releases: Annotated[
+        Path | None,
+        typer.Option(
+            "--releases",
+            help="Folder of model folders: the newest whole one is served, also when it comes later.",
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Load and test the model, print what is found, and end.")
+    ] = False,
+    drain: Annotated[
+        float,
+        typer.Option(
+            "--drain", help="Seconds between not ready and the end of listening, when told to end.", min=0
+        ),
+    ] = 0.0,
+    warm_text: Annotated[
+        bool,
+        typer.Option(
+            "--warm-text",
+            help="Load the text encoder at the start, not at the first text: some seconds, and some 500 MB.",
+        ),
+    ] = False,
+    queue: Annotated[
+        int, typer.Option("--queue", help="Requests that may wait; further ones get 429.", min=1)
+    ] = 256,
+    deadline: Annotated[
+        float, typer.Option("--deadline", help="Seconds after which a waiting request is dropped.", min=0.01)
+    ] = 2.0,
+    access_log: Annotated[
+        bool,
+        typer.Option(
+            "--access-log/--no-access-log", help="A line of JSON per request on stderr, without ids."
+        ),
+    ] = True,
+    impressions: Annotated[
+        bool,
+        typer.Option(
+            "--impressions/--no-impressions",
+            help="Keep shown lists in the store, for figures of experiments.",
+        ),
+    ] = True,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Serve a model over HTTP: lists, explanations, events and items, which count in the next request.
+
+    Example: `kgrec serve model/`
+    """
+    out = console(as_json, quiet)
+    _check_installed()
+    from kgrec.serve.http.keys import Keys
+    from kgrec.serve.http.keys import make_key as made
+
+    if make_key is not None:
+        if keys is None:
+            raise ConfigError("It is not clear to which file the key is added.", "Give --keys FILE.")
+        key = made(keys, make_key, [scope.strip() for scope in scopes.split(",") if scope.strip()])
+        out.result({"name": make_key, "key": key}, key)
+        return
+    # set before torch and FAISS load: requests are what is parallel
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from kgrec.serve.http.server import Place, log_to_stderr
+    from kgrec.serve.http.server import serve as run
+    from kgrec.serve.http.service import Service
+    from kgrec.serve.http.settings import Settings
+    from kgrec.serve.http.swaps import Swaps
+    from kgrec.serve.live import LiveModel
+    from kgrec.serve.releases import newest
+    from kgrec.serve.store.store import Store
+
+    place, known = Place(host, port), Keys.read(keys) if keys is not None else Keys()
+    place.check(bool(known))
+    log_to_stderr(access=access_log)
+    place_of_models = releases or model or project.model()
+    folder = place_of_models if releases is None else newest(releases).folder
+    live = LiveModel.load(folder, Store.open(store or _beside(place_of_models)))
+    if warm_text:
+        live.state.recommender.recommend_for_text(["a text"], 1)
+    if check:
+        _report(out, live, known)
+        return
+    settings = Settings(queue=queue, deadline=deadline, impressions=impressions)
+    service = Service(live, settings, known)
+    run(service, place, Swaps(service, folder, releases), drain=drain)
+
+
+def _beside(model: Path) -> Path:
+    """The store of a model: another file beside its folder, which stays when the folder is replaced."""
+    folder = model.resolve()
+    return folder.with_name(f"{folder.name}.feedback.sqlite")
+
+
+def _check_installed() -> None:
+    for name in ("fastapi", "prometheus_client", "sqlalchemy", "uvicorn"):
+        if find_spec(name) is None:
+            raise ConfigError(f"{name} is not installed.", "pip install 'kgrec[serve]'")
+
+
+def _report(out: Console, live: Any, keys: Keys) -> None:
+    from kgrec.serve.http.checks import found
+
+    values = found(live, keys)
+    named = ", ".join(f"{key['name']} ({', '.join(key['scopes'])})" for key in values["keys"]) or "none"
+    lines = [
+        f"Model {values['model']} passed its test: {values['items']:,} items, {values['users']:,} users.",
+        f"Store {values['store']}: {values['events']:,} events, revision {values['revision']}.",
+        f"Keys: {named}.",
+    ]
+    out.result(values, "\n".join(lines))

@@ -1,0 +1,216 @@
+r"""Replay of a feedback store: what was shown, where, by which variant, and what was clicked.
+
+Enters: impressions and events. Leaves: `Replay`: the share of lists with a click, by variant, and clicks per shown item corrected for the
+position. Writes nothing.
+
+Users look at the first places more often, so an item is clicked more often there whatever it is worth. With the probability
+:math:`p_k` that a user looks at place k, a click there counts :math:`1/p_k` (inverse propensity; Joachims, Swaminathan and Schnabel 2017,
+"Unbiased Learning-to-Rank with Biased Feedback", eq. 4). As in their section 5, :math:`p_k = k^{-\eta}`.
+
+The exponent is estimated from items that were shown at several places. The clicks :math:`c_{ik}` of item i at place k are Poisson with mean
+:math:`n_{ik} r_i k^{-\eta}`, for :math:`n_{ik}` times shown. Given the clicks of an item, what it is worth, :math:`r_i`, cancels (conditional
+likelihood; Hausman, Hall and Griliches 1984):
+
+.. math::
+    \ell(\eta) = \sum_{ik} c_{ik} \log \frac{n_{ik} k^{-\eta}}{\sum_l n_{il} l^{-\eta}}
+
+It holds if an item is worth the same wherever it is shown. Where a list is personal, an item stands higher for users who like it more,
+and :math:`\eta` is too large.
+
+Intervals are normal ones of a ratio of sums over users, by the delta method (Deng, Knoblich and Lu 2018): the lists of one user are not
+independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kgrec.serve.event_rules import NEGATIVE
+
+if TYPE_CHECKING:
+    from kgrec.serve.store.records import Impression, StoredEvent
+
+#: a click counts at most as much as this many clicks at the first place
+MAX_WEIGHT = 100.0
+#: of the normal distribution, two-sided 95 %
+_Z = 1.959963984540054
+#: exponents that are considered
+_ETA = (0.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A ratio and its 95 % interval; nan if there are fewer than two users."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class VariantReplay:
+    """What came of the lists of one variant."""
+
+    #: None: lists without a variant
+    variant: str | None
+    lists: int
+    #: lists for nobody in particular count as a user each
+    users: int
+    #: items in the lists
+    shown: int
+    #: clicked ones of these
+    clicks: int
+    #: share of the lists in which something was clicked
+    click_rate: Estimate
+    #: clicks per shown item as if every place were looked at like the first one; None if the positions cannot be told from the items
+    corrected: Estimate | None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Figures by variant, and how looks fall with the position."""
+
+    #: sorted by name
+    variants: tuple[VariantReplay, ...]
+    #: exponent of the position, and its standard error; None if no clicked item was shown at two places
+    eta: float | None
+    eta_error: float | None
+    #: clicks that name a list which was not given, and clicks that name an item which was not in the list
+    without_list: int
+    not_in_list: int
+
+
+def replay(
+    impressions: Iterable[Impression], events: Iterable[StoredEvent], *, clicks: Collection[str] | None = None
+) -> Replay:
+    """Match events with the lists that caused them.
+
+    Args:
+        impressions: Are kept in memory.
+        events: Those without a rid are not looked at. An item that was clicked several times in a list counts once.
+        clicks: Types that count as a click; None: all but dislike, hide, skip and seen.
+    """
+    lists = {one.rid: one for one in impressions}
+    clicked, without_list, not_in_list = _clicked(lists, events, clicks)
+    found = _eta(*_counts(lists.values(), clicked))
+    eta, error = found if found is not None else (None, None)
+    by_variant: dict[str | None, list[Impression]] = defaultdict(list)
+    for one in lists.values():
+        by_variant[one.variant].append(one)
+    variants = [
+        _variant(name, by_variant[name], clicked, eta)
+        for name in sorted(by_variant, key=lambda v: (v is not None, v))
+    ]
+    return Replay(tuple(variants), eta, error, without_list, not_in_list)
+
+
+def _clicked(
+    lists: dict[str, Impression], events: Iterable[StoredEvent], types: Collection[str] | None
+) -> tuple[dict[str, set[int]], int, int]:
+    """Rid -> places of clicked items, from 1; the number of clicks whose list is not there; and of those whose item is not in it."""
+    clicked: dict[str, set[int]] = defaultdict(set)
+    without_list = not_in_list = 0
+    for event in events:
+        counts = event.type not in NEGATIVE if types is None else event.type in types
+        if event.rid is None or not counts:
+            continue
+        shown = lists.get(event.rid)
+        if shown is None:
+            without_list += 1
+        elif event.item not in shown.items:
+            not_in_list += 1
+        else:
+            # where the item was is known here; what a client says may be another numbering
+            clicked[event.rid].add(shown.items.index(event.item) + 1)
+    return clicked, without_list, not_in_list
+
+
+def _counts(
+    lists: Iterable[Impression], clicked: dict[str, set[int]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Item number, place, times shown and clicks, of each item and place; each of shape (n,)."""
+    shown: Counter[tuple[str, int]] = Counter()
+    clicks: Counter[tuple[str, int]] = Counter()
+    for one in lists:
+        shown.update(zip(one.items, range(1, len(one.items) + 1), strict=True))
+        clicks.update((one.items[place - 1], place) for place in clicked.get(one.rid, ()))
+    keys = sorted(shown)
+    number = {item: at for at, item in enumerate(dict.fromkeys(item for item, _ in keys))}
+    items = np.array([number[item] for item, _ in keys], np.int64)
+    places = np.array([place for _, place in keys], np.int64)
+    times, clicked_times = (np.array([counts[key] for key in keys], np.float64) for counts in (shown, clicks))
+    return items, places, times, clicked_times
+
+
+def _eta(
+    items: np.ndarray, places: np.ndarray, shown: np.ndarray, clicks: np.ndarray
+) -> tuple[float, float] | None:
+    """The exponent of largest conditional likelihood, and its standard error; None if no clicked item was at two places."""
+    if not len(items):
+        return None
+    total = np.bincount(items, clicks)
+    logs = np.log(places)
+
+    def moments(eta: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of log k given the item, weighted by what is expected there."""
+        weight = shown * np.exp(-eta * logs)
+        mass = np.bincount(items, weight)
+        mean = np.bincount(items, weight * logs) / mass
+        return mean, np.maximum(np.bincount(items, weight * logs**2) / mass - mean**2, 0)
+
+    if not (total @ moments(0.0)[1] > 1e-12):
+        return None
+    observed = float(clicks @ logs)
+    low, high = _ETA
+    # The mean of log k falls with eta, so there is one root.
+    for _ in range(60):
+        eta = (low + high) / 2
+        low, high = (eta, high) if total @ moments(eta)[0] > observed else (low, eta)
+    return eta, 1 / math.sqrt(total @ moments(eta)[1])
+
+
+def _variant(
+    name: str | None, lists: list[Impression], clicked: dict[str, set[int]], eta: float | None
+) -> VariantReplay:
+    users = [one.rid if one.user is None else one.user for one in lists]
+    codes = np.unique(
+        [f"{one.user is None}{user}" for one, user in zip(lists, users, strict=True)], return_inverse=True
+    )[1]
+    n_users = int(codes.max()) + 1
+    places = [clicked.get(one.rid, set()) for one in lists]
+
+    def by_user(values: list[float]) -> np.ndarray:
+        return np.bincount(codes, values, minlength=n_users)
+
+    shown = by_user([len(one.items) for one in lists])
+    hits = by_user([float(bool(some)) for some in places])
+    corrected = None
+    if eta is not None:
+        weights = [sum(min(place**eta, MAX_WEIGHT) for place in some) for some in places]
+        corrected = _ratio(by_user(weights), shown)
+    return VariantReplay(
+        variant=name,
+        lists=len(lists),
+        users=n_users,
+        shown=int(shown.sum()),
+        clicks=sum(map(len, places)),
+        click_rate=_ratio(hits, by_user([1.0] * len(lists))),
+        corrected=corrected,
+    )
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
+    """The ratio of two sums over users, each of shape (n_users,)."""
+    n, size = len(numerator), denominator.sum()
+    value = float(numerator.sum() / size) if size else math.nan
+    if n < 2 or not size:
+        return Estimate(value, math.nan, math.nan)
+    residuals = numerator - value * denominator
+    half = _Z * math.sqrt(residuals @ residuals * n / (n - 1)) / size
+    return Estimate(value, max(value - half, 0.0), value + half)

@@ -1,0 +1,237 @@
+"""Lists of the library as values of JSON.
+
+Enters: a state, options and questions. Leaves: `Listed`, which belongs to one state. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.model.model import Model
+from kgrec.recommend.explain import Explanation
+from kgrec.recommend.explanation_parts import Part
+from kgrec.recommend.request import Request
+from kgrec.serve.live import LiveState
+
+#: reasons of an item by its history, and by paths
+_OF_HISTORY, _OF_PATHS = 3, 2
+
+Fallback = Literal["unknown_user", "no_history"]
+
+
+@dataclass(frozen=True)
+class Whom:
+    """For whom a list is: a user, a history, or both."""
+
+    user: str | None = None
+    liked: tuple[str, ...] = ()
+    disliked: tuple[str, ...] = ()
+
+    @property
+    def by_history(self) -> bool:
+        """Whether a history is given."""
+        return bool(self.liked or self.disliked) or self.user is None
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """Options of lists that one call of the library makes."""
+
+    kind: Literal["user", "history", "both"]
+    request: Request
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list, and the state that it is from."""
+
+    state: LiveState
+    items: list[dict[str, Any]]
+    fallback: Fallback | None = None
+    #: how many of the items training did not know
+    new: int = 0
+
+
+def kind_of(whom: Whom) -> Literal["user", "history", "both"]:
+    """Lists of the same kind come from one call."""
+    if not whom.by_history:
+        return "user"
+    return "history" if whom.user is None else "both"
+
+
+def lists(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
+    """A list for each of some users or histories, all from one state."""
+    return _KINDS[options.kind](state, options, whom)
+
+
+def _of_users(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
+    names = list(dict.fromkeys(one.user or "" for one in whom))
+    rows = state.model.users.ids(names)
+    known = [
+        name for name, row in zip(names, rows.tolist(), strict=True) if row >= 0 and name not in state.erased
+    ]
+    made: dict[str, Listed] = {}
+    if known:
+        table = state.recommender.recommend(known, request=options.request, arrow=True)
+        liked = state.model.histories.take(state.model.users.ids(known)).has_positive
+        tables = _by_query(table)
+        for name, has_liked in zip(known, liked.tolist(), strict=True):
+            made[name] = _listed(state, tables.get(name), options.fields, None if has_liked else "no_history")
+    if len(known) < len(names):
+        table = state.recommender.recommend_for_history([[]], request=options.request, arrow=True)
+        typical = _listed(state, table, options.fields, "unknown_user")
+        made |= {name: typical for name in names if name not in made}
+    return [made[one.user or ""] for one in whom]
+
+
+def _of_histories(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
+    table = state.recommender.recommend_for_history(
+        [one.liked for one in whom],
+        dislikes=[one.disliked for one in whom] if any(one.disliked for one in whom) else None,
+        request=options.request,
+        arrow=True,
+    )
+    tables = _by_query(table)
+    return [
+        _listed(state, tables.get(str(at)), options.fields, None if one.liked else "no_history")
+        for at, one in enumerate(whom)
+    ]
+
+
+def _of_both(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
+    return [_of_one(state, options, one) for one in whom]
+
+
+def _of_one(state: LiveState, options: ListOf, whom: Whom) -> Listed:
+    user = whom.user if whom.user is not None and state.knows(whom.user) else None
+    table = state.recommender.recommend_for_history(
+        [whom.liked],
+        dislikes=[whom.disliked],
+        users=None if user is None else [user],
+        request=options.request,
+        arrow=True,
+    )
+    fallback: Fallback | None = None if whom.liked or user is not None else "no_history"
+    return _listed(state, table, options.fields, fallback)
+
+
+_KINDS: dict[str, Callable[[LiveState, ListOf, Sequence[Whom]], list[Listed]]] = {
+    "user": _of_users,
+    "history": _of_histories,
+    "both": _of_both,
+}
+
+
+def _by_query(table: pa.Table) -> dict[str, pa.Table]:
+    """Rows of each query; its rows stand together."""
+    names = table.column(0).to_pylist()
+    starts = [at for at, name in enumerate(names) if at == 0 or name != names[at - 1]]
+    ends = [*starts[1:], len(names)]
+    return {names[start]: table.slice(start, end - start) for start, end in zip(starts, ends, strict=False)}
+
+
+def _listed(
+    state: LiveState, table: pa.Table | None, fields: Sequence[str], fallback: Fallback | None
+) -> Listed:
+    if table is None:
+        return Listed(state, [], fallback)
+    items, new = item_values(
+        state,
+        table.column(1).to_pylist(),
+        table.column("score").to_pylist(),
+        fields,
+        table.column("rank").to_pylist(),
+    )
+    return Listed(state, items, fallback, new)
+
+
+def item_values(
+    state: LiveState,
+    names: Sequence[str],
+    scores: Sequence[float],
+    fields: Iterable[str] = (),
+    ranks: Sequence[int] | None = None,
+) -> tuple[list[dict[str, Any]], int]:
+    """Items with rank, score, label and fields; and how many of them training did not know."""
+    model = state.model
+    rows = model.items.ids.ids(list(names)).tolist()
+    items = [
+        {"item": name, "rank": rank, "score": round(score, 6), "label": model.items.label(row)}
+        for name, rank, score, row in zip(names, ranks or range(1, len(names) + 1), scores, rows, strict=True)
+    ]
+    columns = {
+        name: column.take(pa.array(rows, pa.int64())).to_pylist()
+        for name, column in state.fields(fields).items()
+    }
+    for at, item in enumerate(items if columns else ()):
+        item["fields"] = {name: values[at] for name, values in columns.items()}
+    return items, sum(not model.items.trained[row] for row in rows)
+
+
+def because(
+    state: LiveState, whom: Whom, request: Request, items: Sequence[str]
+) -> list[list[dict[str, Any]]]:
+    """The largest parts of the scores of some items: by history, and by what both share in the graph."""
+    return [reasons(explanation(state, whom, item, request)) for item in items]
+
+
+def reasons(explained: Explanation) -> list[dict[str, Any]]:
+    """The largest parts of an explanation."""
+    parts = explained.parts()
+    shown = [*_named("history", parts["history"], _OF_HISTORY), *_named("path", parts["paths"], _OF_PATHS)]
+    return shown or _named("source", parts["sources"], 1)
+
+
+def explanation(state: LiveState, whom: Whom, item: str, request: Request) -> Explanation:
+    """The score of an item for a user or a history, or for both together as the list of both has it."""
+    boosts = Request(
+        new_item_boost=request.new_item_boost, item_boost=request.item_boost, where_boost=request.where_boost
+    )
+    user = whom.user if whom.user is not None and state.knows(whom.user) else None
+    if user is not None and not whom.by_history:
+        return state.recommender.explain(user, item, request=boosts)
+    liked, weights = list(whom.liked), None
+    if user is not None:
+        stored, weights = _stored(state.model, user, whom)
+        liked = [*stored, *(name for name in liked if name not in stored)]
+        weights = [*weights, *([1.0] * (len(liked) - len(weights)))]
+    return state.recommender.explain_history(
+        liked, item, weights=weights or None, dislikes=whom.disliked, request=boosts
+    )
+
+
+def _stored(model: Model, user: str, whom: Whom) -> tuple[list[str], list[float]]:
+    """What the model has as liked by a user, less what is disliked now: ids and weights."""
+    history = model.histories.take(model.users.ids([user]))
+    rows = np.flatnonzero(history.positive & (history.weight > 0))
+    disliked = set(model.items.rows(list(whom.disliked)).tolist())
+    liked = set(model.items.rows(list(whom.liked)).tolist())
+    kept = [at for at in rows.tolist() if int(history.item[at]) not in disliked]
+    weights = [
+        max(1.0, float(history.weight[at])) if int(history.item[at]) in liked else float(history.weight[at])
+        for at in kept
+    ]
+    return [model.items.ids[int(history.item[at])] for at in kept], weights
+
+
+def _named(kind: str, parts: Sequence[Part], most: int) -> list[dict[str, Any]]:
+    chosen = [part for part in parts if not part.is_rest and part.contribution > 0][:most]
+    return [{"kind": kind, "name": part.name, "contribution": round(part.contribution, 6)} for part in chosen]
+
+
+@dataclass
+class Kept:
+    """A list whose next page can be asked for."""
+
+    whom: Whom
+    options: ListOf
+    scenario: str | None
+    variant: str | None
+    #: items of all pages so far, in their order
+    shown: list[str] = field(default_factory=list)

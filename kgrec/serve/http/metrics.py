@@ -1,0 +1,103 @@
+"""Figures of the server for Prometheus: `/metrics`.
+
+Enters: counts and durations. Leaves: the text format. Labels are routes, statuses and kinds, never ids.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from kgrec._version import __version__
+from kgrec.serve.live import LiveState
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """All figures of one server, in a registry of its own.
+
+    Args:
+        state: Gives the state now.
+        store_revision: Gives the revision of the store.
+    """
+
+    def __init__(self, state: Callable[[], LiveState], store_revision: Callable[[], int]) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "kgrec_requests",
+            "Requests by route, method and status.",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "kgrec_request_seconds", "Time of a request.", ["route"], buckets=_SECONDS, registry=registry
+        )
+        self.queue = Gauge("kgrec_queue", "Questions that wait.", ["queue"], registry=registry)
+        self.batch = Histogram(
+            "kgrec_batch_size",
+            "Questions that one call of the library answers.",
+            buckets=_SIZES,
+            registry=registry,
+        )
+        self.shed = Counter(
+            "kgrec_shed", "Requests that were refused or dropped, by reason.", ["reason"], registry=registry
+        )
+        self.events = Counter("kgrec_events", "Events by result.", ["result"], registry=registry)
+        self.reloads = Counter(
+            "kgrec_reloads", "Models that were to be swapped in, by result.", ["result"], registry=registry
+        )
+        self.fallbacks = Counter(
+            "kgrec_fallbacks", "Lists for users without a history, by reason.", ["reason"], registry=registry
+        )
+        self.listed = Counter("kgrec_listed_items", "Items in lists.", ["age"], registry=registry)
+        self.impressions_lost = Counter(
+            "kgrec_impressions_lost",
+            "Shown lists that were not kept, because too many waited.",
+            registry=registry,
+        )
+        registry.register(_OfState(state, store_revision))
+
+    def text(self) -> bytes:
+        """The text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class _OfState:
+    """Figures that are read when they are asked for."""
+
+    def __init__(self, state: Callable[[], LiveState], store_revision: Callable[[], int]) -> None:
+        self._state, self._revision = state, store_revision
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: the figures are not read at registration."""
+        return []
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """The figures now."""
+        state = self._state()
+        items = state.model.items
+        by_state = GaugeMetricFamily("kgrec_items", "Items by state.", labels=["state"])
+        by_state.add_metric(["trained"], items.n_trained)
+        by_state.add_metric(["added"], len(items) - items.n_trained)
+        by_state.add_metric(["removed"], len(items.removed))
+        info = GaugeMetricFamily("kgrec_info", "Version of the server.", labels=["version"])
+        info.add_metric([__version__], 1)
+        return [
+            by_state,
+            info,
+            GaugeMetricFamily("kgrec_users", "Users that the model knows.", len(state.model.users)),
+            GaugeMetricFamily(
+                "kgrec_model_age_seconds", "Time since the model was written.", time.time() - state.written
+            ),
+            GaugeMetricFamily("kgrec_revision", "Revision of the store that answers count.", state.revision),
+            GaugeMetricFamily(
+                "kgrec_store_lag",
+                "Revisions of the store that do not count yet.",
+                max(0, self._revision() - state.revision),
+            ),
+        ]

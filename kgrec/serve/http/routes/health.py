@@ -1,0 +1,39 @@
+"""Whether the server lives and is ready, and its figures; without a key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from kgrec._version import __version__
+from kgrec.serve.http.problems import Problem
+from kgrec.serve.http.routes.common import answer, service_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Whether the process lives")
+async def healthz() -> Response:
+    """Always 200."""
+    return answer({"status": "alive", "version": __version__})
+
+
+@router.get("/readyz", summary="Whether requests are answered")
+async def readyz(request: Request) -> Response:
+    """200, or 503 while the server starts or drains."""
+    service = service_of(request)
+    if not service.ready:
+        raise Problem(
+            "not-ready",
+            "The server starts or stops.",
+            "Ask another one, or later.",
+            headers={"Retry-After": "1"},
+        )
+    state = service.state
+    return answer({"status": "ready", "model": state.name, "revision": state.revision})
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Counters and histograms, without ids."""
+    return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

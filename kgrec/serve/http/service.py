@@ -1,0 +1,294 @@
+"""What the routes of one server share: the live model, its queues, kept lists, impressions.
+
+Enters: a live model and settings. Leaves: answers, awaited by routes. Writes impressions to the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from kgrec.errors import KgrecError
+from kgrec.graph.edges_by_node import EdgesByNode
+from kgrec.retrieve.openmp import use_one_thread
+from kgrec.serve.http.conversation import Conversation
+from kgrec.serve.http.keys import Keys
+from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, lists
+from kgrec.serve.http.metrics import Metrics
+from kgrec.serve.http.problems import Problem
+from kgrec.serve.http.questions import Questions
+from kgrec.serve.http.scenarios import Scenarios
+from kgrec.serve.http.settings import Settings
+from kgrec.serve.live import LiveModel, LiveState
+from kgrec.serve.mentions import Mentions
+from kgrec.serve.sparql.process import SparqlProcess
+from kgrec.serve.store.records import Impression
+
+logger = logging.getLogger("kgrec.serve")
+
+_T = TypeVar("_T")
+#: impressions that may wait for the store
+_IMPRESSIONS = 20_000
+#: options of lists that are kept
+_OPTIONS = 512
+#: SPARQL queries that may wait
+_SPARQL = 32
+#: seconds between two looks for changes of other writers, and for impressions
+_EVERY = 0.25
+#: seconds between two looks while a request waits for a revision
+_LOOK = 0.01
+
+
+class Bounded(Generic[_T]):
+    """Values by random names; the one that was used least recently is forgotten first.
+
+    Args:
+        most: Values that are kept.
+        seconds: Time after which an unused one is forgotten.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self, most: int, seconds: float = float("inf"), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._values: OrderedDict[str, tuple[float, _T]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def put(self, name: str, value: _T) -> None:
+        """Keep a value."""
+        self._values[name] = (self._clock(), value)
+        self._values.move_to_end(name)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+
+    def get(self, name: str) -> _T | None:
+        """A value, or None."""
+        found = self._values.get(name)
+        if found is None or self._clock() - found[0] > self._seconds:
+            self._values.pop(name, None)
+            return None
+        self.put(name, found[1])
+        return found[1]
+
+    def forget(self, unwanted: Callable[[_T], bool]) -> None:
+        """Forget some values."""
+        for name in [name for name, (_, value) in self._values.items() if unwanted(value)]:
+            del self._values[name]
+
+
+class Service:
+    """One server.
+
+    Args:
+        live: The live model.
+        settings: Bounds.
+        keys: Of callers; without any, everybody may do everything.
+    """
+
+    def __init__(self, live: LiveModel, settings: Settings | None = None, keys: Keys | None = None) -> None:
+        self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
+        self.metrics = Metrics(lambda: live.state, live.store.revision)
+        #: options of recent requests, checked
+        self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
+        self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)
+        self.sessions: Bounded[Conversation] = Bounded(self.settings.sessions, self.settings.session_seconds)
+        self.scenarios = Scenarios()
+        #: false until the model answers, and while the server drains
+        self.ready = True
+        self.sparql = SparqlProcess(
+            self.settings.sparql_seconds, self.settings.sparql_rows, most=self.settings.sparql_triples
+        )
+        self._mentions: Mentions | None = None
+        self._edges: EdgesByNode | None = None
+        self._impressions: list[Impression] = []
+        self._threads = [
+            ThreadPoolExecutor(1, f"kgrec-{name}", use_one_thread)
+            for name in ("lists", "other", "writer", "sparql")
+        ]
+        limit, batch = self.settings.queue, self.settings.batch
+        self._lists = Questions("lists", self._answer_lists, self._threads[0], limit, batch, self.metrics)
+        self._others = Questions("other", _call, self._threads[1], limit, 1, self.metrics)
+        self._queries = Questions("sparql", _call, self._threads[3], _SPARQL, 1, self.metrics)
+        self._writes = Questions("writes", _call, self._threads[2], limit, 1, self.metrics)
+        self._feedback = Questions(
+            "feedback", self._answer_feedback, self._threads[2], limit, batch, self.metrics
+        )
+        self._queues = (self._lists, self._others, self._queries, self._writes, self._feedback)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def state(self) -> LiveState:
+        """The state now."""
+        return self.live.state
+
+    def graph(self) -> EdgesByNode:
+        """The edges of the graph now, made anew after items changed; call it in the thread of `compute`."""
+        graph = self.state.model.graph()
+        if self._edges is None or self._edges.graph is not graph:
+            self._edges = EdgesByNode.of(graph)
+        return self._edges
+
+    def mentions(self) -> Mentions:
+        """The names of nodes, made anew after items changed; call it in the thread of `compute`."""
+        graph = self.state.model.graph()
+        if self._mentions is None or self._mentions.graph is not graph:
+            self._mentions = Mentions(graph)
+        return self._mentions
+
+    async def start(self) -> None:
+        """Begin to follow the store."""
+        await self.read_scenarios()
+        self.follow(self._follow())
+
+    def follow(self, endless: Coroutine[Any, Any, None]) -> None:
+        """Run something until the server stops."""
+        self._tasks.append(asyncio.create_task(endless))
+
+    async def stop(self) -> None:
+        """Finish what was accepted, and flush."""
+        self.ready = False
+        for task in self._tasks:
+            task.cancel()
+        while not all(queue.idle for queue in self._queues):
+            await asyncio.sleep(_LOOK)
+        with suppress(KgrecError, Problem):  # what was acknowledged is in the store already
+            await self.flush()
+        for thread in self._threads:
+            thread.shutdown()
+        self.sparql.close()
+        self.live.store.close()
+
+    async def list_for(self, whom: Whom, options: ListOf, key: Hashable, until: float) -> Listed:
+        """A list; it is computed together with those that wait under the same key."""
+        listed: Listed = await self._lists.ask(key, options, whom, until)
+        self.metrics.listed.labels("new").inc(listed.new)
+        self.metrics.listed.labels("trained").inc(len(listed.items) - listed.new)
+        if listed.fallback:
+            self.metrics.fallbacks.labels(listed.fallback).inc()
+        return listed
+
+    async def compute(self, call: Callable[[], _T], until: float) -> _T:
+        """The result of a function in the thread for everything but lists and changes."""
+        result: _T = await self._others.ask(object(), None, call, until)
+        return result
+
+    async def query(self, call: Callable[[], _T], until: float) -> _T:
+        """The result of a function in the thread for SPARQL."""
+        result: _T = await self._queries.ask(object(), None, call, until)
+        return result
+
+    async def change(self, call: Callable[[], _T]) -> _T:
+        """The result of a function in the thread that makes changes."""
+        until = time.monotonic() + self.settings.write_deadline
+        result: _T = await self._writes.ask(object(), None, call, until)
+        return result
+
+    async def add_events(self, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Keep events; see `LiveModel.add_events`."""
+        until = time.monotonic() + self.settings.write_deadline
+        answer: dict[str, Any] = await self._feedback.ask("events", None, events, until)
+        for name in ("accepted", "duplicate"):
+            self.metrics.events.labels(name).inc(answer[name])
+        self.metrics.events.labels("rejected").inc(len(answer["rejected"]))
+        return answer
+
+    async def at_revision(self, revision: int, until: float) -> None:
+        """Wait until answers count a revision.
+
+        Raises:
+            Problem: They do not in time.
+        """
+        while self.state.revision < revision:
+            if time.monotonic() > until:
+                raise Problem(
+                    "conflict",
+                    f"Revision {revision} is not there yet: answers count changes up to {self.state.revision}.",
+                    "Ask again, or give the revision that a change returned.",
+                    "body.min_revision",
+                )
+            await asyncio.sleep(_LOOK)
+
+    async def read_scenarios(self) -> None:
+        """Read the scenarios of the store."""
+        self.scenarios.known = await self.change(self.live.store.scenarios)
+
+    def shown(self, rid: str, whom: Whom, listed: Listed, scenario: str | None, variant: str | None) -> None:
+        """Keep that a list was shown, soon."""
+        if not self.settings.impressions or not listed.items:
+            return
+        if len(self._impressions) >= _IMPRESSIONS:
+            self.metrics.impressions_lost.inc()
+            return
+        items = tuple(item["item"] for item in listed.items)
+        state = listed.state
+        now = int(time.time() * 1000)
+        self._impressions.append(
+            Impression(rid, whom.user, items, now, scenario, variant, state.name, state.revision)
+        )
+
+    def forget(self, user: str) -> None:
+        """Forget the lists of a user, and those that wait for the store."""
+        self.kept.forget(lambda one: one.whom.user == user)
+        self.sessions.forget(lambda one: one.user == user)
+        self._impressions = [one for one in self._impressions if one.user != user]
+
+    def until(self, began: float) -> float:
+        """The deadline of a request that began at this time of `time.monotonic`."""
+        return began + self.settings.deadline
+
+    def _answer_lists(self, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
+        return lists(self.live.state, options, whom)
+
+    def _answer_feedback(self, _: None, batches: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "revision": one.revision,
+                "accepted": one.accepted,
+                "duplicate": one.duplicate,
+                "rejected": [
+                    dict(zip(("index", "problem", "remedy"), row, strict=True)) for row in one.rejected
+                ],
+            }
+            for one in self.live.add_events(batches)
+        ]
+
+    async def _follow(self) -> None:
+        """Take in what other writers put into the store, and keep impressions."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            try:
+                if await self.change(self.live.store.revision) > self.state.revision:
+                    await self.change(self.live.catch_up)
+                    await self.read_scenarios()
+                await self.flush()
+            except (KgrecError, Problem) as error:
+                logger.error("The store cannot be followed: %s", error)
+
+    async def flush(self) -> None:
+        """Keep the impressions that wait."""
+        if self._impressions:
+            shown, self._impressions = self._impressions, []
+            try:
+                await self.change(lambda: self.live.store.add_impressions(shown))
+            except (KgrecError, Problem):
+                self.metrics.impressions_lost.inc(len(shown))
+                raise
+
+
+def new_id() -> str:
+    """A random id that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+def _call(_: Any, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    return [call() for call in calls]

@@ -1,0 +1,114 @@
+"""Why an item is not in a list: the rules that keep it out, or its score.
+
+Enters: a state, for whom the list is, its options, and an item. Leaves: an explanation, a rank, and what excludes the item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kgrec.recommend.explain import Explanation
+from kgrec.recommend.ids import item_rows
+from kgrec.recommend.list_options import LIST_OPTIONS
+from kgrec.recommend.request import Request
+from kgrec.serve.http.lists import ListOf, Whom, explanation, kind_of, lists
+from kgrec.serve.live import LiveState
+
+#: places of a list up to which a rank is found
+MAX_RANK = 1000
+_DEFAULTS = Request()
+
+
+def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: int = 0) -> dict[str, Any]:
+    """The score of an item in parts, its rank, and what keeps it out of the list; with the `edges` largest paths singly.
+
+    The rank is the one that it has, or would have if nothing excluded it; None below `MAX_RANK`.
+    """
+    row = int(item_rows(state.model, [item])[0])
+    name = state.model.items.ids[row]
+    why = explanation(state, whom, name, request)
+    longest = ListOf(kind_of(whom), replace(request, k=MAX_RANK, min_score=None))
+    listed = lists(state, longest, [whom])[0].items
+    place = {one["item"]: one for one in listed}
+    score = place[name]["score"] if name in place else round(why.score, 6)
+    above = sum(one["score"] > score for one in listed)
+    found = name in place or above < len(listed) or len(listed) < MAX_RANK
+    rank = place[name]["rank"] if name in place else above + 1 if found else None
+    last = listed[min(request.k, len(listed)) - 1]["score"] if listed else None
+    excluded = _excluded(state, whom, row, request)
+    if request.min_score is not None and score < request.min_score:
+        excluded.append(
+            {"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"}
+        )
+    if not excluded and (rank is None or rank > request.k):
+        excluded.append(_by_rank(request, score, rank, last))
+    return {
+        "item": name,
+        "label": state.model.items.label(row),
+        "score": score,
+        "rank": rank,
+        "parts": {kind: [part.to_dict() for part in some] for kind, some in why.parts().items()},
+        "excluded_by": excluded,
+        "exact": why.exact,
+        "text": why.text(),
+        **({"edges": _edges(why, edges)} if edges else {}),
+    }
+
+
+def _edges(why: Explanation, most: int) -> dict[str, list[dict[str, Any]]]:
+    """The largest contributions by item of the history, and by path from such an item through a shared node."""
+
+    def largest(frame: Any) -> list[dict[str, Any]]:
+        rows = frame.iloc[(-frame["contribution"].abs()).argsort(kind="stable")[:most]].to_dict("records")
+        return [{**row, "contribution": round(float(row["contribution"]), 6)} for row in rows]
+
+    return {"history": largest(why.history), "paths": largest(why.paths)}
+
+
+def _by_rank(request: Request, score: float, rank: int | None, last: float | None) -> dict[str, Any]:
+    """What keeps out an item that is merely ranked lower: its score, or the options that choose the list as a whole."""
+    found = {"rank": rank, "last_score": last}
+    used = [name for name in LIST_OPTIONS if getattr(request, name) != getattr(_DEFAULTS, name)]
+    if used and last is not None and score >= last:
+        detail = f"other items fit {', '.join(used)} better"
+        return {"by": "list", "detail": detail, **found}
+    below = "" if last is None else f", {last:.4f}"
+    return {
+        "by": "score",
+        "detail": f"its score {score:.4f} is below that of the last item of the list{below}",
+        **found,
+    }
+
+
+def _excluded(state: LiveState, whom: Whom, row: int, request: Request) -> list[dict[str, Any]]:
+    model, skip = state.model, request.on_unknown == "skip"
+    rules = {
+        "removed": (row in model.items.removed, "it was removed from the catalogue"),
+        "candidates": (
+            request.candidates is not None and row not in model.items.rows(list(request.candidates)),
+            "it is none of the candidates",
+        ),
+        "deny": (
+            request.deny is not None and row in model.items.rows(list(request.deny)),
+            "it is on the list of denied items",
+        ),
+        "where": (
+            request.where is not None and not model.matching(request.where, skip)[row],
+            f"it does not meet the condition {request.where}",
+        ),
+        "seen": (request.exclude_seen and row in _seen(state, whom), "the user has interacted with it"),
+        "disliked": (row in model.items.rows(list(whom.disliked)), "it is disliked"),
+    }
+    return [{"by": name, "detail": text} for name, (holds, text) in rules.items() if holds]
+
+
+def _seen(state: LiveState, whom: Whom) -> np.ndarray:
+    """Rows of the items that the user has interacted with."""
+    model = state.model
+    rows = model.items.rows(list(whom.liked))
+    if whom.user is None or not state.knows(whom.user):
+        return rows
+    return np.concatenate([rows, model.histories.take(model.users.ids([whom.user])).item])

@@ -1,0 +1,321 @@
+"""A model that answers while it changes: items and events of a store count at once.
+
+Enters: a recommender, and a feedback store. Leaves: `LiveState`, which never changes: a request takes one and answers from it alone. Changes
+go to the store first, and into another state from there: a restart reads the same changes from the store.
+
+One thread at a time makes changes; readers wait for nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from kgrec.encode.text import TextEncoder
+from kgrec.errors import ConfigError
+from kgrec.model.model import Model
+from kgrec.recommend.recommender import Recommender
+from kgrec.recommend.results import Added, Placed, Updated
+from kgrec.serve.event_rules import EventRules, mean_weight, new_interactions, refusals
+from kgrec.serve.item_fields import ItemFields
+from kgrec.serve.live_items import rows_by_item, with_columns, with_items
+from kgrec.serve.self_test import self_test
+
+if TYPE_CHECKING:
+    from kgrec.serve.store.records import StoredEvent
+    from kgrec.serve.store.store import Store
+
+PlacedT = TypeVar("PlacedT", bound=Placed)
+
+#: input of a model that names the revision of the store whose events it was trained on
+FEEDBACK = "feedback"
+#: events that are read from the store at a time
+_EVENTS = 50_000
+#: columns of fields that are kept, one value per item each
+_FIELDS = 32
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """What a request answers from."""
+
+    #: is not changed any more
+    recommender: Recommender
+    #: of the store, up to which its changes are in there
+    revision: int
+    #: name of the trained model: the first characters of the seal of its folder
+    name: str
+    #: when the model was written, and loaded here, in seconds since 1970
+    written: float
+    loaded: float
+    rules: EventRules
+    mean_weight: float
+    #: users whose data was erased since, and who did nothing after it
+    erased: frozenset[str] = frozenset()
+    _fields: dict[str, pa.Array] = field(default_factory=dict, repr=False)
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.recommender.model
+
+    def fields(self, names: Iterable[str]) -> dict[str, pa.Array]:
+        """One value per item for each field, as `ItemFields` names them; ConfigError for an unknown one."""
+        found = {}
+        for name in dict.fromkeys(names):
+            column = self._fields.get(name)
+            if column is None:
+                column = ItemFields.of(self.model, [name]).columns[name]
+                if len(self._fields) < _FIELDS:
+                    self._fields[name] = column
+            found[name] = column
+        return found
+
+    def knows(self, user: str) -> bool:
+        """Whether the user has interactions, and was not erased."""
+        row = int(self.model.users.ids([user])[0])
+        return (
+            row >= 0 and user not in self.erased and len(self.model.histories.take(np.array([row])).item) > 0
+        )
+
+
+@dataclass(frozen=True)
+class EventReceipt:
+    """What became of some events."""
+
+    accepted: int
+    #: events that the store had already
+    duplicate: int
+    #: position, problem and remedy of each event that was not kept
+    rejected: list[tuple[int, str, str]]
+    #: up to which changes count
+    revision: int
+
+
+class LiveModel:
+    """The writer of states.
+
+    Args:
+        recommender: Just loaded from its folder.
+        store: Holds changes since the training.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, recommender: Recommender, store: Store, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._turn = threading.Lock()
+        #: rows of items as the store has them
+        self._rows: dict[str, Any] = {}
+        #: events of the store whose items the model lacks
+        self.unusable = 0
+        self._state = self._caught_up(self._fresh(recommender))
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        store: Store,
+        *,
+        text_encoder: TextEncoder | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> LiveModel:
+        """Load model/, test it, and take in what the store has.
+
+        Raises:
+            ArtifactError: The folder cannot be read.
+            SelfTestFailed: The model does not answer as it should.
+        """
+        recommender = Recommender.load(folder, text_encoder=text_encoder)
+        self_test(recommender)
+        return cls(recommender, store, clock=clock)
+
+    @property
+    def state(self) -> LiveState:
+        """The state now."""
+        return self._state
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self._store
+
+    def catch_up(self) -> LiveState:
+        """Take in what the store has since, whoever wrote it."""
+        with self._turn:
+            self._state = self._caught_up(self._state)
+            return self._state
+
+    def add_events(self, batches: Sequence[Sequence[Mapping[str, Any]]]) -> list[EventReceipt]:
+        """Keep events of one or several callers, and let them count in the next request.
+
+        Args:
+            batches: Of each caller the events, as `Store.add_events` takes them. One that names an item which the model lacks, or a
+                type which the mapping does not list, is rejected.
+
+        Returns:
+            What became of the events of each caller.
+        """
+        receipts = [self._kept_events(events) for events in batches]
+        revision = self.catch_up().revision
+        return [replace(receipt, revision=revision) for receipt in receipts]
+
+    def _kept_events(self, events: Sequence[Mapping[str, Any]]) -> EventReceipt:
+        refused = refusals(self._state.model, self._state.rules, events)
+        places = [at for at in range(len(events)) if at not in refused]
+        added = self._store.add_events([events[at] for at in places])
+        rejected = [(places[one.index], one.problem, one.remedy) for one in added.rejected]
+        rejected += [(at, error.problem, error.remedy) for at, error in refused.items()]
+        return EventReceipt(added.accepted, added.duplicate, sorted(rejected), added.revision)
+
+    def add_items(self, rows: Mapping[str, Any]) -> tuple[Added, LiveState]:
+        """Add items, as `Recommender.add_items`; known ones are left out.
+
+        Args:
+            rows: Type of nodes -> rows, each a dict of columns.
+        """
+        return self._put(rows, Recommender.add_items)
+
+    def update_items(self, rows: Mapping[str, Any]) -> tuple[Updated, LiveState]:
+        """Change items, as `Recommender.update_items`; unknown ones are left out."""
+        return self._put(rows, Recommender.update_items)
+
+    def remove_items(self, items: Sequence[str]) -> LiveState:
+        """Stop recommending items.
+
+        Raises:
+            UnknownId: An item is unknown; none is removed then.
+        """
+        with self._turn:
+            larger = copy.copy(self._state.recommender)
+            larger.remove_items(items)
+            self._store.remove_items(items)
+            self._state = self._caught_up(self._state)
+            return self._state
+
+    def erase_user(self, user: str) -> LiveState:
+        """Remove the user's events and lists from the store, and the history from the model in memory."""
+        with self._turn:
+            self._store.erase_user(user)
+            self._state = self._caught_up(self._state)
+            return self._state
+
+    def replace_model(self, model: Model) -> LiveState:
+        """Answer from another trained model, which was tested, with what the store has since its training."""
+        with self._turn:
+            self._state = self._caught_up(self._fresh(self._state.recommender.with_model(model)))
+            return self._state
+
+    def snapshot(self, folder: Path) -> LiveState:
+        """Write the live model to a folder, where a replaced one stays beside it; it has all changes up to its revision.
+
+        Raises:
+            ArtifactError: The folder cannot be written.
+        """
+        with self._turn:
+            state = self._caught_up(self._state)
+            inputs = {**state.model.inputs, FEEDBACK: str(state.revision)}
+            written = state.recommender.with_model(replace(state.model, inputs=inputs))
+            written.save(folder, keep=1)
+            written.model.knowing(state.model)
+            self._state = replace(
+                state, recommender=written, **_origin(written.model, self._clock), _fields={}
+            )
+            return self._state
+
+    def _fresh(self, recommender: Recommender) -> LiveState:
+        """A state with what a model was trained on, and nothing since."""
+        model = recommender.model
+        rules, known = EventRules.of(model.mapping), watermark(model)
+        if known > self._store.revision():
+            raise ConfigError(
+                f"The model has changes up to revision {known} of a store, and {self._store.place} ends at "
+                f"{self._store.revision()}.",
+                "Give the store that the model was made with, by --store.",
+            )
+        return LiveState(
+            copy.copy(recommender),
+            revision=known,
+            loaded=self._clock(),
+            rules=rules,
+            mean_weight=mean_weight(model, rules),
+            **_origin(model, self._clock),
+        )
+
+    def _put(
+        self, rows: Mapping[str, Any], put: Callable[[Recommender, Any], PlacedT]
+    ) -> tuple[PlacedT, LiveState]:
+        """Items go into a copy of the recommender, then into the store, and then the copy answers."""
+        with self._turn:
+            state = self._caught_up(self._state)
+            larger = copy.copy(state.recommender)
+            done = put(larger, {type_: list(some) for type_, some in rows.items()})
+            if len(done):
+                self._store.put_items(self._changed(larger.model, rows, done.ids))
+                state = replace(state, recommender=larger, _fields={})
+                state = self._caught_up(state, frozenset(done.ids))
+            self._state = state
+            return done, state
+
+    def _changed(self, model: Model, rows: Mapping[str, Any], ids: Sequence[str]) -> dict[str, Any]:
+        """The rows of each of some items as the store keeps them: with the columns that earlier rows had."""
+        found = rows_by_item(model, rows)
+        return {name: with_columns(self._rows.get(name), found[name]) for name in ids if name in found}
+
+    def _caught_up(self, state: LiveState, own: frozenset[str] = frozenset()) -> LiveState:
+        """A state with what the store has since; `own` are items that it has already.
+
+        Erasures come before events: the events that the store still has of an erased user came after the erasure.
+        """
+        revision = self._store.revision()
+        if revision <= state.revision:
+            return state
+        items = [one for one in self._store.items_since(state.revision) if one.revision <= revision]
+        self._rows.update((item.id, item.rows) for item in items)
+        others = [item for item in items if item.id not in own]
+        if others:
+            state = replace(state, recommender=with_items(state.recommender, others), _fields={})
+        erased = [one.user for one in self._store.erased_since(state.revision) if one.revision <= revision]
+        if erased:
+            state = _without(state, erased)
+        events = self._store.events_since(state.revision, until=revision)
+        while some := list(itertools.islice(events, _EVENTS)):
+            state = self._with_events(state, some)
+        return replace(state, revision=revision)
+
+    def _with_events(self, state: LiveState, events: Sequence[StoredEvent]) -> LiveState:
+        names, new, unusable = new_interactions(state.model, events, state.rules, state.mean_weight)
+        self.unusable += unusable
+        recommender = state.recommender.with_model(state.model.with_interactions(names, new))
+        back = state.erased.difference(event.user for event in events)
+        return replace(state, recommender=recommender, erased=back)
+
+
+def watermark(model: Model) -> int:
+    """Revision of the store up to which a model was trained on its events; 0 if it was not."""
+    return int(model.inputs.get(FEEDBACK, "0"))
+
+
+def _origin(model: Model, clock: Callable[[], float]) -> dict[str, Any]:
+    """Name of a model, and when it was written."""
+    if model.origin is None:
+        return {"name": "unsaved", "written": clock()}
+    manifest = model.origin[1]
+    return {"name": manifest.seal[:12], "written": datetime.fromisoformat(manifest.created).timestamp()}
+
+
+def _without(state: LiveState, users: Sequence[str]) -> LiveState:
+    """A state in which some users have no history."""
+    recommender = state.recommender.with_model(state.model.without_histories(users))
+    return replace(state, recommender=recommender, erased=state.erased.union(users))

@@ -1,0 +1,165 @@
+"""`kgrec serve` as a process: it starts, drains, is killed, and starts again."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kgrec
+
+
+@pytest.fixture(scope="module")
+def model(shared_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    graph = kgrec.build_graph(shared_catalogue / "kgrec.yaml")
+    config = kgrec.Config.read(settings=["text.model=none", "epochs=2", "train.threads=1"])
+    folder = tmp_path_factory.mktemp("served") / "model"
+    kgrec.Recommender(config).fit(graph).save(folder)
+    return folder
+
+
+class Running:
+    """A server process."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process, self.port = process, port
+        self.log: list[str] = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.log += list(self.process.stderr)
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def ended(self, signal_: int) -> int:
+        """The exit code after a signal."""
+        self.process.send_signal(signal_)
+        code = self.process.wait(60)
+        self.reader.join(10)
+        return code
+
+
+@contextmanager
+def running(model: Path, store: Path, *options: str) -> Iterator[Running]:
+    command = [
+        sys.executable,
+        "-m",
+        "kgrec",
+        "serve",
+        str(model),
+        "--port",
+        "0",
+        "--store",
+        str(store),
+        *options,
+    ]
+    server = None
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ}
+    )
+    try:
+        assert process.stderr is not None
+        begun = []
+        for line in process.stderr:
+            begun.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                break
+        else:
+            raise AssertionError("".join(begun))
+        server = Running(process, int(found[1]))
+        yield server
+    finally:
+        process.kill()
+        process.wait(60)
+        if server is not None:
+            server.reader.join(10)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def event(number: int) -> dict[str, Any]:
+    return {"event_id": f"e{number}", "user": f"n{number}", "item": "f1", "type": "like"}
+
+
+def test_a_killed_server_loses_nothing_acknowledged_and_an_ended_one_drains(model: Path, tmp_path: Path):
+    store = tmp_path / "store.sqlite"
+    acknowledged: list[int] = []
+    with running(model, store) as server, ThreadPoolExecutor(1) as pool:
+
+        def feed() -> None:
+            for number in range(100_000):
+                try:
+                    status, _ = server.ask("POST", "/v1/feedback", {"events": [event(number)]})
+                except (OSError, http.client.HTTPException):
+                    return
+                assert status == 200
+                acknowledged.append(number)
+
+        feeding = pool.submit(feed)
+        while len(acknowledged) < 20:
+            assert not feeding.done()
+        assert server.ended(signal.SIGKILL) == -signal.SIGKILL
+        feeding.result()
+    with running(model, store, "--drain", "0.3") as server:
+        for number in (acknowledged[0], acknowledged[-1]):
+            assert server.ask("GET", f"/v1/users/n{number}/history")[1]["items"][0]["count"] == 1
+        again = server.ask("POST", "/v1/feedback", {"events": [event(number) for number in acknowledged]})[1]
+        assert (again["accepted"], again["duplicate"]) == (0, len(acknowledged))
+        assert server.ask("GET", "/readyz")[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        status = 200
+        while status == 200:  # it answers while it drains
+            status, ready = server.ask("GET", "/readyz")
+        assert (status, ready["type"]) == (503, "/problems/not-ready")
+        assert server.process.wait(60) == 0
+        server.reader.join(10)
+        lines = [json.loads(line) for line in server.log]
+    assert lines[-1]["message"] == "The server has ended."
+    assert not any("n0" in json.dumps(line) for line in lines)
+
+
+def kgrec_serve(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kgrec", "serve", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_check_and_keys(model: Path, tmp_path: Path):
+    keys, store = tmp_path / "keys.json", tmp_path / "store.sqlite"
+    made = kgrec_serve("--keys", keys, "--make-key", "shop", "--scopes", "read, feedback")
+    assert made.returncode == 0 and made.stdout.startswith("kgrec_")
+    done = kgrec_serve(model, "--store", store, "--keys", keys, "--check", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["items"], found["users"], found["events"]) == (6, 6, 0)
+    assert found["keys"] == [{"name": "shop", "scopes": ["feedback", "read"]}]
+    assert made.stdout.strip() not in done.stdout + done.stderr
+
+
+def test_what_a_server_refuses(model: Path, tmp_path: Path):
+    store = tmp_path / "store.sqlite"
+    open_to_all = kgrec_serve(model, "--store", store, "--host", "0.0.0.0")
+    assert open_to_all.returncode == 2 and "has no keys" in open_to_all.stderr
+    assert "--keys" in kgrec_serve("--make-key", "a").stderr
+    assert "no such folder" in kgrec_serve(tmp_path / "nothing", "--store", store, "--check").stderr

@@ -1,0 +1,140 @@
+"""A model that answers while it changes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kgrec
+from kgrec.errors import ConfigError, UnknownId
+from kgrec.serve.live import LiveModel, watermark
+from kgrec.serve.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "store.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def live(model: Path, store: Store) -> LiveModel:
+    return LiveModel.load(model, store)
+
+
+def event(name: str, user: str, item: str, type_: str = "like") -> dict[str, Any]:
+    return {"event_id": name, "user": user, "item": item, "type": type_}
+
+
+def items(live: LiveModel, user: str) -> list[str]:
+    return list(live.state.recommender.recommend([user], k=9)["item_id"])
+
+
+def test_a_state_never_changes(live: LiveModel):
+    before = live.state
+    listed = items(live, "u1")
+    live.add_events([[event("a", "u1", "f4")]])
+    live.add_items({"film": [{"id": "n1", "title": "X", "plot": "", "genres": "Romance", "director": "Cy"}]})
+    live.remove_items(["f5"])
+    assert list(before.recommender.recommend(["u1"], k=9)["item_id"]) == listed
+    assert (before.revision, live.state.revision) == (0, 3)
+    assert set(items(live, "u1")) == {"f6", "n1"}
+
+
+def test_receipts_of_several_callers(live: LiveModel):
+    first, second = live.add_events(
+        [[event("a", "u1", "f4"), event("b", "u1", "x")], [event("a", "u1", "f4"), event("c", "u2", "f5")]]
+    )
+    assert (first.accepted, first.duplicate, [row[0] for row in first.rejected]) == (1, 0, [1])
+    assert (second.accepted, second.duplicate, second.rejected) == (1, 1, [])
+    assert first.revision == second.revision == live.state.revision
+
+
+def test_an_item_that_is_removed_in_vain_is_not_in_the_store(live: LiveModel):
+    with pytest.raises(UnknownId):
+        live.remove_items(["f1", "nothing"])
+    assert list(live.store.items_since()) == [] and live.state.revision == 0
+
+
+def test_a_restart_makes_the_same_state(live: LiveModel, model: Path):
+    live.add_items({"film": [{"id": "n1", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
+    live.add_events([[event("a", "new", "n1"), event("b", "u1", "f4", "hide")]])
+    live.update_items({"film": [{"id": "n1", "title": "Y"}]})
+    live.erase_user("u2")
+    live.remove_items(["f5"])
+    again = LiveModel.load(model, live.store)
+    for user in ("u1", "u3", "new"):
+        assert items(again, user) == items(live, user)
+    assert again.state.recommender.label("n1") == "Y"
+    assert again.state.erased == live.state.erased == {"u2"}
+    assert again.state.revision == live.state.revision
+
+
+def test_an_update_keeps_what_earlier_rows_said(live: LiveModel):
+    live.add_items({"film": [{"id": "n1", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
+    live.update_items({"film": [{"id": "n1", "title": "Y"}]})
+    [kept] = live.store.items_since()
+    assert kept.rows == {
+        "film": [{"id": "n1", "title": "Y", "plot": "p", "genres": "Romance", "director": "Cy"}]
+    }
+
+
+def test_a_model_with_events_needs_its_store(live: LiveModel, model: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    live.add_events([[event("a", "u1", "f4")]])
+    state = live.snapshot(folder)
+    assert watermark(kgrec.Recommender.load(folder).model) == state.revision == 1
+    again = LiveModel.load(folder, live.store)
+    assert items(again, "u1") == items(live, "u1")
+    with (
+        Store.open(tmp_path / "another.sqlite") as another,
+        pytest.raises(ConfigError, match="up to revision 1"),
+    ):
+        LiveModel.load(folder, another)
+
+
+def test_the_mean_user_follows_events_and_erasures(live: LiveModel):
+    """The sum of the users' vectors that follows changes is that of a new computation."""
+    live.state.model.user_vectors(live.state.model.histories.take(np.array([0])))
+    before = live.state.model._vector_sum.copy()
+    live.add_events([[event("a", "u1", "f4"), event("b", "new", "f5"), event("c", "u2", "f1", "hide")]])
+    live.erase_user("u3")
+    live.remove_items(["f6"])
+    model = live.state.model
+    followed = model._vector_sum
+    computed = model.user_encoder.encode(
+        model.histories.take(np.arange(len(model.histories))), model.items.vectors
+    )
+    np.testing.assert_allclose(followed, computed.sum(axis=0), atol=1e-5)
+    assert not np.allclose(followed, before, atol=1e-3)
+
+
+def test_fields_are_kept_by_state(live: LiveModel):
+    column = live.state.fields(["genres"])["genres"]
+    assert live.state.fields(["genres"])["genres"] is column
+    live.update_items({"film": [{"id": "f1", "genres": "Romance"}]})
+    assert live.state.fields(["genres"])["genres"][0].as_py() == ["Romance"]
+
+
+def test_changes_do_not_need_the_folder_any_more(model: Path, store: Store, tmp_path: Path):
+    """A training may replace or remove it while the server runs."""
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    live = LiveModel.load(folder, store)
+    shutil.rmtree(folder)
+    live.add_events([[event("a", "u1", "f4")]])
+    live.add_items({"film": [{"id": "n1", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
+    live.update_items({"film": [{"id": "n1", "title": "Y"}, {"id": "f1", "title": "Z"}]})
+    live.add_items({"film": [{"id": "n2", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}]})
+    live.remove_items(["f5"])
+    live.erase_user("u2")
+    live.add_events([[event("b", "u1", "n2")]])
+    assert live.state.recommender.explain("u1", "f6").parts()["sources"]
+    live.snapshot(tmp_path / "snapshot")
+    shutil.rmtree(tmp_path / "snapshot")
+    live.update_items({"film": [{"id": "n2", "title": "W"}]})
+    assert live.state.recommender.label("n2") == "W"
