@@ -11,6 +11,7 @@ from typing import Any
 
 from kgrec.recommend.explain import Explanation
 from kgrec.recommend.explanation_parts import largest_edges
+from kgrec.recommend.ids import user_rows
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.history_items import newest_items
 
@@ -43,7 +44,7 @@ class ListView:
     def data(self) -> dict[str, Any]:
         """kind, user; items with item, label, score, rank and reason; the newest of the history; how long that is."""
         model = self.recommender.model
-        history = model.histories.take(model.users.ids([self.user]))
+        history = model.histories.take(user_rows(model, [self.user]))
         return {
             "kind": "list",
             "user": self.user,

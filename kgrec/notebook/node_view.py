@@ -68,7 +68,7 @@ class NodeView:
             found = int(self.graph.item_entities[item])
         if found < 0:
             near = did_you_mean(name, self.graph.names.sorted_labels)
-            raise UnknownId(f"name: there is no node '{name}' in the graph.", f"Give type/key. {near}")
+            raise UnknownId(f"There is no node '{name}' in the graph.", f"Give type/key. {near}")
         return found
 
     def _item(self, entity: int) -> str | None:

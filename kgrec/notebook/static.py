@@ -57,7 +57,8 @@ def _node(view: NodeView) -> Iterable[str]:
     node, near = detail["node"], detail["neighbours"]
     yield f"<h3>{escape(node['label'] or node['key'])}</h3>"
     facts = {"type": node["type"], "key": node["key"], "iri": node["iri"], **node["values"]}
-    yield _table("Values", ("name", "value"), [(name, one) for name, one in facts.items() if one != ""])
+    rows = [(name, f"{one:.12g}" if isinstance(one, float) else one) for name, one in facts.items()]
+    yield _table("Values", ("name", "value"), [row for row in rows if row[1] != ""])
     edges = [
         (
             f"{one['relation']} of" if one["direction"] == "in" else one["relation"],
