@@ -18,7 +18,8 @@ def graph(shared_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> k
     films = folder / "films.csv"
     text = films.read_text(encoding="utf-8")
     films.write_text(
-        text.replace("Star Drift", "<script>alert(1)</script>").replace("Romance", "<b>Romance</b>"), encoding="utf-8"
+        text.replace("Star Drift", "<script>alert(1)</script>").replace("Romance", "<b>Romance</b>"),
+        encoding="utf-8",
     )
     return kgrec.build_graph(folder / "kgrec.yaml")
 

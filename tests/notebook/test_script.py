@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-
 import kgrec
 import kgrec.notebook
 from kgrec.notebook.list_view import ListView

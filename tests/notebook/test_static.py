@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-
-
 import kgrec
 from kgrec.notebook.list_view import ListView
 from kgrec.notebook.node_view import NodeView
