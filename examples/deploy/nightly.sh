@@ -11,10 +11,16 @@ set -eu
 keep=${KEEP:-7}
 [ "$keep" -ge 2 ] || { echo "KEEP is $keep; keep 2 or more, to be able to go back." >&2; exit 2; }
 
-kgrec train "$KGREC_GRAPH" -o "$KGREC_SERVE_RELEASES/$(date -u +%Y-%m-%dT%H%M%SZ)" --feedback "$KGREC_SERVE_STORE"
+releases() {
+    ls -1 "$KGREC_SERVE_RELEASES" | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z$' | sort
+}
+
+# The first one is trained on the graph alone: the server makes the store when it first starts.
+set --
+[ -z "$(releases)" ] || set -- --feedback "$KGREC_SERVE_STORE"
+kgrec train "$KGREC_GRAPH" -o "$KGREC_SERVE_RELEASES/$(date -u +%Y-%m-%dT%H%M%SZ)" "$@"
 
 # Only folders that this script named; `head` leaves out the newest.
-ls -1 "$KGREC_SERVE_RELEASES" | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z$' | sort | head -n "-$keep" |
-    while read -r old; do
-        rm -r -- "${KGREC_SERVE_RELEASES:?}/$old"
-    done
+releases | head -n "-$keep" | while read -r old; do
+    rm -r -- "${KGREC_SERVE_RELEASES:?}/$old"
+done
