@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import Server, Start
+from film_server import Server, Start
 
 import kgrec
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from conftest import Server, Start
+from film_server import Server, Start
 
 import kgrec.serve.http
 from kgrec.serve.http.gate import JsonLines

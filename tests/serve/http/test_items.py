@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Server, Start
+from film_server import Server, Start
 
 MOON = {"id": "n1", "title": "Moon Base", "genres": "Science fiction", "director": "Ada"}
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Start
+from film_server import Start
 
 from kgrec.errors import ConfigError
 from kgrec.serve.http.keys import Keys, make_key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Server, Start
+from film_server import Server, Start
 
 import kgrec
 from kgrec.recommend.request import Request

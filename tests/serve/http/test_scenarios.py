@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Server, Start
+from film_server import Server, Start
 
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.scenarios import Scenarios, newcombe, variant_of, wilson

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Server, Start
+from film_server import Server, Start
 
 from kgrec.serve.http.conversation import Conversation
 

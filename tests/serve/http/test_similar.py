@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Server
+from film_server import Server
 
 import kgrec
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Start
+from film_server import Start
 
 import kgrec
 from kgrec.serve.http import service as service_module

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Server, Start
+from film_server import Server, Start
 
 
 def test_a_user_and_the_history(server: Server):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Server, Start
+from film_server import Server, Start
 
 
 def test_an_event_counts_in_the_next_request(server: Server):
