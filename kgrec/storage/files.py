@@ -118,8 +118,12 @@ def write_tensors(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    # safetensors lets only the owner read its files: give them the permissions of any new file
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
+        path.chmod(mode)
     except SafetensorError as error:
         raise OSError(str(error)) from None
 

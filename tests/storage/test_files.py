@@ -57,6 +57,14 @@ def test_tensors_are_mapped_as_they_were_written(tmp_path: Path):
         assert not mapped[name].flags.writeable or not array.size
 
 
+def test_tensors_have_the_permissions_of_other_files(tmp_path: Path):
+    """A server that runs as another user than the training has to read them."""
+    other, path = tmp_path / "other", tmp_path / "arrays.safetensors"
+    other.touch()
+    files.write_tensors({"a": np.zeros(3)}, path)
+    assert path.stat().st_mode == other.stat().st_mode
+
+
 @pytest.mark.parametrize(
     "content",
     [
