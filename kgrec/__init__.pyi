@@ -35,6 +35,7 @@ from .graph.knowledge_graph import KnowledgeGraph as KnowledgeGraph
 from .graph.vocabulary import Vocabulary as Vocabulary
 from .ingest.mapping.schema import Mapping as Mapping
 from .ingest.mapping.schema import load_mapping as load_mapping
+from .notebook.show import show as show
 from .rank.config import RescoreConfig as RescoreConfig
 from .recommend.explain import Explanation as Explanation
 from .recommend.recommender import Recommender as Recommender

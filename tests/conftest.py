@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -88,3 +91,17 @@ def _written(folder: Path) -> Path:
 @pytest.fixture
 def bag_of_words() -> BagOfWords:
     return BagOfWords()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The Chromium whose path is in KGREC_TEST_BROWSER, driven by playwright; without it, tests of scripts are skipped."""
+    path = os.environ.get("KGREC_TEST_BROWSER")
+    if not path:
+        pytest.skip("KGREC_TEST_BROWSER names no Chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    api.expect.set_options(timeout=30_000)
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -32,6 +32,8 @@ LIBRARIES = {
     "prometheus_client": {"serve.http.metrics"},
     "networkx": {"graph"},
     "pyshacl": {"graph.validate"},
+    "anywidget": {"notebook.widget"},
+    "traitlets": {"notebook.widget"},
     "implicit": {"evaluate.baselines.factors"},
     "jinja2": {"evaluate.report.page"},
     "matplotlib": {"evaluate.report.plots"},

@@ -483,6 +483,11 @@ CALLS: dict[str, Call] = {
         lambda made: {"values": made.graph.mapping.to_dict()},
     ),
     "load_mapping": Call(lambda _: kgrec.load_mapping, {"path": "path"}),
+    "show": Call(
+        lambda _: kgrec.show,
+        {"source": "value", "name": "id", "k": "count"},
+        lambda made: {"source": made.rec, "name": "u1"},
+    ),
     "build_graph": Call(
         lambda _: kgrec.build_graph,
         {"mapping": "path", "allow_outside": "flag", "progress": "callback"},

@@ -1,5 +1,6 @@
 """The knowledge graph and the interactions with its items.
 
+sorted_names     entities by type and key, by binary search
 vocabulary        distinct strings <-> row numbers
 interactions      users' interactions with items: sorted, distinct, counted
 histories         `Histories`: interactions by user, oldest first, weighted

@@ -136,7 +136,8 @@ def _union(first: np.ndarray | None, at: np.ndarray, second: np.ndarray | None) 
 def _touched(base: GraphTables, addition: GraphTables) -> np.ndarray:
     """Ids in the base of entities that have a name or an IRI of the addition; increasing."""
     owners = {"entities": np.arange(len(base)), "aliases": base.aliases["id"].to_numpy()}
-    found = [owners[name][_named(getattr(base, name), addition.entities)[0]] for name in owners]
+    found = [_named_entities(base, addition.entities)[0]]
+    found.append(owners["aliases"][_named(base.aliases, addition.entities)[0]])
     if _has_other_iris(base.mapping):
         iris = pc.cast(addition.entities["iri"], pa.string()).combine_chunks()
         for name in owners:
@@ -158,9 +159,18 @@ def _by_name(base: GraphTables, asked: pa.Table) -> np.ndarray:
     for name, owner in zip(names, base.aliases["id"].to_numpy()[rows].tolist(), strict=True):
         aliases.setdefault(name, set()).add(owner)
     ids = {name: min(owners) for name, owners in aliases.items() if len(owners) == 1}
-    rows, names = _named(base.entities, asked)
+    rows, names = _named_entities(base, asked)
     ids |= dict(zip(names, rows.tolist(), strict=True))
     return np.array([ids.get(name, -1) for name in _names(asked)], np.int64)
+
+
+def _named_entities(base: GraphTables, asked: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """Rows of the entities of the base that have a type and key of a short table, and these."""
+    if base.sorted_names is None:
+        return _named(base.entities, asked)
+    found = {name: base.sorted_names.row(*name) for name in _names(asked)}
+    there = [name for name, row in found.items() if row >= 0]
+    return np.array([found[name] for name in there], np.int64), there
 
 
 def _named(table: pa.Table, asked: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:

@@ -19,6 +19,7 @@ from kgrec.arguments import options
 from kgrec.arguments.ids import as_id, as_ids
 from kgrec.errors import UnknownId, did_you_mean
 from kgrec.graph.interactions import Interactions
+from kgrec.graph.sorted_names import SortedNames
 from kgrec.graph.vocabulary import Vocabulary, named
 from kgrec.ingest.build_report import Report
 from kgrec.ingest.mapping.schema import Mapping
@@ -70,6 +71,11 @@ class GraphTables:
     def __repr__(self) -> str:
         counts = f"{len(self):,} entities, {len(self.triples):,} triples, {len(self.item_ids):,} items"
         return f"{type(self).__name__}({counts}, {len(self.interactions):,} interactions)"
+
+    @cached_property
+    def sorted_names(self) -> SortedNames | None:
+        """Look-up of entities by type and key; None if the table is not sorted, as a graph that was extended."""
+        return SortedNames.of(self.entities)
 
     @cached_property
     def item_ids(self) -> Vocabulary:

@@ -39,9 +39,9 @@ class RescoreConfig(Section, frozen=True):
     """Added to the score of items without interactions, which may be new or unwanted: a log does not say which. None: chosen on
     validation data, with the smallest loss in the worse of the two cases. 0: they are new, and rank like items that are added
     later."""
-    popularity: float | None = Field(None, ge=0, allow_inf_nan=False)
+    popularity: float | None = Field(0.0, ge=0, allow_inf_nan=False)
     """Added to the score of an item per unit of ln(1 + number of its users). None: chosen on validation data where the next item is
-    learned, otherwise 0."""
+    learned, otherwise 0. Validation by time prefers what is popular at the end of the log."""
     penalty: float | None = Field(None, gt=0)
     """Ridge penalty of the co-occurrence weights, which are then those of SLIM. None: the best on validation data; 20 in a catalogue
     of more than 100,000 items."""

@@ -125,6 +125,16 @@ def cut(parts: Sequence[Part], share: float) -> list[Part]:
     return listed
 
 
+def largest_edges(history: pd.DataFrame, paths: pd.DataFrame, most: int) -> dict[str, list[Row]]:
+    """The largest contributions by item of the history, and by path from such an item through a shared node, at most `most` of each."""
+
+    def largest(frame: pd.DataFrame) -> list[Row]:
+        rows = frame.iloc[(-frame["contribution"].abs()).argsort(kind="stable")[:most]].to_dict("records")
+        return [{**row, "contribution": round(float(row["contribution"]), 6)} for row in rows]
+
+    return {"history": largest(history), "paths": largest(paths)}
+
+
 def edge_name(relation: str) -> str:
     """A relation in words: "directed_by", or "directed_by of" from tail to head."""
     if relation == LABEL_TOKEN:

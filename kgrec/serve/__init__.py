@@ -7,6 +7,7 @@ requests         `BatchQuery`: names, and the function that computes the lists o
 batch_run        computes the parts by an executor, and writes them
 run_folder       finished parts of an interrupted run
 item_fields      fields of the listed items as further columns
+history_items    a user's history as plain values
 history_tables   histories as integer codes
 pair_scores      scores of given pairs into a file or as a stream
 input_files      tables and lists of ids from the user's files

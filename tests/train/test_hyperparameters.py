@@ -334,7 +334,7 @@ def test_popularity_gets_a_factor_only_where_it_improves_the_next_item():
     items, parts = data(), halves()
     ordered = replace(parts, histories=replace(parts.histories, ordered=True))
     for split, expected in ((ordered, True), (parts, False)):
-        fusion = fusion_search(items, split, RescoreConfig())
+        fusion = fusion_search(items, split, RescoreConfig(popularity=None))
         popular = fusion_weights.log_users(split.histories)
         queries = split.queries
         width = queries.truth.shape[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kgrec.recommend.explain import Explanation
+from kgrec.recommend.explanation_parts import largest_edges
 from kgrec.recommend.ids import item_rows
 from kgrec.recommend.list_options import LIST_OPTIONS
 from kgrec.recommend.request import Request
@@ -54,18 +54,8 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: 
         "excluded_by": excluded,
         "exact": why.exact,
         "text": why.text(),
-        **({"edges": _edges(why, edges)} if edges else {}),
+        **({"edges": largest_edges(why.history, why.paths, edges)} if edges else {}),
     }
-
-
-def _edges(why: Explanation, most: int) -> dict[str, list[dict[str, Any]]]:
-    """The largest contributions by item of the history, and by path from such an item through a shared node."""
-
-    def largest(frame: Any) -> list[dict[str, Any]]:
-        rows = frame.iloc[(-frame["contribution"].abs()).argsort(kind="stable")[:most]].to_dict("records")
-        return [{**row, "contribution": round(float(row["contribution"]), 6)} for row in rows]
-
-    return {"history": largest(why.history), "paths": largest(why.paths)}
 
 
 def _by_rank(request: Request, score: float, rank: int | None, last: float | None) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 // Graphs on a canvas, by cytoscape with the layout fcose, which are loaded at the first drawing.
 
+import { library } from "./cytoscape.js";
 import { button, el } from "./dom.js";
-
-const SCRIPTS = ["cytoscape", "layout-base", "cose-base", "cytoscape-fcose"];
-let loaded = null;
 
 /**
  * A drawing that fills itself once it is in the page.
@@ -23,11 +21,11 @@ export function drawing({ nodes, edges, text }) {
 }
 
 async function draw(canvas, tools, nodes, edges) {
-  await library();
+  const cytoscape = await library();
   await new Promise((ready) => requestAnimationFrame(ready));
   if (!canvas.isConnected) return;
   const most = Math.max(...edges.map((edge) => Math.abs(edge.weight ?? 1)), 1e-9);
-  const cy = window.cytoscape({
+  const cy = cytoscape({
     container: canvas,
     elements: [
       ...nodes.map(({ id, label, kind, at }) => ({ data: { id, label }, classes: kind, position: at && { ...at } })),
@@ -36,7 +34,7 @@ async function draw(canvas, tools, nodes, edges) {
         classes: `${edge.kind ?? ""} ${edge.dashed ? "dashed" : ""} ${edge.weight < 0 ? "negative" : ""}`,
       })),
     ],
-    style: style(),
+    style: style(canvas),
     minZoom: 0.2,
     maxZoom: 3,
     userZoomingEnabled: false,
@@ -45,7 +43,7 @@ async function draw(canvas, tools, nodes, edges) {
   arrange(cy);
   const open = new Map(nodes.map((node) => [node.id, node.open]));
   cy.on("tap", "node", (event) => open.get(event.target.id())?.());
-  cy.on("mouseover", "node", () => (canvas.style.cursor = "pointer"));
+  cy.on("mouseover", "node", (event) => (canvas.style.cursor = open.get(event.target.id()) ? "pointer" : ""));
   cy.on("mouseout", "node", () => (canvas.style.cursor = ""));
   const zoom = (factor) => cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
   tools.append(
@@ -80,7 +78,7 @@ function arrange(cy) {
 /** Colours and size follow the page until the drawing is gone. */
 function follow(canvas, cy) {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const recolour = () => cy.style(style());
+  const recolour = () => cy.style(style(canvas));
   const watch = new ResizeObserver(() => {
     if (canvas.isConnected) { cy.resize(); cy.fit(undefined, 24); if (cy.zoom() > 1.2) { cy.zoom(1.2); cy.center(); } return; }
     watch.disconnect();
@@ -91,8 +89,9 @@ function follow(canvas, cy) {
   dark.addEventListener("change", recolour);
 }
 
-function style() {
-  const css = getComputedStyle(document.documentElement);
+/** Colours are the variables of the style sheet where the canvas is. */
+function style(canvas) {
+  const css = getComputedStyle(canvas);
   const colour = (name) => css.getPropertyValue(`--${name}`).trim();
   const text = { color: colour("text"), "font-family": "system-ui, sans-serif", "font-size": 12 };
   return [
@@ -107,16 +106,4 @@ function style() {
     { selector: "edge.dashed", style: { "line-style": "dashed" } },
     { selector: "edge.negative", style: { "line-color": colour("bad") } },
   ];
-}
-
-function library() {
-  loaded ??= SCRIPTS.reduce((before, name) => before.then(() => script(`static/vendor/${name}.js`)), Promise.resolve());
-  return loaded;
-}
-
-function script(address) {
-  return new Promise((done, failed) => {
-    const node = el("script", { src: address, on: { load: done, error: () => failed(new Error(`${address} cannot be loaded`)) } });
-    document.head.append(node);
-  });
 }

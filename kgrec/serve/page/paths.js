@@ -1,7 +1,6 @@
 // The paths from the history to an item through the graph: which are drawn, how, and all of them as a table.
 
-import { address, el, link } from "./dom.js";
-import { nodeOfItem } from "./search.js";
+import { el } from "./dom.js";
 
 /** rows of the table */
 const ROWS = 100;
@@ -18,8 +17,13 @@ const INVERSE = "^";
 const HOP = " / ";
 const WORDS = "~word";
 
-/** Nodes and lines of the drawing, and all paths as rows of a table. */
-export function network(why, label) {
+/**
+ * Nodes and lines of the drawing, and all paths as rows of a table.
+ *
+ * @param views  `{item, node, openItem, openNode}`: what names an item (id, name) and a node (type, key, name) in the table, and what a click
+ *               on an item (id) and on a node (type, key) does in the drawing, null where it does nothing.
+ */
+export function network(why, label, views) {
   const paths = why.edges.paths;
   const through = new Map();
   for (const path of paths) through.set(path.item_id, (through.get(path.item_id) ?? 0) + path.contribution);
@@ -31,16 +35,16 @@ export function network(why, label) {
   const used = new Set(edges.flatMap((line) => [line.from, line.to]));
   const column = (x, at, of) => ({ x, y: 110 * (at - (of - 1) / 2) });
   const nodes = [
-    ...items.map((one, at) => ({ id: `h:${one.item_id}`, label: one.label || one.item_id, kind: "history", at: column(0, at, items.length), open: () => openItem(one.item_id) })),
-    ...shared.map((one, at) => ({ id: one.id, label: one.short, kind: "shared", at: column(220, at, shared.length), open: openNode(one) })),
-    { id: "item", label, kind: "item", at: { x: 440, y: 0 }, open: () => openItem(why.item) },
+    ...items.map((one, at) => ({ id: `h:${one.item_id}`, label: one.label || one.item_id, kind: "history", at: column(0, at, items.length), open: () => views.openItem(one.item_id) })),
+    ...shared.map((one, at) => ({ id: one.id, label: one.short, kind: "shared", at: column(220, at, shared.length), open: opening(one, views) })),
+    { id: "item", label, kind: "item", at: { x: 440, y: 0 }, open: () => views.openItem(why.item) },
   ].filter((node) => used.has(node.id));
   const all = [
     ...paths.map((path) => [path.contribution, path.item_id, path.item, inEnglish(path.history_relation), path, inEnglish(path.relation)]),
     ...why.edges.history.map((one) => [rest(one), one.item_id, one.label, "–", null, "–"]),
   ].sort((one, other) => Math.abs(other[0]) - Math.abs(one[0]));
   const rows = all.slice(0, ROWS).map(([weight, item, name, first, shared, second]) =>
-    [link(["item", item], name || item), first, shared === null ? "no shared node" : linked(shared), second, number(weight)]);
+    [views.item(item, name || item), first, shared === null ? "no shared node" : named(shared, views), second, number(weight)]);
   return { nodes, edges, paths: all.length, rows };
 }
 
@@ -109,22 +113,13 @@ function shareOf(path) {
 /** Whether there is a view of what is shared: not of numbers and words. */
 const hasView = ({ type }) => type !== "number" && type !== "word";
 
-function openNode(shared) {
-  return hasView(shared) ? () => { location.hash = address("graph", shared.type, shared.key); } : null;
+function opening(shared, { openNode }) {
+  return hasView(shared) && openNode ? () => openNode(shared.type, shared.key) : null;
 }
 
-function linked(shared) {
+function named(shared, views) {
   const name = shared.label || shared.key;
-  return hasView(shared) ? link(["graph", shared.type, shared.key], name) : name;
-}
-
-async function openItem(item) {
-  try {
-    const node = await nodeOfItem(item);
-    location.hash = address("graph", node.type, node.key);
-  } catch {
-    location.hash = address("item", item);
-  }
+  return hasView(shared) ? views.node(shared.type, shared.key, name) : name;
 }
 
 function inEnglish(relation) {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -79,19 +78,6 @@ def api(address: str) -> Api:
 def serve(model: Path) -> Callable[..., AbstractContextManager[str]]:
     """A function that starts a server with a store, and perhaps with keys."""
     return partial(serving, model)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = os.environ.get("KGREC_TEST_BROWSER")
-    if not path:
-        pytest.skip("KGREC_TEST_BROWSER names no Chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    api.expect.set_options(timeout=_WAIT_MS)
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import numpy as np
 import pyarrow.compute as pc
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from kgrec.serve.history_items import newest_items
 from kgrec.serve.http.bodies import Id
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.routes.common import answer, scoped, service_of, until_of
@@ -70,17 +69,7 @@ async def history(
     """Items that the user has interacted with, the newest first where times are known."""
     state = service_of(request).state
     found, model = _history(state, user), state.model
-    order = np.arange(len(found.item))[::-1][start : start + limit]
-    items: list[dict[str, Any]] = [
-        {
-            "item": model.items.ids[int(found.item[at])],
-            "label": model.items.label(int(found.item[at])),
-            "liked": bool(found.positive[at]),
-            "count": int(found.count[at]),
-            "time": _iso(found.time[at]) if found.time is not None and found.time[at] else None,
-        }
-        for at in order.tolist()
-    ]
+    items = newest_items(model, found, start, limit)
     more = start + limit < len(found.item)
     return answer(
         {"user": user, "revision": state.revision, "items": items, "next": start + limit if more else None}
@@ -135,7 +124,3 @@ def _history(state: LiveState, user: str) -> Any:
             "path.user",
         )
     return state.model.histories.take(state.model.users.ids([user]))
-
-
-def _iso(seconds: Any) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")

@@ -2,13 +2,10 @@
 
 import { call, path, post } from "../api.js";
 import { address, button, el, empty, failure, link, newId } from "../dom.js";
-import { drawing } from "../drawing.js";
+import { groups, picture } from "../neighbours.js";
 import { nodeField, nodeOfItem } from "../search.js";
 
 const PAGE = 100;
-/** neighbours of a drawing, and of one on a narrow screen */
-const DRAWN = 30;
-const DRAWN_NARROW = 12;
 const SIMILAR = 8;
 
 /** The view of a node by type and key, of the node of an item, or of the search alone. */
@@ -48,22 +45,13 @@ function facts(found) {
 
 function neighbours(found, near, where) {
   if (!near.total) return [empty("This node has no edges.")];
-  const groups = new Map();
-  const place = el("div", { class: "groups" });
-  const add = (some) => {
-    for (const one of some) {
-      const name = one.direction === "in" ? `${one.relation} of` : one.relation;
-      if (!groups.has(name)) {
-        const id = newId("relation");
-        const rows = el("ul", {});
-        groups.set(name, rows);
-        place.append(el("section", { "aria-labelledby": id }, el("h3", { id }, name.replaceAll("_", " ")), rows));
-      }
-      groups.get(name).append(el("li", {}, link(["graph", one.type, one.key], one.label || one.key), el("span", { class: "kind" }, one.type)));
-    }
-  };
+  const { place, add } = groups((one) => link(["graph", one.type, one.key], one.label || one.key));
   add(near.neighbours);
-  return [el("h2", {}, `Neighbours (${near.total.toLocaleString("en")})`), picture(found, near), place, further(near.next, where, add)];
+  return [el("h2", {}, `Neighbours (${near.total.toLocaleString("en")})`), picture(found, near, open), place, further(near.next, where, add)];
+}
+
+function open(type, key) {
+  location.hash = address("graph", type, key);
 }
 
 /** A button for the next page of neighbours. */
@@ -81,28 +69,6 @@ function further(start, where, add) {
   });
   more.start = start;
   return more;
-}
-
-function picture(found, near) {
-  const centre = "centre";
-  const shown = near.neighbours.slice(0, window.innerWidth < 600 ? DRAWN_NARROW : DRAWN);
-  const ring = (at) => ({ x: 200 * Math.cos((2 * Math.PI * at) / shown.length), y: 200 * Math.sin((2 * Math.PI * at) / shown.length) });
-  const others = new Map(shown.map((one, at) => [`${one.type}/${one.key}`, { one, at }]));
-  others.delete(`${found.type}/${found.key}`);
-  const nodes = [
-    { id: centre, label: found.label || found.key, kind: "item", at: { x: 0, y: 0 } },
-    ...[...others].map(([id, { one, at }]) => ({
-      id: `n:${id}`, label: one.label || one.key, kind: one.item === null ? "shared" : "history", at: ring(at),
-      open: () => { location.hash = address("graph", one.type, one.key); },
-    })),
-  ];
-  const edges = shown.filter((one) => others.has(`${one.type}/${one.key}`)).map((one) => {
-    const other = `n:${one.type}/${one.key}`;
-    const ends = one.direction === "in" ? { from: other, to: centre } : { from: centre, to: other };
-    return { ...ends, label: shown.length > 14 ? "" : one.relation.replaceAll("_", " ") };
-  });
-  const part = near.total > shown.length ? `The first ${shown.length} of ${near.total.toLocaleString("en")} neighbours` : "Neighbours";
-  return drawing({ nodes, edges, text: `${part} of ${found.label || found.key}; the lists below have the same.` });
 }
 
 function similar(item) {

@@ -1,0 +1,101 @@
+"""A user's list beside the history that it comes from, with the explanation of each item.
+
+Enters: a recommender and a user. Leaves: plain values, for JSON. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from kgrec.recommend.explain import Explanation
+from kgrec.recommend.explanation_parts import largest_edges
+from kgrec.recommend.ids import user_rows
+from kgrec.recommend.recommender import Recommender
+from kgrec.serve.history_items import newest_items
+
+#: items of the history, and as many paths of an explanation
+MAX_HISTORY = MAX_PATHS = 100
+#: items of the history that a reason names
+_NAMED = 2
+
+
+@dataclass(frozen=True)
+class ListView:
+    """The list of one user from one model."""
+
+    recommender: Recommender
+    user: str
+    k: int
+
+    @classmethod
+    def of(cls, recommender: Recommender, user: str, k: int) -> ListView:
+        """The list from the model that the recommender has now: explanations that are asked for later belong to that one, too.
+
+        Raises:
+            UnknownId: The user is unknown.
+        """
+        view = cls(recommender.with_model(recommender.model), user, k)
+        _ = view.data
+        return view
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """kind, user; items with item, label, score, rank and reason; the newest of the history; how long that is."""
+        model = self.recommender.model
+        history = model.histories.take(user_rows(model, [self.user]))
+        return {
+            "kind": "list",
+            "user": self.user,
+            "items": [self._item(row) for row in self._rows],
+            "history": newest_items(model, history, 0, MAX_HISTORY),
+            "history_length": len(history.item),
+        }
+
+    @property
+    def first(self) -> str:
+        """The item that is explained first: the best one; "" for an empty list."""
+        items = self.data["items"]
+        return str(items[0]["item"]) if items else ""
+
+    def detail(self, item: str) -> dict[str, Any]:
+        """The explanation of any item, with the largest paths singly; {} for "".
+
+        Raises:
+            UnknownId: The model has no such item.
+        """
+        if not item:
+            return {}
+        why = self.listed.get(item) or self.recommender.explain(self.user, item)
+        plain = why.to_dict()
+        names = ("item", "label", "score", "exact", "parts")
+        edges = largest_edges(why.history, why.paths, MAX_PATHS)
+        return {**{name: plain[name] for name in names}, "text": why.text(), "edges": edges}
+
+    @cached_property
+    def listed(self) -> dict[str, Explanation]:
+        """The explanation of each item of the list, best first."""
+        return {row["item_id"]: self.recommender.explain(self.user, row["item_id"]) for row in self._rows}
+
+    @cached_property
+    def _rows(self) -> list[dict[Any, Any]]:
+        rows: list[dict[Any, Any]] = self.recommender.recommend([self.user], self.k).to_dict("records")
+        return rows
+
+    def _item(self, row: dict[Any, Any]) -> dict[str, Any]:
+        why = self.listed[row["item_id"]]
+        return {
+            "item": why.item,
+            "label": why.label,
+            "score": float(row["score"]),
+            "rank": int(row["rank"]),
+            "reason": reason(why),
+        }
+
+
+def reason(why: Explanation) -> str:
+    """The items of the history that add most to the score; "" where none adds to it."""
+    best = why.history[why.history["contribution"] > 0].head(_NAMED)
+    names = [label or item for label, item in zip(best["label"], best["item_id"], strict=True)]
+    return f"Because of {' and '.join(names)}" if names else ""
