@@ -5,6 +5,7 @@ Enters: counts and durations. Leaves: the text format. Labels are routes, status
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -12,7 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 
 from kgrec._version import __version__
+from kgrec.errors import KgrecError
 from kgrec.serve.live import LiveState
+
+logger = logging.getLogger("kgrec.serve")
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -95,9 +99,15 @@ class _OfState:
                 "kgrec_model_age_seconds", "Time since the model was written.", time.time() - state.written
             ),
             GaugeMetricFamily("kgrec_revision", "Revision of the store that answers count.", state.revision),
-            GaugeMetricFamily(
-                "kgrec_store_lag",
-                "Revisions of the store that do not count yet.",
-                max(0, self._revision() - state.revision),
-            ),
+            *self._of_store(state.revision),
         ]
+
+    def _of_store(self, revision: int) -> list[GaugeMetricFamily]:
+        """Whether the store answers, and how far it is ahead: without an answer there is no lag, and all other figures stay."""
+        lag = GaugeMetricFamily("kgrec_store_lag", "Revisions of the store that do not count yet.", labels=[])
+        try:
+            lag.add_metric([], max(0, self._revision() - revision))
+        except KgrecError:
+            logger.warning("The store cannot be reached.", exc_info=True)
+        reached = GaugeMetricFamily("kgrec_store_up", "Whether the store answers.", len(lag.samples))
+        return [reached, lag]

@@ -11,8 +11,10 @@ import pytest
 from film_server import Server, Start
 
 import kgrec.serve.http
+from kgrec.errors import StoreError
 from kgrec.serve.http.gate import JsonLines
 from kgrec.serve.http.keys import Keys, make_key
+from kgrec.serve.http.metrics import Metrics
 
 
 def test_health(server: Server):
@@ -130,11 +132,22 @@ def test_figures_have_no_ids(server: Server):
         'kgrec_fallbacks_total{reason="unknown_user"} 1.0',
         'kgrec_items{state="trained"} 6.0',
         "kgrec_store_lag 0.0",
+        "kgrec_store_up 1.0",
         "kgrec_revision 1.0",
         'kgrec_listed_items_total{age="trained"} 6.0',
     ):
         assert line in text
     assert "secret" not in text and "nobody" not in text
+
+
+def test_figures_stay_where_the_store_does_not_answer(server: Server):
+    def revision() -> int:
+        raise StoreError("The database is gone.", "Start it.")
+
+    text = Metrics(lambda: server.service.state, revision).text().decode()
+    lines = text.splitlines()
+    assert "kgrec_store_up 0.0" in lines and not any(line.startswith("kgrec_store_lag") for line in lines)
+    assert 'kgrec_items{state="trained"} 6.0' in text
 
 
 def test_the_description_of_the_api(server: Server):
