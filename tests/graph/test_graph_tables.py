@@ -31,6 +31,7 @@ from kgrec.graph import (
     validate,
     views,
     where,
+    where_names,
 )
 from kgrec.graph.build import build_graph, read_addition
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -119,6 +120,8 @@ CALLS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "views.to_networkx": lambda graph, *_: list(views.to_networkx(graph).edges(keys=True, data="weight")),
     "views.to_rdflib": lambda graph, *_: sorted(views.to_rdflib(graph)),
     "where.matching": lambda graph, *_: where.matching(graph, parse("genres = War")),
+    "where_names.condition_names": lambda graph, *_: where_names.condition_names(graph),
+    "where_names.condition_values": lambda graph, *_: where_names.condition_values(graph, "genres", "", 5),
 }
 
 
