@@ -35,6 +35,9 @@ SMALL: dict[str, dict[str, int]] = {
     "pure-svd": {"dim": 4},
     "lightgcn": {"dim": 4, "epochs": 2},
     "kgat": {"dim": 4, "epochs": 2},
+    "gru4rec": {"dim": 4, "epochs": 2},
+    "sasrec": {"dim": 4, "epochs": 2},
+    "vae": {"dim": 4, "epochs": 2},
 }
 N_USERS, N_ITEMS = 40, 12
 
@@ -99,6 +102,7 @@ def world() -> BaselineData:
     positives = unsorted(rng.random((N_USERS, N_ITEMS)) < 0.4)
     neighbors = unsorted(rng.random((N_ITEMS, 6)) < 0.7)
     item, entity = neighbors.nonzero()
+    order = np.concatenate([rng.permutation(count) + 1 for count in np.diff(positives.indptr)])
     return BaselineData(
         positives,
         sp.csr_matrix(
@@ -110,6 +114,7 @@ def world() -> BaselineData:
         rng.normal(size=(N_ITEMS, 4)).astype(np.float32),
         np.arange(N_ITEMS) == 3,
         unsorted(rng.random((N_USERS, N_ITEMS)) < 0.4),
+        sp.csr_matrix((order.astype(np.float32), positives.indices, positives.indptr), positives.shape),
     )
 
 
@@ -185,8 +190,7 @@ def test_evaluation(graph: kgrec.KnowledgeGraph):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines(name: str):
-    data, asked, users = world(), world().positives[:9], np.arange(9)
-    asked = sp.csr_matrix((asked.data, asked.indices, asked.indptr), asked.shape)
+    data, asked, users = world(), world().histories.take(np.arange(9)), np.arange(9)
     before = content([data, asked, users])
     scorer = BASELINES[name](**SMALL.get(name, {})).fit(data)
     scorer.scores(asked, users)
