@@ -5,12 +5,15 @@ Enters: files, and conditions with numbers. Leaves: values of a `Request`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from kgrec.errors import ConfigError
+
+Number = TypeVar("Number", int, float)
 
 ItemBoostFile = Annotated[
     Path | None,
@@ -39,24 +42,44 @@ def where_boosts(values: list[str] | None) -> dict[str, float] | None:
     Raises:
         ConfigError: A value has no number after its last colon, or a condition is given twice.
     """
-    boosts: dict[str, float] = {}
+    remedy = "Write a condition, a colon and a number: 'year >= 2000: 0.05'."
+    return numbers_by_name("--where-boost", values, ":", float, remedy, "Give one number per condition.")
+
+
+def numbers_by_name(
+    option: str,
+    values: list[str] | None,
+    separator: str,
+    read: Callable[[str], Number],
+    remedy: str,
+    remedy_twice: str,
+) -> dict[str, Number] | None:
+    """Name -> number, of values such as "author=2": the number follows the last separator.
+
+    Args:
+        option: Name of the option, for errors.
+        values: Of the option, which may be repeated; None: it is absent.
+        separator: Between name and number.
+        read: Reads the number, or raises ValueError.
+        remedy: How a value is written.
+        remedy_twice: What to do if a name is given twice.
+
+    Raises:
+        ConfigError: A value has no name or no number, or a name is given twice.
+    """
+    found: dict[str, Number] = {}
     for value in values or ():
-        condition, _, number = value.rpartition(":")
+        name, _, text = value.rpartition(separator)
         try:
-            boost = float(number)
+            number = read(text) if name.strip() else None
         except ValueError:
-            boost = None
-        if not condition.strip() or boost is None:
-            raise ConfigError(
-                f"--where-boost is '{value}'.",
-                "Write a condition, a colon and a number: 'year >= 2000: 0.05'.",
-            )
-        if condition.strip() in boosts:
-            raise ConfigError(
-                f"--where-boost has '{condition.strip()}' twice.", "Give one number per condition."
-            )
-        boosts[condition.strip()] = boost
-    return boosts or None
+            number = None
+        if number is None:
+            raise ConfigError(f"{option} is '{value}'.", remedy)
+        if name.strip() in found:
+            raise ConfigError(f"{option} has '{name.strip()}' twice.", remedy_twice)
+        found[name.strip()] = number
+    return found or None
 
 
 def list_options(

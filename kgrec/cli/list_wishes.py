@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from kgrec.cli.boosts import numbers_by_name
 from kgrec.cli.options import one_of
-from kgrec.errors import ConfigError
 
 DiversityOption = Annotated[
     float,
@@ -84,15 +84,14 @@ def counts(option: str, values: list[str] | None, example: str) -> dict[str, int
     Raises:
         ConfigError: A value has no whole number there, or a name is given twice.
     """
-    read: dict[str, int] = {}
-    for value in values or ():
-        name, _, number = value.rpartition("=")
-        if not name.strip() or not number.strip().isdecimal():
-            raise ConfigError(f"{option} is '{value}'.", f"Write a name, = and a whole number: '{example}'.")
-        if name.strip() in read:
-            raise ConfigError(f"{option} has '{name.strip()}' twice.", "Give one number for each.")
-        read[name.strip()] = int(number)
-    return read or None
+    remedy = f"Write a name, = and a whole number: '{example}'."
+    return numbers_by_name(option, values, "=", _whole, remedy, "Give one number for each.")
+
+
+def _whole(text: str) -> int:
+    if not text.strip().isdecimal():  # int() would also read "-1" and "1_0"
+        raise ValueError
+    return int(text)
 
 
 def wishes(
