@@ -144,6 +144,8 @@ class FusionSearch:
         #: item-item scorers of known items, fitted once for all trials
         self._fitted = {name: scorer for name, (_, scorer) in found.items()}
         self._retrieved: dict[Histories, np.ndarray] = {}
+        #: the latest shortlist, and the scores of its candidates by each scorer
+        self._latest: tuple[Shortlist, dict[str, np.ndarray]] | None = None
 
     def candidates(self, histories: Histories, seen: sp.csr_matrix) -> np.ndarray:
         """What the item-item scorers add to the candidates for some histories; shape (len(histories), width), padded with -1.
@@ -172,14 +174,14 @@ class FusionSearch:
 
         It is chosen where histories have an order: what is held out at random says too much for what is popular in the whole log.
         """
-        fixed, scores = self.config.popularity, shortlist.scores(self._rescorer(chosen.weights, [shortlist]))
+        fixed = self.config.popularity
+        if fixed == 0 or (fixed is None and not self._histories.ordered):
+            return chosen
+        scores = shortlist.scores(self._rescorer(chosen.weights, [shortlist]))
         popularity = log_users(self._histories)[shortlist.candidates]
         allowed = np.isfinite(scores)
         unit = _deviation(np.where(allowed, scores, 0), allowed) / max(_deviation(popularity, allowed), 1e-9)
-        if fixed is not None:
-            tried = [fixed]
-        else:
-            tried = [factor * unit for factor in _SMALL_GRID] if self._histories.ordered else [0.0]
+        tried = [factor * unit for factor in _SMALL_GRID] if fixed is None else [fixed]
         quality = [shortlist.quality(scores + np.float32(factor) * popularity, self.k) for factor in tried]
         best = max(range(len(tried)), key=lambda at: (quality[at][0], -at))
         if quality[best][0] <= quality[0][0] * MIN_GAIN:
@@ -194,8 +196,10 @@ class FusionSearch:
 
     def _parts(self, shortlist: Shortlist) -> dict[str, np.ndarray]:
         """Scores of the candidates by each scorer; each of shape (n_users, width)."""
-        every = proportions(dict.fromkeys(SCORERS, 1.0))
-        return shortlist.parts(self._rescorer(every, [shortlist]))
+        if self._latest is None or self._latest[0] is not shortlist:
+            every = proportions(dict.fromkeys(SCORERS, 1.0))
+            self._latest = shortlist, shortlist.parts(self._rescorer(every, [shortlist]))
+        return self._latest[1]
 
     def feature_source(self, chosen: FusionWeights) -> FeatureSource:
         """Where a learned ranker's features of the training part come from."""

@@ -190,6 +190,8 @@ class _Trials:
         self._best_trial: FinishedTrial | None = None
         #: encoder of the best trial, if this process ran it
         self._best_encoder: ItemEncoder | None = None
+        #: the encoder whose candidates were made last, and these
+        self._latest: tuple[ItemEncoder, Shortlist] | None = None
 
     def best(self) -> FinishedTrial:
         """The best trial of a search along temperature, then learning rate, then epochs."""
@@ -234,7 +236,7 @@ class _Trials:
 
     def _pays(self, trial: FinishedTrial) -> bool:
         """Whether better embeddings can be expected to improve the fused score."""
-        others = self.fusion.without_embedding(self._shortlist(self._best(trial)))
+        others = self.fusion.without_embedding(self._plain_shortlist(self._best(trial)))
         logger.info("without embeddings: NDCG %.4f; with them: %.4f", others, trial.ndcg)
         return trial.ndcg > others * _WORTH_TUNING
 
@@ -246,14 +248,14 @@ class _Trials:
         """
         encoder, power, best = self._best(), POWERS[0], None
         if encoder.order is not None:  # its maps hold for the items' space as it is
-            return power, self._shortlist(encoder)
+            return power, self._plain_shortlist(encoder)
         for tried in POWERS[1:]:
             shortlist = self._shortlist(encoder, tried)
             reached = self._fused(shortlist).ndcg
             if reached <= ndcg * MIN_GAIN:
                 break
             power, best, ndcg = tried, shortlist, reached
-        return power, best or self._shortlist(encoder)
+        return power, best or self._plain_shortlist(encoder)
 
     def scenarios(self, whitening: float) -> list[Shortlist]:
         """The best trial's candidates in two scenarios: items without interactions are new, or they are unwanted.
@@ -314,7 +316,7 @@ class _Trials:
             began, wall = time.process_time(), time.perf_counter()
             encoder = self.run(hyperparameters)
             self.log.watcher.begin(VALIDATING)
-            fused = self._fused(self._shortlist(encoder))
+            fused = self._fused(self._plain_shortlist(encoder))
             ndcg, recall = fused.ndcg, fused.recall
             self._best_encoder = encoder if ndcg > required else self._best_encoder
             seconds = time.perf_counter() - wall
@@ -323,6 +325,12 @@ class _Trials:
             trial = FinishedTrial(hyperparameters, ndcg, recall, time.process_time() - began)
             self.checkpoint.save_trial(trial, encoder if ndcg > required else None, self.log.records)
         return finished[hyperparameters]
+
+    def _plain_shortlist(self, encoder: ItemEncoder) -> Shortlist:
+        """The candidates by embeddings that are not whitened; those of the latest encoder are made once."""
+        if self._latest is None or self._latest[0] is not encoder:
+            self._latest = encoder, self._shortlist(encoder)
+        return self._latest[1]
 
     @torch.no_grad()
     def _shortlist(

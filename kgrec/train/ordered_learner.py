@@ -38,7 +38,7 @@ class OrderedLearner(Learner):
         self, encoder: ItemEncoder, data: TrainingData, histories: Histories, hyperparameters: Hyperparameters
     ) -> None:
         super().__init__(encoder, data, histories, hyperparameters)
-        self.histories = histories
+        self.newest = histories.newest_liked(POSITIONS + 1)
 
     def _losses(self) -> Iterator[float]:
         order = self.rng.permutation(self.users)
@@ -47,9 +47,8 @@ class OrderedLearner(Learner):
 
     def _sequences(self, users: np.ndarray) -> np.ndarray:
         """The newest items of some users, oldest first, padded with -1; shape (len(users), length), int64."""
-        newest = self.histories.take(users).newest_liked(POSITIONS + 1)
-        rows = newest.padded(np.arange(len(users)))
-        return np.where(rows >= 0, newest.item[rows], -1).astype(np.int64)
+        rows = self.newest.padded(users)
+        return np.where(rows >= 0, self.newest.item[rows], -1).astype(np.int64)
 
     def _predict(self, sequences: np.ndarray) -> float:
         """One step on sequences of items; returns its loss."""

@@ -169,12 +169,9 @@ def parts_of(histories: Histories, length: int) -> Histories:
 
 def padded(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
     """Items of each history, oldest first, padded with n_items, and their number; shapes (n, longest) and (n,), int64."""
-    lengths = np.diff(histories.indptr)
-    at = np.arange(int(lengths.max(initial=0)))
-    inside = at < lengths[:, None]
-    items = np.full(inside.shape, histories.n_items, np.int64)
-    items[inside] = histories.item
-    return items, lengths
+    rows = histories.padded(np.arange(len(histories)))
+    items = np.where(rows >= 0, histories.item[rows], histories.n_items)
+    return items.astype(np.int64), np.diff(histories.indptr)
 
 
 def _batches(sequences: Histories, size: int, rng: np.random.Generator) -> Iterator[Histories]:
