@@ -28,7 +28,7 @@ nodes:
     key: id
     columns:
       title: {as: label}
-      genre: {as: node, type: genre}
+      genre: {as: node, type: genre, edge: has_genre}
 interactions: {file: log.csv, user: user_id, item: item_id, time: time}
 """
 
@@ -83,8 +83,12 @@ def catalogue(folder: Path, n_items: int = 160) -> kgrec.KnowledgeGraph:
     folder.mkdir(exist_ok=True)
     names = [str(item) for item in range(n_items)]
     films = pd.DataFrame({"id": names, "title": [f"Film {name}" for name in names]})
-    films.assign(genre=[GENRES[item % 4] for item in range(n_items)]).to_csv(folder / "films.csv", index=False)
-    pd.DataFrame({"user_id": ["0"], "item_id": ["0"], "time": [START]}).to_csv(folder / "log.csv", index=False)
+    films.assign(genre=[GENRES[item % 4] for item in range(n_items)]).to_csv(
+        folder / "films.csv", index=False
+    )
+    pd.DataFrame({"user_id": ["0"], "item_id": ["0"], "time": [START]}).to_csv(
+        folder / "log.csv", index=False
+    )
     (folder / "kgrec.yaml").write_text(_MAPPING, encoding="utf-8")
     return kgrec.build_graph(folder / "kgrec.yaml")
 

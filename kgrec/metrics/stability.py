@@ -44,7 +44,11 @@ def effective_size(weights: np.ndarray) -> float:
 
 
 def shift_probability(
-    expected: np.ndarray, difference: np.ndarray, covariance: np.ndarray, freedom: float, rng: np.random.Generator
+    expected: np.ndarray,
+    difference: np.ndarray,
+    covariance: np.ndarray,
+    freedom: float,
+    rng: np.random.Generator,
 ) -> float:
     r"""Probability of a difference at least as large, measured by :math:`\sum_b d_b^2 / p_b`, if only chance makes one.
 

@@ -137,7 +137,11 @@ def item_names_by(model: Model, reference: str | None, keys: list[str]) -> list[
 def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) -> Interactions:
     by = mapped.item_reference
     log = read_log(
-        table, mapped, model, report, lambda keys: model.items.rows(item_names_by(model, by, keys.to_pylist()))
+        table,
+        mapped,
+        model,
+        report,
+        lambda keys: model.items.rows(item_names_by(model, by, keys.to_pylist())),
     )
     read = Interactions.from_log(log, model.items.ids)
     used = sum(map(len, log.user))

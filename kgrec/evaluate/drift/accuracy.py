@@ -8,6 +8,7 @@ would flatter it, so later recent time is compared with earlier recent time.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -77,10 +78,15 @@ def lists_of(model: Model, recent: Sample, rng: np.random.Generator) -> Lists:
 
 def weeks(lists: Lists, k: int, rng: np.random.Generator) -> tuple[tuple[Week, ...], Check]:
     """NDCG@k by week, and whether it fell from the first week to the last."""
-    name, note = f"ndcg@{k}", "NDCG of the last week against the first, of one interaction at a time, so that busy weeks compare with others."
+    name, note = (
+        f"ndcg@{k}",
+        "NDCG of the last week against the first, of one interaction at a time, so that busy weeks compare with others.",
+    )
     time = lists.hits.time
     if time is None or not len(time):
-        return (), Check(name, EFFECT, None, None, f"{note} It needs times.")
+        whole = _ndcg(lists, np.ones(len(lists.hits), bool), k)
+        value = f" Of all recent time together it is {np.nanmean(whole):.4f}." if len(lists.hits) else ""
+        return (), Check(name, EFFECT, None, None, f"{note} It needs times.{value}")
     start, end = int(time.min()), int(time.max()) + 1
     # of equal length, so that the last one is not a day
     n = max(1, round((end - start) / _WEEK))
@@ -99,7 +105,10 @@ def weeks(lists: Lists, k: int, rng: np.random.Generator) -> tuple[tuple[Week, .
 
 def calibration(lists: Lists, rng: np.random.Generator) -> Check:
     """Whether a score means the same hit rate in the later half of recent time as in the earlier half."""
-    name, note = "calibration", "Hits by score of the listed item, in the earlier and the later half of recent time."
+    name, note = (
+        "calibration",
+        "Hits by score of the listed item, in the earlier and the later half of recent time.",
+    )
     time = lists.hits.time
     if time is None:
         return unmeasured(name, "It needs times.", note)
@@ -111,7 +120,7 @@ def calibration(lists: Lists, rng: np.random.Generator) -> Check:
     edges = np.unique(np.quantile(listed, np.linspace(0, 1, _BINS + 1)[1:-1]))
     code = np.searchsorted(edges, score, side="right")
     bounds = [f"{edge:.3g}" for edge in edges]
-    names = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in zip(bounds, bounds[1:], strict=False))]
+    names = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(bounds))]
     names.append(f"{bounds[-1]} and more")
     # half of the interactions, so that both halves have the same base rate of hits
     late = time[found] > np.median(time)
@@ -146,11 +155,15 @@ def _fall(name: str, note: str, values: np.ndarray) -> Check:
     ]
     error = float(np.linalg.norm(parts[0] - parts[1]))
     # pooled standard deviation of both weeks
-    spread = math.sqrt(sum(float(part @ part) * size**2 for part, size in zip(parts, sizes, strict=True)) / (sum(sizes) - 2))
+    spread = math.sqrt(
+        sum(float(part @ part) * size**2 for part, size in zip(parts, sizes, strict=True)) / (sum(sizes) - 2)
+    )
     fall = means[0] - means[1]
     value = fall / spread if spread else 0.0
     p = float(stats.t.sf(fall / error, min(sizes) - 1)) if error else 1.0
-    return Check(name, EFFECT, value, p if fall > 0 else 1.0, note, (Part("NDCG, first and last week", *means),))
+    return Check(
+        name, EFFECT, value, p if fall > 0 else 1.0, note, (Part("NDCG, first and last week", *means),)
+    )
 
 
 def _ends(low: float, high: float, users: int) -> tuple[float | None, float | None]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kgrec._version import __version__
+from kgrec.arguments import options
+from kgrec.errors import UnknownId, did_you_mean
 from kgrec.metrics.significance import holm
 from kgrec.storage import artifacts, files
 
@@ -77,6 +79,11 @@ class Check:
     #: None: it could not be measured
     verdict: Verdict | None = None
 
+    @property
+    def largest(self) -> Part | None:
+        """The part that changed most; None without parts."""
+        return max(self.parts, key=lambda part: abs(part.recent - part.reference), default=None)
+
 
 @dataclass(frozen=True)
 class Week:
@@ -110,9 +117,12 @@ class Drift:
         """The check of this name.
 
         Raises:
-            KeyError: There is none.
+            UnknownId: There is none.
         """
-        return {check.name: check for check in self.checks}[name]
+        named = {check.name: check for check in self.checks}
+        if options.text("name", name, "'popularity'") not in named:
+            raise UnknownId(f"There is no check '{name}'.", did_you_mean(name, sorted(named)))
+        return named[name]
 
     def record(self) -> dict[str, Any]:
         """The content of drift.json: plain values, None for what is not known."""
@@ -140,8 +150,10 @@ class Drift:
         Raises:
             ArtifactError: The folder cannot be written.
         """
+        folder = options.path("folder", folder)
+        options.callback("page", page, "the content of drift.json")
         record = self.record()
-        with artifacts.writing(Path(folder), kind="drift", inputs=self.inputs) as place:
+        with artifacts.writing(folder, kind="drift", inputs=self.inputs) as place:
             files.write_json(record, place / "drift.json")
             if page is not None:
                 (place / "drift.html").write_text(page(record), encoding="utf-8")

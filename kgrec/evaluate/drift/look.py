@@ -64,6 +64,12 @@ def drift(
         raise SourceError("The model has no positive interactions to compare with.", "Train it on some.")
     links = _links(model, names)
     read = read_recent(model, interactions)
+    known = read.sample.is_in(learned)
+    if known.all():
+        raise SourceError(
+            f"The model has all {len(known):,} interactions already, so they tell nothing about drift.",
+            "Give interactions since its training, before they are added to it.",
+        )
     rng = np.random.default_rng(seed)
     lists = accuracy.lists_of(model, read.sample, rng)
     found, fall = accuracy.weeks(lists, k, rng)
@@ -81,7 +87,14 @@ def drift(
             accuracy.calibration(lists, rng),
         ]
     )
-    return Drift(worst(checks), checks, found, _counts(model, read), model.version, read.inputs)
+    return Drift(
+        worst(checks),
+        checks,
+        found,
+        _counts(model, read) | {"known pairs": int(known.sum())},
+        model.version,
+        read.inputs,
+    )
 
 
 def _shares(

@@ -44,6 +44,12 @@ class Sample:
         time = None if self.time is None else self.time[chosen]
         return Sample(self.user[chosen], self.item[chosen], time)
 
+    def is_in(self, other: Sample) -> np.ndarray:
+        """Whether each pair of user and item is in another sample; shape (n,), bool."""
+        # above the items of both, so that a pair has a number of its own
+        size = 1 + max(self.item.max(initial=0), other.item.max(initial=0))
+        return np.isin(self.user * size + self.item, other.user * size + other.item)
+
 
 @dataclass(frozen=True)
 class Recent:

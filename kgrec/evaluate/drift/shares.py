@@ -79,7 +79,7 @@ def popularity(learned: Sample, recent: Sample, n_items: int, rng: np.random.Gen
     known = recent.rows(recent.item < n_items)
     counts = np.bincount(learned.item, minlength=n_items)
     others = counts[learned.item] - 1
-    again = _in(known, learned, n_items)
+    again = known.is_in(learned)
     edges = _edges(others)
     names = _ranges(edges)
 
@@ -92,7 +92,12 @@ def popularity(learned: Sample, recent: Sample, n_items: int, rng: np.random.Gen
 
 
 def categories(
-    name: str, learned: Sample, recent: Sample, links: sp.csr_matrix, names: list[str], rng: np.random.Generator
+    name: str,
+    learned: Sample,
+    recent: Sample,
+    links: sp.csr_matrix,
+    names: list[str],
+    rng: np.random.Generator,
 ) -> Check:
     """Whether recent interactions are with items of the same categories; an item of several counts for each in equal parts.
 
@@ -302,8 +307,3 @@ def _ranges(edges: np.ndarray, least: int = 0) -> list[str]:
 
 def _one_hot(code: np.ndarray, n: int) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(code)), (np.arange(len(code)), code)), (len(code), n))
-
-
-def _in(sample: Sample, other: Sample, n_items: int) -> np.ndarray:
-    """Whether each pair of user and item of a sample is in another one, bool."""
-    return np.isin(sample.user * n_items + sample.item, other.user * n_items + other.item)

@@ -41,7 +41,7 @@ def taste(model: Model, learned: Sample, recent: Sample, *, ordered: bool, rng: 
     """
     n_users, n_items = len(model.users), len(model.items)
     known = recent.rows((recent.user < n_users) & (recent.item < n_items))
-    known = known.rows(~_in(known, learned, n_items))
+    known = known.rows(~known.is_in(learned))
     before, after = (np.bincount(sample.user, minlength=n_users) for sample in (learned, known))
     size = np.minimum(np.minimum(after, before // _PART), _MOST)
     users = np.flatnonzero(size >= _LEAST)
@@ -53,7 +53,11 @@ def taste(model: Model, learned: Sample, recent: Sample, *, ordered: bool, rng: 
     is_last = _last(learned.user, size, None if ordered else rng)
     matrices = [
         _matrix(sample, n_users, n_items)
-        for sample in (learned.rows(~is_last), learned.rows(is_last), known.rows(_last(known.user, size, rng)))
+        for sample in (
+            learned.rows(~is_last),
+            learned.rows(is_last),
+            known.rows(_last(known.user, size, rng)),
+        )
     ]
     items = _item_vectors(matrices[0], rng)
     older, last, now = (matrix[users] @ items for matrix in matrices)
@@ -61,7 +65,9 @@ def taste(model: Model, learned: Sample, recent: Sample, *, ordered: bool, rng: 
     lost = near[0] - near[1]
     probability = permutation_test(lost, rng) if lost.mean() > 0 else 1.0
     parts = (Part("cosine with older interactions", float(near[0].mean()), float(near[1].mean())),)
-    return Check(NAME, EFFECT, effect_size(lost), probability, f"{_NOTE} {_movement(model, known, users)}", parts)
+    return Check(
+        NAME, EFFECT, effect_size(lost), probability, f"{_NOTE} {_movement(model, known, users)}", parts
+    )
 
 
 def _movement(model: Model, recent: Sample, users: np.ndarray) -> str:
@@ -108,8 +114,3 @@ def _cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _matrix(sample: Sample, n_users: int, n_items: int) -> sp.csr_matrix:
     ones = np.ones(len(sample), np.float32)
     return sp.csr_matrix((ones, (sample.user, sample.item)), (n_users, n_items))
-
-
-def _in(sample: Sample, other: Sample, n_items: int) -> np.ndarray:
-    """Whether each pair of user and item of a sample is in another one, bool."""
-    return np.isin(sample.user * n_items + sample.item, other.user * n_items + other.item)
