@@ -62,7 +62,7 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
         SourceError: A column is missing, or no row can be used.
         TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
     """
-    report, inputs = Report(), {}
+    report, inputs = Report(), dict[str, str]()
     if isinstance(rows, Interactions):
         log = _of_items(rows, model, report)
     else:

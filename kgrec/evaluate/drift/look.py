@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from kgrec.arguments import options
 from kgrec.arguments.ids import as_texts
@@ -22,6 +23,9 @@ from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.memberships import linked_nodes
 from kgrec.model.model import Model
 from kgrec.recommend.recommender import Recommender
+
+#: node type or relation -> which of its nodes each item has, and the labels of the nodes
+_Links = dict[str, tuple[csr_matrix, list[str]]]
 
 
 def drift(
@@ -98,26 +102,29 @@ def drift(
 
 
 def _shares(
-    model: Model, learned: Sample, recent: Sample, links: dict[str, Any], rng: np.random.Generator
+    model: Model, learned: Sample, recent: Sample, by_name: _Links, rng: np.random.Generator
 ) -> list[Check]:
     since, n_items = shares.stretches(learned, recent), len(model.items)
     return [
         shares.popularity(learned, recent, n_items, rng),
-        *(shares.categories(name, learned, recent, *one, rng) for name, one in links.items()),
+        *(
+            shares.categories(name, learned, recent, links, labels, rng)
+            for name, (links, labels) in by_name.items()
+        ),
         shares.activity(learned, recent, since, rng),
         shares.new_items(learned, recent, n_items, since, rng),
         shares.new_users(learned, recent, since, rng),
     ]
 
 
-def _links(model: Model, by: list[str] | None) -> dict[str, Any]:
-    """Node type or relation -> which of its nodes each item has, and the labels of the nodes."""
+def _links(model: Model, by: list[str] | None) -> _Links:
+    """The nodes of items by some types or relations, or by types with few nodes."""
     graph, entities = model.graph(), model.items.entities.whole
-    found = {}
+    found: _Links = {}
     for name in small_types(graph) if by is None else dict.fromkeys(by):
         links, nodes = linked_nodes(graph, entities, name)
         labels = graph.entities["label"].take(nodes).to_pylist()
-        keys = graph.entities["id"].take(nodes).to_pylist()
+        keys = graph.entities["key"].take(nodes).to_pylist()
         found[name] = (links, [label or key for label, key in zip(labels, keys, strict=True)])
     return found
 

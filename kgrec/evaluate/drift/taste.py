@@ -73,10 +73,10 @@ def taste(model: Model, learned: Sample, recent: Sample, *, ordered: bool, rng: 
 def _movement(model: Model, recent: Sample, users: np.ndarray) -> str:
     """How far the vectors of users are from those of their recent interactions alone, in the space of the model."""
     matrix = _matrix(recent, len(model.users), len(model.items))[users]
-    # recent interactions in no order: without stamps a sequence encoder reads them as one bag
-    cosines = _cosines(
-        model.user_vectors(model.histories.take(users)), model.user_vectors(Histories.of_matrix(matrix))
-    )
+    # rows of a sample stand in their order, and stamps begin at 1
+    stamps = _matrix(recent, len(model.users), len(model.items), np.arange(1, len(recent) + 1))[users]
+    now = model.user_vectors(Histories.of_matrix(matrix, stamps))
+    cosines = _cosines(model.user_vectors(model.histories.take(users)), now)
     return (
         f"The model's vectors of {len(users):,} users have a median cosine of {np.median(cosines):.2f} "
         "with those of their recent interactions alone."
@@ -111,6 +111,7 @@ def _cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray((one * other).sum(axis=1) / np.where(sizes > 0, sizes, 1), np.float64)
 
 
-def _matrix(sample: Sample, n_users: int, n_items: int) -> sp.csr_matrix:
-    ones = np.ones(len(sample), np.float32)
-    return sp.csr_matrix((ones, (sample.user, sample.item)), (n_users, n_items))
+def _matrix(sample: Sample, n_users: int, n_items: int, values: np.ndarray | None = None) -> sp.csr_matrix:
+    """Users by items: these values, or ones."""
+    values = np.ones(len(sample), np.float32) if values is None else values
+    return sp.csr_matrix((values, (sample.user, sample.item)), (n_users, n_items))

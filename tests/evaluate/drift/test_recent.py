@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import drift_data
 import numpy as np
 import pandas as pd
 import pytest
-from text_encoders import BagOfWords
 
 import kgrec
 from kgrec.evaluate.drift.recent import Sample, learned_sample, read_recent
 
 
 @pytest.fixture(scope="module")
-def rec(shared_catalogue: Path) -> kgrec.Recommender:
-    config = kgrec.Config.read(settings=["dim=4", "epochs=1", "train.threads=1", "search_seconds=0"])
-    graph = kgrec.build_graph(shared_catalogue / "kgrec.yaml")
-    return kgrec.Recommender(config, text_encoder=BagOfWords()).fit(graph)
+def rec(tmp_path_factory: pytest.TempPathFactory) -> kgrec.Recommender:
+    """It knows the items 0 to 159, and the users u1 and u2, who had the items 1 and 2."""
+    graph = drift_data.catalogue(tmp_path_factory.mktemp("shop"))
+    log = pd.DataFrame({"user_id": ["u1", "u2"], "item_id": ["1", "2"], "time": drift_data.START})
+    return drift_data.trained(graph, log)
 
 
 def test_unknown_users_and_items_get_numbers_of_their_own(rec: kgrec.Recommender):
     model = rec.model
-    rows = {"user_id": ["u1", "new", "u1", "new"], "item_id": ["f4", "f99", "f98", "f4"]}
+    rows = {"user_id": ["u1", "new", "u1", "new"], "item_id": ["4", "f99", "f98", "4"]}
     sample = read_recent(model, pd.DataFrame(rows)).sample
-    u1, f4 = int(model.users.ids(["u1"])[0]), int(model.items.ids.ids(["film/f4", "f4"]).max())
+    u1, f4 = int(model.users.ids(["u1"])[0]), int(model.items.ids.ids(["film/4", "4"]).max())
     n_users, n_items = len(model.users), len(model.items)
     pairs = set(zip(sample.user.tolist(), sample.item.tolist(), strict=True))
     assert {pair for pair in pairs if pair[1] == f4} == {(u1, f4), (n_users, f4)}
@@ -34,7 +35,7 @@ def test_unknown_users_and_items_get_numbers_of_their_own(rec: kgrec.Recommender
 
 def test_a_file_is_named_in_the_result(rec: kgrec.Recommender, tmp_path: Path):
     path = tmp_path / "recent.csv"
-    path.write_text("user_id,item_id\nu1,f4\n,f4\n", encoding="utf-8")
+    path.write_text("user_id,item_id\nu1,4\n,4\n", encoding="utf-8")
     read = read_recent(rec.model, path)
     assert (len(read.sample), [*read.inputs]) == (1, ["recent.csv"])
     (counts,) = read.report.files.values()
