@@ -19,7 +19,6 @@ from kgrec.evaluate.drift import accuracy, shares
 from kgrec.evaluate.drift.findings import Check, Drift, judged, worst
 from kgrec.evaluate.drift.recent import Recent, Sample, learned_sample, read_recent
 from kgrec.evaluate.drift.taste import taste
-from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.memberships import linked_nodes
 from kgrec.model.model import Model
 from kgrec.recommend.recommender import Recommender
@@ -68,37 +67,24 @@ def drift(
         raise SourceError("The model has no positive interactions to compare with.", "Train it on some.")
     links = _links(model, names)
     read = read_recent(model, interactions)
-    known = read.sample.is_in(learned)
-    if known.all():
+    counts = _counts(model, learned, read)
+    if counts["known pairs"] == counts["positive pairs"]:
         raise SourceError(
-            f"The model has all {len(known):,} interactions already, so they tell nothing about drift.",
+            f"The model has all {counts['known pairs']:,} interactions already, so they tell nothing about drift.",
             "Give interactions since its training, before they are added to it.",
         )
     rng = np.random.default_rng(seed)
     lists = accuracy.lists_of(model, read.sample, rng)
-    found, fall = accuracy.weeks(lists, k, rng)
+    weeks, fall = accuracy.weeks(lists, k, rng)
     checks = judged(
         [
             *_shares(model, learned, read.sample, links, rng),
-            taste(
-                model,
-                learned,
-                read.sample,
-                ordered=LiveHistories.of(model.histories).ordered,
-                rng=rng,
-            ),
+            taste(model, learned, read.sample, rng),
             fall,
             accuracy.calibration(lists, rng),
         ]
     )
-    return Drift(
-        worst(checks),
-        checks,
-        found,
-        _counts(model, read) | {"known pairs": int(known.sum())},
-        model.version,
-        read.inputs,
-    )
+    return Drift(worst(checks), checks, weeks, counts, model.version, read.inputs)
 
 
 def _shares(
@@ -129,12 +115,13 @@ def _links(model: Model, by: list[str] | None) -> _Links:
     return found
 
 
-def _counts(model: Model, read: Recent) -> dict[str, int]:
+def _counts(model: Model, learned: Sample, read: Recent) -> dict[str, int]:
     sample, files = read.sample, read.report.files.values()
     return {
         "rows": sum(one.rows for one in files),
         "left out": sum(one.rows - one.used for one in files),
         "positive pairs": len(sample),
+        "known pairs": int(sample.is_in(learned).sum()),
         "users": len(np.unique(sample.user)),
         "unknown users": len(np.unique(sample.user[sample.user >= len(model.users)])),
         "items": len(np.unique(sample.item)),

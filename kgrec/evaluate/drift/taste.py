@@ -17,6 +17,7 @@ from kgrec.evaluate.drift.findings import EFFECT, Check, Part
 from kgrec.evaluate.drift.recent import Sample
 from kgrec.evaluate.drift.shares import LEAST_USERS
 from kgrec.graph.histories import Histories
+from kgrec.graph.live_histories import LiveHistories
 from kgrec.metrics.significance import effect_size, permutation_test
 from kgrec.model.model import Model
 
@@ -29,14 +30,14 @@ _DIM = 32
 _USERS = 5_000
 
 
-def taste(model: Model, learned: Sample, recent: Sample, *, ordered: bool, rng: np.random.Generator) -> Check:
+def taste(model: Model, learned: Sample, recent: Sample, rng: np.random.Generator) -> Check:
     """Whether users moved away from what they liked, more than they moved before.
 
     Args:
-        model: Gives vectors of users, for the note.
+        model: Gives vectors of users, for the note, and says whether interactions have an order; without one, some at random stand for
+            the last ones.
         learned: What it learned from, each user's rows in their order.
         recent: Recent interactions.
-        ordered: Whether the rows of a user stand in the order in which they happened; otherwise some at random stand for the last ones.
         rng: Draws users, interactions and signs.
     """
     n_users, n_items = len(model.users), len(model.items)
@@ -50,7 +51,7 @@ def taste(model: Model, learned: Sample, recent: Sample, *, ordered: bool, rng: 
         return Check(NAME, EFFECT, None, None, why)
     size[np.setdiff1d(users, rng.permutation(users)[:_USERS])] = 0
     users = np.flatnonzero(size)
-    is_last = _last(learned.user, size, None if ordered else rng)
+    is_last = _last(learned.user, size, None if LiveHistories.of(model.histories).ordered else rng)
     matrices = [
         _matrix(sample, n_users, n_items)
         for sample in (
