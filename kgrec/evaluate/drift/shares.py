@@ -139,7 +139,7 @@ def new_items(
 ) -> Check:
     """Whether more interactions than usual are with items that had none."""
     unknown = int((recent.item >= n_items).sum())
-    note = f"Interactions with items that had none before; the model does not know the items of {unknown:,}."
+    note = f"Interactions with items that had none before; {unknown:,} are with items that the model does not know."
     return _new("new items", note, learned, recent, lambda sample: sample.item, since, rng, by_item=True)
 
 

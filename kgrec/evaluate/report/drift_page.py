@@ -40,6 +40,7 @@ def drift_page(record: Mapping[str, Any]) -> str:
         record=record,
         colours=plots.COLOURS,
         meaning=_VERDICTS[record["verdict"]],
+        alarms=[check["name"] for check in measured if check["verdict"] != "stable"],
         counts=_counts(record["counts"]),
         overview=_overview(record["checks"]),
         sources=_sources(measured),

@@ -39,7 +39,7 @@ def look(name: str = "popularity") -> Drift:
 
 def test_the_page_states_verdict_checks_and_weeks():
     page = Parsed(drift_page(look().record()))
-    assert "retrain" in page.sections["verdict"]
+    assert "Alarms: popularity." in page.sections["verdict"]
     assert ["popularity", "retrain", "1.099", "0.1", "0.25", "< 0.001", "Interactions."] in page.rows
     assert ["taste", "stable", "0.1000", "0.2", "0.5", "0.500", "Cosine."] in page.rows
     assert [row[1] for row in page.rows if row[0] == "activity"] == ["not measured"]
