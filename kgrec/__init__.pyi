@@ -21,6 +21,8 @@ from .errors import VersionMismatch as VersionMismatch
 from .errors import WorkerError as WorkerError
 from .evaluate.ablation import ablated as ablated
 from .evaluate.comparison import compare as compare
+from .evaluate.drift.findings import Drift as Drift
+from .evaluate.drift.look import drift as drift
 from .evaluate.evaluation import Evaluation as Evaluation
 from .evaluate.folds import Fold as Fold
 from .evaluate.measure import evaluate_lists as evaluate_lists

@@ -21,6 +21,7 @@ from prometheus_client import Metric
 
 from kgrec.cli import app
 from kgrec.cli.command import long_name, variables
+from kgrec.evaluate.drift.findings import PSI, Check, Drift
 from kgrec.serve.http import server
 from kgrec.serve.http.app import _ROUTERS
 from kgrec.serve.http.metrics import Metrics
@@ -311,11 +312,14 @@ def test_the_nightly_training_keeps_a_release_to_go_back_to(tmp_path: Path, rele
 
 
 @pytest.fixture(scope="module")
-def metrics() -> dict[str, set[str]]:
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Name of each sample that a server exposes -> its labels."""
     items = type("Items", (), {"n_trained": 1, "removed": (), "__len__": lambda _: 2})()
     state = SimpleNamespace(model=SimpleNamespace(items=items, users=()), revision=0, written=0.0)
-    server_metrics = Metrics(lambda: cast("Any", state), lambda: 0)
+    drift = tmp_path_factory.mktemp("drift") / "drift"
+    check = Check("popularity", PSI, 0.3, 0.001, "", p_holm=0.001, verdict="retrain")
+    Drift("retrain", (check,), (), {}).save(drift)
+    server_metrics = Metrics(lambda: cast("Any", state), lambda: 0, drift)
     for one in vars(server_metrics).values():
         if getattr(one, "_labelnames", ()):
             one.labels(*["x"] * len(one._labelnames))

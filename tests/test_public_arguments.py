@@ -236,6 +236,7 @@ NAMED = {
     "path": ("path", "mapping"),
     "lists": ("lists", "'f99'"),
     "frame": ("interactions",),
+    "interactions": ("interactions", "log.csv"),
 }
 
 
@@ -283,6 +284,7 @@ WISHES = {
 REQUEST = {name: kind for name, kind in BOOSTED.items() if name not in ("request", "arrow")} | WISHES
 BATCH = {"model": "path", "request": "value or None", "options": "value or None"}
 WRITE = {**BATCH, "output": "path", "watcher": "value or None"}
+_PAIRS = {"user_id": ["u1"], "item_id": ["f4"]}
 ROWS = {"rows": "rows", "on_text": "callback"}
 CALLS: dict[str, Call] = {
     "Recommender": Call(
@@ -568,6 +570,22 @@ CALLS: dict[str, Call] = {
         {"graph": "value", "config": "value", "sources": "texts"},
         lambda made: {"graph": made.graph, "config": QUICK, "sources": []},
     ),
+    "drift": Call(
+        lambda _: kgrec.drift,
+        {
+            "recommender": "value",
+            "interactions": "frame or unknown item",
+            "by": "texts or None",
+            "k": "count",
+            "seed": "count",
+        },
+        lambda made: {"recommender": made.rec, "interactions": _PAIRS},
+    ),
+    "Drift.save": Call(
+        lambda made: kgrec.drift(made.rec, _PAIRS).save,
+        {"folder": "path", "page": "callback"},
+        lambda made: {"folder": made.place / "drift"},
+    ),
     "BatchOptions": Call(
         lambda _: kgrec.BatchOptions,
         {
@@ -617,7 +635,6 @@ for _name, _kinds in _QUERIES.items():
         lambda made, more=_histories: {"model": made.rec, **more},
     )
 _SCORES = {"model": "path", "request": "value or None", "pairs": "frame"}
-_PAIRS = {"user_id": ["u1"], "item_id": ["f4"]}
 CALLS["write_scores"] = Call(
     lambda _: kgrec.write_scores,
     {**_SCORES, "output": "path", "watcher": "value or None"},

@@ -188,6 +188,13 @@ def test_evaluation(graph: kgrec.KnowledgeGraph):
     assert content([lists, vectors, fold.train, fold.test, graph.interactions]) == before
 
 
+def test_drift(rec: kgrec.Recommender):
+    recent = pd.DataFrame({"user_id": ["u1", "u9"], "item_id": ["f4", "f99"]})
+    before = content([recent, rec.model.users, rec.model.histories])
+    kgrec.drift(rec, recent)
+    assert content([recent, rec.model.users, rec.model.histories]) == before
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines(name: str):
     data, asked, users = world(), world().histories.take(np.arange(9)), np.arange(9)

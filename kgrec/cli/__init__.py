@@ -28,6 +28,7 @@ from kgrec.cli import (
     build,
     demo,
     doctor,
+    drift,
     embed,
     evaluate,
     export,
@@ -141,7 +142,7 @@ def _start(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
     "Graph": (build.build, build.inspect, find.find, export.export),
-    "Model": (train.train, split.split, evaluate.evaluate, replay.replay),
+    "Model": (train.train, split.split, evaluate.evaluate, drift.drift, replay.replay),
     "Lists": (ask.recommend, ask.similar, score.score, ask.explain, embed.embed),
     "Server": (serve.serve,),
     "Changes": (items.add, items.update, items.remove, rollback.rollback),

@@ -51,7 +51,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "split": {"What is held out": _SPLIT},
     "serve": {
         "Where": ("--host", "--port", "--drain"),
-        "Model and store": ("--store", "--releases", "--warm-text", "--check"),
+        "Model and store": ("--store", "--releases", "--drift", "--warm-text", "--check"),
         "Keys": ("--keys", "--make-key", "--scopes"),
         "Limits": ("--queue", "--deadline"),
         "Records": ("--access-log", "--impressions"),
@@ -114,7 +114,7 @@ VALUES = {
     "--keys": "FILE",
     "--make-key": "NAME",
     "--scopes": "SCOPES",
-    "--releases": "FOLDER",
+    **dict.fromkeys(("--releases", "--drift"), "FOLDER"),
 }
 
 

@@ -57,6 +57,12 @@ def serve(
             help="Folder of model folders: the newest whole one is served, also when it comes later.",
         ),
     ] = None,
+    drift: Annotated[
+        Path | None,
+        typer.Option(
+            "--drift", help="Folder of kgrec drift, whose figures /metrics shows; it may come later."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Load and test the model, print what is found, and end.")
     ] = False,
@@ -133,7 +139,7 @@ def serve(
         _report(out, live, known)
         return
     settings = Settings(queue=queue, deadline=deadline, impressions=impressions)
-    service = Service(live, settings, known)
+    service = Service(live, settings, known, drift)
     run(service, place, Swaps(service, folder, releases), drain=drain)
 
 

@@ -10,7 +10,8 @@ ablation       a graph or a configuration without one source of knowledge
 replay         what came of lists that were shown: clicks by variant, corrected for the position
 baselines/     the methods that a model must beat
 benchmark/     several systems on the same folds
-report/        the HTML page of a benchmark
+drift/         what users do now against what a model learned from
+report/        the HTML pages of a benchmark and of a look for drift
 
 Nothing is imported here.
 """

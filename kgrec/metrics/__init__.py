@@ -4,6 +4,7 @@ topk              the k items with the highest scores, and which of them are hit
 accuracy          recall, NDCG and other metrics of hits and their ranks
 beyond_accuracy   coverage, novelty, popularity, diversity, serendipity, calibration
 propensity        recall and NDCG that make up for popular items being met more often
+stability         how far two samples differ in the shares of bins, and whether chance explains it
 significance      confidence intervals, p values, effect sizes
 
 Nothing is imported here.

@@ -20,7 +20,7 @@ from kgrec.graph.vocabulary import Vocabulary
 from kgrec.ingest.batches import Table
 from kgrec.ingest.build_report import Report, Tally
 from kgrec.ingest.interaction_files import describing, matching
-from kgrec.ingest.interaction_rows import InteractionRows, LogReader
+from kgrec.ingest.interaction_rows import InteractionRows, ItemCodes, LogReader
 from kgrec.ingest.mapping.schema import ErrorPolicy, InteractionTable
 from kgrec.ingest.table_files import frame_table
 from kgrec.model.model import Model
@@ -62,18 +62,12 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
         SourceError: A column is missing, or no row can be used.
         TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
     """
-    report, inputs = Report(), {}
+    report, inputs = Report(), dict[str, str]()
     if isinstance(rows, Interactions):
         log = _of_items(rows, model, report)
     else:
-        if isinstance(rows, str | Path):
-            table, mapped = matching(Path(rows), model.mapping.interactions)
-            inputs = {Path(rows).name: digest(Path(rows))}
-        else:
-            named = [name for one in model.mapping.interactions for name in (one.user, one.item_column)]
-            table = frame_table(rows, "interactions", [USER, ITEM, *named])
-            mapped = describing(table, model.mapping.interactions)
-        log = _read(table, _with_time(mapped, table), model, report)
+        table, mapped, inputs = opened(model, rows)
+        log = _read(table, mapped, model, report)
     users = model.users.ids(log.users.labels)
     new = np.flatnonzero(users < 0)
     users[new] = len(model.users) + np.arange(len(new))
@@ -82,6 +76,42 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
     added = NewInteractions(*columns, weight=_weights(log, model))
     names = [log.users[row] for row in new.tolist()]
     return InteractionUpdates(added, names, len(log.users), report, inputs)
+
+
+def opened(model: Model, rows: Any) -> tuple[Table, InteractionTable, dict[str, str]]:
+    """A table of interactions, what the model's mapping says of its columns, and the SHA-256 of its file by name, none for a frame.
+
+    Args:
+        model: Has the mapping.
+        rows: The path of a table, or a frame.
+
+    Raises:
+        SourceError: The file cannot be read, or a column is missing.
+    """
+    if isinstance(rows, str | Path):
+        table, mapped = matching(Path(rows), model.mapping.interactions)
+        return table, _with_time(mapped, table), {Path(rows).name: digest(Path(rows))}
+    named = [name for one in model.mapping.interactions for name in (one.user, one.item_column)]
+    table = frame_table(rows, "interactions", [USER, ITEM, *named])
+    return table, _with_time(describing(table, model.mapping.interactions), table), {}
+
+
+def read_log(
+    table: Table, mapped: InteractionTable, model: Model, report: Report, item_codes: ItemCodes
+) -> InteractionRows:
+    """The rows of a table of interactions; the report counts those that are left out.
+
+    Raises:
+        SourceError: A column is missing.
+        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
+    """
+    policy = model.mapping.errors
+    tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
+    log = InteractionRows.of([mapped])
+    reader = LogReader(log, mapped, report, item_codes)
+    reader.read(table, Tally(table.name, report.file(table.name), tolerant))
+    reader.close()
+    return log
 
 
 def with_interaction_updates(model: Model, new: InteractionUpdates) -> Model:
@@ -105,15 +135,14 @@ def item_names_by(model: Model, reference: str | None, keys: list[str]) -> list[
 
 
 def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) -> Interactions:
-    policy = model.mapping.errors
-    tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
-    log = InteractionRows.of([mapped])
     by = mapped.item_reference
-    reader = LogReader(
-        log, mapped, report, lambda keys: model.items.rows(item_names_by(model, by, keys.to_pylist()))
+    log = read_log(
+        table,
+        mapped,
+        model,
+        report,
+        lambda keys: model.items.rows(item_names_by(model, by, keys.to_pylist())),
     )
-    reader.read(table, Tally(table.name, report.file(table.name), tolerant))
-    reader.close()
     read = Interactions.from_log(log, model.items.ids)
     used = sum(map(len, log.user))
     report.repeated_pairs = used - len(read)

@@ -9,6 +9,7 @@ run_folder       finished parts of an interrupted run
 item_fields      fields of the listed items as further columns
 history_items    a user's history as plain values
 history_tables   histories as integer codes
+drift_record     what a look for drift found, for the metrics of a server
 pair_scores      scores of given pairs into a file or as a stream
 input_files      tables and lists of ids from the user's files
 option_files     tables that options name: pairs of users and items, numbers of items

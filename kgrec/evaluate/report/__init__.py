@@ -6,6 +6,7 @@ wording        sentences, and the glossary of metrics
 report_tables  tables
 plots          figures as SVG
 page           the page, by the template page.html
+drift_page     the page of a look for drift, by the template drift.html
 
 Nothing is imported here.
 """

@@ -19,7 +19,7 @@ from kgrec.evaluate.report.formatting import finite
 from kgrec.evaluate.report.plots import Point
 from kgrec.evaluate.report.record import Record
 
-__all__ = ["check_installed", "page"]
+__all__ = ["check_installed", "page", "rendered"]
 
 #: module -> name of the library
 _LIBRARIES = {"matplotlib": "matplotlib", "jinja2": "Jinja2"}
@@ -49,15 +49,9 @@ def page(results: Mapping[str, Any]) -> str:
         ConfigError: A library of the extra `report` is not installed.
     """
     check_installed()
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {name: getattr(formatting, name) for name in ("number", "count", "seconds")}
-    template = resources.files("kgrec.evaluate.report").joinpath("page.html").read_text(encoding="utf-8")
     record = Record(results)
-    return environment.from_string(template).render(
+    return rendered(
+        "page.html",
         results=results,
         record=record,
         colours=plots.COLOURS,
@@ -65,6 +59,24 @@ def page(results: Mapping[str, Any]) -> str:
         tables=_tables(record),
         plots=_plots(record),
     )
+
+
+def rendered(name: str, **values: Any) -> str:
+    """An HTML document from a template of this folder."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    folder = resources.files("kgrec.evaluate.report")
+    environment = Environment(
+        loader=FunctionLoader(lambda part: folder.joinpath(part).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        filter_: getattr(formatting, filter_) for filter_ in ("number", "count", "seconds")
+    }
+    return environment.get_template(name).render(**values)
 
 
 def _text(record: Record) -> dict[str, Any]:

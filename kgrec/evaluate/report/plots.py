@@ -106,6 +106,31 @@ def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
     return _svg(f"panels {label} {list(groups)}", height, draw)
 
 
+def pairs(rows: Sequence[tuple[str, float, float]], names: tuple[str, str], label: str) -> str:
+    """Two bars per row, one below the other, such as shares before and after; the first row on top.
+
+    Args:
+        rows: Name, first value, second value.
+        names: Of the first and the second values.
+        label: Label of the values.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, (name, colour) in enumerate(
+            zip(names, (COLOURS["baseline"], COLOURS["kgrec"]), strict=True)
+        ):
+            at = [row + 0.4 * (number - 0.5) for row in range(len(rows))]
+            axes.barh(at, [row[number + 1] for row in rows], height=0.36, color=colour, label=name)
+        axes.set_yticks(range(len(rows)), [_short(row[0]) for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.grid(True, axis="x")
+        axes.set_axisbelow(True)
+        axes.set_xlabel(label)
+
+    return _svg(f"pairs {label} {names}", _height(len(rows)) + 0.04 * len(rows), draw)
+
+
 def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = False) -> str:
     """A scatter plot of systems, with their names in a column on the right.
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from kgrec._version import __version__
 from kgrec.errors import KgrecError
+from kgrec.serve.drift_record import read_drift
 from kgrec.serve.live import LiveState
 
 logger = logging.getLogger("kgrec.serve")
@@ -28,9 +30,12 @@ class Metrics:
     Args:
         state: Gives the state now.
         store_revision: Gives the revision of the store.
+        drift: Folder that `kgrec drift` writes; None: there are no figures of drift.
     """
 
-    def __init__(self, state: Callable[[], LiveState], store_revision: Callable[[], int]) -> None:
+    def __init__(
+        self, state: Callable[[], LiveState], store_revision: Callable[[], int], drift: Path | None = None
+    ) -> None:
         registry = self.registry = CollectorRegistry()
         self.requests = Counter(
             "kgrec_requests",
@@ -65,6 +70,8 @@ class Metrics:
             registry=registry,
         )
         registry.register(_OfState(state, store_revision))
+        if drift is not None:
+            registry.register(_OfDrift(drift))
 
     def text(self) -> bytes:
         """The text format of Prometheus."""
@@ -111,3 +118,45 @@ class _OfState:
             logger.warning("The store cannot be reached.", exc_info=True)
         reached = GaugeMetricFamily("kgrec_store_up", "Whether the store answers.", len(lag.samples))
         return [reached, lag]
+
+
+class _OfDrift:
+    """Figures of the last look for drift, read when they are asked for: the folder is replaced as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: the figures are not read at registration."""
+        return []
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """The figures of the folder as it is now; without a folder that can be read, only that there is none."""
+        name = "kgrec_drift_up"
+        try:
+            found = read_drift(self._folder)
+        except KgrecError as error:
+            logger.warning("There are no figures of drift: %s", error.problem)
+            return [GaugeMetricFamily(name, "Whether the folder of drift can be read.", 0)]
+        values = GaugeMetricFamily("kgrec_drift", "Value of each check for drift.", labels=["check"])
+        alarms = GaugeMetricFamily(
+            "kgrec_drift_alarm",
+            "Verdict of each check for drift: 0 stable, 1 watch, 2 retrain.",
+            labels=["check"],
+        )
+        for check in found.checks:
+            values.add_metric([check.name], check.value)
+            alarms.add_metric([check.name], check.alarm)
+        return [
+            GaugeMetricFamily(name, "Whether the folder of drift can be read.", 1),
+            values,
+            alarms,
+            GaugeMetricFamily(
+                "kgrec_drift_verdict",
+                "The worst verdict on drift: 0 stable, 1 watch, 2 retrain.",
+                found.alarm,
+            ),
+            GaugeMetricFamily(
+                "kgrec_drift_age_seconds", "Time since the look for drift.", time.time() - found.written
+            ),
+        ]

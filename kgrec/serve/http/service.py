@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kgrec.errors import KgrecError
@@ -93,11 +94,18 @@ class Service:
         live: The live model.
         settings: Bounds.
         keys: Of callers; without any, everybody may do everything.
+        drift: Folder of `kgrec drift`, whose figures are among the metrics.
     """
 
-    def __init__(self, live: LiveModel, settings: Settings | None = None, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        live: LiveModel,
+        settings: Settings | None = None,
+        keys: Keys | None = None,
+        drift: Path | None = None,
+    ) -> None:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
-        self.metrics = Metrics(lambda: live.state, live.store.revision)
+        self.metrics = Metrics(lambda: live.state, live.store.revision, drift)
         #: options of recent requests, checked
         self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
         self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)
