@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
+#: columns of a list that are not shown as fields
+_NO_FIELDS = ("score", "rank", "label", "because", "evidence")
 #: items of a history that are shown
 _HISTORY = 10
 
@@ -157,6 +159,12 @@ def recommend(
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Include items that the user has interacted with.")
     ] = False,
+    with_reasons: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Say why each item is listed: a sentence in column because, and its evidence."
+        ),
+    ] = False,
     skip_unknown: SkipUnknown = False,
     resume: Resume = False,
     shards: Shards = None,
@@ -191,6 +199,7 @@ def recommend(
             *(diversity, diversity_method, calibration, calibrate_by, novelty),
             *(exposure, exposure_by, exposure_target, at_most, at_least),
         ),
+        explain=with_reasons,
     )
 
     def query(recommender: Recommender) -> BatchQuery:
@@ -502,7 +511,7 @@ def _readable(
     of_users = (query, result) == ("user_id", "similar_id")
     labels = _labels(recommender, [] if of_users else table[result].to_pylist())
     asked = _labels(recommender, table[query].to_pylist()) if query == "item_id" else {}
-    fields = [name for name in table.column_names if name not in (query, result, "score", "rank", "label")]
+    fields = [name for name in table.column_names if name not in (query, result, *_NO_FIELDS)]
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]
@@ -511,6 +520,7 @@ def _readable(
         label = labels.get(row[result], "")
         values = "".join(f"  {name}: {_shown(row[name])}" for name in fields if row[name] not in (None, []))
         lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip() + values)
+        lines += [f"       {row['because']}"] if "because" in row else []
     return "\n".join(lines)
 
 

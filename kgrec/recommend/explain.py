@@ -28,13 +28,12 @@ from kgrec.encode.transformer_user_encoder import TransformerUserEncoder
 from kgrec.encode.user_encoder import AdditiveUserEncoder
 from kgrec.errors import ConfigError
 from kgrec.graph.histories import Histories
-from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
 from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer
 from kgrec.recommend.donors import donors_of
 from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
-from kgrec.recommend.explanation_text import lines
+from kgrec.recommend.explanation_text import lines, number_text
 from kgrec.recommend.leave_one_out import changes_without
 
 #: types of a source that is a number, and a word
@@ -150,7 +149,8 @@ def explain(
     vector, profile = model.user_vectors(history)[0], model.profiles(history)
     cosine = float(vector @ model.items.vectors[item])
     weights, by_ranker = model.rescorer.account(profile, item, cosine)
-    rest, weight = model.rescorer.shares(profile, item, weights), weights["embedding"]
+    shares, weight = model.rescorer.shares(profile, np.array([item]), weights), weights["embedding"]
+    rest = {name: share[:, 0] for name, share in shares.items()}
     account = _Account(model, np.append(rows, item), rest, weight)
     of_history = weight * cosine + float(sum(part.sum() for part in rest.values()))
     encoder, vectors = model.user_encoder, model.items.vectors
@@ -158,7 +158,7 @@ def explain(
         added = partial(encoder.added, history, vectors)
         by_item = weight * (added(np.arange(len(rows)), vectors[rows]) @ vectors[item]) + sum(rest.values())
     else:
-        by_item = changes_without(model, history, item)
+        by_item = changes_without(model, history, np.array([item]))[:, 0]
     frame = _history_frame(model, rows, by_item)
     if isinstance(encoder, TransformerUserEncoder):
         frame["attention"] = encoder.attention(history, vectors)
@@ -352,14 +352,10 @@ class _Account:
         for predicate in self.featurizer.bins:
             texts = [""] * len(distinct)
             for item, value in zip(*item_numbers(graph, distinct, predicate), strict=True):
-                one = _readable(float(value), predicate in dates)
+                one = number_text(float(value), predicate in dates)
                 texts[item] = f"{texts[item]}, {one}" if texts[item] else one
             named |= {(position, predicate): texts[item] for position, item in enumerate(back)}
         return named
-
-
-def _readable(value: float, is_date: bool) -> str:
-    return iso_date(value, day=True) if is_date else f"{value:g}"
 
 
 def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

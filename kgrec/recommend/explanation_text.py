@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kgrec.graph.ntriples import iso_date
 from kgrec.recommend.explanation_parts import Part
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def lines(explanation: Explanation, share: float) -> list[str]:
             *(f"    {one}" for one in explanation.in_list),
         ]
     return text
+
+
+def number_text(value: float, is_date: bool) -> str:
+    """A number for people, or the day of a date."""
+    return iso_date(value, day=True) if is_date else f"{value:g}"
 
 
 def apportioned(contributions: Sequence[float], total: int | None = None) -> list[int]:

@@ -121,11 +121,13 @@ class ResultWriter:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table with "|" between the values of lists, which CSV does not have."""
+    """The table with "|" between the values of lists, and structs as JSON, both of which CSV does not have."""
     for at, column in enumerate(table.schema):
         if pa.types.is_list(column.type):
             joined = pc.binary_join(table.column(at), "|")
             table = table.set_column(at, column.name, joined)
+        elif pa.types.is_struct(column.type):
+            table = table.set_column(at, column.name, pa.array(_cells(table.column(at)), pa.string()))
     return table
 
 
