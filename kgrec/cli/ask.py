@@ -294,6 +294,13 @@ def explain(
     exposure_target: ExposureTargetOption = "equal",
     at_most: AtMost = None,
     at_least: AtLeast = None,
+    counterfactual: Annotated[
+        bool,
+        typer.Option(
+            "--counterfactual",
+            help="Also the fewest history items without which the item is not in the list of -k, verified by ranking again.",
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
     ] = False,
@@ -325,10 +332,12 @@ def explain(
     recommender = Recommender.load(model)
     item = item_ids(recommender, [item], out)[0]
     if user:
-        explanation = recommender.explain(user, item, request=request)
+        explanation = recommender.explain(user, item, counterfactual=counterfactual, request=request)
     else:
         liked, disliked = (item_ids(recommender, names or [], out) for names in (like, dislike))
-        explanation = recommender.explain_history(liked, item, dislikes=disliked, request=request)
+        explanation = recommender.explain_history(
+            liked, item, dislikes=disliked, counterfactual=counterfactual, request=request
+        )
     out.result(explanation.to_dict(), explanation.text(1.0) if everything else str(explanation))
 
 

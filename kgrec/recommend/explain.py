@@ -31,10 +31,12 @@ from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
 from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer
+from kgrec.recommend.counterfactual import Counterfactual
 from kgrec.recommend.donors import donors_of
 from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
 from kgrec.recommend.explanation_text import lines, number_text
 from kgrec.recommend.leave_one_out import changes_without
+from kgrec.recommend.reasons import Reason, reasons
 
 #: types of a source that is a number, and a word
 NUMBER, _WORD = "number", "word"
@@ -75,6 +77,10 @@ class Explanation:
     exact: bool = True
     #: what is left of the score beside these changes: what the items of the history say only together; 0 where shares are exact
     joint: float = 0.0
+    #: the same in one sentence, and what of it is evidence
+    because: Reason | None = None
+    #: on request: a smallest set of history items without which the item would not be in the list
+    counterfactual: Counterfactual | None = None
     #: if the list is chosen as a whole: the item's rank in it and by score alone, and each option at work; these change no score
     in_list: tuple[str, ...] = ()
 
@@ -115,7 +121,12 @@ class Explanation:
         frames = {name: getattr(self, name).to_dict("records") for name in names}
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
         own = {name: getattr(self, name) for name in ("user", "item", "label", "score", "exact", "joint")}
+        own |= {name: part and part.to_dict() for name, part in self._optional.items()}
         return {**own, **frames, "parts": parts, "in_list": list(self.in_list)}
+
+    @property
+    def _optional(self) -> dict[str, Reason | Counterfactual | None]:
+        return {"because": self.because, "counterfactual": self.counterfactual}
 
 
 def _share(share: float) -> float:
@@ -174,7 +185,16 @@ def explain(
         donors=donors_of(model, history, item, rest, weights),
         exact=exact,
         joint=0.0 if exact else of_history - float(by_item.sum()),
+        because=_reason(model, history, item, new_item_boost, boosts),
     )
+
+
+def _reason(
+    model: Model, history: Histories, item: int, new_item_boost: float, boosts: Sequence[tuple[str, float]]
+) -> Reason:
+    added = np.zeros(len(model.items), np.float32)
+    added[item] = sum(boost for _, boost in boosts) + (0.0 if model.items.trained[item] else new_item_boost)
+    return reasons(model, history, np.array([[item]]), added)[0][0]
 
 
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:

@@ -34,6 +34,10 @@ def lines(explanation: Explanation, share: float) -> list[str]:
     parts, score = explanation.parts(share), round(explanation.score * _UNITS)
     who = f" for {explanation.user}" if explanation.user else ""
     text = [f"{explanation.label or explanation.item}{who}: score {score / _UNITS:.3f}"]
+    if explanation.because is not None:
+        text += [f"  {explanation.because.text}"]
+    if explanation.counterfactual is not None:
+        text += [f"  {explanation.counterfactual}"]
     if parts["history"]:
         text += [_EXACT if explanation.exact else _MEASURED, *_block(parts["history"], score)]
     text += ["  by what the item is (these sum to the score):", *_block(parts["sources"], score)]

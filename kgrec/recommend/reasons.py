@@ -86,6 +86,10 @@ class Reason:
     #: "users", "text", "graph", "inherited" or "boost" -> share
     sources: Mapping[str, float] = field(default_factory=dict)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: text, and the evidence."""
+        return {"text": self.text, **self.evidence()}
+
     def evidence(self) -> dict[str, Any]:
         """Plain values, for JSON and for a column of the type `EVIDENCE`."""
         return {

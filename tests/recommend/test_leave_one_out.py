@@ -52,7 +52,9 @@ def test_changes_by_hand(attentive: Model):
 
 def test_without_its_only_item_a_history_is_that_of_a_user_without_any(attentive: Model):
     """Such a user has the vector of the only known one, b."""
-    assert changes_without(attentive, history(1, 0, 0), ITEM)[:, 0].tolist() == pytest.approx([0.6 - 0.8], abs=1e-6)
+    assert changes_without(attentive, history(1, 0, 0), ITEM)[:, 0].tolist() == pytest.approx(
+        [0.6 - 0.8], abs=1e-6
+    )
     assert changes_without(attentive, history(0, 0, 0), ITEM).shape == (0, 1)
 
 
