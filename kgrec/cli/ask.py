@@ -301,6 +301,9 @@ def explain(
             help="Also the fewest history items without which the item is not in the list of -k, verified by ranking again.",
         ),
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Page of HTML to write: the explanation as one picture.")
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
     ] = False,
@@ -313,8 +316,11 @@ def explain(
     """
     from kgrec.recommend.recommender import Recommender
     from kgrec.recommend.request import Request
+    from kgrec.serve.result_files import check_result, whole_file
 
     out = console(as_json, quiet)
+    if html is not None:
+        check_result(html, (".html",))
     if (user is None) == (not like) or (user and dislike):
         raise ConfigError(
             "It is not clear for whom to explain the score.",
@@ -338,6 +344,10 @@ def explain(
         explanation = recommender.explain_history(
             liked, item, dislikes=disliked, counterfactual=counterfactual, request=request
         )
+    if html is not None:
+        with whole_file(html) as temporary:
+            temporary.write_text(explanation.to_html(), encoding="utf-8")
+        out.say(f"Wrote {html}.")
     out.result(explanation.to_dict(), explanation.text(1.0) if everything else str(explanation))
 
 

@@ -33,6 +33,7 @@ from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer
 from kgrec.recommend.counterfactual import Counterfactual
 from kgrec.recommend.donors import donors_of
+from kgrec.recommend.explanation_html import html_of
 from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
 from kgrec.recommend.explanation_text import lines, number_text
 from kgrec.recommend.leave_one_out import changes_without
@@ -94,6 +95,10 @@ class Explanation:
             share: Share of the parts that is shown, by their sizes; the others are summed up. 1: every part.
         """
         return "\n".join(lines(self, _share(share)))
+
+    def to_html(self) -> str:
+        """The explanation as a page of HTML that needs nothing else: the sentence, a drawing, and the parts."""
+        return html_of(self)
 
     def parts(self, share: float = SHARE) -> dict[str, list[Part]]:
         """The three frames as parts: grouped by relation, the highest first, the small ones as one part.

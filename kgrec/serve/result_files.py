@@ -37,7 +37,7 @@ def check_result(path: Path, suffixes: Sequence[str] = LIST_SUFFIXES, format: st
     if format is None and path.suffix not in suffixes:
         raise ConfigError(
             f"{path} has no suffix that names a format.",
-            f"Name it {', '.join(suffixes[:-1])} or {suffixes[-1]}.",
+            f"Name it {' or '.join(filter(None, (', '.join(suffixes[:-1]), suffixes[-1])))}.",
         )
     if path.is_dir():
         raise ArtifactError(f"{path} is a folder.", OTHER_FILE)
