@@ -276,7 +276,9 @@ def similar(
 
 def explain(
     model: ModelFolder,
-    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain, by id or label.")],
+    item: Annotated[
+        str | None, typer.Option("--item", "-i", help="The item to explain, by id or label.")
+    ] = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
     like: Like = None,
     dislike: Dislike = None,
@@ -304,6 +306,17 @@ def explain(
     html: Annotated[
         Path | None, typer.Option("--html", help="Page of HTML to write: the explanation as one picture.")
     ] = None,
+    of_model: Annotated[
+        bool,
+        typer.Option(
+            "--global",
+            help="In place of one score: which relations, columns and words carry the scores of lists of -k, by segment.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int, typer.Option("--sample", help="With --global: users whose lists are looked at.", min=1)
+    ] = 200,
+    seed: Annotated[int, typer.Option("--seed", help="With --global: seed of the sample.", min=0)] = 0,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
     ] = False,
@@ -319,6 +332,18 @@ def explain(
     from kgrec.serve.result_files import check_result, whole_file
 
     out = console(as_json, quiet)
+    if of_model:
+        if item or user or like or dislike or html or counterfactual:
+            raise ConfigError(
+                "--global is about no single score.", "Give it with -k, --sample and --seed alone."
+            )
+        whole = Recommender.load(model).explain_global(k=k, sample=sample, seed=seed)
+        out.result(whole.to_dict(), str(whole))
+        return
+    if item is None:
+        raise ConfigError(
+            "It is not clear which score to explain.", "Give --item, or --global for the whole model."
+        )
     if html is not None:
         check_result(html, (".html",))
     if (user is None) == (not like) or (user and dislike):

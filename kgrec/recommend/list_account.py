@@ -20,7 +20,7 @@ from kgrec.graph.histories import Histories
 from kgrec.metrics.topk import rows_of
 from kgrec.model.model import Model
 from kgrec.rank.config import ITEM_ITEM
-from kgrec.rank.scorers import GraphScorer
+from kgrec.rank.scorers import GraphScorer, TextScorer
 from kgrec.recommend.leave_one_out import changes_without
 
 #: items of a list that are accounted for at once: arrays have a column per node that one of them has
@@ -103,6 +103,24 @@ class ListAccount:
         whole = products.sum(axis=1)
         scale = np.divide(self._rest["graph"].sum(axis=0), whole, out=np.zeros(len(whole)), where=whole != 0)
         return np.asarray(of_embedding + scale[:, None] * products)
+
+    @cached_property
+    def by_block(self) -> dict[str, np.ndarray]:
+        """Contribution of each block of texts or vectors to each item, by name; each of shape (n,). The sum is the source "text"."""
+        parameters, scorer = self.model.parameters(), self.model.rescorer.scorers["text"]
+        assert isinstance(scorer, TextScorer)
+        items, history = (scorer.vectors[rows].astype(np.float64) for rows in (self.items, self.rows))
+        weight = self.model.user_encoder.history_weight[self.rows] * self.history.matrix().data
+        of_embedding = items * (parameters.arrays["dense"] @ self._user) / self._lengths[:, None]
+        products = items * (weight @ history)
+        whole = products.sum(axis=1)
+        scale = np.divide(self._rest["text"].sum(axis=0), whole, out=np.zeros(len(whole)), where=whole != 0)
+        parts = self._weights["embedding"][:, None] * of_embedding + scale[:, None] * products
+        blocks, start = {}, 0
+        for name, whitening in parameters.featurizer.whitenings.items():
+            end = start + len(whitening.mean)
+            blocks[name], start = parts[:, start:end].sum(axis=1), end
+        return blocks
 
     @cached_property
     def columns(self) -> np.ndarray:

@@ -298,7 +298,8 @@ def _said(reason: Reason, say: Sayings, is_number: Callable[[str], bool]) -> Rea
 
 def _phrases(reason: Reason, say: Sayings, is_number: Callable[[str], bool]) -> list[str]:
     """At most two phrases, apportioned to the sources by their shares (D'Hondt's method); nobody has taken an item that inherits."""
-    different = {one.nodes: one for one in reversed(reason.shared)}
+    # one person may be several nodes: director and writer, or spelled in two ways
+    different = {tuple(map(str.casefold, one.nodes)): one for one in reversed(reason.shared)}
     of_source = {
         "graph": [_phrase(one, say, is_number(one.relation)) for one in reversed(different.values())],
         "users": [say.users],

@@ -52,6 +52,7 @@ from kgrec.storage import artifacts
 if TYPE_CHECKING:
     from kgrec.model.item_updates import ItemUpdates
     from kgrec.recommend.explain import Explanation
+    from kgrec.recommend.global_explanation import GlobalExplanation
     from kgrec.train.checkpoint import Checkpoint
     from kgrec.train.progress import OnEpoch, OnStage, TrainingWatcher
 
@@ -389,6 +390,36 @@ class Recommender(Queries):
         in_order = Histories.of_matrix(history_of_both, stamps_of(model, names))
         seen = (liked + disliked).tocsr()
         return _explained(model, in_order, item, "", request, seen, counterfactual)
+
+    def explain_global(
+        self, users: Sequence[str] | None = None, k: int = 10, *, sample: int = 200, seed: int = 0
+    ) -> GlobalExplanation:
+        """Which sources, relations, columns and words carry the scores of lists, by length of the history and popularity of the item.
+
+        Args:
+            users: Known users; None: a sample of all.
+            k: Items per list.
+            sample: How many users are drawn where none are given.
+            seed: Of the draw.
+
+        Raises:
+            UnknownId: A user is unknown.
+            ConfigError: No user has a liked item.
+        """
+        from kgrec.recommend.global_explanation import global_explanation
+
+        model, k = self.model, options.whole_number("k", k)
+        sample, seed = options.whole_number("sample", sample), options.whole_number("seed", seed, 0)
+        if users is None:
+            able = np.flatnonzero(model.histories.has_positive)
+            rows = np.sort(np.random.default_rng(seed).permutation(able)[:sample])
+        else:
+            rows = user_rows(model, as_ids(users, "users"))
+        if not model.histories.take(rows).has_positive.any():
+            raise ConfigError(
+                "No user has a liked item, so no list is personal.", "Name users with a history."
+            )
+        return global_explanation(model, rows, k)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
