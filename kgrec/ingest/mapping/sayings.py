@@ -95,9 +95,9 @@ def shared_phrase(relation: str, *, is_number: bool = False, name: str | None = 
     Args:
         relation: As the graph names it; "^directed" from tail to head; "starring / born in" over several edges.
         is_number: Whether it is a column of numbers or dates.
-        name: Its name in the singular; None: its own.
+        name: What it names, in the singular; None or "": its own name.
     """
-    words = relation_words(relation if name is None else name)
+    words = relation_words(name or relation)
     if is_number:
         return f"a similar {words}"
     if relation.startswith("^"):
