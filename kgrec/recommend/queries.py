@@ -473,7 +473,11 @@ def _ranked(
     )
     if request.explain:
         table = _with_reasons(table, model, histories, found, scores, request.min_score, filters.boost)
-    return table if options.flag("arrow", arrow) else table.to_pandas()
+    if options.flag("arrow", arrow):
+        return table
+    frame = table.to_pandas()
+    # lists in structs as lists, and not as arrays
+    return frame.assign(evidence=table["evidence"].to_pylist()) if request.explain else frame
 
 
 def _with_reasons(

@@ -2,7 +2,7 @@
 
 Enters: a model, histories, lists as rows of items. Leaves: a `Reason` per listed item. Nothing is written.
 
-A share is a contribution divided by all that speaks for the item in the history. No part below `LEAST` is evidence. A list costs
+A share is a contribution divided by all that speaks for the item: items of the history and boosts. No part below `LEAST` is evidence. A list costs
 a few matrix products and two look-ups of names per call, whatever the number of items: see docs/benchmarks.md.
 """
 
@@ -162,30 +162,31 @@ def _of_list(
         account = ListAccount(model, history, some)
         liked = history.matrix().data > 0
         for at, row in enumerate(some.tolist()):
-            if not liked.any() or account.for_it[at] <= 0:
-                yield _Drawn(row, None)
-                continue
-            drawn = _drawn(account, at, liked)
-            added = 0.0 if boost is None else float(boost[row]) / float(account.for_it[at])
-            yield drawn if abs(added) < LEAST else replace(drawn, sources={**drawn.sources, "boost": added})
+            added = 0.0 if boost is None else max(float(boost[row]), 0.0)
+            yield _drawn(account, at, liked, added) if liked.any() else _Drawn(row, None)
 
 
-def _drawn(account: ListAccount, at: int, liked: np.ndarray) -> _Drawn:
-    whole = float(account.for_it[at])
+def _drawn(account: ListAccount, at: int, liked: np.ndarray, boost: float) -> _Drawn:
+    whole = float(account.for_it[at]) + boost
+    if whole <= 0:
+        return _Drawn(int(account.items[at]), ())
     by_item = np.where(liked, account.by_item[:, at], 0) / whole
     best = [int(one) for one in np.argsort(-by_item, kind="stable")[:NAMED] if by_item[one] >= LEAST]
     sources = {name: float(values[at]) / whole for name, values in account.sources.items()}
+    sources["boost"] = boost / whole
     return _Drawn(
         int(account.items[at]),
         tuple((int(account.rows[one]), float(by_item[one])) for one in best),
-        _groups(account, at, np.array(best, np.int64), liked),
+        _groups(account, at, np.array(best, np.int64), liked, whole),
         {name: share for name, share in sorted(sources.items(), key=lambda one: -one[1]) if share >= LEAST},
     )
 
 
-def _groups(account: ListAccount, at: int, named: np.ndarray, liked: np.ndarray) -> tuple[_Group, ...]:
+def _groups(
+    account: ListAccount, at: int, named: np.ndarray, liked: np.ndarray, whole: float
+) -> tuple[_Group, ...]:
     """The nodes of an item that named items have, and those that much of the history has, by relation."""
-    history, shares = account.neighbors_of_history, account.by_column[at] / account.for_it[at]
+    history, shares = account.neighbors_of_history, account.by_column[at] / whole
     of_liked = np.bincount(history.column[liked[history.row]], minlength=len(shares))
     often = (of_liked >= _OFTEN_ITEMS) & (of_liked >= _OFTEN * np.count_nonzero(liked))
     of_named = np.zeros(len(shares), bool)
@@ -239,7 +240,7 @@ class _Names:
     def named(self, drawn: _Drawn) -> Reason:
         """The evidence with names, without its sentence."""
         if drawn.items is None:
-            return Reason("")
+            return Reason(self.model.mapping.say.typical)
         store = self.model.items
         items = tuple(
             (store.ids[row], store.label(row) or store.ids[row], share) for row, share in drawn.items
@@ -286,11 +287,12 @@ def _values(model: Model, items: np.ndarray, predicate: str) -> dict[int, str]:
 
 def _said(reason: Reason, say: Sayings, is_number: Callable[[str], bool]) -> Reason:
     """The reason with its sentence: the beginning, and the largest two of what it can name."""
-    if not reason.items and not reason.shared and not reason.sources:
-        return replace(reason, text=filled(say.alone, {"why": say.typical}))
+    if reason.text:
+        return replace(reason, text=filled(say.alone, {"why": reason.text}))
     names = _joined([filled(say.item, {"item": label}) for _, label, _ in reason.items], say.pair)
-    why = filled(say.liked, {"items": names}) if names else say.history
     phrases = _phrases(reason, say, is_number)
+    why = say.history if phrases else say.otherwise
+    why = filled(say.liked, {"items": names}) if names else why
     if not phrases:
         return replace(reason, text=filled(say.alone, {"why": why}))
     return replace(reason, text=filled(say.sentence, {"why": why, "reasons": _joined(phrases, say.reasons)}))

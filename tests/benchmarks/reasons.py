@@ -1,12 +1,12 @@
 """Faithfulness and cost of reasons: what happens to an item's score and place when the history items that its reasons rank first are taken away.
 
-    python tests/benchmarks/reasons.py model/ [--users 300] [--seed 0]
+    python tests/benchmarks/reasons.py model/ [--users 300] [--seed 0] [--cold]
 
 Enters: a model folder. Leaves: tables on the screen.
 
 Deletion takes the first items of an order out of the history; insertion keeps them alone (Petsiuk et al. 2018, "RISE", for pixels). Orders: the
 contributions of kgrec, the cosine of history item and listed item, chance. Each figure is a mean over the top three of each user's list of
-ten, then over users, with a 95 % bootstrap interval over users. Good reasons make the curves of deletion fall early and those of insertion rise early.
+ten (with `--cold` of items without interactions), then over users, with a 95 % bootstrap interval over users. Good reasons make the curves of deletion fall early and those of insertion rise early.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def variants(history: Histories, order: np.ndarray) -> Histories:
     return copies.of_rows(np.concatenate([*(liked & ~some for some in first), *first]))
 
 
-def curves(model: Model, user: int, rng: np.random.Generator) -> np.ndarray:
+def curves(model: Model, user: int, only: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
     """Score relative to that of the whole history, and whether the item is in the list; shape (n_orders, 2, 2 * n_shares)."""
     history = model.histories.take(np.array([user]))
     seen = np.unique(history.item).astype(np.int64)
-    found, scores = model.ranked(history, K, Filters(exclude=[seen]))
+    found, scores = model.ranked(history, K, Filters(only, exclude=[seen]))
     items, full = found[0, :EXPLAINED].astype(np.int64), scores[0, :EXPLAINED]
     account = ListAccount(model, history, items)
     measured = np.zeros((len(ORDERS), len(items), 2, 2 * len(SHARES)))
@@ -71,7 +71,7 @@ def curves(model: Model, user: int, rng: np.random.Generator) -> np.ndarray:
             tried = variants(history, order(account, at, rng))
             rows = np.full((len(tried), 1), item)
             measured[place, at, 0] = model.scores(tried, rows)[:, 0] / full[at]
-            lists, _ = model.ranked(tried, K, Filters(exclude=[seen] * len(tried)))
+            lists, _ = model.ranked(tried, K, Filters(only, exclude=[seen] * len(tried)))
             measured[place, at, 1] = (lists == item).any(axis=1)
     return measured.mean(axis=1)
 
@@ -82,13 +82,13 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> str:
     return f"{values.mean():.3f} ({low[0]:.3f} to {high[0]:.3f})"
 
 
-def faithfulness(model: Model, n_users: int, seed: int) -> None:
+def faithfulness(model: Model, n_users: int, seed: int, only: np.ndarray | None) -> None:
     """Print the curves, the means over their points, and the paired differences to the other orders."""
     rng = np.random.default_rng(seed)
     lengths = np.diff(model.liked.indptr)
     able = np.flatnonzero(lengths >= LEAST_HISTORY)
     users = rng.choice(able, min(n_users, len(able)), replace=False)
-    measured = np.stack([curves(model, int(user), rng) for user in users])
+    measured = np.stack([curves(model, int(user), only, rng) for user in users])
     print(
         f"{len(users)} users with {LEAST_HISTORY} liked items or more, median {np.median(lengths[users]):.0f}"
     )
@@ -126,10 +126,12 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cold", action="store_true")
     given = parser.parse_args()
     model = kgrec.Recommender.load(given.model).model
     cost(model, given.users)
-    faithfulness(model, given.users, given.seed)
+    only = np.flatnonzero(~model.items.trained.whole) if given.cold else None
+    faithfulness(model, given.users, given.seed, only)
 
 
 if __name__ == "__main__":

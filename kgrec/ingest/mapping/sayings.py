@@ -64,6 +64,8 @@ class Sayings(MappingPart):
     """Beginning, where no single item does."""
     typical: Fixed = "Many users like such items"
     """Beginning for a user without a history."""
+    otherwise: Fixed = "Something else to try"
+    """Beginning, where nothing in the history speaks for the item, such as one that is boosted."""
     users: Fixed = "users with the same taste like it"
     """Reason: item co-occurrence and what its own users taught."""
     text: Fixed = "its description is similar"
