@@ -39,7 +39,10 @@ from .ingest.mapping.schema import Mapping as Mapping
 from .ingest.mapping.schema import load_mapping as load_mapping
 from .notebook.show import show as show
 from .rank.config import RescoreConfig as RescoreConfig
+from .recommend.counterfactual import Counterfactual as Counterfactual
 from .recommend.explain import Explanation as Explanation
+from .recommend.global_explanation import GlobalExplanation as GlobalExplanation
+from .recommend.reasons import Reason as Reason
 from .recommend.recommender import Recommender as Recommender
 from .recommend.request import Request as Request
 from .recommend.results import Added as Added

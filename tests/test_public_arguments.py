@@ -368,8 +368,12 @@ CALLS: dict[str, Call] = {
     "Recommender.reload": Call(lambda made: made.rec.reload, {}),
     "Recommender.explain": Call(
         lambda made: made.rec.explain,
-        {"user": "id", "item": "id", **SCORED, "request": "value or None"},
+        {"user": "id", "item": "id", **SCORED, "counterfactual": "flag", "request": "value or None"},
         lambda _: {"user": "u1", "item": "f4"},
+    ),
+    "Recommender.explain_global": Call(
+        lambda made: made.rec.explain_global,
+        {"users": "ids or None", "k": "count", "sample": "count", "seed": "count"},
     ),
     "Recommender.explain_history": Call(
         lambda made: made.rec.explain_history,
@@ -379,6 +383,7 @@ CALLS: dict[str, Call] = {
             "weights": "weights of one or None",
             "dislikes": "ids",
             **SCORED,
+            "counterfactual": "flag",
             "request": "value or None",
         },
         lambda _: {"history": ["f1"], "item": "f4"},

@@ -31,6 +31,7 @@ from kgrec.cli import (
     drift,
     embed,
     evaluate,
+    explain,
     export,
     find,
     imports,
@@ -143,7 +144,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
     "Graph": (build.build, build.inspect, find.find, export.export),
     "Model": (train.train, split.split, evaluate.evaluate, drift.drift, replay.replay),
-    "Lists": (ask.recommend, ask.similar, score.score, ask.explain, embed.embed),
+    "Lists": (ask.recommend, ask.similar, score.score, explain.explain, embed.embed),
     "Server": (serve.serve,),
     "Changes": (items.add, items.update, items.remove, rollback.rollback),
 }

@@ -1,4 +1,4 @@
-"""`kgrec recommend`, `similar` and `explain`: queries to a model."""
+"""`kgrec recommend` and `similar`: lists of a model."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
+#: columns of a list that are not shown as fields
+_NO_FIELDS = ("score", "rank", "label", "because", "evidence")
 #: items of a history that are shown
 _HISTORY = 10
 
@@ -157,6 +159,12 @@ def recommend(
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Include items that the user has interacted with.")
     ] = False,
+    with_reasons: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Say why each item is listed: a sentence in column because, and its evidence."
+        ),
+    ] = False,
     skip_unknown: SkipUnknown = False,
     resume: Resume = False,
     shards: Shards = None,
@@ -191,6 +199,7 @@ def recommend(
             *(diversity, diversity_method, calibration, calibrate_by, novelty),
             *(exposure, exposure_by, exposure_target, at_most, at_least),
         ),
+        explain=with_reasons,
     )
 
     def query(recommender: Recommender) -> BatchQuery:
@@ -263,64 +272,6 @@ def similar(
         return requests.similar_items_query(recommender, ids, request)
 
     _run(model, query, output, options, out)
-
-
-def explain(
-    model: ModelFolder,
-    item: Annotated[str, typer.Option("--item", "-i", help="The item to explain, by id or label.")],
-    user: Annotated[str | None, typer.Option("--user", "-u", help="A user of the model.")] = None,
-    like: Like = None,
-    dislike: Dislike = None,
-    new_item_boost: Boost = 0.0,
-    item_boost: ItemBoostFile = None,
-    where_boost: WhereBoost = None,
-    k: ListLength = 10,
-    diversity: DiversityOption = 0.0,
-    diversity_method: DiversityMethodOption = "mmr",
-    calibration: CalibrationOption = 0.0,
-    calibrate_by: CalibrateBy = None,
-    novelty: NoveltyOption = 0.0,
-    exposure: ExposureOption = 0.0,
-    exposure_by: ExposureBy = None,
-    exposure_target: ExposureTargetOption = "equal",
-    at_most: AtMost = None,
-    at_least: AtLeast = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
-    ] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Explain the score of an item for a user: parts that sum to it, and paths in the graph.
-
-    Example: `kgrec explain model/ --user viewer-001 --item the-matrix-1999`
-    """
-    from kgrec.recommend.recommender import Recommender
-    from kgrec.recommend.request import Request
-
-    out = console(as_json, quiet)
-    if (user is None) == (not like) or (user and dislike):
-        raise ConfigError(
-            "It is not clear for whom to explain the score.",
-            "Give --user; or --like once or more, and --dislike.",
-        )
-    request = Request(
-        k,
-        new_item_boost=new_item_boost,
-        **list_options(item_boost, where_boost),
-        **wishes(
-            *(diversity, diversity_method, calibration, calibrate_by, novelty),
-            *(exposure, exposure_by, exposure_target, at_most, at_least),
-        ),
-    )
-    recommender = Recommender.load(model)
-    item = item_ids(recommender, [item], out)[0]
-    if user:
-        explanation = recommender.explain(user, item, request=request)
-    else:
-        liked, disliked = (item_ids(recommender, names or [], out) for names in (like, dislike))
-        explanation = recommender.explain_history(liked, item, dislikes=disliked, request=request)
-    out.result(explanation.to_dict(), explanation.text(1.0) if everything else str(explanation))
 
 
 class _BesidePipe(Console):
@@ -502,7 +453,7 @@ def _readable(
     of_users = (query, result) == ("user_id", "similar_id")
     labels = _labels(recommender, [] if of_users else table[result].to_pylist())
     asked = _labels(recommender, table[query].to_pylist()) if query == "item_id" else {}
-    fields = [name for name in table.column_names if name not in (query, result, "score", "rank", "label")]
+    fields = [name for name in table.column_names if name not in (query, result, *_NO_FIELDS)]
     for row in table.to_pylist():
         if row[query] != last:
             last = row[query]
@@ -511,6 +462,7 @@ def _readable(
         label = labels.get(row[result], "")
         values = "".join(f"  {name}: {_shown(row[name])}" for name in fields if row[name] not in (None, []))
         lines.append(f"  {row['rank']:>3}. {row['score']:+.3f}  {row[result]}  {label}".rstrip() + values)
+        lines += [f"       {row['because']}"] if "because" in row else []
     return "\n".join(lines)
 
 

@@ -29,7 +29,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Which items": (*_WHICH_ITEMS, "--user-candidates", "--user-deny", "--include-seen"),
         "Boosts": _BOOSTS,
         "Lists as a whole": _WISHES,
-        "Lists": ("--k", "--output", "--format", "--with", "--show-history"),
+        "Lists": ("--k", "--output", "--format", "--with", "--show-history", "--explain"),
         "Large runs": _LARGE_RUNS,
     },
     "similar": {
@@ -43,6 +43,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "For whom": ("--user", "--like", "--dislike"),
         "Boosts": _BOOSTS,
         "Lists as a whole": (*_WISHES, "--k"),
+        "The whole model": ("--global", "--sample", "--seed"),
     },
     "train": {
         "Configuration": ("--config", "--set", "--seed", "--ablate"),
@@ -78,7 +79,8 @@ VALUES = {
     **dict.fromkeys(
         ("--k", "--shards", "--shard", "--batch", "--workers", "--folds", "--last", "--seed"), "N"
     ),
-    **dict.fromkeys(("--keep", "--most"), "N"),
+    **dict.fromkeys(("--keep", "--most", "--sample"), "N"),
+    "--html": "FILE",
     **dict.fromkeys(("--min-score", "--new-item-boost", "--share", "--valid-share"), "NUMBER"),
     **dict.fromkeys(("--item-boost", "--user-candidates", "--user-deny"), "FILE"),
     "--where-boost": "CONDITION:NUMBER",

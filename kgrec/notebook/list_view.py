@@ -17,8 +17,6 @@ from kgrec.serve.history_items import newest_items
 
 #: items of the history, and as many paths of an explanation
 MAX_HISTORY = MAX_PATHS = 100
-#: items of the history that a reason names
-_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class ListView:
             return {}
         why = self.listed.get(item) or self.recommender.explain(self.user, item)
         plain = why.to_dict()
-        names = ("item", "label", "score", "exact", "parts")
+        names = ("item", "label", "score", "exact", "because", "parts")
         edges = largest_edges(why.history, why.paths, MAX_PATHS)
         return {**{name: plain[name] for name in names}, "text": why.text(), "edges": edges}
 
@@ -90,12 +88,5 @@ class ListView:
             "label": why.label,
             "score": float(row["score"]),
             "rank": int(row["rank"]),
-            "reason": reason(why),
+            "reason": why.because.text if why.because else "",
         }
-
-
-def reason(why: Explanation) -> str:
-    """The items of the history that add most to the score; "" where none adds to it."""
-    best = why.history[why.history["contribution"] > 0].head(_NAMED)
-    names = [label or item for label, item in zip(best["label"], best["item_id"], strict=True)]
-    return f"Because of {' and '.join(names)}" if names else ""

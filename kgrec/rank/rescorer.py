@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -126,22 +127,41 @@ class Rescorer:
         return {name: weight + added.get(name, 0.0) for name, weight in weights.items()}, rest
 
     def shares(
-        self, user: UserProfiles, item: int, weights: Mapping[str, float] | None = None
+        self, user: UserProfiles, items: np.ndarray, weights: Mapping[str, Any] | None = None
     ) -> dict[str, np.ndarray]:
-        """The weighted share of each history item in the score, by scorer; each of shape (nnz,), zeros for inactive scorers.
+        """The weighted share of each history item in the scores of `items`, by scorer; each of shape (nnz, len(items)), zeros for
+        inactive scorers.
 
         Args:
             user: one user.
-            item: row of the item.
-            weights: of the scorers for this pair, from `account`; None: the same for all.
+            items: rows of the items.
+            weights: of the scorers, from `account`: a number, or one per item; None: the same for all.
         """
-        used: Mapping[str, float | np.float32] = self.weights if weights is None else weights
+        used: Mapping[str, Any] = self.weights if weights is None else weights
         return {
-            name: np.float32(used[name]) * scorer.shares(user, item)
+            name: np.asarray(used[name], np.float32) * scorer.shares(user, items)
             if name in self.active
-            else np.zeros(user.histories.nnz, np.float32)
+            else np.zeros((user.histories.nnz, len(items)), np.float32)
             for name, scorer in self.scorers.items()
         }
+
+    def weights_of(self, user: UserProfiles, items: np.ndarray, cosines: np.ndarray) -> dict[str, np.ndarray]:
+        """The weight of each scorer for one user and each of `items`; by name, each of shape (len(items),).
+
+        Only a learned ranker makes them differ between items, and is asked item by item.
+
+        Args:
+            user: one user.
+            items: rows of the items.
+            cosines: of their vectors and the user's; shape (len(items),).
+        """
+        if self.ranker is None:
+            return {name: np.full(len(items), weight) for name, weight in self.weights.items()}
+        each = [
+            self.account(user, item, cosine)[0]
+            for item, cosine in zip(items.tolist(), cosines.tolist(), strict=True)
+        ]
+        return {name: np.array([weights[name] for weights in each], np.float32) for name in self.weights}
 
     def with_scorer(self, name: str, scorer: Scorer) -> Rescorer:
         """The rescorer with another scorer of this name."""

@@ -87,8 +87,11 @@ class Scorer(Protocol):
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
         """Scores of `items`, which are rows, for each user; shape (n_users, len(items)), float32."""
 
-    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
-        """Share of each history item in the score of one item for one user; shares sum to the score; shape (nnz,)."""
+    def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
+        """Share of each history item in the scores of `items`, which are rows, for one user; shape (nnz, len(items)), float32.
+
+        The shares of an item sum to its score.
+        """
 
     def with_rows(self, at: np.ndarray, rows: Any) -> Scorer:
         """The scorer with changed or appended items.
@@ -119,14 +122,12 @@ class GraphScorer:
         profiles = unit_rows(_summed(users.weighted, self.neighbors))
         return np.asarray((profiles @ self.neighbors[items].T).toarray(), np.float32)
 
-    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+    def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
         weight, history = user.weighted.data, self.neighbors[user.histories.indices]
         # The cosine divides by the length of the whole profile, so each share does too, and the shares sum to the cosine.
         length = _length(sp.csr_matrix(weight[None]) @ history)
-        shares: np.ndarray = (
-            weight * (history @ self.neighbors[np.array([item])].T).toarray().ravel() / length
-        )
+        shares: np.ndarray = weight[:, None] * (history @ self.neighbors[items].T).toarray() / length
         return shares
 
     def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> GraphScorer:
@@ -164,12 +165,12 @@ class TextScorer:
         lengths = np.maximum(np.linalg.norm(profiles, axis=1, keepdims=True), 1e-12)
         return np.asarray((profiles / lengths) @ self.vectors[items].astype(np.float32).T, np.float32)
 
-    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+    def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
         weight = user.weighted.data
         history = self.vectors[user.histories.indices].astype(np.float32)
         length = max(float(np.linalg.norm(weight @ history)), 1e-12)
-        shares: np.ndarray = weight * (history @ self.vectors[item].astype(np.float32)) / length
+        shares: np.ndarray = weight[:, None] * (history @ self.vectors[items].astype(np.float32).T) / length
         return shares
 
     def with_rows(self, at: np.ndarray, rows: np.ndarray) -> TextScorer:
@@ -244,12 +245,11 @@ class ItemItemScorer:
         by_history: sp.csr_matrix | np.ndarray = kept["by_history"]
         return by_history
 
-    def shares(self, user: UserProfiles, item: int) -> np.ndarray:
+    def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
         history = user.decayed(self.decay, self.window)
-        weights = widened(self.weights[np.array([item])], history.shape[1])
-        row = _dense(weights).ravel()
-        shares: np.ndarray = history.data * row[history.indices] / np.sqrt(_lengths(history))
+        weights = widened(self.weights[items], history.shape[1])[:, history.indices]
+        shares: np.ndarray = history.data[:, None] * _dense(weights).T / np.sqrt(_lengths(history))
         return shares
 
     def with_rows(self, at: np.ndarray, rows: sp.csr_matrix) -> ItemItemScorer:

@@ -13,6 +13,10 @@ feedback      likes and dislikes as one history
 text_query    free text as a query
 results       frames and summaries
 explain       the parts of a score
+list_account  the parts of the scores of a list, all items at once
+reasons       why each item of a list is there: evidence, and a sentence
+counterfactual the fewest history items without which an item is not in the list
+global_explanation what carries the scores of a model, by segment
 leave_one_out what a score changes without each item of the history
 placement     where an item stands in a list chosen as a whole, for explanations
 

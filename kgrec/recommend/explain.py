@@ -28,14 +28,16 @@ from kgrec.encode.transformer_user_encoder import TransformerUserEncoder
 from kgrec.encode.user_encoder import AdditiveUserEncoder
 from kgrec.errors import ConfigError
 from kgrec.graph.histories import Histories
-from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
 from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer
+from kgrec.recommend.counterfactual import Counterfactual
 from kgrec.recommend.donors import donors_of
+from kgrec.recommend.explanation_html import html_of
 from kgrec.recommend.explanation_parts import SHARE, Part, history_parts, path_parts, source_parts
-from kgrec.recommend.explanation_text import lines
+from kgrec.recommend.explanation_text import lines, number_text
 from kgrec.recommend.leave_one_out import changes_without
+from kgrec.recommend.reasons import Reason, reasons
 
 #: types of a source that is a number, and a word
 NUMBER, _WORD = "number", "word"
@@ -76,6 +78,10 @@ class Explanation:
     exact: bool = True
     #: what is left of the score beside these changes: what the items of the history say only together; 0 where shares are exact
     joint: float = 0.0
+    #: the same in one sentence, and what of it is evidence
+    because: Reason | None = None
+    #: on request: a smallest set of history items without which the item would not be in the list
+    counterfactual: Counterfactual | None = None
     #: if the list is chosen as a whole: the item's rank in it and by score alone, and each option at work; these change no score
     in_list: tuple[str, ...] = ()
 
@@ -89,6 +95,10 @@ class Explanation:
             share: Share of the parts that is shown, by their sizes; the others are summed up. 1: every part.
         """
         return "\n".join(lines(self, _share(share)))
+
+    def to_html(self) -> str:
+        """The explanation as a page of HTML that needs nothing else: the sentence, a drawing, and the parts."""
+        return html_of(self)
 
     def parts(self, share: float = SHARE) -> dict[str, list[Part]]:
         """The three frames as parts: grouped by relation, the highest first, the small ones as one part.
@@ -116,7 +126,12 @@ class Explanation:
         frames = {name: getattr(self, name).to_dict("records") for name in names}
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
         own = {name: getattr(self, name) for name in ("user", "item", "label", "score", "exact", "joint")}
+        own |= {name: part and part.to_dict() for name, part in self._optional.items()}
         return {**own, **frames, "parts": parts, "in_list": list(self.in_list)}
+
+    @property
+    def _optional(self) -> dict[str, Reason | Counterfactual | None]:
+        return {"because": self.because, "counterfactual": self.counterfactual}
 
 
 def _share(share: float) -> float:
@@ -150,7 +165,8 @@ def explain(
     vector, profile = model.user_vectors(history)[0], model.profiles(history)
     cosine = float(vector @ model.items.vectors[item])
     weights, by_ranker = model.rescorer.account(profile, item, cosine)
-    rest, weight = model.rescorer.shares(profile, item, weights), weights["embedding"]
+    shares, weight = model.rescorer.shares(profile, np.array([item]), weights), weights["embedding"]
+    rest = {name: share[:, 0] for name, share in shares.items()}
     account = _Account(model, np.append(rows, item), rest, weight)
     of_history = weight * cosine + float(sum(part.sum() for part in rest.values()))
     encoder, vectors = model.user_encoder, model.items.vectors
@@ -158,7 +174,7 @@ def explain(
         added = partial(encoder.added, history, vectors)
         by_item = weight * (added(np.arange(len(rows)), vectors[rows]) @ vectors[item]) + sum(rest.values())
     else:
-        by_item = changes_without(model, history, item)
+        by_item = changes_without(model, history, np.array([item]))[:, 0]
     frame = _history_frame(model, rows, by_item)
     if isinstance(encoder, TransformerUserEncoder):
         frame["attention"] = encoder.attention(history, vectors)
@@ -174,7 +190,16 @@ def explain(
         donors=donors_of(model, history, item, rest, weights),
         exact=exact,
         joint=0.0 if exact else of_history - float(by_item.sum()),
+        because=_reason(model, history, item, new_item_boost, boosts),
     )
+
+
+def _reason(
+    model: Model, history: Histories, item: int, new_item_boost: float, boosts: Sequence[tuple[str, float]]
+) -> Reason:
+    added = np.zeros(len(model.items), np.float32)
+    added[item] = sum(boost for _, boost in boosts) + (0.0 if model.items.trained[item] else new_item_boost)
+    return reasons(model, history, np.array([[item]]), added)[0][0]
 
 
 def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> pd.DataFrame:
@@ -352,14 +377,10 @@ class _Account:
         for predicate in self.featurizer.bins:
             texts = [""] * len(distinct)
             for item, value in zip(*item_numbers(graph, distinct, predicate), strict=True):
-                one = _readable(float(value), predicate in dates)
+                one = number_text(float(value), predicate in dates)
                 texts[item] = f"{texts[item]}, {one}" if texts[item] else one
             named |= {(position, predicate): texts[item] for position, item in enumerate(back)}
         return named
-
-
-def _readable(value: float, is_date: bool) -> str:
-    return iso_date(value, day=True) if is_date else f"{value:g}"
 
 
 def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -135,6 +135,14 @@ def largest_edges(history: pd.DataFrame, paths: pd.DataFrame, most: int) -> dict
     return {"history": largest(history), "paths": largest(paths)}
 
 
+def readable_name(name: str) -> str:
+    """A name; of an IRI the last part, which people can read."""
+    if "://" not in name:
+        return name
+    last = re.split(r"[/#]", name.rstrip("/#"))[-1]
+    return unquote(last).replace("_", " ")
+
+
 def edge_name(relation: str) -> str:
     """A relation in words: "directed_by", or "directed_by of" from tail to head."""
     if relation == LABEL_TOKEN:
@@ -226,11 +234,5 @@ def _path_name(row: Row) -> str:
 
 
 def _label(row: Row, label: str, key: str) -> str:
-    """The label, or else the key; of an IRI the last part, which people can read."""
-    name = str(row[label] or row[key])
-    return _readable(name) if "://" in name else name
-
-
-def _readable(iri: str) -> str:
-    last = re.split(r"[/#]", iri.rstrip("/#"))[-1]
-    return unquote(last).replace("_", " ")
+    """The label, or else the key."""
+    return readable_name(str(row[label] or row[key]))

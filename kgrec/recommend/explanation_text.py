@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kgrec.graph.ntriples import iso_date
 from kgrec.recommend.explanation_parts import Part
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ def lines(explanation: Explanation, share: float) -> list[str]:
     parts, score = explanation.parts(share), round(explanation.score * _UNITS)
     who = f" for {explanation.user}" if explanation.user else ""
     text = [f"{explanation.label or explanation.item}{who}: score {score / _UNITS:.3f}"]
+    if explanation.because is not None:
+        text += [f"  {explanation.because.text}"]
+    if explanation.counterfactual is not None:
+        text += [f"  {explanation.counterfactual}"]
     if parts["history"]:
         text += [_EXACT if explanation.exact else _MEASURED, *_block(parts["history"], score)]
     text += ["  by what the item is (these sum to the score):", *_block(parts["sources"], score)]
@@ -46,6 +51,11 @@ def lines(explanation: Explanation, share: float) -> list[str]:
             *(f"    {one}" for one in explanation.in_list),
         ]
     return text
+
+
+def number_text(value: float, is_date: bool) -> str:
+    """A number for people, or the day of a date."""
+    return iso_date(value, day=True) if is_date else f"{value:g}"
 
 
 def apportioned(contributions: Sequence[float], total: int | None = None) -> list[int]:

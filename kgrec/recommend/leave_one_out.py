@@ -1,6 +1,6 @@
 """Leave-one-out attribution: how much a score changes when an item of the history is left out.
 
-Enters: a model, a history and an item. Leaves: changes of the score. Nothing is written.
+Enters: a model, a history and items. Leaves: changes of the score. Nothing is written.
 
 For user encoders that are not linear, where history items have no exact shares of a score. Each change is measured: the score is computed
 again without the item (occlusion: Zeiler & Fergus 2014, section 4.2). What several items say only together is in the change of each of
@@ -18,24 +18,27 @@ from kgrec.model.model import Model
 _ROWS = 1 << 18
 
 
-def changes_without(model: Model, history: Histories, item: int) -> np.ndarray:
-    """The score of an item less its score without each item of the history, in the order of `Histories.matrix`; shape (n,), float64.
+def changes_without(model: Model, history: Histories, items: np.ndarray) -> np.ndarray:
+    """The scores of items less their scores without each item of the history; shape (n, len(items)), float64.
+
+    The n items of the history stand in the order of `Histories.matrix`.
 
     Without its only liked item a history is empty, and has the score of a user without interactions.
 
     Args:
         model: Holds the item.
         history: Of one user; weights below 0 are of disliked items.
-        item: Row of the item.
+        items: Rows of the items.
     """
     rows = np.flatnonzero(history.positive)
     rows = rows[np.argsort(history.item[rows], kind="stable")]
     size = max(1, _ROWS // max(1, len(history.item)))
     without = [
-        _scores(model, _without_each(history, rows[start : start + size]), item)
+        _scores(model, _without_each(history, rows[start : start + size]), items)
         for start in range(0, len(rows), size)
     ]
-    return np.asarray(_scores(model, history, item) - np.concatenate([np.zeros(0), *without]))
+    whole = _scores(model, history, items)
+    return np.asarray(whole - np.concatenate([np.zeros((0, len(items))), *without]))
 
 
 def _without_each(history: Histories, rows: np.ndarray) -> Histories:
@@ -46,5 +49,5 @@ def _without_each(history: Histories, rows: np.ndarray) -> Histories:
     return copies.of_rows(kept)
 
 
-def _scores(model: Model, histories: Histories, item: int) -> np.ndarray:
-    return model.scores(histories, np.full((len(histories), 1), item))[:, 0].astype(np.float64)
+def _scores(model: Model, histories: Histories, items: np.ndarray) -> np.ndarray:
+    return model.scores(histories, np.tile(items, (len(histories), 1))).astype(np.float64)

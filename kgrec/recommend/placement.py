@@ -44,13 +44,18 @@ def list_remarks(
     k = request.length(len(model.items))
     found = model.candidates(history, k, request.filters(model, users, seen), several=True)
     ranked = model.reranker.rerank(found, found.width)
-    by_score, in_list = (_place(rows, item) for rows in (ranked.rows, policy.rerank(ranked, k).rows))
+    by_score, in_list = (place(rows[0], item) for rows in (ranked.rows, policy.rerank(ranked, k).rows))
     return (_sentence(by_score, in_list, k), *at_work(request))
 
 
-def _place(rows: np.ndarray, item: int) -> int:
-    """Rank of an item in a list, from 1; 0 if it is not there."""
-    at = np.flatnonzero(rows[0] == item)
+def place(rows: np.ndarray, item: int) -> int:
+    """Rank of an item in a list, from 1; 0 if it is not there.
+
+    Args:
+        rows: Of the items of the list; shape (k,).
+        item: Row of the item.
+    """
+    at = np.flatnonzero(rows == item)
     return int(at[0]) + 1 if len(at) else 0
 
 

@@ -81,6 +81,7 @@ class Queries(ABC):
 
         With options of a `Request` such as `diversity`, a list is chosen as a whole: its ranks may differ from the order of its scores.
         A user without positive interactions gets the items nearest to the mean user vector.
+        With `explain` of a `Request`, because and evidence are further columns: why each item is listed.
 
         Args:
             users: Their ids.
@@ -467,6 +468,31 @@ def _ranked(
             "at_least %d of '%s': %s of %s lists have fewer, because their users have too few such candidates.",
             *(least, name, f"{lists:,}", f"{len(found):,}"),
         )
-    return ranked_frame(
-        "user_id", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=arrow
+    table: Any = ranked_frame(
+        "user_id", names, "item_id", model.items.ids, found, scores, min_score=request.min_score, arrow=True
     )
+    if request.explain:
+        table = _with_reasons(table, model, histories, found, scores, request.min_score, filters.boost)
+    if options.flag("arrow", arrow):
+        return table
+    frame = table.to_pandas()
+    # lists in structs as lists, and not as arrays
+    return frame.assign(evidence=table["evidence"].to_pylist()) if request.explain else frame
+
+
+def _with_reasons(
+    table: pa.Table,
+    model: Model,
+    histories: Histories,
+    found: np.ndarray,
+    scores: np.ndarray,
+    min_score: float | None,
+    boost: np.ndarray | None,
+) -> pa.Table:
+    """Lists with the columns because and evidence."""
+    from kgrec.recommend.reasons import EVIDENCE, reasons
+
+    kept = found if min_score is None else np.where(scores >= min_score, found, -1)
+    each = [one for some in reasons(model, histories, kept, boost) for one in some]
+    table = table.append_column("because", pa.array([one.text for one in each], pa.string()))
+    return table.append_column("evidence", pa.array([one.evidence() for one in each], EVIDENCE))

@@ -52,6 +52,7 @@ from kgrec.storage import artifacts
 if TYPE_CHECKING:
     from kgrec.model.item_updates import ItemUpdates
     from kgrec.recommend.explain import Explanation
+    from kgrec.recommend.global_explanation import GlobalExplanation
     from kgrec.train.checkpoint import Checkpoint
     from kgrec.train.progress import OnEpoch, OnStage, TrainingWatcher
 
@@ -330,6 +331,7 @@ class Recommender(Queries):
         new_item_boost: float = 0.0,
         item_boost: Any = None,
         where_boost: Mapping[str, float] | None = None,
+        counterfactual: bool = False,
         request: Request | None = None,
     ) -> Explanation:
         """The score of `item` for `user`, in parts that sum to it.
@@ -340,17 +342,21 @@ class Recommender(Queries):
             new_item_boost: As for `recommend`; it is a part of its own.
             item_boost: As for `recommend`; a part of its own.
             where_boost: As for `recommend`; each condition is a part of its own.
+            counterfactual: Also look for a smallest set of history items without which the item is not in the list, by ranking up to
+                200 lists.
             request: The options of the list that the item is in, in place of the boosts.
 
         Raises:
             UnknownId: The user or the item is unknown.
+            ConfigError: `counterfactual` is given, and the item is not in the list.
         """
         keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
         model, request = self.model, merged(request, keywords)
         user = as_id(user, "user")
         row = user_rows(model, [user])[0]
         history = model.histories.take(np.array([row]))
-        return _explained(model, history, item, user, request, history.matrix(positive_only=False))
+        seen = history.matrix(positive_only=False)
+        return _explained(model, history, item, user, request, seen, counterfactual)
 
     def explain_history(
         self,
@@ -362,13 +368,14 @@ class Recommender(Queries):
         new_item_boost: float = 0.0,
         item_boost: Any = None,
         where_boost: Mapping[str, float] | None = None,
+        counterfactual: bool = False,
         request: Request | None = None,
     ) -> Explanation:
         """The score of `item` for a user with this history and these dislikes, in parts that sum to it.
 
         Raises:
             UnknownId: An item is unknown.
-            ConfigError: An item is both liked and disliked.
+            ConfigError: An item is both liked and disliked; or `counterfactual` is given, and the item is not in the list.
         """
         keywords = Request(new_item_boost=new_item_boost, item_boost=item_boost, where_boost=where_boost)
         model, request = self.model, merged(request, keywords)
@@ -381,7 +388,38 @@ class Recommender(Queries):
         )
         history_of_both = relevance_profile(liked, disliked, model.user_encoder.history_weight.whole)
         in_order = Histories.of_matrix(history_of_both, stamps_of(model, names))
-        return _explained(model, in_order, item, "", request, (liked + disliked).tocsr())
+        seen = (liked + disliked).tocsr()
+        return _explained(model, in_order, item, "", request, seen, counterfactual)
+
+    def explain_global(
+        self, users: Sequence[str] | None = None, k: int = 10, *, sample: int = 200, seed: int = 0
+    ) -> GlobalExplanation:
+        """Which sources, relations, columns and words carry the scores of lists, by length of the history and popularity of the item.
+
+        Args:
+            users: Known users; None: a sample of all.
+            k: Items per list.
+            sample: How many users are drawn where none are given.
+            seed: Of the draw.
+
+        Raises:
+            UnknownId: A user is unknown.
+            ConfigError: No user has a liked item.
+        """
+        from kgrec.recommend.global_explanation import global_explanation
+
+        model, k = self.model, options.whole_number("k", k)
+        sample, seed = options.whole_number("sample", sample), options.whole_number("seed", seed, 0)
+        if users is None:
+            able = np.flatnonzero(model.histories.has_positive)
+            rows = np.sort(np.random.default_rng(seed).permutation(able)[:sample])
+        else:
+            rows = user_rows(model, as_ids(users, "users"))
+        if not model.histories.take(rows).has_positive.any():
+            raise ConfigError(
+                "No user has a liked item, so no list is personal.", "Name users with a history."
+            )
+        return global_explanation(model, rows, k)
 
     def label(self, item: str) -> str:
         """Label of an item, "" if it has none."""
@@ -527,8 +565,15 @@ class Recommender(Queries):
 
 
 def _explained(
-    model: Model, history: Histories, item: str, user: str, request: Request, seen: csr_matrix
+    model: Model,
+    history: Histories,
+    item: str,
+    user: str,
+    request: Request,
+    seen: csr_matrix,
+    with_counterfactual: bool,
 ) -> Explanation:
+    from kgrec.recommend.counterfactual import counterfactual
     from kgrec.recommend.explain import explain
     from kgrec.recommend.placement import list_remarks
 
@@ -536,8 +581,12 @@ def _explained(
     request.boosts(model)  # refuses unknown items and conditions
     explanation = explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
     left_out = seen if request.exclude_seen else None
+    without = None
+    if options.flag("counterfactual", with_counterfactual):
+        without = counterfactual(model, history, row, request, left_out, user)
     return replace(
         explanation,
+        counterfactual=without,
         in_list=list_remarks(model, history, row, request, left_out, [user] if user else None),
     )
 

@@ -27,7 +27,7 @@ from kgrec.recommend.items_by_user import ItemsByUser
 from kgrec.recommend.list_options import LIST_OPTIONS, checked_list_options, quotas
 
 #: options that have a meaning for lists of users only, for lists only, and for items only
-OF_USERS = ("user_candidates", "user_deny", *LIST_OPTIONS)
+OF_USERS = ("user_candidates", "user_deny", "explain", *LIST_OPTIONS)
 OF_LISTS = ("k", "candidates", "deny", "where", "min_score", "exclude_seen", *OF_USERS)
 OF_ITEMS = ("candidates", "deny", "where", "new_item_boost", "item_boost", "where_boost", *OF_USERS)
 
@@ -90,6 +90,8 @@ class Request:
     """Items of a list per node of a type: {"author": 2}; kept as a dict."""
     at_least: Mapping[str, int] | None = None
     """Items of a list that meet a condition, or are "new" (without interactions at training): {"year >= 2020": 3}; kept as a dict."""
+    explain: bool = False
+    """Say why each item is listed, in two more columns: `because`, a sentence, and `evidence`."""
 
     def __post_init__(self) -> None:
         checked = {
@@ -104,6 +106,7 @@ class Request:
             "where_boost": _optional(where_boosts, self.where_boost),
             "user_candidates": _lists_of_users("user_candidates", self.user_candidates),
             "user_deny": _lists_of_users("user_deny", self.user_deny),
+            "explain": options.flag("explain", self.explain),
             "on_unknown": options.choice("on_unknown", self.on_unknown, get_args(OnUnknown)),
         }
         defaults = {field.name: field.default for field in fields(self)}

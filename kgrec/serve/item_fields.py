@@ -19,7 +19,7 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ntriples import iso_date
 from kgrec.model.model import Model
 
-_TAKEN = ("user_id", "item_id", "similar_id", "text", "score", "rank")
+_TAKEN = ("user_id", "item_id", "similar_id", "text", "score", "rank", "because", "evidence")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def check_result(path: Path, suffixes: Sequence[str] = LIST_SUFFIXES, format: st
     if format is None and path.suffix not in suffixes:
         raise ConfigError(
             f"{path} has no suffix that names a format.",
-            f"Name it {', '.join(suffixes[:-1])} or {suffixes[-1]}.",
+            f"Name it {' or '.join(filter(None, (', '.join(suffixes[:-1]), suffixes[-1])))}.",
         )
     if path.is_dir():
         raise ArtifactError(f"{path} is a folder.", OTHER_FILE)
@@ -121,11 +121,13 @@ class ResultWriter:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table with "|" between the values of lists, which CSV does not have."""
+    """The table with "|" between the values of lists, and structs as JSON, both of which CSV does not have."""
     for at, column in enumerate(table.schema):
         if pa.types.is_list(column.type):
             joined = pc.binary_join(table.column(at), "|")
             table = table.set_column(at, column.name, joined)
+        elif pa.types.is_struct(column.type):
+            table = table.set_column(at, column.name, pa.array(_cells(table.column(at)), pa.string()))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -452,13 +453,50 @@ def test_an_explanation_says_where_an_option_moved_an_item(run: Run, model: Path
 def test_an_explanation_is_readable(run: Run, model: Path):
     lines = run("explain", model, "--user", "u2", "--item", "f2").out.splitlines()
     assert re.fullmatch(r"Star Drift for u2: score -?\d\.\d{3}", lines[0])
-    assert lines[1] == "  by item of the history (these sum to the score):"
-    assert {line.split("  ")[-1] for line in lines[2:4]} == {"Alien Dawn", "Red Planet"}
-    assert lines[4] == "  by what the item is (these sum to the score):"
+    assert re.fullmatch(r"  Because you liked (Alien Dawn|Red Planet) and .*: .*Ada.*\.", lines[1])
+    assert lines[2] == "  by item of the history (these sum to the score):"
+    assert {line.split("  ")[-1] for line in lines[3:5]} == {"Alien Dawn", "Red Planet"}
+    assert lines[5] == "  by what the item is (these sum to the score):"
     assert any(line.endswith("  directed_by Ada: Alien Dawn") for line in lines)
     every = run("explain", model, "--user", "u2", "--item", "f2", "--all").out.splitlines()
     assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in every)
     assert not any("smaller parts" in line for line in every) and len(every) >= len(lines)
+
+
+def test_reasons_of_a_list(run: Run, model: Path, tmp_path: Path):
+    plain = run("recommend", model, "-u", "u2", "-k", 2, "--json").json["results"]
+    rows = run("recommend", model, "-u", "u2", "-k", 2, "--explain", "--json").json["results"]
+    assert [{name: row[name] for name in plain[0]} for row in rows] == plain
+    assert rows[0]["evidence"].keys() == {"items", "shared", "sources"}
+    lines = run("recommend", model, "-u", "u2", "-k", 2, "--explain").out.splitlines()
+    assert [line.strip() for line in lines[2::2]] == [row["because"] for row in rows]
+    run("recommend", model, "--all-users", "--explain", "-o", tmp_path / "recs.jsonl")
+    written = [json.loads(line) for line in (tmp_path / "recs.jsonl").read_text().splitlines()]
+    assert rows[0]["because"] in {row["because"] for row in written}
+
+
+def test_an_explanation_as_a_page_and_what_keeps_an_item_listed(run: Run, model: Path, tmp_path: Path):
+    first = run("recommend", model, "-u", "u2", "-k", 1, "--json").json["results"][0]["item_id"]
+    why = ("explain", model, "-u", "u2", "-i", first, "-k", 1)
+    said = run(*why, "--counterfactual", "--html", tmp_path / "why.html", "--json").json
+    assert said["counterfactual"]["rank"] == 1
+    page = (tmp_path / "why.html").read_text()
+    assert page.startswith("<!doctype html>") and "Score" not in said["because"]["text"]
+    assert f"without {said['counterfactual']['removed'][0]['label']}" in page.replace("Without", "without")
+    refused = run(*why, "--html", tmp_path / "why.txt")
+    assert (refused.code, "Name it .html." in refused.err) == (2, True)
+    last = run("explain", model, "-u", "u2", "-i", "f6", "-k", 1, "--counterfactual")
+    assert last.code == 2 and "'f6' is not in the list of 1, so nothing keeps it there." in last.err
+
+
+def test_what_carries_the_scores_of_a_model(run: Run, model: Path):
+    said = run("explain", model, "--global", "--sample", 3, "-k", 2, "--json").json
+    assert (said["users"], said["k"]) == (3, 2)
+    sources = [one["share"] for one in said["shares"] if (one["segment"], one["kind"]) == ("all", "source")]
+    assert sum(sources) == pytest.approx(1)
+    assert run("explain", model, "--global").out.splitlines()[1].startswith("all (")
+    assert run("explain", model, "--global", "-i", "f2").code == 2
+    assert "Give --item, or --global" in run("explain", model, "-u", "u2").err
 
 
 def test_parts_of_an_explanation_sum_to_the_score(run: Run, model: Path):

@@ -33,6 +33,14 @@ interactions:
   item: film
   value: stars
   positive: ">= 4"
+# Reasons of recommendations: write them in your own words and language.
+say:
+  liked: "Because you liked {items}"
+  users: "users with the same taste like it"
+  text: "its description is similar"
+  shared:
+    genres: "the same genre ({nodes})"
+    director: "the same director ({nodes})"
 """
 
 

@@ -65,6 +65,18 @@ interactions:
   value: rating
   time: timestamp
   positive: ">= 4"
+# Reasons of recommendations: write them in your own words and language.
+say:
+  liked: "Because you liked {items}"
+  users: "users with the same taste like it"
+  text: "its description is similar"
+  shared:
+    genres: "the same genre ({nodes})"
+    year: "a similar year"
+    rated: "the same rated ({nodes})"
+    studio_id: "the same studio ({nodes})"
+    sequels: "the same sequel ({nodes})"
+    released: "a similar released"
 """
     )
     assert (
@@ -136,7 +148,7 @@ TAKEN = "".join(
 
 def test_files_without_a_header_are_drafted_by_their_values(tmp_path):
     draft, graph = drafted(tmp_path, u_item=ITEMS, u_data=TAKEN)
-    assert draft.yaml == (
+    assert draft.yaml.partition("# Reasons")[0] == (
         """version: 1
 base: https://example.org/
 nodes:

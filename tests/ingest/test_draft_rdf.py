@@ -43,6 +43,7 @@ def drafted(folder, **files):
 
 def test_rdf_alone(tmp_path):
     mapping, reasons, graph = drafted(tmp_path, shop_ttl=SHOP)
+    assert mapping.pop("say")["shared"]["s:brand"] == "the same brand ({nodes})"
     assert mapping == {
         "version": 1,
         "base": "https://example.org/",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
 import pytest
 
 import kgrec
 from kgrec.notebook import list_view
-from kgrec.notebook.list_view import ListView, reason
+from kgrec.notebook.list_view import ListView
 
 
 def test_the_list_is_that_of_recommend(rec: kgrec.Recommender):
@@ -35,16 +34,9 @@ def test_a_detail_has_the_numbers_of_explain(rec: kgrec.Recommender):
     json.dumps({"data": view.data, "detail": detail}, allow_nan=False)
 
 
-def test_a_reason_names_the_two_items_that_add_most(rec: kgrec.Recommender):
-    why = rec.explain("u1", "f4")
-    history = pd.DataFrame(
-        {"item_id": ["a", "b", "c", "d"], "label": ["A", "", "C", "D"], "contribution": [0.3, 0.2, 0.1, -0.1]}
-    )
-    assert (
-        reason(kgrec.Explanation("u", "i", "", 0.5, history, why.sources, why.paths)) == "Because of A and b"
-    )
-    none = history.assign(contribution=-0.1)
-    assert reason(kgrec.Explanation("u", "i", "", -0.4, none, why.sources, why.paths)) == ""
+def test_a_reason_is_the_sentence_of_the_list(rec: kgrec.Recommender):
+    listed = rec.recommend(["u1"], request=kgrec.Request(k=3, explain=True))
+    assert [one["reason"] for one in ListView.of(rec, "u1", 3).data["items"]] == listed["because"].tolist()
 
 
 def test_the_history_is_the_newest_part(rec: kgrec.Recommender, monkeypatch: pytest.MonkeyPatch):

@@ -92,12 +92,12 @@ def test_many_users_are_scored_as_each_alone():
 def test_shares_add_up_to_the_weighted_parts(item: int):
     user = users([1, 1, 0])
     parts = rescorer().parts(user, np.array([[item]]))
-    shares = rescorer().shares(user, item)
+    shares = rescorer().shares(user, np.array([item]))
     assert [*shares] == [name for name in SCORERS if name != "embedding"]
     for name, share in shares.items():
-        assert share.shape == (2,)
+        assert share.shape == (2, 1)
         assert share.sum() == pytest.approx(WEIGHTS[name] * parts[name][0, 0], rel=1e-5, abs=1e-7)
-    idle = rescorer(embedding=1).shares(user, item)
+    idle = rescorer(embedding=1).shares(user, np.array([item]))
     assert not any(share.any() for share in idle.values())
 
 

@@ -67,18 +67,15 @@ def test_scores_are_these_sums(name: str, scorer: Scorer):
 
 def test_an_empty_history_scores_zero(scorer: Scorer):
     assert not scorer.scores(users([0, 0, 0]), np.arange(3)).any()
-    assert scorer.shares(users([0, 0, 0]), 1).shape == (0,)
+    assert scorer.shares(users([0, 0, 0]), np.arange(2)).shape == (0, 2)
 
 
 @pytest.mark.parametrize("history", [[1, 1, 0], [0, 0, 1], [1, -0.2, 1]])
-@pytest.mark.parametrize("item", [0, 1, 2])
-def test_shares_of_history_items_add_up_to_the_score(scorer: Scorer, item: int, history: list[float]):
-    user = users(history)
-    shares = scorer.shares(user, item)
-    assert shares.shape == (user.histories.nnz,)
-    np.testing.assert_allclose(
-        shares.sum(), scorer.scores(user, np.array([item]))[0, 0], rtol=1e-5, atol=1e-7
-    )
+def test_shares_of_history_items_add_up_to_the_scores(scorer: Scorer, history: list[float]):
+    user, items = users(history), np.array([2, 0, 1])
+    shares = scorer.shares(user, items)
+    assert shares.shape == (user.histories.nnz, 3)
+    np.testing.assert_allclose(shares.sum(axis=0), scorer.scores(user, items)[0], rtol=1e-5, atol=1e-7)
 
 
 def test_a_new_item_is_scored_beside_the_known(name: str, scorer: Scorer):
@@ -130,7 +127,7 @@ def test_newer_items_count_more():
 def test_items_beyond_the_window_do_not_count():
     scorer = ItemItemScorer(Rows.of(csr([0, 1, 1], [1, 0, 1], [1, 1, 0])), decay=0.5, window=1)
     np.testing.assert_allclose(scorer.scores(users([1, 1, 0], lags=[0, 1]), np.arange(3)), [[0, 1, 1]])
-    assert scorer.shares(users([1, 1, 0], lags=[0, 1]), 2).tolist() == [1, 0]
+    assert scorer.shares(users([1, 1, 0], lags=[0, 1]), np.array([2])).tolist() == [[1], [0]]
 
 
 def test_the_best_items_are_those_with_the_largest_scores(name: str, scorer: Scorer):

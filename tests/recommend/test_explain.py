@@ -149,8 +149,9 @@ def test_without_exact_shares_each_history_item_is_left_out(attentive):
     assert all(part.is_measured for part in items) and not rest.is_measured
     assert sum(part.contribution for part in (*items, rest)) == pytest.approx(score, abs=1e-6)
     assert found.to_dict()["parts"]["history"][0]["is_measured"] is True
-    assert found.text().splitlines()[:8] == [
+    assert found.text().splitlines()[:9] == [
         f"Ape for me: score {score:.3f}",
+        "  Because you liked Bee: the same genres (x).",
         "  by item of the history (no exact shares: the change of the score when the item is left out; with the last line they sum to it):",
         f"    {score - h:+.3f}  Bee",
         f"    {score - 1:+.3f}  c",
@@ -240,6 +241,7 @@ def test_the_words_of_an_explanation(tiny):
     found = explain(tiny, history_of(tiny, 1, 2), 0, "me")
     assert str(found).splitlines() == [
         "Ape for me: score 0.968",
+        "  Because you liked Bee and c: the same genres (y and x).",
         "  by item of the history (these sum to the score):",
         "    +0.715  Bee",
         "    +0.253  c",
@@ -249,7 +251,7 @@ def test_the_words_of_an_explanation(tiny):
         "    +0.357  genres x: Bee",
         "    +0.253  genres y: c",
     ]
-    assert found.text(1).splitlines()[4:] == [
+    assert found.text(1).splitlines()[5:] == [
         "  by what the item is (these sum to the score):",
         # .6104 and .3572: in thousandths they sum to the score as it is printed
         "    +0.610  genres y",
@@ -472,7 +474,7 @@ def test_an_explanation_is_plain_values(rec):
 
     plain = rec.explain("u1", "f4").to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    own = ["user", "item", "label", "score", "exact", "joint"]
+    own = ["user", "item", "label", "score", "exact", "joint", "because", "counterfactual"]
     assert [*plain] == [*own, "history", "sources", "paths", "donors", "parts", "in_list"]
     assert [*plain["parts"]] == ["history", "sources", "paths"]
     assert sum(part["contribution"] for part in plain["parts"]["sources"]) == pytest.approx(plain["score"])

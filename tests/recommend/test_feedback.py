@@ -55,6 +55,6 @@ def test_each_part_of_a_score_takes_the_disliked_off():
     # one item is liked, whatever is disliked
     np.testing.assert_allclose(together, [[0.5 - 0.4 * 0.3, -0.4 * 0.1]], rtol=1e-5)
     for at, item in enumerate((2, 3)):
-        shares = scored.shares(users, item).values()
+        shares = scored.shares(users, np.array([item])).values()
         parts = [graph[0, at], text[0, at], together[0, at]]
         np.testing.assert_allclose([share.sum() for share in shares], np.multiply(parts, 0.25), rtol=1e-5)

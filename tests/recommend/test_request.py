@@ -38,6 +38,7 @@ DEFAULTS = {
     "exposure_target": "equal",
     "at_most": None,
     "at_least": None,
+    "explain": False,
 }
 
 

@@ -24,6 +24,7 @@ joins        tables of edges
 rdf          the first triples of an RDF file, the types of its nodes, the parts of their IRIs
 columns      roles of a table's columns, and of values in general
 knowledge    roles of predicates, and how RDF joins the tables
+say          templates of reasons
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from kgrec.ingest.draft.log_lines import log_lines
 from kgrec.ingest.draft.logs import Log
 from kgrec.ingest.draft.rdf import NodeType, RdfSample, node_types, rdf_format, read_rdf_sample
 from kgrec.ingest.draft.sample import Sample, merge_parts, read_identifiers, read_sample, source_of
+from kgrec.ingest.draft.say import say_lines
 from kgrec.ingest.draft.scales import weight_of_file
 from kgrec.ingest.draft.sniff import head_of
 from kgrec.ingest.draft.targets import reference
@@ -94,6 +96,7 @@ def draft_mapping(paths: list[Path], folder: Path | None = None, ask: Ask | None
     known = join(files, rdf, types, _BASE)
     reasons = [f"kgrec.yaml: base: {known.base}, since {known.why_base}"] if known.why_base else []
     lines = list(_lines(files, rdf, known, of_rdf, doubts))
+    lines += say_lines(lines)
     checks = [
         line for number, doubt in enumerate(doubts.open, 1) for line in _commented(f"CHECK {number}: {doubt}")
     ]

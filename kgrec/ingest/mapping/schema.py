@@ -34,15 +34,18 @@ from kgrec.ingest.mapping.roles import (
     Category,
     Classes,
     ColumnNames,
+    Date,
     Ignore,
     MappingPart,
     NodeValue,
+    Number,
     Ref,
     Reference,
     Role,
     TypeName,
     Vector,
 )
+from kgrec.ingest.mapping.sayings import Sayings
 from kgrec.ingest.mapping.table_format import TableFormat
 
 __all__ = [
@@ -52,6 +55,7 @@ __all__ = [
     "Mapping",
     "NodeTable",
     "RdfSource",
+    "Sayings",
     "TableFormat",
     "load_mapping",
 ]
@@ -223,6 +227,8 @@ class Mapping(MappingPart):
     """Users' interactions with items: one table, or a list of tables."""
     errors: ErrorPolicy = ErrorPolicy()
     """What to do about bad rows."""
+    say: Sayings = Sayings()
+    """How reasons of recommendations are said."""
 
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -251,6 +257,18 @@ class Mapping(MappingPart):
         roles += [source.predicates for source in self.rdf]
         of_roles = frozenset(name for some in roles for name in _types_of(some))
         return of_roles.union(self.nodes, *(source.types for source in self.rdf))
+
+    @property
+    def relations(self) -> dict[str, bool]:
+        """Relations and columns of numbers that tables and predicates make -> whether it is of numbers; without those of a `"*"`."""
+        columns = [item for table in self.nodes.values() for item in table.columns.items()]
+        columns += [(self.short(iri), role) for source in self.rdf for iri, role in source.predicates.items()]
+        of_roles = {
+            getattr(role, "edge", None) or name: isinstance(role, Number | Date)
+            for name, role in columns
+            if isinstance(role, Number | Date | NodeValue | Category | Ref) and name != "*"
+        }
+        return {**of_roles, **dict.fromkeys(self.edges, False)}
 
     @property
     def references(self) -> References:
@@ -364,8 +382,23 @@ def _check_types(mapping: Mapping, document: Document) -> None:
         for where, reference in _references(mapping, document)
     ]
     known = mapping.types.union(target.type for where, target in targets if where[0] == "edges")
+    _check_sayings(mapping, document)
     for where, target in targets:
         _check_target(target, place_of(document, where), where, mapping.item_types, sorted(known))
+
+
+def _check_sayings(mapping: Mapping, document: Document) -> None:
+    """Templates are of relations that exist; of RDF whose predicates are not all named, any could exist."""
+    if any("*" in source.predicates for source in mapping.rdf):
+        return
+    known = mapping.relations
+    for kind in ("shared", "often"):
+        for name in getattr(mapping.say, kind):
+            for edge in name.split(" / "):
+                if edge.removeprefix("^") not in known:
+                    place = place_of(document, ("say", kind, name))
+                    near = did_you_mean(edge.removeprefix("^"), sorted(known))
+                    raise MappingError(f"{place}: there is no relation or number '{edge}'.", near)
 
 
 def _target(mapping: Mapping, reference: str, place: str) -> Target:
@@ -416,4 +449,5 @@ _PARTS: dict[str, type[MappingPart]] = {
     "rdf": RdfSource,
     "interactions": InteractionTable,
     "errors": ErrorPolicy,
+    "say": Sayings,
 }

@@ -179,6 +179,10 @@ class ExplainBody(ListOptions):
         le=MAX_EDGES,
         description="Paths and items of the history that are listed singly, for a drawing.",
     )
+    counterfactual: bool = Field(
+        False,
+        description="Also the fewest history items without which the item is not in the list; it has to be in the list.",
+    )
     min_revision: int = Field(0, ge=0)
 
 
@@ -204,12 +208,37 @@ class FeedbackBody(Body):
     )
 
 
-class Reason(BaseModel):
-    """A part of a score, in words."""
+class LikedItem(BaseModel):
+    """An item of the history that speaks for a listed item."""
 
-    kind: Literal["history", "path", "source"]
-    name: str
-    contribution: float
+    item_id: str
+    label: str
+    share: float = Field(description="Of all that speaks for the item.")
+
+
+class SharedNodes(BaseModel):
+    """What an item and the history have in common by one relation."""
+
+    relation: str
+    nodes: list[str]
+    often: bool = Field(description="Whether much of the history has them; otherwise a named item has.")
+    share: float
+
+
+class Source(BaseModel):
+    """Where a part of a score comes from."""
+
+    source: Literal["users", "text", "graph", "inherited", "boost"]
+    share: float
+
+
+class Reason(BaseModel):
+    """Why an item is listed: a sentence, and the evidence, without parts below a share of 0.05."""
+
+    text: str
+    items: list[LikedItem]
+    shared: list[SharedNodes]
+    sources: list[Source]
 
 
 class ListedItem(BaseModel):
@@ -220,7 +249,7 @@ class ListedItem(BaseModel):
     score: float
     label: str
     fields: dict[str, Any] | None = None
-    because: list[Reason] | None = None
+    because: Reason | None = None
 
 
 class ListAnswer(BaseModel):
@@ -254,4 +283,5 @@ class FeedbackAnswer(BaseModel):
     rejected: list[Rejected]
 
 
-_OPTIONS = {field.name for field in fields(Request)}
+#: `explain` of a body is a number of items
+_OPTIONS = {field.name for field in fields(Request)} - {"explain"}

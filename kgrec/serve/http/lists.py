@@ -6,7 +6,7 @@ Enters: a state, options and questions. Leaves: `Listed`, which belongs to one s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,12 +14,8 @@ import pyarrow as pa
 
 from kgrec.model.model import Model
 from kgrec.recommend.explain import Explanation
-from kgrec.recommend.explanation_parts import Part
 from kgrec.recommend.request import Request
 from kgrec.serve.live import LiveState
-
-#: reasons of an item by its history, and by paths
-_OF_HISTORY, _OF_PATHS = 3, 2
 
 Fallback = Literal["unknown_user", "no_history"]
 
@@ -148,6 +144,11 @@ def _listed(
         fields,
         table.column("rank").to_pylist(),
     )
+    if "because" in table.column_names:
+        for item, text, evidence in zip(
+            items, table["because"].to_pylist(), table["evidence"].to_pylist(), strict=True
+        ):
+            item["because"] = {"text": text, **evidence}
     return Listed(state, items, fallback, new)
 
 
@@ -174,35 +175,52 @@ def item_values(
     return items, sum(not model.items.trained[row] for row in rows)
 
 
-def because(
-    state: LiveState, whom: Whom, request: Request, items: Sequence[str]
-) -> list[list[dict[str, Any]]]:
-    """The largest parts of the scores of some items: by history, and by what both share in the graph."""
-    return [reasons(explanation(state, whom, item, request)) for item in items]
-
-
-def reasons(explained: Explanation) -> list[dict[str, Any]]:
-    """The largest parts of an explanation."""
-    parts = explained.parts()
-    shown = [*_named("history", parts["history"], _OF_HISTORY), *_named("path", parts["paths"], _OF_PATHS)]
-    return shown or _named("source", parts["sources"], 1)
-
-
-def explanation(state: LiveState, whom: Whom, item: str, request: Request) -> Explanation:
-    """The score of an item for a user or a history, or for both together as the list of both has it."""
-    boosts = Request(
-        new_item_boost=request.new_item_boost, item_boost=request.item_boost, where_boost=request.where_boost
+def because(state: LiveState, whom: Whom, request: Request, items: Sequence[str]) -> list[dict[str, Any]]:
+    """Why each of some listed items is there: a sentence, and evidence; in their order."""
+    asked = Request(
+        len(items),
+        items,
+        exclude_seen=False,
+        new_item_boost=request.new_item_boost,
+        item_boost=request.item_boost,
+        where_boost=request.where_boost,
+        on_unknown="skip",
+        explain=True,
     )
+    made = lists(state, ListOf(kind_of(whom), asked), [whom])[0].items
+    found = {item["item"]: item["because"] for item in made}
+    return [found[item] for item in items]
+
+
+def explanation(
+    state: LiveState, whom: Whom, item: str, request: Request, counterfactual: bool = False
+) -> Explanation:
+    """The score of an item for a user or a history, or for both together as the list of both has it."""
+    asked = request
+    if not counterfactual:
+        asked = Request(
+            new_item_boost=request.new_item_boost,
+            item_boost=request.item_boost,
+            where_boost=request.where_boost,
+        )
     user = whom.user if whom.user is not None and state.knows(whom.user) else None
     if user is not None and not whom.by_history:
-        return state.recommender.explain(user, item, request=boosts)
+        return state.recommender.explain(user, item, counterfactual=counterfactual, request=asked)
     liked, weights = list(whom.liked), None
     if user is not None:
         stored, weights = _stored(state.model, user, whom)
         liked = [*stored, *(name for name in liked if name not in stored)]
         weights = [*weights, *([1.0] * (len(liked) - len(weights)))]
+        if counterfactual and request.exclude_seen:
+            seen = state.model.histories.take(state.model.users.ids([user])).item
+            asked = replace(asked, deny=[*(asked.deny or ()), *state.model.items.ids.take(seen).to_pylist()])
     return state.recommender.explain_history(
-        liked, item, weights=weights or None, dislikes=whom.disliked, request=boosts
+        liked,
+        item,
+        weights=weights or None,
+        dislikes=whom.disliked,
+        counterfactual=counterfactual,
+        request=asked,
     )
 
 
@@ -218,11 +236,6 @@ def _stored(model: Model, user: str, whom: Whom) -> tuple[list[str], list[float]
         for at in kept
     ]
     return [model.items.ids[int(history.item[at])] for at in kept], weights
-
-
-def _named(kind: str, parts: Sequence[Part], most: int) -> list[dict[str, Any]]:
-    chosen = [part for part in parts if not part.is_rest and part.contribution > 0][:most]
-    return [{"kind": kind, "name": part.name, "contribution": round(part.contribution, 6)} for part in chosen]
 
 
 @dataclass

@@ -22,14 +22,21 @@ MAX_RANK = 1000
 _DEFAULTS = Request()
 
 
-def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: int = 0) -> dict[str, Any]:
+def explained(
+    state: LiveState,
+    whom: Whom,
+    item: str,
+    request: Request,
+    edges: int = 0,
+    counterfactual: bool = False,
+) -> dict[str, Any]:
     """The score of an item in parts, its rank, and what keeps it out of the list; with the `edges` largest paths singly.
 
     The rank is the one that it has, or would have if nothing excluded it; None below `MAX_RANK`.
     """
     row = int(item_rows(state.model, [item])[0])
     name = state.model.items.ids[row]
-    why = explanation(state, whom, name, request)
+    why = explanation(state, whom, name, request, counterfactual)
     longest = ListOf(kind_of(whom), replace(request, k=MAX_RANK, min_score=None))
     listed = lists(state, longest, [whom])[0].items
     place = {one["item"]: one for one in listed}
@@ -53,7 +60,9 @@ def explained(state: LiveState, whom: Whom, item: str, request: Request, edges: 
         "parts": {kind: [part.to_dict() for part in some] for kind, some in why.parts().items()},
         "excluded_by": excluded,
         "exact": why.exact,
+        "because": None if why.because is None else why.because.to_dict(),
         "text": why.text(),
+        **({"counterfactual": why.counterfactual.to_dict()} if why.counterfactual else {}),
         **({"edges": largest_edges(why.history, why.paths, edges)} if edges else {}),
     }
 

@@ -92,7 +92,7 @@ function lines(paths, items, shared, rest) {
 }
 
 /** Contributions by what is shared, the largest first. */
-export function byNode(paths) {
+function byNode(paths) {
   const sums = new Map();
   for (const path of paths) {
     const share = shareOf(path);

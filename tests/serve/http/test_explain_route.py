@@ -75,3 +75,18 @@ def test_the_largest_paths_can_be_had_singly(server: Server, rec: kgrec.Recommen
     [path] = server.post("/v1/explain", {"history": ["f4"], "item": "f6", "edges": 1})["edges"]["paths"]
     assert (path["item_id"], path["type"], path["history_relation"]) == ("f4", "genre", "genres")
     assert "edges" not in server.post("/v1/explain", {"user": "u1", "item": "f4"})
+
+
+def test_the_items_without_which_an_item_is_not_listed(server: Server, rec: kgrec.Recommender):
+    [first] = server.post("/v1/recommend", {"user": "u1", "k": 1})["items"]
+    asked = {"user": "u1", "item": first["item"], "k": 1, "counterfactual": True}
+    answer = server.post("/v1/explain", asked)
+    why = rec.explain("u1", first["item"], counterfactual=True, request=kgrec.Request(k=1))
+    assert why.counterfactual is not None and why.because is not None
+    assert answer["counterfactual"] == why.counterfactual.to_dict()
+    assert answer["because"] == why.because.to_dict()
+    both = server.post("/v1/explain", {**asked, "k": 3, "likes": ["f6"]})
+    assert both["counterfactual"]["rank"] == both["rank"]
+    assert "counterfactual" not in server.post("/v1/explain", {"user": "u1", "item": first["item"]})
+    refused = server.post("/v1/explain", {**asked, "where": "genres = Horror"}, 422)
+    assert "is not in the list of 1" in refused["title"] + refused.get("detail", "")

@@ -57,7 +57,8 @@ def test_options_of_lists_as_a_whole(server: Server, rec: kgrec.Recommender):
 
 
 def test_every_option_of_a_request_is_offered_but_lists_of_users():
-    options = set(Request.__dataclass_fields__) - {"user_candidates", "user_deny"}
+    # `explain` is a number of items there
+    options = set(Request.__dataclass_fields__) - {"user_candidates", "user_deny", "explain"}
     assert options <= set(ListOptions.model_fields)
 
 
@@ -91,9 +92,10 @@ def test_fields_and_reasons_of_items(server: Server, rec: kgrec.Recommender):
     first, second = server.post("/v1/recommend", body)["items"]
     assert (first["item"], first["fields"]) == ("f6", {"genres": ["Comedy", "Romance"]})
     assert "because" not in second
-    parts = rec.explain("u6", "f6").parts()["history"]
-    named = [part.name for part in parts if not part.is_rest and part.contribution > 0][:3]
-    assert named and [one["name"] for one in first["because"] if one["kind"] == "history"] == named
+    row = rec.recommend(["u6"], request=kgrec.Request(k=1, explain=True)).iloc[0]
+    assert first["because"]["text"] == row["because"]
+    assert first["because"]["items"][0]["item_id"] in ("f4", "f5")
+    assert rec.explain("u6", "f6").because.to_dict() == first["because"]
 
 
 def test_reasons_of_a_user_with_a_history_are_those_of_both(server: Server):

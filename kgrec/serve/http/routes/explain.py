@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from kgrec.serve.http.bodies import ExplainBody
+from kgrec.serve.http.bodies import ExplainBody, Reason
 from kgrec.serve.http.lists import Whom
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.routes.common import answer, known_item, scoped, service_of, until_of
@@ -33,6 +33,25 @@ class Exclusion(BaseModel):
     detail: str
 
 
+class NamedItem(BaseModel):
+    """An item."""
+
+    item_id: str
+    label: str
+
+
+class Counterfactual(BaseModel):
+    """History items without which the item would not be in the list; none if no set that was tried suffices."""
+
+    k: int
+    rank: int
+    removed: list[NamedItem]
+    is_smallest: bool = Field(description="Whether every smaller set was tried.")
+    instead: NamedItem | None
+    lists: int = Field(description="Lists that were ranked to verify it.")
+    text: str
+
+
 class ExplainAnswer(BaseModel):
     """An account of a score."""
 
@@ -47,8 +66,10 @@ class ExplainAnswer(BaseModel):
     exact: bool = Field(
         description="Whether parts of the history are shares; otherwise, changes of the score without the item."
     )
+    because: Reason | None = None
     text: str
     edges: dict[str, list[dict[str, Any]]] | None = None
+    counterfactual: Counterfactual | None = None
 
 
 @router.post("/explain", summary="Why, and why not", **scoped("read", ExplainAnswer))
@@ -71,7 +92,7 @@ async def explain(body: ExplainBody, request: Request) -> Response:
         return {
             "model": state.name,
             "revision": state.revision,
-            **explained(state, whom, body.item, asked, body.edges),
+            **explained(state, whom, body.item, asked, body.edges, body.counterfactual),
         }
 
     return answer(await service.compute(compute, until))

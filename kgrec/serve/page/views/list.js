@@ -10,10 +10,8 @@ import { baseline, body, isTried, newWhom } from "../whom.js";
 /** the API takes no longer history */
 const MOST_HISTORY = 10_000;
 const SHOWN_HISTORY = 20;
-/** items that say why they are here as soon as that is known; a list takes milliseconds, an explanation many times that */
+/** items that say why they are here; the API explains no more */
 const EXPLAINED = 10;
-/** parts of the history that are looked through for those that speak for an item */
-const LARGEST = 5;
 const LENGTHS = [10, 20, 50];
 
 /** The view of a user's list, or of one without a user, which may begin with a liked item. */
@@ -28,9 +26,8 @@ export function list({ user = null, item = null }) {
     const signal = next();
     parts.items.setAttribute("aria-busy", "true");
     try {
-      const asked = body(whom);
       const [found, before] = await Promise.all([
-        post("v1/recommend", asked, signal),
+        post("v1/recommend", { ...body(whom), explain: EXPLAINED }, signal),
         isTried(whom) ? post("v1/recommend", baseline(whom), signal) : null,
       ]);
       const refocus = keptFocus(parts.items, heading);
@@ -38,8 +35,6 @@ export function list({ user = null, item = null }) {
       refocus();
       parts.missing.replaceChildren();
       announce(`${found.items.length} items in the list.`);
-      parts.items.removeAttribute("aria-busy");
-      await giveReasons(parts.items, asked, signal);
     } catch (error) {
       if (error.name !== "AbortError") parts.items.replaceChildren(failure(error, load));
     } finally {
@@ -191,7 +186,7 @@ function listRow(whom, one, ranks, update) {
   return el("li", { on: { keydown: (event) => { if (event.key === "Escape" && !place.hidden) { toggle(); why.focus(); } } } },
     el("div", { class: "row" },
       el("span", { class: "rank" }, String(one.rank)),
-      el("div", { class: "what" }, el("strong", { class: "name", on: { click: () => toggle() } }, label), moved(one, ranks), el("p", { class: "hint reason", "data-item": one.item })),
+      el("div", { class: "what" }, el("strong", { class: "name", on: { click: () => toggle() } }, label), moved(one, ranks), one.because ? el("p", { class: "hint reason" }, one.because.text) : null),
       el("span", { class: "number", title: "Score" }, one.score.toFixed(3)),
       el("div", { class: "actions" }, why,
         button("Like", say("likes", "dislikes"), { class: "quiet", "aria-label": `Like ${label}` }),
@@ -207,21 +202,6 @@ function moved(one, ranks) {
   const up = was > one.rank;
   return el("span", { class: `moved ${up ? "up" : "down"}` }, `${up ? "▲" : "▼"} ${Math.abs(was - one.rank)}`,
     el("span", { class: "unseen" }, up ? " places up" : " places down"));
-}
-
-/** Say below the first items what in the history speaks for them, one after the other. */
-async function giveReasons(place, asked, signal) {
-  for (const row of [...place.querySelectorAll(".reason")].slice(0, EXPLAINED)) {
-    let why;
-    try {
-      why = await post("v1/explain", { ...asked, item: row.dataset.item, edges: LARGEST }, signal);
-    } catch (error) {
-      if (error.name !== "AbortError") row.textContent = error.message;
-      return;
-    }
-    const items = why.edges.history.filter((one) => one.contribution > 0).slice(0, 2).map((one) => one.label || one.item_id);
-    if (items.length) row.textContent = `Because of ${items.join(" and ")}`;
-  }
 }
 
 /** "Why is it not here?" for any item. */
