@@ -26,7 +26,6 @@ def held_out(
     valid: sp.csr_matrix,
     known: np.ndarray,
     rng: np.random.Generator,
-    new_share: float = 1,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
     rest, found, new = hold_out_items(Histories.of_matrix(training), valid, known, rng)
     return rest.matrix(), found, new
