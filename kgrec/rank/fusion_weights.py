@@ -231,10 +231,10 @@ class FusionSearch:
         There are two scenarios. In the first these items are new, and rank among the held-out items, which stand for new ones; NDCG
         is then measured on held-out items and on known items separately, with equal weight. In the second they are unwanted, and
         take places from known items. The offset minimises the larger relative loss of NDCG in the two scenarios ("minimax regret",
-        Savage 1951). If no item was held out whole, there is only the first.
+        Savage 1951). If no item was held out whole, there is only the second.
 
         Args:
-            scenarios: shortlist of the first scenario, and of the second if items were held out whole.
+            scenarios: shortlists of both scenarios; or of the second alone, if no item was held out whole.
             held_out_items: items that were held out whole; shape (n_items,), bool.
             chosen: the weights of the scorers.
             ranker: corrects the scores.

@@ -4,8 +4,9 @@ Enters: interactions, split into training and validation part. Leaves: another s
 held out. Nothing is written.
 
 Interactions held out one by one are with items that other users have interacted with in training, so they say little about new
-items. If a catalogue has items without interactions, some of the others are held out whole: validation then measures how well
-they are recommended without any interaction, as for an item that is added later.
+items. If a catalogue has new items, some of the others are held out whole: validation then measures how well they are recommended
+without any interaction, as for an item that is added later. Whether there may be new items, the counts of the log tell: see
+`chance_explains`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,23 @@ from kgrec.graph.interactions import of_items
 
 #: share of the held-out interactions that may belong to items held out whole
 _MAX_SHARE = 0.5
+#: part of the intended share at which no more items are held out
+_NEAR = 0.95
+
+
+def chance_explains(counts: np.ndarray, n_without: int) -> bool:
+    """Whether a log of these items is expected to miss as many items as it does, so that none need be new.
+
+    A log is a sample of what people might take. It misses about n1^2 / (2 n2) of the items, where n1 items were taken once and n2
+    twice (Chao 1984, "Nonparametric estimation of the number of classes in a population"; here in its unbiased form, which allows
+    n2 = 0). This is a lower bound of the number that it misses.
+
+    Args:
+        counts: number of interactions of each item; shape (n_items,).
+        n_without: number of items without interactions.
+    """
+    once, twice = (int(np.count_nonzero(counts == n)) for n in (1, 2))
+    return n_without <= once * (once - 1) / (2 * (twice + 1))
 
 
 def hold_out_items(
@@ -25,7 +43,8 @@ def hold_out_items(
 ) -> tuple[Histories, sp.csr_matrix, np.ndarray]:
     """Hold out some items whole.
 
-    Their share of the held-out interactions is the share of items without interactions in the catalogue.
+    Their share of the held-out interactions is the share of items without interactions in the catalogue, and not more: in a small
+    catalogue one popular item may have a tenth of all interactions, and would decide what suits the known items.
 
     Args:
         training: the training part.
@@ -38,16 +57,36 @@ def hold_out_items(
         (n_items,), bool.
     """
     share = min(1 - known.mean(), _MAX_SHARE)
-    items = rng.permutation(np.flatnonzero(known))
     positives = training.matrix()
     in_training, in_valid = (np.bincount(part.indices, minlength=len(known)) for part in (positives, valid))
-    # Holding out the first n items moves `moved[n - 1]` interactions from training to validation, where `cold[n - 1]` of
-    # `valid.nnz + moved[n - 1]` then belong to them. This share grows with n: take the smallest n that reaches `share`.
-    moved = np.cumsum(in_training[items])
-    cold = np.cumsum(in_valid[items]) + moved
-    n_items = 1 + int(np.searchsorted(cold / np.maximum(valid.nnz + moved, 1), share)) if share > 0 else 0
     warm = np.ones(len(known), bool)
-    warm[items[:n_items]] = False
+    warm[_items_of_share(share, in_training, in_valid, rng.permutation(np.flatnonzero(known)))] = False
     later = of_items(positives, ~warm)
     later.data[:] = 1
     return training.of_items(warm), (valid + later).tocsr(), ~warm
+
+
+def _items_of_share(
+    share: float, in_training: np.ndarray, in_valid: np.ndarray, candidates: np.ndarray
+) -> list[int]:
+    """Of the candidates, in their order, those that bring the share of their interactions among the held-out ones near `share`.
+
+    Args:
+        share: from 0 to 1.
+        in_training: number of interactions of each item in the training part, which move to the held-out part; shape (n_items,).
+        in_valid: the same of the held-out part.
+        candidates: rows of items.
+    """
+    if share <= 0 or not len(candidates):
+        return []
+    chosen: list[int] = []
+    cold, total = 0, int(in_valid.sum())
+    for item in candidates.tolist():
+        moved = int(in_training[item])
+        if cold + moved + in_valid[item] <= share * (total + moved):
+            chosen.append(item)
+            cold, total = cold + moved + int(in_valid[item]), total + moved
+        if cold >= _NEAR * share * total:
+            break
+    # Each item alone has too many: the one with the fewest.
+    return chosen or [int(candidates[(in_training + in_valid)[candidates].argmin()])]

@@ -42,7 +42,7 @@ from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import Rows
 from kgrec.train.checkpoint import Checkpoint
-from kgrec.train.cold_holdout import hold_out_items
+from kgrec.train.cold_holdout import chance_explains, hold_out_items
 from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
 from kgrec.train.hyperparameters import (
     FITTING_ITEM_ITEM,
@@ -262,10 +262,12 @@ def _splitter(
             return ValidationSplit.of(learned, interactions.matrix()[:0])
         by = config.train.valid_by
         if by == "auto":
-            by = "time" if interactions.ordered else "random"
+            by = "time" if learned.ordered else "random"
         rest, later = interactions.split(config.train.valid_share, rng, by=by)
         shown = replace(Histories.of(rest, config.encoder.half_life), ordered=learned.ordered)
-        training, held_out, new = hold_out_items(shown, later.matrix(), known, rng)
+        training, held_out, new = shown, later.matrix(), np.zeros(len(known), bool)
+        if not chance_explains(np.bincount(learned.item), int(np.count_nonzero(~known))):
+            training, held_out, new = hold_out_items(training, held_out, known, rng)
         seen = of_items(rest.matrix(positive_only=False), ~new)
         seed, ordered = config.train.seed, by == "time" and learned.ordered
         return ValidationSplit(

@@ -260,11 +260,11 @@ class _Trials:
     def scenarios(self, whitening: float) -> list[Shortlist]:
         """The best trial's candidates in two scenarios: items without interactions are new, or they are unwanted.
 
-        A log does not say which: an item may have no interactions because it is recent or because nobody likes it. The second
-        scenario is left out if no item was held out whole, since it then equals the first.
+        A log does not say which: an item may have no interactions because it is recent or because nobody likes it. The first
+        scenario is left out if no item was held out whole.
         """
         split = self.split
-        splits = (split, split.if_unwanted) if split.held_out_items.any() else (split,)
+        splits = (split, split.if_unwanted) if split.held_out_items.any() else (split.if_unwanted,)
         return [self._shortlist(self._best(), whitening, one) for one in splits if len(one.queries)]
 
     def _fused(self, shortlist: Shortlist) -> FusionWeights:

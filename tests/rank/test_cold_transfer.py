@@ -8,7 +8,7 @@ from kgrec.rank.cold_transfer import transfer_shares, transferred, with_transfer
 from kgrec.rank.scorers import ItemItemScorer
 from kgrec.retrieve import IndexConfig, VectorIndex
 from kgrec.storage.segments import Rows
-from kgrec.train.cold_holdout import hold_out_items
+from kgrec.train.cold_holdout import chance_explains, hold_out_items
 
 
 def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
@@ -22,7 +22,10 @@ def log(n_items: int = 30, known: int = 20) -> tuple[sp.csr_matrix, sp.csr_matri
 
 
 def held_out(
-    training: sp.csr_matrix, valid: sp.csr_matrix, known: np.ndarray, rng: np.random.Generator
+    training: sp.csr_matrix,
+    valid: sp.csr_matrix,
+    known: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix, np.ndarray]:
     rest, found, new = hold_out_items(Histories.of_matrix(training), valid, known, rng)
     return rest.matrix(), found, new
@@ -39,12 +42,36 @@ def test_holding_items_out_loses_no_interaction():
 
 @pytest.mark.parametrize(("n_items", "share"), [(20, 0), (25, 0.2), (30, 1 / 3), (40, 0.5), (200, 0.5)])
 def test_the_held_out_share_is_that_of_items_without_interactions(n_items, share):
-    """One item fewer would be below the share; the share is at most a half."""
+    """Not more, unless one item alone has more; and not less by an item. The share is at most a half."""
     training, valid, known = log(n_items)
     _, found, new = held_out(training, valid, known, np.random.default_rng(1))
     theirs = found[:, new].nnz / found.nnz
     largest = found[:, new].sum(axis=0).max() if new.any() else 0
-    assert share <= theirs <= share + largest / found.nnz
+    assert share - largest / found.nnz <= theirs
+    assert theirs <= share or new.sum() == 1
+
+
+def test_where_each_item_has_too_many_interactions_the_least_taken_is_held_out():
+    training, valid, known = log(21)
+    counts = np.asarray((training + valid).sum(axis=0)).ravel()
+    _, _, new = held_out(training, valid, known, np.random.default_rng(1))
+    assert counts[new].tolist() == [counts[known].min()]
+
+
+@pytest.mark.parametrize(
+    ("once", "twice", "without", "explained"),
+    [
+        (0, 5, 1, False),  # each known item was taken twice and more: nothing was missed by chance
+        (21, 20, 10, True),  # 21 * 20 / (2 * 21) = 10 items are missed by chance
+        (21, 20, 11, False),
+        (5, 0, 10, True),  # 5 * 4 / 2 = 10, where no item was taken twice
+        (5, 0, 11, False),
+        (0, 0, 0, True),
+    ],
+)
+def test_a_log_misses_some_items_by_chance(once, twice, without, explained):
+    counts = np.array([0] * without + [1] * once + [2] * twice + [9] * 30)
+    assert chance_explains(counts, without) == explained
 
 
 def test_held_out_interactions_count_one_whatever_their_weight():
@@ -55,7 +82,7 @@ def test_held_out_interactions_count_one_whatever_their_weight():
 
 
 def test_the_generator_draws_the_items():
-    one, two, other = (held_out(*log(), np.random.default_rng(seed))[0] for seed in (1, 1, 2))
+    one, two, other = (held_out(*log(60), np.random.default_rng(seed))[0] for seed in (1, 1, 2))
     assert (one != two).nnz == 0 and (one != other).nnz
 
 

@@ -663,14 +663,14 @@ def test_a_validation_set_is_used_even_if_no_share_is_held_out(graph, bag_of_wor
 
 @pytest.mark.parametrize("given", [False, True])
 def test_disliked_items_are_in_no_validation_list(given):
-    """User 0 likes items 0 to 8 and dislikes 9; item 10 has no interactions, so another item is held out whole."""
-    items = Vocabulary.of(pa.array([f"i{n:02d}" for n in range(11)]))
+    """User 0 likes items 0 to 8 and dislikes 9. Of 50 items without interactions chance explains 45, so another item is held out whole."""
+    items = Vocabulary.of(pa.array([f"i{n:02d}" for n in range(60)]))
     item = np.arange(10, dtype=np.int32)
     user, count = np.zeros(10, np.int32), np.ones(10, np.int32)
     log = Interactions(Vocabulary.of(pa.array(["u"])), items, user, item, item < 9, count)
     held_out = log.rows(item == 4) if given else None
     left = log.rows(item != 4) if given else log
-    known = np.arange(11) < 10
+    known = np.arange(60) < 10
     learned = replace(Histories.of(left), ordered=False)
     parts = _splitter(left, learned, held_out, kgrec.Config(), known)(np.random.default_rng(0))
     assert parts.held_out_items.any() != given and not parts.training[0, 9]
