@@ -600,6 +600,8 @@ CALLS: dict[str, Call] = {
             "resume": "flag",
             "shard": "count or None",
             "shards": "count or None",
+            "address": "text or None",
+            "gpus_per_worker": "number",
         },
     ),
     "RunWatcher": Call(

@@ -11,7 +11,8 @@ from typer.core import TyperCommand
 
 GENERAL = "General"
 _EVERYWHERE = ("--json", "--quiet", "--verbose", "--log-format")
-_LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", "--executor", "--workers")
+_EXECUTOR = ("--executor", "--workers", "--address", "--gpus-per-worker")
+_LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", *_EXECUTOR)
 _WHICH_ITEMS = ("--candidates", "--deny", "--where", "--min-score", "--skip-unknown")
 _BOOSTS = ("--new-item-boost", "--item-boost", "--where-boost")
 _WISHES = (
@@ -93,7 +94,9 @@ VALUES = {
     "--budget": "SECONDS",
     "--where": "CONDITION",
     "--known-users": "merge|replace",
-    "--executor": "local|processes",
+    "--executor": "local|processes|ray",
+    "--address": "ADDRESS",
+    "--gpus-per-worker": "NUMBER",
     "--log-format": "text|json",
     "--format": "FORMAT",
     "--protocol": "PROTOCOL",

@@ -23,8 +23,8 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
             "Choose the executor 'processes'.",
         ),
         (
-            {"executor": "ray"},
-            "There is no executor 'ray'.",
+            {"executor": "spark"},
+            "There is no executor 'spark'.",
             "There are 'local' and 'processes'.",
         ),
         (
