@@ -297,6 +297,7 @@ CALLS: dict[str, Call] = {
             "interactions": "frame",
             "valid": "frame",
             "checkpoint": "value or None",
+            "executor": "value or None",
             "on_text": "callback",
             "on_epoch": "callback",
             "on_stage": "callback",

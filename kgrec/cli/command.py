@@ -49,6 +49,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         "Configuration": ("--config", "--set", "--seed", "--ablate"),
         "Log": ("--log", "--tensorboard"),
+        "Text encoding": _EXECUTOR,
     },
     "split": {"What is held out": _SPLIT},
     "serve": {

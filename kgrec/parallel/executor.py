@@ -33,8 +33,8 @@ ONE_THREAD = {
 class Executor(Protocol):
     """Computes parts; every executor passes the tests of tests/parallel/test_executors.py."""
 
-    #: number of workers
-    workers: int
+    #: GPUs that each worker reserves
+    gpus_per_worker: float
     #: whether workers see the objects of the caller; if not, arguments and parts must be plain values
     shares_memory: bool
 

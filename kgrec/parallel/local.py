@@ -11,7 +11,7 @@ from kgrec.parallel.executor import Part, Result, Worker
 class LocalExecutor:
     """Computes parts in this process, one after the other."""
 
-    workers = 1
+    gpus_per_worker = 0.0
     shares_memory = True
 
     def map(

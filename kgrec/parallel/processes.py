@@ -30,6 +30,7 @@ class ProcessExecutor:
     """
 
     shares_memory = False
+    gpus_per_worker = 0.0
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = checked_workers(workers)
