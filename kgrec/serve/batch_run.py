@@ -287,10 +287,10 @@ def stored_version(recommender: Recommender) -> str:
 
 def _prepared(model: Recommender | ModelReference, lists: Lists) -> Callable[[Any], pa.Table]:
     """A function that computes a part; a worker calls this once, and the function for each part."""
-    return partial(lists, _OneThreadQueries(model if isinstance(model, Recommender) else model.load()))
+    return partial(lists, OneThreadQueries(model if isinstance(model, Recommender) else model.load()))
 
 
-class _OneThreadQueries(Queries):
+class OneThreadQueries(Queries):
     """Queries to a model, searched with one thread, whatever `index.threads` of the configuration is.
 
     The last digit of a score depends on the number of FAISS's threads, so files would differ between machines and executors.
@@ -305,6 +305,7 @@ class _OneThreadQueries(Queries):
 
     @property
     def model(self) -> Model:
+        """The model, whose index searches with one thread."""
         return self._model
 
     def _encoder(self, model: Model) -> TextEncoder | None:

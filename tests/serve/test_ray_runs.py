@@ -18,13 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from runs import OPTIONS, REQUEST, Stop, resuming, write
+from runs import OPTIONS, REQUEST, USERS, Stop, resuming, write
 from text_encoders import tiny
 
 import kgrec
 from kgrec import BatchOptions
 from kgrec.encode.text import SentenceEncoder, TextConfig
 from kgrec.errors import ArtifactError
+from kgrec.integrations.batch import Recommend
 from kgrec.parallel import RayExecutor
 from kgrec.recommend.queries import Queries
 from kgrec.serve import requests
@@ -126,6 +127,26 @@ def test_ctrl_c_keeps_the_finished_parts(ray_cluster: str, model: Path, expected
     heard = Stop()
     assert write(model, output, resuming(), watcher=heard.watcher).resumed >= 2
     assert pq.read_table(output).equals(pq.read_table(expected))
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.filterwarnings("ignore")  # of Ray Data about its own options
+def test_ray_data_calls_recommend(rec, model: Path):
+    import ray.data
+
+    users = ray.data.from_arrow(pa.table({"user_id": USERS}))
+    lists = users.map_batches(
+        Recommend, fn_constructor_args=[model, 3], batch_format="pyarrow", batch_size=2, concurrency=1
+    )
+    found = pa.concat_tables(ray.get(lists.to_arrow_refs()))
+    expected = rec.recommend(USERS, 3, arrow=True)
+    for table in (found, expected):
+        assert len(table) == 18
+    order = [("user_id", "ascending"), ("rank", "ascending")]
+    assert (
+        found.sort_by(order).drop(["score"]).to_pylist()
+        == expected.sort_by(order).drop(["score"]).to_pylist()
+    )
 
 
 @pytest.mark.usefixtures("ray_cluster")
