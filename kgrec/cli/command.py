@@ -97,7 +97,7 @@ VALUES = {
     "--known-users": "merge|replace",
     "--executor": "local|processes|ray",
     "--address": "ADDRESS",
-    "--gpus-per-worker": "NUMBER",
+    **dict.fromkeys(("--gpus-per-worker", "--times"), "NUMBER"),
     "--log-format": "text|json",
     "--format": "FORMAT",
     "--protocol": "PROTOCOL",
