@@ -38,7 +38,6 @@ from .graph.vocabulary import Vocabulary as Vocabulary
 from .ingest.mapping.schema import Mapping as Mapping
 from .ingest.mapping.schema import load_mapping as load_mapping
 from .notebook.show import show as show
-from .parallel import executor_for as executor_for
 from .rank.config import RescoreConfig as RescoreConfig
 from .recommend.counterfactual import Counterfactual as Counterfactual
 from .recommend.explain import Explanation as Explanation

@@ -63,6 +63,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
         "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
         "Measures": ("--k", "--by", "--trade-offs"),
+        "Workers": _EXECUTOR,
     },
 }
 #: option -> the word for its value in the help; of few choices, these

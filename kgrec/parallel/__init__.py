@@ -73,7 +73,8 @@ def checked_executor(executor: Any) -> Executor | None:
         checked: Executor | None = executor
         return checked
     raise ConfigError(
-        f"executor is {executor!r:.80}.", 'Give kgrec.executor_for("ray", workers=4), or leave it out.'
+        f"executor is {executor!r:.80}.",
+        'Give kgrec.parallel.executor_for("ray", workers=4), or leave it out.',
     )
 
 

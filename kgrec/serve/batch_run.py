@@ -110,7 +110,9 @@ class ModelReference:
     def of(cls, recommender: Recommender) -> ModelReference | None:
         """The reference to a recommender's model; None if the model was changed since it was saved, or never saved."""
         origin = recommender.model.origin
-        return None if recommender.folder is None or origin is None else cls(origin[0], origin[1].seal)
+        if recommender.folder is None or origin is None:
+            return None
+        return cls(origin[0].absolute(), origin[1].seal)  # a worker may have another working directory
 
     def load(self) -> Recommender:
         """Load the model.

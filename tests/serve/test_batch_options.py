@@ -25,7 +25,7 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
         (
             {"executor": "spark"},
             "There is no executor 'spark'.",
-            "There are 'local' and 'processes'.",
+            "There are 'local', 'processes' and 'ray'.",
         ),
         (
             {"shards": 2},

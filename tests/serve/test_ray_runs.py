@@ -25,6 +25,10 @@ import kgrec
 from kgrec import BatchOptions
 from kgrec.encode.text import SentenceEncoder, TextConfig
 from kgrec.errors import ArtifactError
+from kgrec.evaluate.baselines.registry import BASELINES
+from kgrec.evaluate.benchmark.run import KeptEntries, run_benchmark
+from kgrec.evaluate.benchmark.systems import GivenLists, Kgrec, TunedBaseline
+from kgrec.evaluate.benchmark.workers import TaskFolders, predict_by_workers
 from kgrec.integrations.batch import Recommend
 from kgrec.parallel import RayExecutor
 from kgrec.recommend.queries import Queries
@@ -147,6 +151,30 @@ def test_ray_data_calls_recommend(rec, model: Path):
         found.sort_by(order).drop(["score"]).to_pylist()
         == expected.sort_by(order).drop(["score"]).to_pylist()
     )
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_benchmark_has_the_predictions_of_this_process(shared_catalogue: Path, tmp_path: Path):
+    graph = kgrec.build_graph(shared_catalogue / "kgrec.yaml")
+    graph.save(tmp_path / "graph")
+    protocol = kgrec.Protocol(kind="folds", folds=2)
+    kgrec.save_folds(kgrec.split_graph(graph, protocol), tmp_path / "split", protocol)
+    folders = TaskFolders(tmp_path / "graph", tmp_path / "split", 3, (), TextConfig(model="none"))
+    config = kgrec.Config.read(
+        settings=["text.model=none", "epochs=1", "search_seconds=0", "train.threads=1"]
+    )
+    absent = GivenLists("absent", pa.table({"user_id": ["u1"], "item_id": ["f9"], "rank": [1]}))
+    systems = [Kgrec(config, on_stage=print), TunedBaseline("popularity", BASELINES["popularity"]()), absent]
+    kept = KeptEntries(tmp_path / "kept", {})
+    failed = predict_by_workers(RayExecutor(), folders, systems, 2, kept)
+    assert list(failed) == ["absent"] and "f9" in failed["absent"].problem
+    for system in systems[:2]:
+        for fold, task in enumerate(folders.tasks()):
+            found = kept.get(system, fold)
+            assert found is not None
+            np.testing.assert_array_equal(found.lists, system.predict(task).lists)
+    entries = run_benchmark(folders.tasks(), systems, [3], kept, failed=failed)
+    assert [entry.error for entry in entries] == [None, None, failed["absent"]]
 
 
 @pytest.mark.usefixtures("ray_cluster")
