@@ -3,8 +3,8 @@
 Enters: `Sizes`, a `Config`, and a number of workers. Leaves: a `StageCost` per stage. Writes nothing.
 
 The constants are CPU seconds of one thread on an AMD server core with AVX2, for the synthetic catalogues of
-`tests/benchmarks/scale.py` with 100,000 and 1,000,000 interactions (build: 10,000,000, too), 256 dimensions and the default
-options. docs/how-to/clusters.md has the measurements beside the predictions. A faster core takes less; what counts is the ratio.
+`tests/benchmarks/scale.py` with 100,000 and 1,000,000 interactions (lists: 300,000, too; build: 10,000,000, too), 256 dimensions
+and the default options. docs/how-to/clusters.md has the measurements beside the predictions. A faster core takes less; what counts is the ratio.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ BUILD: Measured = ((0.194e6, 0.7), (1.94e6, 1.5), (19.4e6, 33.6))
 
 #: seconds to import the libraries, in each process
 _IMPORTS = {"build": 0.6, "train": 2.9, "recommend": 2.4, "similar": 1.0, "embed": 0.7, "text": 8.0}
-#: seconds per list, and per pair of a list and an item that is compared with it
-_LIST, _PAIR = 0.28e-3, 22.5e-9
-_SIMILAR_LIST, _SIMILAR_PAIR = 0.03e-3, 4.6e-9
+#: seconds per list of 100 for a user, by items, with exhaustive search
+LIST: Measured = ((1e4, 0.6e-3), (3e4, 1.73e-3), (1e5, 2.52e-3))
+#: seconds per list of 50 similar items, and per vector that is compared with its own
+_SIMILAR_LIST, _COMPARISON = 0.03e-3, 4.6e-9
 _VECTOR = 8e-6
 #: seconds per token of the packaged text encoder, and of the static one
 _TOKEN = {"minilm": 0.45e-3, "static": 5e-6}
@@ -54,7 +55,7 @@ _BYTES_PER_TOKEN = 4
 #: bytes of a process, per item, and per interaction and triple
 _MEMORY = {
     "build": (200e6, 0.0, 93.0),
-    "text": (900e6, 2_000.0, 0.0),
+    "text": (900e6, 0.0, 0.0),
     "train": (1_080e6, 16_900.0, 200.0),
     "recommend": (485e6, 9_000.0, 160.0),
     "similar": (230e6, 2_600.0, 0.0),
@@ -134,9 +135,9 @@ def _cpu_seconds(sizes: Sizes, config: Config) -> Iterator[tuple[str, float]]:
     if config.text.model != "none":
         yield "text", sizes.text_bytes / _BYTES_PER_TOKEN * _TOKEN.get(config.text.model, _TOKEN["minilm"])
     yield "train", _training(sizes, config)
-    compared = _compared(sizes.items, config)
-    yield "recommend", sizes.users * (_LIST + _PAIR * compared * width)
-    yield "similar", sizes.items * (_SIMILAR_LIST + _SIMILAR_PAIR * compared * width)
+    search = _COMPARISON * _compared(sizes.items, config) * width
+    yield "recommend", sizes.users * _list_seconds(sizes.items, config, search)
+    yield "similar", sizes.items * (_SIMILAR_LIST + search)
     yield "embed", (sizes.items + sizes.users) * _VECTOR * width
 
 
@@ -164,6 +165,13 @@ def _search(sizes: Sizes, config: Config, epoch: float) -> float:
             break
         spent += trial
     return spent
+
+
+def _list_seconds(items: int, config: Config, search: float) -> float:
+    """CPU seconds of a list for a user; with an approximate index, `search` and scores as in the largest catalogue measured."""
+    if config.index.kind_for(items, config.encoder.dim) == "flat":
+        return at(LIST, items) * config.encoder.dim / _DIM
+    return LIST[-1][1] * config.encoder.dim / _DIM + search
 
 
 def _compared(items: int, config: Config) -> float:
