@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,13 @@ from text_encoders import BagOfWords
 # How long a test takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+#: environment of the cluster of the tests
+_RAY = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 
 MAPPING = """\
 version: 1
@@ -91,6 +102,33 @@ def _written(folder: Path) -> Path:
 @pytest.fixture
 def bag_of_words() -> BagOfWords:
     return BagOfWords()
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[str]:
+    """The address of a Ray cluster on this machine, to which this process is connected; without Ray, its tests are skipped."""
+    ray = pytest.importorskip("ray")
+    # Names of sockets below the folder may have 107 characters. A token would be written to the home folder.
+    folder = tempfile.mkdtemp(prefix="kg", dir="/tmp")
+    # Workers import the functions of test modules.
+    settings = {**_RAY, "PYTHONPATH": os.pathsep.join(sys.path)}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        ray.init(
+            num_cpus=4,
+            object_store_memory=200 * 2**20,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=folder,
+        )
+        yield ray.get_runtime_context().gcs_address
+    finally:
+        ray.shutdown()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ LIBRARIES = {
     "threadpoolctl": {"evaluate.baselines.factors"},
     "safetensors": {"storage.files", "model.storage", "train.checkpoint"},
     "sqlalchemy": {"serve.store"},
+    "ray": {"parallel.ray_actors"},
     "typer": {"cli"},
     "rich": {"cli.status"},
 }
@@ -53,6 +54,7 @@ LAZY = {
     "matplotlib",
     "networkx",
     "pyshacl",
+    "ray",
     "rdflib",
     "rich",
     "safetensors",
@@ -108,7 +110,7 @@ def test_a_heavy_library_is_imported_when_it_is_used(library: str):
 
 def test_the_top_of_the_package_is_short():
     files = {path.name for path in PACKAGE.glob("*.py")}
-    assert files == {"__init__.py", "__main__.py", "_version.py", "config.py", "errors.py", "parallel.py"}
+    assert files == {"__init__.py", "__main__.py", "_version.py", "config.py", "errors.py"}
 
 
 def test_kg_data_does_not_need_kgrec():

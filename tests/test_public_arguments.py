@@ -297,6 +297,7 @@ CALLS: dict[str, Call] = {
             "interactions": "frame",
             "valid": "frame",
             "checkpoint": "value or None",
+            "executor": "value or None",
             "on_text": "callback",
             "on_epoch": "callback",
             "on_stage": "callback",
@@ -600,6 +601,8 @@ CALLS: dict[str, Call] = {
             "resume": "flag",
             "shard": "count or None",
             "shards": "count or None",
+            "address": "text or None",
+            "gpus_per_worker": "number",
         },
     ),
     "RunWatcher": Call(

@@ -36,6 +36,7 @@ from kgrec.cli import (
     find,
     imports,
     items,
+    plan,
     replay,
     rollback,
     score,
@@ -142,7 +143,7 @@ def _start(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (demo.demo, build.init, imports.import_, doctor.doctor),
-    "Graph": (build.build, build.inspect, find.find, export.export),
+    "Graph": (build.build, build.inspect, find.find, export.export, plan.plan),
     "Model": (train.train, split.split, evaluate.evaluate, drift.drift, replay.replay),
     "Lists": (ask.recommend, ask.similar, score.score, explain.explain, embed.embed),
     "Server": (serve.serve,),

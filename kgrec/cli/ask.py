@@ -25,7 +25,16 @@ from kgrec.cli.list_wishes import (
     NoveltyOption,
     wishes,
 )
-from kgrec.cli.options import STANDARD_OUTPUT, ListLength, ModelFolder, one_of
+from kgrec.cli.options import (
+    STANDARD_OUTPUT,
+    Address,
+    ExecutorName,
+    GpusPerWorker,
+    ListLength,
+    ModelFolder,
+    Workers,
+    one_of,
+)
 from kgrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,15 +105,6 @@ Shard = Annotated[int | None, typer.Option("--shard", help="Number of the shard 
 BatchSize = Annotated[
     int, typer.Option("--batch", help="Lists per part: a row group, and the unit of --resume.", min=1)
 ]
-ExecutorName = Annotated[
-    str | None,
-    typer.Option(
-        "--executor",
-        autocompletion=one_of("local", "processes"),
-        help="local: this process; processes: --workers processes.",
-    ),
-]
-Workers = Annotated[int, typer.Option("--workers", help="Processes, each with one thread.", min=1)]
 
 
 def recommend(
@@ -172,6 +172,8 @@ def recommend(
     batch: BatchSize = 4096,
     executor: ExecutorName = None,
     workers: Workers = 1,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -191,7 +193,11 @@ def recommend(
             "Give one of --user, --users-file, --all-users, --history, --text and --like.",
         )
     out = _console(console(as_json, quiet, verbose, log_format), output)
-    options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
+    options = BatchOptions(
+        *(batch, executor, workers, resume, shard, shards, _names(with_), _format(format)),
+        address=address,
+        gpus_per_worker=gpus_per_worker,
+    )
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown, new_item_boost, not include_seen),
         **list_options(item_boost, where_boost, user_candidates, user_deny),
@@ -242,6 +248,8 @@ def similar(
     batch: BatchSize = 4096,
     executor: ExecutorName = None,
     workers: Workers = 1,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -260,7 +268,11 @@ def similar(
             "Give --item or --user, once or more, or --all-items.",
         )
     out = _console(console(as_json, quiet, verbose, log_format), output)
-    options = BatchOptions(batch, executor, workers, resume, shard, shards, _names(with_), _format(format))
+    options = BatchOptions(
+        *(batch, executor, workers, resume, shard, shards, _names(with_), _format(format)),
+        address=address,
+        gpus_per_worker=gpus_per_worker,
+    )
     request = replace(
         _request(k, candidates, deny, where, min_score, skip_unknown), **list_options(item_boost, where_boost)
     )

@@ -11,7 +11,8 @@ from typer.core import TyperCommand
 
 GENERAL = "General"
 _EVERYWHERE = ("--json", "--quiet", "--verbose", "--log-format")
-_LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", "--executor", "--workers")
+_EXECUTOR = ("--executor", "--workers", "--address", "--gpus-per-worker")
+_LARGE_RUNS = ("--resume", "--shards", "--shard", "--batch", *_EXECUTOR)
 _WHICH_ITEMS = ("--candidates", "--deny", "--where", "--min-score", "--skip-unknown")
 _BOOSTS = ("--new-item-boost", "--item-boost", "--where-boost")
 _WISHES = (
@@ -48,6 +49,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         "Configuration": ("--config", "--set", "--seed", "--ablate"),
         "Log": ("--log", "--tensorboard"),
+        "Text encoding": _EXECUTOR,
     },
     "split": {"What is held out": _SPLIT},
     "serve": {
@@ -61,6 +63,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
         "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
         "Measures": ("--k", "--by", "--trade-offs"),
+        "Workers": _EXECUTOR,
     },
 }
 #: option -> the word for its value in the help; of few choices, these
@@ -93,7 +96,9 @@ VALUES = {
     "--budget": "SECONDS",
     "--where": "CONDITION",
     "--known-users": "merge|replace",
-    "--executor": "local|processes",
+    "--executor": "local|processes|ray",
+    "--address": "ADDRESS",
+    **dict.fromkeys(("--gpus-per-worker", "--times"), "NUMBER"),
     "--log-format": "text|json",
     "--format": "FORMAT",
     "--protocol": "PROTOCOL",

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.ask import ExecutorName, Workers
 from kgrec.cli.console import Json, LogLines, Quiet, Verbose, console
-from kgrec.cli.options import STANDARD_OUTPUT, ModelFolder
+from kgrec.cli.options import (
+    STANDARD_OUTPUT,
+    Address,
+    ExecutorName,
+    GpusPerWorker,
+    ModelFolder,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from kgrec.serve.embeddings import EmbeddedType
@@ -30,6 +36,8 @@ def embed(
     users: Annotated[bool, typer.Option("--users", help="All users; with --items, both.")] = False,
     executor: ExecutorName = None,
     workers: Workers = 1,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -46,7 +54,9 @@ def embed(
     from kgrec.serve.result_files import ResultWriter
 
     out = console(as_json, quiet, verbose, log_format)
-    options = BatchOptions(executor=executor, workers=workers)
+    options = BatchOptions(
+        executor=executor, workers=workers, address=address, gpus_per_worker=gpus_per_worker
+    )
     wanted: dict[EmbeddedType, bool] = {"item": items or not users, "user": users}
     types = [kind for kind, is_wanted in wanted.items() if is_wanted]
     if output == STANDARD_OUTPUT:

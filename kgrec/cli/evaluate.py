@@ -9,17 +9,22 @@ import typer
 
 from kgrec.cli import project
 from kgrec.cli.console import Json, LogLines, Quiet, Stopped, Verbose, console, counted, stopping
+from kgrec.cli.evaluation_folds import folds_of
 from kgrec.cli.evaluation_progress import EvaluationProgress
 from kgrec.cli.options import (
+    Address,
     ConfigFile,
     ConfigSettings,
+    ExecutorName,
     FoldCount,
+    GpusPerWorker,
     GraphFolder,
     HeldOutShare,
     LastPositives,
     SplitProtocol,
     SplitSeed,
     ValidationShare,
+    Workers,
     output_folder,
 )
 from kgrec.cli.progress import Progress
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
     from kgrec.config import Config
     from kgrec.encode.text import TextEncoder, TextProgress
+    from kgrec.errors import KgrecError
     from kgrec.evaluate.benchmark.benchmark_results import BenchmarkResults
     from kgrec.evaluate.benchmark.run import KeptEntries
     from kgrec.evaluate.benchmark.systems import System
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.folds import Fold
     from kgrec.evaluate.splits import Protocol
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.parallel import Executor
 
 _Train = Annotated[
     Path | None,
@@ -59,8 +66,6 @@ _New = Annotated[
 ]
 #: protocols that hold out what comes later
 _ORDERED_PROTOCOLS = ("last", "time")
-#: share of the training interactions that --test keeps for tuning
-_VALID_SHARE_OF_FILES = 0.1
 
 
 def evaluate(
@@ -130,6 +135,10 @@ def evaluate(
     config: ConfigFile = None,
     settings: ConfigSettings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted evaluation.")] = False,
+    executor: ExecutorName = None,
+    workers: Workers = 1,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -146,6 +155,7 @@ def evaluate(
     from kgrec.evaluate.benchmark.trade_offs import variants
     from kgrec.evaluate.report.page import check_installed, page
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.parallel import executor_for
     from kgrec.storage.artifacts import check_output
 
     out = console(as_json, quiet, verbose, log_format)
@@ -157,15 +167,18 @@ def evaluate(
         raise ConfigError(f"-k is {min(ks)}.", "Give lengths of 1 or more.")
     options = Config.read(config, [*(settings or []), f"train.seed={seed}"])
     chosen = None if test or split else protocol_of(protocol, share, last, folds, valid_share, seed)
+    computing = executor_for(executor, workers, address, gpus_per_worker)
+    if new is not None and not computing.shares_memory:
+        raise ConfigError("--new applies to a run without workers.", "Leave out --executor and --workers.")
     with out.working() as progress:
         progress.stage("reading the graph folder")
         loaded = KnowledgeGraph.load(graph)
         progress.stage("splitting interactions")
-        parts = _folds(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
+        parts = folds_of(loaded, chosen, train, valid, test or [], new, split, valid_share, seed)
         for fold in parts:
             out.say(f"{'' if len(parts) == 1 else f'Fold {fold.number + 1}: '}{description(fold)}.")
         progress.stage("preparing the test")
-        tasks = _tasks(parts, ks, by, options, progress)
+        tasks = _tasks(parts, ks, by, options, progress, computing)
         varied = variants(tasks[0].classes) if trade_offs else ()
         ordered = parts[0].train.ordered and (chosen is None or chosen.kind in _ORDERED_PROTOCOLS)
         source, named = parts[0].source, lists or []
@@ -185,7 +198,10 @@ def evaluate(
         kept = KeptEntries(output.with_name(f"{output.name}.parts"), run, resume=resume)
         runs = EvaluationProgress(progress, systems, len(parts), budget, out.say)
         with stopping(lambda: _stopped(kept, len(systems) * len(parts))):
-            entries = run_benchmark(tasks, systems, ks, kept, runs.run)
+            failed = None
+            if not computing.shares_memory:
+                failed = _predicted(computing, graph, tasks, chosen, options, systems, kept, progress)
+            entries = run_benchmark(tasks, systems, ks, kept, runs.run, failed=failed)
             runs.finish()
             progress.stage("comparing the systems")
             results = BenchmarkResults(
@@ -216,67 +232,6 @@ def _stopped(kept: KeptEntries, runs: int) -> Stopped:
     )
 
 
-def _folds(
-    graph: KnowledgeGraph,
-    protocol: Protocol | None,
-    train: Path | None,
-    valid: Path | None,
-    test: Sequence[Path],
-    new: Path | None,
-    split: Path | None,
-    valid_share: float | None,
-    seed: int,
-) -> list[Fold]:
-    """The folds of a protocol, of a folder, or of files."""
-    from kgrec.errors import ConfigError
-    from kgrec.evaluate.splits import load_folds, split_graph
-
-    if split is not None and test:
-        raise ConfigError("--split and --test exclude each other.", "Give one of them.")
-    if (train or valid or new) and not test:
-        raise ConfigError("--train, --valid and --new need --test.", "Give --test, too.")
-    if split is not None:
-        return load_folds(graph, split)
-    if protocol is not None:
-        return split_graph(graph, protocol)
-    share = _VALID_SHARE_OF_FILES if valid_share is None else valid_share
-    return [_fold_of_files(graph, train, valid, test, new, share, seed)]
-
-
-def _fold_of_files(
-    graph: KnowledgeGraph,
-    train: Path | None,
-    valid: Path | None,
-    test: Sequence[Path],
-    new: Path | None,
-    valid_share: float,
-    seed: int,
-) -> Fold:
-    import pyarrow as pa
-
-    from kgrec.evaluate.splits import given_split
-    from kgrec.graph.build import read_addition
-    from kgrec.graph.interactions import Interactions
-    from kgrec.serve.input_files import read_interactions
-
-    whole, hidden = graph, list[str]()
-    if new is not None:
-        whole, _ = graph.extended(read_addition(graph.mapping, new, known=graph))
-        names = whole.item_ids.labels
-        hidden = names.filter(pa.array(graph.item_ids.ids(names) < 0)).to_pylist()
-    tables = [read_interactions(path, whole).to_arrow() for path in test]
-    together = pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
-    return given_split(
-        whole,
-        whole.interactions if train is None else read_interactions(train, whole),
-        Interactions.from_arrow(together, whole.item_ids),
-        None if valid is None else read_interactions(valid, whole),
-        hidden=hidden,
-        valid_share=valid_share,
-        seed=seed,
-    )
-
-
 class _Reported:
     """A text encoder that reports to the progress."""
 
@@ -289,15 +244,49 @@ class _Reported:
 
 
 def _tasks(
-    folds: Sequence[Fold], ks: Sequence[int], by: Sequence[str] | None, config: Config, progress: Progress
+    folds: Sequence[Fold],
+    ks: Sequence[int],
+    by: Sequence[str] | None,
+    config: Config,
+    progress: Progress,
+    executor: Executor,
 ) -> list[Task]:
     from kgrec.encode.text import SentenceEncoder
     from kgrec.evaluate.benchmark.task import Task, small_types
 
     shown = TrainingProgress(progress, config)
-    encoder = None if config.text.model == "none" else _Reported(SentenceEncoder(config.text), shown.text)
+    none = config.text.model == "none"
+    encoder = None if none else _Reported(SentenceEncoder(config.text, executor), shown.text)
     classes = tuple(by) if by else small_types(folds[0].source)
     return [Task(fold, max(ks), classes, encoder) for fold in folds]
+
+
+def _predicted(
+    executor: Executor,
+    graph: Path,
+    tasks: Sequence[Task],
+    protocol: Protocol | None,
+    config: Config,
+    systems: Sequence[System],
+    kept: KeptEntries,
+    progress: Progress,
+) -> dict[str, KgrecError]:
+    """Have workers compute the predictions that are not kept; returns the errors of systems that failed."""
+    from kgrec.evaluate.benchmark.workers import TaskFolders, predict_by_workers
+    from kgrec.evaluate.splits import save_folds
+
+    assert kept.folder is not None
+    for task in tasks:
+        task.ground_truth  # noqa: B018  encodes texts into the cache, once for all workers
+    split = kept.folder.absolute() / "split"
+    save_folds([task.fold for task in tasks], split, protocol)
+    folders = TaskFolders(graph.absolute(), split, tasks[0].k, tasks[0].classes, config.text)
+    progress.stage("computing lists by workers")
+
+    def done(finished: int, total: int) -> None:
+        progress.detail(f"{finished} of {counted(total, 'run')}")
+
+    return predict_by_workers(executor, folders, systems, len(tasks), kept, done)
 
 
 def _systems(

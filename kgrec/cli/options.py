@@ -80,6 +80,29 @@ ConfigSettings = Annotated[
     list[str] | None, typer.Option("--set", help="One of kgrec's options, such as dim=128; may be repeated.")
 ]
 
+# executors
+
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        autocompletion=one_of("local", "processes", "ray"),
+        help="local: this process; processes: --workers processes; ray: --workers actors of a Ray cluster.",
+    ),
+]
+Workers = Annotated[int, typer.Option("--workers", help="Workers, each with one thread.", min=1)]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="With ray: address of the cluster. Default: $RAY_ADDRESS, or else Ray is started on this machine.",
+    ),
+]
+GpusPerWorker = Annotated[
+    float,
+    typer.Option("--gpus-per-worker", help="With ray: GPUs that each worker reserves; .5 shares one.", min=0),
+]
+
 # options of splits
 
 SplitProtocol = Annotated[

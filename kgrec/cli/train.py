@@ -19,7 +19,17 @@ from kgrec.cli.console import (
     counted,
     stopping,
 )
-from kgrec.cli.options import ConfigFile, ConfigSettings, GraphFolder, Keep, output_folder
+from kgrec.cli.options import (
+    Address,
+    ConfigFile,
+    ConfigSettings,
+    ExecutorName,
+    GpusPerWorker,
+    GraphFolder,
+    Keep,
+    Workers,
+    output_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     from kgrec.cli.training_log import TrainingLogFiles
     from kgrec.config import Config
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.parallel import Executor
     from kgrec.recommend.recommender import Recommender
     from kgrec.serve.feedback_log import TrainingFeedback
     from kgrec.train.checkpoint import Checkpoint
@@ -71,6 +82,10 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard; needs kgrec[tensorboard].")
     ] = None,
+    executor: ExecutorName = None,
+    workers: Workers = 1,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     keep: Keep = 1,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -84,6 +99,7 @@ def train(
     from kgrec.cli.training_log import TrainingLogFiles
     from kgrec.config import Config
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.parallel import executor_for
     from kgrec.storage.artifacts import check_output
     from kgrec.train import checkpoint
 
@@ -92,6 +108,7 @@ def train(
     check_output(output, "model")
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
     options = Config.read(config, chosen)
+    encoders = executor_for(executor, workers, address, gpus_per_worker)
     state = checkpoint.Checkpoint(checkpoint.beside(output), resume=resume)
     with out.working() as progress:
         progress.stage("reading the graph folder")
@@ -99,7 +116,7 @@ def train(
         taken = None if feedback is None else feedback_of(feedback, loaded, out)
         with TrainingLogFiles(log, tensorboard) as logs:
             recommender = fitted(
-                taken.graph if taken else loaded, options, out, valid, ablate or (), state, logs
+                taken.graph if taken else loaded, options, out, valid, ablate or (), state, logs, encoders
             )
         if taken:
             recommender = taken.completed(recommender)
@@ -120,6 +137,7 @@ def fitted(
     ablate: Sequence[str] = (),
     state: Checkpoint | None = None,
     logs: TrainingLogFiles | None = None,
+    executor: Executor | None = None,
 ) -> Recommender:
     """Train, within `out.working()`, and show progress.
 
@@ -131,6 +149,7 @@ def fitted(
         ablate: Sources to leave out; see `kgrec.evaluate.ablation.ablated`. The model's metrics name them under "ablated".
         state: Where an interrupted training is resumed from; None: it cannot be resumed.
         logs: Receives each record of the training log; None: no log is written.
+        executor: Encodes the texts; None: this process does.
 
     Raises:
         ConfigError: A source is unknown.
@@ -160,6 +179,7 @@ def fitted(
             graph,
             valid=held_out,
             checkpoint=state,
+            executor=executor,
             on_text=shown.text,
             on_epoch=on_epoch,
             on_stage=shown.stage,

@@ -34,6 +34,7 @@ from kgrec.model import storage
 from kgrec.model.interaction_updates import read_interaction_updates, with_interaction_updates
 from kgrec.model.model import Model
 from kgrec.model.summary import summary
+from kgrec.parallel import Executor, checked_executor
 from kgrec.recommend.feedback import (
     checked_weights,
     feedback_matrices,
@@ -94,6 +95,7 @@ class Recommender(Queries):
         *,
         valid: Any = None,
         checkpoint: Checkpoint | None = None,
+        executor: Executor | None = None,
         on_text: TextProgress | None = None,
         on_epoch: OnEpoch | None = None,
         on_stage: OnStage | None = None,
@@ -107,6 +109,7 @@ class Recommender(Queries):
                 epochs, and that the model does not know afterwards; None, or `Interactions` without rows: a share of each
                 user's interactions is held out for the choice, and learned from after it.
             checkpoint: Keeps the state of the training, so that an interrupted one can resume.
+            executor: Encodes the texts, as `executor_for` makes it; None: this process does. A text encoder of your own ignores it.
             on_text: Called with the number of encoded texts and of all texts.
             on_epoch: Called after each epoch.
             on_stage: Called with the name of each other stage when it begins.
@@ -138,7 +141,7 @@ class Recommender(Queries):
             is_empty = isinstance(valid, Interactions) and not len(valid)
             held_out = None if valid is None or is_empty else held_out_of(valid, log)
             watcher = TrainingWatcher(on_text, on_epoch, on_stage)
-            fitted = self._trained(graph, log, held_out, watcher, checkpoint)
+            fitted = self._trained(graph, log, held_out, watcher, checkpoint, checked_executor(executor))
             self._fitted, self._stored = fitted, None
         return self
 
@@ -149,12 +152,13 @@ class Recommender(Queries):
         held_out: Interactions | None,
         watcher: TrainingWatcher,
         checkpoint: Checkpoint | None,
+        executor: Executor | None,
     ) -> Model:
         from kgrec.train.fit import fit_model
 
         config = self.config
         own = self._text_encoder is not None and config.text.model != "none"
-        encoder = self._text_encoder if own else _configured(config.text)
+        encoder = self._text_encoder if own else _configured(config.text, executor)
         fitted = fit_model(graph, log, config, encoder, watcher, held_out, checkpoint)
         return replace(fitted, own_text_encoder=own)
 
@@ -595,8 +599,8 @@ def _check_progress(on_text: TextProgress | None) -> None:
     options.callback("on_text", on_text, "the numbers of encoded texts and of all texts")
 
 
-def _configured(config: TextConfig) -> TextEncoder | None:
-    return None if config.model == "none" else SentenceEncoder(config)
+def _configured(config: TextConfig, executor: Executor | None = None) -> TextEncoder | None:
+    return None if config.model == "none" else SentenceEncoder(config, executor)
 
 
 def _received(kind: type[Recommender], folder: str, seal: str) -> Recommender:

@@ -26,9 +26,9 @@ class BatchOptions:
     batch: int = 4096
     """Names per part: a row group of Parquet, and the unit that is kept for `resume`."""
     executor: str | None = None
-    """"local" (this process) or "processes"; None: local for one worker, processes for more."""
+    """"local" (this process), "processes" or "ray"; None: local for one worker, processes for more."""
     workers: int = 1
-    """Number of processes; each loads the model from its folder. Any process of a run searches with one thread."""
+    """Number of workers; each loads the model from its folder. Any worker of a run searches with one thread."""
     resume: bool = False
     """Continue with the finished parts of an interrupted run that wrote to the same file."""
     shard: int | None = None
@@ -39,6 +39,10 @@ class BatchOptions:
     """Fields of the listed items, one more column each: `label`, relations, types of neighbours, columns of numbers, dates or texts."""
     format: Literal["parquet", "csv", "jsonl"] | None = None
     """Format of the result file; None: by its suffix."""
+    address: str | None = None
+    """Address of the Ray cluster; None: $RAY_ADDRESS, or else Ray is started on this machine."""
+    gpus_per_worker: float = 0.0
+    """GPUs that each worker of Ray reserves; a fraction shares one."""
 
     def __post_init__(self) -> None:
         if self.format is not None:
@@ -48,6 +52,9 @@ class BatchOptions:
         options.flag("resume", self.resume)
         if self.executor is not None:
             options.text("executor", self.executor, "'processes'")
+        if self.address is not None:
+            options.text("address", self.address, "'auto'")
+        options.number("gpus_per_worker", self.gpus_per_worker, least=0)
         self.new_executor()
         if (self.shards is None) != (self.shard is None):
             raise ConfigError(
@@ -62,7 +69,7 @@ class BatchOptions:
 
     def new_executor(self) -> Executor:
         """The executor of these options."""
-        return executor_for(self.executor, self.workers)
+        return executor_for(self.executor, self.workers, self.address, self.gpus_per_worker)
 
     def file(self, output: Path) -> Path:
         """`output`, or with shards `NAME-00003-of-00016.SUFFIX`."""

@@ -110,7 +110,9 @@ class ModelReference:
     def of(cls, recommender: Recommender) -> ModelReference | None:
         """The reference to a recommender's model; None if the model was changed since it was saved, or never saved."""
         origin = recommender.model.origin
-        return None if recommender.folder is None or origin is None else cls(origin[0], origin[1].seal)
+        if recommender.folder is None or origin is None:
+            return None
+        return cls(origin[0].absolute(), origin[1].seal)  # a worker may have another working directory
 
     def load(self) -> Recommender:
         """Load the model.
@@ -287,10 +289,10 @@ def stored_version(recommender: Recommender) -> str:
 
 def _prepared(model: Recommender | ModelReference, lists: Lists) -> Callable[[Any], pa.Table]:
     """A function that computes a part; a worker calls this once, and the function for each part."""
-    return partial(lists, _OneThreadQueries(model if isinstance(model, Recommender) else model.load()))
+    return partial(lists, OneThreadQueries(model if isinstance(model, Recommender) else model.load()))
 
 
-class _OneThreadQueries(Queries):
+class OneThreadQueries(Queries):
     """Queries to a model, searched with one thread, whatever `index.threads` of the configuration is.
 
     The last digit of a score depends on the number of FAISS's threads, so files would differ between machines and executors.
@@ -305,6 +307,7 @@ class _OneThreadQueries(Queries):
 
     @property
     def model(self) -> Model:
+        """The model, whose index searches with one thread."""
         return self._model
 
     def _encoder(self, model: Model) -> TextEncoder | None:

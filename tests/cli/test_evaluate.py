@@ -222,3 +222,22 @@ def test_the_report_has_the_name_of_the_data_set(run: Run, catalogue: Path, test
     for more, title in (([], "Six films &amp; no more"), (["--name", "Mine"], "Mine")):
         assert run(*words, "-o", tmp_path / "report", *more, *QUICK).code == 0
         assert f"<h1>Evaluation on {title}</h1>" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_workers_compute_the_lists_of_a_run_without_them(run: Run, graph: Path, tmp_path: Path):
+    words = ["evaluate", graph, "--protocol", "folds", "--folds", 2, *SHORT]
+    tables = {}
+    for name, more in {"alone": [], "workers": ["--workers", 2]}.items():
+        answer = run(*words, "-o", tmp_path / name, *more)
+        assert answer.code == 0, answer.err
+        tables[name] = pq.read_table(tmp_path / name / "per_user.parquet")
+    assert tables["workers"].equals(tables["alone"])
+    assert sorted(path.name for path in tmp_path.glob("*.parts")) == []
+
+
+def test_workers_need_folders(run: Run, graph: Path, test_part: Path, catalogue: Path):
+    said = run("evaluate", graph, "--test", test_part, "--new", catalogue / "new", "--workers", 2, *SHORT)
+    assert said.error[1:] == (
+        "--new applies to a run without workers.",
+        "Leave out --executor and --workers.",
+    )

@@ -95,7 +95,7 @@ def test_a_shard_names_its_file(run: Run, model: Path, tmp_path: Path):
         (["-o", "r.csv", "--shard", 0], "shards and shard belong together."),
         (["-o", "r.csv", "--shards", 2, "--shard", 2], "There is no shard 2 of 2."),
         (["--executor", "local", "--workers", 2], "The executor 'local' has one worker, not 2."),
-        (["--executor", "ray"], "There is no executor 'ray'."),
+        (["--executor", "spark"], "There is no executor 'spark'."),
     ],
 )
 def test_options_that_do_not_go_together(words: list[object], problem: str, run: Run, model: Path):

@@ -23,9 +23,9 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
             "Choose the executor 'processes'.",
         ),
         (
-            {"executor": "ray"},
-            "There is no executor 'ray'.",
-            "There are 'local' and 'processes'.",
+            {"executor": "spark"},
+            "There is no executor 'spark'.",
+            "There are 'local', 'processes' and 'ray'.",
         ),
         (
             {"shards": 2},

@@ -6,9 +6,9 @@ Enters: strings. Leaves: unit vectors, float32. Writes computed vectors into the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from kgrec.encode.text.cache import TextCache
 from kgrec.encode.text.config import PACKAGED, STATIC, TextConfig, TextProgress
 from kgrec.encode.text.length_batches import batches_for, spread
 from kgrec.encode.text.models import fingerprint, load
+from kgrec.errors import ArtifactError
+from kgrec.parallel import Executor, LocalExecutor
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -30,15 +32,17 @@ class SentenceEncoder:
 
     Args:
         config: The model and its options.
+        executor: Computes the batches; each of its workers loads the model by its name. None: this process.
 
     Raises:
         EncoderNotFound: The model cannot be loaded; raised at the first text.
         ConfigError: The model has no prompt of this name; raised at the first text.
     """
 
-    def __init__(self, config: TextConfig) -> None:
+    def __init__(self, config: TextConfig, executor: Executor | None = None) -> None:
         # A relative path must survive a later change of the working directory.
         self.config = _absolute(config)
+        self._executor = executor or LocalExecutor()
 
     def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32. The model encodes only texts that are not cached."""
@@ -75,19 +79,14 @@ class SentenceEncoder:
         """Positions in `texts` and their vectors, batch by batch."""
         if not texts:
             return
-        model, config = self._model, self.config
-        for batch in spread(batches_for(model, texts, config.batch_size)):
-            vectors = model.encode(
-                [texts[row] for row in batch],
-                prompt=config.prompt,
-                prompt_name=config.prompt_name,
-                batch_size=len(batch),
-                show_progress_bar=False,
-            ).astype(np.float32)
-            # Normalised here in float32 and not by the model, which may compute in bfloat16. A text without a known token
-            # stays zero.
-            length = np.linalg.norm(vectors, axis=1, keepdims=True)
-            yield batch, np.divide(vectors, length, out=vectors, where=length > 0)
+        executor, config = self._executor, self.config
+        on_gpu = executor.gpus_per_worker > 0 if not executor.shares_memory else None
+        batches = spread(batches_for(self._model, texts, config.batch_size, on_gpu))
+        model = self._model if executor.shares_memory else self._fingerprint()
+        parts = ([texts[row] for row in batch] for batch in batches)
+        with closing(executor.map(_batch_encoder, (config, model), parts)) as computed:
+            for number, vectors in computed:
+                yield batches[number], vectors
 
     @cached_property
     def _model(self) -> SentenceTransformer:
@@ -95,6 +94,42 @@ class SentenceEncoder:
 
     def _fingerprint(self) -> str:
         return fingerprint(self.config, lambda: self._model)
+
+
+def _batch_encoder(config: TextConfig, model: SentenceTransformer | str) -> Callable[[list[str]], np.ndarray]:
+    """The function that encodes a batch; a worker calls this once.
+
+    Args:
+        config: Names the model.
+        model: The model, or for a worker the fingerprint of the caller's, which it loads.
+
+    Raises:
+        ArtifactError: The model of that name is another one than the caller's.
+    """
+    if not isinstance(model, str):
+        return partial(_encoded, config, model)
+    loaded = load(config)
+    if fingerprint(config, lambda: loaded) != model:
+        raise ArtifactError(
+            f"The text encoder '{config.model}' is not the one that the caller has.",
+            "Install the same one on every machine, or set $KGREC_CACHE to a folder that they share.",
+        )
+    return partial(_encoded, config, loaded)
+
+
+def _encoded(config: TextConfig, model: SentenceTransformer, texts: list[str]) -> np.ndarray:
+    """Unit vectors of a batch; shape (len(texts), dim), float32."""
+    vectors: np.ndarray = model.encode(
+        texts,
+        prompt=config.prompt,
+        prompt_name=config.prompt_name,
+        batch_size=len(texts),
+        show_progress_bar=False,
+    ).astype(np.float32)
+    # Normalised here in float32 and not by the model, which may compute in bfloat16. A text without a known token stays zero.
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.divide(vectors, length, out=vectors, where=length > 0)
+    return vectors
 
 
 def _absolute(config: TextConfig) -> TextConfig:

@@ -51,12 +51,20 @@ def spread(batches: Iterable[np.ndarray]) -> list[np.ndarray]:
 
 
 def batches_for(
-    model: SentenceTransformer, texts: Sequence[str], size: int | None = None
+    model: SentenceTransformer, texts: Sequence[str], size: int | None = None, on_gpu: bool | None = None
 ) -> Iterator[np.ndarray]:
-    """Positions of `texts` in batches that suit the model and its device; `size` as in `batches`."""
+    """Positions of `texts` in batches that suit the model and its device.
+
+    Args:
+        model: Counts the tokens.
+        texts: The texts.
+        size: As in `batches`.
+        on_gpu: Whether a GPU will compute them; None: as the model's device is one.
+    """
     if math.isinf(model.max_seq_length or 0):  # a static model averages token vectors and pads nothing
         return batches(np.zeros(len(texts), np.int64), _UNPADDED_TEXTS, size)
-    tokens = _TOKENS if model.device.type == "cpu" else _TOKENS_ON_GPU
+    on_gpu = model.device.type != "cpu" if on_gpu is None else on_gpu
+    tokens = _TOKENS_ON_GPU if on_gpu else _TOKENS
     return batches(_token_counts(model, texts), tokens, size)
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -164,6 +164,7 @@ def run_benchmark(
     on_run: OnRun | None = None,
     *,
     resamples: int = 1000,
+    failed: Mapping[str, KgrecError] | None = None,
 ) -> list[Entry]:
     """Let every system predict for every fold, and measure the lists.
 
@@ -176,6 +177,7 @@ def run_benchmark(
         kept: Where predictions are kept until all systems are finished; None: nowhere.
         on_run: Called when a system starts on a fold.
         resamples: Number of bootstrap resamples for the intervals.
+        failed: Name of a system -> its error, of those that failed in workers (`predict_by_workers`): they are not tried again.
 
     Returns:
         One entry per system, in the order of `systems`.
@@ -195,6 +197,8 @@ def run_benchmark(
     entries = []
     for system in systems:
         try:
+            if failed and system.name in failed:
+                raise failed[system.name]
             entries.append(_entry(tasks, system, ks, kept, on_run, resamples))
         except CorruptArtifact:
             raise
@@ -227,7 +231,7 @@ def _checked(tasks: Any, systems: Any) -> tuple[list[Task], list[System]]:
     return tasks, systems
 
 
-def _check_rows(task: Task, predictions: Predictions) -> None:
+def check_rows(task: Task, predictions: Predictions) -> None:
     """Refuse lists of a system that hold no rows of items: metrics would read other items, or none."""
     n_users, n_items = len(task.fold.test.users), len(task.fold.source.item_ids)
     for lists in (predictions.lists, *predictions.by_subset.values()):
@@ -279,6 +283,6 @@ def _predictions(task: Task, system: System, kept: KeptEntries) -> Predictions:
     predictions = kept.get(system, task.fold.number)
     if predictions is None:
         predictions = system.predict(task)
-        _check_rows(task, predictions)
+        check_rows(task, predictions)
         kept.put(system, task.fold.number, predictions)
     return predictions

@@ -1,4 +1,4 @@
-"""One contract for every executor, and what processes add: one thread, deaths, Ctrl-C."""
+"""One contract for every executor, and what processes and actors of Ray add: one thread, deaths, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kgrec.errors import ConfigError, SourceError, WorkerError
-from kgrec.parallel import EXECUTORS, Executor, LocalExecutor, ProcessExecutor, executor_for
+from kgrec.errors import ArtifactError, ConfigError, SourceError, WorkerError
+from kgrec.parallel import EXECUTORS, Executor, LocalExecutor, ProcessExecutor, RayExecutor, executor_for
 
 MAKERS: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
     "one process": ProcessExecutor,
     "three processes": lambda: ProcessExecutor(3),
+    "two actors of Ray": lambda: RayExecutor(2),
 }
 
 
 @pytest.fixture(params=MAKERS)
 def executor(request: pytest.FixtureRequest) -> Executor:
+    if "Ray" in request.param:
+        request.getfixturevalue("ray_cluster")
     return MAKERS[request.param]()
 
 
@@ -181,7 +185,7 @@ def test_an_executor_maps_more_than_once(executor: Executor):
 
 
 def test_executors_have_names():
-    assert set(EXECUTORS) == {"local", "processes"}
+    assert set(EXECUTORS) == {"local", "processes", "ray"}
     assert isinstance(executor_for(), LocalExecutor)
     three = executor_for(workers=3)
     assert isinstance(three, ProcessExecutor) and three.workers == 3
@@ -202,6 +206,15 @@ def test_executors_that_there_are_not(name: str | None, workers: int, problem: s
     with pytest.raises(ConfigError) as caught:
         executor_for(name, workers)
     assert (caught.value.problem, caught.value.remedy) == (problem, remedy)
+
+
+@pytest.mark.parametrize("options", [{"address": "auto"}, {"gpus_per_worker": 0.5}])
+def test_options_of_ray_alone(options: dict[str, Any]):
+    (name,) = options
+    for executor in ("local", "processes"):
+        with pytest.raises(ConfigError) as caught:
+            executor_for(executor, **options)
+        assert caught.value.problem == f"{name} applies to the executor 'ray', not to '{executor}'."
 
 
 # processes
@@ -240,6 +253,83 @@ def test_workers_have_one_thread_and_the_caller_keeps_its_environment(monkeypatc
 def test_faiss_and_torch_have_one_thread_in_a_worker(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert list(ProcessExecutor().map(thread_counts, (), ["faiss", "torch"])) == [(0, 1), (1, 1)]
+
+
+# actors of Ray
+
+
+def dying_once(folder: Path) -> Callable[[int], int]:
+    """A worker whose process is killed at part 1, the first time."""
+
+    def compute(number: int) -> int:
+        if number == 1 and not (folder / "died").exists():
+            (folder / "died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    return compute
+
+
+def absent(folder: Path) -> Callable[[int], int]:
+    raise ArtifactError(f"{folder}: there is no such folder.", "Train it first.")
+
+
+def test_a_part_of_a_killed_actor_is_computed_again(ray_cluster: str, tmp_path: Path):
+    results = RayExecutor(2, address=ray_cluster).map(dying_once, (tmp_path,), range(5))
+    assert list(results) == [(number, number) for number in range(5)]
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_part_that_always_kills_its_actor_is_an_error():
+    results = RayExecutor().map(dying, ("kill",), [0, 1, 2])
+    assert next(results) == (0, 0)
+    with pytest.raises(WorkerError, match=r"^A worker of Ray died: ") as caught:
+        next(results)
+    assert "use smaller parts" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_an_actor_has_one_thread(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]
+    assert [value for _, value in RayExecutor().map(environment, (), names)] == ["1"] * 4
+
+
+def test_a_folder_that_a_node_lacks_is_an_error_with_its_address(ray_cluster: str):
+    with pytest.raises(ArtifactError) as caught:
+        list(RayExecutor().map(absent, (Path("/data/model"),), [1]))
+    node = ray_cluster.partition(":")[0]
+    assert caught.value.problem == f"On the node {node}: /data/model: there is no such folder."
+    assert caught.value.remedy == "Train it first. Every node must have the folder at this path."
+
+
+def test_a_process_has_one_cluster(ray_cluster: str):
+    with pytest.raises(ConfigError) as caught:
+        list(RayExecutor(address="192.0.2.1:6379").map(adder, (1,), [1]))
+    assert (
+        caught.value.problem == f"This process is connected to Ray at {ray_cluster}, not at 192.0.2.1:6379."
+    )
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_run_goes_on_with_the_actors_that_have_started():
+    """Eight actors are asked for, and the cluster of the tests has four CPUs."""
+    assert list(RayExecutor(8).map(adder, (1,), range(20))) == [(n, n + 1) for n in range(20)]
+
+
+@pytest.mark.parametrize("gpus", [-1.0, 1.5])
+def test_gpus_that_cannot_be_reserved(gpus: float):
+    with pytest.raises(ConfigError, match=rf"^gpus_per_worker is {gpus:g}\."):
+        RayExecutor(gpus_per_worker=gpus)
+
+
+def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError) as caught:
+        executor_for("ray", 2)
+    assert caught.value.problem == "The executor 'ray' needs Ray, which is not installed."
+    assert caught.value.remedy == "pip install 'kgrec[ray]'"
 
 
 SCRIPT = """\
