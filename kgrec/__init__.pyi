@@ -48,6 +48,7 @@ from .recommend.request import Request as Request
 from .recommend.results import Added as Added
 from .recommend.results import AddedInteractions as AddedInteractions
 from .recommend.results import Embeddings as Embeddings
+from .recommend.results import Refreshed as Refreshed
 from .recommend.results import Removed as Removed
 from .recommend.results import Updated as Updated
 from .retrieve import IndexConfig as IndexConfig

@@ -240,12 +240,12 @@ def test_systemd_knows_all_settings(tmp_path: Path):
 
 
 def nightly(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with a kgrec that only makes the folder and notes how it was called."""
+    """Run the script with a kgrec that only notes how it was called."""
     tools = tmp_path / "bin"
     tools.mkdir(exist_ok=True)
     fake = tools / "kgrec"
     fake.write_text(
-        '#!/bin/sh\nprintf "%s\\n" "$@" > "$NOTES"\n[ -z "$FAILS" ] || exit 3\nmkdir "$4"\n', encoding="utf-8"
+        '#!/bin/sh\nprintf "%s\\n" "$@" > "$NOTES"\n[ -z "$FAILS" ] || exit 4\n', encoding="utf-8"
     )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     return subprocess.run(
@@ -273,39 +273,47 @@ def releases(tmp_path: Path) -> Path:
     return folder
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+def called(tmp_path: Path) -> list[str]:
+    return text(tmp_path / "notes").split("\n")[:-1]
 
 
-def test_the_nightly_training_adds_a_release_and_removes_the_oldest(tmp_path: Path, releases: Path):
-    done = nightly(tmp_path, KEEP="2")
+def test_the_nightly_script_asks_for_the_next_release(tmp_path: Path, releases: Path):
+    done = nightly(tmp_path, KEEP="3")
     assert done.returncode == 0, done.stderr
-    kept = names(releases)
-    assert kept[:2] == ["2019-hand-made", "2020-01-03T030000Z"]
-    assert len(kept) == 3
-    called = text(tmp_path / "notes").split("\n")
-    assert called == ["train", "graph", "-o", str(releases / kept[2]), "--feedback", "store.sqlite", ""]
+    words = [
+        "nightly",
+        str(releases),
+        "--graph",
+        "graph",
+        "--keep",
+        "3",
+        "--json",
+        "--from-store",
+        "store.sqlite",
+    ]
+    assert called(tmp_path) == words
+    options = {name for one in COMMANDS["nightly"].params for name in one.opts}
+    assert {word for word in words if word.startswith("--")} <= options
 
 
-def test_the_first_training_needs_no_store(tmp_path: Path):
-    (tmp_path / "releases").mkdir()
+def test_the_first_release_needs_no_store(tmp_path: Path):
     done = nightly(tmp_path)
     assert done.returncode == 0, done.stderr
-    (name,) = names(tmp_path / "releases")
-    called = text(tmp_path / "notes").split("\n")
-    assert called == ["train", "graph", "-o", str(tmp_path / "releases" / name), ""]
+    assert called(tmp_path) == [
+        "nightly",
+        str(tmp_path / "releases"),
+        "--graph",
+        "graph",
+        "--keep",
+        "5",
+        "--json",
+    ]
 
 
-def test_a_failed_training_removes_nothing(tmp_path: Path, releases: Path):
-    before = names(releases)
-    assert nightly(tmp_path, KEEP="2", FAILS="1").returncode == 3
-    assert names(releases) == before
-
-
-def test_the_nightly_training_keeps_a_release_to_go_back_to(tmp_path: Path, releases: Path):
-    assert nightly(tmp_path, KEEP="1").returncode == 2
+def test_a_rejected_release_is_a_failure(tmp_path: Path, releases: Path):
+    assert releases.exists()
+    assert nightly(tmp_path, FAILS="1").returncode == 4
     assert nightly(tmp_path, KGREC_SERVE_RELEASES="").returncode != 0
-    assert len(names(releases)) == 4
 
 
 # metrics

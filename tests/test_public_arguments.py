@@ -229,6 +229,8 @@ BAD: dict[str, dict[str, Any]] = {
 #: parameter -> words that stand for it in messages
 NAMED = {
     "rows": ("rows", "film", "nope", "no such folder", "interactions", "log.csv"),
+    "items": ("items", "rows", "film", "nope", "no such folder"),
+    "interactions": ("interactions", "log.csv"),
     "pairs": ("pairs", "log.csv", "There is no item 'f99'", "pairs:1"),
     "where_boost": ("where",),
     "at_least": ("at_least", "where"),
@@ -236,7 +238,6 @@ NAMED = {
     "path": ("path", "mapping"),
     "lists": ("lists", "'f99'"),
     "frame": ("interactions",),
-    "interactions": ("interactions", "log.csv"),
 }
 
 
@@ -360,6 +361,18 @@ CALLS: dict[str, Call] = {
         lambda made: made.copy().add_interactions,
         {"rows": "frame"},
         lambda _: {"rows": {"user_id": ["u1"], "item_id": ["f4"]}},
+    ),
+    "Recommender.refresh": Call(
+        lambda made: made.copy().refresh,
+        {
+            "interactions": "frame or None",
+            "items": "rows or None",
+            "parent": "value or None",
+            "replay": "number or None",
+            "force": "flag",
+            **dict.fromkeys(("on_text", "on_epoch", "on_stage"), "callback or None"),
+        },
+        lambda _: {"interactions": {"user_id": ["u1"], "item_id": ["f4"]}},
     ),
     "Recommender.remove_items": Call(
         lambda made: made.copy().remove_items,

@@ -1,26 +1,15 @@
 #!/bin/sh
-# Train the next release on the graph and the feedback store, and remove old releases.
-# Servers with --releases take the new one within seconds, after a test. Run one at a time.
+# Make the next release by kgrec nightly: refreshed from the feedback store, or trained anew on the graph.
+# Servers with --releases take it within seconds, after a test. Exit code 4: what was made ranks worse, and nothing was published.
 #
 # KGREC_GRAPH           graph folder
 # KGREC_SERVE_RELEASES  folder of releases, the one of the server
 # KGREC_SERVE_STORE     feedback store, the one of the server
-# KEEP                  releases to keep, 7 if not set
+# KEEP                  releases to keep, 5 if not set
 set -eu
 : "${KGREC_GRAPH:?}" "${KGREC_SERVE_RELEASES:?}" "${KGREC_SERVE_STORE:?}"
-keep=${KEEP:-7}
-[ "$keep" -ge 2 ] || { echo "KEEP is $keep; keep 2 or more, to be able to go back." >&2; exit 2; }
 
-releases() {
-    ls -1 "$KGREC_SERVE_RELEASES" | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z$' | sort
-}
-
-# The first one is trained on the graph alone: the server makes the store when it first starts.
+# The first release is trained on the graph alone: the server makes the store when it first starts.
 set --
-[ -z "$(releases)" ] || set -- --feedback "$KGREC_SERVE_STORE"
-kgrec train "$KGREC_GRAPH" -o "$KGREC_SERVE_RELEASES/$(date -u +%Y-%m-%dT%H%M%SZ)" "$@"
-
-# Only folders that this script named; `head` leaves out the newest.
-releases | head -n "-$keep" | while read -r old; do
-    rm -r -- "${KGREC_SERVE_RELEASES:?}/$old"
-done
+[ -z "$(ls "$KGREC_SERVE_RELEASES" 2>/dev/null)" ] || set -- --from-store "$KGREC_SERVE_STORE"
+exec kgrec nightly "$KGREC_SERVE_RELEASES" --graph "$KGREC_GRAPH" --keep "${KEEP:-5}" --json "$@"

@@ -51,6 +51,10 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Log": ("--log", "--tensorboard"),
         "Text encoding": _EXECUTOR,
     },
+    "nightly": {
+        "What came since": ("--from-store", "--interactions", "--items"),
+        "Full trainings": ("--graph", "--max-age", "--max-new", "--full", "--config", "--set"),
+    },
     "split": {"What is held out": _SPLIT},
     "serve": {
         "Where": ("--host", "--port", "--drain"),
@@ -84,7 +88,10 @@ VALUES = {
     ),
     **dict.fromkeys(("--keep", "--most", "--sample"), "N"),
     "--html": "FILE",
-    **dict.fromkeys(("--min-score", "--new-item-boost", "--share", "--valid-share"), "NUMBER"),
+    "--max-age": "DAYS",
+    **dict.fromkeys(
+        ("--min-score", "--new-item-boost", "--share", "--valid-share", "--replay", "--max-new"), "NUMBER"
+    ),
     **dict.fromkeys(("--item-boost", "--user-candidates", "--user-deny"), "FILE"),
     "--where-boost": "CONDITION:NUMBER",
     **dict.fromkeys(("--diversity", "--calibration", "--novelty", "--exposure"), "NUMBER"),
@@ -115,7 +122,7 @@ VALUES = {
     "--host": "ADDRESS",
     **dict.fromkeys(("--port", "--queue"), "N"),
     **dict.fromkeys(("--drain", "--deadline"), "SECONDS"),
-    **dict.fromkeys(("--store", "--feedback"), "URL"),
+    **dict.fromkeys(("--store", "--feedback", "--from-store"), "URL"),
     "--scenario": "NAME",
     "--click": "TYPE",
     "--keys": "FILE",

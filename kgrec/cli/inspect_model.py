@@ -33,6 +33,8 @@ def lines(values: dict[str, Any]) -> list[str]:
         ),
         f"validation: {_pairs(values['metrics'], prefix='valid_') or 'none'}",
     ]
+    if values["refreshes"]:
+        shown.append(f"refreshes since the full training: {values['refreshes']:,}")
     if values["ablated"]:
         shown.append(f"trained without: {', '.join(values['ablated'])}")
     shown += [

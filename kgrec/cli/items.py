@@ -25,6 +25,13 @@ RowsFolder = Annotated[
 ItemTable = Annotated[
     Path | None, typer.Option("--items", metavar="FILE", help="One table of items, instead of a folder.")
 ]
+InteractionsSince = Annotated[
+    Path | None,
+    typer.Option(
+        "--interactions",
+        help="Table of interactions since training, with user_id and item_id, or the mapping's columns.",
+    ),
+]
 ModelOutput = Annotated[
     Path | None,
     typer.Option(
@@ -37,13 +44,7 @@ def add(
     model: ModelFolder,
     folder: RowsFolder = None,
     items: ItemTable = None,
-    interactions: Annotated[
-        Path | None,
-        typer.Option(
-            "--interactions",
-            help="Table of interactions since training, with user_id and item_id, or the mapping's columns.",
-        ),
-    ] = None,
+    interactions: InteractionsSince = None,
     output: ModelOutput = None,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -29,7 +29,10 @@ GraphFolder = Annotated[
 ]
 ModelFolder = Annotated[Path, project_place("Model folder.", project.model, _MODEL_PLACE, "KGREC_MODEL")]
 KeptFolder = Annotated[
-    Path, project_place("Model or graph folder.", project.model, _MODEL_PLACE, "KGREC_MODEL")
+    Path,
+    project_place(
+        "Model or graph folder, or folder of releases.", project.model, _MODEL_PLACE, "KGREC_MODEL"
+    ),
 ]
 GraphOrModelFolder = Annotated[
     Path,

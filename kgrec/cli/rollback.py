@@ -1,16 +1,18 @@
-"""`kgrec rollback`: an earlier version of a folder back in its place."""
+"""`kgrec rollback`: an earlier version of a folder back in its place, or an earlier release of a folder of releases."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.console import Json, Quiet, console
+from kgrec.cli.console import Console, Json, Quiet, console
 from kgrec.cli.inspect_model import size
 from kgrec.cli.options import KeptFolder
 
 if TYPE_CHECKING:
+    from kgrec.serve.releases import Release
     from kgrec.storage.kept import Version
 
 
@@ -18,21 +20,29 @@ def rollback(
     folder: KeptFolder,
     to: Annotated[
         str | None,
-        typer.Option("--to", help="Version to put in place, as --list names it. Default: the latest."),
+        typer.Option(
+            "--to", help="Version or release to put in place, as --list names it. Default: the one before."
+        ),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List the kept versions, and change nothing.")
+        bool, typer.Option("--list", help="List the versions or releases, and change nothing.")
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Put an earlier version of a model or a graph back in its place; the present one is kept, so a second rollback undoes it.
 
+    Of a folder of releases, those that are newer than the one to answer get hidden names, and servers swap within seconds.
+
     Example: `kgrec rollback model/`
     """
+    from kgrec.serve import releases
     from kgrec.storage import kept
 
     out = console(as_json, quiet)
+    if not (folder / kept.MANIFEST).exists() and (there := releases.all_of(folder)):
+        _releases(folder, there, to, list_, out)
+        return
     if list_:
         present, earlier = kept.version_of(folder), kept.versions(folder)
         values = {"present": present and _values(present), "kept": [_values(one) for one in earlier]}
@@ -43,6 +53,22 @@ def rollback(
         f"{folder} is the version {now.name} now. The version {before.name} is kept: kgrec rollback {folder}"
     )
     out.result({"folder": str(folder), "present": now.name, "kept": before.name})
+
+
+def _releases(folder: Path, there: list[Release], to: str | None, list_: bool, out: Console) -> None:
+    """Roll a folder of releases back, or list it."""
+    from kgrec.serve import releases
+
+    if list_:
+        rows = [{"release": one.folder.name, "created": one.manifest.created} for one in there]
+        states = ("present", *["earlier"] * (len(there) - 1))
+        lines = [f"{state:<8} {one.folder.name}" for state, one in zip(states, there, strict=True)]
+        out.result({"releases": rows}, "\n".join(lines))
+        return
+    now, withdrawn = releases.withdraw(folder, to)
+    hidden = ", ".join(f".{name}.withdrawn" for name in withdrawn)
+    out.say(f"{now.folder.name} answers now. Withdrawn: {hidden or 'nothing'}; rename it to put it back.")
+    out.result({"folder": str(folder), "present": now.folder.name, "withdrawn": withdrawn})
 
 
 def _lines(present: Version | None, earlier: list[Version]) -> list[str]:

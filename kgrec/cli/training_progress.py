@@ -76,7 +76,7 @@ class TrainingProgress:
         from kgrec.train.progress import FINAL_TRAINING
 
         self._epochs = (done, planned)
-        name = FINAL_TRAINING if record.stage == "refit" else f"trial {self._trial}"
+        name = f"trial {self._trial}" if self._trial else FINAL_TRAINING
         self._training(name, _quality(record) if record.loss is None else f"loss {record.loss:.2f}")
 
     def _training(self, name: str, detail: str = "") -> None:

@@ -8,7 +8,7 @@ new items take the same path. Entities are named by type and key, so a featurize
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -164,6 +164,35 @@ class Featurizer:
         entities = Vocabulary(neighbors.labels.take(pa.array(shared)))
         return cls(relations, entities, idf, bins, whitenings, tokens, token_idf)
 
+    def grown(self, facts: ItemFacts, label_tokens: bool) -> Featurizer:
+        """The featurizer of more items, in which what this one measures in keeps its scale.
+
+        Relations, entities, label tokens and their weights are learned anew. Bins and whitenings stay, because the encoder's
+        parameters hold for them; numbers of a predicate without bins get some.
+        """
+        fresh = Featurizer.of_facts(facts, label_tokens)
+        bins = {name: self.bins.get(name, quantiles) for name, quantiles in fresh.bins.items()}
+        return replace(fresh, bins=bins, whitenings=self.whitenings)
+
+    def nodes_in(self, other: Featurizer) -> np.ndarray:
+        """Node of `other` with the name of each node, -1 where it has none; shape (n_nodes,), int64.
+
+        Bins have the same name if their predicate and their quantiles are the same.
+        """
+        token = pc.index_in(_stems(self.label_tokens), value_set=_stems(other.label_tokens))
+        tokens = pc.fill_null(token, -1).to_numpy().astype(np.int64)
+        first, start = {}, len(other.entities)
+        for name, quantiles in other.bins.items():
+            first[name], start = start, start + len(quantiles)
+        bins = [
+            first[name] + np.arange(len(quantiles))
+            if name in first and np.array_equal(quantiles, other.bins[name])
+            else np.full(len(quantiles), -1, np.int64)
+            for name, quantiles in self.bins.items()
+        ]
+        tokens = np.where(tokens >= 0, other.first_token + tokens, -1)
+        return np.concatenate([other.entities.ids(self.entities.labels), *bins, tokens]).astype(np.int64)
+
     @property
     def n_nodes(self) -> int:
         """Number of entities, bins and label tokens together."""
@@ -274,7 +303,7 @@ class Featurizer:
         """Item, relation, node and weight of each label token of each item."""
         if not self.label_tokens:
             return
-        known = stems_of(pa.array(self.label_tokens, pa.large_string()))
+        known = _stems(self.label_tokens)
         mentions = facts.mentions
         place = pc.fill_null(pc.index_in(mentions.stems, value_set=known), -1).to_numpy().astype(np.int64)
         pairs = mentions.by_item.tocoo()
@@ -337,6 +366,10 @@ def _tokens(facts: ItemFacts) -> tuple[tuple[str, ...], np.ndarray]:
     chosen = np.flatnonzero(joins & (count >= _MIN_TOKEN_ITEMS))
     idf = np.log1p(n_items / count[chosen]) ** _TOKEN_IDF_POWER
     return tuple(mentions.tokens.take(pa.array(chosen)).to_pylist()), idf.astype(np.float32)
+
+
+def _stems(tokens: tuple[str, ...]) -> pa.Array:
+    return stems_of(pa.array(tokens, pa.large_string()))
 
 
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:

@@ -92,7 +92,7 @@ class ItemEncoder(nn.Module):
         return embedding(at, table, sparse=True) if self.sparse else table[at]
 
     @torch.no_grad()
-    def whiten(self, inputs: EncoderInputs, power: float) -> None:
+    def whiten(self, inputs: EncoderInputs, power: float) -> Tensor | None:
         """Fold the whitening of the embeddings of known items into the parameters. Power 0 changes nothing.
 
         An item's vector before normalisation is linear in the tables, so multiplying each table by the map multiplies the vector.
@@ -101,12 +101,16 @@ class ItemEncoder(nn.Module):
         Args:
             inputs: all known items.
             power: of :mod:`kgrec.encode.whitening`.
+
+        Returns:
+            The map; shape (dim, dim); None with power 0.
         """
         if not power:
-            return
+            return None
         whitening = whitening_of(self.items(inputs, self.identity), power)
         for table in (self.dense, self.entity, self.identity):
             table.copy_(table @ whitening)
+        return whitening
 
     def users(self, items: Tensor, log_degree: Tensor, histories: Adjacency) -> Tensor:
         """Unit embeddings of users.

@@ -40,6 +40,10 @@ PARAMETERS = (
     *("dense", "entity", "relation_scale", "identity", "degree_exponent"),
     *("featurizer.idf", "featurizer.token_idf"),
 )
+#: array of parameters of a model whose encoder is whitened: the map that is folded into the tables; shape (dim, dim)
+WHITENING = "whitening"
+#: name in `Model.metrics` of what each refresh since the full training took in
+LINEAGE = "lineage"
 #: how a model gets to another process
 HOW_TO_SEND = (
     "Save it, send the folder's path to the workers, and call Recommender.load(folder) in each of them."

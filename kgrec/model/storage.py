@@ -25,7 +25,7 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.live_histories import LiveHistories
 from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
-from kgrec.model.model import PARAMETERS, Model, Parameters
+from kgrec.model.model import LINEAGE, PARAMETERS, Model, Parameters
 from kgrec.model.ranker_files import read_ranker, write_ranker
 from kgrec.rank.ranker import Ranker
 from kgrec.rank.rescorer import Rescorer
@@ -57,6 +57,8 @@ def save(model: Model, folder: Path, keep: int = 0) -> Model:
         "seed": model.config.train.seed,
         "built": model.index.built.model_dump(),
     }
+    if LINEAGE in model.metrics:
+        config[LINEAGE] = model.metrics[LINEAGE]
     with artifacts.writing(folder, kind="model", inputs=model.inputs, config=config, keep=keep) as place:
         _write(model, parameters, graph, place)
     return replace(model, origin=(folder.resolve(), artifacts.current(folder, "model")))

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from kgrec._version import __version__
 from kgrec.config import Config
-from kgrec.model.model import Model
+from kgrec.model.model import LINEAGE, Model
 from kgrec.rank.config import SCORERS
 
 _FIRST = 5
@@ -21,7 +21,7 @@ _FIRST = 5
 def summary(model: Model) -> dict[str, Any]:
     """Counts, weights of the scorers, metrics on validation data, options, and what was added and removed since training.
 
-    `settings` has the options that differ from their defaults; `chosen` what validation chose; `size` is in bytes, None for a model
+    `settings` has the options that differ from their defaults; `chosen` what validation chose; `refreshes` counts those since the full training; `size` is in bytes, None for a model
     that no folder holds. `added` and `removed` have a count and the first items; `added` is None of a model that does not
     tell added items from those without interactions.
     """
@@ -45,6 +45,7 @@ def summary(model: Model) -> dict[str, Any]:
         "chosen": {name: value for name, value in chosen.items() if not name.startswith("valid_")},
         "metrics": {name: value for name, value in chosen.items() if name.startswith("valid_")},
         "ablated": list(model.metrics.get("ablated", ())),
+        "refreshes": len(model.metrics.get(LINEAGE, ())),
         "text": model.config.text.model if not model.own_text_encoder else "an encoder of the caller",
         "seed": model.config.train.seed,
         "settings": settings(model.config),

@@ -8,6 +8,7 @@ another model and puts that in its place; changes wait for each other, queries w
 
 from __future__ import annotations
 
+import copy
 import logging
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,7 @@ from kgrec.recommend.feedback import (
 from kgrec.recommend.ids import OnUnknown, item_rows, user_rows
 from kgrec.recommend.queries import Queries
 from kgrec.recommend.request import Request, merged
-from kgrec.recommend.results import Added, AddedInteractions, Embeddings, Removed, Updated
+from kgrec.recommend.results import Added, AddedInteractions, Embeddings, Refreshed, Removed, Updated
 from kgrec.recommend.sending import check_seal, folder_to_send
 from kgrec.recommend.writer_lock import OneAtATime
 from kgrec.storage import artifacts
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from kgrec.recommend.global_explanation import GlobalExplanation
     from kgrec.train.checkpoint import Checkpoint
     from kgrec.train.progress import OnEpoch, OnStage, TrainingWatcher
+    from kgrec.train.refresh import RefreshOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -302,6 +304,60 @@ class Recommender(Queries):
             new = read_interaction_updates(self.model, rows)
             self._fitted = with_interaction_updates(self.model, new)
         return AddedInteractions(int(new.rows.count.sum()), new.n_users, new.new_users, new.report)
+
+    def refresh(
+        self,
+        interactions: Any = None,
+        *,
+        items: Any = None,
+        parent: Model | None = None,
+        replay: float | None = None,
+        force: bool = False,
+        on_text: TextProgress | None = None,
+        on_epoch: OnEpoch | None = None,
+        on_stage: OnStage | None = None,
+    ) -> Refreshed:
+        """Learn from newer interactions and items, in a fraction of the time of `fit`, with the options that it chose.
+
+        The model starts from its own parameters. It is held against its parent on the newest fifth of the new interactions, which
+        it then learns from, too. If it ranks these worse, and not by chance, the recommender stays as it was.
+
+        Args:
+            interactions: As `add_interactions` takes them; None: those that the recommender has and `parent` lacks.
+            items: As `add_items` takes them; None: no new items.
+            parent: The model that was trained or refreshed last, if interactions or items were added since; None: the present one.
+            replay: Share of the histories without new interactions that are learned from again, 0 to 1; None: a fifth.
+            force: Take the refreshed model even if it ranks worse.
+            on_text: Called with the number of encoded texts and of all texts.
+            on_epoch: Called after each epoch.
+            on_stage: Called with the name of each other stage when it begins.
+
+        Raises:
+            SourceError: The rows are not as the mapping says.
+            TrainingError: Nothing is new, or the model learned from no interactions.
+        """
+        from kgrec.train.progress import TrainingWatcher
+        from kgrec.train.refresh import REPLAY, refreshed
+
+        options.optional("parent", parent, Model, "Give the model of this recommender before the additions.")
+        share = REPLAY if replay is None else options.number("replay", replay, least=0)
+        if share > 1:
+            raise ConfigError(f"replay is {share:g}, a share above 1.", "Give a number from 0 to 1.")
+        options.flag("force", force)
+        _check_progress(on_text)
+        options.callback("on_epoch", on_epoch, "the record of an epoch")
+        options.callback("on_stage", on_stage, "the name of a stage")
+        watcher = TrainingWatcher(on_text, on_epoch, on_stage)
+        with self._changes.turn():
+            grown = copy.copy(self)
+            added = None if items is None else grown.add_items(items, on_text=on_text)
+            since = None if interactions is None else grown.add_interactions(interactions)
+            first = self.model if parent is None else parent
+            encoder = self._encoder(self.model)
+            outcome = refreshed(first, grown.model, encoder, watcher, replay=share, force=force)
+            if outcome.model is not None:
+                self._fitted = outcome.model
+        return _summary_of(outcome, added, since)
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
         """Stop recommending some items; in histories they still count.
@@ -592,6 +648,27 @@ def _explained(
         explanation,
         counterfactual=without,
         in_list=list_remarks(model, history, row, request, left_out, [user] if user else None),
+    )
+
+
+def _summary_of(outcome: RefreshOutcome, added: Added | None, since: AddedInteractions | None) -> Refreshed:
+    entry, found = outcome.lineage, outcome.comparison
+    return Refreshed(
+        outcome.accepted,
+        interactions=entry["interactions"],
+        users=entry["users"],
+        new_items=entry["new_items"],
+        newly_learned_items=entry["newly_learned_items"],
+        k=found.k,
+        compared_users=found.users,
+        before=found.before,
+        after=found.after,
+        low=found.low,
+        high=found.high,
+        p=found.p,
+        lineage=entry,
+        added=added,
+        added_interactions=since,
     )
 
 

@@ -6,7 +6,7 @@ Enters: rows and scores of a search. Leaves: pandas frames, Arrow tables, plain 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,6 +104,34 @@ class AddedInteractions:
 
     def __len__(self) -> int:
         return self.rows
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Summary of `refresh`."""
+
+    #: whether the recommender answers from the refreshed model now
+    accepted: bool
+    #: new pairs of user and item, and different users of these
+    interactions: int
+    users: int
+    #: items that came with the refresh, and items that have interactions for the first time
+    new_items: int
+    newly_learned_items: int
+    #: length of the compared lists, and users with held-out interactions
+    k: int
+    compared_users: int
+    #: mean NDCG of these users before and after, and the difference's 95 % interval and p value; nan if there are none
+    before: float
+    after: float
+    low: float
+    high: float
+    p: float
+    #: the same as plain values, as the manifest of the model has them
+    lineage: dict[str, Any] = field(repr=False)
+    #: of the given items and interactions; None where none were given
+    added: Added | None = field(repr=False, default=None)
+    added_interactions: AddedInteractions | None = field(repr=False, default=None)
 
 
 def ranked_frame(

@@ -6,6 +6,9 @@ batch_options    `BatchOptions`, `RunWatcher`, `RunSummary`
 requests         `BatchQuery`: names, and the function that computes the lists of a part of them
 batch_run        computes the parts by an executor, and writes them
 run_folder       finished parts of an interrupted run
+releases         the newest model of a folder of releases, and earlier ones back in its place
+store_refresh    a refresh with what a feedback store received
+nightly          the next release: `nightly`
 item_fields      fields of the listed items as further columns
 history_items    a user's history as plain values
 history_tables   histories as integer codes

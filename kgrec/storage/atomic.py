@@ -28,8 +28,13 @@ _SYNC_FLAGS = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
 def temporary_beside(path: Path) -> Path:
     """A name to write under before renaming to `path`; leftovers of killed processes of this machine are removed."""
     beginning = f".{path.name}.{socket.gethostname()}."
-    _sweep(path.parent, beginning)
+    _sweep(path.parent, glob.escape(beginning))
     return path.parent / f"{beginning}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder, whatever they were writing there."""
+    _sweep(folder, f".*.{glob.escape(socket.gethostname())}.")
 
 
 def sync(path: Path) -> None:
@@ -95,8 +100,8 @@ def restore(folder: Path) -> None:
 
 
 def _sweep(place: Path, beginning: str) -> None:
-    """Remove temporary files and folders of killed processes whose names begin so."""
-    for stale in place.glob(f"{glob.escape(beginning)}*.tmp"):
+    """Remove temporary files and folders of killed processes whose names begin with a pattern."""
+    for stale in place.glob(f"{beginning}*.tmp"):
         process = stale.name.split(".")[-3]
         if process.isdigit() and not psutil.pid_exists(int(process)):
             if stale.is_dir():

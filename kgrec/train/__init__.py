@@ -11,7 +11,11 @@ hyperparameters   the search on validation data
 ranker_search     whether a learned ranker is kept
 network_ranker    the learner of the network ranker
 progress          records and callbacks of a training
+assembly          the model of a trained encoder
 fit               all stages, from graph to `Model`
+continuation      what a refresh takes over from its parent
+newest_slice      interactions on which a new model is compared with the one before it
+refresh           a trained model learns from newer interactions
 
 Nothing is imported here.
 """

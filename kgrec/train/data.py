@@ -5,7 +5,7 @@ Enters: features of items, options. Leaves: plain values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from kgrec.encode.config import EncoderConfig, UserEncoderName
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
 from kgrec.encode.item_encoder import EncoderInputs
 from kgrec.errors import ConfigError
+from kgrec.graph.histories import Histories
 
 _EPOCHS, _TRANSFORMER_EPOCHS = 12, 20
 
@@ -37,8 +38,8 @@ class Hyperparameters:
 class EpochRecord:
     """One line of the training log.
 
-    `stage` is "select" for an epoch on the training part, "valid" for the validation after such a run, and "refit" for an epoch
-    on all interactions.
+    `stage` is "select" for an epoch on the training part, "valid" for the validation after such a run, "refit" for an epoch
+    on all interactions, and "refresh" for an epoch that goes on from a trained model.
     """
 
     stage: str
@@ -72,6 +73,12 @@ class TrainingData:
     disliked_only: np.ndarray | None = None
     #: whether histories have an order, so that validation asks for the next item
     ordered: bool = False
+
+    def of_histories(self, histories: Histories) -> TrainingData:
+        """The same items with what these histories, as they are learned, say of them."""
+        seen = interaction_counts(histories.matrix(positive_only=False)) > 0
+        disliked_only = seen & (interaction_counts(histories.matrix()) == 0)
+        return replace(self, disliked_only=disliked_only, ordered=histories.ordered)
 
     def known(self, positives: sp.csr_matrix) -> np.ndarray:
         """Items with interactions, positive ones or not; shape (n_items,), bool.

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 
 from kgrec.config import Config
@@ -19,33 +18,22 @@ from kgrec.encode.dense_features import raw_blocks
 from kgrec.encode.featurizer import Featurizer, ItemFacts
 from kgrec.encode.item_encoder import ItemEncoder
 from kgrec.encode.text import TextEncoder
-from kgrec.encode.user_encoder import units
-from kgrec.encode.user_encoders import user_encoder_of
 from kgrec.errors import ConfigError, TrainingError
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import NO_ORDER_REMEDY, Interactions, of_items
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.graph.vocabulary import Vocabulary
 from kgrec.model.items import ItemStore
-from kgrec.model.model import Model, Parameters, aliases, sample_of_users
+from kgrec.model.model import Model, aliases
 from kgrec.rank.boosted import check_installed
-from kgrec.rank.cold_transfer import transfer_shares, with_transfer
 from kgrec.rank.config import SCORERS
-from kgrec.rank.fusion_weights import log_users
 from kgrec.rank.item_item import default_options, names_of
-from kgrec.rank.ranker import Ranker
-from kgrec.rank.ranking_features import FeatureSource
-from kgrec.rank.rescorer import Rescorer, proportions
-from kgrec.rank.scorers import GraphScorer, Scorer, content_scorers
-from kgrec.rank.slim import no_weights
-from kgrec.retrieve import VectorIndex
-from kgrec.retrieve.segmented_index import SegmentedIndex
+from kgrec.rank.rescorer import proportions
 from kgrec.storage.segments import Rows
+from kgrec.train.assembly import Trained, assembled
 from kgrec.train.checkpoint import Checkpoint
 from kgrec.train.cold_holdout import chance_explains, hold_out_items
-from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees, interaction_counts
+from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.hyperparameters import (
-    FITTING_ITEM_ITEM,
     Choice,
     default_hyperparameters,
     search_hyperparameters,
@@ -60,15 +48,6 @@ logger = logging.getLogger(__name__)
 
 #: splits interactions into a training and a validation part
 Splitter = Callable[[np.random.Generator], ValidationSplit]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained encoder, the choices of validation, and the records of all runs."""
-
-    encoder: ItemEncoder
-    choice: Choice
-    records: list[EpochRecord]
 
 
 def fit_model(
@@ -99,16 +78,19 @@ def fit_model(
     if config.rescore.ranker == "boosted":
         check_installed()
     histories = Histories.of(interactions, config.encoder.half_life)
-    learned = _as_learned(histories, config)
+    learned = as_learned(histories, config)
     positives = learned.matrix()
-    data = _training_data(graph, interactions, learned, config, text_encoder, watcher)
+    facts = read_facts(graph, graph.item_entities.astype(np.int64), config, text_encoder, watcher)
+    watcher.begin("whitening vectors and weighting neighbours")
+    data = training_data(facts, Featurizer.of_facts(facts, config.encoder.label_tokens), learned, config)
     split = _splitter(interactions, learned, valid, config, data.known(positives))
     trained = train(data, learned, split, config, watcher, checkpoint or Checkpoint())
-    model = _assembled(graph, interactions.users, learned, data, trained, config, watcher)
-    return replace(model, histories=histories)
+    items = _items(graph, config.encoder.dim)
+    model = assembled(graph, items, interactions.users, learned, data, trained, config, watcher)
+    return replace(model, histories=histories, metrics=_metrics(trained, data))
 
 
-def _as_learned(histories: Histories, config: Config) -> Histories:
+def as_learned(histories: Histories, config: Config) -> Histories:
     """The histories in the order of time if the next item is to be learned, otherwise without order.
 
     Raises:
@@ -139,31 +121,44 @@ _WHY_ANY = {
 }
 
 
-def _training_data(
+def read_facts(
     graph: KnowledgeGraph,
-    interactions: Interactions,
-    learned: Histories,
+    items: np.ndarray,
     config: Config,
     text_encoder: TextEncoder | None,
     watcher: TrainingWatcher,
-) -> TrainingData:
-    """Featurizer and features of all items; texts, neighbours and label tokens are read once for both."""
-    items = graph.item_entities.astype(np.int64)
+    widths: dict[str, int] | None = None,
+) -> ItemFacts:
+    """Texts, vectors and neighbours of items, read once for the featurizer and the features.
+
+    Args:
+        graph: holds the items.
+        items: their entity ids; shape (n,), int64.
+        config: options of all stages.
+        text_encoder: encodes texts; None leaves texts out.
+        watcher: receives the progress.
+        widths: as of `raw_blocks`.
+
+    Raises:
+        TrainingError: There is no item.
+    """
     if not len(items):
         raise TrainingError(
             "The graph has no item.",
             "Add rows to the item table, or mark another table with `item: true` in the mapping.",
         )
     watcher.begin("reading texts and loading the text encoder" if text_encoder else "reading vectors")
-    raw = raw_blocks(graph, items, text_encoder, progress=watcher.text)
+    raw = raw_blocks(graph, items, text_encoder, widths, watcher.text)
     watcher.begin("reading neighbours in the graph")
-    facts = ItemFacts.read(graph, items, raw, config.encoder.hops)
-    watcher.begin("whitening vectors and weighting neighbours")
-    featurizer = Featurizer.of_facts(facts, config.encoder.label_tokens)
-    seen = interaction_counts(interactions.matrix(positive_only=False)) > 0
-    disliked_only = seen & (interaction_counts(learned.matrix()) == 0)
+    return ItemFacts.read(graph, items, raw, config.encoder.hops)
+
+
+def training_data(
+    facts: ItemFacts, featurizer: Featurizer, histories: Histories, config: Config
+) -> TrainingData:
+    """The features of items, and what histories, as they are learned, say of them."""
     features = featurizer.features_of(facts)
-    return TrainingData(features, featurizer, config.encoder, config.train, disliked_only, learned.ordered)
+    return TrainingData(features, featurizer, config.encoder, config.train).of_histories(histories)
 
 
 def train(
@@ -207,8 +202,8 @@ def train(
         watcher.begin(FINAL_TRAINING)
         last = checkpoint.progress("refit", choice.hyperparameters, log.add)
         encoder = learn(data, histories, choice.hyperparameters, last)
-        encoder.whiten(data.inputs, choice.whitening)
-    return Trained(encoder.cpu(), choice, log.records)
+        whitening = encoder.whiten(data.inputs, choice.whitening)
+    return Trained(encoder.cpu(), choice, log.records, whitening)
 
 
 def _defaults(data: TrainingData, histories: Histories, config: Config) -> Choice:
@@ -284,97 +279,20 @@ def _splitter(
     return split
 
 
-def _assembled(
-    graph: KnowledgeGraph,
-    users: Vocabulary,
-    histories: Histories,
-    data: TrainingData,
-    trained: Trained,
-    config: Config,
-    watcher: TrainingWatcher,
-) -> Model:
-    """A model of the trained encoder, its index and its rescorer."""
-    watcher.begin("embedding all items")
-    positives = histories.matrix()
-    with torch.no_grad():
-        raw = trained.encoder(data.inputs_on_cpu, trained.encoder.identity).numpy()
-    arrays = {name: value.numpy() for name, value in trained.encoder.state_dict().items()}
-    parameters = Parameters(arrays, data.featurizer)
-    weight = (degrees(positives) ** -float(arrays["degree_exponent"])).astype(np.float32)
-    items = _items(graph, raw, data.known(positives))
-    user_encoder = user_encoder_of(arrays, weight, config.encoder.dim)
-    sample = user_encoder.encode(sample_of_users(histories), items.vectors)
-    watcher.begin("building the index")
-    index = SegmentedIndex.of(VectorIndex.build(items.vectors.base, config.index, sample), items.vectors.base)
-    if any(trained.choice.weights[name] for name in trained.choice.item_item):
-        watcher.begin(FITTING_ITEM_ITEM)
-    return Model(
-        config=config,
-        items=items,
-        users=users,
-        histories=histories,
-        user_encoder=user_encoder,
-        index=index,
-        rescorer=_rescorer(data, histories, trained.choice, config, index),
-        metrics=_metrics(trained, data),
-        parameters=lambda: parameters,
-        graph=lambda: graph,
-        inputs=graph.inputs,
-    )
-
-
-def _items(graph: KnowledgeGraph, raw: np.ndarray, trained: np.ndarray) -> ItemStore:
-    """The items of a training graph.
-
-    Args:
-        graph: holds ids and labels.
-        raw: vectors before normalisation; shape (n_items, dim).
-        trained: which items have interactions; shape (n_items,), bool.
-    """
+def _items(graph: KnowledgeGraph, dim: int) -> ItemStore:
+    """The items of a training graph; their vectors are to come."""
     entities = graph.item_entities.astype(np.int64)
-    vectors, lengths = units(raw)
+    n_items = len(entities)
     labels = np.array(graph.entities["label"].take(entities).to_pylist(), dtype=object)
     return ItemStore(
         ids=graph.item_ids,
         labels=Rows.of(labels),
         entities=Rows.of(entities),
-        vectors=Rows.of(vectors),
-        lengths=Rows.of(lengths),
-        trained=Rows.of(trained),
+        vectors=Rows.of(np.zeros((n_items, dim), np.float32)),
+        lengths=Rows.of(np.zeros(n_items, np.float32)),
+        trained=Rows.of(np.zeros(n_items, bool)),
         aliases=aliases(graph, entities),
     )
-
-
-def _rescorer(
-    data: TrainingData, histories: Histories, choice: Choice, config: Config, index: SegmentedIndex
-) -> Rescorer:
-    """All scorers, over all interactions; item-item weights are fitted only if their fusion weight is not zero."""
-    known = data.known(histories.matrix())
-    content = content_scorers(data.features, data.featurizer)
-    active = {name: options for name, options in choice.item_item.items() if choice.weights[name]}
-    new, shares = (
-        _transfer(known, content, index) if active else (np.zeros(0, np.int64), no_weights(0, len(known)))
-    )
-    scorers: dict[str, Scorer] = {
-        name: with_transfer(options.fitted(histories, config.rescore.neighbors), new, shares)
-        for name, options in active.items()
-    }
-    prior = (choice.cold_offset * ~known + choice.popularity * log_users(histories)).astype(np.float32)
-    rescorer = Rescorer(choice.weights, {**content, **scorers}, Rows.of(prior))
-    if choice.ranker.ranker is None:
-        return rescorer
-    source = FeatureSource.of(rescorer.active, content["graph"], histories, data.featurizer)
-    return replace(rescorer, ranker=Ranker(source, choice.ranker.ranker, choice.corrects_new))
-
-
-def _transfer(
-    known: np.ndarray, content: dict[str, Scorer], index: SegmentedIndex
-) -> tuple[np.ndarray, sp.csr_matrix]:
-    """Items without interactions, and the shares of known items in them; shapes (n_new,) and (n_new, n_items)."""
-    graph = content["graph"]
-    assert isinstance(graph, GraphScorer)
-    new, neighbors = np.flatnonzero(~known), graph.neighbors
-    return new, transfer_shares(index, index.vectors[new], neighbors[new], np.flatnonzero(known), neighbors)
 
 
 def _metrics(trained: Trained, data: TrainingData) -> dict[str, Any]:

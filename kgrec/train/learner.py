@@ -96,7 +96,15 @@ def content_encoder(data: TrainingData) -> ItemEncoder:
 
 
 class Learner:
-    """One encoder, its optimiser and its schedule, on one set of histories."""
+    """One encoder, its optimiser and its schedule, on one set of histories.
+
+    Args:
+        encoder: is updated.
+        data: the items and the configuration.
+        histories: of all users: they say which items are known and how popular they are.
+        hyperparameters: of the run.
+        users: rows of the users whose histories are learned from; None: all.
+    """
 
     def __init__(
         self,
@@ -104,6 +112,7 @@ class Learner:
         data: TrainingData,
         histories: Histories,
         hyperparameters: Hyperparameters,
+        users: np.ndarray | None = None,
     ) -> None:
         self.encoder, self.data = encoder, data
         positives = histories.matrix()
@@ -111,7 +120,8 @@ class Learner:
         config = data.train
         self.rng = np.random.default_rng(config.seed)
         #: a history of one item has nothing to hide, or nothing to show
-        self.users = np.flatnonzero(np.diff(positives.indptr) >= 2)
+        several = np.flatnonzero(np.diff(positives.indptr) >= 2)
+        self.users = several if users is None else np.intersect1d(several, users)
         self.size = config.batch_size or _batch_size(len(self.users))
         self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(data.device)
         #: which items have positive interactions, and so a residual; shape (n_items,), bool

@@ -35,9 +35,14 @@ class OrderedLearner(Learner):
     input_dropout = 0.2
 
     def __init__(
-        self, encoder: ItemEncoder, data: TrainingData, histories: Histories, hyperparameters: Hyperparameters
+        self,
+        encoder: ItemEncoder,
+        data: TrainingData,
+        histories: Histories,
+        hyperparameters: Hyperparameters,
+        users: np.ndarray | None = None,
     ) -> None:
-        super().__init__(encoder, data, histories, hyperparameters)
+        super().__init__(encoder, data, histories, hyperparameters, users)
         self.newest = histories.newest_liked(POSITIONS + 1)
 
     def _losses(self) -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""One training run: a fresh encoder, fitted by the learner of its hyperparameters.
+"""One training run: an encoder, fresh or continued, fitted by the learner of its hyperparameters.
 
 Enters: features of the items, histories, and hyperparameters. Leaves: an ItemEncoder. Nothing is written.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import torch
 
 from kgrec.encode.config import UserEncoderName
@@ -27,9 +28,15 @@ LEARNERS: dict[UserEncoderName, type[Learner]] = {
 
 
 def learn(
-    data: TrainingData, histories: Histories, hyperparameters: Hyperparameters, progress: RunProgress
+    data: TrainingData,
+    histories: Histories,
+    hyperparameters: Hyperparameters,
+    progress: RunProgress,
+    *,
+    encoder: ItemEncoder | None = None,
+    users: np.ndarray | None = None,
 ) -> ItemEncoder:
-    """Train a fresh encoder.
+    """Train an encoder.
 
     An item without positive interactions has no residual, like a new item. A node that is a neighbour of unknown items only has
     an embedding of zero: nothing can be learned about it.
@@ -39,12 +46,14 @@ def learn(
         histories: their positive interactions are learned.
         hyperparameters: of this run.
         progress: records each epoch, and may save and restore the state of the run.
+        encoder: is trained further; None: a fresh one is made.
+        users: rows of the users whose histories are learned from; None: all.
 
     Raises:
         TrainingError: The loss is no longer a finite number.
     """
-    encoder = fresh_encoder(data, hyperparameters.user)
-    learner = LEARNERS[hyperparameters.user](encoder, data, histories, hyperparameters)
+    encoder = fresh_encoder(data, hyperparameters.user) if encoder is None else encoder
+    learner = LEARNERS[hyperparameters.user](encoder, data, histories, hyperparameters, users)
     with torch.no_grad():
         encoder.identity[torch.from_numpy(~learner.has_positives)] = 0
         encoder.entity[torch.from_numpy(~data.features.touched(learner.known, len(encoder.entity)))] = 0

@@ -221,7 +221,7 @@ def watched() -> Stages:
     from kgrec.encode.featurizer import Featurizer
     from kgrec.model import storage
     from kgrec.rank import fusion_weights, item_item
-    from kgrec.train import fit, hyperparameters, learner
+    from kgrec.train import assembly, fit, hyperparameters, learner
     from kgrec.train.optimizer import RowAdam
 
     stages = Stages()
@@ -241,8 +241,8 @@ def watched() -> Stages:
     stages.watch(item_item, "item_weights", "slim")
     stages.watch(item_item, "ease_weights", "ease")
     stages.watch(item_item, "walk_weights", "random walks")
-    stages.watch(fit, "_assembled", "embeddings of all items")
-    stages.watch(fit.VectorIndex, "build", "index")
+    stages.watch(fit, "assembled", "embeddings of all items")
+    stages.watch(assembly.VectorIndex, "build", "index")
     stages.watch(storage, "save", "save")
     return stages
 

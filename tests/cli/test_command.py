@@ -108,7 +108,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_the_shell_completes_commands_options_and_choices():
-    assert completed("re") == ["replay", "recommend", "remove"]
+    assert completed("re") == ["refresh", "replay", "recommend", "remove"]
     assert completed("recommend", "--known") == ["--known-users"]
     assert completed("split", "graph", "--protocol", "cold") == ["cold-items", "cold-users"]
     assert completed("recommend", "model", "--known-users", "") == ["merge", "replace"]
