@@ -19,8 +19,8 @@ from kgrec.graph.interactions import of_items
 
 #: share of the held-out interactions that may belong to items held out whole
 _MAX_SHARE = 0.5
-#: part of the intended share at which no more items are held out
-_NEAR = 0.95
+#: part of these that one item may have
+_MAX_OF_ONE = 0.1
 
 
 def chance_explains(counts: np.ndarray, n_without: int) -> bool:
@@ -43,8 +43,9 @@ def hold_out_items(
 ) -> tuple[Histories, sp.csr_matrix, np.ndarray]:
     """Hold out some items whole.
 
-    Their share of the held-out interactions is the share of items without interactions in the catalogue, and not more: in a small
-    catalogue one popular item may have a tenth of all interactions, and would decide what suits the known items.
+    Their share of the held-out interactions is the share of items without interactions in the catalogue. An item that alone has
+    more than a tenth of these is not held out, if others have less: in a small catalogue one popular item may have a tenth of all
+    interactions, and would decide what suits the known items.
 
     Args:
         training: the training part.
@@ -59,34 +60,17 @@ def hold_out_items(
     share = min(1 - known.mean(), _MAX_SHARE)
     positives = training.matrix()
     in_training, in_valid = (np.bincount(part.indices, minlength=len(known)) for part in (positives, valid))
+    items = rng.permutation(np.flatnonzero(known))
+    counts = (in_training + in_valid)[items]
+    fewest = counts[counts > 0].min(initial=len(training))
+    items = items[counts <= max(_MAX_OF_ONE * share * valid.nnz, fewest)]
+    # Holding out the first n items moves `moved[n - 1]` interactions from training to validation, where `cold[n - 1]` of
+    # `valid.nnz + moved[n - 1]` then belong to them. This share grows with n: take the smallest n that reaches `share`.
+    moved = np.cumsum(in_training[items])
+    cold = np.cumsum(in_valid[items]) + moved
+    n_items = 1 + int(np.searchsorted(cold / np.maximum(valid.nnz + moved, 1), share)) if share > 0 else 0
     warm = np.ones(len(known), bool)
-    warm[_items_of_share(share, in_training, in_valid, rng.permutation(np.flatnonzero(known)))] = False
+    warm[items[:n_items]] = False
     later = of_items(positives, ~warm)
     later.data[:] = 1
     return training.of_items(warm), (valid + later).tocsr(), ~warm
-
-
-def _items_of_share(
-    share: float, in_training: np.ndarray, in_valid: np.ndarray, candidates: np.ndarray
-) -> list[int]:
-    """Of the candidates, in their order, those that bring the share of their interactions among the held-out ones near `share`.
-
-    Args:
-        share: from 0 to 1.
-        in_training: number of interactions of each item in the training part, which move to the held-out part; shape (n_items,).
-        in_valid: the same of the held-out part.
-        candidates: rows of items.
-    """
-    if share <= 0 or not len(candidates):
-        return []
-    chosen: list[int] = []
-    cold, total = 0, int(in_valid.sum())
-    for item in candidates.tolist():
-        moved = int(in_training[item])
-        if cold + moved + in_valid[item] <= share * (total + moved):
-            chosen.append(item)
-            cold, total = cold + moved + int(in_valid[item]), total + moved
-        if cold >= _NEAR * share * total:
-            break
-    # Each item alone has too many: the one with the fewest.
-    return chosen or [int(candidates[(in_training + in_valid)[candidates].argmin()])]
