@@ -15,9 +15,15 @@ releases() {
     ls -1 "$KGREC_SERVE_RELEASES" | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z$' | sort
 }
 
-# The first one is trained on the graph alone: the server makes the store when it first starts.
-set --
-[ -z "$(releases)" ] || set -- --feedback "$KGREC_SERVE_STORE"
+# The server makes the store when it first starts, so a first night may come before it. Once a release has learned from the
+# store, a store that is not there is an error: the path may be wrong.
+learned() {
+    latest=$(releases | tail -n 1)
+    [ -n "$latest" ] && grep -q '"feedback"' "$KGREC_SERVE_RELEASES/$latest/manifest.json"
+}
+
+set -- --feedback "$KGREC_SERVE_STORE"
+learned || set -- "$@" --allow-missing-store
 kgrec train "$KGREC_GRAPH" -o "$KGREC_SERVE_RELEASES/$(date -u +%Y-%m-%dT%H%M%SZ)" "$@"
 
 # Only folders that this script named; `head` leaves out the newest.
