@@ -92,7 +92,7 @@ def test_the_command_lines_have_options_that_exist():
     assert COMPOSE["services"]["kgrec"]["command"] == ["serve"]
     assert 'ENTRYPOINT ["kgrec"]\nCMD ["serve"]' in text(DEPLOY / "Dockerfile")
     options = {option for one in COMMANDS["train"].params for option in one.opts}
-    assert {"-o", "--feedback"} <= options
+    assert {"-o", "--feedback", "--allow-missing-store"} <= options
 
 
 # ports, paths and times
@@ -267,9 +267,12 @@ def nightly(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def releases(tmp_path: Path) -> Path:
+    """Of the releases, the second has learned from a store."""
     folder = tmp_path / "releases"
     for name in ("2020-01-01T030000Z", "2020-01-02T030000Z", "2020-01-03T030000Z", "2019-hand-made"):
         (folder / name).mkdir(parents=True)
+        inputs = {"feedback": "7"} if name == "2020-01-02T030000Z" else {}
+        (folder / name / "manifest.json").write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
     return folder
 
 
@@ -277,23 +280,33 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def called(tmp_path: Path) -> list[str]:
+    """The words of the training but the output."""
+    words = text(tmp_path / "notes").split("\n")[:-1]
+    assert words[:3] == ["train", "graph", "-o"]
+    return words[4:]
+
+
 def test_the_nightly_training_adds_a_release_and_removes_the_oldest(tmp_path: Path, releases: Path):
+    shutil.rmtree(releases / "2020-01-03T030000Z")
     done = nightly(tmp_path, KEEP="2")
     assert done.returncode == 0, done.stderr
     kept = names(releases)
-    assert kept[:2] == ["2019-hand-made", "2020-01-03T030000Z"]
+    assert kept[:2] == ["2019-hand-made", "2020-01-02T030000Z"]
     assert len(kept) == 3
-    called = text(tmp_path / "notes").split("\n")
-    assert called == ["train", "graph", "-o", str(releases / kept[2]), "--feedback", "store.sqlite", ""]
+    assert text(tmp_path / "notes").split("\n")[3] == str(releases / kept[2])
+    assert called(tmp_path) == ["--feedback", "store.sqlite"]
 
 
-def test_the_first_training_needs_no_store(tmp_path: Path):
-    (tmp_path / "releases").mkdir()
+def test_the_store_may_be_missing_until_a_release_has_learned_from_it(tmp_path: Path, releases: Path):
     done = nightly(tmp_path)
     assert done.returncode == 0, done.stderr
-    (name,) = names(tmp_path / "releases")
-    called = text(tmp_path / "notes").split("\n")
-    assert called == ["train", "graph", "-o", str(tmp_path / "releases" / name), ""]
+    assert called(tmp_path) == ["--feedback", "store.sqlite", "--allow-missing-store"]
+    shutil.rmtree(releases)
+    releases.mkdir()
+    done = nightly(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert called(tmp_path) == ["--feedback", "store.sqlite", "--allow-missing-store"]
 
 
 def test_a_failed_training_removes_nothing(tmp_path: Path, releases: Path):
@@ -388,6 +401,16 @@ def test_every_metric_is_in_the_dashboard(metrics: dict[str, set[str]]):
     families = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in metrics}
     families = {name.removesuffix("_total") for name in families}
     assert not {name for name in families if not re.search(rf"\b{name}(_total|_bucket|_sum)?\b", shown)}
+
+
+def test_every_metric_is_described_and_no_other(metrics: dict[str, set[str]]):
+    page = text(DEPLOY.parents[1] / "docs" / "how-to" / "monitoring.md")
+    table = re.search(r"## All metrics\n(.*?)\n[^|\n]", page, re.DOTALL)
+    assert table is not None
+    described = re.findall(r"^\| `(kgrec_\w+)` \| ([\w, ]*) ?\|", table[1], re.MULTILINE)
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name): labels for name, labels in metrics.items()}
+    exposed = {name: labels - {"le"} for name, labels in shown.items() if not name.endswith("_created")}
+    assert {name: set(filter(None, labels.strip().split(", "))) for name, labels in described} == exposed
 
 
 def test_every_alert_is_described():

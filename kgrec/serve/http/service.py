@@ -105,7 +105,7 @@ class Service:
         drift: Path | None = None,
     ) -> None:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
-        self.metrics = Metrics(lambda: live.state, live.store.revision, drift)
+        self.metrics = Metrics(lambda: live.state, live.store.revision, drift, lambda: self.ready)
         #: options of recent requests, checked
         self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
         self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)
