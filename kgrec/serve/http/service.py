@@ -153,6 +153,10 @@ class Service:
             self._mentions = Mentions(graph)
         return self._mentions
 
+    def forget_graph(self) -> None:
+        """Free what was made of the graph of an earlier model; call it in the thread of `compute`."""
+        self._edges = self._mentions = None
+
     async def start(self) -> None:
         """Begin to follow the store."""
         await self.read_scenarios()
