@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stores import KINDS, new_database
 
 import kgrec
 
@@ -62,7 +63,7 @@ class Running:
 
 
 @contextmanager
-def running(model: Path, store: Path, *options: str) -> Iterator[Running]:
+def running(model: Path, store: str, *options: str) -> Iterator[Running]:
     command = [
         sys.executable,
         "-m",
@@ -72,7 +73,7 @@ def running(model: Path, store: Path, *options: str) -> Iterator[Running]:
         "--port",
         "0",
         "--store",
-        str(store),
+        store,
         *options,
     ]
     server = None
@@ -103,8 +104,13 @@ def event(number: int) -> dict[str, Any]:
     return {"event_id": f"e{number}", "user": f"n{number}", "item": "f1", "type": "like"}
 
 
-def test_a_killed_server_loses_nothing_acknowledged_and_an_ended_one_drains(model: Path, tmp_path: Path):
-    store = tmp_path / "store.sqlite"
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with new_database(request.param, tmp_path) as url:
+        yield url
+
+
+def test_a_killed_server_loses_nothing_acknowledged_and_an_ended_one_drains(model: Path, store: str):
     acknowledged: list[int] = []
     with running(model, store) as server, ThreadPoolExecutor(1) as pool:
 
