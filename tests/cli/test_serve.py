@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from server_process import running
 from stores import KINDS, new_database
 
 import kgrec
@@ -29,75 +26,6 @@ def model(shared_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("served") / "model"
     kgrec.Recommender(config).fit(graph).save(folder)
     return folder
-
-
-class Running:
-    """A server process."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process, self.port = process, port
-        self.log: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.log += list(self.process.stderr)
-
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            data = None if body is None else json.dumps(body)
-            connection.request(method, path, data, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        finally:
-            connection.close()
-
-    def ended(self, signal_: int) -> int:
-        """The exit code after a signal."""
-        self.process.send_signal(signal_)
-        code = self.process.wait(60)
-        self.reader.join(10)
-        return code
-
-
-@contextmanager
-def running(model: Path, store: str, *options: str) -> Iterator[Running]:
-    command = [
-        sys.executable,
-        "-m",
-        "kgrec",
-        "serve",
-        str(model),
-        "--port",
-        "0",
-        "--store",
-        store,
-        *options,
-    ]
-    server = None
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ}
-    )
-    try:
-        assert process.stderr is not None
-        begun = []
-        for line in process.stderr:
-            begun.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                break
-        else:
-            raise AssertionError("".join(begun))
-        server = Running(process, int(found[1]))
-        yield server
-    finally:
-        process.kill()
-        process.wait(60)
-        if server is not None:
-            server.reader.join(10)
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 def event(number: int) -> dict[str, Any]:
