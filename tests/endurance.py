@@ -163,10 +163,13 @@ def _lists(recommenders: Sequence[kgrec.Recommender], users: Sequence[str]) -> d
 
 
 def endure_requests(model: Path, place: Path, requests: int) -> dict[str, int]:
-    """Requests that schemathesis makes of the description of the API; none ends in a status of 500 or above."""
+    """Requests that schemathesis makes of the description of the API; none fails, and the server ends as it should.
+
+    503 is no failure if the server says that the request waited longer than its deadline: a busy machine is slow. It is counted.
+    """
     folder = Path(shutil.copytree(model, place / "model"))
     store = f"sqlite:///{place / 'store.sqlite'}"
-    with running(folder, store, "--no-access-log", "--deadline", "120") as server:
+    with running(folder, store, "--no-access-log", "--warm-text", "--deadline", "5") as server:
         address = f"http://127.0.0.1:{server.port}"
         with urllib.request.urlopen(f"{address}/openapi.json") as response:
             operations = response.read().count(b'"operationId"')
@@ -177,41 +180,46 @@ def endure_requests(model: Path, place: Path, requests: int) -> dict[str, int]:
             _fuzz(address, examples, seed, place)
             assert server.process.poll() is None, "".join(server.log[-20:])
             seed += 1
-        failed = {status: count for status, count in counts.items() if status >= "500"}
+        failed = {status: count for status, count in counts.items() if status >= "500" and status != "503"}
         assert not failed, (failed, [line for line in server.log if "Traceback" in line][:3])
+        assert counts["503"] == _late(server)
         ended = server.ended(signal.SIGTERM)
     assert ended == 0
     by_class = Counter[str]()
     for status, count in counts.items():
         by_class[f"{status[0]}xx"] += count
-    return {"requests": counts.total(), **dict(sorted(by_class.items())), "5xx": 0}
+    late = by_class.pop("5xx", 0)
+    return {"requests": counts.total(), **dict(sorted(by_class.items())), "failed": 0, "late": late}
 
 
 def _fuzz(address: str, examples: int, seed: int, place: Path) -> None:
-    command = [
-        *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run"),
-        *(
-            f"{address}/openapi.json",
-            "--checks",
-            "not_a_server_error",
-            "--phases",
-            "examples,coverage,fuzzing",
-        ),
-        *("--mode", "all", "--max-examples", str(examples), "--seed", str(seed), "--request-timeout", "150"),
-        *("--continue-on-failure", "--no-color", "--suppress-health-check", "all"),
-    ]
+    words = (
+        f"run {address}/openapi.json --checks not_a_server_error --phases fuzzing --mode all --workers 4 "
+        f"--max-examples {examples} --seed {seed} --request-timeout 60 --continue-on-failure --no-color "
+        "--suppress-health-check all"
+    )
+    script = "from schemathesis.cli import schemathesis; schemathesis()"
+    command = [sys.executable, "-c", script, *words.split()]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-    (place / "schemathesis.out").write_text(done.stdout + done.stderr, encoding="utf-8")
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert "Test cases:" in done.stdout, (done.stdout + done.stderr)[-3000:]
+
+
+def _metrics(server: Running) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as response:
+        return str(response.read().decode())
+
+
+def _late(server: Running) -> int:
+    """Requests that the server dropped after their deadline, as it counts them."""
+    found = re.search(r'^kgrec_shed_total\{reason="late"\} (\S+)$', _metrics(server), re.MULTILINE)
+    return int(float(found[1])) if found else 0
 
 
 def _statuses(server: Running) -> Counter[str]:
     """Requests by status, as the server counts them."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as response:
-        text = response.read().decode()
-    found = re.findall(r'^kgrec_requests_total\{.*?status="(\d+)"\} (\S+)$', text, re.MULTILINE)
+    pattern = r'^kgrec_requests_total\{.*?status="(\d+)"\} (\S+)$'
     counts = Counter[str]()
-    for status, count in found:
+    for status, count in re.findall(pattern, _metrics(server), re.MULTILINE):
         counts[status] += int(float(count))
     return counts
 
