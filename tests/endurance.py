@@ -20,6 +20,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,13 @@ class Feeder:
 
     def feed(self, port: int) -> None:
         """Add events until the server is gone."""
-        client = Client(port)
-        try:
+        with suppress(OSError, http.client.HTTPException), closing(Client(port)) as client:
             while True:
                 events = self._events()
                 answer = client("POST", "/v1/feedback", {"events": events})
                 assert answer["accepted"] + answer["duplicate"] == EVENTS, answer
                 self.acknowledged.update(event["event_id"] for event in events)
                 self._number += 1
-        except (OSError, http.client.HTTPException):
-            client.close()
 
     def _events(self) -> list[dict[str, Any]]:
         names = [f"{self.name}-{self._number}-{n}" for n in range(EVENTS)]
@@ -91,8 +89,7 @@ def _kept_once(model: Path, store: str, acknowledged: set[str]) -> dict[str, int
         stored = Counter(event.event_id for event in opened.events_since())
     lost, twice = acknowledged - set(stored), [name for name, count in stored.items() if count > 1]
     assert not lost and not twice, (sorted(lost)[:5], twice[:5])
-    with running(model, store, "--no-access-log") as server:
-        client = Client(server.port)
+    with running(model, store, "--no-access-log") as server, closing(Client(server.port)) as client:
         for name in random.Random(1).sample(sorted(acknowledged), min(500, len(acknowledged))):
             [one] = client("GET", f"/v1/users/u-{name}/history")["items"]
             assert one["count"] == 1, name
@@ -120,14 +117,14 @@ def endure_swaps(model: Path, place: Path, swaps: int) -> dict[str, int]:
     options = ("--no-access-log", "--deadline", "60", "--no-impressions")
 
     def ask() -> None:
-        client = Client(server.port)
-        while not stop.is_set():
-            user = users[next(answers) % len(users)]
-            found = client("POST", "/v1/recommend", {"user": user, "k": 10})
-            listed = tuple((one["item"], one["label"]) for one in found["items"])
-            which = names.setdefault(found["model"], expected[user].index(listed))
-            assert expected[user][which] == listed, (user, found["model"])
-            seen.add(which)
+        with closing(Client(server.port)) as client:
+            while not stop.is_set():
+                user = users[next(answers) % len(users)]
+                found = client("POST", "/v1/recommend", {"user": user, "k": 10})
+                listed = tuple((one["item"], one["label"]) for one in found["items"])
+                which = names.setdefault(found["model"], expected[user].index(listed))
+                assert expected[user][which] == listed, (user, found["model"])
+                seen.add(which)
 
     with (
         running(folder, f"sqlite:///{place / 'store.sqlite'}", *options) as server,
@@ -154,8 +151,9 @@ def _lists(recommenders: Sequence[kgrec.Recommender], users: Sequence[str]) -> d
     found: dict[str, list[Any]] = {user: [] for user in users}
     for rec in recommenders:
         frame = rec.recommend(list(users), k=10)
-        for user, rows in frame.groupby("user_id"):
-            found[str(user)].append(tuple((item, rec.label(item)) for item in rows["item_id"]))
+        for user in users:
+            items = frame["item_id"][frame["user_id"] == user]
+            found[user].append(tuple((item, rec.label(item)) for item in items))
     return found
 
 
@@ -169,7 +167,9 @@ def endure_requests(model: Path, place: Path, requests: int) -> dict[str, int]:
     """
     folder = Path(shutil.copytree(model, place / "model"))
     store = f"sqlite:///{place / 'store.sqlite'}"
-    with running(folder, store, "--no-access-log", "--warm-text", "--deadline", "5") as server:
+    # the first text would keep other requests waiting while the encoder is loaded
+    warm = ["--warm-text"] if kgrec.Recommender.load(model).config.text.model != "none" else []
+    with running(folder, store, "--no-access-log", "--deadline", "5", *warm) as server:
         address = f"http://127.0.0.1:{server.port}"
         with urllib.request.urlopen(f"{address}/openapi.json") as response:
             operations = response.read().count(b'"operationId"')
@@ -239,11 +239,11 @@ def endure_load(model: Path, place: Path, seconds: float) -> dict[str, float]:
     ):
 
         def ask(number: int) -> int:
-            client, rng, asked = Client(server.port), random.Random(number), 0
-            for asked, call in enumerate(_mixed(rng, users, items)):  # noqa: B007
-                if stop.is_set():
-                    break
-                client(*call)
+            calls, asked = _mixed(random.Random(number), users, items), 0
+            with closing(Client(server.port)) as client:
+                while not stop.is_set():
+                    client(*next(calls))
+                    asked += 1
             return asked
 
         asking = [pool.submit(ask, number) for number in range(CLIENTS)]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
+from endurance import endure_kills, endure_load, endure_requests, endure_swaps
 from server_process import running
 from stores import KINDS, new_database
 
@@ -28,39 +26,37 @@ def model(shared_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def event(number: int) -> dict[str, Any]:
-    return {"event_id": f"e{number}", "user": f"n{number}", "item": "f1", "type": "like"}
-
-
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with new_database(request.param, tmp_path) as url:
         yield url
 
 
-def test_a_killed_server_loses_nothing_acknowledged_and_an_ended_one_drains(model: Path, store: str):
-    acknowledged: list[int] = []
-    with running(model, store) as server, ThreadPoolExecutor(1) as pool:
+def test_a_killed_server_loses_nothing_acknowledged(model: Path, store: str):
+    counted = endure_kills(model, store, kills=1)
+    assert counted["stored"] >= counted["acknowledged"] > 0
 
-        def feed() -> None:
-            for number in range(100_000):
-                try:
-                    status, _ = server.ask("POST", "/v1/feedback", {"events": [event(number)]})
-                except (OSError, http.client.HTTPException):
-                    return
-                assert status == 200
-                acknowledged.append(number)
 
-        feeding = pool.submit(feed)
-        while len(acknowledged) < 20:
-            assert not feeding.done()
-        assert server.ended(signal.SIGKILL) == -signal.SIGKILL
-        feeding.result()
-    with running(model, store, "--drain", "0.3") as server:
-        for number in (acknowledged[0], acknowledged[-1]):
-            assert server.ask("GET", f"/v1/users/n{number}/history")[1]["items"][0]["count"] == 1
-        again = server.ask("POST", "/v1/feedback", {"events": [event(number) for number in acknowledged]})[1]
-        assert (again["accepted"], again["duplicate"]) == (0, len(acknowledged))
+def test_models_are_swapped_under_load(model: Path, tmp_path: Path):
+    assert endure_swaps(model, tmp_path, swaps=2)["lists"] > 0
+
+
+def test_mixed_load(model: Path, tmp_path: Path):
+    counted = endure_load(model, tmp_path, seconds=2)
+    assert counted["requests"] > 0 and counted["MB at most"] >= counted["MB"] > 0
+
+
+def test_requests_that_nobody_would_send(model: Path, tmp_path: Path):
+    pytest.importorskip("schemathesis")
+    counted = endure_requests(model, tmp_path, requests=30)
+    assert counted["requests"] >= 30 and counted["4xx"] > 0
+
+
+def test_a_server_that_is_told_to_end_drains(model: Path, tmp_path: Path):
+    with running(model, f"sqlite:///{tmp_path / 'store.sqlite'}", "--drain", "0.3") as server:
+        event = {"event_id": "e", "user": "n0", "item": "f1", "type": "like"}
+        assert server.ask("POST", "/v1/feedback", {"events": [event]})[0] == 200
+        assert server.ask("GET", "/v1/users/n0/history")[0] == 200
         assert server.ask("GET", "/readyz")[0] == 200
         server.process.send_signal(signal.SIGTERM)
         status = 200
