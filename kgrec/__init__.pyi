@@ -11,6 +11,7 @@ from .errors import CorruptArtifact as CorruptArtifact
 from .errors import EncoderNotFound as EncoderNotFound
 from .errors import KgrecError as KgrecError
 from .errors import MappingError as MappingError
+from .errors import NoStore as NoStore
 from .errors import SelfTestError as SelfTestError
 from .errors import SourceError as SourceError
 from .errors import StoreError as StoreError

@@ -12,6 +12,7 @@ An error says in its first line what is wrong and where, and in its second what 
     ├── TrainingError         the data cannot train a model
     ├── WorkerError           a process of a parallel run died
     ├── StoreError            a feedback store cannot be opened, read or written
+    │   └── NoStore           there is none at this place
     ├── SelfTestError         a loaded model does not answer as it should
     └── ArtifactError         a graph/ or model/ folder cannot be read or written
         ├── VersionMismatch   it was written by an incompatible version
@@ -90,6 +91,10 @@ class WorkerError(KgrecError):
 
 class StoreError(KgrecError):
     """A feedback store cannot be opened, read or written."""
+
+
+class NoStore(StoreError):
+    """There is no feedback store at this place."""
 
 
 class SelfTestError(KgrecError):

@@ -92,7 +92,7 @@ def test_the_command_lines_have_options_that_exist():
     assert COMPOSE["services"]["kgrec"]["command"] == ["serve"]
     assert 'ENTRYPOINT ["kgrec"]\nCMD ["serve"]' in text(DEPLOY / "Dockerfile")
     options = {option for one in COMMANDS["train"].params for option in one.opts}
-    assert {"-o", "--feedback"} <= options
+    assert {"-o", "--feedback", "--allow-missing-store"} <= options
 
 
 # ports, paths and times
@@ -267,9 +267,12 @@ def nightly(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def releases(tmp_path: Path) -> Path:
+    """Of the releases, the second has learned from a store."""
     folder = tmp_path / "releases"
     for name in ("2020-01-01T030000Z", "2020-01-02T030000Z", "2020-01-03T030000Z", "2019-hand-made"):
         (folder / name).mkdir(parents=True)
+        inputs = {"feedback": "7"} if name == "2020-01-02T030000Z" else {}
+        (folder / name / "manifest.json").write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
     return folder
 
 
@@ -396,6 +399,16 @@ def test_every_metric_is_in_the_dashboard(metrics: dict[str, set[str]]):
     families = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in metrics}
     families = {name.removesuffix("_total") for name in families}
     assert not {name for name in families if not re.search(rf"\b{name}(_total|_bucket|_sum)?\b", shown)}
+
+
+def test_every_metric_is_described_and_no_other(metrics: dict[str, set[str]]):
+    page = text(DEPLOY.parents[1] / "docs" / "how-to" / "monitoring.md")
+    table = re.search(r"## All metrics\n(.*?)\n[^|\n]", page, re.DOTALL)
+    assert table is not None
+    described = re.findall(r"^\| `(kgrec_\w+)` \| ([\w, ]*) ?\|", table[1], re.MULTILINE)
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name): labels for name, labels in metrics.items()}
+    exposed = {name: labels - {"le"} for name, labels in shown.items() if not name.endswith("_created")}
+    assert {name: set(filter(None, labels.strip().split(", "))) for name, labels in described} == exposed
 
 
 def test_every_alert_is_described():

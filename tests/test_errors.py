@@ -21,6 +21,7 @@ KgrecError
 ├── TrainingError
 ├── WorkerError
 ├── StoreError
+│   └── NoStore
 ├── SelfTestError
 └── ArtifactError
     ├── VersionMismatch

@@ -30,6 +30,7 @@ from kgrec.cli.options import (
     Workers,
     output_folder,
 )
+from kgrec.errors import ConfigError, NoStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,13 @@ def train(
             help="Feedback store of kgrec serve, a path or a URL: its items and events are learned, too.",
         ),
     ] = None,
+    allow_missing_store: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing-store",
+            help="Train on the graph alone if the store of --feedback does not exist yet, and say so.",
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an interrupted training of this model.")
     ] = False,
@@ -104,6 +112,8 @@ def train(
     from kgrec.train import checkpoint
 
     out = console(as_json, quiet, verbose, log_format)
+    if allow_missing_store and feedback is None:
+        raise ConfigError("--allow-missing-store needs a store to look for.", "Give --feedback STORE, too.")
     output = output or project.beside(graph, "model")
     check_output(output, "model")
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
@@ -113,7 +123,7 @@ def train(
     with out.working() as progress:
         progress.stage("reading the graph folder")
         loaded = KnowledgeGraph.load(graph)
-        taken = None if feedback is None else feedback_of(feedback, loaded, out)
+        taken = feedback_of(feedback, loaded, out, allow_missing=allow_missing_store) if feedback else None
         with TrainingLogFiles(log, tensorboard) as logs:
             recommender = fitted(
                 taken.graph if taken else loaded, options, out, valid, ablate or (), state, logs, encoders
@@ -189,12 +199,28 @@ def fitted(
     return recommender
 
 
-def feedback_of(store: str, graph: KnowledgeGraph, out: Console) -> TrainingFeedback:
-    """The graph with what a feedback store has received; says what was left out."""
+def feedback_of(
+    store: str, graph: KnowledgeGraph, out: Console, *, allow_missing: bool = False
+) -> TrainingFeedback | None:
+    """The graph with what a feedback store has received; says what was left out.
+
+    Raises:
+        NoStore: There is no store, and `allow_missing` is false; otherwise the result is None, and a warning says so.
+    """
     from kgrec.serve.feedback_log import opened_store, training_feedback
 
     out.progress.stage("reading the feedback store")
-    with opened_store(store) as opened:
+    try:
+        opened = opened_store(store)
+    except NoStore as error:
+        if not allow_missing:
+            remedy = (
+                f"{error.remedy} Before the first event, --allow-missing-store trains on the graph alone."
+            )
+            raise NoStore(error.problem, remedy) from None
+        out.progress.note(f"{error.problem} The model is trained on the graph alone.", "warning")
+        return None
+    with opened:
         taken = training_feedback(graph, opened)
     items = f" and {counted(taken.added_items, 'added item')}" if taken.added_items else ""
     out.say(

@@ -233,6 +233,8 @@ class _Account:
         #: of the embeddings' cosine in the score of this pair
         self.weight = weight
         self.entities = model.graph().entities.select(["type", "key", "label"])
+        #: number of an entity in the featurizer -> type, key and label
+        self._facts: dict[int, tuple[str, str, str]] = {}
         self.features = self._features()
         #: what a neighbour adds for a weight of one; shape (n_columns, dim)
         self.messages = (
@@ -350,22 +352,29 @@ class _Account:
     def _described(self, rows: np.ndarray, relation: np.ndarray, entity: np.ndarray) -> pd.DataFrame:
         """relation, type, key and label of neighbours, as seen from the positions `rows` of `self.rows`."""
         relations = [self.featurizer.relations[r] for r in relation]
-        nodes = [self._node(*where) for where in zip(rows.tolist(), relations, entity.tolist(), strict=True)]
+        self._look_up(entity[entity < len(self.featurizer.entities)])
+        nodes = [
+            self._facts.get(code) or self._value(row, name, code)
+            for row, name, code in zip(rows.tolist(), relations, entity.tolist(), strict=True)
+        ]
         frame = pd.DataFrame(nodes, columns=["type", "key", "label"], dtype=object)
         frame.insert(0, "relation", relations)
         return frame
 
-    def _node(self, row: int, relation: str, entity: int) -> tuple[str, str, str]:
-        """type, key and label of an entity or a word; for a number, what the item itself has."""
+    def _look_up(self, codes: np.ndarray) -> None:
+        """Keep type, key and label of entities, by their numbers in the featurizer. One look-up costs as much as a hundred together."""
+        new = [code for code in np.unique(codes).tolist() if code not in self._facts]
+        rows = self.model.graph().ids([self.featurizer.entities[code] for code in new])
+        for code, facts in zip(new, self.entities.take(rows).to_pylist(), strict=True):
+            self._facts[code] = (facts["type"], facts["key"], facts["label"])
+
+    def _value(self, row: int, relation: str, code: int) -> tuple[str, str, str]:
+        """type, key and label of a word; for a number, what the item itself has."""
         if relation == LABEL_TOKEN:
-            word = self.featurizer.label_tokens[entity - self.featurizer.first_token]
+            word = self.featurizer.label_tokens[code - self.featurizer.first_token]
             return _WORD, word, word
-        if entity >= len(self.featurizer.entities):
-            value = self.numbers[row, relation]
-            return NUMBER, value, value
-        (row_in_graph,) = self.model.graph().ids([self.featurizer.entities[entity]])
-        facts = self.entities.slice(int(row_in_graph), 1).to_pylist()[0]
-        return facts["type"], facts["key"], facts["label"]
+        value = self.numbers[row, relation]
+        return NUMBER, value, value
 
     @cached_property
     def numbers(self) -> dict[tuple[int, str], str]:

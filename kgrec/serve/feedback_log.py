@@ -77,7 +77,7 @@ class TrainingFeedback:
 
 
 def opened_store(url: str) -> Store:
-    """A feedback store that is there; ConfigError if the libraries for it are absent."""
+    """A feedback store that is there; `NoStore` if there is none, ConfigError if the libraries for it are absent."""
     try:
         from kgrec.serve.store.store import Store
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import http.client
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from server_process import Client, running
 
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.store.store import Store
@@ -44,8 +44,9 @@ def main() -> None:
     )
     with (
         tempfile.TemporaryDirectory() as place,
-        running(options.model, Path(place) / "store.sqlite") as (process, port),
+        running(options.model, f"sqlite:///{Path(place) / 'store.sqlite'}", "--no-access-log") as server,
     ):
+        process, port = psutil.Process(server.process.pid), server.port
         ask = Client(port)
         for _ in range(50):
             ask("POST", "/v1/recommend", {"user": users[0]})
@@ -93,50 +94,6 @@ def per_call(call: Callable[[int], Any], n: int) -> float:
     for at in range(n):
         call(at)
     return (time.process_time() - began) / n * 1000
-
-
-@contextmanager
-def running(model: Path, store: Path) -> Iterator[tuple[psutil.Process, int]]:
-    """A server on a free port."""
-    command = [
-        sys.executable,
-        "-m",
-        "kgrec",
-        "serve",
-        str(model),
-        "--port",
-        "0",
-        "--store",
-        str(store),
-        "--no-access-log",
-    ]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert child.stderr is not None
-    for line in child.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            break
-    else:
-        raise SystemExit("the server did not start")
-    try:
-        yield psutil.Process(child.pid), int(found[1])
-    finally:
-        child.terminate()
-        child.wait(60)
-
-
-class Client:
-    """One connection that is kept."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-
-    def __call__(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body)
-        self._connection.request(method, path, data, {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        text = response.read()
-        assert response.status == 200, text
-        return json.loads(text)
 
 
 def cpu(process: psutil.Process, work: Callable[[], Any]) -> float:

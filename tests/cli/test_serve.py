@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from endurance import endure_kills, endure_load, endure_requests, endure_swaps
+from server_process import running
+from stores import KINDS, new_database
 
 import kgrec
 
@@ -30,103 +26,37 @@ def model(shared_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-class Running:
-    """A server process."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process, self.port = process, port
-        self.log: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.log += list(self.process.stderr)
-
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            data = None if body is None else json.dumps(body)
-            connection.request(method, path, data, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        finally:
-            connection.close()
-
-    def ended(self, signal_: int) -> int:
-        """The exit code after a signal."""
-        self.process.send_signal(signal_)
-        code = self.process.wait(60)
-        self.reader.join(10)
-        return code
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with new_database(request.param, tmp_path) as url:
+        yield url
 
 
-@contextmanager
-def running(model: Path, store: Path, *options: str) -> Iterator[Running]:
-    command = [
-        sys.executable,
-        "-m",
-        "kgrec",
-        "serve",
-        str(model),
-        "--port",
-        "0",
-        "--store",
-        str(store),
-        *options,
-    ]
-    server = None
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ}
-    )
-    try:
-        assert process.stderr is not None
-        begun = []
-        for line in process.stderr:
-            begun.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                break
-        else:
-            raise AssertionError("".join(begun))
-        server = Running(process, int(found[1]))
-        yield server
-    finally:
-        process.kill()
-        process.wait(60)
-        if server is not None:
-            server.reader.join(10)
-        assert process.stderr is not None
-        process.stderr.close()
+def test_a_killed_server_loses_nothing_acknowledged(model: Path, store: str):
+    counted = endure_kills(model, store, kills=1)
+    assert counted["stored"] >= counted["acknowledged"] > 0
 
 
-def event(number: int) -> dict[str, Any]:
-    return {"event_id": f"e{number}", "user": f"n{number}", "item": "f1", "type": "like"}
+def test_models_are_swapped_under_load(model: Path, tmp_path: Path):
+    assert endure_swaps(model, tmp_path, swaps=2)["lists"] > 0
 
 
-def test_a_killed_server_loses_nothing_acknowledged_and_an_ended_one_drains(model: Path, tmp_path: Path):
-    store = tmp_path / "store.sqlite"
-    acknowledged: list[int] = []
-    with running(model, store) as server, ThreadPoolExecutor(1) as pool:
+def test_mixed_load(model: Path, tmp_path: Path):
+    counted = endure_load(model, tmp_path, seconds=2)
+    assert counted["requests"] > 0 and counted["MB at most"] >= counted["MB"] > 0
 
-        def feed() -> None:
-            for number in range(100_000):
-                try:
-                    status, _ = server.ask("POST", "/v1/feedback", {"events": [event(number)]})
-                except (OSError, http.client.HTTPException):
-                    return
-                assert status == 200
-                acknowledged.append(number)
 
-        feeding = pool.submit(feed)
-        while len(acknowledged) < 20:
-            assert not feeding.done()
-        assert server.ended(signal.SIGKILL) == -signal.SIGKILL
-        feeding.result()
-    with running(model, store, "--drain", "0.3") as server:
-        for number in (acknowledged[0], acknowledged[-1]):
-            assert server.ask("GET", f"/v1/users/n{number}/history")[1]["items"][0]["count"] == 1
-        again = server.ask("POST", "/v1/feedback", {"events": [event(number) for number in acknowledged]})[1]
-        assert (again["accepted"], again["duplicate"]) == (0, len(acknowledged))
+def test_requests_that_nobody_would_send(model: Path, tmp_path: Path):
+    pytest.importorskip("schemathesis")
+    counted = endure_requests(model, tmp_path, requests=30)
+    assert counted["requests"] >= 30 and counted["4xx"] > 0
+
+
+def test_a_server_that_is_told_to_end_drains(model: Path, tmp_path: Path):
+    with running(model, f"sqlite:///{tmp_path / 'store.sqlite'}", "--drain", "0.3") as server:
+        event = {"event_id": "e", "user": "n0", "item": "f1", "type": "like"}
+        assert server.ask("POST", "/v1/feedback", {"events": [event]})[0] == 200
+        assert server.ask("GET", "/v1/users/n0/history")[0] == 200
         assert server.ask("GET", "/readyz")[0] == 200
         server.process.send_signal(signal.SIGTERM)
         status = 200

@@ -303,7 +303,32 @@ def test_feedback_of_a_store_is_learned(run: Run, graph: Path, tmp_path: Path):
 
 
 def test_feedback_of_no_store(run: Run, graph: Path, tmp_path: Path):
-    answer = run("train", graph, "-o", tmp_path / "model", "--feedback", tmp_path / "none.sqlite", *QUICK)
+    store = tmp_path / "none.sqlite"
+    answer = run("train", graph, "-o", tmp_path / "model", "--feedback", store, *QUICK)
     assert answer.code == 2
-    assert "There is no store" in answer.err
-    assert not (tmp_path / "none.sqlite").exists()
+    assert "There is no store" in answer.err and "--allow-missing-store" in answer.err
+    assert not (tmp_path / "model").exists()
+    allowed = run(
+        "train", graph, "-o", tmp_path / "model", "--feedback", store, "--allow-missing-store", "-q", *QUICK
+    )
+    assert allowed.code == 0
+    assert f"There is no store {store}. The model is trained on the graph alone." in allowed.err
+    assert "feedback" not in Recommender.load(tmp_path / "model").model.inputs
+    assert not store.exists()
+
+
+def test_an_empty_store_is_no_missing_one(run: Run, graph: Path, tmp_path: Path):
+    with Store.open(tmp_path / "feedback.sqlite"):
+        pass
+    answer = run("train", graph, "-o", tmp_path / "model", "--feedback", tmp_path / "feedback.sqlite", *QUICK)
+    assert answer.code == 0
+    assert "The store has 0 events" in answer.out
+    assert Recommender.load(tmp_path / "model").model.inputs["feedback"] == "0"
+
+
+def test_a_missing_store_is_only_allowed_where_one_is_named(run: Run, graph: Path, tmp_path: Path):
+    answer = run("train", graph, "-o", tmp_path / "model", "--allow-missing-store", *QUICK)
+    assert answer.code == 2 and "--feedback STORE" in answer.err
+    place = tmp_path / "nowhere" / "feedback.sqlite"
+    answer = run("train", graph, "-o", tmp_path / "model", "--feedback", place, "--allow-missing-store")
+    assert answer.code == 2 and "in a folder that does not exist" in answer.err

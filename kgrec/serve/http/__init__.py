@@ -15,6 +15,7 @@ problems         errors as application/problem+json
 keys             keys and scopes
 gate             what every request passes: bounds, headers, log
 metrics          figures for Prometheus
+memory           freed memory goes back to the system
 routes/          one file per concern
 swagger/         files of the page /docs, by the Swagger project
 

@@ -31,10 +31,15 @@ class Metrics:
         state: Gives the state now.
         store_revision: Gives the revision of the store.
         drift: Folder that `kgrec drift` writes; None: there are no figures of drift.
+        ready: Whether the server takes requests, as `/readyz` says.
     """
 
     def __init__(
-        self, state: Callable[[], LiveState], store_revision: Callable[[], int], drift: Path | None = None
+        self,
+        state: Callable[[], LiveState],
+        store_revision: Callable[[], int],
+        drift: Path | None = None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         registry = self.registry = CollectorRegistry()
         self.requests = Counter(
@@ -69,6 +74,8 @@ class Metrics:
             "Shown lists that were not kept, because too many waited.",
             registry=registry,
         )
+        of_ready = Gauge("kgrec_ready", "Whether the server is ready: 0 while it drains.", registry=registry)
+        of_ready.set_function(lambda: float(ready()))
         registry.register(_OfState(state, store_revision))
         if drift is not None:
             registry.register(_OfDrift(drift))

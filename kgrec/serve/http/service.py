@@ -105,7 +105,7 @@ class Service:
         drift: Path | None = None,
     ) -> None:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
-        self.metrics = Metrics(lambda: live.state, live.store.revision, drift)
+        self.metrics = Metrics(lambda: live.state, live.store.revision, drift, lambda: self.ready)
         #: options of recent requests, checked
         self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
         self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)
@@ -152,6 +152,10 @@ class Service:
         if self._mentions is None or self._mentions.graph is not graph:
             self._mentions = Mentions(graph)
         return self._mentions
+
+    def forget_graph(self) -> None:
+        """Free what was made of the graph of an earlier model; call it in the thread of `compute`."""
+        self._edges = self._mentions = None
 
     async def start(self) -> None:
         """Begin to follow the store."""

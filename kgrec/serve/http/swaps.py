@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from kgrec.errors import ArtifactError, KgrecError
 from kgrec.model import storage
 from kgrec.model.model import Model
+from kgrec.serve.http.memory import give_back
+from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.service import Service
 from kgrec.serve.releases import Release, newest, release
 from kgrec.serve.self_test import self_test
@@ -96,7 +99,16 @@ class Swaps:
             raise
         reloads.labels("swapped").inc()
         logger.info("Model %s answers now.", latest.name)
+        await self._free()
         return True
+
+    async def _free(self) -> None:
+        """Give back the memory of the model before."""
+        with suppress(
+            Problem
+        ):  # so busy that this would wait too long: the next request about the graph forgets the one before
+            await self.service.compute(self.service.forget_graph, self.service.until(time.monotonic()))
+        await self._in_thread(give_back)
 
     def _tested(self, folder: Path) -> Model:
         model = storage.load(folder)

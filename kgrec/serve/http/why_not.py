@@ -50,7 +50,8 @@ def explained(
         excluded.append(
             {"by": "min_score", "detail": f"its score {score:.4f} is below {request.min_score:.4f}"}
         )
-    if not excluded and (rank is None or rank > request.k):
+    is_listed = name in place and place[name]["rank"] <= request.k
+    if not excluded and not is_listed:
         excluded.append(_by_rank(request, score, rank, last))
     return {
         "item": name,

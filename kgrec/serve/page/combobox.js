@@ -40,7 +40,10 @@ export function combobox({ label, placeholder = "", hint = "", find, take, submi
 
   async function search() {
     const text = input.value;
-    if (!text.trim() && !onEmpty) return close();
+    if (!text.trim() && !onEmpty) {
+      note.textContent = hint;
+      return close();
+    }
     try {
       const found = await find(text, input.selectionStart ?? text.length, next());
       if (document.activeElement === input) show(found, text);

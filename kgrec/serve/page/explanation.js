@@ -37,6 +37,7 @@ function exclusion(why, label, { k }) {
   const remedies = {
     seen: "“Seen items too” lists it.",
     where: "Change the condition.",
+    list: "Lower a strength in “The list as a whole”, or take back a cap or a quota.",
     disliked: "Take it out of the dislikes.",
     deny: "It has been seen: “Seen items too” lists it.",
     removed: "An item that was removed comes back with PUT /v1/items.",

@@ -12,7 +12,7 @@ import { metrics } from "./views/metrics.js";
 /** First part of the address -> tab, view. A view gets the other parts and returns a title, an element, and perhaps what ends it. */
 const VIEWS = {
   "": ["lists", start],
-  user: ["lists", (user) => list({ user })],
+  user: ["lists", (user) => (user ? list({ user }) : start())],
   list: ["lists", (item) => list({ item })],
   graph: ["graph", node],
   item: ["graph", (item) => node(null, item)],

@@ -9,11 +9,11 @@ const WORDS = ["and", "or", "not", "in", "has"];
 let fields = null;
 
 /** The field; `apply` is called with the condition when Enter is pressed. */
-export function whereField(apply) {
+export function whereField(apply, { label = "Condition", placeholder = "all items", hint = "Enter applies it, such as year >= 1990" } = {}) {
   return combobox({
-    label: "Condition",
-    placeholder: "all items",
-    hint: "Enter applies it, such as year >= 1990",
+    label,
+    placeholder,
+    hint,
     onEmpty: true,
     find: suggestions,
     take: (option, input) => {
@@ -26,7 +26,7 @@ export function whereField(apply) {
 }
 
 /** Names of the catalogue, asked for once. */
-async function known(signal) {
+export async function fieldNames(signal = null) {
   fields ??= (await call("v1/fields", { signal })).fields;
   return fields;
 }
@@ -38,7 +38,7 @@ export function forgetFields() {
 
 /** What may stand at the caret. */
 export async function suggestions(text, caret, signal) {
-  const names = await known(signal);
+  const names = await fieldNames(signal);
   const { expected, name, partial, start } = position(text.slice(0, caret));
   const found = await possible(names, expected, name, partial, signal);
   const after = text.slice(caret);

@@ -1,5 +1,7 @@
 // For whom a list is: a user, with what is tried out in the page and stored nowhere.
 
+import { isWish, newWishes, wishOptions } from "./wishes.js";
+
 /** What the page knows while a list is shown. */
 export function newWhom(user, liked = []) {
   return {
@@ -11,13 +13,15 @@ export function newWhom(user, liked = []) {
     likes: new Map(liked),
     dislikes: new Map(),
     where: "",
+    /** what the list is like as a whole */
+    wishes: newWishes(),
     k: 10,
     seen: false,
   };
 }
 
 /** Whether anything is tried out. */
-export const isTried = (whom) => whom.without.size + whom.likes.size + whom.dislikes.size > 0;
+export const isTried = (whom) => whom.without.size + whom.likes.size + whom.dislikes.size > 0 || isWish(whom.wishes);
 
 /**
  * The part of a request's body that says for whom and which items.
@@ -25,7 +29,7 @@ export const isTried = (whom) => whom.without.size + whom.likes.size + whom.disl
  * Without an item of the history the list is that of the remaining liked items, oldest first; what else was seen is denied.
  */
 export function body(whom) {
-  const options = { k: whom.k, exclude_seen: !whom.seen, ...(whom.where ? { where: whom.where } : {}) };
+  const options = { k: whom.k, exclude_seen: !whom.seen, ...(whom.where ? { where: whom.where } : {}), ...wishOptions(whom.wishes) };
   const tried = { ...named("likes", whom.likes), ...named("dislikes", whom.dislikes) };
   if (whom.user !== null && !whom.without.size) return { user: whom.user, ...tried, ...options };
   return { ...byHistory(whom), ...tried, ...options };
@@ -33,7 +37,7 @@ export function body(whom) {
 
 /** The same without what is tried out: with what the list is compared. */
 export function baseline(whom) {
-  const before = { ...whom, likes: new Map(), dislikes: new Map() };
+  const before = { ...whom, likes: new Map(), dislikes: new Map(), wishes: newWishes() };
   if (!whom.without.size || whom.user === null) return body({ ...before, without: new Map() });
   // a list by history, as the one that it is compared with
   return { ...byHistory({ ...before, without: new Map() }), k: whom.k, exclude_seen: !whom.seen, ...(whom.where ? { where: whom.where } : {}) };

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kgrec.errors import StoreError
+from kgrec.errors import NoStore, StoreError
 from kgrec.serve.store import tables
 
 _REVISION = "SELECT value FROM meta WHERE name = 'revision'"
@@ -88,13 +88,14 @@ class Database(ABC):
         """Make or migrate the tables.
 
         Raises:
-            StoreError: There is no store and `create` is false, or the tables are of something else.
+            NoStore: There is no store and `create` is false.
+            StoreError: The tables are of something else.
             VersionMismatch: A later kgrec made them.
         """
         with self.reading() as connection:
             version = tables.schema_version(connection, self.place)
         if version == 0 and not create:
-            raise StoreError(
+            raise NoStore(
                 f"{self.place} holds no feedback store.", "Check the name; kgrec serve makes a store."
             )
         if version < tables.SCHEMA_VERSION:

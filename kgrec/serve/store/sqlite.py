@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
 
-from kgrec.errors import StoreError
+from kgrec.errors import NoStore, StoreError
 from kgrec.serve.store.database import Database, driver
 
 #: seconds that a writer waits for another one
@@ -46,7 +46,7 @@ class SQLiteDatabase(Database):
             what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
             raise StoreError(f"The store {path} {what}.", "Give the path of a file, such as feedback.sqlite.")
         if not create and not path.is_file():
-            raise StoreError(f"There is no store {path}.", "Check the path; kgrec serve makes a store.")
+            raise NoStore(f"There is no store {path}.", "Check the path; kgrec serve makes a store.")
         url = URL.create("sqlite+pysqlite", database=str(path))
         connect_args = {"timeout": _PATIENCE, "check_same_thread": False}
         super().__init__(create_engine(url, connect_args=connect_args, pool_timeout=_PATIENCE), str(path))

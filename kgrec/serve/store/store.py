@@ -65,7 +65,8 @@ class Store(AbstractContextManager["Store"]):
 
         Raises:
             ConfigError: The URL is none of these.
-            StoreError: The database cannot be opened, there is no store and `create` is false, or its tables are of something else.
+            NoStore: There is no store and `create` is false.
+            StoreError: The database cannot be opened, or its tables are of something else.
             VersionMismatch: A later kgrec made the store.
         """
         database = database_of(url, create=create)

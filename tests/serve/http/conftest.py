@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from film_server import Server, Start
 from starlette.testclient import TestClient
+from stores import new_database
 
 from kgrec.serve.http.app import create_app
 from kgrec.serve.http.keys import Keys
@@ -21,14 +22,21 @@ from kgrec.serve.store.store import Store
 
 
 @pytest.fixture
-def start(model: Path, tmp_path: Path) -> Iterator[Start]:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of the store: a SQLite file, unless the test runs on `both_databases`."""
+    with new_database(getattr(request, "param", "sqlite"), tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def start(model: Path, store_url: str) -> Iterator[Start]:
     """A function that starts a server; its arguments are settings, and keys, the folder, and the folder of releases."""
     with ExitStack() as stack:
 
         def started(
             folder: Path = model, keys: Keys | None = None, releases: Path | None = None, **settings: Any
         ) -> Server:
-            live = LiveModel.load(folder, Store.open(tmp_path / "store.sqlite"))
+            live = LiveModel.load(folder, Store.open(store_url))
             service = Service(live, Settings(**settings), keys)
             app = create_app(service, Swaps(service, folder, releases, every=0.05))
             client = TestClient(app, "http://localhost", raise_server_exceptions=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from film_server import Server, Start
+from stores import both_databases
 
 import kgrec
 
@@ -36,6 +37,7 @@ def test_the_model(server: Server):
     assert answer["store"]["rows"]["events"] == 1 and answer["revision"] == 1
 
 
+@both_databases
 def test_another_model_is_swapped_in_with_the_events(start: Start, folder: Path, other: Path):
     server = start(folder)
     server.event("new", "f1")
@@ -78,6 +80,7 @@ def test_the_newest_release_is_followed(start: Start, folder: Path, other: Path,
     assert name == json.loads((releases / "b" / "manifest.json").read_text())["seal"][:12]
 
 
+@both_databases
 def test_a_snapshot_has_what_came_since(start: Start, folder: Path):
     server = start(folder)
     server.event("new", "f1")
@@ -93,6 +96,7 @@ def test_a_snapshot_has_what_came_since(start: Start, folder: Path):
     assert history == {"f1": 1, "f2": 1}
 
 
+@both_databases
 def test_events_are_exported(server: Server):
     server.event("u1", "f4", "click")
     server.event("u2", "f5", "rating", value=3)

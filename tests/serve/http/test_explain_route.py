@@ -55,6 +55,16 @@ def test_an_item_that_a_cap_keeps_out(server: Server):
     assert why["by"] in ("list", "score")
 
 
+def test_an_item_that_a_cap_keeps_out_of_a_list_with_room(server: Server):
+    """The list is shorter than k, and the item has a higher score than its last one."""
+    body = {"history": ["f1"], "k": 10, "exclude_seen": False, "at_most": {"genres": 1}}
+    listed = server.items(**body)
+    out = next(item for item in server.items(history=["f1"], exclude_seen=False) if item not in listed)
+    answer = server.post("/v1/explain", {**body, "item": out})
+    [why] = answer["excluded_by"]
+    assert (why["by"], why["detail"]) == ("list", "other items fit at_most better")
+
+
 def test_an_explanation_for_a_history(server: Server, rec: kgrec.Recommender):
     answer = server.post("/v1/explain", {"history": ["f1", "f3"], "item": "f2"})
     assert answer["parts"] == rec.explain_history(["f1", "f3"], "f2").to_dict()["parts"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from film_server import Server, Start
+from stores import both_databases
 
 
+@both_databases
 def test_an_event_counts_in_the_next_request(server: Server):
     before = server.post("/v1/recommend", {"user": "new"})
     assert before["fallback"] == "unknown_user"
@@ -17,6 +17,7 @@ def test_an_event_counts_in_the_next_request(server: Server):
     assert [item["item"] for item in after["items"]] == server.items(history=["f1"])
 
 
+@both_databases
 def test_an_event_counts_once(server: Server):
     server.event("u1", "f4")
     again = server.event("u1", "f4")
@@ -34,6 +35,7 @@ def test_the_mapping_decides_what_is_positive(server: Server):
     assert liked == {"f1": True, "f2": False, "f3": False, "f4": True}
 
 
+@both_databases
 def test_what_cannot_be_used_is_rejected_and_named(server: Server):
     events = [
         {"event_id": "a", "user": "u1", "item": "f4", "type": "click"},
@@ -57,6 +59,7 @@ def test_at_most_ten_thousand_events(server: Server):
     assert server.post("/v1/feedback", {"events": []})["accepted"] == 0
 
 
+@both_databases
 def test_events_are_there_after_a_restart(start: Start):
     first = start()
     first.event("new", "f1")
@@ -66,10 +69,11 @@ def test_events_are_there_after_a_restart(start: Start):
     assert second.items(user="new") == first.items(user="new")
 
 
-def test_events_of_another_writer_are_followed(server: Server, tmp_path: Path):
+@both_databases
+def test_events_of_another_writer_are_followed(server: Server, store_url: str):
     from kgrec.serve.store.store import Store
 
-    with Store.open(tmp_path / "store.sqlite") as other:
+    with Store.open(store_url) as other:
         added = other.add_events([{"event_id": "o", "user": "other", "item": "f1", "type": "like"}])
     answer = server.post("/v1/recommend", {"user": "other", "min_revision": added.revision})
     assert answer["fallback"] is None

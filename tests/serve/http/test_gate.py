@@ -133,11 +133,14 @@ def test_figures_have_no_ids(server: Server):
         'kgrec_items{state="trained"} 6.0',
         "kgrec_store_lag 0.0",
         "kgrec_store_up 1.0",
+        "kgrec_ready 1.0",
         "kgrec_revision 1.0",
         'kgrec_listed_items_total{age="trained"} 6.0',
     ):
         assert line in text
     assert "secret" not in text and "nobody" not in text
+    server.service.ready = False
+    assert "kgrec_ready 0.0" in server.client.get("/metrics").text
 
 
 def test_figures_stay_where_the_store_does_not_answer(server: Server):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from film_server import Server, Start
+from stores import both_databases
 
 MOON = {"id": "n1", "title": "Moon Base", "genres": "Science fiction", "director": "Ada"}
 
 
+@both_databases
 def test_an_added_item_is_in_the_next_list(server: Server):
     answer = server.post("/v1/items", {"rows": {"film": [MOON]}})
     assert (answer["added"], answer["known"], answer["linked"], answer["bare"]) == (["n1"], [], {"n1": 2}, [])
@@ -46,6 +48,7 @@ def test_items_page_by_page_and_by_name(server: Server):
     assert [one["item"] for one in server.get("/v1/items", text="paris")["items"]] == ["f4"]
 
 
+@both_databases
 def test_put_replaces_and_patch_changes(server: Server):
     put = server.client.put(
         "/v1/items/n1", json={"title": "Moon Base", "genres": "Comedy", "director": "Ada"}
@@ -64,6 +67,7 @@ def test_put_replaces_and_patch_changes(server: Server):
     assert (fields["label"], fields["fields"]) == ("Moon Base 3", {"directed_by": ["Bo"]})
 
 
+@both_databases
 def test_a_removed_item_is_in_no_list_until_it_is_put_again(server: Server):
     assert server.client.delete("/v1/items/f4").json()["removed"] == ["f4"]
     assert "f4" not in server.items(user="nobody", k=6)
@@ -72,6 +76,7 @@ def test_a_removed_item_is_in_no_list_until_it_is_put_again(server: Server):
     assert "f4" in server.items(user="nobody", k=6)
 
 
+@both_databases
 def test_changes_are_there_after_a_restart(start: Start):
     first = start()
     first.post("/v1/items", {"rows": {"film": [MOON]}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from film_server import Server, Start
+from stores import both_databases
 
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.scenarios import Scenarios, newcombe, variant_of, wilson
@@ -45,6 +46,7 @@ def test_a_list_of_a_scenario(server: Server):
     assert len(server.items(user="u1", scenario="home", k=3)) == 3
 
 
+@both_databases
 def test_a_scenario_is_kept(start: Start):
     first = start()
     put(first, HOME)
@@ -73,6 +75,7 @@ def test_what_is_wrong_with_a_scenario(server: Server):
     server.get("/v1/experiments/home", 404)
 
 
+@both_databases
 def test_figures_of_an_experiment(server: Server):
     put(server, HOME)
     shown = [server.post("/v1/recommend", {"user": f"n{n}", "scenario": "home"}) for n in range(6)]

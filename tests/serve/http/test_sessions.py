@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from film_server import Server, Start
+from stores import both_databases
 
 from kgrec.serve.http.conversation import Conversation
 
@@ -47,6 +48,7 @@ def test_words_name_nodes_and_items(server: Server):
     assert answer["understood"]["dislikes"] == [{"item": "f2", "label": "Star Drift"}]
 
 
+@both_databases
 def test_a_session_of_a_user_begins_with_the_history(server: Server):
     session = begin(server, user="u1", where="genres = Romance")
     assert names(turn(server, session)) == server.items(user="u1", where="genres = Romance")

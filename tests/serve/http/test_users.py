@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from film_server import Server, Start
+from stores import both_databases
 
 
 def test_a_user_and_the_history(server: Server):
@@ -22,6 +23,7 @@ def test_an_unknown_user(server: Server):
     assert server.get("/v1/users/nobody/history", 404)["type"] == "/problems/unknown-id"
 
 
+@both_databases
 def test_an_erased_user_is_unknown(start: Start):
     server = start()
     server.event("new", "f1")
@@ -40,6 +42,7 @@ def test_an_erased_user_is_unknown(start: Start):
     assert again.post("/v1/recommend", {"user": "u1"})["fallback"] == "unknown_user"
 
 
+@both_databases
 def test_a_user_who_returns_after_an_erasure_begins_anew(server: Server):
     server.client.delete("/v1/users/u1")
     server.event("u1", "f4")
@@ -47,6 +50,7 @@ def test_a_user_who_returns_after_an_erasure_begins_anew(server: Server):
     assert [one["item"] for one in server.get("/v1/users/u1/history")["items"]] == ["f4"]
 
 
+@both_databases
 def test_a_user_and_an_item_whose_ids_have_slashes(server: Server):
     server.event("a/b", "f1")
     assert server.get("/v1/users/a%2Fb")["interactions"] == 1

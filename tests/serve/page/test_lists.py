@@ -80,7 +80,7 @@ def test_an_explanation_in_words_as_a_graph_and_as_a_table(look):
 def test_escape_closes_an_explanation_and_returns_to_its_button(look):
     page = look("user/u1")
     page.get_by_role("button", name="Why").first.click()
-    page.locator("summary").first.focus()
+    page.locator(".why summary").first.focus()
     page.keyboard.press("Escape")
     expect(page.locator(".why")).to_have_count(0)
     expect(page.get_by_role("button", name="Why").first).to_be_focused()

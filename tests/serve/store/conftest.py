@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from stores import KINDS, new_database
 
 from kgrec.serve.store.store import Store
 
@@ -16,31 +14,11 @@ from kgrec.serve.store.store import Store
 NOW = 1_796_040_000_000
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a database without tables."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'feedback.sqlite'}"
-    else:
-        yield from postgres_schema()
-
-
-def postgres_schema() -> Iterator[str]:
-    """URL of a new schema, which is dropped afterwards."""
-    server = os.environ.get("KGREC_TEST_POSTGRES")
-    if not server:
-        pytest.skip("KGREC_TEST_POSTGRES names no PostgreSQL database")
-    plain = make_url(server).set(drivername="postgresql+psycopg")
-    engine = create_engine(plain, isolation_level="AUTOCOMMIT")
-    name = f"kgrec_{uuid.uuid4().hex}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-        try:
-            schema = make_url(server).update_query_dict({"options": f"-csearch_path={name}"})
-            yield schema.render_as_string(hide_password=False)
-        finally:
-            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    engine.dispose()
+    with new_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

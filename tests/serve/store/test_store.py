@@ -114,7 +114,7 @@ def test_events_are_read_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("bad", [-1, 1.5, "1", None, 2**63])
 def test_what_is_no_revision_is_refused_at_once(tmp_path: Path, bad: Any):
-    with Store.open(tmp_path / "feedback.sqlite") as store:
+    with Store.open(tmp_path / "store.sqlite") as store:
         for read in (store.events_since, store.items_since, store.erased_since):
             with pytest.raises(ConfigError, match="revision is"):
                 read(bad)

@@ -6,6 +6,7 @@ import { explanation } from "../explanation.js";
 import { itemField } from "../search.js";
 import { whereField } from "../where.js";
 import { baseline, body, isTried, newWhom } from "../whom.js";
+import { chips as wishChips, wishesField } from "../wishes.js";
 
 /** the API takes no longer history */
 const MOST_HISTORY = 10_000;
@@ -20,7 +21,8 @@ export function list({ user = null, item = null }) {
   const next = latest();
   const heading = el("h2", { id: "list-title", tabindex: "-1" }, "Recommended");
   const parts = { tried: el("div", { class: "tried" }), items: el("div", {}), history: el("div", {}), missing: el("div", {}) };
-  const update = () => { drawTried(whom, parts.tried, heading, update); load(); };
+  const update = () => { drawTried(whom, parts.tried, heading, update); wishes.sync(); load(); };
+  const wishes = wishesField(whom.wishes, update);
 
   async function load() {
     const signal = next();
@@ -67,7 +69,7 @@ export function list({ user = null, item = null }) {
       el("div", { class: "beside" },
         el("section", { class: "history", "aria-labelledby": "history-title" }, el("h2", { id: "history-title" }, "History"), parts.history),
         el("section", { "aria-labelledby": "list-title" },
-          heading, controls(whom, update), parts.tried, parts.items,
+          heading, controls(whom, update), wishes.element, parts.tried, parts.items,
           missing(whom, parts.missing)))),
   };
 }
@@ -106,6 +108,8 @@ function drawTried(whom, place, heading, update) {
   const kinds = [["without", "Not in the history: "], ["likes", "Liked: "], ["dislikes", "Disliked: "]];
   const chips = kinds.flatMap(([kind, name]) => [...whom[kind]].map(([item, label]) => el("li", {},
     button([name, el("strong", {}, label), " ×"], () => { whom[kind].delete(item); redrawn(whom); update(); }, { "aria-label": `Take back: ${name}${label}` }))));
+  chips.push(...wishChips(whom.wishes).map(([text, takeBack]) => el("li", {},
+    button([el("strong", {}, text), " ×"], () => { takeBack(); update(); }, { "aria-label": `Take back: ${text}` }))));
   if (whom.where) chips.push(el("li", {}, el("span", {}, "Condition: ", el("strong", {}, whom.where))));
   const refocus = keptFocus(place, heading);
   place.replaceChildren(...(chips.length ? [
