@@ -287,8 +287,8 @@ class Service:
 
     async def _catch_up(self, known: int) -> None:
         """Take in what the store has since a revision."""
+        await self.read_scenarios()  # first: whoever waits for the revision may name a new scenario
         await self.change(self.live.catch_up)
-        await self.read_scenarios()
         for one in await self.change(lambda: list(self.live.store.erased_since(known))):
             self.forget(one.user)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import signal
 import socket
@@ -180,7 +181,9 @@ class _Worker:
             told = self._pipe.recv()
         except (EOFError, OSError):
             return None
-        self.was_ready |= told == READY
+        if told == READY:
+            self.was_ready = True
+            logger.info("Worker %d answers as process %d.", self._number, self._process.pid)
         return told
 
     async def gone(self) -> None:
@@ -225,6 +228,8 @@ def _run(
     gc.set_threshold(_GARBAGE)
     log_to_stderr(access=access_log, worker=peers.number)
     try:
+        # An item that another worker adds is to count within a second here, and this loads torch.
+        importlib.import_module("kgrec.model.item_updates")
         service, swaps = opening.service(opening.live(), peers)
         sockets = [listening, *peers.listening()]
         answer(service, swaps, sockets, drain=drain, parent=parent, ready=lambda: parent.send(READY))
