@@ -200,8 +200,13 @@ class ItemItemScorer:
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
         histories = users.decayed(self.decay, self.window)
-        weights = widened(self.weights[items], histories.shape[1])
-        return _dense(sp.diags(1 / np.sqrt(_lengths(histories))) @ histories @ weights.T)
+        scaled = _scaled(histories, 1 / np.sqrt(_lengths(histories)))
+        if isinstance(self.weights.base, np.ndarray) and not len(self.weights.at):
+            # The scores of all items take less time than to gather the rows of some of them and to turn these round.
+            return np.asarray(
+                (scaled[:, : self.weights.base.shape[1]] @ self._by_history)[:, items], np.float32
+            )
+        return _dense(scaled @ widened(self.weights[items], histories.shape[1]).T)
 
     def best(
         self,
@@ -241,7 +246,9 @@ class ItemItemScorer:
         kept = self.weights.of_base
         if "by_history" not in kept:
             base = self.weights.base
-            kept["by_history"] = base.T if isinstance(base, np.ndarray) else base.T.tocsr()
+            # scipy would copy a transposed array at each product
+            turned = np.ascontiguousarray(base.T) if isinstance(base, np.ndarray) else base.T.tocsr()
+            kept["by_history"] = turned
         by_history: sp.csr_matrix | np.ndarray = kept["by_history"]
         return by_history
 
@@ -316,8 +323,13 @@ def _item_item(arrays: Mapping[str, np.ndarray], name: str, n_items: int) -> Ite
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Rows scaled to unit length; a zero row stays zero."""
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    unit: sp.csr_matrix = (sp.diags(1 / np.maximum(lengths, 1e-12)) @ matrix).tocsr().astype(np.float32)
-    return unit
+    return _scaled(matrix.tocsr(), 1 / np.maximum(lengths, 1e-12)).astype(np.float32, copy=False)
+
+
+def _scaled(matrix: sp.csr_matrix, factors: np.ndarray) -> sp.csr_matrix:
+    """The matrix with each row times a factor; factors have the shape (n_rows,)."""
+    data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
+    return sp.csr_matrix((data, matrix.indices, matrix.indptr), matrix.shape)
 
 
 def widened(matrix: Any, n_columns: int) -> Any:
