@@ -178,17 +178,13 @@ def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: floa
 
     indptr = np.concatenate([known.indptr, np.full(n_users - len(known), n_known)])
     by_time = np.lexsort((new.item, new_time, new.user))
-    places = _places(
-        indptr, known_time, known.item, new.user[by_time], new_time[by_time], new.item[by_time]
-    )
+    places = _places(indptr, known_time, known.item, new.user[by_time], new_time[by_time], new.item[by_time])
     order = np.insert(np.arange(n_known), places, n_known + by_time)
     stays = np.ones(n_known + n_new, bool)
     stays[of_twin] = False
     order = order[stays[order]]
 
-    user, time = (
-        np.concatenate(pair)[order] for pair in ((known.users(), new.user), (known_time, new_time))
-    )
+    user, time = (np.concatenate(pair)[order] for pair in ((known.users(), new.user), (known_time, new_time)))
     positive = np.concatenate([known.positive, positive])[order]
     weight = np.concatenate([weight, new_weight])[order]
     weight[~positive] = 0
@@ -229,7 +225,8 @@ def _places(
     item: np.ndarray,
 ) -> np.ndarray:
     """The known row before which each new one stands, by time and item within its user; shape (n_new,), int64. A binary search."""
-    low, high = indptr[user], indptr[user + 1]
+    low: np.ndarray = indptr[user]
+    high = indptr[user + 1]
     while (is_open := low < high).any():
         middle = np.minimum((low + high) // 2, len(known_time) - 1)
         earlier = (known_time[middle] < time) | ((known_time[middle] == time) & (known_item[middle] < item))

@@ -203,9 +203,7 @@ class ItemItemScorer:
         scaled = _scaled(histories, 1 / np.sqrt(_lengths(histories)))
         if isinstance(self.weights.base, np.ndarray) and not len(self.weights.at):
             # The scores of all items take less time than to gather the rows of some of them and to turn these round.
-            return np.asarray(
-                (scaled[:, : self.weights.base.shape[1]] @ self._by_history)[:, items], np.float32
-            )
+            return _dense(scaled[:, : self.weights.base.shape[1]] @ self._by_history)[:, items]
         return _dense(scaled @ widened(self.weights[items], histories.shape[1]).T)
 
     def best(
