@@ -10,25 +10,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import http.client
+import contextlib
 import json
 import os
 import re
-import subprocess
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from server_process import Client, running
+
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.store.store import Store
 
-N, WAITING, EVENTS = 400, 32, 20_000
+N, WAITING, EVENTS, TURNS = 400, 32, 20_000, 5
 
 
 def main() -> None:
@@ -44,8 +47,9 @@ def main() -> None:
     )
     with (
         tempfile.TemporaryDirectory() as place,
-        running(options.model, Path(place) / "store.sqlite") as (process, port),
+        running(options.model, f"sqlite:///{Path(place) / 'store.sqlite'}", "--no-access-log") as server,
     ):
+        process, port = psutil.Process(server.process.pid), server.port
         ask = Client(port)
         for _ in range(50):
             ask("POST", "/v1/recommend", {"user": users[0]})
@@ -81,8 +85,41 @@ def main() -> None:
             f"{bare / events[1]:.2f} of them",
         ),
     ]
+    one_worker, two_workers = workers(options.model, users, options.n * 4)
+    rows += [
+        ("lists of one worker", one_worker, "per s", "", ""),
+        ("lists of two workers", two_workers, "per s", "", f"{two_workers / one_worker:.2f} times"),
+    ]
     for name, value, unit, bar, ratio in rows:
         print(f"{name:36} {value:10,.2f} {unit:6} {ratio:16} {bar}")
+
+
+def workers(model: Path, users: Sequence[str], n: int) -> list[float]:
+    """Lists per second of a server with one worker, and of one with two, while 32 requests wait; medians of turns."""
+    with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
+        ports = []
+        for count in ("1", "2"):
+            store = f"sqlite:///{Path(place) / count}.sqlite"
+            server = stack.enter_context(running(model, store, "--no-access-log", "--workers", count))
+            ports.append(server.port)
+        until = time.monotonic() + 120
+        while count_of_workers(ports[1]) < 2:
+            assert time.monotonic() < until, "the second worker does not start"
+            time.sleep(0.1)
+        for port in ports:
+            asyncio.run(together(port, users, 10 * WAITING))
+        rates: list[list[float]] = [[], []]
+        for _ in range(TURNS):
+            for port, found in zip(ports, rates, strict=True):
+                began = time.perf_counter()
+                asyncio.run(together(port, users, n))
+                found.append(n / (time.perf_counter() - began))
+        return [statistics.median(found) for found in rates]
+
+
+def count_of_workers(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        return len(set(re.findall(r'worker="(\d+)"', response.read().decode())))
 
 
 def per_call(call: Callable[[int], Any], n: int) -> float:
@@ -93,50 +130,6 @@ def per_call(call: Callable[[int], Any], n: int) -> float:
     for at in range(n):
         call(at)
     return (time.process_time() - began) / n * 1000
-
-
-@contextmanager
-def running(model: Path, store: Path) -> Iterator[tuple[psutil.Process, int]]:
-    """A server on a free port."""
-    command = [
-        sys.executable,
-        "-m",
-        "kgrec",
-        "serve",
-        str(model),
-        "--port",
-        "0",
-        "--store",
-        str(store),
-        "--no-access-log",
-    ]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert child.stderr is not None
-    for line in child.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            break
-    else:
-        raise SystemExit("the server did not start")
-    try:
-        yield psutil.Process(child.pid), int(found[1])
-    finally:
-        child.terminate()
-        child.wait(60)
-
-
-class Client:
-    """One connection that is kept."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-
-    def __call__(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body)
-        self._connection.request(method, path, data, {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        text = response.read()
-        assert response.status == 200, text
-        return json.loads(text)
 
 
 def cpu(process: psutil.Process, work: Callable[[], Any]) -> float:
