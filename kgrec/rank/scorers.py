@@ -26,10 +26,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from kgrec.encode.featurizer import Featurizer, ItemFeatures
-from kgrec.metrics.topk import rows_of
+from kgrec.metrics.topk import blocks, rows_of
 from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.random_walk import largest
 from kgrec.storage.segments import Rows, places_in
+
+#: values of dense profiles in the graph that are held at a time: 16 MB
+_PROFILES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,12 @@ class GraphScorer:
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
-        profiles = unit_rows(_summed(users.weighted, self.neighbors))
-        return np.asarray((profiles @ self.neighbors[items].T).toarray(), np.float32)
+        profiles, neighbors = unit_rows(_summed(users.weighted, self.neighbors)), self.neighbors[items]
+        scores = np.empty((profiles.shape[0], neighbors.shape[0]), np.float32)
+        # A product with dense profiles takes half the time of one of two sparse matrices.
+        for part in blocks(profiles.shape[0], profiles.shape[1], _PROFILES):
+            scores[part] = (neighbors @ profiles[part].T.toarray()).T
+        return scores
 
     def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
