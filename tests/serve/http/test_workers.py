@@ -187,7 +187,7 @@ def test_metrics_have_the_figures_of_each_worker(server: Workers):
 
     def counted(route: str) -> dict[str, float]:
         """Requests by worker."""
-        line = rf'^kgrec_requests_total{{.*route="{re.escape(route)}",status="200",worker="(\d)"}} (\S+)'
+        line = rf'^kgrec_requests_total{{method="GET",route="{re.escape(route)}",status="200",worker="(\d)"}} (\S+)'
         found = re.findall(line, one("GET", "/metrics"), re.M)
         return {"0": 0.0, "1": 0.0} | {worker: float(value) for worker, value in found}
 
