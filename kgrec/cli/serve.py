@@ -66,6 +66,10 @@ def serve(
     check: Annotated[
         bool, typer.Option("--check", help="Load and test the model, print what is found, and end.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", help="Processes that answer on one port, each with a core.", min=1, max=64),
+    ] = 1,
     drain: Annotated[
         float,
         typer.Option(
@@ -118,29 +122,26 @@ def serve(
         return
     # set before torch and FAISS load: requests are what is parallel
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from kgrec.serve.http.opening import Opening
     from kgrec.serve.http.server import Place, log_to_stderr
     from kgrec.serve.http.server import serve as run
-    from kgrec.serve.http.service import Service
     from kgrec.serve.http.settings import Settings
-    from kgrec.serve.http.swaps import Swaps
-    from kgrec.serve.live import LiveModel
-    from kgrec.serve.releases import newest
-    from kgrec.serve.store.store import Store
+    from kgrec.serve.http.workers import serve_by_workers
 
     place, known = Place(host, port), Keys.read(keys) if keys is not None else Keys()
     place.check(bool(known))
     log_to_stderr(access=access_log)
     place_of_models = releases or model or project.model()
-    folder = place_of_models if releases is None else newest(releases).folder
-    live = LiveModel.load(folder, Store.open(store or _beside(place_of_models)))
-    if warm_text:
-        live.state.recommender.recommend_for_text(["a text"], 1)
-    if check:
-        _report(out, live, known)
-        return
     settings = Settings(queue=queue, deadline=deadline, impressions=impressions)
-    service = Service(live, settings, known, drift)
-    run(service, place, Swaps(service, folder, releases), drain=drain)
+    url = store or _beside(place_of_models)
+    opening = Opening(place_of_models, url, releases is not None, known, settings, warm_text, drift)
+    if check:
+        _report(out, opening.live(), known)
+    elif workers > 1:
+        serve_by_workers(opening, place, workers, drain=drain, access_log=access_log)
+    else:
+        service, swaps = opening.service(opening.live())
+        run(service, place, swaps, drain=drain)
 
 
 def _beside(model: Path) -> Path:

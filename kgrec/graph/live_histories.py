@@ -150,43 +150,89 @@ class LiveHistories:
 
 
 def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: float | None) -> Histories:
-    """Histories of `n_users` users, of whom the first ones are known, with newer interactions."""
+    """Histories of `n_users` users, of whom the first ones are known, with newer interactions.
+
+    The known rows are in order, so the new ones are put between them: to sort all rows would take several times as long.
+    """
+    n_known, n_new = len(known.item), len(new.item)
     in_positions = known.ordered and known.time is None
     timed = not in_positions and (known.time is not None or new.time is not None)
-    user = np.concatenate([known.users(), new.user])
-    item = np.concatenate([known.item, new.item])
-    time = np.concatenate([_times(known.time, len(known.item)), _times(new.time, len(new.item))])
-    if in_positions:
-        time = _positions(known, new)
-    own = np.ones(len(new.item), np.float32) if new.weight is None else new.weight
-    counts = np.concatenate([np.ones(len(known.item), bool), own > 0])
-    # stable: of simultaneous rows the added one comes last
-    order = np.lexsort((time, counts, item, user))
-    last = np.flatnonzero((np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0))
-    first = np.append(0, last[:-1] + 1)
-    kept = order[last]
-    count = np.add.reduceat(np.concatenate([known.count, new.count])[order], first)
-    weight = np.concatenate([_without_age(known, half_life), own])
-    weight = np.maximum.reduceat(weight[order], first)
-    if timed or in_positions:
-        by_time = np.lexsort((item[kept], time[kept], user[kept]))
-        kept, count, weight = kept[by_time], count[by_time], weight[by_time]
-    user, time = user[kept], time[kept]
-    positive = np.concatenate([known.positive, new.positive])[kept]
+    known_time, new_time = (
+        _positions(n_known, new)
+        if in_positions
+        else (_times(known.time, n_known), _times(new.time if timed else None, n_new))
+    )
+    own = np.ones(n_new, np.float32) if new.weight is None else new.weight
+    twin = _twins(known, new)
+    has_twin = twin >= 0
+    of_twin = twin[has_twin]
+    # of simultaneous rows the added one counts
+    yields = np.zeros(n_new, bool)
+    yields[has_twin] = (own[has_twin] <= 0) | (new_time[has_twin] < known_time[of_twin])
+    twin_yields, yielding = twin[yields], np.flatnonzero(yields)
+    new_time, positive = new_time.copy(), new.positive.copy()
+    new_time[yielding], positive[yielding] = known_time[twin_yields], known.positive[twin_yields]
+    count, new_weight, weight = new.count.copy(), own.copy(), _without_age(known, half_life)
+    count[has_twin] += known.count[of_twin]
+    new_weight[has_twin] = np.maximum(own[has_twin], weight[of_twin])
+
+    indptr = np.concatenate([known.indptr, np.full(n_users - len(known), n_known)])
+    by_time = np.lexsort((new.item, new_time, new.user))
+    places = _places(indptr, known_time, known.item, new.user[by_time], new_time[by_time], new.item[by_time])
+    order = np.insert(np.arange(n_known), places, n_known + by_time)
+    stays = np.ones(n_known + n_new, bool)
+    stays[of_twin] = False
+    order = order[stays[order]]
+
+    user, time = (np.concatenate(pair)[order] for pair in ((known.users(), new.user), (known_time, new_time)))
+    positive = np.concatenate([known.positive, positive])[order]
+    weight = np.concatenate([weight, new_weight])[order]
     weight[~positive] = 0
     if half_life is not None and timed:
         weight[positive] *= decay(user[positive], time[positive], n_users, half_life)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))]).astype(np.int64)
     return Histories(
         known.n_items,
-        indptr,
-        item[kept].astype(np.int32),
+        np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))]).astype(np.int64),
+        np.concatenate([known.item, new.item])[order].astype(np.int32),
         positive,
         weight,
-        count.astype(np.int32),
+        np.concatenate([known.count, count])[order].astype(np.int32),
         time if timed else None,
         ordered=known.ordered or bool(timed and time.any()),
     )
+
+
+def _twins(known: Histories, new: NewInteractions) -> np.ndarray:
+    """The known row with the user and item of each new one, -1 if there is none; shape (n_new,), int64."""
+    pairs, new_pairs = (
+        user.astype(np.int64) * known.n_items + item
+        for user, item in ((known.users(), known.item), (new.user, new.item))
+    )
+    order = np.argsort(new_pairs)
+    at = places_in(new_pairs[order], pairs)
+    rows = np.flatnonzero(at >= 0)
+    found = np.full(len(new_pairs), -1, np.int64)
+    found[order[at[rows]]] = rows
+    return found
+
+
+def _places(
+    indptr: np.ndarray,
+    known_time: np.ndarray,
+    known_item: np.ndarray,
+    user: np.ndarray,
+    time: np.ndarray,
+    item: np.ndarray,
+) -> np.ndarray:
+    """The known row before which each new one stands, by time and item within its user; shape (n_new,), int64. A binary search."""
+    low: np.ndarray = indptr[user]
+    high = indptr[user + 1]
+    while (is_open := low < high).any():
+        middle = np.minimum((low + high) // 2, len(known_time) - 1)
+        earlier = (known_time[middle] < time) | ((known_time[middle] == time) & (known_item[middle] < item))
+        low = np.where(is_open & earlier, middle + 1, low)
+        high = np.where(is_open & ~earlier, middle, high)
+    return low
 
 
 def _without_age(known: Histories, half_life: float | None) -> np.ndarray:
@@ -199,12 +245,12 @@ def _without_age(known: Histories, half_life: float | None) -> np.ndarray:
     return weight
 
 
-def _positions(known: Histories, new: NewInteractions) -> np.ndarray:
-    """Numbers in the order of the known rows; the new ones follow, by time if they have times; shape (n_known + n_new,), int64."""
+def _positions(n_known: int, new: NewInteractions) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the known rows in their order, and of the new ones, which follow, by time if they have times; int64."""
     order = np.argsort(_times(new.time, len(new.item)), kind="stable")
     position = np.empty(len(new.item), np.int64)
-    position[order] = np.arange(len(order))
-    return np.concatenate([np.arange(len(known.item)), len(known.item) + position])
+    position[order] = n_known + np.arange(len(order))
+    return np.arange(n_known), position
 
 
 def _stacked(first: Histories, second: Histories) -> Histories:

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.encode.text import TextEncoder
-from kgrec.errors import ConfigError
+from kgrec.errors import ConfigError, KgrecError
 from kgrec.model.model import Model
 from kgrec.recommend.recommender import Recommender
 from kgrec.recommend.results import Added, Placed, Updated
@@ -32,6 +32,7 @@ from kgrec.serve.live_items import rows_by_item, with_columns, with_items
 from kgrec.serve.self_test import self_test
 
 if TYPE_CHECKING:
+    from kgrec.serve.store.records import Added as AddedEvents
     from kgrec.serve.store.records import StoredEvent
     from kgrec.serve.store.store import Store
 
@@ -167,17 +168,20 @@ class LiveModel:
         Returns:
             What became of the events of each caller.
         """
-        receipts = [self._kept_events(events) for events in batches]
+        receipts = self._kept_events(batches)
         revision = self.catch_up().revision
         return [replace(receipt, revision=revision) for receipt in receipts]
 
-    def _kept_events(self, events: Sequence[Mapping[str, Any]]) -> EventReceipt:
-        refused = refusals(self._state.model, self._state.rules, events)
-        places = [at for at in range(len(events)) if at not in refused]
-        added = self._store.add_events([events[at] for at in places])
-        rejected = [(places[one.index], one.problem, one.remedy) for one in added.rejected]
-        rejected += [(at, error.problem, error.remedy) for at, error in refused.items()]
-        return EventReceipt(added.accepted, added.duplicate, sorted(rejected), added.revision)
+    def _kept_events(self, batches: Sequence[Sequence[Mapping[str, Any]]]) -> list[EventReceipt]:
+        """Those that can be used go into the store, in one transaction."""
+        refused = [refusals(self._state.model, self._state.rules, events) for events in batches]
+        places = [
+            [at for at in range(len(events)) if at not in errors]
+            for events, errors in zip(batches, refused, strict=True)
+        ]
+        usable = [[events[at] for at in some] for events, some in zip(batches, places, strict=True)]
+        added = self._store.add_batches(usable)
+        return [_receipt(*one) for one in zip(added, places, refused, strict=True)]
 
     def add_items(self, rows: Mapping[str, Any]) -> tuple[Added, LiveState]:
         """Add items, as `Recommender.add_items`; known ones are left out.
@@ -300,6 +304,13 @@ class LiveModel:
         recommender = state.recommender.with_model(state.model.with_interactions(names, new))
         back = state.erased.difference(event.user for event in events)
         return replace(state, recommender=recommender, erased=back)
+
+
+def _receipt(added: AddedEvents, places: Sequence[int], refused: Mapping[int, KgrecError]) -> EventReceipt:
+    """What became of the events of one caller: those at `places` came to the store, the others were refused."""
+    rejected = [(places[one.index], one.problem, one.remedy) for one in added.rejected]
+    rejected += [(at, error.problem, error.remedy) for at, error in refused.items()]
+    return EventReceipt(added.accepted, added.duplicate, sorted(rejected), added.revision)
 
 
 def watermark(model: Model) -> int:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
+import statistics
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,7 @@ from server_process import Client, running
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.store.store import Store
 
-N, WAITING, EVENTS = 400, 32, 20_000
+N, WAITING, EVENTS, TURNS = 400, 32, 20_000, 5
 
 
 def main() -> None:
@@ -82,8 +85,41 @@ def main() -> None:
             f"{bare / events[1]:.2f} of them",
         ),
     ]
+    one_worker, two_workers = workers(options.model, users, options.n * 4)
+    rows += [
+        ("lists of one worker", one_worker, "per s", "", ""),
+        ("lists of two workers", two_workers, "per s", "", f"{two_workers / one_worker:.2f} times"),
+    ]
     for name, value, unit, bar, ratio in rows:
         print(f"{name:36} {value:10,.2f} {unit:6} {ratio:16} {bar}")
+
+
+def workers(model: Path, users: Sequence[str], n: int) -> list[float]:
+    """Lists per second of a server with one worker, and of one with two, while 32 requests wait; medians of turns."""
+    with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
+        ports = []
+        for count in ("1", "2"):
+            store = f"sqlite:///{Path(place) / count}.sqlite"
+            server = stack.enter_context(running(model, store, "--no-access-log", "--workers", count))
+            ports.append(server.port)
+        until = time.monotonic() + 120
+        while count_of_workers(ports[1]) < 2:
+            assert time.monotonic() < until, "the second worker does not start"
+            time.sleep(0.1)
+        for port in ports:
+            asyncio.run(together(port, users, 10 * WAITING))
+        rates: list[list[float]] = [[], []]
+        for _ in range(TURNS):
+            for port, found in zip(ports, rates, strict=True):
+                began = time.perf_counter()
+                asyncio.run(together(port, users, n))
+                found.append(n / (time.perf_counter() - began))
+        return [statistics.median(found) for found in rates]
+
+
+def count_of_workers(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        return len(set(re.findall(r'worker="(\d+)"', response.read().decode())))
 
 
 def per_call(call: Callable[[int], Any], n: int) -> float:

@@ -2,7 +2,10 @@
 
 app              `create_app`: routes, errors, OpenAPI
 openapi          the description of the API
+opening          what a process opens: model, store, keys
 server           runs the app: signals, draining, checks
+workers          several processes on one socket, and the parent that keeps them alive
+peers            how a worker asks another one
 settings         bounds and times
 service          what routes share: queues, kept lists, impressions
 why_not          what keeps an item out of a list

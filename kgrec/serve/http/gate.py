@@ -16,6 +16,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kgrec.serve.http.metrics import Metrics
+from kgrec.serve.http.peers import is_of_peer
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.settings import Settings
 
@@ -90,7 +91,8 @@ class Gate:
                 logger.exception("A request failed", extra={"request": number})
             await _refusal(error, scope)(scope, receive, sent)
         finally:
-            self._note(scope, status, self._clock() - began, number)
+            if not is_of_peer(scope):  # the worker that passed it on does
+                self._note(scope, status, self._clock() - began, number)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         most = self._settings.large_body if scope["path"].startswith(_LARGE) else self._settings.body
@@ -172,7 +174,15 @@ def _refusal(error: Exception, scope: Scope) -> ASGIApp:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line, without anything of the request but its route."""
+    """One JSON object per line, without anything of the request but its route.
+
+    Args:
+        worker: Number of the process, if there are several.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -180,6 +190,7 @@ class JsonLines(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
+            **self._worker,
             "message": record.getMessage(),
         }
         line |= getattr(record, "values", {})

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from kgrec._version import __version__
 from kgrec.errors import KgrecError
@@ -83,6 +85,34 @@ class Metrics:
     def text(self) -> bytes:
         """The text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+def with_workers(texts: Mapping[int, bytes]) -> bytes:
+    """Texts of several workers as one, in which each figure has the label `worker`.
+
+    They are not added up: a counter of a worker that was replaced begins at 0 again, which Prometheus understands of one series and not of a sum.
+    """
+    families: dict[str, Metric] = {}
+    for worker, text in sorted(texts.items()):
+        for family in text_string_to_metric_families(text.decode()):
+            merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            merged.samples += [
+                sample._replace(labels={**sample.labels, "worker": str(worker)}) for sample in family.samples
+            ]
+    registry = CollectorRegistry()
+    registry.register(_Collected(list(families.values())))
+    return generate_latest(registry)
+
+
+@dataclass(eq=False)
+class _Collected:
+    """Figures that are there already."""
+
+    families: list[Metric]
+
+    def collect(self) -> list[Metric]:
+        """The figures."""
+        return self.families
 
 
 class _OfState:

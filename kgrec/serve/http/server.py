@@ -2,7 +2,7 @@
 
 Enters: a live model and how to serve it. Leaves: when the process was told to end. Writes log lines to stderr.
 
-On SIGTERM or SIGINT the server says that it is not ready, keeps answering for a while, so that a load balancer sees it, then takes no new
+On SIGTERM or SIGINT, or when its parent says so or is gone, the server says that it is not ready, keeps answering for a while, so that a load balancer sees it, then takes no new
 connection, finishes what it has, and flushes the store.
 """
 
@@ -14,9 +14,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import uvicorn
 
@@ -29,10 +30,14 @@ from kgrec.serve.http.swaps import Swaps
 logger = logging.getLogger("kgrec.serve")
 
 #: seconds that running requests have after the server took its last connection
-_FINISH = 30
+FINISH = 30
 #: connections of idle clients are closed after so many seconds
 _KEEP_ALIVE = 75
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: connections that may wait to be taken
+_BACKLOG = 1024
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: what the parent of a worker says to end it
+END = "end"
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def log_to_stderr(*, access: bool) -> None:
-    """JSON lines of the server, and of requests if `access`, on stderr."""
+def log_to_stderr(*, access: bool, worker: int | None = None) -> None:
+    """JSON lines of the server, and of requests if `access`, on stderr; with the number of a worker if there are several."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(worker))
     for name in ("kgrec", "uvicorn"):
         log = logging.getLogger(name)
         log.handlers, log.propagate = [handler], False
@@ -80,7 +85,7 @@ def log_to_stderr(*, access: bool) -> None:
 
 
 def serve(service: Service, place: Place, swaps: Swaps | None = None, *, drain: float = 0.0) -> None:
-    """Answer requests until the process is told to end.
+    """Answer requests in this process until it is told to end.
 
     Args:
         service: Answers.
@@ -92,7 +97,31 @@ def serve(service: Service, place: Place, swaps: Swaps | None = None, *, drain: 
         ConfigError: The place has been taken, or needs keys.
     """
     place.check(bool(service.keys))
-    listening = _socket(place)
+    listening = listening_at(place)
+    logger.info("The server listens at %s.", url_of(listening))
+    answer(service, swaps, [listening], drain=drain)
+    logger.info("The server has ended.")
+
+
+def answer(
+    service: Service,
+    swaps: Swaps | None,
+    sockets: Sequence[socket.socket],
+    *,
+    drain: float,
+    parent: Connection | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests on some sockets until the process is told to end: by a signal, or by its parent if it has one.
+
+    Args:
+        service: Answers.
+        swaps: Where other models come from.
+        sockets: Listen.
+        drain: Seconds between "not ready" and the end of listening.
+        parent: Where `END` comes from, instead of signals.
+        ready: Called when requests are answered.
+    """
     config = uvicorn.Config(
         create_app(service, swaps),
         log_config=None,
@@ -100,16 +129,36 @@ def serve(service: Service, place: Place, swaps: Swaps | None = None, *, drain: 
         server_header=False,
         date_header=False,
         lifespan="on",
-        timeout_graceful_shutdown=_FINISH,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=FINISH,
         timeout_keep_alive=_KEEP_ALIVE,
         h11_max_incomplete_event_size=64 << 10,
         ws="none",
     )
-    server = _Server(config, service, drain)
-    logger.info("The server listens at %s.", url_of(listening))
+    server = _Server(config, service, drain, parent, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve([listening]))
-    logger.info("The server has ended.")
+        runner.run(server.serve(list(sockets)))
+
+
+def listening_at(place: Place) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ConfigError: The place has been taken.
+    """
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((place.host.strip("[]"), place.port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"The server cannot listen on {place.host}, port {place.port}: {error.strerror or error}.",
+            "Give another --port or --host.",
+        ) from None
+    return listening
 
 
 def url_of(listening: socket.socket) -> str:
@@ -121,22 +170,47 @@ def url_of(listening: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """Drains before it ends, and then ends as if nothing had happened."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        drain: float,
+        parent: Connection | None,
+        ready: Callable[[], None],
+    ) -> None:
         super().__init__(config)
-        self._service, self._drain = service, drain
+        self._service, self._drain, self._parent, self._ready = service, drain, parent, ready
         self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals begin the draining; after it they are not raised again, so the exit code is 0."""
+        """Signals begin the draining; after it they are not raised again, so the exit code is 0. A worker listens to its parent."""
         loop = asyncio.get_running_loop()
-        for one in _SIGNALS:
+        if self._parent is not None:
+            loop.add_reader(self._parent.fileno(), self._hear, self._parent)
+            yield
+            loop.remove_reader(self._parent.fileno())
+            return
+        for one in SIGNALS:
             loop.add_signal_handler(one, self._end)
         try:
             yield
         finally:
-            for one in _SIGNALS:
+            for one in SIGNALS:
                 loop.remove_signal_handler(one)
+
+    def _hear(self, parent: Connection) -> None:
+        """Only `END` comes; a parent that is gone says the same."""
+        try:
+            parent.recv()
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(parent.fileno())
+        self._end()
 
     def _end(self) -> None:
         if self._draining is not None:
@@ -149,19 +223,3 @@ class _Server(uvicorn.Server):
     async def _stop(self) -> None:
         await asyncio.sleep(self._drain)
         self.should_exit = True
-
-
-def _socket(place: Place) -> socket.socket:
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((place.host.strip("[]"), place.port))
-        listening.listen(1024)
-    except OSError as error:
-        listening.close()
-        raise ConfigError(
-            f"The server cannot listen on {place.host}, port {place.port}: {error.strerror or error}.",
-            "Give another --port or --host.",
-        ) from None
-    return listening

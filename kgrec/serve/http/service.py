@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
@@ -23,6 +22,7 @@ from kgrec.serve.http.conversation import Conversation
 from kgrec.serve.http.keys import Keys
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, lists
 from kgrec.serve.http.metrics import Metrics
+from kgrec.serve.http.peers import Peers
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.questions import Questions
 from kgrec.serve.http.scenarios import Scenarios
@@ -95,6 +95,7 @@ class Service:
         settings: Bounds.
         keys: Of callers; without any, everybody may do everything.
         drift: Folder of `kgrec drift`, whose figures are among the metrics.
+        peers: Other workers; without any, this is the only one.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class Service:
         settings: Settings | None = None,
         keys: Keys | None = None,
         drift: Path | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
+        self.peers = peers or Peers()
         self.metrics = Metrics(lambda: live.state, live.store.revision, drift, lambda: self.ready)
         #: options of recent requests, checked
         self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
@@ -279,12 +282,19 @@ class Service:
         while True:
             await asyncio.sleep(_EVERY)
             try:
-                if await self.change(self.live.store.revision) > self.state.revision:
-                    await self.change(self.live.catch_up)
-                    await self.read_scenarios()
+                known = self.state.revision
+                if await self.change(self.live.store.revision) > known:
+                    await self._catch_up(known)
                 await self.flush()
             except (KgrecError, Problem) as error:
                 logger.error("The store cannot be followed: %s", error)
+
+    async def _catch_up(self, known: int) -> None:
+        """Take in what the store has since a revision."""
+        await self.read_scenarios()  # first: whoever waits for the revision may name a new scenario
+        await self.change(self.live.catch_up)
+        for one in await self.change(lambda: list(self.live.store.erased_since(known))):
+            self.forget(one.user)
 
     async def flush(self) -> None:
         """Keep the impressions that wait."""
@@ -295,11 +305,6 @@ class Service:
             except (KgrecError, Problem):
                 self.metrics.impressions_lost.inc(len(shown))
                 raise
-
-
-def new_id() -> str:
-    """A random id that nobody can guess."""
-    return secrets.token_urlsafe(16)
 
 
 def _call(_: Any, calls: Sequence[Callable[[], Any]]) -> list[Any]:

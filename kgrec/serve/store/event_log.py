@@ -36,9 +36,16 @@ def checked(events: Sequence[Any], now: int) -> tuple[list[tuple[Any, ...]], lis
     return rows, places, rejected
 
 
-def erased_since(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
-    """Users of the rows that were erased at or after the time of one of them, and when."""
-    latest = driver(connection).execute("SELECT max(erased) FROM users").fetchone()[0]
+def latest_erasure(connection: Connection) -> int | None:
+    """Time of the last erasure of a user; None if there was none."""
+    latest: int | None = driver(connection).execute("SELECT max(erased) FROM users").fetchone()[0]
+    return latest
+
+
+def erased_since(
+    connection: Connection, rows: Sequence[tuple[Any, ...]], latest: int | None
+) -> dict[str, int]:
+    """Users of the rows that were erased at or after the time of one of them, and when; `latest` is the time of the last erasure."""
     if latest is None:
         return {}
     # Nearly all events are later than any erasure, and need no look-up.

@@ -58,6 +58,18 @@ def test_an_event_counts_once_within_and_across_calls(store: Store):
     assert [(e.event_id, e.item) for e in store.events_since()] == [("e1", "i1"), ("e2", "i1"), ("e3", "i1")]
 
 
+def test_events_of_several_callers_are_one_transaction(store: Store):
+    added = store.add_batches(
+        [[event("e1"), event("e2")], [], [event("e2"), event("", item="i2"), event("e3")]]
+    )
+    assert added[:2] == [Added(2, 0, (), 2), Added(0, 0, (), 2)]
+    assert (added[2].accepted, added[2].duplicate, [one.index for one in added[2].rejected]) == (1, 1, [1])
+    assert [e.event_id for e in store.events_since()] == ["e1", "e2", "e3"]
+    with pytest.raises(ConfigError):
+        store.add_batches([[event("e4")], 5])  # type: ignore[list-item]
+    assert [e.event_id for e in store.events_since()] == ["e1", "e2", "e3"]
+
+
 def test_many_events_count_once_each(store: Store):
     """So many that PostgreSQL takes them by COPY."""
     many = [event(f"e{n % 2500}", item=f"tab\t back\\ {n}", value=n / 4) for n in range(3000)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from kgrec.serve.http.peers import is_of_peer
 from kgrec.serve.http.problems import Problem
-from kgrec.serve.http.routes.common import answer, scoped, service_of
+from kgrec.serve.http.routes.common import answer, headers_passed_on, scoped, service_of
 from kgrec.serve.http.swaps import Swaps
 
 router = APIRouter(prefix="/v1", tags=["admin"])
@@ -51,6 +54,7 @@ async def reload(request: Request) -> Response:
     If it fails its test, the old one answers on, and the problem says why.
     """
     swapped = await _swaps(request).reload()
+    await _everywhere(request)
     state = service_of(request).state
     return answer({"swapped": swapped, "model": state.name, "revision": state.revision})
 
@@ -61,7 +65,9 @@ async def snapshot(request: Request) -> Response:
 
     A restart from it reads only later changes from the store.
     """
-    return answer(await _swaps(request).snapshot())
+    written = await _swaps(request).snapshot()
+    await _everywhere(request)
+    return answer(written)
 
 
 @router.get("/export/interactions", summary="Events of the store", **scoped("admin"))
@@ -80,6 +86,21 @@ async def interactions(
             _arrow(batches), headers=headers, media_type="application/vnd.apache.arrow.stream"
         )
     return StreamingResponse(_json_lines(batches), headers=headers, media_type="application/x-ndjson")
+
+
+async def _everywhere(request: Request) -> None:
+    """Have the other workers take the model of the folder, too; one that just starts takes it anyway."""
+    peers = service_of(request).peers
+    others = [] if is_of_peer(request.scope) else peers.others
+    headers = headers_passed_on(request)
+    asked = [run_in_threadpool(peers.ask, one, "POST", "/v1/admin/reload", headers) for one in others]
+    for number, reply in zip(others, await asyncio.gather(*asked), strict=True):
+        if reply is not None and reply.status != 200:
+            raise Problem(
+                "conflict",
+                f"Worker {number} answers from another model, because it could not take this one.",
+                "Look at the log of the server, and ask again.",
+            )
 
 
 def _swaps(request: Request) -> Swaps:

@@ -11,14 +11,17 @@ from typing import Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from kgrec.errors import UnknownId
 from kgrec.serve.http.keys import Scope
+from kgrec.serve.http.peers import is_of_peer
 from kgrec.serve.http.problems import Problem, ProblemBody
 from kgrec.serve.http.service import Service
 from kgrec.serve.live import LiveState
 
+_PASSED_ON = ("authorization", "x-api-key", "content-type")
 _ERRORS: dict[int, str] = {
     401: "A key is needed.",
     403: "The key does not allow this.",
@@ -43,6 +46,27 @@ def answer(values: Any, status: int = 200, headers: dict[str, str] | None = None
     """Values as JSON."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Response(text.encode("utf-8", "backslashreplace"), status, headers, "application/json")
+
+
+async def of_owner(request: Request, name: str) -> Response | None:
+    """The answer of the other worker that has a list or a session in its memory; None if there is none to ask."""
+    owner = service_of(request).peers.owner(name)
+    if owner is None or is_of_peer(request.scope):
+        return None
+    peers, target, sent = service_of(request).peers, request.url.path, await request.body()
+    if request.url.query:
+        target += f"?{request.url.query}"
+    headers = headers_passed_on(request)
+    reply = await run_in_threadpool(peers.ask, owner, request.method, target, headers, sent)
+    if reply is None:
+        return None
+    again = {name: value for name, value in reply.headers.items() if name == "retry-after"}
+    return Response(reply.body, reply.status, again, reply.headers.get("content-type"))
+
+
+def headers_passed_on(request: Request) -> dict[str, str]:
+    """Headers of a request that another worker needs."""
+    return {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
 
 
 def scoped(scope: Scope, model: type[BaseModel] | None = None, *, status: int = 200) -> dict[str, Any]:

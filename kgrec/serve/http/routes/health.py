@@ -7,6 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from kgrec._version import __version__
+from kgrec.serve.http.metrics import with_workers
+from kgrec.serve.http.peers import Peers, is_of_peer
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.http.routes.common import answer, service_of
 
@@ -36,7 +38,17 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Counters and histograms, without ids."""
+    """Counters and histograms, without ids; of several workers each has its own, with the label `worker`."""
+    service = service_of(request)
     # the store is asked for its revision, which may take long
-    text = await run_in_threadpool(service_of(request).metrics.text)
+    text = await run_in_threadpool(service.metrics.text)
+    if service.peers.others and not is_of_peer(request.scope):
+        text = await run_in_threadpool(_of_workers, service.peers, text)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _of_workers(peers: Peers, own: bytes) -> bytes:
+    """Figures of all workers that can be reached."""
+    replies = {number: peers.ask(number, "GET", "/metrics", {}) for number in peers.others}
+    texts = {number: reply.body for number, reply in replies.items() if reply is not None}
+    return with_workers({peers.number: own, **texts})

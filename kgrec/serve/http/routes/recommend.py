@@ -17,8 +17,8 @@ from kgrec.recommend.request import Request as ListRequest
 from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, Name, RecommendBody, Text
 from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, because, kind_of
 from kgrec.serve.http.problems import Problem, invalid_body, no_json, problem_of
-from kgrec.serve.http.routes.common import allow, answer, scoped, service_of, until_of
-from kgrec.serve.http.service import Service, new_id
+from kgrec.serve.http.routes.common import allow, answer, of_owner, scoped, service_of, until_of
+from kgrec.serve.http.service import Service
 
 router = APIRouter(prefix="/v1", tags=["lists"])
 _allow = allow("read")
@@ -92,6 +92,8 @@ async def next_page(
     request: Request, rid: Id, k: Annotated[int | None, Query(ge=1, le=MAX_K)] = None
 ) -> Response:
     """The items that follow those that the list has shown; none is shown twice, whatever changed meanwhile."""
+    if (passed_on := await of_owner(request, rid)) is not None:
+        return passed_on
     service = service_of(request)
     kept = service.kept.get(rid)
     if kept is None:
@@ -105,11 +107,11 @@ async def next_page(
     asked = kept.options.request
     deny = [*(asked.deny or ()), *kept.shown]
     options = replace(kept.options, request=replace(asked, deny=deny, k=k or asked.k, on_unknown="skip"))
-    listed = await service.list_for(kept.whom, options, new_id(), until_of(request))
+    listed = await service.list_for(kept.whom, options, service.peers.new_name(), until_of(request))
     first = len(kept.shown) + 1
     items = [{**item, "rank": rank} for rank, item in enumerate(listed.items, first)]
     kept.shown += [item["item"] for item in items]
-    service.shown(new_id(), kept.whom, listed, kept.scenario, kept.variant)
+    service.shown(service.peers.new_name(), kept.whom, listed, kept.scenario, kept.variant)
     return answer(_values(rid, replace(listed, items=items), kept))
 
 
@@ -128,10 +130,12 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
         chosen = ListOf(kind_of(whom), checked_request(options), tuple(body.fields))
         service.list_options.put(key, chosen)
     # exposure counts all lists of a call, so such a list has a call of its own
-    listed = await service.list_for(whom, chosen, new_id() if chosen.request.exposure else key, until)
+    listed = await service.list_for(
+        whom, chosen, service.peers.new_name() if chosen.request.exposure else key, until
+    )
     if body.explain and listed.items:
         listed = await _explained(service, whom, chosen, listed, body.explain, until)
-    rid = new_id()
+    rid = service.peers.new_name()
     kept = Kept(whom, chosen, body.scenario, variant, [item["item"] for item in listed.items])
     service.kept.put(rid, kept)
     service.shown(rid, whom, listed, body.scenario, variant)

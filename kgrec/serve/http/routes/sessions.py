@@ -12,9 +12,9 @@ from kgrec.serve.http.bodies import MAX_EXPLAINED, Body, Id, Length, ListedItem,
 from kgrec.serve.http.conversation import Conversation, Heard, Turn, hear, reply
 from kgrec.serve.http.lists import Listed, ListOf, Whom
 from kgrec.serve.http.problems import Problem
-from kgrec.serve.http.routes.common import answer, scoped, service_of, until_of
+from kgrec.serve.http.routes.common import answer, of_owner, scoped, service_of, until_of
 from kgrec.serve.http.routes.recommend import checked_request
-from kgrec.serve.http.service import Service, new_id
+from kgrec.serve.http.service import Service
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -89,7 +89,10 @@ async def begin(request: Request, body: SessionBody | None = None) -> Response:
     given = body or SessionBody()
     if given.where is not None:
         checked_request({"where": given.where})
-    name, said = new_id(), Conversation(given.user, conditions=(given.where,) if given.where else ())
+    name, said = (
+        service.peers.new_name(),
+        Conversation(given.user, conditions=(given.where,) if given.where else ()),
+    )
     service.sessions.put(name, said)
     return answer(_values(service, name, said))
 
@@ -97,6 +100,8 @@ async def begin(request: Request, body: SessionBody | None = None) -> Response:
 @router.get("/sessions/{session}", summary="What a session has understood", **scoped("read", SessionAnswer))
 async def get(request: Request, session: Id) -> Response:
     """Likes, dislikes, conditions, wishes and text."""
+    if (passed_on := await of_owner(request, session)) is not None:
+        return passed_on
     service = service_of(request)
     return answer(_values(service, session, _said(service, session)))
 
@@ -107,6 +112,8 @@ async def turn(body: TurnBody, request: Request, session: Id) -> Response:
 
     Items are given by id or label. A turn that fails changes nothing.
     """
+    if (passed_on := await of_owner(request, session)) is not None:
+        return passed_on
     service = service_of(request)
     before = _said(service, session)
     heard_turn = Turn(body.text, tuple(body.likes), tuple(body.dislikes), body.where, tuple(body.forget))
@@ -119,7 +126,7 @@ async def turn(body: TurnBody, request: Request, session: Id) -> Response:
         return heard, *reply(state, heard.conversation, options, body.explain)
 
     heard, listed, remarks = await service.compute(compute, until_of(request))
-    said, rid = heard.conversation, new_id()
+    said, rid = heard.conversation, service.peers.new_name()
     service.sessions.put(session, said)
     whom = Whom(said.user, said.likes, said.dislikes)
     service.shown(rid, whom, listed, None, None)
