@@ -14,7 +14,7 @@ import kgrec  # noqa: E402
 
 project = "kgrec"
 author = "The kgrec authors"
-copyright = "The kgrec authors, Apache-2.0"  # noqa: A001
+copyright = "The kgrec authors, Apache-2.0"
 release = version = kgrec.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
@@ -22,7 +22,7 @@ exclude_patterns = ["_site", "notebooks/*.py"]
 html_theme = "furo"
 html_title = f"kgrec {release}"
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 4
 # `$ kgrec ...` with its output is a session; without a lexer of their own these stay as they are
 suppress_warnings = ["misc.highlighting_failure"]

@@ -34,22 +34,28 @@ ROOT = Path(__file__).parents[1]
 PRELUDES = {
     "docs/baselines.md": """
 import kgrec
-from kgrec import given_split
-from kgrec.evaluate.benchmark.run import run_benchmark
-from kgrec.evaluate.benchmark.systems import TunedBaseline
-from kgrec.evaluate.benchmark.task import Task
 graph = kgrec.KnowledgeGraph.load("graph")
 _fold = kgrec.split_graph(graph, kgrec.Protocol(valid_share=0.1))[0]
 train, valid, test, names = _fold.train, _fold.valid, _fold.test, ["popularity", "rp3beta"]
+""",
+    "docs/cli.md": """
+import re
+from pathlib import Path
+Path("shapes.ttl").write_text(re.search(r"```turtle\\n(.*?)```", page.read_text(), re.DOTALL)[1])
 """,
     "docs/how-to/evaluate.md": """
 import kgrec
 graph = kgrec.KnowledgeGraph.load("graph")
 """,
 }
+#: beginnings of commands whose output stays as it is shown, since they read files that the page only describes
+KEPT = {
+    "docs/cli.md": ("kgrec init u.item", "kgrec train"),
+    "docs/how-to/feedback-store.md": ("kgrec replay",),
+}
 #: lines of progress, which a terminal removes
 _PROGRESS = re.compile(r"^(Training on .* Ahead: .*|trial \d+: .*|.* in \d+\.\d s)$")
-_FIGURE = re.compile(r"[-+]?\d*\.\d+(e-\d+)?|\bnan\b|\bNaN\b")
+FIGURE = re.compile(r"[-+]?\d*\.\d+(e-\d+)?|\bnan\b|\bNaN\b")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SHELL = re.compile(r"[|><;&()]")
 
@@ -72,13 +78,18 @@ class Reader:
 
     def page(self, path: Path) -> str:
         """The page with what its blocks print now."""
-        text = path.read_text(encoding="utf-8")
-        exec(PRELUDES.get(path.relative_to(ROOT).as_posix(), ""), self.names)
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
+        self.names["page"] = path
+        exec(PRELUDES.get(name, ""), self.names)
+        kept = KEPT.get(name, ())
         parts, end, printed = [], 0, None
         for match in _FENCE.finditer(text):
             language, code = match[1], match[2]
             if language == "console":
-                code = "".join(f"$ {command}\n{self.command(command)}" for command, _ in commands(code))
+                code = "".join(
+                    f"$ {command}\n{shown if command.startswith(kept) else _cut(self.command(command), shown)}"
+                    for command, shown in commands(code)
+                )
             elif language == "python":
                 printed = self.python(code)
             elif language == "text" and printed is not None and not text[end : match.start()].strip():
@@ -112,16 +123,26 @@ def differences(shown: str, printed: str) -> str:
     """How two versions of a page differ, apart from lines with figures; empty if they do not.
 
     Figures of a model, and which items a list has, differ between machines: lines in a row that have decimals count
-    as one. A line of three dots stands for any lines.
+    as one.
     """
     old, new = [_plain(text) for text in (shown, printed)]
     return "\n".join(difflib.unified_diff(old, new, "shown", "printed", lineterm="", n=1))
 
 
+def _cut(printed: str, shown: str) -> str:
+    """If the page leaves lines out with a line of three dots, what is printed without as many."""
+    lines, short = printed.splitlines(keepends=True), shown.splitlines(keepends=True)
+    dots = [n for n, line in enumerate(short) if line.strip() == "..."]
+    if not dots:
+        return printed
+    (n,) = dots
+    return "".join([*lines[:n], short[n], *lines[len(lines) - (len(short) - n - 1) :]])
+
+
 def _plain(text: str) -> list[str]:
     lines: list[str] = []
     for line in text.splitlines():
-        plain = "<figures>" if _FIGURE.search(line) else " ".join(line.split())
+        plain = "<figures>" if FIGURE.search(line) else " ".join(line.split())
         if plain != "<figures>" or lines[-1:] != [plain]:
             lines.append(plain)
     return lines

@@ -35,7 +35,9 @@ def write_pages(folder: Path) -> None:
     """Writes all pages below `folder`; a page that has not changed keeps its time, so it is not built again."""
     commands = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     pages = {f"commands/{name}.md": command_page(name, command) for name, command in commands.items()}
-    pages["commands/index.md"] = _index("Commands", "Options of each command, as its help has them.", commands)
+    pages["commands/index.md"] = _index(
+        "Commands", "Options of each command, as its help has them.", commands
+    )
     pages["mapping-keys.md"] = _models_page("Keys of kgrec.yaml", (*_TABLES, *_ROLES))
     sections = [field.annotation for field in kgrec.Config.model_fields.values()]
     pages["options.md"] = _models_page("Options of a model", sections)
@@ -82,7 +84,9 @@ def _api_page(title: str, names: Iterable[str]) -> str:
         kind = "autofunction" if not inspect.isclass(value) else "autoclass"
         if inspect.isclass(value) and issubclass(value, Exception):
             kind = "autoexception"
-        members = [] if kind == "autofunction" else ["   :members:", "   :inherited-members: BaseModel, Exception"]
+        members = (
+            [] if kind == "autofunction" else ["   :members:", "   :inherited-members: BaseModel, Exception"]
+        )
         directives.append("\n".join([f".. {kind}:: kgrec.{name}", *members]))
     return _page([f"# {title}", "```{eval-rst}\n" + "\n\n".join(directives) + "\n```"])
 
