@@ -22,7 +22,7 @@ exclude_patterns = ["_site", "notebooks/*.py"]
 html_theme = "furo"
 html_title = f"kgrec {release}"
 
-myst_enable_extensions = ["deflist", "dollarmath"]
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 # `$ kgrec ...` with its output is a session; without a lexer of their own these stay as they are
 suppress_warnings = ["misc.highlighting_failure"]
