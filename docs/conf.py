@@ -17,8 +17,10 @@ author = "The kgrec authors"
 copyright = "The kgrec authors, Apache-2.0"
 release = version = kgrec.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
-exclude_patterns = ["_site", "notebooks/*.py"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+exclude_patterns = ["_site"]
+# notebooks are shown with the output that they are stored with; tests/test_notebooks.py runs them
+nb_execution_mode = "off"
 html_theme = "furo"
 html_title = f"kgrec {release}"
 

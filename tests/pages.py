@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.util
 import io
 import os
 import re
@@ -91,7 +92,7 @@ class Reader:
                     for command, shown in commands(code)
                 )
             elif language == "python":
-                printed = self.python(code)
+                printed = self.python(code) if _runs(code) else None
             elif language == "text" and printed is not None and not text[end : match.start()].strip():
                 code, printed = printed, None
             parts += [text[end : match.start()], f"```{language}\n{code}```"]
@@ -127,6 +128,12 @@ def differences(shown: str, printed: str) -> str:
     """
     old, new = [_plain(text) for text in (shown, printed)]
     return "\n".join(difflib.unified_diff(old, new, "shown", "printed", lineterm="", n=1))
+
+
+def _runs(code: str) -> bool:
+    """Whether the library that a block is for, by its first line, is installed."""
+    wanted = re.match(r"# with (\w+)\n", code)
+    return not wanted or importlib.util.find_spec(wanted[1]) is not None
 
 
 def _cut(printed: str, shown: str) -> str:
