@@ -44,6 +44,13 @@ import re
 from pathlib import Path
 Path("shapes.ttl").write_text(re.search(r"```turtle\\n(.*?)```", page.read_text(), re.DOTALL)[1])
 """,
+    "docs/how-to/drift.md": """
+import pandas
+_log = pandas.read_csv("interactions.csv")
+_recent = _log.tail(500).assign(movie_id=_log["movie_id"].sample(500, random_state=0).to_numpy())
+_pairs = pandas.concat([_log, _recent]).duplicated(["user_id", "movie_id"]).tail(500)
+_recent[~_pairs].to_parquet("recent.parquet")
+""",
     "docs/how-to/evaluate.md": """
 import kgrec
 graph = kgrec.KnowledgeGraph.load("graph")
