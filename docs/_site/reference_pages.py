@@ -38,9 +38,10 @@ def write_pages(folder: Path) -> None:
     pages["commands/index.md"] = _index(
         "Commands", "Options of each command, as its help has them.", commands
     )
-    pages["mapping-keys.md"] = _models_page("Keys of kgrec.yaml", (*_TABLES, *_ROLES))
-    sections = [field.annotation for field in kgrec.Config.model_fields.values()]
-    pages["options.md"] = _models_page("Options of a model", sections)
+    parts = {part.__name__: part for part in (*_TABLES, *_ROLES)}
+    pages["mapping-keys.md"] = _models_page("Keys of kgrec.yaml", parts)
+    sections: dict[str, Any] = {name: field.annotation for name, field in kgrec.Config.model_fields.items()}
+    pages["options.md"] = _models_page("Options of a model", sections, in_sections=True)
     groups = api_groups()
     pages |= {f"api/{name}.md": page for name, page in groups.items()}
     pages["api/index.md"] = _index("Python API", "The public names of `kgrec`.", groups)
@@ -91,21 +92,22 @@ def _api_page(title: str, names: Iterable[str]) -> str:
     return _page([f"# {title}", "```{eval-rst}\n" + "\n\n".join(directives) + "\n```"])
 
 
-def _models_page(title: str, models: Iterable[type[BaseModel]]) -> str:
+def _models_page(title: str, models: dict[str, type[BaseModel]], in_sections: bool = False) -> str:
     parts = [f"# {title}"]
-    for model in models:
-        parts += [f"## {model.__name__}", inspect.getdoc(model) or ""]
-        parts.append(_table(("key", "default", "values", "meaning"), _field_rows(model)))
+    for name, model in models.items():
+        parts += [f"## {name}", inspect.getdoc(model) or ""]
+        rows = _field_rows(model, f"{name}." if in_sections else "")
+        parts.append(_table(("key", "default", "values", "meaning"), rows))
     return _page(parts)
 
 
-def _field_rows(model: type[BaseModel]) -> list[list[str]]:
+def _field_rows(model: type[BaseModel], prefix: str) -> list[list[str]]:
     rows = []
     for name, field in model.model_fields.items():
         required = field.is_required()
         default = field.get_default(call_default_factory=True, validated_data={})
         shown = "required" if required or default is PydanticUndefined else _value(default)
-        rows.append([f"`{field.alias or name}`", shown, _type(model, name), _field_text(model, name)])
+        rows.append([f"`{prefix}{field.alias or name}`", shown, _type(model, name), _field_text(model, name)])
     return rows
 
 
