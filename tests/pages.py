@@ -8,6 +8,7 @@ Blocks of `console` are commands after `$ `, each followed by its output; a bloc
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import difflib
 import importlib.util
@@ -99,7 +100,7 @@ class Reader:
                     for command, shown in commands(code)
                 )
             elif language == "python":
-                printed = self.python(code) if _runs(code) else None
+                printed = None if absent(code) else self.python(code)
             elif language == "text" and printed is not None and not text[end : match.start()].strip():
                 code, printed = printed, None
             parts += [text[end : match.start()], f"```{language}\n{code}```"]
@@ -137,10 +138,12 @@ def differences(shown: str, printed: str) -> str:
     return "\n".join(difflib.unified_diff(old, new, "shown", "printed", lineterm="", n=1))
 
 
-def _runs(code: str) -> bool:
-    """Whether the library that a block is for, by its first line, is installed."""
-    wanted = re.match(r"# with (\w+)\n", code)
-    return not wanted or importlib.util.find_spec(wanted[1]) is not None
+def absent(code: str) -> set[str]:
+    """Modules that a block imports and that are not installed; such a block is for another library, and is not run."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {root for name in names if not importlib.util.find_spec(root := name.partition(".")[0])}
 
 
 def _cut(printed: str, shown: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import typer
-from pages import FIGURE, ROOT, Reader, blocks, catalogue, differences
+from pages import FIGURE, ROOT, Reader, absent, blocks, catalogue, differences
 
 from kgrec.cli import app
 
@@ -82,6 +82,13 @@ def _words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:
         return shlex.split(re.sub(r"""['"].*""", "", command))
+
+
+def test_only_blocks_for_other_libraries_are_not_run():
+    others = {"airflow", "lancedb", "lightfm", "qdrant_client", "ray", "recbole", "rectools", "surprise"}
+    for page in RUN:
+        for code in blocks((ROOT / page).read_text(encoding="utf-8"), "python"):
+            assert absent(code) <= others, page
 
 
 def test_every_page_that_is_left_out_is_there():
