@@ -65,6 +65,8 @@ KEPT = {
 #: lines of progress, which a terminal removes
 _PROGRESS = re.compile(r"^(Training on .* Ahead: .*|trial \d+: .*|.* in \d+\.\d s)$")
 FIGURE = re.compile(r"[-+]?\d*\.\d+(e-\d+)?|\bnan\b|\bNaN\b")
+#: lines without figures that depend on the model: reasons, ranks, names of listed films, scorers without weight
+_OF_A_MODEL = re.compile(r"^\s+(Because |without |rank \d+ )|\['[a-z0-9-]+-\d{4}'|ha(s|ve) weight 0: ")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SHELL = re.compile(r"[|><;&()]")
 
@@ -129,10 +131,9 @@ class Reader:
 
 
 def differences(shown: str, printed: str) -> str:
-    """How two versions of a page differ, apart from lines with figures; empty if they do not.
+    """How two versions of a page differ, apart from lines that depend on a model; empty if they do not.
 
-    Figures of a model, and which items a list has, differ between machines: lines in a row that have decimals count
-    as one.
+    Figures of a model, and which items a list has, differ between machines: such lines in a row count as one.
     """
     old, new = [_plain(text) for text in (shown, printed)]
     return "\n".join(difflib.unified_diff(old, new, "shown", "printed", lineterm="", n=1))
@@ -159,7 +160,7 @@ def _cut(printed: str, shown: str) -> str:
 def _plain(text: str) -> list[str]:
     lines: list[str] = []
     for line in text.splitlines():
-        plain = "<figures>" if FIGURE.search(line) else " ".join(line.split())
+        plain = "<figures>" if FIGURE.search(line) or _OF_A_MODEL.search(line) else " ".join(line.split())
         if plain != "<figures>" or lines[-1:] != [plain]:
             lines.append(plain)
     return lines
