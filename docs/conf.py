@@ -26,8 +26,8 @@ html_title = f"kgrec {release}"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
-# `$ kgrec ...` with its output is a session; without a lexer of their own these stay as they are
-suppress_warnings = ["misc.highlighting_failure"]
+# sessions without a lexer of their own stay as they are; a word in a type may be the name of several attributes
+suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
