@@ -24,6 +24,7 @@ PAGES = sorted(
 )
 #: page -> why its blocks are not run here
 ELSEWHERE = {
+    "docs/how-to/clusters.md": "tests/integrations/test_clusters_page.py",
     "docs/how-to/import.md": "reads data sets that are only described",
     "docs/how-to/large-runs.md": "tests/serve/test_how_to.py",
     "docs/how-to/rdf.md": "tests/test_docs.py",
