@@ -272,7 +272,7 @@ class Mapping(MappingPart):
 
     @property
     def references(self) -> References:
-        """The types and keys that `to:`, `from:` and `item:` can name."""
+        """The types, and the keys of each type, that an edge or a log can name."""
         keys = {name: table.keys or (table.key,) for name, table in self.nodes.items()}
         return References(keys, self.types)
 
