@@ -11,7 +11,8 @@ replay         what came of lists that were shown: clicks by variant, corrected 
 baselines/     the methods that a model must beat
 benchmark/     several systems on the same folds
 drift/         what users do now against what a model learned from
-report/        the HTML pages of a benchmark and of a look for drift
+simulation/    what policies of lists do to invented viewers over many rounds
+report/        the HTML pages of a benchmark, of a look for drift, and of a simulation
 
 Nothing is imported here.
 """
