@@ -86,7 +86,7 @@ VALUES = {
     **dict.fromkeys(
         ("--log", "--shapes", "--mapping", "--train", "--valid", "--test", "--interactions"), "FILE"
     ),
-    **dict.fromkeys(("--new", "--split", "--tensorboard"), "FOLDER"),
+    **dict.fromkeys(("--new", "--split", "--tensorboard", "--model"), "FOLDER"),
     **dict.fromkeys(
         ("--k", "--shards", "--shard", "--batch", "--workers", "--folds", "--last", "--seed"), "N"
     ),

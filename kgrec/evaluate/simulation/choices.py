@@ -41,7 +41,7 @@ class Choices(Section, frozen=True):
     """Share of the taste that the nodes of clicked items replace in a round."""
     trust: float = Field(0.5, ge=0, le=10)
     """What full trust adds to the utility of an item before a click; it adds nothing to satisfaction."""
-    leaving: float = Field(0.1, ge=0, le=1)
+    leaving: float = Field(0.05, ge=0, le=1)
     """Probability that a viewer without any trust leaves after a round, for good."""
 
 

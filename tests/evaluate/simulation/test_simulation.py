@@ -129,9 +129,7 @@ def test_figures_of_a_round(world: World, viewers: Viewers):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_lists_have_distinct_unseen_released_items(
-    name: str, graph: kgrec.KnowledgeGraph, world: World, viewers: Viewers
-):
+def test_lists_have_distinct_unseen_released_items(name: str, graph: kgrec.KnowledgeGraph, viewers: Viewers):
     viewers.seen[:4, :2] = True
     viewers.active[1] = False
     released = np.array([1, 1, 1, 1, 1, 0], bool)
@@ -151,13 +149,13 @@ def test_lists_have_distinct_unseen_released_items(
         assert not viewers.seen[viewer, own].any()
 
 
-def test_the_ideal_policy_lists_by_utility(world: World, viewers: Viewers):
+def test_the_ideal_policy_lists_by_utility(viewers: Viewers):
     who = np.arange(5)
     now = Round(TINY, viewers, who, np.ones(6, bool), np.random.default_rng(0))
     assert POLICIES["ideal"](now)[:, 0].tolist() == viewers.utility(who).argmax(axis=1).tolist()
 
 
-def test_a_short_catalogue_ends_lists_early(world: World, viewers: Viewers):
+def test_a_short_catalogue_ends_lists_early(viewers: Viewers):
     viewers.seen[0, :5] = True
     now = Round(TINY, viewers, np.arange(5), np.ones(6, bool), np.random.default_rng(0))
     assert POLICIES["random"](now)[0].tolist() == [5, -1]
@@ -170,7 +168,6 @@ def test_a_seed_gives_the_same_run(world: World):
 
 
 def test_policies_of_a_seed_share_the_start(world: World):
-    """Without rounds that differ, nothing differs: a policy of one item per list on a catalogue of one item."""
     one = SimulationConfig(viewers=6, rounds=2, k=6, start=2, new_share=0)
     # all items are in each list, so what is listed is the same, and only the order differs
     figures = {name: run_of(world, name, one, MODEL, 1).figures[0] for name in ("random", "ideal")}
@@ -215,7 +212,7 @@ def test_the_folder_has_values_and_a_page(result: Simulation, tmp_path: Path):
     assert page == simulation_page(record)
     assert page.count("<svg") == len(FIGURES)
     assert "http" not in page.replace("http-equiv", "")
-    assert [one["name"] for one in record["providers"]][0] in ("Ada", "Cy")
+    assert record["providers"][0]["name"] in ("Ada", "Cy")
     assert sum(one["items"] for one in record["providers"]) == pytest.approx(1)
 
 
