@@ -82,7 +82,8 @@ def simulate(
     output = output or project.beside(graph, "simulation")
     check_output(output, "simulation")
     check_installed()
-    size = SimulationConfig.read(options or (), viewers=viewers, rounds=rounds, seeds=seeds, k=k, seed=seed)
+    given = {"viewers": viewers, "rounds": rounds, "seeds": seeds, "k": k, "seed": seed}
+    size = SimulationConfig.read([*(f"{name}={value}" for name, value in given.items()), *(options or ())])
     # a configuration is taken as it is; settings alone change the fast one
     model = Config.read(config, [*(FAST if config is None else ()), *(settings or ())])
     with out.working() as progress:

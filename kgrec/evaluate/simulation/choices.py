@@ -74,12 +74,13 @@ class SimulationConfig(Section, frozen=True):
     """Seed of the first run."""
 
     @classmethod
-    def read(cls, settings: Iterable[str] = (), **values: Any) -> SimulationConfig:
-        """Options by name, and settings such as "choices.boredom=0", which come before them.
+    def read(cls, settings: Iterable[str] = ()) -> SimulationConfig:
+        """Read settings such as "rounds=50" and "choices.boredom=0"; the last of an option counts.
 
         Raises:
             ConfigError: An option is unknown, or its value is out of range.
         """
+        values: dict[str, Any] = {}
         for setting in as_texts(settings, "settings"):
             name, equals, value = setting.partition("=")
             *sections, option = name.strip().split(".")

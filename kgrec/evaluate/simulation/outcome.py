@@ -81,6 +81,7 @@ class Simulation:
         Raises:
             UnknownId: There is no such policy or figure.
         """
+        options.instance("rounds", rounds, slice, "Give slice(10, 20).")
         values = self._values(policy, figure)[:, rounds] - self._values(self.base, figure)[:, rounds]
         of_seeds = _mean(values, 1)[:, None]
         return Difference(*(float(part[0]) for part in _interval(of_seeds)))

@@ -242,7 +242,7 @@ def test_what_cannot_be_simulated_is_refused(graph: kgrec.KnowledgeGraph):
 
 
 def test_settings_by_name():
-    read = SimulationConfig.read(["choices.boredom=0", "epsilon.epsilon=0.5", "rounds=4"], rounds=9)
+    read = SimulationConfig.read(["rounds=9", "choices.boredom=0", "epsilon.epsilon=0.5", "rounds=4"])
     assert (read.rounds, read.choices.boredom, read.choices.trust) == (4, 0, 0.5)
     assert (read.epsilon.epsilon, read.epsilon.pool) == (0.5, SimulationConfig().epsilon.pool)
     assert SimulationConfig.read(["new.pool=30"]).new.method == "new"
@@ -253,4 +253,4 @@ def test_settings_by_name():
         ("choices.boredom=-1", "choices.boredom is -1"),
     ):
         with pytest.raises(ConfigError, match=problem):
-            SimulationConfig.read([setting], rounds=3)
+            SimulationConfig.read(["rounds=3", setting])
