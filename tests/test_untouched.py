@@ -198,7 +198,7 @@ def test_drift(rec: kgrec.Recommender):
 def test_simulate(graph: kgrec.KnowledgeGraph):
     before = content([graph.interactions, graph.triples])
     size = kgrec.SimulationConfig(viewers=4, rounds=2, seeds=1, k=2, start=2)
-    kgrec.simulate(graph, ["model", "thompson"], simulation=size, by=["genre"], config=CONFIG)
+    kgrec.simulate(graph, ["model", "thompson"], simulation=size, by=["genre"])
     assert content([graph.interactions, graph.triples]) == before
 
 
