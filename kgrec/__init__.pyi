@@ -27,6 +27,9 @@ from .evaluate.drift.look import drift as drift
 from .evaluate.evaluation import Evaluation as Evaluation
 from .evaluate.folds import Fold as Fold
 from .evaluate.measure import evaluate_lists as evaluate_lists
+from .evaluate.simulation.choices import SimulationConfig as SimulationConfig
+from .evaluate.simulation.outcome import Simulation as Simulation
+from .evaluate.simulation.run import simulate as simulate
 from .evaluate.splits import Protocol as Protocol
 from .evaluate.splits import given_split as given_split
 from .evaluate.splits import load_folds as load_folds

@@ -286,6 +286,13 @@ REQUEST = {name: kind for name, kind in BOOSTED.items() if name not in ("request
 BATCH = {"model": "path", "request": "value or None", "options": "value or None"}
 WRITE = {**BATCH, "output": "path", "watcher": "value or None"}
 _PAIRS = {"user_id": ["u1"], "item_id": ["f4"]}
+_SMALL = kgrec.SimulationConfig(viewers=2, rounds=2, seeds=1, k=1, start=1)
+
+
+def _simulation(graph: kgrec.KnowledgeGraph) -> kgrec.Simulation:
+    return kgrec.simulate(graph, ["random"], simulation=_SMALL, by=["genre"])
+
+
 ROWS = {"rows": "rows", "on_text": "callback"}
 CALLS: dict[str, Call] = {
     "Recommender": Call(
@@ -604,6 +611,35 @@ CALLS: dict[str, Call] = {
         lambda made: kgrec.drift(made.rec, _PAIRS).save,
         {"folder": "path", "page": "callback"},
         lambda made: {"folder": made.place / "drift"},
+    ),
+    "simulate": Call(
+        lambda _: kgrec.simulate,
+        {
+            "graph": "value",
+            "policies": "texts or None",
+            "simulation": "value or None",
+            "by": "texts or None",
+            "provider": "text or None",
+            "config": "value or None",
+            "on_run": "callback",
+        },
+        lambda made: {"graph": made.graph, "policies": ["random"], "simulation": _SMALL, "by": ["genre"]},
+    ),
+    "SimulationConfig.read": Call(lambda _: kgrec.SimulationConfig.read, {"settings": "texts"}),
+    "Simulation.curve": Call(
+        lambda made: _simulation(made.graph).curve,
+        {"policy": "text", "figure": "text"},
+        lambda _: {"policy": "random", "figure": "clicks"},
+    ),
+    "Simulation.difference": Call(
+        lambda made: _simulation(made.graph).difference,
+        {"policy": "text", "figure": "text", "rounds": "value"},
+        lambda _: {"policy": "random", "figure": "clicks", "rounds": slice(0, 1)},
+    ),
+    "Simulation.save": Call(
+        lambda made: _simulation(made.graph).save,
+        {"folder": "path", "page": "callback"},
+        lambda made: {"folder": made.place / "simulation"},
     ),
     "BatchOptions": Call(
         lambda _: kgrec.BatchOptions,

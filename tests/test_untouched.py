@@ -195,6 +195,13 @@ def test_drift(rec: kgrec.Recommender):
     assert content([recent, rec.model.users, rec.model.histories]) == before
 
 
+def test_simulate(graph: kgrec.KnowledgeGraph):
+    before = content([graph.interactions, graph.triples])
+    size = kgrec.SimulationConfig(viewers=4, rounds=2, seeds=1, k=2, start=2)
+    kgrec.simulate(graph, ["model", "thompson"], simulation=size, by=["genre"])
+    assert content([graph.interactions, graph.triples]) == before
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines(name: str):
     data, asked, users = world(), world().histories.take(np.arange(9)), np.arange(9)

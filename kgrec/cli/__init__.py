@@ -43,6 +43,7 @@ from kgrec.cli import (
     rollback,
     score,
     serve,
+    simulate,
     split,
     train,
 )
@@ -153,6 +154,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         split.split,
         evaluate.evaluate,
         drift.drift,
+        simulate.simulate,
         replay.replay,
     ),
     "Lists": (ask.recommend, ask.similar, score.score, explain.explain, embed.embed),

@@ -69,6 +69,10 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Measures": ("--k", "--by", "--trade-offs"),
         "Workers": _EXECUTOR,
     },
+    "simulate": {
+        "Lists": ("--policy", "--k", "--config", "--set"),
+        "World": ("--by", "--provider", "--viewers", "--rounds", "--seeds", "--seed", "--option"),
+    },
 }
 #: option -> the word for its value in the help; of few choices, these
 VALUES = {
@@ -82,11 +86,11 @@ VALUES = {
     **dict.fromkeys(
         ("--log", "--shapes", "--mapping", "--train", "--valid", "--test", "--interactions"), "FILE"
     ),
-    **dict.fromkeys(("--new", "--split", "--tensorboard"), "FOLDER"),
+    **dict.fromkeys(("--new", "--split", "--tensorboard", "--model"), "FOLDER"),
     **dict.fromkeys(
         ("--k", "--shards", "--shard", "--batch", "--workers", "--folds", "--last", "--seed"), "N"
     ),
-    **dict.fromkeys(("--keep", "--most", "--sample"), "N"),
+    **dict.fromkeys(("--keep", "--most", "--sample", "--viewers", "--rounds", "--seeds"), "N"),
     "--html": "FILE",
     "--max-age": "DAYS",
     **dict.fromkeys(
@@ -114,7 +118,9 @@ VALUES = {
     "--lists": "NAME=FILE",
     "--ablate": "SOURCE",
     "--baselines": "NAMES",
-    "--by": "TYPE",
+    **dict.fromkeys(("--by", "--provider"), "TYPE"),
+    "--policy": "NAME",
+    "--option": "NAME=VALUE",
     "--type": "TYPE",
     "--node": "TYPE/KEY",
     **dict.fromkeys(("--encoder", "--name"), "NAME"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,12 @@ import typer
 from kgrec.cli.console import Json, Quiet, console, counted
 
 if TYPE_CHECKING:
+    from kgrec.evaluate.off_policy import OffPolicy
     from kgrec.evaluate.replay import Estimate, Replay
+    from kgrec.serve.store.store import Store
+
+#: reach below which the estimates say so; it is 1 on average where all could be drawn
+_REACH = 0.9
 
 
 def replay(
@@ -26,10 +32,18 @@ def replay(
             help="Type of events that counts as a click; may be repeated. Default: all but dislike, hide, skip and seen.",
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            help="Model folder: estimate the clicks that its lists would have had, from lists that were drawn. "
+            "The model must be from before these lists.",
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clicks on the lists that a server has shown, by variant, corrected for the position.
+    """Clicks on the lists that a server has shown, by variant, corrected for the position; or estimates for another model.
 
     Example: `kgrec replay feedback.sqlite --scenario home`
     """
@@ -39,7 +53,52 @@ def replay(
     out = console(as_json, quiet)
     with opened_store(store) as opened:
         found = replayed(opened.impressions(scenario=scenario), opened.events_since(), clicks=click)
-    out.result(_without_nan(dataclasses.asdict(found)), "\n".join(_lines(found, scenario)))
+        record, lines = dataclasses.asdict(found), _lines(found, scenario)
+        if model is not None:
+            estimates, known = _estimated(opened, model, scenario, click)
+            record["off_policy"] = {**dataclasses.asdict(estimates), "known_items": known}
+            lines += ["", *_estimate_lines(estimates, known, model)]
+    out.result(_without_nan(record), "\n".join(lines))
+
+
+def _estimated(
+    store: Store, folder: Path, scenario: str | None, clicks: list[str] | None
+) -> tuple[OffPolicy, int]:
+    """Estimates for a model, with the options of the scenario."""
+    from kgrec.evaluate.off_policy import lists_of, off_policy
+    from kgrec.recommend.recommender import Recommender
+    from kgrec.recommend.request import Request
+
+    options = {} if scenario is None else (store.scenario(scenario) or {}).get("options", {})
+    recommender = Recommender.load(folder)
+    others, known = lists_of(recommender, store.impressions(scenario=scenario), Request.from_dict(options))
+    found = off_policy(store.impressions(scenario=scenario), store.events_since(), others, clicks=clicks)
+    return found, known
+
+
+def _estimate_lines(found: OffPolicy, known: int, folder: Path) -> list[str]:
+    if not found.lists:
+        return [
+            "No list was drawn, so nothing tells how another model would have done: see `explore` of scenarios."
+        ]
+    lines = [
+        f"Clicks per list, from {counted(found.lists, 'drawn list')} of {counted(found.users, 'user')}:",
+        f"{'as shown':<28} {_shown(found.shown)}",
+        f"{str(folder) + ', IPS':<28} {_shown(found.ips)}",
+        f"{str(folder) + ', SNIPS':<28} {_shown(found.snips)}",
+        f"{str(folder) + ', doubly robust':<28} {_shown(found.doubly_robust)}",
+        f"{counted(found.matches, 'place')} had the same item, which tell as much as {found.effective:,.0f} would if all counted alike.",
+    ]
+    if found.reach < _REACH:
+        lines.append(
+            f"Only {found.reach:.0%} of the places of {folder} could have been drawn, so IPS is too low. Draw from a larger pool."
+        )
+    if known:
+        lines.append(
+            f"The model knows {counted(known, 'item')} of these lists as seen by their users, and leaves them out: "
+            "is it from before these lists?"
+        )
+    return lines
 
 
 def _lines(found: Replay, scenario: str | None) -> list[str]:

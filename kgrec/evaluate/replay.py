@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,7 +97,7 @@ def replay(
         clicks: Types that count as a click; None: all but dislike, hide, skip and seen.
     """
     lists = {one.rid: one for one in impressions}
-    clicked, without_list, not_in_list = _clicked(lists, events, clicks)
+    clicked, without_list, not_in_list = clicked_places(lists, events, clicks)
     found = _eta(*_counts(lists.values(), clicked))
     eta, error = found if found is not None else (None, None)
     by_variant: dict[str | None, list[Impression]] = defaultdict(list)
@@ -110,8 +110,8 @@ def replay(
     return Replay(tuple(variants), eta, error, without_list, not_in_list)
 
 
-def _clicked(
-    lists: dict[str, Impression], events: Iterable[StoredEvent], types: Collection[str] | None
+def clicked_places(
+    lists: Mapping[str, Impression], events: Iterable[StoredEvent], types: Collection[str] | None
 ) -> tuple[dict[str, set[int]], int, int]:
     """Rid -> places of clicked items, from 1; the number of clicks whose list is not there; and of those whose item is not in it."""
     clicked: dict[str, set[int]] = defaultdict(set)
@@ -178,10 +178,7 @@ def _eta(
 def _variant(
     name: str | None, lists: list[Impression], clicked: dict[str, set[int]], eta: float | None
 ) -> VariantReplay:
-    users = [one.rid if one.user is None else one.user for one in lists]
-    codes = np.unique(
-        [f"{one.user is None}{user}" for one, user in zip(lists, users, strict=True)], return_inverse=True
-    )[1]
+    codes = users_of_lists(lists)
     n_users = int(codes.max()) + 1
     places = [clicked.get(one.rid, set()) for one in lists]
 
@@ -205,12 +202,31 @@ def _variant(
     )
 
 
+def users_of_lists(lists: Sequence[Impression]) -> np.ndarray:
+    """Number of the user of each list, from 0; a list for nobody in particular has one of its own; shape (len(lists),), int64."""
+    names = [f"list {one.rid}" if one.user is None else f"user {one.user}" for one in lists]
+    return np.asarray(np.unique(names, return_inverse=True)[1])
+
+
+def estimate(value: float, influences: np.ndarray, *, least: float = 0.0) -> Estimate:
+    """A value with its normal 95 % interval.
+
+    Args:
+        value: The estimate.
+        influences: How much each user moves it: their sum is 0, or nearly so; shape (n_users,).
+        least: The interval ends there.
+    """
+    n = len(influences)
+    if n < 2 or math.isnan(value):
+        return Estimate(value, math.nan, math.nan)
+    half = _Z * math.sqrt(influences @ influences * n / (n - 1))
+    return Estimate(value, max(value - half, least), value + half)
+
+
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
     """The ratio of two sums over users, each of shape (n_users,)."""
-    n, size = len(numerator), denominator.sum()
-    value = float(numerator.sum() / size) if size else math.nan
-    if n < 2 or not size:
-        return Estimate(value, math.nan, math.nan)
-    residuals = numerator - value * denominator
-    half = _Z * math.sqrt(residuals @ residuals * n / (n - 1)) / size
-    return Estimate(value, max(value - half, 0.0), value + half)
+    size = denominator.sum()
+    if not size:
+        return Estimate(math.nan, math.nan, math.nan)
+    value = float(numerator.sum() / size)
+    return estimate(value, (numerator - value * denominator) / size)

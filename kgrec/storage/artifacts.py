@@ -31,7 +31,7 @@ FORMAT_VERSION = 8
 READABLE = (2, 3, 4, 5, 6, 7, 8)
 MANIFEST = "manifest.json"
 
-ArtifactKind = Literal["graph", "model", "split", "report", "drift"]
+ArtifactKind = Literal["graph", "model", "split", "report", "drift", "simulation"]
 _T = TypeVar("_T")
 #: how often a folder is read again because a writer replaced it meanwhile
 _RETRIES = 20

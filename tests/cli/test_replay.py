@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import kgrec
 from kgrec.serve.store.records import Impression
 from kgrec.serve.store.store import Store
 
@@ -70,3 +71,31 @@ def test_replay_of_nothing(run: Run, store: Path, tmp_path: Path):
     answer = run("replay", tmp_path / "none.sqlite")
     assert answer.code == 2
     assert "There is no store" in answer.err
+
+
+def test_estimates_for_another_model(run: Run, model: Path, tmp_path: Path):
+    path = tmp_path / "drawn.sqlite"
+    first, second = kgrec.Recommender.load(model).recommend(["u1"], 2)["item_id"]
+    with Store.open(path) as opened:
+        opened.add_impressions(
+            [
+                Impression(
+                    f"r{n}", "u1" if n else "u2", (first, second), 1_700_000_000_000, propensities=(0.5, 0.25)
+                )
+                for n in range(2)
+            ]
+        )
+        opened.add_events([{"event_id": "e", "user": "u1", "item": first, "type": "click", "rid": "r1"}])
+    value = run("replay", path, "--model", model, "--json").json["off_policy"]
+    assert (value["lists"], value["users"], value["shown"]["value"]) == (2, 2, 0.5)
+    assert value["matches"] >= 2
+    assert value["ips"]["value"] == pytest.approx(1)
+    answer = run("replay", path, "--model", model)
+    assert "Clicks per list, from 2 drawn lists of 2 users:" in answer.out
+    assert f"{model}, IPS" in answer.out
+
+
+def test_without_drawn_lists_there_are_no_estimates(run: Run, store: Path, model: Path):
+    answer = run("replay", store, "--model", model)
+    assert answer.out.splitlines()[-1].startswith("No list was drawn, so nothing tells")
+    assert run("replay", store, "--model", model, "--json").json["off_policy"]["ips"]["value"] is None

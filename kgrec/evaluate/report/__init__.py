@@ -7,6 +7,7 @@ report_tables  tables
 plots          figures as SVG
 page           the page, by the template page.html
 drift_page     the page of a look for drift, by the template drift.html
+simulation_page  the page of a simulation, by the template simulation.html
 
 Nothing is imported here.
 """

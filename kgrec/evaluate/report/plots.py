@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "lists": "#d9822b"}
 #: of lines in one plot, well apart
 _LINE_COLOURS = (COLOURS["kgrec"], COLOURS["lists"], COLOURS["baseline"])
+_MORE_LINE_COLOURS = (*_LINE_COLOURS, "#2e9950", "#cf3a3a", "#8e6bbf", "#1fa3a3", "#c26bb0", "#a08a2c")
 #: placeholder for the colour of the text around the figure
 _TEXT_COLOUR = "#010203"
 #: inches
@@ -196,6 +197,35 @@ def strengths(lines: Mapping[str, Sequence[tuple[float, float, float]]], across:
             axes.legend(fontsize=9)
 
     return _svg(f"strengths {across} {label}", 3.6, draw)
+
+
+def timelines(
+    lines: Mapping[str, tuple[Sequence[float | None], Sequence[float | None], Sequence[float | None]]],
+    across: str,
+    label: str,
+) -> str:
+    """A line per system through its values at 1, 2, ..., with its interval as a band.
+
+    Args:
+        lines: System -> values, lower and upper ends; None for a missing value.
+        across: Label of the horizontal axis.
+        label: Label of the vertical axis.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for colour, (name, parts) in zip(cycle(_MORE_LINE_COLOURS), lines.items(), strict=False):
+            middle, low, high = ([float("nan") if one is None else one for one in part] for part in parts)
+            at = range(1, len(middle) + 1)
+            axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(at, middle, linewidth=1.6, color=colour, label=_short(name))
+        axes.locator_params(axis="x", nbins=10, integer=True)
+        axes.grid(True)
+        axes.set_xlabel(across)
+        axes.set_ylabel(label)
+        figure.legend(loc="outside right upper", fontsize=9)
+
+    return _svg(f"timelines {across} {label}", 3.2, draw)
 
 
 def curves(records: Sequence[Mapping[str, Any]]) -> str:

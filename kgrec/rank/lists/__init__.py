@@ -9,6 +9,7 @@ exposure     attention in fair shares for groups of items, such as publishers
 limits       caps and quotas, and what they allow at each step
 constrained  the best list under caps and quotas, exactly
 policy       all of these as one reranker
+explore      lists that are partly drawn, with the probability of each item at its place
 
 Nothing is imported here.
 """

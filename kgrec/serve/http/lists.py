@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from kgrec.model.model import Model
+from kgrec.rank.lists.explore import Exploration, drawn
 from kgrec.recommend.explain import Explanation
+from kgrec.recommend.list_options import LIST_OPTIONS, NEW
 from kgrec.recommend.request import Request
 from kgrec.serve.live import LiveState
 
@@ -41,6 +43,8 @@ class ListOf:
     kind: Literal["user", "history", "both"]
     request: Request
     fields: tuple[str, ...] = ()
+    #: how the lists are drawn; None: they are not
+    explore: Exploration | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,18 @@ class Listed:
     fallback: Fallback | None = None
     #: how many of the items training did not know
     new: int = 0
+    #: probability of each item at its place, if the list was drawn
+    propensities: tuple[float, ...] | None = None
+
+
+def check_explored(request: Request, explore: Exploration | None) -> None:
+    """Check that a list with these options can be drawn.
+
+    Raises:
+        ConfigError: One of the options is about lists as a whole.
+    """
+    if explore is not None:
+        request.refuse(LIST_OPTIONS, "lists that are drawn")
 
 
 def kind_of(whom: Whom) -> Literal["user", "history", "both"]:
@@ -74,14 +90,14 @@ def _of_users(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[L
     ]
     made: dict[str, Listed] = {}
     if known:
-        table = state.recommender.recommend(known, request=options.request, arrow=True)
+        table = state.recommender.recommend(known, request=_asked(state, options), arrow=True)
         liked = state.model.histories.take(state.model.users.ids(known)).has_positive
         tables = _by_query(table)
         for name, has_liked in zip(known, liked.tolist(), strict=True):
-            made[name] = _listed(state, tables.get(name), options.fields, None if has_liked else "no_history")
+            made[name] = _listed(state, tables.get(name), options, None if has_liked else "no_history")
     if len(known) < len(names):
-        table = state.recommender.recommend_for_history([[]], request=options.request, arrow=True)
-        typical = _listed(state, table, options.fields, "unknown_user")
+        table = state.recommender.recommend_for_history([[]], request=_asked(state, options), arrow=True)
+        typical = _listed(state, table, options, "unknown_user")
         made |= {name: typical for name in names if name not in made}
     return [made[one.user or ""] for one in whom]
 
@@ -90,12 +106,12 @@ def _of_histories(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> li
     table = state.recommender.recommend_for_history(
         [one.liked for one in whom],
         dislikes=[one.disliked for one in whom] if any(one.disliked for one in whom) else None,
-        request=options.request,
+        request=_asked(state, options),
         arrow=True,
     )
     tables = _by_query(table)
     return [
-        _listed(state, tables.get(str(at)), options.fields, None if one.liked else "no_history")
+        _listed(state, tables.get(str(at)), options, None if one.liked else "no_history")
         for at, one in enumerate(whom)
     ]
 
@@ -110,11 +126,11 @@ def _of_one(state: LiveState, options: ListOf, whom: Whom) -> Listed:
         [whom.liked],
         dislikes=[whom.disliked],
         users=None if user is None else [user],
-        request=options.request,
+        request=_asked(state, options),
         arrow=True,
     )
     fallback: Fallback | None = None if whom.liked or user is not None else "no_history"
-    return _listed(state, table, options.fields, fallback)
+    return _listed(state, table, options, fallback)
 
 
 _KINDS: dict[str, Callable[[LiveState, ListOf, Sequence[Whom]], list[Listed]]] = {
@@ -132,24 +148,51 @@ def _by_query(table: pa.Table) -> dict[str, pa.Table]:
     return {names[start]: table.slice(start, end - start) for start, end in zip(starts, ends, strict=False)}
 
 
-def _listed(
-    state: LiveState, table: pa.Table | None, fields: Sequence[str], fallback: Fallback | None
-) -> Listed:
+def _listed(state: LiveState, table: pa.Table | None, options: ListOf, fallback: Fallback | None) -> Listed:
     if table is None:
         return Listed(state, [], fallback)
+    ranks, propensities = table.column("rank").to_pylist(), None
+    if options.explore is not None:
+        table, propensities = _explored(state, options.explore, options.request.k, table)
+        ranks = list(range(1, len(table) + 1))
     items, new = item_values(
-        state,
-        table.column(1).to_pylist(),
-        table.column("score").to_pylist(),
-        fields,
-        table.column("rank").to_pylist(),
+        state, table.column(1).to_pylist(), table.column("score").to_pylist(), options.fields, ranks
     )
     if "because" in table.column_names:
         for item, text, evidence in zip(
             items, table["because"].to_pylist(), table["evidence"].to_pylist(), strict=True
         ):
             item["because"] = {"text": text, **evidence}
-    return Listed(state, items, fallback, new)
+    return Listed(state, items, fallback, new, propensities)
+
+
+def _asked(state: LiveState, options: ListOf) -> Request:
+    """The request of the candidates that a list is drawn from; without exploration, that of the list."""
+    request, explore = options.request, options.explore
+    if explore is None:
+        return request
+    width = max(explore.pool, request.k)
+    quota = None
+    if explore.method == "new":
+        new = ~state.model.items.trained.whole
+        new[state.model.items.removed] = False
+        rows = request.rows(state.model)
+        available = int(new.sum() if rows is None else new[rows].sum())
+        # half of the candidates at most
+        quota = {NEW: min(width // 2, available)} if available else None
+    return replace(request, k=width, at_least=quota)
+
+
+def _explored(
+    state: LiveState, explore: Exploration, k: int, table: pa.Table
+) -> tuple[pa.Table, tuple[float, ...]]:
+    """The rows of a list that is drawn from candidates, in its order, and their propensities."""
+    scores = table.column("score").to_numpy()
+    order = np.argsort(-scores, kind="stable")
+    users = state.model.users_of_items[state.model.items.ids.ids(table.column(1))]
+    # entropy of the system: servers that share a seed would draw the same lists
+    found = drawn(explore, scores[order], users[order], k, np.random.default_rng())
+    return table.take(pa.array(order[found.positions])), tuple(found.propensities.tolist())
 
 
 def item_values(

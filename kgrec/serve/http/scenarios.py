@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
+from kgrec.rank.lists.explore import Exploration
 from kgrec.serve.event_rules import NEGATIVE
 from kgrec.serve.http.bodies import Body, ListOptions, Name
 from kgrec.serve.http.problems import Problem
@@ -30,6 +31,7 @@ class VariantBody(Body):
 
     options: ListOptions = Field(default_factory=ListOptions, description="Options of this variant alone.")
     share: float = Field(1.0, gt=0, le=1e6, description="Share of the users, relative to the other variants.")
+    explore: Exploration | None = Field(None, description="How lists are partly drawn; null: they are not.")
 
 
 class ScenarioBody(Body):
@@ -43,7 +45,11 @@ class ScenarioBody(Body):
     def plain(self) -> dict[str, Any]:
         """What the store keeps."""
         variants = {
-            name: {"options": variant.options.options(), "share": variant.share}
+            name: {
+                "options": variant.options.options(),
+                "share": variant.share,
+                **({} if variant.explore is None else {"explore": variant.explore.model_dump()}),
+            }
             for name, variant in self.variants.items()
         }
         return {"options": self.options.options(), "variants": variants}
@@ -76,6 +82,13 @@ class Scenarios:
         chosen = variant_of(name, user, scenario["variants"])
         own = scenario["variants"][chosen]["options"] if chosen is not None else {}
         return {**scenario["options"], **own, **given}, chosen
+
+    def exploration(self, name: str | None, variant: str | None) -> Exploration | None:
+        """How lists of a variant are drawn; None: they are not."""
+        if name is None or variant is None:
+            return None
+        found = self.known[name]["variants"][variant].get("explore")
+        return None if found is None else Exploration(**found)
 
 
 def variant_of(scenario: str, user: str | None, variants: Mapping[str, Mapping[str, Any]]) -> str | None:

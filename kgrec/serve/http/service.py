@@ -248,7 +248,10 @@ class Service:
         state = listed.state
         now = int(time.time() * 1000)
         self._impressions.append(
-            Impression(rid, whom.user, items, now, scenario, variant, state.name, state.revision)
+            Impression(
+                *(rid, whom.user, items, now, scenario, variant, state.name, state.revision),
+                listed.propensities,
+            )
         )
 
     def forget(self, user: str) -> None:

@@ -76,7 +76,23 @@ def impression_row(impression: Any, now: int) -> dict[str, Any]:
         "revision": options.whole_number("revision", shown.revision, 0),
         "items": json.dumps(ids, ensure_ascii=False),
         "time": millis(shown.time, now),
+        "propensities": _propensities(shown.propensities, len(ids)),
     }
+
+
+def _propensities(values: Any, n: int) -> str | None:
+    if values is None:
+        return None
+    listed = options.sequence("propensities", values, "a list of numbers")
+    if len(listed) != n:
+        raise ConfigError(
+            f"There are {len(listed):,} propensities of {n:,} items.", "Give one per item, or None."
+        )
+    read = [options.number(f"propensities[{at}]", one, above=0) for at, one in enumerate(listed)]
+    for at, one in enumerate(read):
+        if one > 1 + 1e-9:
+            raise ConfigError(f"propensities[{at}] is {one:g}.", "A probability is at most 1.")
+    return json.dumps([min(one, 1.0) for one in read])
 
 
 def identifier(value: Any, name: str, most: int = MAX_ID) -> str:

@@ -84,4 +84,5 @@ def _impression(row: Row[Any]) -> Impression:
         variant=row.variant,
         model=row.model,
         revision=row.revision,
+        propensities=None if row.propensities is None else tuple(json.loads(row.propensities)),
     )

@@ -71,6 +71,8 @@ class Impression:
     model: str | None = None
     #: of the store, which the list was based on
     revision: int = 0
+    #: probability of each item at its place, if the list was drawn
+    propensities: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     inspect,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -62,6 +63,8 @@ IMPRESSIONS = Table(
     #: JSON list of ids
     Column("items", Text, nullable=False),
     Column("time", BigInteger, nullable=False),
+    #: JSON list of numbers, one per item, if the list was drawn
+    Column("propensities", Text),
     Index("impressions_of_user", "user_id"),
 )
 ITEMS = Table(
@@ -96,8 +99,12 @@ def _create(connection: Connection) -> None:
     connection.execute(META.insert(), rows)
 
 
-#: version before -> the step to the next one; 0 is a database without tables
-_STEPS: dict[int, Callable[[Connection], None]] = {0: _create}
+def _add_propensities(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE impressions ADD COLUMN propensities TEXT"))
+
+
+#: version before -> the step to the next one; 0 is a database without tables, whose step makes all tables of today
+_STEPS: dict[int, Callable[[Connection], None]] = {0: _create, 1: _add_propensities}
 SCHEMA_VERSION = len(_STEPS)
 
 
@@ -135,7 +142,7 @@ def check_version(version: int, place: str) -> None:
 
 def migrate(connection: Connection, version: int) -> None:
     """Bring the tables of an older version to today's, one step per version."""
-    for earlier in range(version, SCHEMA_VERSION):
+    for earlier in range(version, SCHEMA_VERSION) if version else (0,):
         _STEPS[earlier](connection)
     connection.execute(update(META).where(META.c.name == "schema_version").values(value=SCHEMA_VERSION))
 

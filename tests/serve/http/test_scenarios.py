@@ -100,3 +100,52 @@ def test_intervals_of_the_textbook():
     assert wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)
     assert newcombe((56, 70), (48, 80)) == pytest.approx([0.0524, 0.3339], abs=1e-4)
     assert (wilson(0, 10)[0], wilson(10, 10)[1]) == (pytest.approx(0), pytest.approx(1))
+
+
+@pytest.mark.parametrize("method", ["epsilon", "thompson", "new"])
+def test_drawn_lists_have_propensities(server: Server, method: str):
+    explore = {"method": method, "pool": 4}
+    variants = {"greedy": {}, "drawn": {"explore": explore}}
+    body = {"options": {"k": 2, "exclude_seen": False}, "variants": variants}
+    assert server.client.put("/v1/scenarios/home", json=body).status_code == 200
+    assert server.get("/v1/scenarios/home")["variants"]["drawn"]["explore"]["pool"] == 4
+    lists = {}
+    for number in range(12):
+        answer = server.post("/v1/recommend", {"user": f"u{number}", "scenario": "home"})
+        assert [item["rank"] for item in answer["items"]] == [1, 2]
+        lists[answer["rid"]] = answer
+    server.get("/v1/experiments/home")  # keeps the impressions
+    stored = {one.rid: one for one in server.service.live.store.impressions(scenario="home")}
+    assert {answer["variant"] for answer in lists.values()} == {"greedy", "drawn"}
+    for rid, answer in lists.items():
+        assert list(stored[rid].items) == [item["item"] for item in answer["items"]]
+        found = stored[rid].propensities
+        if answer["variant"] == "greedy":
+            assert found is None
+        else:
+            assert found is not None
+            assert len(found) == 2
+            assert all(0 < one <= 1 for one in found)
+
+
+def test_the_next_page_of_a_drawn_list_is_not_drawn(server: Server):
+    body = {
+        "variants": {"a": {"explore": {"epsilon": 1, "pool": 4}}},
+        "options": {"k": 2, "exclude_seen": False},
+    }
+    assert server.client.put("/v1/scenarios/home", json=body).status_code == 200
+    first = server.post("/v1/recommend", {"user": "u1", "scenario": "home"})
+    second = server.get(f"/v1/recommendations/{first['rid']}/next")
+    shown = [item["item"] for item in first["items"]]
+    whole = [one for one in server.items(user="u1", k=6, exclude_seen=False) if one not in shown]
+    assert [item["item"] for item in second["items"]] == whole[:2]
+
+
+def test_lists_with_options_as_a_whole_are_not_drawn(server: Server):
+    body = {"variants": {"a": {"explore": {}, "options": {"diversity": 0.5}}}}
+    found = server.client.put("/v1/scenarios/home", json=body)
+    assert found.status_code == 422
+    assert found.json()["title"] or found.json()["detail"]
+    assert "diversity does not apply to lists that are drawn" in found.text
+    body = {"variants": {"a": {"explore": {"method": "greedy"}}}}
+    assert server.client.put("/v1/scenarios/home", json=body).status_code == 422

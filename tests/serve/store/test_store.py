@@ -404,8 +404,29 @@ def changed(url: str, *statements: str) -> None:
 @pytest.mark.usefixtures("store")
 def test_a_store_of_a_later_kgrec_is_refused(url: str):
     changed(url, "UPDATE meta SET value = 99 WHERE name = 'schema_version'")
-    with pytest.raises(VersionMismatch, match="has schema version 99; this kgrec knows versions up to 1"):
+    with pytest.raises(VersionMismatch, match="has schema version 99; this kgrec knows versions up to 2"):
         Store.open(url)
+
+
+def test_a_store_of_the_first_version_is_migrated(url: str):
+    with Store.open(url) as store:
+        store.add_impression(Impression("r1", "u", ("a",), NOW))
+    changed(
+        url,
+        "ALTER TABLE impressions DROP COLUMN propensities",
+        "UPDATE meta SET value = 1 WHERE name = 'schema_version'",
+    )
+    with Store.open(url) as store:
+        assert store.impression("r1") == Impression("r1", "u", ("a",), NOW)
+        drawn = Impression("r2", "u", ("a", "b"), NOW, propensities=(0.25, 1.0))
+        store.add_impression(drawn)
+        assert store.impression("r2") == drawn
+
+
+@pytest.mark.parametrize("bad", [(0.5,), (0.5, 0), (0.5, 1.5), (0.5, float("nan")), ("x", 1), 1])
+def test_propensities_are_probabilities_of_each_item(store: Store, bad: Any):
+    with pytest.raises(ConfigError, match="propensit"):
+        store.add_impression(Impression("r1", "u", ("a", "b"), NOW, propensities=bad))
 
 
 def test_tables_of_something_else_are_left_alone(url: str):

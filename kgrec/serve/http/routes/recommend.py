@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kgrec.errors import ConfigError, KgrecError
+from kgrec.rank.lists.explore import Exploration
 from kgrec.recommend.request import Request as ListRequest
 from kgrec.serve.http.bodies import MAX_K, BatchBody, Id, ListAnswer, Name, RecommendBody, Text
-from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, because, kind_of
+from kgrec.serve.http.lists import Kept, Listed, ListOf, Whom, because, check_explored, kind_of
 from kgrec.serve.http.problems import Problem, invalid_body, no_json, problem_of
 from kgrec.serve.http.routes.common import allow, answer, of_owner, scoped, service_of, until_of
 from kgrec.serve.http.service import Service
@@ -106,7 +107,10 @@ async def next_page(
         )
     asked = kept.options.request
     deny = [*(asked.deny or ()), *kept.shown]
-    options = replace(kept.options, request=replace(asked, deny=deny, k=k or asked.k, on_unknown="skip"))
+    # what follows a drawn list is not drawn: its propensities would depend on what was shown
+    options = replace(
+        kept.options, explore=None, request=replace(asked, deny=deny, k=k or asked.k, on_unknown="skip")
+    )
     listed = await service.list_for(kept.whom, options, service.peers.new_name(), until_of(request))
     first = len(kept.shown) + 1
     items = [{**item, "rank": rank} for rank, item in enumerate(listed.items, first)]
@@ -124,10 +128,11 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
     await service.at_revision(body.min_revision, until)
     options, variant = service.scenarios.options(body.scenario, body.user, body.options())
     whom = Whom(body.user, tuple(body.liked), tuple(body.dislikes or ()))
-    key = repr((kind_of(whom), sorted(options.items()), body.fields))
+    explore = service.scenarios.exploration(body.scenario, variant)
+    key = repr((kind_of(whom), sorted(options.items()), body.fields, explore))
     chosen = service.list_options.get(key)
     if chosen is None:
-        chosen = ListOf(kind_of(whom), checked_request(options), tuple(body.fields))
+        chosen = ListOf(kind_of(whom), checked_request(options, explore), tuple(body.fields), explore)
         service.list_options.put(key, chosen)
     # exposure counts all lists of a call, so such a list has a call of its own
     listed = await service.list_for(
@@ -142,10 +147,12 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
     return _values(rid, listed, kept)
 
 
-def checked_request(options: Mapping[str, Any]) -> ListRequest:
-    """Options as a `Request`; the option that is wrong is named."""
+def checked_request(options: Mapping[str, Any], explore: Exploration | None = None) -> ListRequest:
+    """Options as a `Request`, whose lists can be drawn; the option that is wrong is named."""
     try:
-        return ListRequest.from_dict(options)
+        request = ListRequest.from_dict(options)
+        check_explored(request, explore)
+        return request
     except ConfigError as error:
         named = [name for name in options if name in error.problem]
         raise problem_of(error, f"body.{named[0]}" if len(named) == 1 else "body") from None

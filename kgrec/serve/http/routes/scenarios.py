@@ -39,8 +39,9 @@ async def put(body: ScenarioBody, request: Request, name: Name) -> Response:
     """
     service = service_of(request)
     plain = body.plain()
-    for variant in [{"options": {}}, *plain["variants"].values()]:
-        checked_request({**plain["options"], **variant["options"]})
+    checked_request(plain["options"])
+    for variant, given in zip(plain["variants"].values(), body.variants.values(), strict=True):
+        checked_request({**plain["options"], **variant["options"]}, given.explore)
     revision = await service.change(lambda: service.live.store.put_scenario(name, plain))
     await service.read_scenarios()
     return answer({"name": name, "revision": revision})
