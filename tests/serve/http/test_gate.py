@@ -134,6 +134,7 @@ def test_figures_have_no_ids(server: Server):
         "kgrec_store_lag 0.0",
         "kgrec_store_up 1.0",
         "kgrec_ready 1.0",
+        "kgrec_workers 1.0",
         "kgrec_revision 1.0",
         'kgrec_listed_items_total{age="trained"} 6.0',
     ):

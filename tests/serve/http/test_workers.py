@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -314,9 +315,56 @@ def test_names_have_the_number_of_their_worker():
     ]
 
 
+def test_all_workers_follow_releases_and_none_mixes_them(model: Path, shared_catalogue: Path, tmp_path: Path):
+    """Both models have the same items under other labels, so that a list of both would show."""
+    releases = tmp_path / "releases"
+    shutil.copytree(model, releases / "a")
+    films = (shared_catalogue / "films.csv").read_text().splitlines()
+    cells = [line.split(",") for line in films[1:]]
+    renamed = [",".join([key, f"{title} II", *others]) for key, title, *others in cells]
+    (tmp_path / "films.csv").write_text("\n".join([films[0], *renamed]) + "\n")
+    newer = kgrec.Recommender.load(model)
+    newer.update_items(tmp_path / "films.csv")
+    stop = threading.Event()
+    seen: dict[str, set[bool]] = {}
+    options = ("--releases", str(releases), "--workers", "2", "--deadline", "60")
+
+    def ask(client: Client) -> set[str]:
+        """The models that answered, until all have the new one."""
+        models = set()
+        while not stop.is_set():
+            found = client("POST", "/v1/recommend", {"user": "nobody", "k": 6})
+            assert len(found["items"]) == 6
+            labels = {item["label"].endswith(" II") for item in found["items"]}
+            seen.setdefault(found["model"], set()).update(labels)
+            models.add(found["model"])
+            newest[client] = found["model"]
+        return models
+
+    with (
+        running(None, f"sqlite:///{tmp_path / 'store.sqlite'}", *options) as process,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        workers = Workers(process, "", releases)
+        clients, newest = workers.clients(), dict[Client, str]()
+        asking = [pool.submit(ask, client) for client in clients]
+        try:
+            wait_until(lambda: len(newest) == 2)
+            [before] = set(newest.values())
+            newer.save(releases / "b")
+            after = json.loads((releases / "b" / "manifest.json").read_text())["seal"][:12]
+            wait_until(lambda: set(newest.values()) == {after} or any(one.done() for one in asking))
+        finally:
+            stop.set()
+        assert [one.result() for one in asking] == [{before, after}] * 2
+        for client in workers.opened:
+            client.connection.close()
+    assert seen == {before: {False}, after: {True}}
+
+
 def test_figures_of_workers_are_kept_apart(rec: kgrec.Recommender):
     def figures(times: int) -> bytes:
-        metrics = Metrics(lambda: state(rec), lambda: 7)
+        metrics = Metrics(lambda: state(rec), lambda: 7, workers=2)
         metrics.events.labels("accepted").inc(times)
         metrics.seconds.labels("/a").observe(0.002)
         return metrics.text()
@@ -326,6 +374,7 @@ def test_figures_of_workers_are_kept_apart(rec: kgrec.Recommender):
     assert 'kgrec_events_total{result="accepted",worker="1"} 3.0' in lines
     assert 'kgrec_request_seconds_bucket{le="0.0025",route="/a",worker="1"} 1.0' in lines
     assert lines.count("# TYPE kgrec_events_total counter") == 1
+    assert 'kgrec_workers{worker="1"} 2.0' in lines
 
 
 def state(rec: kgrec.Recommender) -> LiveState:
