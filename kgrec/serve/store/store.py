@@ -309,8 +309,9 @@ class Store(AbstractContextManager["Store"]):
             checks.identifier(name, "id"): checks.json_text(rows, f"items[{name!r}]")
             for name, rows in given.items()
         }
+        known = None if unless_changed_since is None else _number(unless_changed_since)
         with self._database.writing() as change:
-            since = change.revision if unless_changed_since is None else unless_changed_since
+            since = change.revision if known is None else known
             if not texts.keys().isdisjoint(documents.changed_items(change.connection, since)):
                 return None
             documents.put_items(change, texts)

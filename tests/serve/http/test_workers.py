@@ -138,6 +138,28 @@ def test_items_are_added_and_removed_everywhere(server: Workers):
     assert "m1" not in one.items(user="nobody", min_revision=removed["revision"])
 
 
+def test_columns_that_both_change_at_one_time_all_stay(server: Workers):
+    clients = server.clients()
+    together = threading.Barrier(2)
+
+    def change(client: Client, column: str, value: str) -> int:
+        together.wait(60)
+        return int(client("PATCH", "/v1/items/f2", {column: value})["revision"])
+
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(5):
+            columns = {"title": f"title {n}", "plot": f"plot {n}"}
+            changes = [
+                pool.submit(change, client, *column)
+                for client, column in zip(clients, columns.items(), strict=True)
+            ]
+            revision = max(one.result() for one in changes)
+            for client in clients:
+                client.items(user="u1", min_revision=revision)
+                found = client("GET", "/v1/items/f2")
+                assert (found["label"], found["fields"]["plot"]) == (columns["title"], columns["plot"])
+
+
 def test_next_pages_and_sessions_are_found_by_either_worker(server: Workers):
     for one, other in (server.clients(), server.clients()[::-1]):
         first = one("POST", "/v1/recommend", {"user": "nobody", "k": 2})
@@ -332,7 +354,7 @@ def test_all_workers_follow_releases_and_none_mixes_them(model: Path, shared_cat
     def ask(client: Client) -> set[str]:
         """The models that answered, until all have the new one."""
         models = set()
-        while not stop.is_set():
+        while not stop.wait(0.01):
             found = client("POST", "/v1/recommend", {"user": "nobody", "k": 6})
             assert len(found["items"]) == 6
             labels = {item["label"].endswith(" II") for item in found["items"]}
