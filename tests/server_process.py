@@ -69,9 +69,9 @@ class Running:
 
 
 @contextmanager
-def running(model: Path, store: str, *options: str) -> Iterator[Running]:
-    """A server on a free port, which is killed at the end unless it has ended."""
-    words = ["serve", str(model), "--port", "0", "--store", store, *options]
+def running(model: Path | None, store: str, *options: str) -> Iterator[Running]:
+    """A server on a free port, which is killed at the end unless it has ended; without a model, `options` name releases."""
+    words = ["serve", *([] if model is None else [str(model)]), "--port", "0", "--store", store, *options]
     server = None
     process = subprocess.Popen(
         [sys.executable, "-m", "kgrec", *words],

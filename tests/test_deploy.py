@@ -129,7 +129,7 @@ def test_stopping_takes_no_longer_than_it_is_allowed():
             COMPOSE["services"]["kgrec"]["stop_grace_period"].removesuffix("s"),
         ),
     ):
-        assert float(allowed) >= float(drain) + server._FINISH + 10
+        assert float(allowed) >= float(drain) + server.FINISH + 10
 
 
 def test_the_proxy_leaves_a_draining_server_out_before_it_ends():

@@ -260,25 +260,31 @@ class LiveModel:
     def _put(
         self, rows: Mapping[str, Any], put: Callable[[Recommender, Any], PlacedT]
     ) -> tuple[PlacedT, LiveState]:
-        """Items go into a copy of the recommender, then into the store, and then the copy answers."""
+        """Items go into a copy of the recommender, then into the store, and then the copy answers.
+
+        If another process changed one of the items meanwhile, all of this is done again with what it wrote, so that its columns stay.
+        """
         with self._turn:
-            state = self._caught_up(self._state)
-            larger = copy.copy(state.recommender)
-            done = put(larger, {type_: list(some) for type_, some in rows.items()})
-            if len(done):
-                self._store.put_items(self._changed(larger.model, rows, done.ids))
-                state = replace(state, recommender=larger, _fields={})
-                state = self._caught_up(state, frozenset(done.ids))
-            self._state = state
-            return done, state
+            while True:
+                state = self._state = self._caught_up(self._state)
+                larger = copy.copy(state.recommender)
+                done = put(larger, {type_: list(some) for type_, some in rows.items()})
+                if not len(done):
+                    return done, state
+                changed = self._changed(larger.model, rows, done.ids)
+                last = self._store.put_items(changed, unless_changed_since=state.revision)
+                if last is not None:
+                    state = replace(state, recommender=larger, _fields={})
+                    self._state = self._caught_up(state, own=range(last - len(changed) + 1, last + 1))
+                    return done, self._state
 
     def _changed(self, model: Model, rows: Mapping[str, Any], ids: Sequence[str]) -> dict[str, Any]:
         """The rows of each of some items as the store keeps them: with the columns that earlier rows had."""
         found = rows_by_item(model, rows)
         return {name: with_columns(self._rows.get(name), found[name]) for name in ids if name in found}
 
-    def _caught_up(self, state: LiveState, own: frozenset[str] = frozenset()) -> LiveState:
-        """A state with what the store has since; `own` are items that it has already.
+    def _caught_up(self, state: LiveState, own: range = range(0)) -> LiveState:
+        """A state with what the store has since; `own` are revisions of items that it has already.
 
         Erasures come before events: the events that the store still has of an erased user came after the erasure.
         """
@@ -287,7 +293,7 @@ class LiveModel:
             return state
         items = [one for one in self._store.items_since(state.revision) if one.revision <= revision]
         self._rows.update((item.id, item.rows) for item in items)
-        others = [item for item in items if item.id not in own]
+        others = [item for item in items if item.revision not in own]
         if others:
             state = replace(state, recommender=with_items(state.recommender, others), _fields={})
         erased = [one.user for one in self._store.erased_since(state.revision) if one.revision <= revision]

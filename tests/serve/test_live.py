@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stores import both_databases, new_database
 
 import kgrec
 from kgrec.errors import ConfigError, UnknownId
@@ -20,6 +21,13 @@ from kgrec.serve.store.store import Store
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "store.sqlite") as opened:
         yield opened
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a store in the database of `both_databases`."""
+    with new_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -82,6 +90,62 @@ def test_an_update_keeps_what_earlier_rows_said(live: LiveModel):
     assert kept.rows == {
         "film": [{"id": "n1", "title": "Y", "plot": "p", "genres": "Romance", "director": "Cy"}]
     }
+
+
+class Crossed(Store):
+    """A store into which others write just before and just after this process puts items."""
+
+    before: Callable[[], Any] = staticmethod(lambda: None)
+    after: Callable[[], Any] = staticmethod(lambda: None)
+
+    def put_items(self, items: Mapping[str, Any], **options: Any) -> int | None:
+        self.before()
+        done = super().put_items(items, **options)
+        self.after()
+        return done
+
+
+@both_databases
+def test_two_processes_change_one_item(model: Path, store_url: str):
+    """Columns of both stay, in the store and in each model, whether the other is a moment earlier or later."""
+    with Crossed.open(store_url) as crossed, Store.open(store_url) as plain:
+        assert isinstance(crossed, Crossed)
+        one, other = LiveModel.load(model, crossed), LiveModel.load(model, plain)
+        earlier = iter([{"title": "Y"}, {"plot": "q"}])
+
+        def change(columns: dict[str, str] | None) -> None:
+            if columns is not None:
+                other.update_items({"film": [{"id": "f1", **columns}]})
+
+        crossed.before = lambda: change(next(earlier, None))
+        later = iter([None, None, {"genres": "Romance|Comedy"}])
+        crossed.after = lambda: change(next(later, None))
+        done, state = one.update_items({"film": [{"id": "f1", "director": "Cy"}]})
+        other.catch_up()
+        [kept] = plain.items_since()
+    assert kept.rows == {
+        "film": [{"id": "f1", "title": "Y", "plot": "q", "director": "Cy", "genres": "Romance|Comedy"}]
+    }
+    assert (done.ids, state.revision) == (["f1"], 4)
+    for live in (one, other):
+        state = live.state
+        assert state.recommender.label("f1") == "Y"
+        fields = state.fields(["genres", "directed_by"])
+        assert sorted(fields["genres"][0].as_py()) == ["Comedy", "Romance"]
+        assert fields["directed_by"][0].as_py() == ["Cy"]
+
+
+@both_databases
+def test_two_processes_add_one_item(model: Path, store_url: str):
+    """The first one adds it; to the second it is known."""
+    with Crossed.open(store_url) as crossed, Store.open(store_url) as plain:
+        assert isinstance(crossed, Crossed)
+        one, other = LiveModel.load(model, crossed), LiveModel.load(model, plain)
+        row = {"id": "n1", "title": "X", "plot": "p", "genres": "Romance", "director": "Cy"}
+        crossed.before = lambda: other.add_items({"film": [row]})
+        done, state = one.add_items({"film": [{**row, "title": "Z"}]})
+    assert (done.ids, done.known, state.revision) == ([], ["n1"], 1)
+    assert state.recommender.label("n1") == "X"
 
 
 def test_a_model_with_events_needs_its_store(live: LiveModel, model: Path, tmp_path: Path):

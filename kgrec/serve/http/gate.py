@@ -6,6 +6,7 @@ Enters: ASGI messages. Leaves: the same, with headers. The log has the address a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -84,6 +85,11 @@ class Gate:
 
         try:
             await self._bounded(scope, receive, sent)
+        except asyncio.CancelledError:
+            # The server cancels what still runs when its time to finish is over.
+            if started:
+                raise
+            await _ENDS.response()(scope, receive, sent)
         except Exception as error:
             if started:
                 raise
@@ -151,6 +157,14 @@ _STRANGER = Problem(
     "The request names another host than this machine, and the server has no keys.",
     "Ask localhost, or start the server with --keys.",
     "header.Host",
+)
+
+
+_ENDS = Problem(
+    "not-ready",
+    "The server stops, and the request did not finish in time.",
+    "Ask another one, or later.",
+    headers={"Retry-After": "1"},
 )
 
 

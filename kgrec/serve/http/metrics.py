@@ -34,6 +34,7 @@ class Metrics:
         store_revision: Gives the revision of the store.
         drift: Folder that `kgrec drift` writes; None: there are no figures of drift.
         ready: Whether the server takes requests, as `/readyz` says.
+        workers: Number of workers of the server.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Metrics:
         store_revision: Callable[[], int],
         drift: Path | None = None,
         ready: Callable[[], bool] = lambda: True,
+        workers: int = 1,
     ) -> None:
         registry = self.registry = CollectorRegistry()
         self.requests = Counter(
@@ -78,6 +80,7 @@ class Metrics:
         )
         of_ready = Gauge("kgrec_ready", "Whether the server is ready: 0 while it drains.", registry=registry)
         of_ready.set_function(lambda: float(ready()))
+        Gauge("kgrec_workers", "Number of workers of the server.", registry=registry).set(workers)
         registry.register(_OfState(state, store_revision))
         if drift is not None:
             registry.register(_OfDrift(drift))

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from kgrec.serve.http.problems import Problem
 Answer = Callable[[Any, Sequence[Any]], Sequence[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Waiting:
     key: Hashable
     options: Any
@@ -60,7 +61,7 @@ class Questions:
             key: Questions with equal keys may be answered by one call.
             options: Of the call; the same for equal keys.
             argument: What is asked about.
-            until: Time of `time.monotonic` after which nobody waits any more.
+            until: Time of `time.monotonic` at which a question that still waits is dropped. One that is being computed gets its answer.
 
         Raises:
             Problem: Too many wait, or the time is over.
@@ -80,12 +81,27 @@ class Questions:
         if not self._is_running:
             self._is_running = True
             loop.call_soon(self._next)
-        return await waiting.future
+        timer = loop.call_later(max(0.0, until - time.monotonic()), self._drop, waiting)
+        try:
+            return await waiting.future
+        finally:
+            timer.cancel()
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits or runs."""
         return not self._is_running
+
+    def _drop(self, late: _Waiting) -> None:
+        """Drop a question whose time is over, if it still waits; so a slow call keeps nobody longer."""
+        with suppress(ValueError):
+            self._waiting.remove(late)
+            self._size.set(len(self._waiting))
+            self._refuse(late)
+
+    def _refuse(self, late: _Waiting) -> None:
+        self._metrics.shed.labels("late").inc()
+        late.future.set_exception(_too_late())
 
     def _next(self) -> None:
         """Send the oldest question to the thread, with those that wait under the same key."""
@@ -108,8 +124,7 @@ class Questions:
             if one.future.done():
                 continue
             if one.until < now:
-                self._metrics.shed.labels("late").inc()
-                one.future.set_exception(_too_late())
+                self._refuse(one)
             elif taken and one.key != taken[0].key:
                 others.append(one)
             else:

@@ -109,6 +109,7 @@ def answer(
     sockets: Sequence[socket.socket],
     *,
     drain: float,
+    finish: int = FINISH,
     parent: Connection | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -119,6 +120,7 @@ def answer(
         swaps: Where other models come from.
         sockets: Listen.
         drain: Seconds between "not ready" and the end of listening.
+        finish: Seconds that running requests have after it; those that still run then are answered by 503.
         parent: Where `END` comes from, instead of signals.
         ready: Called when requests are answered.
     """
@@ -130,7 +132,7 @@ def answer(
         date_header=False,
         lifespan="on",
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=FINISH,
+        timeout_graceful_shutdown=finish,
         timeout_keep_alive=_KEEP_ALIVE,
         h11_max_incomplete_event_size=64 << 10,
         ws="none",

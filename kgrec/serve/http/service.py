@@ -108,7 +108,9 @@ class Service:
     ) -> None:
         self.live, self.settings, self.keys = live, settings or Settings(), keys or Keys()
         self.peers = peers or Peers()
-        self.metrics = Metrics(lambda: live.state, live.store.revision, drift, lambda: self.ready)
+        self.metrics = Metrics(
+            lambda: live.state, live.store.revision, drift, lambda: self.ready, self.peers.count
+        )
         #: options of recent requests, checked
         self.list_options: Bounded[ListOf] = Bounded(_OPTIONS)
         self.kept: Bounded[Kept] = Bounded(self.settings.kept_lists)

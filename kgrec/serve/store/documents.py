@@ -36,6 +36,11 @@ def put_items(change: Change, texts: Mapping[str, str]) -> None:
     _put_items(change, [{"id": name, "rows": text, "removed": False} for name, text in texts.items()])
 
 
+def changed_items(connection: Connection, revision: int) -> set[str]:
+    """Ids of the items that were put or removed after a revision."""
+    return set(connection.scalars(select(ITEMS.c.id).where(ITEMS.c.revision > revision)))
+
+
 def remove_items(change: Change, ids: Sequence[str]) -> None:
     """Mark items as removed, also those that were never put: the model may have them."""
     _put_items(change, [{"id": name, "rows": "null", "removed": True} for name in ids])

@@ -288,14 +288,17 @@ class Store(AbstractContextManager["Store"]):
 
     # items
 
-    def put_items(self, items: Mapping[str, Any]) -> int:
+    def put_items(self, items: Mapping[str, Any], *, unless_changed_since: int | None = None) -> int | None:
         """Add items, or replace what is kept of them.
 
         Args:
             items: id -> JSON value, such as the rows of the item by node type.
+            unless_changed_since: The revision that the values are based on. If another writer put or removed one of the items after it,
+                nothing is added: read what is there now, and try again. None: replace in any case.
 
         Returns:
-            The revision from which on readers see them.
+            The revision from which on readers see them: that of the last item, the others have those before it. None if nothing was
+            added.
 
         Raises:
             ConfigError: An id or a value cannot be kept; none is added.
@@ -306,7 +309,11 @@ class Store(AbstractContextManager["Store"]):
             checks.identifier(name, "id"): checks.json_text(rows, f"items[{name!r}]")
             for name, rows in given.items()
         }
+        known = None if unless_changed_since is None else _number(unless_changed_since)
         with self._database.writing() as change:
+            since = change.revision if known is None else known
+            if not texts.keys().isdisjoint(documents.changed_items(change.connection, since)):
+                return None
             documents.put_items(change, texts)
             return change.revision
 

@@ -12,6 +12,7 @@ from film_server import Server, Start
 from starlette.testclient import TestClient
 from stores import new_database
 
+from kgrec.encode.text import TextEncoder
 from kgrec.serve.http.app import create_app
 from kgrec.serve.http.keys import Keys
 from kgrec.serve.http.service import Service
@@ -30,13 +31,17 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def start(model: Path, store_url: str) -> Iterator[Start]:
-    """A function that starts a server; its arguments are settings, and keys, the folder, and the folder of releases."""
+    """A function that starts a server; its arguments are settings, and keys, the folder, the folder of releases, and a text encoder."""
     with ExitStack() as stack:
 
         def started(
-            folder: Path = model, keys: Keys | None = None, releases: Path | None = None, **settings: Any
+            folder: Path = model,
+            keys: Keys | None = None,
+            releases: Path | None = None,
+            text_encoder: TextEncoder | None = None,
+            **settings: Any,
         ) -> Server:
-            live = LiveModel.load(folder, Store.open(store_url))
+            live = LiveModel.load(folder, Store.open(store_url), text_encoder=text_encoder)
             service = Service(live, Settings(**settings), keys)
             app = create_app(service, Swaps(service, folder, releases, every=0.05))
             client = TestClient(app, "http://localhost", raise_server_exceptions=False)

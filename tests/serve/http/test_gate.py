@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from film_server import Server, Start
@@ -103,6 +105,23 @@ def test_a_fault_of_the_server_is_a_problem_without_details(server: Server, monk
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize("path", ["/v1/recommend", "/v1/search"])
+def test_a_client_that_leaves_is_no_failure(server: Server, path: str):
+    received = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(received)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    asyncio.run(server.client.app(scope, receive, send))
+    assert sent[0]["status"] == 400
+
+
 def test_the_log_has_no_ids(server: Server, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO, "kgrec"):
         server.get("/v1/users/u1")
@@ -134,6 +153,7 @@ def test_figures_have_no_ids(server: Server):
         "kgrec_store_lag 0.0",
         "kgrec_store_up 1.0",
         "kgrec_ready 1.0",
+        "kgrec_workers 1.0",
         "kgrec_revision 1.0",
         'kgrec_listed_items_total{age="trained"} 6.0',
     ):

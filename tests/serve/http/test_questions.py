@@ -117,3 +117,20 @@ def test_what_is_too_late_is_not_computed():
         assert refused.value.kind == "too-late"
 
     assert run(scene).calls == [("o", [0]), ("o", [2])]
+
+
+def test_what_waits_behind_a_slow_call_is_refused_before_the_call_ends():
+    async def scene(questions: Questions, library: Library) -> None:
+        library.go.clear()
+        slow = asyncio.create_task(questions.ask("k", "o", 0, time.monotonic() + 0.01))
+        while not library.calls:
+            await asyncio.sleep(0.001)
+        for number in (1, 2, 3):  # a dropped question leaves its place to the next one
+            with pytest.raises(Problem) as refused:
+                await questions.ask("k", "o", number, time.monotonic() + 0.01)
+            assert refused.value.kind == "too-late"
+        assert not slow.done()
+        library.go.set()
+        assert await slow == 0
+
+    assert run(scene, limit=1).calls == [("o", [0])]

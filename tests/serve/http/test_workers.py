@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,28 @@ def test_items_are_added_and_removed_everywhere(server: Workers):
     removed = other("DELETE", "/v1/items/m1")
     assert "m1" not in other.items(user="nobody")
     assert "m1" not in one.items(user="nobody", min_revision=removed["revision"])
+
+
+def test_columns_that_both_change_at_one_time_all_stay(server: Workers):
+    clients = server.clients()
+    together = threading.Barrier(2)
+
+    def change(client: Client, column: str, value: str) -> int:
+        together.wait(60)
+        return int(client("PATCH", "/v1/items/f2", {column: value})["revision"])
+
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(5):
+            columns = {"title": f"title {n}", "plot": f"plot {n}"}
+            changes = [
+                pool.submit(change, client, *column)
+                for client, column in zip(clients, columns.items(), strict=True)
+            ]
+            revision = max(one.result() for one in changes)
+            for client in clients:
+                client.items(user="u1", min_revision=revision)
+                found = client("GET", "/v1/items/f2")
+                assert (found["label"], found["fields"]["plot"]) == (columns["title"], columns["plot"])
 
 
 def test_next_pages_and_sessions_are_found_by_either_worker(server: Workers):
@@ -314,9 +337,56 @@ def test_names_have_the_number_of_their_worker():
     ]
 
 
+def test_all_workers_follow_releases_and_none_mixes_them(model: Path, shared_catalogue: Path, tmp_path: Path):
+    """Both models have the same items under other labels, so that a list of both would show."""
+    releases = tmp_path / "releases"
+    shutil.copytree(model, releases / "a")
+    films = (shared_catalogue / "films.csv").read_text().splitlines()
+    cells = [line.split(",") for line in films[1:]]
+    renamed = [",".join([key, f"{title} II", *others]) for key, title, *others in cells]
+    (tmp_path / "films.csv").write_text("\n".join([films[0], *renamed]) + "\n")
+    newer = kgrec.Recommender.load(model)
+    newer.update_items(tmp_path / "films.csv")
+    stop = threading.Event()
+    seen: dict[str, set[bool]] = {}
+    options = ("--releases", str(releases), "--workers", "2", "--deadline", "60")
+
+    def ask(client: Client) -> set[str]:
+        """The models that answered, until all have the new one."""
+        models = set()
+        while not stop.wait(0.01):
+            found = client("POST", "/v1/recommend", {"user": "nobody", "k": 6})
+            assert len(found["items"]) == 6
+            labels = {item["label"].endswith(" II") for item in found["items"]}
+            seen.setdefault(found["model"], set()).update(labels)
+            models.add(found["model"])
+            newest[client] = found["model"]
+        return models
+
+    with (
+        running(None, f"sqlite:///{tmp_path / 'store.sqlite'}", *options) as process,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        workers = Workers(process, "", releases)
+        clients, newest = workers.clients(), dict[Client, str]()
+        asking = [pool.submit(ask, client) for client in clients]
+        try:
+            wait_until(lambda: len(newest) == 2)
+            [before] = set(newest.values())
+            newer.save(releases / "b")
+            after = json.loads((releases / "b" / "manifest.json").read_text())["seal"][:12]
+            wait_until(lambda: set(newest.values()) == {after} or any(one.done() for one in asking))
+        finally:
+            stop.set()
+        assert [one.result() for one in asking] == [{before, after}] * 2
+        for client in workers.opened:
+            client.connection.close()
+    assert seen == {before: {False}, after: {True}}
+
+
 def test_figures_of_workers_are_kept_apart(rec: kgrec.Recommender):
     def figures(times: int) -> bytes:
-        metrics = Metrics(lambda: state(rec), lambda: 7)
+        metrics = Metrics(lambda: state(rec), lambda: 7, workers=2)
         metrics.events.labels("accepted").inc(times)
         metrics.seconds.labels("/a").observe(0.002)
         return metrics.text()
@@ -326,6 +396,7 @@ def test_figures_of_workers_are_kept_apart(rec: kgrec.Recommender):
     assert 'kgrec_events_total{result="accepted",worker="1"} 3.0' in lines
     assert 'kgrec_request_seconds_bucket{le="0.0025",route="/a",worker="1"} 1.0' in lines
     assert lines.count("# TYPE kgrec_events_total counter") == 1
+    assert 'kgrec_workers{worker="1"} 2.0' in lines
 
 
 def state(rec: kgrec.Recommender) -> LiveState:

@@ -310,6 +310,18 @@ def test_items_are_followed_by_revision(store: Store):
     ]
 
 
+def test_items_are_put_unless_another_writer_changed_them(store: Store, url: str):
+    with Store.open(url) as other:
+        assert other.put_items({"n1": "other"}) == 1
+        assert store.put_items({"n1": "mine", "n2": "mine"}, unless_changed_since=0) is None
+        assert store.revision() == 1
+        assert store.put_items({"n2": "mine"}, unless_changed_since=0) == 2
+        assert store.put_items({"n1": "both"}, unless_changed_since=1) == 3
+        assert other.remove_items(["n2"]) == 4
+        assert store.put_items({"n2": "mine"}, unless_changed_since=3) is None
+    assert {one.id: one.rows for one in store.items_since()} == {"n1": "both", "n2": None}
+
+
 @pytest.mark.parametrize("bad", [float("nan"), object(), {"x": b"y"}, "\ud800", "x" * 1_000_001])
 def test_values_that_are_no_json_are_refused(store: Store, bad: Any):
     with pytest.raises(ConfigError):

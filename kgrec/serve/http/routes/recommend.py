@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -53,6 +55,10 @@ async def recommend_at_once(request: Request) -> Response:
         body = RecommendBody.model_validate_json(await request.body())
     except ValidationError as error:
         raise invalid_body(error) from None
+    except ClientDisconnect:
+        raise HTTPException(
+            400
+        ) from None  # as FastAPI does: nobody reads it, but it is no failure of the server
     return await recommend(body, request)
 
 
