@@ -29,12 +29,12 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
         ),
         (
             {"shards": 2},
-            "shards and shard belong together.",
+            "shards and shard must be given together.",
             "Give the number of shards, and the number of this one.",
         ),
         (
             {"shard": 0},
-            "shards and shard belong together.",
+            "shards and shard must be given together.",
             "Give the number of shards, and the number of this one.",
         ),
         ({"shards": 2, "shard": 2}, "There is no shard 2 of 2.", "Give 0 to 1."),

@@ -17,7 +17,7 @@ from kgrec.serve.store.database import Change, driver
 from kgrec.serve.store.records import Erasure, Rejected, StoredEvent
 from kgrec.serve.store.tables import EVENTS, IMPRESSIONS, USERS
 
-#: ids of one statement; SQLite allows 32,766 parameters, and 999 before version 3.32
+#: ids per statement; SQLite allows 32,766 parameters, and 999 before version 3.32
 _IDS = 900
 #: positions of user and time in the rows of `event_row`
 _USER, _TIME = 1, 5
@@ -54,7 +54,7 @@ def erased_since(
 
 
 def erasure_times(connection: Connection, users: set[str]) -> dict[str, int]:
-    """When users were erased; others are absent."""
+    """Erasure times by user; users who were not erased are absent."""
     found: dict[str, int] = {}
     for some in _parts(sorted(users)):
         query = select(USERS.c.id, USERS.c.erased).where(USERS.c.id.in_(some))
@@ -63,12 +63,12 @@ def erasure_times(connection: Connection, users: set[str]) -> dict[str, int]:
 
 
 def is_erased(row: tuple[Any, ...], erased: dict[str, int]) -> bool:
-    """Whether the user of a row was erased at the time of the row or later."""
+    """Whether the user of a row was erased at or after the time of the row."""
     return row[_USER] in erased and row[_TIME] <= erased[row[_USER]]
 
 
 def rejection(index: int, row: tuple[Any, ...]) -> Rejected:
-    """Why an event of an erased user is not added."""
+    """The rejection of an event of an erased user."""
     return Rejected(
         index,
         f"The data of user {row[_USER]!r} was erased after the time of this event.",
@@ -77,7 +77,7 @@ def rejection(index: int, row: tuple[Any, ...]) -> Rejected:
 
 
 def events_after(connection: Connection, seq: int, until: int | None, limit: int) -> list[StoredEvent]:
-    """At most `limit` events after a seq and up to another."""
+    """At most `limit` events after `seq` and up to `until`."""
     query = select(EVENTS).where(EVENTS.c.seq > seq).order_by(EVENTS.c.seq).limit(limit)
     if until is not None:
         query = query.where(EVENTS.c.seq <= until)
@@ -92,7 +92,7 @@ def events_of(connection: Connection, user: str, after: int, limit: int) -> list
 
 
 def erase(change: Change, user: str, now: int) -> Erasure:
-    """Delete what is kept of a user, and note when."""
+    """Delete the data of a user, and record the time."""
     for table in (EVENTS, IMPRESSIONS):
         change.connection.execute(delete(table).where(table.c.user_id == user))
     erasure = Erasure(user, now, change.take())

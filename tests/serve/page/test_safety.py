@@ -70,7 +70,7 @@ def test_a_server_with_keys_asks_for_one(look, serve, tmp_path: Path):
         assert page.evaluate("[sessionStorage.length, localStorage.length, document.cookie]") == [1, 0, ""]
         assert key not in page.url
         page.get_by_role("link", name="Experiments").click()
-        expect(page.get_by_role("alert")).to_contain_text("The key has not the scope 'admin'")
+        expect(page.get_by_role("alert")).to_contain_text("The key does not have the scope 'admin'")
         page.get_by_role("button", name="Key").click()
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
