@@ -185,7 +185,7 @@ def test_no_interactions_make_a_model_of_content(run: Run, catalogue: Path, tmp_
     assert run("embed", model, "--users", "-o", tmp_path / "users.parquet").error == (
         2,
         "The model knows no users: it was trained without interactions.",
-        "Leave out users, for the embeddings of items alone.",
+        "Leave out users to get the embeddings of items only.",
     )
     near = run("similar", model, "--item", "f1", "-k", 1, "--json").json["results"]
     assert near[0]["similar_id"] == "f2"
@@ -513,12 +513,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "explained to nobody": (
         "explain {model} -i f1",
         "It is not clear for whom to explain the score.",
-        "Give --user; or --like once or more, and --dislike.",
+        "Give --user, or --like once or more; --dislike is optional.",
     ),
     "explained to two": (
         "explain {model} -i f1 -u u1 --like f2",
         "It is not clear for whom to explain the score.",
-        "Give --user; or --like once or more, and --dislike.",
+        "Give --user, or --like once or more; --dislike is optional.",
     ),
     "an unknown item of a history": (
         "explain {model} -i f1 --like zz",

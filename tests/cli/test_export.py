@@ -62,7 +62,7 @@ def test_wrong_usage_is_refused(run: Run, graph: Path, tmp_path: Path):
         in run("export", graph, "-o", tmp_path / "a.parquet", "--mapping", "m").error[1]
     )
     elsewhere = run("export", graph, "-o", tmp_path / "a.nt", "--mapping", tmp_path / "c" / "k.yaml")
-    assert "in another folder" in elsewhere.error[1]
+    assert "in different folders" in elsewhere.error[1]
     assert not list(tmp_path.iterdir())
 
 

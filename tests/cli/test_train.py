@@ -202,7 +202,7 @@ def test_the_training_log_as_csv_and_json_lines(run: Run, graph: Path, tmp_path:
     assert run("train", graph, "-o", tmp_path / "model", *QUICK, "--log", tmp_path / "log.txt").error == (
         2,
         f"--log {tmp_path / 'log.txt'} is neither a .csv nor a .jsonl file.",
-        "Give a name with one of these suffixes.",
+        "Give a file name with one of these suffixes.",
     )
 
 

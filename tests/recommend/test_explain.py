@@ -581,7 +581,7 @@ def test_a_long_history_is_grouped_by_what_it_shares_with_the_item(rec):
         # its largest path
         ("items that share starring with it", 0.01, 1),
     ]
-    assert printed(str(shown), "by item")[0] == (
+    assert printed(str(shown), "by history item")[0] == (
         390,
         "items that share genres with it: H01 +0.010, H02 +0.010, H03 +0.010 and 36 others",
     )

@@ -122,10 +122,10 @@ def test_a_quota_that_a_user_cannot_meet_is_filled_as_far_as_possible_and_counte
         (
             {"at_least": {"genres = Romance": 4}},
             ConfigError,
-            "asks for 4 items of 'genres = Romance', but 3 of",
+            "requires 4 items of 'genres = Romance', but 3 of",
         ),
         ({"at_least": {"new": 1}, "deny": ["f6"]}, ConfigError, "but 0 of the items that may be listed are"),
-        ({"at_least": {"new": 1, "genres = Horror": 1}, "k": 1}, ConfigError, "asks for 2 items in all"),
+        ({"at_least": {"new": 1, "genres = Horror": 1}, "k": 1}, ConfigError, "requires 2 items in total"),
     ],
 )
 def test_what_no_list_can_meet_is_refused(rec, options, error, message):

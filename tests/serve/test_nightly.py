@@ -142,7 +142,10 @@ REASONS: dict[str, tuple[Change, str]] = {
     "age": (older, "the last full training is 8.0 days old"),
     "share": (lambda _: {"rules": NightlyRules(max_new=0.1)}, "17% of the interactions came since"),
     "asked": (lambda _: {"rules": replace(ALL, full=True)}, "a full training was requested"),
-    "drift": (lambda _: {"rules": ALL, "drift": lambda *_: "retrain"}, "its drift says retrain"),
+    "drift": (
+        lambda _: {"rules": ALL, "drift": lambda *_: "retrain"},
+        "the drift check against newer data says retrain",
+    ),
 }
 
 

@@ -1,6 +1,6 @@
-"""Statements of events and of erased users.
+"""Statements for events and erased users.
 
-Enters: a transaction, and checked values. Leaves: rows of `events` and `users`.
+Enters: a transaction, and validated values. Leaves: rows of `events` and `users`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _USER, _TIME = 1, 5
 
 
 def checked(events: Sequence[Any], now: int) -> tuple[list[tuple[Any, ...]], list[int], list[Rejected]]:
-    """Rows of the events that can be added, their positions, and the rejected ones."""
+    """Rows of the valid events, their positions, and the rejected events."""
     rows, places, rejected = [], [], []
     for index, event in enumerate(events):
         try:
@@ -45,10 +45,10 @@ def latest_erasure(connection: Connection) -> int | None:
 def erased_since(
     connection: Connection, rows: Sequence[tuple[Any, ...]], latest: int | None
 ) -> dict[str, int]:
-    """Users of the rows that were erased at or after the time of one of them, and when; `latest` is the time of the last erasure."""
+    """Erasure times of the users who were erased at or after the time of one of their rows; `latest` is the time of the last erasure."""
     if latest is None:
         return {}
-    # Nearly all events are later than any erasure, and need no look-up.
+    # Nearly all events are later than any erasure and need no look-up.
     users = {row[_USER] for row in rows if row[_TIME] <= latest}
     return erasure_times(connection, users)
 
@@ -85,7 +85,7 @@ def events_after(connection: Connection, seq: int, until: int | None, limit: int
 
 
 def events_of(connection: Connection, user: str, after: int, limit: int) -> list[StoredEvent]:
-    """The latest events of a user, in the order of seq."""
+    """The latest events of a user, in order of seq."""
     query = select(EVENTS).where(EVENTS.c.user_id == user, EVENTS.c.seq > after)
     rows = connection.execute(query.order_by(EVENTS.c.seq.desc()).limit(limit)).all()
     return [StoredEvent._make(row) for row in reversed(rows)]
