@@ -416,7 +416,9 @@ def changed(url: str, *statements: str) -> None:
 @pytest.mark.usefixtures("store")
 def test_a_store_of_a_later_kgrec_is_refused(url: str):
     changed(url, "UPDATE meta SET value = 99 WHERE name = 'schema_version'")
-    with pytest.raises(VersionMismatch, match="has schema version 99; this version of kgrec supports versions up to 2"):
+    with pytest.raises(
+        VersionMismatch, match="has schema version 99; this version of kgrec supports versions up to 2"
+    ):
         Store.open(url)
 
 
