@@ -167,7 +167,7 @@ def _listed(state: LiveState, table: pa.Table | None, options: ListOf, fallback:
 
 
 def _asked(state: LiveState, options: ListOf) -> Request:
-    """The request of the candidates that a list is drawn from; without exploration, that of the list."""
+    """The request for the candidates from which a list is drawn; without exploration, the request for the list."""
     request, explore = options.request, options.explore
     if explore is None:
         return request

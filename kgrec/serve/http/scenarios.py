@@ -84,7 +84,7 @@ class Scenarios:
         return {**scenario["options"], **own, **given}, chosen
 
     def exploration(self, name: str | None, variant: str | None) -> Exploration | None:
-        """How lists of a variant are drawn; None: they are not."""
+        """How lists of a variant are drawn; None: they are not drawn."""
         if name is None or variant is None:
             return None
         found = self.known[name]["variants"][variant].get("explore")

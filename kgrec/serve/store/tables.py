@@ -103,7 +103,7 @@ def _add_propensities(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE impressions ADD COLUMN propensities TEXT"))
 
 
-#: version before -> the step to the next one; 0 is a database without tables, whose step makes all tables of today
+#: version -> the step to the next version; version 0 is a database without tables, whose step creates all current tables
 _STEPS: dict[int, Callable[[Connection], None]] = {0: _create, 1: _add_propensities}
 SCHEMA_VERSION = len(_STEPS)
 

@@ -73,5 +73,5 @@ def test_times_are_milliseconds_in_utc(given: Any, kept: int):
 
 
 def test_a_time_in_seconds_is_told_from_one_in_milliseconds():
-    with pytest.raises(ConfigError, match="for seconds, 1796040000000"):
+    with pytest.raises(ConfigError, match="in seconds, give 1796040000000"):
         event_row(event("e1", time=1_796_040_000), NOW)

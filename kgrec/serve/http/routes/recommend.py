@@ -116,7 +116,7 @@ async def next_page(
         )
     asked = kept.options.request
     deny = [*(asked.deny or ()), *kept.shown]
-    # what follows a drawn list is not drawn: its propensities would depend on what was shown
+    # pages after a drawn list are not drawn, because their propensities would depend on the items already shown
     options = replace(
         kept.options, explore=None, request=replace(asked, deny=deny, k=k or asked.k, on_unknown="skip")
     )
