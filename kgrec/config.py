@@ -1,6 +1,6 @@
 """The configuration of a model: one section per stage.
 
-Enters: a YAML file and `name=value` settings. Leaves: a `Config`; unknown options are refused.
+Enters: a YAML file and `name=value` settings. Leaves: a `Config`; unknown options raise an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kgrec.retrieve import IndexConfig
 
 
 def _checked_threads(value: object) -> object:
-    """Of a union pydantic would report one problem per type."""
+    """Check the value by hand, because pydantic reports one problem per type of a union."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     if is_count or value is None or value == "idle":
         return value
@@ -35,7 +35,7 @@ class TrainConfig(Section, frozen=True):
     """How the encoder learns."""
 
     epochs: int | None = Field(None, ge=1)
-    """Passes over the users; validation may choose half or twice as many. None: 12, and 20 with the user encoder "transformer"."""
+    """Passes over the users; validation may choose half or twice as many. None: 12, or 20 with the user encoder "transformer"."""
     batch_size: int | None = Field(None, ge=1)
     """Users per step; None: a sixteenth of the users, between 64 and 512."""
     learning_rate: float | None = Field(None, gt=0)
@@ -48,37 +48,37 @@ class TrainConfig(Section, frozen=True):
     history_dropout: float = Field(0.5, gt=0, lt=1)
     """Share of a history that a training step hides and predicts from the rest."""
     propensity: float = Field(0.0, ge=0, le=1)
-    """Power of an item's popularity by whose inverse the loss of an interaction is weighed, at most 100 times: at 0 all
-    interactions count alike, at 1 items count alike."""
+    """Exponent of the popularity weighting: the loss of an interaction is divided by the item's popularity to this power,
+    with weights of at most 100. At 0 all interactions count equally; at 1 all items do."""
     full_softmax_items: int = Field(20_000, ge=1)
     """Largest catalogue for which the softmax runs over all items."""
     sampled_items: int = Field(4096, ge=1)
-    """Items that are sampled for the softmax of each step in a larger catalogue."""
+    """Number of items sampled for the softmax of each step in a larger catalogue."""
     negatives: Literal["uniform", "popularity", "adversarial"] = "uniform"
-    """How these are sampled: "uniform"; by "popularity" to the power .75; or "adversarial", half of them among the items that the model
-    itself recommends. The loss stays unbiased."""
+    """How these items are sampled: "uniform"; by "popularity" to the power 0.75; or "adversarial", with half of them drawn from
+    the items that the model itself recommends. The loss stays unbiased."""
     valid_share: float = Field(0.1, ge=0, lt=1)
     """Share of each user's positives that is held out as validation data; 0: no validation, and no search."""
     valid_by: Literal["auto", "random", "time"] = "auto"
     """How validation data is held out: "time": each user's latest interactions; "random": random ones; "auto": by time if the
     interactions have times."""
     target: Literal["auto", "any", "next"] = "auto"
-    """What is learned and validated: "any" of a user's later interactions, whatever their order; or the "next" one, for logs with an
-    order: then recent items count more, and what often follows them is recommended. "auto": "next" if the log has an order and
-    all its interactions are positive; a log of ratings, with positive ones and others, says what is liked rather than what follows."""
+    """Target of training and validation: "any" later interaction of a user, in any order; or the "next" one, for logs with an
+    order: then recent items count more, and items that often follow them are recommended. "auto": "next" if the log has an order
+    and all its interactions are positive, otherwise "any": a log of ratings tells what users like rather than what comes next."""
     valid_k: int | None = Field(None, ge=1)
-    """Length of the lists for which validation measures NDCG; short lists have too few hits to compare by. None: a tenth of the
-    items, between 20 and 100."""
+    """Length of the lists for which validation measures NDCG; short lists have too few hits for a comparison. None: a tenth of
+    the number of items, between 20 and 100."""
     search_seconds: float = Field(240, ge=0)
-    """CPU seconds for the search on validation data, item-item weights included; the first trial is always made, and one that would
-    not end in time is not begun."""
+    """CPU seconds for the search on validation data, including item-item weights. The first trial always runs; a later trial
+    that would exceed the budget is not started."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Device of training; auto: a GPU if torch finds one."""
+    """Device for training; auto: a GPU if torch finds one."""
     threads: Annotated[int | Literal["idle"] | None, BeforeValidator(_checked_threads)] = None
-    """CPU threads of training. None: `OMP_NUM_THREADS` if it is set, otherwise all cores that this process may use, by its
-    affinity and the CPU quota of its container. "idle": those of these cores that other processes leave free when training
-    begins. On a machine with one free core, two threads are many times slower than one: choose "idle" or a number if other
-    programs are running. With 1, a seed gives the same model bit for bit."""
+    """CPU threads for training. None: `OMP_NUM_THREADS` if it is set, otherwise all cores that this process may use according
+    to its affinity and its container's CPU quota. "idle": the number of these cores that are idle when training begins. On a
+    machine with one free core, two threads are many times slower than one; choose "idle" or a number if other programs are
+    running. With 1 thread, the same seed gives the same model bit for bit."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all random choices."""
 

@@ -1,22 +1,22 @@
-"""Everything that kgrec raises on purpose.
+"""All errors that kgrec raises intentionally.
 
-An error says in its first line what is wrong and where, and in its second what to do::
+The first line of an error states the problem and its place; the second line states the remedy::
 
     KgrecError
-    ├── MappingError          kgrec.yaml cannot be understood
+    ├── MappingError          kgrec.yaml is not a valid mapping
     ├── ConfigError           an option of a stage is unknown or out of range
-    ├── SourceError           a source file is absent, empty, in another encoding, lacks a column
+    ├── SourceError           a source file is absent, empty, wrongly encoded, or lacks a column
     │   └── TooManyBadRows    more rows were bad than `errors:` in the mapping allows
-    ├── UnknownId             a user, an item or a node that the graph or the model does not know
-    ├── EncoderNotFound       no sentence-transformer can be loaded under the name given
+    ├── UnknownId             a user, item or node is not in the graph or the model
+    ├── EncoderNotFound       no sentence-transformer with the given name can be loaded
     ├── TrainingError         the data cannot train a model
     ├── WorkerError           a process of a parallel run died
     ├── StoreError            a feedback store cannot be opened, read or written
-    │   └── NoStore           there is none at this place
-    ├── SelfTestError         a loaded model does not answer as it should
+    │   └── NoStore           there is no feedback store at this place
+    ├── SelfTestError         a loaded model fails its self-test
     └── ArtifactError         a graph/ or model/ folder cannot be read or written
         ├── VersionMismatch   it was written by an incompatible version
-        └── CorruptArtifact   a file is absent, or is not what the manifest says it is
+        └── CorruptArtifact   a file is absent, or does not match the manifest
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from collections.abc import Sequence
 
 _MAX_COMPARED = 20_000
 _COMPARED_NEIGHBORS = 500
-#: suggestions that share a word: all columns of a table of twelve genres, say
+#: largest number of suggestions that share a word; enough for all columns of a table of twelve genres
 _MOST_BY_WORD = 20
-#: from so many suggestions by words on, names that are merely spelled alike are left out
+#: with at least this many suggestions by words, names that are only spelled alike are left out
 _FEW = 3
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 class KgrecError(Exception):
-    """Base of all errors of this package.
+    """Base class of all errors in this package.
 
     Args:
-        problem: What is wrong, and where: one line.
-        remedy: What the user can do about it: one line.
+        problem: One line with the problem and its place.
+        remedy: One line with what the user can do about it.
     """
 
     exit_code = 2
@@ -56,7 +56,7 @@ class KgrecError(Exception):
 
 
 class MappingError(KgrecError):
-    """The mapping cannot be understood."""
+    """The mapping is not valid."""
 
 
 class ConfigError(KgrecError):
@@ -64,7 +64,7 @@ class ConfigError(KgrecError):
 
 
 class SourceError(KgrecError):
-    """A source file is absent, empty, in another encoding, or lacks a column."""
+    """A source file is absent, empty, wrongly encoded, or lacks a column."""
 
 
 class TooManyBadRows(SourceError):
@@ -74,11 +74,11 @@ class TooManyBadRows(SourceError):
 
 
 class UnknownId(KgrecError):
-    """A user, an item or a node that the graph or the model does not know."""
+    """A user, item or node is not in the graph or the model."""
 
 
 class EncoderNotFound(KgrecError):
-    """No sentence-transformer can be loaded under the name that was given."""
+    """No sentence-transformer with the given name can be loaded."""
 
 
 class TrainingError(KgrecError):
@@ -98,7 +98,7 @@ class NoStore(StoreError):
 
 
 class SelfTestError(KgrecError):
-    """A loaded model does not answer as it should."""
+    """A loaded model fails its self-test."""
 
 
 class ArtifactError(KgrecError):
@@ -110,14 +110,14 @@ class VersionMismatch(ArtifactError):
 
 
 class CorruptArtifact(ArtifactError):
-    """A file of a folder is absent, or is not what the manifest says it is."""
+    """A file of a folder is absent, or does not match the manifest."""
 
 
 def nearest(name: str, known: Sequence[str], n: int = 3) -> list[str]:
-    """The `n` names in `known` that look most like `name`, best first.
+    """The `n` names in `known` that are most similar to `name`, best first.
 
-    Among more than 20,000 names, only the alphabetical neighbourhood of `name` is
-    compared; `known` must be sorted in that case.
+    If `known` has more than 20,000 names, only the alphabetical neighbourhood of `name` is
+    compared, and `known` must be sorted.
     """
     if len(known) > _MAX_COMPARED:
         at = bisect_left(known, name)
@@ -127,10 +127,10 @@ def nearest(name: str, known: Sequence[str], n: int = 3) -> list[str]:
 
 
 def sharing_words(name: str, known: Sequence[str], n: int = _MOST_BY_WORD) -> list[str]:
-    """The names in `known` that have all words of `name`: for "year", "original_publication_year"; for "genre", "genre_1" and "genres".
+    """The names in `known` that contain all words of `name`: for "year", "original_publication_year"; for "genre", "genre_1" and "genres".
 
-    Words are separated by anything but letters and digits, and begin with a capital letter or a number; a plural is its singular. Names of fewer words
-    come first, and at most `n` are returned. Among more than 20,000 names, which are ids, words are not compared.
+    A character other than a letter or digit separates words, and a capital letter or a number begins a new word; plural and singular are equal. Names with
+    fewer words come first, and at most `n` are returned. More than 20,000 names are taken to be ids, whose words are not compared.
     """
     wanted = _words(name)
     if not any(word.isalpha() and len(word) > 1 for word in wanted) or len(known) > _MAX_COMPARED:
@@ -140,10 +140,10 @@ def sharing_words(name: str, known: Sequence[str], n: int = _MOST_BY_WORD) -> li
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """A clause for an error's second line: names of the same words and the nearest names, or a sample of what there is."""
+    """A clause for an error's second line: names with the same words and the nearest names, or a sample of the known names."""
     by_word = sharing_words(name, known)
     close = nearest(name, known)
-    # a name that is nearly spelled like it comes first, if no name has the same words
+    # if no name has the same words, the name with the most similar spelling comes first
     suggested = list(dict.fromkeys([*by_word, *close])) if len(by_word) < _FEW else by_word
     if suggested:
         return f"Did you mean {_listed(suggested)}?"
@@ -167,7 +167,7 @@ def _singular(word: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with characters that nobody sees as escapes: names of ids, columns and files may hold any."""
+    """The text with invisible characters escaped; ids, columns and file names may contain any character."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,7 +1,7 @@
 """Frames as Arrow tables.
 
-Enters: a pandas, polars or Arrow frame, a row of one, a dict of columns, or a list of dicts. Leaves: a `pa.Table` whose columns
-hold texts, numbers, booleans, dates, lists or structs, or a SourceError that names column and row.
+Enters: a pandas, polars or Arrow frame, a row of a frame, a dict of columns, or a list of dicts. Leaves: a `pa.Table` whose columns
+contain texts, numbers, booleans, dates, lists or structs; or a SourceError that names column and row.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ _REMEDY = "Pass a pandas, polars or Arrow frame, a dict of columns, or a list of
 
 
 def as_table(frame: Any, name: str, ids: Sequence[str] = (), keys: Sequence[str] = ()) -> pa.Table:
-    """A frame as an Arrow table; the index of a pandas frame is left out.
+    """A frame as an Arrow table, without the index of a pandas frame.
 
     Args:
-        frame: A frame; a row of one, as `frame.iloc[0]`; a dict of columns; or a list of rows, each a dict.
-        name: What the frame is for the message, such as "interactions".
-        ids: Columns of ids, by the rule of `kgrec.arguments.ids`: they become large_string without nulls.
-        keys: Columns of ids which may be absent, and whose cells may be empty.
+        frame: A frame; a row of a frame, such as `frame.iloc[0]`; a dict of columns; or a list of rows, each a dict.
+        name: Name of the frame for messages, such as "interactions".
+        ids: Columns of ids, by the rule of `kgrec.arguments.ids`; they become large_string without nulls.
+        keys: Columns of ids that may be absent, and whose cells may be empty.
 
     Raises:
-        SourceError: It is none of these, a cell has no form in a table, or a column of ids is absent or has a cell that is none.
+        SourceError: The value is not a frame, a cell cannot be stored in a table, or a column of ids is absent or has a cell that
+            is not an id.
     """
     if isinstance(frame, pa.RecordBatch):
         frame = pa.Table.from_batches([frame])
@@ -58,7 +59,7 @@ def as_table(frame: Any, name: str, ids: Sequence[str] = (), keys: Sequence[str]
 
 
 def _columns(frame: Any, name: str) -> list[tuple[Any, Any]]:
-    """Name and values of each column."""
+    """The name and the values of each column."""
     if isinstance(frame, pa.Table):
         return list(zip(frame.column_names, frame.columns, strict=True))
     if type(frame).__name__ == "LazyFrame":
@@ -95,12 +96,12 @@ def _is_pandas_row(frame: Any) -> bool:
 def _row(row: Any, name: str) -> list[tuple[Any, Any]]:
     """A row of a frame as columns of one cell."""
     if not all(isinstance(column, str) for column in row.index):
-        raise SourceError(f"{name} is a Series that is no row: its index has no names of columns.", _REMEDY)
+        raise SourceError(f"{name} is a Series that is not a row: its index has no column names.", _REMEDY)
     return [(column, [value]) for column, value in zip(row.index, row.tolist(), strict=True)]
 
 
 def _cells(values: Any, name: str, column: Any) -> Any:
-    """The cells of a column in a dict; a single value makes a table of one row."""
+    """The cells of a column in a dict; a single value is a column with one row."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         return [values]
     if is_frame(values) or (isinstance(values, np.ndarray) and values.ndim != 1):
@@ -110,7 +111,7 @@ def _cells(values: Any, name: str, column: Any) -> Any:
 
 def _absent(frame: Any, column: str, names: list[str]) -> str:
     if column in (getattr(getattr(frame, "index", None), "names", None) or ()):
-        return "It is the index of the frame: give frame.reset_index()."
+        return "It is the index of the frame; give frame.reset_index()."
     return did_you_mean(column, names)
 
 
@@ -119,7 +120,7 @@ def _ids(values: Any, place: str, *, may_be_empty: bool) -> pa.ChunkedArray:
 
 
 def _column(values: Any, place: str, text: Callable[[Any], str | None] | None = None) -> pa.ChunkedArray:
-    """A column in a type that every kernel reads; cells of several types become texts by `text`."""
+    """A column in a type that every Arrow kernel supports; `text` turns cells of mixed types into texts."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         array: Any = values
     elif str(getattr(values, "dtype", "")) == "Object":  # polars, which exports pointers to such objects
@@ -127,7 +128,7 @@ def _column(values: Any, place: str, text: Callable[[Any], str | None] | None = 
     else:
         array = _converted(values)
         if text is not None and array is not None and _was_inferred(values, array):
-            array = None  # Arrow takes numpy's booleans among numbers for numbers
+            array = None  # Arrow reads numpy booleans among numbers as numbers
     usable = None if array is None else _usable(array)
     if usable is not None:
         return usable if isinstance(usable, pa.ChunkedArray) else pa.chunked_array([usable])
@@ -137,7 +138,7 @@ def _column(values: Any, place: str, text: Callable[[Any], str | None] | None = 
 
 
 def _converted(values: Any) -> Any:
-    """Values as an Arrow array, None where Arrow cannot hold them or takes them for something else."""
+    """Values as an Arrow array; None if Arrow cannot store them or misreads their type."""
     if hasattr(values, "__arrow_c_stream__") and hasattr(values, "to_arrow"):  # a column of polars
         try:
             return pa.chunked_array(values)
@@ -156,19 +157,19 @@ def _converted(values: Any) -> Any:
 
 
 def _kills_arrow(values: Iterable[Any]) -> bool:
-    """Whether numpy's times stand among other values: Arrow 26 then reads memory that is not its own, and the process dies."""
+    """Whether numpy times are mixed with other values; Arrow 26 then reads foreign memory, and the process crashes."""
     kinds = {type(value) for value in values}
     return len(kinds) > 1 and not kinds.isdisjoint((np.datetime64, np.timedelta64))
 
 
 def _was_inferred(values: Any, array: Any) -> bool:
-    """Whether Arrow chose a type for Python objects that are no texts."""
+    """Whether Arrow inferred a type for Python objects that are not texts."""
     of_objects = str(getattr(values, "dtype", "object")) == "object"
     return of_objects and not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type))
 
 
 def _usable(array: Any) -> Any:
-    """The array in a type that every kernel reads; None if only its Python values help."""
+    """The array in a type that every Arrow kernel supports; None if it must be read through its Python values."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
@@ -197,7 +198,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _of_cells(cells: list[Any], place: str, text: Callable[[Any], str | None]) -> pa.ChunkedArray:
-    """Cells of several types as texts, or as lists of texts."""
+    """Cells of mixed types as texts, or as lists of texts."""
     texts: list[Any]
     if any(_is_list(cell) for cell in cells) and text is _cell_text:
         texts = [_parts(cell, place, row) for row, cell in enumerate(cells)]
@@ -222,14 +223,16 @@ def _text(cell: Any, place: str, row: int, text: Callable[[Any], str | None]) ->
     found = text(cell)
     if found is None and text is text_of:
         name, _, column = place.partition(": ")
-        raise SourceError(f"{name}:{row + 1}: {column} is {shown(cell)}, which is no id.", id_remedy(cell))
+        raise SourceError(
+            f"{name}:{row + 1}: {column} is {shown(cell)}, which is not an id.", id_remedy(cell)
+        )
     if found is None:
         raise _refused(cell, place, row, "Write it as text, or leave it out.")
     return found
 
 
 def _cell_text(cell: Any) -> str | None:
-    """A cell as text; unlike an id it may be any number, or a time."""
+    """A cell as text; unlike an id, it may be any number or a time."""
     if isinstance(cell, float | np.floating):
         return text_of(cell) or repr(float(cell))
     return cell.isoformat() if isinstance(cell, date) else text_of(cell)
@@ -238,5 +241,5 @@ def _cell_text(cell: Any) -> str | None:
 def _refused(cell: Any, place: str, row: int, remedy: str) -> SourceError:
     name, _, column = place.partition(": ")
     return SourceError(
-        f"{name}:{row + 1}: {column} is {shown(cell)}, which has no place in this column.", remedy
+        f"{name}:{row + 1}: {column} is {shown(cell)}, which cannot be stored in this column.", remedy
     )

@@ -1,10 +1,10 @@
 """Ids of users, items and nodes as strings, by one rule for lists, arrays and columns of frames.
 
-Enters: any Python value. Leaves: strings without missing ones, or an error that names argument, position, value and remedy.
+Enters: any Python value. Leaves: strings, none of them missing; or an error that names argument, position, value and remedy.
 
-An id is a text, or a number with a text: 3, 3.0, `numpy.int64(3)`, `Decimal("3.00")` and b"3" are all "3", as they are in a
-table. Booleans, dates, missing values (None, nan, pandas.NA, NaT), infinite numbers and texts with half of a surrogate pair are no
-ids. A number of 2**53 or more that was held as a float has lost digits, so it is none either.
+An id is a text, or a number that has a text form: 3, 3.0, `numpy.int64(3)`, `Decimal("3.00")` and b"3" are all "3", as in a
+table. Booleans, dates, missing values (None, nan, pandas.NA, NaT), infinite numbers and texts with half of a surrogate pair are not
+ids. Nor is a float of 2**53 or more, because it may have lost digits.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ import pyarrow.compute as pc
 from kgrec.arguments.options import encodable, shown
 from kgrec.errors import ConfigError, SourceError
 
-#: whole numbers below this one are exact as floats
+#: whole numbers below this limit are exact as floats
 EXACT = 2**53
 _REMEDY = "Give ids as texts or whole numbers."
-#: kinds of numpy types whose Python values are no ids: dates, durations, complex numbers, records
+#: kinds of numpy types whose Python values are not ids: dates, durations, complex numbers, records
 _NO_IDS = "mMcV"
 
 
 def as_id(value: Any, place: str) -> str:
-    """One id.
+    """A value as an id.
 
     Args:
         value: Any value.
         place: Argument and position for the message, such as "users[3]".
 
     Raises:
-        ConfigError: It is no id.
+        ConfigError: The value is not an id.
     """
     if type(value) is str and value.isascii():
         return value
     if is_missing(value):
         raise ConfigError(
-            f"{place} is {_missing_name(value)}: an id is missing.", "Leave it out, or give the id."
+            f"{place} is {_missing_name(value)}: the id is missing.", "Leave it out, or give the id."
         )
     found = text_of(value)
     if found is None:
-        raise ConfigError(f"{place} is {shown(value)}, which is no id.", id_remedy(value))
+        raise ConfigError(f"{place} is {shown(value)}, which is not an id.", id_remedy(value))
     return found
 
 
 def as_ids(values: Any, name: str) -> list[str]:
-    """A list of ids, from any iterable of them; a single id stands for a list of it, and a set is sorted.
+    """A list of ids, from any iterable; a single id becomes a list of one id, and a set is sorted.
 
     Args:
-        values: Ids: a list, a generator, an array, a column of a frame.
-        name: The argument for the message.
+        values: Ids: a list, a generator, an array or a column of a frame.
+        name: Name of the argument for the message.
 
     Raises:
-        ConfigError: It is None, a dict or a frame, or one of the values is no id.
+        ConfigError: The argument is None, a dict or a frame, or one of the values is not an id.
     """
     listed = _members(values, name)
     if all(type(value) is int for value in listed) and listed:
@@ -76,7 +76,7 @@ def as_id_lists(values: Any, name: str) -> list[list[str]]:
     """A list of lists of ids, such as histories.
 
     Raises:
-        ConfigError: It is a flat list, a dict or a frame, or one of the values is no id.
+        ConfigError: The argument is a flat list, a dict or a frame, or one of the values is not an id.
     """
     if is_frame(values) or isinstance(values, Mapping):
         raise ConfigError(f"{name} is {shown_container(values)}.", _lists_remedy(values, name))
@@ -94,15 +94,15 @@ def as_id_lists(values: Any, name: str) -> list[list[str]]:
 
 
 def as_texts(values: Any, name: str) -> list[str]:
-    """A list of texts to encode; a single text stands for a list of it.
+    """A list of texts to encode; a single text becomes a list of one text.
 
     Raises:
-        ConfigError: One of the values is no text.
+        ConfigError: One of the values is not a text that can be encoded.
     """
     listed = _members(values, name)
     for at, value in enumerate(listed):
         if not isinstance(value, str) or not encodable(value):
-            what = "holds half of a surrogate pair" if isinstance(value, str) else "is no text"
+            what = "has half of a surrogate pair" if isinstance(value, str) else "is not a text"
             raise ConfigError(
                 f"{name}[{at}] is {_name_of(value)}, which {what}.", "Give texts that can be encoded."
             )
@@ -113,19 +113,19 @@ def id_column(column: pa.ChunkedArray, place: str, *, may_be_empty: bool = False
     """A column of a frame as ids, large_string without nulls.
 
     Args:
-        column: As `frames.as_table` gives it.
+        column: A column as returned by `frames.as_table`.
         place: Names of the frame and the column for the message, such as "interactions: 'user_id'".
-        may_be_empty: Leave empty cells to the reader of the frame, which counts them.
+        may_be_empty: Accept empty cells, which the reader of the frame counts.
 
     Raises:
-        SourceError: The column holds no ids, or a cell is missing.
+        SourceError: The column does not contain ids, or a cell is missing.
     """
     kind = column.type
     name, _, cell = place.partition(": ")
     if kind.num_fields and not pa.types.is_dictionary(kind):
-        raise SourceError(f"{place} holds {kind}, where one id per row is needed.", "Write one id per row.")
+        raise SourceError(f"{place} contains {kind}, but one id per row is needed.", "Write one id per row.")
     if pa.types.is_boolean(kind) or (pa.types.is_temporal(kind) and not pa.types.is_date(kind)):
-        raise SourceError(f"{place} is of type {kind}, which is no id.", _REMEDY)
+        raise SourceError(f"{place} is of type {kind}, which is not an id.", _REMEDY)
     if pa.types.is_floating(kind):
         _check_exact(column, place)
     texts = text_column(column, place)
@@ -141,7 +141,7 @@ def id_column(column: pa.ChunkedArray, place: str, *, may_be_empty: bool = False
 
 
 def text_column(column: Any, place: str) -> Any:
-    """A column, `pa.Array` or `pa.ChunkedArray`, as texts, large_string, by the rule of `text_of`; nulls and nan are null.
+    """A column (`pa.Array` or `pa.ChunkedArray`) as texts of type large_string, by the rule of `text_of`; nan becomes null.
 
     Raises:
         SourceError: The type has no text form.
@@ -164,7 +164,7 @@ def text_column(column: Any, place: str) -> Any:
 
 
 def text_of(value: Any) -> str | None:
-    """A value that is not missing as the text that it has in a table; None if it has none, as booleans and dates do not."""
+    """The text of a non-missing value as in a table; None if it has no text form, like booleans and dates."""
     if isinstance(value, str):
         return str.__str__(value) if encodable(value) else None
     if isinstance(value, pa.Scalar):
@@ -186,20 +186,20 @@ def text_of(value: Any) -> str | None:
 
 
 def id_remedy(value: Any) -> str:
-    """What to do about a value that is no id."""
+    """The remedy for a value that is not an id."""
     if isinstance(value, bytes | bytearray):
-        return "Decode the bytes: they are not in UTF-8."
+        return "Decode the bytes; they are not in UTF-8."
     if isinstance(value, str):
-        return "It holds half of a surrogate pair: decode the text anew, with errors='replace'."
+        return "It has half of a surrogate pair; decode the text again with errors='replace'."
     if isinstance(value, float | np.floating) and math.isfinite(value):
-        return "A float of this size has lost digits: read the column as text or as whole numbers."
+        return "A float of this size has lost digits; read the column as text or as whole numbers."
     if isinstance(value, list | tuple | dict | set | np.ndarray) or is_frame(value):
-        return "Give one id in its place."
+        return "Give one id instead."
     return _REMEDY
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for a missing one: None, nan, NaT, pandas.NA, or a null of Arrow."""
+    """Whether a value means "missing": None, nan, NaT, pandas.NA, or an Arrow null."""
     if value is None:
         return True
     if isinstance(value, float | np.floating | Decimal | np.datetime64 | np.timedelta64):
@@ -210,7 +210,7 @@ def is_missing(value: Any) -> bool:
 
 
 def is_frame(values: Any) -> bool:
-    """Whether it is a table: a pandas, polars or Arrow frame."""
+    """Whether the value is a table: a pandas, polars or Arrow frame."""
     if isinstance(values, pa.Table | pa.RecordBatch):
         return True
     return type(values).__name__ in ("DataFrame", "LazyFrame") or (
@@ -219,7 +219,7 @@ def is_frame(values: Any) -> bool:
 
 
 def shown_container(values: Any) -> str:
-    """A container in a message."""
+    """The text of a container in a message."""
     return f"a {type(values).__name__}" if not _is_single(values) else _name_of(values)
 
 
@@ -236,7 +236,7 @@ def _lists_remedy(values: Any, name: str) -> str:
 
 
 def _members(values: Any, name: str) -> list[Any]:
-    """The members of an iterable; a single value stands for a list of it."""
+    """The members of an iterable; a single value becomes a list of one."""
     if type(values) is list:
         return values
     if values is None:
@@ -244,7 +244,9 @@ def _members(values: Any, name: str) -> list[Any]:
     if is_frame(values):
         raise ConfigError(f"{name} is {shown_container(values)}.", "Give one of its columns.")
     if isinstance(values, Mapping):
-        raise ConfigError(f"{name} is {shown_container(values)}.", "Give a list of ids: list(d) is its keys.")
+        raise ConfigError(
+            f"{name} is {shown_container(values)}.", "Give a list of ids; list(d) returns the keys."
+        )
     if _is_single(values):
         return [values[()] if isinstance(values, np.ndarray) else values]
     return _listed(values, name)
@@ -257,7 +259,7 @@ def _listed(values: Any, name: str) -> list[Any]:
     if isinstance(values, np.ndarray) and (kind in _NO_IDS or (kind == "f" and values.dtype != np.float64)):
         return list(values) if values.ndim and values.dtype.names is None else _refused(values, name)
     if str(dtype) in ("Float32", "float32", "float16"):
-        return list(np.asarray(values))  # as Python floats they would have more digits
+        return list(np.asarray(values))  # Python floats would have more digits
     for method in ("tolist", "to_pylist", "to_list"):
         if hasattr(values, method) and not isinstance(values, type):
             listed = getattr(values, method)()
@@ -268,11 +270,11 @@ def _listed(values: Any, name: str) -> list[Any]:
 
 
 def _refused(values: Any, name: str) -> list[Any]:
-    raise ConfigError(f"{name} is {shown(values)}, which holds no ids.", "Give a list of ids.")
+    raise ConfigError(f"{name} is {shown(values)}, which does not contain ids.", "Give a list of ids.")
 
 
 def _is_single(value: Any) -> bool:
-    """Whether it is one value and no container."""
+    """Whether the value is a single value, not a container."""
     if isinstance(value, str | bytes | bytearray | numbers.Number | np.generic | uuid.UUID | pa.Scalar):
         return True
     if isinstance(value, np.ndarray):
@@ -296,7 +298,7 @@ def _missing_name(value: Any) -> str:
 def _whole(value: int) -> str | None:
     try:
         return str(value)
-    except ValueError:  # Python refuses thousands of digits
+    except ValueError:  # Python refuses to format thousands of digits
         return None
 
 
@@ -331,7 +333,7 @@ def _float_texts(column: Any) -> Any:
 
 
 def _check_decodable(column: pa.ChunkedArray, place: str) -> None:
-    """Refuse the first cell whose bytes are not UTF-8."""
+    """Raise an error for the first cell whose bytes are not UTF-8."""
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         return
     name, _, cell = place.partition(": ")
@@ -347,6 +349,6 @@ def _check_exact(column: pa.ChunkedArray, place: str) -> None:
     name, _, cell = place.partition(": ")
     for row in np.flatnonzero(large.to_numpy())[:1].tolist():
         raise SourceError(
-            f"{name}:{row + 1}: {cell} is {column[row].as_py()!r}, which is no id: a float of this size has lost digits.",
+            f"{name}:{row + 1}: {cell} is {column[row].as_py()!r}, which is not an id: a float of this size has lost digits.",
             "Read the column as text or as whole numbers.",
         )

@@ -1,7 +1,7 @@
 """Options of a call: numbers, flags, choices, texts, paths, callbacks.
 
-Enters: the name of an option and any value. Leaves: the value as a plain one, or a ConfigError that names both and says what
-would do.
+Enters: the name of an option and any value. Leaves: the value as a plain Python value, or a ConfigError that names both and states
+which values are valid.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 from kgrec.errors import ConfigError, nearest
 
 _T = TypeVar("_T")
-#: scores are of single precision
+#: scores have single precision
 _LARGEST = float(np.finfo(np.float32).max)
-#: characters of a value that a message shows
+#: largest number of characters of a value in a message
 _SHOWN = 60
 
 
 def shown(value: object) -> str:
-    """A value in a message: its repr in ASCII of at most some 60 characters; of an object that holds much, its type."""
+    """The text of a value in a message: its ASCII repr, of at most about 60 characters; for a large object, its type."""
     if not isinstance(
         value, str | bytes | numbers.Number | None | bool | list | tuple | dict | set | np.generic
     ):
@@ -44,7 +44,7 @@ def whole_number(name: str, value: Any, least: int = 1, most: int | None = None)
     """A whole number.
 
     Raises:
-        ConfigError: It is none, or below `least` or above `most`; numbers with a fraction and booleans are none.
+        ConfigError: The value is not a whole number from `least` to `most`; fractions and booleans are not whole numbers.
     """
     try:
         number = None if isinstance(value, bool | np.bool_ | np.ndarray) else operator.index(value)
@@ -69,7 +69,7 @@ def number(
     """A finite number.
 
     Raises:
-        ConfigError: It is none, or outside of the bounds; texts and booleans are none.
+        ConfigError: The value is not a finite number within the bounds; texts and booleans are not numbers.
     """
     try:
         finite = math.nan if isinstance(value, str | bytes | bool | np.bool_ | np.ndarray) else float(value)
@@ -87,14 +87,14 @@ def number(
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False; ConfigError for all else, also for 0 and 1."""
+    """True or False; ConfigError for any other value, including 0 and 1."""
     if not isinstance(value, bool | np.bool_):
         raise ConfigError(f"{name} is {shown(value)}.", "It must be True or False.")
     return bool(value)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> Any:
-    """One of some words; ConfigError names the most similar one."""
+    """One of the given words; otherwise a ConfigError that names the most similar word."""
     if isinstance(value, str) and value in choices:
         return value
     close = nearest(value, sorted(choices), 1) if isinstance(value, str) else []
@@ -103,17 +103,17 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> Any:
 
 
 def words(name: str, values: Any, choices: Sequence[str]) -> list[str]:
-    """Some of some words; a single one stands for a list of it.
+    """A list of some of the given words; a single word becomes a list of one.
 
     Raises:
-        ConfigError: It is no list, or has another word.
+        ConfigError: The value is not a list, or contains another word.
     """
     listed = [values] if isinstance(values, str) else sequence(name, values)
     return [choice(f"{name}[{at}]", value, choices) for at, value in enumerate(listed)]
 
 
 def sequence(name: str, values: Any, what: str = "a list") -> list[Any]:
-    """The members of a list or another iterable; ConfigError for a text, a mapping, or what has no members."""
+    """The members of a list or another iterable; ConfigError for a text, a mapping, or a value without members."""
     if isinstance(values, str | bytes | dict) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} is {shown(values)}.", f"Give {what}.")
     try:
@@ -126,21 +126,21 @@ def text(name: str, value: Any, example: str = "") -> str:
     """A text that can be encoded.
 
     Raises:
-        ConfigError: It is no text, or holds half of a surrogate pair.
+        ConfigError: The value is not a text, or has half of a surrogate pair.
     """
     if not isinstance(value, str):
         like = f", such as {example}" if example else ""
         raise ConfigError(f"{name} is {shown(value)}.", f"Give a text{like}.")
     if not encodable(value):
         raise ConfigError(
-            f"{name} is {shown(value)}, which holds half of a surrogate pair.",
-            "Decode the text anew, with errors='replace'.",
+            f"{name} is {shown(value)}, which has half of a surrogate pair.",
+            "Decode the text again with errors='replace'.",
         )
     return str.__str__(value)
 
 
 def encodable(value: str) -> bool:
-    """Whether a text has no half of a surrogate pair, which UTF-8 cannot hold."""
+    """Whether UTF-8 can encode a text: it cannot encode half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -149,42 +149,42 @@ def encodable(value: str) -> bool:
 
 
 def path(name: str, value: Any) -> Path:
-    """A path of a file or a folder; ConfigError for all but a text or a path-like object, and for an empty text."""
+    """A path of a file or a folder; ConfigError unless the value is a non-empty text or a path-like object."""
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
         raise ConfigError(f"{name} is {shown(value)}.", "Give a path, as text or as a pathlib.Path.")
     if not os.fspath(value) or "\0" in os.fspath(value):
-        raise ConfigError(f"{name} is {shown(os.fspath(value))}, which is no path.", "Give a path.")
+        raise ConfigError(f"{name} is {shown(os.fspath(value))}, which is not a path.", "Give a path.")
     return Path(value)
 
 
 def instance(name: str, value: Any, kind: type[_T], remedy: str) -> _T:
-    """A value of a class; ConfigError with this remedy for all else."""
+    """An instance of a class; ConfigError with this remedy for any other value."""
     if not isinstance(value, kind):
         raise ConfigError(f"{name} is {shown(value)}.", remedy)
     return value
 
 
 def mapping(name: str, value: Any, remedy: str) -> Mapping[str, Any]:
-    """A dict or another mapping with names as keys; ConfigError with this remedy for all else."""
+    """A dict or another mapping with names as keys; ConfigError with this remedy for any other value."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigError(f"{name} is {shown(value)}.", remedy)
     return value
 
 
 def optional(name: str, value: Any, kind: type[_T], remedy: str) -> _T | None:
-    """A value of a class, or None; ConfigError with this remedy for all else."""
+    """An instance of a class, or None; ConfigError with this remedy for any other value."""
     return None if value is None else instance(name, value, kind, remedy)
 
 
 def callback(name: str, value: Any, arguments: str) -> Any:
-    """A function, or None; ConfigError for all else."""
+    """A function, or None; ConfigError for any other value."""
     if value is not None and not callable(value):
         raise ConfigError(f"{name} is {shown(value)}.", f"Give a function of {arguments}, or None.")
     return value
 
 
 def _close(value: Any, least: int, most: int | None) -> str:
-    """The valid number nearest to a number that is not valid."""
+    """The valid number nearest to an invalid number."""
     try:
         nearest_number = (
             round(float(value)) if not isinstance(value, str | bytes | bool | np.bool_) else least

@@ -1,6 +1,6 @@
 """Options in sections: frozen pydantic models whose errors are ConfigErrors.
 
-Enters: keywords. Leaves: a section, or a ConfigError that names section, option and value, and similar known options.
+Enters: keywords. Leaves: a section; or a ConfigError that names section, option and value, and suggests similar options.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pydantic_core import PydanticCustomError
 from kgrec.arguments.options import shown
 from kgrec.errors import ConfigError, did_you_mean
 
-#: types of options that True is no value of, though Python takes it for 1
+#: option types that reject True, although Python treats it as 1
 _NUMBERS = (int, float, int | None, float | None)
 
 
 class Section(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Some options; unknown ones are refused."""
+    """A section of options; an unknown option is an error."""
 
     if not TYPE_CHECKING:  # type checkers read the fields
 
@@ -28,7 +28,7 @@ class Section(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             except ValidationError as error:
                 raise section_error(error, type(self).__name__, type(self)) from None
 
-        # the sections inside of a section are validated with it, so that its error names them
+        # nested sections are validated together with their parent, so that the error names both
         __init__.__pydantic_base_init__ = True
 
     @field_validator("*", mode="before")
@@ -40,12 +40,12 @@ class Section(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 def section_error(error: ValidationError, where: str, kind: type[BaseModel]) -> ConfigError:
-    """The first error of pydantic as a ConfigError.
+    """The first validation error of pydantic as a ConfigError.
 
     Args:
-        error: What validation raised.
-        where: What was validated, for the message: a file, or the name of a section.
-        kind: The class that was validated.
+        error: The error raised by pydantic.
+        where: Place for the message: a file, or the name of a section.
+        kind: The validated class.
     """
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
@@ -60,7 +60,7 @@ def section_error(error: ValidationError, where: str, kind: type[BaseModel]) -> 
 
 
 def _inside(kind: type[BaseModel], names: tuple[int | str, ...]) -> type[BaseModel]:
-    """The section at these names."""
+    """The class of the nested section with these names."""
     for name in names:
         annotation = kind.model_fields[str(name)].annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

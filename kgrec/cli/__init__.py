@@ -1,8 +1,8 @@
 """The command line: one command per stage, a thin layer over the library.
 
-Every command takes `--json` and `--quiet`, draws progress on a terminal only, and ends with exit
-code 0 when all is done, 2 for wrong usage or input, 3 when too many rows were bad; an error is two
-lines: what is wrong where, and what to do.
+Every command takes `--json` and `--quiet` and draws progress only on a terminal. The exit code is 0
+on success, 2 for wrong usage or input, and 3 when too many rows were bad. An error has two lines:
+the problem with its place, and the remedy.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-# Set before torch starts its threads: idle ones that spin starve the other programs of the machine.
+# Set before torch starts its threads: idle threads that spin starve other programs on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Else the first of its models reads the entry points of every installed package.
+# Otherwise pydantic reads the entry points of every installed package when the first model is defined.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import typer
@@ -51,16 +51,16 @@ from kgrec.cli.command import Command, variables
 from kgrec.cli.console import Stopped, UsageError, report_error, report_stop
 from kgrec.errors import KgrecError
 
-#: base of typer's errors of usage, which it exports under different names in different versions
+#: base of typer's usage errors, whose public name differs between versions of typer
 _WrongUsage: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
 _TRUE = ("1", "true", "t", "yes", "y", "on")
-#: objects that are made before Python looks for garbage among the young ones; 700 if nothing is said
+#: number of new objects that triggers a garbage collection of the youngest generation; Python's default is 700
 _GARBAGE = 50_000
 
 
 class _Commands(TyperGroup):
-    """The commands; whatever ends one becomes an exit code, and an error two lines or a JSON value."""
+    """The commands; every way a command ends becomes an exit code, and an error becomes two lines or a JSON value."""
 
     def get_params(self, context: Any) -> Any:
         options = super().get_params(context)
@@ -71,7 +71,7 @@ class _Commands(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         try:
-            # What ends a command early, `--help` say, comes back as an exit code.
+            # A command that ends early, such as `--help`, returns an exit code here.
             code = super().main(words, *rest, **options | {"standalone_mode": False})
         except KgrecError as error:
             report_error(error, _told(words))
@@ -86,7 +86,7 @@ class _Commands(TyperGroup):
             report_stop(Stopped(), words)
             code = _INTERRUPTED
         except BrokenPipeError:
-            # The reader of the output, `head` say, has what it wanted; Python would complain once more at exit.
+            # The reader of the output, such as `head`, closed the pipe; Python would complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
         else:
@@ -96,7 +96,7 @@ class _Commands(TyperGroup):
 
 
 def _told(words: Sequence[str]) -> list[str]:
-    """The words of the command line, with --json if the environment asks for it."""
+    """The words of the command line, with --json added if the environment requests it."""
     names = variables(words[0], "--json") if words else []
     by_environment = any(os.environ.get(name, "").lower() in _TRUE for name in names)
     return [*words, *(["--json"] if by_environment else [])]
@@ -111,7 +111,7 @@ def _in_two_lines(error: Any) -> UsageError:
 
 
 def _variable(error: Any) -> str:
-    """A sentence about the environment variable that a wrong value comes from; "" for one of the command line."""
+    """A sentence that names the environment variable with the wrong value; "" if the value is from the command line."""
     option = getattr(error, "param", None)
     if option is None or error.ctx is None:
         return ""
@@ -124,7 +124,7 @@ def _variable(error: Any) -> str:
 app = typer.Typer(
     name="kgrec",
     cls=_Commands,
-    help="A catalogue in CSV or RDF and a log in; explained recommendations out, new items included.",
+    help="Explained recommendations, also of new items, from a catalogue in CSV or RDF and a log of interactions.",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -134,7 +134,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def _start(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
         typer.echo(f"kgrec {__version__}")
@@ -169,8 +169,8 @@ for _panel, _functions in _PANELS.items():
 
 def main() -> None:
     """Run the command line; the entry point of the script `kgrec`."""
-    # Most objects of a short command are those of modules, which stay: to look through them for garbage, over and over
-    # and once more at the end, would take a third of its time.
+    # Most objects of a short command belong to modules and stay alive: repeated garbage collections, and the last one
+    # at exit, would take a third of the run time.
     gc.set_threshold(_GARBAGE)
     try:
         app()
@@ -183,10 +183,10 @@ def main() -> None:
 
 
 def _exit_interrupted() -> None:
-    """End with exit code 130, whatever was going on.
+    """Exit with code 130 at any point of a run.
 
-    Python would end by the signal itself, with another code, if Ctrl-C came while an extension module was running Python code,
-    as some do when they are imported.
+    If Ctrl-C arrives while an extension module runs Python code, as some do during their import, Python would otherwise
+    end by the signal itself, with another exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

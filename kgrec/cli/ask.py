@@ -1,4 +1,4 @@
-"""`kgrec recommend` and `similar`: lists of a model."""
+"""`kgrec recommend` and `similar`: lists from a model."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import BatchOptions, RunSummary
     from kgrec.serve.requests import BatchQuery
 
-#: columns of a list that are not shown as fields
+#: columns of a list that are not item fields
 _NO_FIELDS = ("score", "rank", "label", "because", "evidence")
-#: items of a history that are shown
+#: largest number of history items shown per user
 _HISTORY = 10
 
 Output = Annotated[
@@ -63,15 +63,15 @@ Format = Annotated[
         "--format",
         metavar="parquet|csv|jsonl",
         autocompletion=one_of("parquet", "csv", "jsonl"),
-        help="Format of the file, or of standard output (csv or jsonl). Default: by the suffix.",
+        help="Format of the file, or of standard output (csv or jsonl). Default: given by the suffix.",
     ),
 ]
 Fields = Annotated[
     list[str] | None,
     typer.Option(
         "--with",
-        help="Fields of the listed items as further columns, separated by commas: label, relations, types of neighbours, columns of "
-        "numbers, dates or texts, such as label,genres,year.",
+        help="Item fields to add as columns, separated by commas: label, relations, types of neighbours, and columns of "
+        "numbers, dates or texts; such as label,genres,year.",
     ),
 ]
 Like = Annotated[
@@ -82,7 +82,7 @@ Dislike = Annotated[
 ]
 CandidatesFile = Annotated[
     Path | None,
-    typer.Option("--candidates", help="File of items to which the lists are limited, one id per line."),
+    typer.Option("--candidates", help="File of the only items to rank, one id per line."),
 ]
 DenyFile = Annotated[Path | None, typer.Option("--deny", help="File of items to exclude, one id per line.")]
 WhereOption = Annotated[
@@ -96,14 +96,19 @@ Boost = Annotated[
     float,
     typer.Option("--new-item-boost", help="Added to the score of items without interactions at training."),
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", help="Smallest score of a listed item.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Lowest score of a listed item.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue an interrupted run that wrote to the same file.")
 ]
-Shards = Annotated[int | None, typer.Option("--shards", help="Number of runs that share the lists.", min=1)]
-Shard = Annotated[int | None, typer.Option("--shard", help="Number of the shard to write, from 0.", min=0)]
+Shards = Annotated[
+    int | None, typer.Option("--shards", help="Number of runs that divide the lists among them.", min=1)
+]
+Shard = Annotated[
+    int | None, typer.Option("--shard", help="Number of the shard to write, starting at 0.", min=0)
+]
 BatchSize = Annotated[
-    int, typer.Option("--batch", help="Lists per part: a row group, and the unit of --resume.", min=1)
+    int,
+    typer.Option("--batch", help="Lists per part; a part is one row group, and the unit of --resume.", min=1),
 ]
 
 
@@ -135,7 +140,7 @@ def recommend(
     format: Format = None,
     with_: Fields = None,
     show_history: Annotated[
-        bool, typer.Option("--show-history", help="On the screen: what each user likes, beside the list.")
+        bool, typer.Option("--show-history", help="On the screen, also show what each user likes.")
     ] = False,
     candidates: CandidatesFile = None,
     deny: DenyFile = None,
@@ -162,7 +167,8 @@ def recommend(
     with_reasons: Annotated[
         bool,
         typer.Option(
-            "--explain", help="Say why each item is listed: a sentence in column because, and its evidence."
+            "--explain",
+            help="Say why each item is listed, in two columns: because (a sentence) and evidence.",
         ),
     ] = False,
     skip_unknown: SkipUnknown = False,
@@ -179,7 +185,7 @@ def recommend(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Recommend items to users: to a file for many, to the screen for a few.
+    """Recommend items to users; write the lists to a file, or show them on the screen.
 
     Example: `kgrec recommend model/ --all-users -k 100 -o recs.parquet`
     """
@@ -287,7 +293,7 @@ def similar(
 
 
 class _BesidePipe(Console):
-    """Remarks beside results that go to standard output."""
+    """A console whose remarks go to stderr, because results go to standard output."""
 
     def say(self, text: str = "") -> None:
         """Print a remark to stderr."""
@@ -303,7 +309,7 @@ def _console(out: Console, output: Path | None) -> Console:
 def item_ids(
     recommender: Recommender, names: list[str], out: Console, skip_unknown: bool = False
 ) -> list[str]:
-    """The ids of items that are given by id or by label; says which item a label was taken for."""
+    """The ids of items given by id or label; prints which item each label was resolved to."""
     from kgrec.recommend.item_names import named_items
 
     named = named_items(recommender.model, names, skip_unknown=skip_unknown)
@@ -322,7 +328,7 @@ def _request(
     new_item_boost: float = 0.0,
     exclude_seen: bool = True,
 ) -> Request:
-    """The request of a command; lists of ids come from files."""
+    """The request of a command; reads lists of ids from files."""
     from kgrec.recommend.request import Request
     from kgrec.serve.input_files import read_ids
 
@@ -339,7 +345,7 @@ def _request(
 
 
 def _names(options: list[str] | None) -> tuple[str, ...]:
-    """Names that are separated by commas, in an option that may be repeated."""
+    """Names from a repeatable option whose values are separated by commas."""
     return tuple(name.strip() for option in options or () for name in option.split(",") if name.strip())
 
 
@@ -363,18 +369,21 @@ def _run(
 
     to_file = output is not None and output != STANDARD_OUTPUT
     if not to_file and (options.resume or options.shards is not None):
-        raise ConfigError("--resume, --shards and --shard apply to an output file.", "Name it with --output.")
+        raise ConfigError(
+            "--resume, --shards and --shard apply only to an output file.", "Name one with --output."
+        )
     if show_history and output is not None:
         raise ConfigError(
-            "--show-history is for lists on the screen.", "Leave out --output, or --show-history."
+            "--show-history applies only to lists on the screen.", "Leave out --output or --show-history."
         )
     if output is None and options.format is not None:
         raise ConfigError(
-            "--format applies to an output.", "Name a file with --output, or give -o - for a pipe."
+            "--format applies only to an output file or pipe.",
+            "Name a file with --output, or give -o - for a pipe.",
         )
     if output == STANDARD_OUTPUT and options.format == "parquet":
         raise ConfigError(
-            "Parquet is not written to standard output.", "Give --format csv or jsonl, or a file."
+            "Parquet cannot be written to standard output.", "Give --format csv or jsonl, or a file."
         )
     if output is None or not to_file:
         recommender = Recommender.load(model)
@@ -434,7 +443,7 @@ def _print(
         out.say(line)
     history = query.history
     if show_history and history is None:
-        raise ConfigError("--show-history needs users.", "Leave it out: texts have no history.")
+        raise ConfigError("--show-history needs users.", "Leave it out; texts have no history.")
     table = pa.concat_tables(list(stream_query(recommender, query, options)))
     all_unknown = len(query.skipped.get(query.noun, ())) == len(query.names)
     reason = f"none of these {query.noun} is known" if all_unknown else "every item is excluded"
@@ -460,7 +469,7 @@ def _skipped(request: Request, ids: dict[str, list[str]]) -> dict[str, Any]:
 def _readable(
     recommender: Recommender, table: pa.Table, query: str, result: str, histories: dict[str, list[str]]
 ) -> str:
-    """The lists as text, with labels of items; `query` and `result` are the names of the first two columns."""
+    """The lists as text with item labels; `query` and `result` name the first two columns."""
     lines, last = list[str](), ""
     of_users = (query, result) == ("user_id", "similar_id")
     labels = _labels(recommender, [] if of_users else table[result].to_pylist())
@@ -490,12 +499,12 @@ def _known(recommender: Recommender, items: list[str]) -> list[str]:
 
 
 def _liked(recommender: Recommender, items: list[str]) -> list[str]:
-    """A line about a history, its latest items first."""
+    """A line that shows a history, latest items first."""
     names = list(dict.fromkeys(reversed(_known(recommender, items))))
     labels = _labels(recommender, names)
     shown = [labels[name] or name for name in names[:_HISTORY]]
     more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
-    return [f"  likes: {', '.join(shown)}{more}" if shown else "  likes nothing that is known"]
+    return [f"  likes: {', '.join(shown)}{more}" if shown else "  likes no known item"]
 
 
 def _shown(value: Any) -> str:

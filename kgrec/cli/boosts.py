@@ -1,4 +1,4 @@
-"""Options of commands that have the form of a table: boosts, and lists of users.
+"""Command options with tabular values: boosts, and lists per user.
 
 Enters: files, and conditions with numbers. Leaves: values of a `Request`.
 """
@@ -17,27 +17,34 @@ Number = TypeVar("Number", int, float)
 
 ItemBoostFile = Annotated[
     Path | None,
-    typer.Option("--item-boost", help="Table of item_id and boost: numbers that are added to scores."),
+    typer.Option(
+        "--item-boost", help="Table with columns item_id and boost; each boost is added to the item's score."
+    ),
 ]
 WhereBoost = Annotated[
     list[str] | None,
     typer.Option(
         "--where-boost",
-        help="Number that is added to the scores of items that meet a condition, such as 'year >= 2000: 0.05'; may be repeated.",
+        help="Boost added to the scores of items that meet a condition, such as 'year >= 2000: 0.05'; may be repeated.",
     ),
 ]
 UserCandidatesFile = Annotated[
     Path | None,
-    typer.Option("--user-candidates", help="Table of user_id and item_id: the only items for these users."),
+    typer.Option(
+        "--user-candidates",
+        help="Table with columns user_id and item_id: the only items to rank for these users.",
+    ),
 ]
 UserDenyFile = Annotated[
     Path | None,
-    typer.Option("--user-deny", help="Table of user_id and item_id: items to exclude for these users."),
+    typer.Option(
+        "--user-deny", help="Table with columns user_id and item_id: items to exclude for these users."
+    ),
 ]
 
 
 def where_boosts(values: list[str] | None) -> dict[str, float] | None:
-    """Condition -> number, of values such as "year >= 2000: 0.05".
+    """Condition -> number, parsed from values such as "year >= 2000: 0.05".
 
     Raises:
         ConfigError: A value has no number after its last colon, or a condition is given twice.
@@ -54,15 +61,15 @@ def numbers_by_name(
     remedy: str,
     remedy_twice: str,
 ) -> dict[str, Number] | None:
-    """Name -> number, of values such as "author=2": the number follows the last separator.
+    """Name -> number, parsed from values such as "author=2"; the number follows the last separator.
 
     Args:
         option: Name of the option, for errors.
-        values: Of the option, which may be repeated; None: it is absent.
-        separator: Between name and number.
-        read: Reads the number, or raises ValueError.
-        remedy: How a value is written.
-        remedy_twice: What to do if a name is given twice.
+        values: Values of the option, one per use; None: the option is absent.
+        separator: Text between name and number.
+        read: Parses the number, or raises ValueError.
+        remedy: Second line of the error for a malformed value.
+        remedy_twice: Second line of the error for a name that is given twice.
 
     Raises:
         ConfigError: A value has no name or no number, or a name is given twice.
@@ -88,7 +95,7 @@ def list_options(
     candidates: Path | None = None,
     deny: Path | None = None,
 ) -> dict[str, Any]:
-    """The values of a `Request` for these options."""
+    """The values of these options for a `Request`."""
     from kgrec.serve.option_files import read_items_by_user, read_numbers
 
     return {

@@ -1,4 +1,4 @@
-"""`kgrec init`, `build` and `inspect`: draft a mapping, build a graph, show what it holds."""
+"""`kgrec init`, `build` and `inspect`: draft a mapping, build a graph, show its contents."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ def init(
     output: Annotated[Path, typer.Option("--output", "-o", help="Mapping to write.")] = Path("kgrec.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Ask nothing: take the likeliest answers, and mark them.")
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Ask no questions: take the most likely answers, and mark them CHECK."
+        ),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draft a mapping from the content of the files, with the reason for each choice. On a terminal, doubtful ones are asked.
+    """Draft a mapping from the contents of the files, with the reason for each choice. On a terminal, ask about doubtful choices.
 
     Example: `kgrec init *.csv -o kgrec.yaml`
     """
@@ -41,7 +44,7 @@ def init(
     out = console(as_json, quiet)
     if output.exists() and not force:
         raise ArtifactError(
-            f"{output} exists already.", "Give --force to replace it, or another name with -o."
+            f"{output} already exists.", "Give --force to replace it, or another name with -o."
         )
     is_asked = not (yes or as_json or quiet) and sys.stdin.isatty() and sys.stdout.isatty()
     draft = draft_mapping(files, output.parent, _answer if is_asked else None)
@@ -66,7 +69,7 @@ def build(
     mapping: MappingFile,
     output: Annotated[Path | None, output_folder("Graph folder", "graph")] = None,
     allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Allow files outside of the mapping's folder.")
+        bool, typer.Option("--allow-outside", help="Allow files outside the mapping's folder.")
     ] = False,
     keep: Keep = 1,
     as_json: Json = False,
@@ -74,7 +77,7 @@ def build(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Build a graph from the files of a mapping, and report every row that was dropped.
+    """Build a graph from the files of a mapping, and report every dropped row.
 
     Example: `kgrec build kgrec.yaml -o graph/`
     """
@@ -107,12 +110,14 @@ def inspect(
     ] = None,
     shapes: Annotated[
         Path | None,
-        typer.Option("--shapes", help="File of SHACL shapes to validate the graph with; needs kgrec[shacl]."),
+        typer.Option(
+            "--shapes", help="File of SHACL shapes to validate the graph against; needs kgrec[shacl]."
+        ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what a graph or a model holds, or one node with its neighbours, or validate the graph.
+    """Show the contents of a graph or a model, or one node with its neighbours; or validate the graph.
 
     Example: `kgrec inspect graph/ --node movie/the-matrix-1999`
     """
@@ -141,8 +146,8 @@ def inspect(
 
 
 def _answer(doubt: Doubt) -> int:
-    """Ask a question on the terminal; returns the index of the answer."""
-    typer.echo(f"{doubt.text}\n  Likeliest is 1, since {doubt.reason}.")
+    """Ask a question on the terminal, and return the index of the answer."""
+    typer.echo(f"{doubt.text}\n  The most likely answer is 1, because {doubt.reason}.")
     for number, answer in enumerate(doubt.answers, 1):
         typer.echo(f"  {number}  {answer}")
     while True:
@@ -150,7 +155,7 @@ def _answer(doubt: Doubt) -> int:
         if 1 <= chosen <= len(doubt.answers):
             typer.echo()
             return chosen - 1
-        typer.echo(f"Give a number from 1 to {len(doubt.answers)}.")
+        typer.echo(f"Enter a number from 1 to {len(doubt.answers)}.")
 
 
 def _write(path: Path, text: str) -> None:
@@ -194,10 +199,10 @@ def _show_node(graph: KnowledgeGraph, node: str, out: Console) -> None:
 
 
 def _named(graph: KnowledgeGraph, node: str) -> tuple[str, str]:
-    """Type and key of a node, given as type/key, as type/label, or by a label that no other node has.
+    """Type and key of a node, given as type/key, as type/label, or by a unique label.
 
     Raises:
-        UnknownId: No node, or several, have this name.
+        UnknownId: No node has this name, or several nodes do.
     """
     type_, slash, name = node.partition("/")
     if slash and graph.ids([node])[0] >= 0:

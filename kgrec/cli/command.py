@@ -1,6 +1,6 @@
-"""A command whose help is grouped and short, and whose options may come from the environment.
+"""Commands with grouped, short help, whose options may also come from environment variables.
 
-Enters: a function with typer's annotations. Leaves: a command; its options have a panel, a word for their value, and a variable.
+Enters: a function with typer's annotations. Leaves: a command; each of its options has a panel, a word for its value, and a variable.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _WISHES = (
     *("--exposure", "--exposure-by", "--exposure-target", "--at-most", "--at-least"),
 )
 _SPLIT = ("--protocol", "--share", "--last", "--folds", "--valid-share", "--seed")
-#: command -> panel -> its options; all others are in "Options"
+#: command -> panel -> its options; all other options are in "Options"
 PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "recommend": {
-        "For whom (one of these)": (
+        "Recipients (give one of these)": (
             *("--user", "--all-users", "--users-file", "--history", "--known-users"),
             *("--text", "--like", "--dislike"),
         ),
@@ -34,14 +34,14 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Large runs": _LARGE_RUNS,
     },
     "similar": {
-        "Near to what (one of these)": ("--item", "--all-items", "--user"),
+        "Query (give one of these)": ("--item", "--all-items", "--user"),
         "Which items": _WHICH_ITEMS,
         "Boosts": _BOOSTS[1:],
         "Lists": ("--k", "--output", "--format", "--with"),
         "Large runs": _LARGE_RUNS,
     },
     "explain": {
-        "For whom": ("--user", "--like", "--dislike"),
+        "Recipient": ("--user", "--like", "--dislike"),
         "Boosts": _BOOSTS,
         "Lists as a whole": (*_WISHES, "--k"),
         "The whole model": ("--global", "--sample", "--seed"),
@@ -52,10 +52,10 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Text encoding": _EXECUTOR,
     },
     "nightly": {
-        "What came since": ("--from-store", "--interactions", "--items"),
+        "New data": ("--from-store", "--interactions", "--items"),
         "Full trainings": ("--graph", "--max-age", "--max-new", "--full", "--config", "--set"),
     },
-    "split": {"What is held out": _SPLIT},
+    "split": {"Hold-out": _SPLIT},
     "serve": {
         "Where": ("--host", "--port", "--drain"),
         "Model and store": ("--store", "--releases", "--drift", "--warm-text", "--check"),
@@ -64,7 +64,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "Records": ("--access-log", "--impressions"),
     },
     "evaluate": {
-        "What is held out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
+        "Hold-out": (*_SPLIT, "--split", "--test", "--train", "--valid", "--new"),
         "Systems": ("--baselines", "--budget", "--ablate", "--lists", "--config", "--set"),
         "Measures": ("--k", "--by", "--trade-offs"),
         "Workers": _EXECUTOR,
@@ -74,7 +74,7 @@ PANELS: dict[str, dict[str, tuple[str, ...]]] = {
         "World": ("--by", "--provider", "--viewers", "--rounds", "--seeds", "--seed", "--option"),
     },
 }
-#: option -> the word for its value in the help; of few choices, these
+#: option -> the word for its value in the help; the choices themselves if they are few
 VALUES = {
     **dict.fromkeys(("--user",), "USER"),
     **dict.fromkeys(("--item", "--like", "--dislike"), "ITEM"),
@@ -146,7 +146,7 @@ class Command(TyperCommand):
         panels = [*PANELS.get(name or "", {}).items(), (GENERAL, _EVERYWHERE)]
         parameters: list[Any] = list(self.params)
         for argument in (one for one in parameters if one.param_type_name == "argument"):
-            argument.display_type = lambda _: ""  # the name says it
+            argument.display_type = lambda _: ""  # the argument's name already tells its type
         for option in (one for one in parameters if one.param_type_name == "option"):
             long = long_name(option)
             option.rich_help_panel = next((panel for panel, names in panels if long in names), None)
@@ -154,12 +154,10 @@ class Command(TyperCommand):
             option.envvar, option.show_envvar = variables(name or "", long), False
         order = [None, *(panel for panel, _ in panels)]
         self.params.sort(key=lambda one: order.index(getattr(one, "rich_help_panel", None)))
-        self.epilog = (
-            f"An option may also come from the environment: --NAME from {variables(name or '', '--NAME')[0]}."
-        )
+        self.epilog = f"Options may also be set by environment variables: --NAME by {variables(name or '', '--NAME')[0]}."
 
     def get_help_option(self, ctx: Any) -> Any:
-        """The option --help, among the general ones."""
+        """The option --help, in the panel of general options."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.rich_help_panel, option.metavar, option.allow_from_autoenv = GENERAL, "", False
@@ -172,7 +170,7 @@ def long_name(option: Any) -> str:
 
 
 def variables(command: str, option: str) -> list[str]:
-    """Environment variables that stand for an option; the first one is of this command alone."""
+    """Environment variables that set an option; the first one applies to this command only."""
     word = option.removeprefix("--").replace("-", "_").upper()
     everywhere = [f"KGREC_{word}"] if option in _EVERYWHERE else []
     return [f"KGREC_{command.upper()}_{word}", *everywhere]

@@ -1,4 +1,4 @@
-"""Output of commands: results to stdout, progress, remarks and errors to stderr."""
+"""Output of commands: results go to stdout; progress, remarks and errors go to stderr."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from kgrec.serve.batch_options import RunWatcher
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and requested results only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and requested results.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Tell the end of every stage, and what the library logs.")
+    bool, typer.Option("--verbose", "-v", help="Also print the end of every stage, and the library's log.")
 ]
 LogFormat = Literal["text", "json"]
 LogLines = Annotated[
@@ -50,7 +50,7 @@ class Stopped(Exception):
     """A command was stopped by Ctrl-C.
 
     Args:
-        kept: What is kept of its work, as a sentence; "": nothing.
+        kept: A sentence that says which part of its work is kept; "": none.
         resumable: Whether `--resume` continues the work.
     """
 
@@ -66,7 +66,7 @@ class Console:
     as_json: bool
     quiet: bool
     progress: Progress = field(default_factory=lambda: Progress(Silence(stderr_line)))
-    #: seconds between two looks at the time
+    #: seconds between two ticks of the progress
     every: float = 60.0
 
     def say(self, text: str = "") -> None:
@@ -75,7 +75,7 @@ class Console:
             self._print(text)
 
     def result(self, value: Mapping[str, Any], text: str | None = None) -> None:
-        """Print the result: `value` with `--json`, else `text`, with `--quiet` too."""
+        """Print the result, even with `--quiet`: `value` with `--json`, otherwise `text`."""
         if self.as_json:
             self._print(json.dumps(value, ensure_ascii=False, default=_plain))
         elif text is not None:
@@ -87,7 +87,7 @@ class Console:
 
     @contextmanager
     def watcher(self) -> Iterator[RunWatcher]:
-        """Callbacks of a batch run: remarks to stdout, warnings and progress to stderr."""
+        """Callbacks for a batch run: remarks go to stdout, warnings and progress to stderr."""
         from kgrec.serve.batch_options import RunWatcher
 
         with self.working() as progress:
@@ -99,10 +99,10 @@ class Console:
 
     @contextmanager
     def working(self) -> Iterator[Progress]:
-        """The progress of the command, which ends clean however the block ends.
+        """The progress of the command; it is closed cleanly however the block ends.
 
         Raises:
-            Stopped: Ctrl-C was pressed, and the block did not say what is kept.
+            Stopped: Ctrl-C was pressed, and the block did not report which work is kept.
         """
         finished = False
         logging.captureWarnings(True)
@@ -118,13 +118,13 @@ class Console:
 
 
 def console(as_json: bool, quiet: bool, verbose: bool = False, log_format: LogFormat = "text") -> Console:
-    """The console of a command; warnings of the library go to stderr.
+    """The console of a command; the library's warnings go to stderr.
 
     Raises:
         UsageError: `verbose` and `quiet` are both given.
     """
     if verbose and quiet:
-        raise UsageError("--verbose and --quiet exclude each other.", "Give one of them.")
+        raise UsageError("--verbose and --quiet cannot be combined.", "Give one of them.")
     output = _output(as_json, quiet, verbose, log_format)
     progress = Progress(output)
     _log_to(progress, quiet=quiet, verbose=verbose)
@@ -132,7 +132,7 @@ def console(as_json: bool, quiet: bool, verbose: bool = False, log_format: LogFo
 
 
 def _output(as_json: bool, quiet: bool, verbose: bool, log_format: LogFormat) -> Output:
-    """Where progress goes; with `--json`, whose errors are JSON values on stderr, it is told on demand only."""
+    """The output for progress. With `--json`, errors are JSON values on stderr, so progress is printed only on request."""
     if log_format == "json":
         return JsonLines(stderr_line, quiet=quiet)
     if quiet or (as_json and not verbose):
@@ -143,7 +143,7 @@ def _output(as_json: bool, quiet: bool, verbose: bool, log_format: LogFormat) ->
 
 
 def _log_to(progress: Progress, *, quiet: bool, verbose: bool) -> None:
-    """Have the log printed by the progress of this command, in place of that of an earlier one."""
+    """Route the log to the progress of this command, and no longer to that of an earlier command."""
     root = logging.getLogger()
     for handler in root.handlers[:]:
         if isinstance(handler, LogHandler):
@@ -152,14 +152,14 @@ def _log_to(progress: Progress, *, quiet: bool, verbose: bool) -> None:
     handler.setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
     root.addHandler(handler)
     logging.getLogger("kgrec").setLevel(logging.INFO if verbose else logging.NOTSET)
-    # These libraries log that they load models.
+    # These libraries log each model that they load.
     for name in ("sentence_transformers", "transformers", "faiss"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager
 def stopping(left: Callable[[], Stopped]) -> Iterator[None]:
-    """Have Ctrl-C in the block raise what `left` makes of the work so far."""
+    """Make Ctrl-C in the block raise the `Stopped` that `left` returns for the work so far."""
     try:
         yield
     except KeyboardInterrupt:
@@ -167,12 +167,12 @@ def stopping(left: Callable[[], Stopped]) -> Iterator[None]:
 
 
 def counted(count: int, name: str) -> str:
-    """The number with its noun: "1 item", "2,000 items"."""
+    """A count with its noun: "1 item", "2,000 items"."""
     return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def report_error(error: KgrecError, words: Sequence[str]) -> None:
-    """Print an error to stderr: two lines, or a JSON value if the words of the command ask for it."""
+    """Print an error to stderr: as two lines, or as a JSON value if the command line has --json."""
     values = {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
     if _logs_json(words):
         text = json_line("error", values)
@@ -184,7 +184,7 @@ def report_error(error: KgrecError, words: Sequence[str]) -> None:
 
 
 def report_stop(stopped: Stopped, words: Sequence[str]) -> None:
-    """Print what Ctrl-C left, and how to continue."""
+    """Print which work Ctrl-C left, and how to continue."""
     again = [*words, *([] if "--resume" in words else ["--resume"])]
     command = f"kgrec {shlex.join(again)}" if stopped.resumable else ""
     if _logs_json(words):
@@ -193,7 +193,7 @@ def report_stop(stopped: Stopped, words: Sequence[str]) -> None:
         return
     if sys.stderr.isatty():
         typer.echo(err=True)  # the terminal has echoed ^C
-    typer.echo("Stopped. Folders that were there before are as they were.", err=True)
+    typer.echo("Stopped. Existing folders are unchanged.", err=True)
     if stopped.kept:
         typer.echo(stopped.kept, err=True)
     if command:

@@ -1,4 +1,4 @@
-"""`kgrec demo`: every step on the bundled catalogue."""
+"""`kgrec demo`: run every step on the bundled catalogue."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def demo(
 
 
 def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
-    """Run all steps with graph/ and model/ in `folder`; returns what `--json` prints."""
+    """Run all steps, with graph/ and model/ in `folder`; return the value that `--json` prints."""
     import kg_data
     from kgrec.graph.build import build_graph
 
@@ -73,13 +73,13 @@ def tour(folder: Path, k: int, config: Config, out: Console) -> dict[str, Any]:
     out.say("4. Explain a recommendation\n")
     explanation = recommender.explain(users[0], lists[users[0]][0]["item_id"])
     out.say(f"{explanation}\n")
-    out.say("5. Add films that training has not seen\n")
+    out.say("5. Add films that were not in the training data\n")
     audience = _new_films(recommender, source / "new", folder, out)
     return {"lists": lists, "explanation": explanation.to_dict(), "new": audience}
 
 
 def _example_users(recommender: Recommender) -> list[str]:
-    """Three users with a history that is short enough to print."""
+    """Three users whose histories are short enough to print."""
     import numpy as np
 
     lengths = np.diff(recommender.model.liked.indptr)
@@ -106,9 +106,7 @@ def _new_films(
     recommender.save(folder / "model")
     for line in added_lines(added):
         out.say(line)
-    out.say(
-        "\nThe three viewers with the best rank of the first new film, among films that they have not seen:"
-    )
+    out.say("\nThe first new film ranks best for these three viewers, among films that they have not seen:")
     film = added.ids[0]
     everyone = recommender.recommend(recommender.model.users.tolist(), len(recommender.model.items))
     audience = (

@@ -32,12 +32,12 @@ _PACKAGES = (
 
 def doctor(
     encoder: Annotated[
-        str, typer.Option("--encoder", help="Text encoder to try: a name or a folder.")
+        str, typer.Option("--encoder", help="Text encoder to test: a name or a folder.")
     ] = _DEFAULT_ENCODER,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check the installation: versions, text encoder, GPU, threads. Exit code 2 if something is missing.
+    """Check the installation: versions, text encoder, GPU, threads. The exit code is 2 if something is missing.
 
     Example: `kgrec doctor --encoder minilm`
     """
@@ -86,7 +86,7 @@ def _encoder_problem(name: str) -> EncoderNotFound | None:
     try:
         from kgrec.encode.text import SentenceEncoder, TextConfig
 
-        SentenceEncoder(TextConfig(model=name, cache=False)).encode(["A sentence to try the encoder on."])
+        SentenceEncoder(TextConfig(model=name, cache=False)).encode(["A sentence to test the encoder."])
     except EncoderNotFound as error:
         return error
     except ImportError as error:

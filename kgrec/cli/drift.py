@@ -1,4 +1,4 @@
-"""`kgrec drift`: whether what users do now differs from what a model learned from."""
+"""`kgrec drift`: compare recent interactions with those that a model was trained on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def drift(
     model: ModelFolder,
     interactions: Annotated[
         Path,
-        typer.Option("--interactions", help="Table of recent interactions, which the model has not seen."),
+        typer.Option("--interactions", help="Table of recent interactions, not used in training."),
     ],
     output: Annotated[Path | None, output_folder("Folder", "drift")] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
             "--by",
-            help="Node type or relation for categories of items, such as genre; may be repeated. "
+            help="Node type or relation that gives item categories, such as genre; may be repeated. "
             "Default: up to three types with few nodes.",
         ),
     ] = None,
@@ -35,7 +35,7 @@ def drift(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare recent interactions with those that a model learned from; say stable, watch or retrain, and write a page.
+    """Compare recent interactions with those that a model was trained on; print a verdict (stable, watch or retrain), and write a page.
 
     Example: `kgrec drift model/ --interactions recent.parquet`
     """
@@ -66,7 +66,7 @@ def _lines(found: Drift) -> list[str]:
         f"{'check':{width}}  {'value':>7} {'watch':>6} {'retrain':>8} {'p':>7}  verdict",
         *(_line(check, width) for check in found.checks),
         *(
-            f"{check.name}, most of all {part.name}: {part.reference:.3g} before, {part.recent:.3g} now."
+            f"{check.name}, most in {part.name}: {part.reference:.3g} before, {part.recent:.3g} now."
             for check in found.checks
             if check.verdict in ("watch", "retrain") and (part := check.largest) is not None
         ),

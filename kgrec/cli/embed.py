@@ -1,4 +1,4 @@
-"""`kgrec embed`: vectors of items and users into files for other tools."""
+"""`kgrec embed`: write vectors of items and users to files for other tools."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def embed(
             help="File to write: .parquet, .jsonl or .npy; - for standard output, as JSON lines.",
         ),
     ] = Path("embeddings.parquet"),
-    items: Annotated[bool, typer.Option("--items", help="All items; the default without --users.")] = False,
-    users: Annotated[bool, typer.Option("--users", help="All users; with --items, both.")] = False,
+    items: Annotated[
+        bool, typer.Option("--items", help="All items; this is the default without --users.")
+    ] = False,
+    users: Annotated[bool, typer.Option("--users", help="All users; give both options for both.")] = False,
     executor: ExecutorName = None,
     workers: Workers = 1,
     address: Address = None,
@@ -43,9 +45,9 @@ def embed(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Write the embeddings of all items, of all users, or of both: columns id, type and vector.
+    """Write the embeddings of all items, all users, or both, with columns id, type and vector.
 
-    With .npy the vectors alone, and beside them ids and types in the same order, in .ids.parquet.
+    A .npy file holds only the vectors; ids and types go to a .ids.parquet file beside it, in the same order.
 
     Example: `kgrec embed model/ --items --users -o embeddings.parquet`
     """

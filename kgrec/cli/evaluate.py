@@ -1,4 +1,4 @@
-"""`kgrec evaluate`: kgrec against baselines, and against kgrec without a source, on held-out interactions."""
+"""`kgrec evaluate`: compare kgrec with baselines, and with kgrec without a source, on held-out interactions."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ if TYPE_CHECKING:
 
 _Train = Annotated[
     Path | None,
-    typer.Option("--train", help="With --test: training interactions, instead of the graph's."),
+    typer.Option("--train", help="With --test: table of training interactions that replaces the graph's."),
 ]
 _Valid = Annotated[
-    Path | None, typer.Option("--valid", help="With --test: interactions to tune baselines on.")
+    Path | None, typer.Option("--valid", help="With --test: table of interactions for tuning the baselines.")
 ]
 _Test = Annotated[
     list[Path] | None,
-    typer.Option("--test", help="Table of test interactions, instead of a protocol; may be repeated."),
+    typer.Option("--test", help="Table of test interactions that replaces a protocol; may be repeated."),
 ]
 _New = Annotated[
     Path | None,
-    typer.Option("--new", help="With --test: folder of new items, added after training as by kgrec add."),
+    typer.Option("--new", help="With --test: folder of new items, added after training as kgrec add does."),
 ]
-#: protocols that hold out what comes later
+#: protocols that hold out later interactions
 _ORDERED_PROTOCOLS = ("last", "time")
 
 
@@ -82,28 +82,28 @@ def evaluate(
     test: _Test = None,
     new: _New = None,
     split: Annotated[
-        Path | None, typer.Option("--split", help="Folder written by kgrec split, instead of a protocol.")
+        Path | None, typer.Option("--split", help="Folder written by kgrec split that replaces a protocol.")
     ] = None,
     k: Annotated[
         list[int] | None,
         typer.Option(
             "-k",
             "--k",
-            help="Length of the lists; may be repeated. Systems are sorted by NDCG at the first. Default: 20 and 10.",
+            help="Items per list; may be repeated. Systems are sorted by NDCG at the first length. Default: 20 and 10.",
         ),
     ] = None,
     baselines: Annotated[
         list[str] | None,
         typer.Option(
             "--baselines",
-            help="quick, all, none, or names separated by commas; may be repeated. Default: quick.",
+            help="Baselines: quick, all, none, or names separated by commas; may be repeated. Default: quick.",
         ),
     ] = None,
     ablate: Annotated[
         list[str] | None,
         typer.Option(
             "--ablate",
-            help="Source to train kgrec without, as one more system: graph, text, id, co-occurrence, shuffle-graph, or none; "
+            help="Also evaluate kgrec trained without this source: graph, text, id, co-occurrence, shuffle-graph, or none; "
             "may be repeated. Default: graph, text and shuffle-graph, if the graph has edges and texts.",
         ),
     ] = None,
@@ -115,22 +115,22 @@ def evaluate(
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", help="Node type, such as genre, for the metric calibration; may be repeated."),
+        typer.Option("--by", help="Node type for the calibration metric, such as genre; may be repeated."),
     ] = None,
     trade_offs: Annotated[
         bool,
         typer.Option(
             "--trade-offs",
-            help="Also measure kgrec's lists with diversity, novelty, calibration and exposure at several strengths.",
+            help="Also measure kgrec's lists at several strengths of diversity, novelty, calibration and exposure.",
         ),
     ] = False,
     budget: Annotated[
         float,
-        typer.Option("--budget", min=0, help="CPU seconds to search the options of each baseline."),
+        typer.Option("--budget", min=0, help="CPU seconds for the option search of each baseline."),
     ] = 60.0,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Name of the data set in the report. Default: `name:` of the mapping."),
+        typer.Option("--name", help="Name of the data set in the report. Default: `name:` in the mapping."),
     ] = None,
     config: ConfigFile = None,
     settings: ConfigSettings = None,
@@ -144,7 +144,7 @@ def evaluate(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Compare kgrec with baselines and with kgrec without a source, on held-out interactions; write a report.
+    """Compare kgrec with baselines, and with kgrec without a source, on held-out interactions; write a report.
 
     Example: `kgrec evaluate graph/ --protocol time --baselines all -o report/`
     """
@@ -169,7 +169,9 @@ def evaluate(
     chosen = None if test or split else protocol_of(protocol, share, last, folds, valid_share, seed)
     computing = executor_for(executor, workers, address, gpus_per_worker)
     if new is not None and not computing.shares_memory:
-        raise ConfigError("--new applies to a run without workers.", "Leave out --executor and --workers.")
+        raise ConfigError(
+            "--new does not apply to a run with workers.", "Leave out --executor and --workers."
+        )
     with out.working() as progress:
         progress.stage("reading the graph folder")
         loaded = KnowledgeGraph.load(graph)
@@ -217,23 +219,23 @@ def evaluate(
 
 
 def _title(graph: KnowledgeGraph, name: str | None) -> str:
-    """The name of the data set; without one, the number and the types of its items."""
+    """The name of the data set; if it has none, the number and types of its items."""
     given = name or graph.mapping.name
     return given or counted(len(graph.item_ids), " and ".join(graph.item_types) or "item")
 
 
 def _stopped(kept: KeptEntries, runs: int) -> Stopped:
-    """What is left of an evaluation that Ctrl-C stopped; a folder without anything in it is removed."""
+    """Report the work kept of an evaluation that Ctrl-C stopped; remove its folder if it is empty."""
     if not kept.count:
         kept.remove()
-        return Stopped("Nothing of the evaluation is kept.")
+        return Stopped("No part of the evaluation is kept.")
     return Stopped(
         f"{kept.folder} keeps the lists of {kept.count} of {counted(runs, 'run')}.", resumable=True
     )
 
 
 class _Reported:
-    """A text encoder that reports to the progress."""
+    """A text encoder that reports its progress."""
 
     def __init__(self, encoder: TextEncoder, progress: TextProgress) -> None:
         self._encoder, self._progress = encoder, progress
@@ -271,7 +273,7 @@ def _predicted(
     kept: KeptEntries,
     progress: Progress,
 ) -> dict[str, KgrecError]:
-    """Have workers compute the predictions that are not kept; returns the errors of systems that failed."""
+    """Let workers compute the predictions that are not kept; return the errors of failed systems."""
     from kgrec.evaluate.benchmark.workers import TaskFolders, predict_by_workers
     from kgrec.evaluate.splits import save_folds
 
@@ -281,7 +283,7 @@ def _predicted(
     split = kept.folder.absolute() / "split"
     save_folds([task.fold for task in tasks], split, protocol)
     folders = TaskFolders(graph.absolute(), split, tasks[0].k, tasks[0].classes, config.text)
-    progress.stage("computing lists by workers")
+    progress.stage("computing lists with workers")
 
     def done(finished: int, total: int) -> None:
         progress.detail(f"{finished} of {counted(total, 'run')}")
@@ -351,7 +353,7 @@ def _name_and_path(option: str) -> tuple[str, Path]:
 
 
 def _summary(results: BenchmarkResults) -> str:
-    """A table of the systems, the best first, and how the first system compares with the others."""
+    """A table of the systems, best first, and a comparison of the first system with the others."""
     names = (results.primary_metric, f"recall@{results.ks[0]}")
     lines = [f"{'':26} {names[0]:>9}  {'95 % interval':17} {names[1]:>10} {'CPU s':>8}"]
     for entry in results.ran:
@@ -363,7 +365,7 @@ def _summary(results: BenchmarkResults) -> str:
 
 
 def _verdict(results: BenchmarkResults) -> list[str]:
-    """Whether the first system differs significantly from the others on the primary metric."""
+    """Sentences that say whether the first system differs significantly from the others on the primary metric."""
     if results.comparisons.empty:
         return []
     rows = results.comparisons[results.comparisons["metric"] == results.primary_metric]

@@ -1,4 +1,4 @@
-"""The folds that `kgrec evaluate` measures on: of a protocol, of a folder, or of files.
+"""The folds that `kgrec evaluate` measures on: from a protocol, a folder, or files.
 
 Enters: a graph, and options of the command. Leaves: folds.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.splits import Protocol
     from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: share of the training interactions that --test keeps for tuning
+#: share of the training interactions that a run with --test keeps for tuning
 _VALID_SHARE_OF_FILES = 0.1
 
 
@@ -30,14 +30,14 @@ def folds_of(
     valid_share: float | None,
     seed: int,
 ) -> list[Fold]:
-    """The folds of a protocol, of a folder, or of files."""
+    """The folds of a protocol, a folder, or files."""
     from kgrec.errors import ConfigError
     from kgrec.evaluate.splits import load_folds, split_graph
 
     if split is not None and test:
-        raise ConfigError("--split and --test exclude each other.", "Give one of them.")
+        raise ConfigError("--split and --test cannot be combined.", "Give one of them.")
     if (train or valid or new) and not test:
-        raise ConfigError("--train, --valid and --new need --test.", "Give --test, too.")
+        raise ConfigError("--train, --valid and --new need --test.", "Also give --test.")
     if split is not None:
         return load_folds(graph, split)
     if protocol is not None:

@@ -1,4 +1,4 @@
-"""Progress of an evaluation: one task per system and fold, and the time that all of them will take.
+"""Progress of an evaluation: one task per system and fold, and an estimate of the total time.
 
 Enters: the systems, in the order in which they run, and callbacks of the benchmark. Leaves: tasks of a `Progress`.
 """
@@ -23,48 +23,48 @@ _FAMILY: Mapping[SystemKind, str] = {
     "baseline": "baseline",
     "lists": "lists",
 }
-#: share of a training from which on its time is extrapolated
+#: share of a training that must be done before its time is extrapolated
 _MIN_SHARE = 0.05
 
 
 @dataclass
 class Remaining:
-    """Estimates the time that is left, from the runs that have ended.
+    """Estimates the remaining time from the runs that have ended.
 
-    A run is one system on one fold. It will take as long as the mean of those of its family. As long as no baseline has ended,
-    one is assumed to take as long as kgrec, or the budget of its search, whichever is less.
+    A run is one system on one fold. Its estimate is the mean time of the ended runs of its family. Until a baseline has ended,
+    a baseline is assumed to take as long as kgrec or as its search budget, whichever is less.
     """
 
-    #: family of each run, in their order
+    #: family of each run, in the order of the runs
     families: Sequence[str]
     #: seconds that the search of a baseline may take
     budget: float
     clock: Callable[[], float] = time.monotonic
-    #: seconds of each run that has ended, None if its predictions were kept
+    #: seconds of each ended run; None if its predictions were kept
     ended: list[float | None] = field(default_factory=list)
-    #: when the run that is going on began, and whether its predictions were kept; None: none is going on
+    #: start of the current run, and whether its predictions were kept; None: no run is going on
     running: tuple[float, bool] | None = None
-    #: seconds that the current run, a training, will have taken, as far as its epochs tell
+    #: total seconds of the current training, extrapolated from its epochs
     extrapolated: float | None = None
 
     def begin(self, *, kept: bool) -> None:
-        """A run begins, and the one before has ended."""
+        """Start a run; the previous one has ended."""
         self.end()
         self.running, self.extrapolated = (self.clock(), kept), None
 
     def end(self) -> None:
-        """The run has ended."""
+        """End the current run."""
         if self.running is not None:
             began, kept = self.running
             self.ended.append(None if kept else self.clock() - began)
             self.running = None
 
     def __call__(self, span: str, share: float) -> tuple[float, float | None]:
-        """Share of the whole that is done, and seconds that are left, None if nothing is known yet.
+        """Share of the whole evaluation that is done, and remaining seconds (None: not yet known).
 
         Args:
-            span: What the current count is of.
-            share: Share of it that is done.
+            span: Name of the current count.
+            share: Share of this count that is done.
         """
         now = len(self.ended)
         if now == len(self.families):
@@ -83,7 +83,7 @@ class Remaining:
         return spent / max(spent + left, 1e-9), left
 
     def _expected(self, family: str) -> float | None:
-        """Seconds that a run of a family takes; None: unknown."""
+        """Expected seconds of a run of a family; None: unknown."""
         if family == "lists":
             return 0.0
         runs = zip(self.families, self.ended, strict=False)
@@ -101,9 +101,9 @@ class EvaluationProgress:
 
     Args:
         progress: Shows the runs.
-        systems: All of them, in order.
+        systems: All systems, in order.
         folds: Number of folds.
-        budget: CPU seconds of the search of a baseline.
+        budget: CPU seconds of the option search of a baseline.
         announce: Prints the name of each system when it starts.
     """
 
@@ -128,7 +128,7 @@ class EvaluationProgress:
             f"[{names.index(system.name) + 1}/{len(names)}] {system.name}",
         )
         self._remaining.end()
-        # A system that failed on one fold does not run on the next ones.
+        # A system that failed on one fold is not run on later folds.
         skipped = number * self._folds - len(self._remaining.ended)
         self._remaining.ended += [None] * max(skipped, 0)
         if label != self._announced:

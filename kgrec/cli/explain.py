@@ -1,4 +1,4 @@
-"""`kgrec explain`: why an item has its score, what keeps it in a list, and what carries the scores of a model."""
+"""`kgrec explain`: why an item has its score, what keeps it in a list, and which parts of the data drive a model's scores."""
 
 from __future__ import annotations
 
@@ -53,25 +53,25 @@ def explain(
         bool,
         typer.Option(
             "--counterfactual",
-            help="Also the fewest history items without which the item is not in the list of -k, verified by ranking again.",
+            help="Also find the smallest set of history items whose removal drops the item from the list of -k, verified by ranking again.",
         ),
     ] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Page of HTML to write: the explanation as one picture.")
+        Path | None, typer.Option("--html", help="HTML page to write, with the explanation as one picture.")
     ] = None,
     of_model: Annotated[
         bool,
         typer.Option(
             "--global",
-            help="In place of one score: which relations, columns and words carry the scores of lists of -k, by segment.",
+            help="Explain no single score, but which relations, columns and words drive the scores in lists of -k, by segment.",
         ),
     ] = False,
     sample: Annotated[
-        int, typer.Option("--sample", help="With --global: users whose lists are looked at.", min=1)
+        int, typer.Option("--sample", help="With --global: number of users whose lists are analysed.", min=1)
     ] = 200,
     seed: Annotated[int, typer.Option("--seed", help="With --global: seed of the sample.", min=0)] = 0,
     everything: Annotated[
-        bool, typer.Option("--all", help="Show every part by itself, however small, instead of groups.")
+        bool, typer.Option("--all", help="Show every part separately, however small, instead of groups.")
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -88,7 +88,7 @@ def explain(
     if of_model:
         if item or user or like or dislike or html or counterfactual:
             raise ConfigError(
-                "--global is about no single score.", "Give it with -k, --sample and --seed alone."
+                "--global does not explain a single score.", "Combine it only with -k, --sample and --seed."
             )
         whole = Recommender.load(model).explain_global(k=k, sample=sample, seed=seed)
         out.result(whole.to_dict(), str(whole))
@@ -102,7 +102,7 @@ def explain(
     if (user is None) == (not like) or (user and dislike):
         raise ConfigError(
             "It is not clear for whom to explain the score.",
-            "Give --user; or --like once or more, and --dislike.",
+            "Give --user, or --like once or more; --dislike is optional.",
         )
     request = Request(
         k,

@@ -1,4 +1,4 @@
-"""`kgrec export`: a graph in the formats of other tools."""
+"""`kgrec export`: write a graph in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def export(
     ],
     format: Annotated[
         str | None,
-        typer.Option("--format", help="nt, ttl, graphml, recbole or parquet. Default: by the suffix."),
+        typer.Option("--format", help="nt, ttl, graphml, recbole or parquet. Default: given by the suffix."),
     ] = None,
     mapping: Annotated[
         Path | None,
         typer.Option(
-            "--mapping", help="For nt and ttl: also write a mapping that rebuilds the graph from the file."
+            "--mapping", help="With nt and ttl: also write a mapping that rebuilds the graph from the file."
         ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a graph in the format of another tool; what the format cannot hold is reported on stderr.
+    """Write a graph in the format of another tool; report on stderr what the format cannot hold.
 
     Example: `kgrec export graph/ --format ttl -o graph.ttl`
     """
@@ -89,10 +89,10 @@ def _check_mapping(mapping: Path, output: Path, kind: str) -> None:
             "Leave out --mapping, or export nt or ttl.",
         )
     if mapping.exists():
-        raise ArtifactError(f"{mapping} exists already.", "Choose another name for --mapping.")
+        raise ArtifactError(f"{mapping} already exists.", "Choose another name for --mapping.")
     if mapping.absolute().parent != output.absolute().parent:
         raise ArtifactError(
-            f"{mapping} is in another folder than {output}.", "Write the mapping beside the exported file."
+            f"{mapping} and {output} are in different folders.", "Write the mapping beside the exported file."
         )
 
 

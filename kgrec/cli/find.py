@@ -1,4 +1,4 @@
-"""`kgrec find`: items and other nodes by name."""
+"""`kgrec find`: search items and other nodes by name."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def find(
-    text: Annotated[str, typer.Argument(help="Part of a name, or something like it.")],
+    text: Annotated[str, typer.Argument(help="Part of a name, or a similar name.")],
     folder: GraphOrModelFolder,
     type: Annotated[
         str | None, typer.Option("--type", help="Only nodes of this type, such as genre.")
     ] = None,
     items: Annotated[bool, typer.Option("--items", help="Only items.")] = False,
-    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Most nodes to show.")] = 20,
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Largest number of nodes to show.")] = 20,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find items and other nodes by name, whatever the case and accents; similar names if no name matches.
+    """Find items and other nodes by name, ignoring case and accents; show similar names if no name matches.
 
     Example: `kgrec find hobbit model/`
     """
@@ -45,7 +45,9 @@ def find(
     found = _nodes(graph, text, k, type, items)
     for node in found:
         node["removed"] = node["item"] and node["id"] in removed
-    lines = _table(found) or f"No name is like '{text}'{f' among nodes of type {type}' if type else ''}."
+    lines = (
+        _table(found) or f"No name is similar to '{text}'{f' among nodes of type {type}' if type else ''}."
+    )
     out.result({"found": found}, lines)
 
 
@@ -55,7 +57,7 @@ def _nodes(graph: KnowledgeGraph, text: str, k: int, type_: str | None, items: b
 
 
 def _table(found: list[dict[str, Any]]) -> str:
-    """A line per node: its type, its id, its label, and how it matches."""
+    """One line per node: its type, id, label, and kind of match."""
     rows = [(node["type"], node["id"], node["label"], _how(node)) for node in found]
     widths = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
     return "\n".join(

@@ -19,19 +19,20 @@ def import_(
         str | None,
         typer.Option(
             "--format",
-            help="recbole, kgcn, kgat, ml-100k, ml-1m, ml-latest, log or triples. Default: by file names and headers.",
+            help="recbole, kgcn, kgat, ml-100k, ml-1m, ml-latest, log or triples. Default: recognized by file names and headers.",
         ),
     ] = None,
     items: Annotated[
         Path | None,
         typer.Option(
-            "--items", metavar="FILE", help="For triples: file with the heads that are items, one per line."
+            "--items", metavar="FILE", help="With triples: file of the heads that are items, one per line."
         ),
     ] = None,
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Replace a folder that is no import, or was changed since it was written."
+            "--force",
+            help="Replace the folder even if it is not an import, or was changed since it was written.",
         ),
     ] = False,
     as_json: Json = False,

@@ -1,6 +1,6 @@
 """A model as text, for `kgrec inspect`.
 
-Enters: the values of `kgrec.model.summary`. Leaves: lines.
+Enters: the values of `kgrec.model.summary`. Leaves: lines of text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lines(values: dict[str, Any]) -> list[str]:
-    """A line per fact about a model."""
+    """One line per fact about a model."""
     items, log = values["items"], values["interactions"]
     scorers = ", ".join(
         f"{name.replace('_', '-')} {weight:.2f}" for name, weight in values["scorers"].items()
@@ -47,7 +47,7 @@ def lines(values: dict[str, Any]) -> list[str]:
 
 
 def size(count: int) -> str:
-    """Bytes in a unit that a person reads."""
+    """A number of bytes in a readable unit."""
     amount = float(count)
     for unit in ("bytes", "KB", "MB", "GB"):
         if amount < 1000 or unit == "GB":

@@ -1,4 +1,4 @@
-"""`kgrec add`, `update` and `remove`: add items to a trained model, update their content, exclude them from its lists."""
+"""`kgrec add`, `update` and `remove`: add items to a trained model, update their content, exclude items from its lists."""
 
 from __future__ import annotations
 
@@ -20,23 +20,21 @@ if TYPE_CHECKING:
     from kgrec.recommend.results import Added, AddedInteractions, Placed, Updated
 
 RowsFolder = Annotated[
-    Path | None, typer.Argument(help="Folder with files that have the names and columns of the mapping.")
+    Path | None, typer.Argument(help="Folder of files with the names and columns in the mapping.")
 ]
 ItemTable = Annotated[
-    Path | None, typer.Option("--items", metavar="FILE", help="One table of items, instead of a folder.")
+    Path | None, typer.Option("--items", metavar="FILE", help="One table of items instead of a folder.")
 ]
 InteractionsSince = Annotated[
     Path | None,
     typer.Option(
         "--interactions",
-        help="Table of interactions since training, with user_id and item_id, or the mapping's columns.",
+        help="Table of interactions since training, with columns user_id and item_id, or the mapping's.",
     ),
 ]
 ModelOutput = Annotated[
     Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FOLDER", help="Model folder to write. Default: MODEL is replaced."
-    ),
+    typer.Option("--output", "-o", metavar="FOLDER", help="Model folder to write. Default: replace MODEL."),
 ]
 
 
@@ -51,7 +49,7 @@ def add(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Add new items or interactions to a model, without training: they count at once.
+    """Add new items or interactions to a model without training; they take effect at once.
 
     Example: `kgrec add model/ new/`
     """
@@ -99,7 +97,7 @@ def update(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Update the content of known items from changed rows, without training; learned residuals are kept.
+    """Update the content of known items from changed rows without training; learned residuals are kept.
 
     Example: `kgrec update model/ changed/`
     """
@@ -132,12 +130,12 @@ def remove(
     output: ModelOutput = None,
     skip_unknown: Annotated[
         bool,
-        typer.Option("--skip-unknown", help="Skip and count items that the model does not have."),
+        typer.Option("--skip-unknown", help="Skip and count items that are not in the model."),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Stop recommending some items; they still count in the histories that contain them.
+    """Stop recommending items; they still count in the histories that contain them.
 
     Example: `kgrec remove model/ --items-file gone.txt`
     """
@@ -163,19 +161,21 @@ def remove(
 
 
 def added_lines(added: Added) -> list[str]:
-    """A report of the added items, and of the content that each was embedded by."""
+    """A report of the added items, and of the content that each item's embedding was computed from."""
     if len(added):
-        report = [f"Added {counted(len(added), 'item')}, which can be recommended now.", *_items(added)]
+        report = [f"Added {counted(len(added), 'item')}; they can be recommended now.", *_items(added)]
     else:
-        report = ["There is no new item to add."]
+        report = ["There are no new items to add."]
     if added.known:
-        report.append(f"Skipped, because the model has them ({len(added.known):,}): {_first(added.known)}")
+        report.append(
+            f"Skipped, because they are already in the model ({len(added.known):,}): {_first(added.known)}"
+        )
     return report
 
 
 def _interaction_lines(added: AddedInteractions) -> list[str]:
     report = [
-        f"Added {counted(added.rows, 'interaction')} of {counted(added.users, 'user')}, which count now."
+        f"Added {counted(added.rows, 'interaction')} of {counted(added.users, 'user')}; they take effect now."
     ]
     if added.new_users:
         report.append(f"New users ({len(added.new_users):,}): {_first(added.new_users)}")
@@ -187,23 +187,23 @@ def _updated_lines(updated: Updated) -> list[str]:
         report = [f"Updated {counted(len(updated), 'item')}.", *_items(updated)]
         if updated.reached:
             count = f"{len(updated.reached):,}"
-            report.append(f"Neighbours of these, re-embedded ({count}): {_first(updated.reached)}")
+            report.append(f"Re-embedded neighbours of updated items ({count}): {_first(updated.reached)}")
     else:
         report = ["There is nothing to update."]
     for type_, names in updated.kept.items():
-        report.append(f"Columns of {type_} that the rows lack keep their values: {', '.join(names)}")
+        report.append(f"Columns of {type_} that are not in the rows keep their values: {', '.join(names)}")
     if updated.same:
         report.append(f"Unchanged ({len(updated.same):,}): {_first(updated.same)}")
     if updated.unknown:
         report.append(
-            f"Skipped, because the model does not have them ({len(updated.unknown):,}): "
+            f"Skipped, because they are not in the model ({len(updated.unknown):,}): "
             f"{_first(updated.unknown)}"
         )
     return report
 
 
 def _items(placed: Placed, most: int = 10) -> list[str]:
-    """A line per item about its content, and a warning about items without any content that the model reads."""
+    """One line per item about its content, and a warning about items without any content that the model reads."""
     rows = list(zip(placed.ids, placed.labels, placed.linked, placed.words, strict=True))
     report = [
         f"  {name}  {label}: {counted(linked, 'known neighbour')}, {counted(words, 'word')} of text"
@@ -213,8 +213,8 @@ def _items(placed: Placed, most: int = 10) -> list[str]:
         report.append(f"  and {len(rows) - most:,} more")
     if placed.bare:
         report.append(
-            f"Warning: {counted(len(placed.bare), 'item')} without a known neighbour, text, number or vector that the model "
-            f"reads: {_first(placed.bare)}"
+            f"Warning: {counted(len(placed.bare), 'item')} without any content that the model reads (known neighbours, texts, "
+            f"numbers or vectors): {_first(placed.bare)}"
         )
     return report
 
@@ -236,10 +236,10 @@ def _opened(
     output: Path | None,
     progress: Progress,
 ) -> tuple[Recommender, Path]:
-    """The loaded model, and the path of the rows.
+    """The loaded model, and the path to the rows.
 
     Raises:
-        ConfigError: Neither a folder nor a table is given, or both are.
+        ConfigError: Neither a folder nor a table is given, or both.
     """
     if (folder is not None and items is not None) or (rows := folder or items) is None:
         raise ConfigError(f"It is not clear what to {verb}.", "Give a folder, or --items with a table.")
@@ -248,7 +248,7 @@ def _opened(
 
 
 def _loaded(model: Path, output: Path | None) -> Recommender:
-    """The model, once it is clear that it can be saved."""
+    """The model, loaded after a check that the result can be saved."""
     from kgrec.recommend.recommender import Recommender
     from kgrec.storage.artifacts import check_output
 

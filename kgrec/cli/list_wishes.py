@@ -1,4 +1,4 @@
-"""Options of commands about lists as a whole: diversity, calibration, novelty, exposure, caps and quotas.
+"""Command options about lists as a whole: diversity, calibration, novelty, exposure, caps and quotas.
 
 Enters: numbers, names, and values such as "author=2". Leaves: values of a `Request`.
 """
@@ -16,7 +16,7 @@ DiversityOption = Annotated[
     float,
     typer.Option(
         "--diversity",
-        help="How much items unlike those listed before them count: 0 to 1.",
+        help="Weight of diversity: how much an item gains by being unlike the items listed before it; 0 to 1.",
     ),
 ]
 DiversityMethodOption = Annotated[
@@ -24,65 +24,65 @@ DiversityMethodOption = Annotated[
     typer.Option(
         "--diversity-method",
         autocompletion=one_of("mmr", "dpp"),
-        help="mmr: an item loses by the one listed item that it is most like; dpp: by all listed items together.",
+        help="mmr: penalize similarity to the most similar listed item; dpp: to all listed items together.",
     ),
 ]
 CalibrationOption = Annotated[
     float,
     typer.Option(
         "--calibration",
-        help="How much the shares of --calibrate-by in the history count: 0 to 1.",
+        help="Weight of calibration: how closely the list follows the history's shares of --calibrate-by; 0 to 1.",
     ),
 ]
 CalibrateBy = Annotated[
     str | None,
-    typer.Option("--calibrate-by", help="A type of nodes or a relation, such as genre."),
+    typer.Option("--calibrate-by", help="Node type or relation, such as genre."),
 ]
 NoveltyOption = Annotated[
     float,
-    typer.Option("--novelty", help="How much items count that few users have: 0 to 1."),
+    typer.Option("--novelty", help="Weight of novelty: how much items with few users gain; 0 to 1."),
 ]
 ExposureOption = Annotated[
     float,
     typer.Option(
         "--exposure",
-        help="How much fair shares of attention for the groups of --exposure-by count: 0 to 1.",
+        help="Weight of fair exposure for the groups of --exposure-by; 0 to 1.",
     ),
 ]
 ExposureBy = Annotated[
     str | None,
-    typer.Option("--exposure-by", help="A type of nodes or a relation, such as publisher."),
+    typer.Option("--exposure-by", help="Node type or relation, such as publisher."),
 ]
 ExposureTargetOption = Annotated[
     str,
     typer.Option(
         "--exposure-target",
         autocompletion=one_of("equal", "catalogue", "relevance"),
-        help="Attention of a group: equal, or in proportion to its items (catalogue) or to their relevance (relevance).",
+        help="Target exposure of a group: equal, or in proportion to its number of items (catalogue) or their relevance (relevance).",
     ),
 ]
 AtMost = Annotated[
     list[str] | None,
     typer.Option(
         "--at-most",
-        help="Items of a list per node of a type, such as author=2; may be repeated.",
+        help="Largest number of items per list for each node of a type, such as author=2; may be repeated.",
     ),
 ]
 AtLeast = Annotated[
     list[str] | None,
     typer.Option(
         "--at-least",
-        help="Items of a list that meet a condition, such as 'year >= 2020=3'; new=1 is one item without interactions at "
-        "training; may be repeated.",
+        help="Smallest number of items per list that meet a condition, such as 'year >= 2020=3'; new=1 means one item without "
+        "interactions at training; may be repeated.",
     ),
 ]
 
 
 def counts(option: str, values: list[str] | None, example: str) -> dict[str, int] | None:
-    """Name -> number, of values such as "author=2": the number follows the last equals sign.
+    """Name -> number, parsed from values such as "author=2"; the number follows the last equals sign.
 
     Raises:
-        ConfigError: A value has no whole number there, or a name is given twice.
+        ConfigError: No whole number follows the last equals sign, or a name is given twice.
     """
     remedy = f"Write a name, = and a whole number: '{example}'."
     return numbers_by_name(option, values, "=", _whole, remedy, "Give one number for each.")
@@ -106,7 +106,7 @@ def wishes(
     at_most: list[str] | None,
     at_least: list[str] | None,
 ) -> dict[str, Any]:
-    """The values of a `Request` for these options."""
+    """The values of these options for a `Request`."""
     return {
         "diversity": diversity,
         "diversity_method": diversity_method,

@@ -1,4 +1,4 @@
-"""`kgrec nightly`: the next release of a folder that a server follows."""
+"""`kgrec nightly`: make the next release in a folder that a server follows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def nightly(
     releases: Annotated[
         Path,
         typer.Argument(
-            help="Folder of releases, the one of kgrec serve --releases.", envvar="KGREC_RELEASES"
+            help="Folder of releases, as given to kgrec serve --releases.", envvar="KGREC_RELEASES"
         ),
     ],
     from_store: Annotated[
@@ -35,13 +35,13 @@ def nightly(
         typer.Option(
             "--graph",
             metavar="FOLDER",
-            help="Graph folder for full trainings. Default: releases are refreshed only.",
+            help="Graph folder for full trainings. Default: releases are only refreshed.",
         ),
     ] = None,
     interactions: InteractionsSince = None,
     items: NewItems = None,
     max_age: Annotated[
-        float, typer.Option("--max-age", min=0, help="Days after which a model is trained anew.")
+        float, typer.Option("--max-age", min=0, help="Age in days after which a model is retrained.")
     ] = 7.0,
     max_new: Annotated[
         float,
@@ -49,11 +49,11 @@ def nightly(
             "--max-new",
             min=0,
             max=1,
-            help="Share of interactions since the last full training above which a model is trained anew.",
+            help="Share of interactions since the last full training above which a model is retrained.",
         ),
     ] = 0.3,
-    full: Annotated[bool, typer.Option("--full", help="Train anew in any case.")] = False,
-    keep: Annotated[int, typer.Option("--keep", min=2, help="Releases to keep, the new one included.")] = 5,
+    full: Annotated[bool, typer.Option("--full", help="Retrain in any case.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=2, help="Releases to keep, including the new one.")] = 5,
     replay: Replay = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish the new model even if it ranks worse.")
@@ -65,7 +65,7 @@ def nightly(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Refresh the newest release with what came since, or train anew, and publish the result if it does not rank worse (else exit code 4).
+    """Refresh the newest release with newer data, or retrain, and publish the result unless it ranks worse (exit code 4).
 
     Example: `kgrec nightly releases/ --from-store feedback.sqlite --graph graph/ --json`
     """
@@ -101,13 +101,13 @@ def nightly(
 
 
 def _sentence(done: NightlyResult) -> str:
-    answers = f"{done.release} answers" if done.release else "there is no release"
+    answers = f"{done.release} is served" if done.release else "there is no release"
     sentences = {
-        "trained": f"Trained anew, because {done.why}: {answers} now.",
+        "trained": f"Retrained, because {done.why}: {answers} now.",
         "refreshed": f"Refreshed {done.parent}: {answers} now.",
-        "unchanged": f"Nothing is new: {answers} still.",
-        "rejected": f"Nothing was published, because {done.why}: {answers} still.",
-        "busy": f"Another nightly run is at work, so this one did nothing: {answers}.",
+        "unchanged": f"There is no new data; {answers} as before.",
+        "rejected": f"Nothing was published, because {done.why}; {answers} as before.",
+        "busy": f"Another nightly run is active, so this one did nothing: {answers}.",
     }
     lines = [sentences[done.outcome]]
     if done.ndcg.get("users"):

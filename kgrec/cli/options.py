@@ -18,7 +18,7 @@ STANDARD_OUTPUT = Path("-")
 
 
 def project_place(what: str, default: Callable[[], Path], where: str, envvar: str | None = None) -> Any:
-    """An argument with a place in the project for its default; `where` says which one."""
+    """An argument whose default is a place in the project; `where` describes the place in the help."""
     return typer.Argument(help=what, envvar=envvar, default_factory=default, show_default=where)
 
 
@@ -61,24 +61,26 @@ def output_folder(what: str, name: str) -> Any:
         "-o",
         metavar="FOLDER",
         help=f"{what} to write.",
-        show_default=f"{name}/, beside the input if that is the project's",
+        show_default=f"{name}/, beside the input if the input is the project's",
     )
 
 
 Keep = Annotated[
     int,
     typer.Option(
-        "--keep", min=0, help="Earlier versions of the folder to keep beside it, for kgrec rollback."
+        "--keep",
+        min=0,
+        help="Number of earlier versions of the folder to keep beside it, for kgrec rollback.",
     ),
 ]
 
 
 def one_of(*choices: str) -> Callable[[str], list[str]]:
-    """Completion of an option that takes one of a few words."""
+    """Completion for an option that takes one of a few words."""
     return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of kgrec's options.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with kgrec's options.")]
 ConfigSettings = Annotated[
     list[str] | None, typer.Option("--set", help="One of kgrec's options, such as dim=128; may be repeated.")
 ]
@@ -90,7 +92,7 @@ ExecutorName = Annotated[
     typer.Option(
         "--executor",
         autocompletion=one_of("local", "processes", "ray"),
-        help="local: this process; processes: --workers processes; ray: --workers actors of a Ray cluster.",
+        help="local: this process; processes: --workers processes; ray: --workers actors in a Ray cluster.",
     ),
 ]
 Workers = Annotated[int, typer.Option("--workers", help="Workers, each with one thread.", min=1)]
@@ -98,12 +100,16 @@ Address = Annotated[
     str | None,
     typer.Option(
         "--address",
-        help="With ray: address of the cluster. Default: $RAY_ADDRESS, or else Ray is started on this machine.",
+        help="With ray: address of the cluster. Default: $RAY_ADDRESS; without it, Ray is started on this machine.",
     ),
 ]
 GpusPerWorker = Annotated[
     float,
-    typer.Option("--gpus-per-worker", help="With ray: GPUs that each worker reserves; .5 shares one.", min=0),
+    typer.Option(
+        "--gpus-per-worker",
+        help="With ray: GPUs that each worker reserves; with 0.5, two workers share one.",
+        min=0,
+    ),
 ]
 
 # options of splits
@@ -113,17 +119,17 @@ SplitProtocol = Annotated[
     typer.Option(
         "--protocol",
         autocompletion=one_of("random", "last", "time", "folds", "cold-items", "cold-users"),
-        help="Held-out interactions: random, last (of each user), time (all after a point in time), folds (cross-validation), "
-        "cold-items, cold-users.",
+        help="Held-out interactions: random, last (the last ones of each user), time (all after a point in time), folds "
+        "(cross-validation), cold-items or cold-users.",
     ),
 ]
 HeldOutShare = Annotated[float | None, typer.Option("--share", help="Share to hold out, between 0 and 1.")]
 LastPositives = Annotated[
-    int | None, typer.Option("--last", help="With last: positives to hold out per user.")
+    int | None, typer.Option("--last", help="With last: number of positives to hold out per user.")
 ]
 FoldCount = Annotated[int | None, typer.Option("--folds", help="With folds: number of folds.")]
 ValidationShare = Annotated[
     float | None,
-    typer.Option("--valid-share", help="Share of the training part to keep for tuning baselines."),
+    typer.Option("--valid-share", help="Share of the training part that is kept for tuning the baselines."),
 ]
 SplitSeed = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]

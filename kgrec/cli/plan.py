@@ -1,4 +1,4 @@
-"""`kgrec plan`: what each stage will take, before it is run."""
+"""`kgrec plan`: predict the time and memory of each stage before it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "build": "build",
     "text": "train: text encoding",
-    "train": "train: all else",
+    "train": "train: all other steps",
     "recommend": "recommend --all-users",
     "similar": "similar --all-items",
     "embed": "embed --items --users",
@@ -43,10 +43,11 @@ def plan(
         ),
     ] = None,
     times: Annotated[
-        float, typer.Option("--times", help="Plan for so many times the items, users, rows and texts.")
+        float, typer.Option("--times", help="Factor by which to multiply the items, users, rows and texts.")
     ] = 1.0,
     workers: Annotated[
-        int, typer.Option("--workers", help="Workers with a core each, for texts, lists and vectors.", min=1)
+        int,
+        typer.Option("--workers", help="Workers, each with one core, for texts, lists and vectors.", min=1),
     ] = 1,
     config: ConfigFile = None,
     settings: ConfigSettings = None,
@@ -95,8 +96,6 @@ def _table(sizes: Sizes, costs: Sequence[StageCost], workers: int) -> str:
             f"{cost.memory / 1e9:>9.1f} GB{mark}"
         )
     if not all(cost.measured for cost in costs):
-        lines.append("* larger than anything that was measured: extrapolated")
-    lines.append(
-        "Seconds are those of one core of the machine that was measured; see docs/how-to/clusters.md."
-    )
+        lines.append("* extrapolated: larger than any measured size")
+    lines.append("CPU times are for one core of the reference machine; see docs/how-to/clusters.md.")
     return "\n".join(lines)

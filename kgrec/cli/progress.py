@@ -1,7 +1,7 @@
-"""Progress of a command: its stages, one at a time, their counts, and the time that is left.
+"""Progress of a command: its stages, one at a time, with their counts and remaining time.
 
-Enters: stages, counts and remarks, as the library reports them. Leaves: the same with times, to an `Output`. A thread looks at the
-clock, so a stage without reports shows how long it has been running.
+Enters: stages, counts and remarks, as the library reports them. Leaves: the same with times, to an `Output`. A thread watches the
+clock, so the elapsed time shows even during a stage without reports.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import replace
 from kgrec.cli.progress_output import Output
 from kgrec.cli.status import Status
 
-#: seconds after which a rate says something
+#: seconds after which a rate is meaningful
 _MIN_SECONDS = 1.0
-#: from what the current count is of, and the share of it that is done, to the share of the whole command that is done, and the
-#: seconds that are left, None where unknown
+#: maps the name of the current count and its finished share to the finished share of the whole command and its remaining
+#: seconds; None where unknown
 Estimate = Callable[[str, float], tuple[float, float | None]]
 
 
@@ -27,8 +27,8 @@ class Progress:
     """The stages of a command, one at a time.
 
     Args:
-        output: Receives them.
-        clock: Returns seconds.
+        output: Receives the stages.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,21 +36,21 @@ class Progress:
         self._lock = threading.RLock()
         self._status, self._began = Status(), clock()
         self._task_began = clock()
-        #: what the count is of, the count when it began, and the time; several stages may share one count
+        #: name of the count, and its value and time at the start; several stages may share one count
         self._span, self._first, self._counted_since = "", 0, clock()
         self._whole: Estimate | None = None
 
     def stage(
         self, name: str, done: int = 0, total: int = 0, detail: str = "", *, span: str = "", unit: str = ""
     ) -> None:
-        """Report a stage, or how far it has come.
+        """Report a stage, or its progress.
 
         Args:
-            name: A new name ends the stage before.
-            done: The count.
-            total: Where the count ends; 0: unknown.
-            detail: Follows the count.
-            span: What the count is of, if several stages share it; "": the stage.
+            name: Name of the stage; a new name ends the previous stage.
+            done: The count so far.
+            total: The final count; 0: unknown.
+            detail: Text that follows the count.
+            span: Name of the count, if several stages share it; "": the stage.
             unit: Plural noun of what is counted.
         """
         with self._lock:
@@ -62,7 +62,7 @@ class Progress:
             if span != self._span:
                 self._span, self._first, self._counted_since = span, done, now
             elif done and not self._first:
-                # The first step may include the loading of a model, which says nothing about the next ones.
+                # The first step may include loading a model, so its time does not predict later steps.
                 self._first, self._counted_since = done, now
             status = replace(self._status, stage=name, done=done, total=total, detail=detail, unit=unit)
             self._status = replace(status, own_count=span == name)
@@ -77,13 +77,13 @@ class Progress:
             return self._now().left
 
     def detail(self, text: str) -> None:
-        """Say more about the stage that is running."""
+        """Set the detail of the running stage."""
         with self._lock:
             self._status = replace(self._status, detail=text)
             self._output.tick(self._now())
 
     def task(self, name: str) -> None:
-        """Begin a task, whose stages are told with `--verbose` only; "": there is none from here on."""
+        """Begin a task, whose stages are printed only with `--verbose`; "": end the current task."""
         with self._lock:
             self._end_task()
             self._task_began = self._clock()
@@ -91,7 +91,7 @@ class Progress:
             self._status = replace(self._status, task=name)
 
     def whole(self, estimate: Estimate) -> None:
-        """Have the whole command estimated."""
+        """Set the estimate for the whole command."""
         with self._lock:
             self._whole = estimate
 
@@ -102,19 +102,19 @@ class Progress:
 
     @contextmanager
     def room(self) -> Iterator[None]:
-        """A block in which stdout may be written to."""
+        """A block in which the caller may write to stdout."""
         with self._lock:
             self._output.clear()
             yield
 
     def tick(self) -> None:
-        """Show the time."""
+        """Update the shown time."""
         with self._lock:
             if self._status.stage:
                 self._output.tick(self._now())
 
     def close(self, *, finished: bool) -> None:
-        """End the last stage; `finished` unless it was broken off."""
+        """End the last stage; `finished` is false if the stage was interrupted."""
         with self._lock:
             if finished:
                 self._end_task()
@@ -133,7 +133,7 @@ class Progress:
             self._status = Status(task=self._status.task)
 
     def _now(self) -> Status:
-        """The status with its times."""
+        """The current status, with times."""
         now, status = self._clock(), self._status
         counted, elapsed = status.done - self._first, now - self._counted_since
         rate = counted / elapsed if counted > 0 and elapsed >= _MIN_SECONDS else None
@@ -146,7 +146,7 @@ class Progress:
 
 
 class Ticker:
-    """A thread that shows the time while its block runs."""
+    """A thread that updates the shown time while its block runs."""
 
     def __init__(self, progress: Progress, every: float) -> None:
         self._progress, self._every = progress, every
@@ -166,7 +166,7 @@ class Ticker:
 
 
 class LogHandler(logging.Handler):
-    """Passes the lines of the log to the progress, so that they do not run into the live line."""
+    """Passes log lines to the progress, so that they do not mix with the live line."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()

@@ -15,15 +15,15 @@ from typing import Any, TextIO
 
 from kgrec.cli.status import Status, end_line, live_line, running_line, values_of
 
-#: seconds between two lines of a stage that is running, where there is no terminal
+#: seconds between two lines of a running stage when stderr is not a terminal
 INTERVAL = 30.0
-#: seconds between two drawings of the live line
+#: seconds between two redraws of the live line
 _REFRESH = 0.25
 _CLEAR = "\r\x1b[2K"
 
 
 class Output:
-    """Where progress goes; this one tells nothing."""
+    """An output for progress; this base class prints nothing."""
 
     #: seconds between two ticks
     every = 60.0
@@ -35,17 +35,17 @@ class Output:
         """Time has passed, or the count has risen."""
 
     def end(self, status: Status, *, shown: bool) -> None:
-        """A stage or a task has ended; `shown` if its end is worth a line without `--verbose`."""
+        """A stage or a task has ended; if `shown`, its end is printed even without `--verbose`."""
 
     def note(self, level: str, text: str) -> None:
-        """A remark, or a line of the log."""
+        """Print a remark or a log line."""
 
     def clear(self) -> None:
         """Make room for a line on stdout, or for the end of the command."""
 
 
 class LiveLine(Output):
-    """One line at the bottom of a terminal, which is drawn over."""
+    """One line at the bottom of a terminal, redrawn in place."""
 
     every = _REFRESH
 
@@ -86,7 +86,7 @@ class LiveLine(Output):
 
 
 class PlainLines(Output):
-    """A line at the end of each stage, and every 30 seconds."""
+    """One line at the end of each stage, and one every 30 seconds while a stage runs."""
 
     every = 1.0
 
@@ -163,7 +163,7 @@ class JsonLines(Output):
 
 
 class Silence(Output):
-    """Warnings and errors alone."""
+    """Prints only warnings and errors."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -175,7 +175,7 @@ class Silence(Output):
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a line can be drawn over."""
+    """Whether the stream is a terminal on which a line can be redrawn."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -186,7 +186,7 @@ def json_line(event: str, values: dict[str, Any]) -> str:
 
 
 def stderr_line(text: str) -> None:
-    """Write a line to stderr, wherever that points now."""
+    """Write a line to the current stderr."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,6 +1,6 @@
-"""The project that a command belongs to: the nearest folder, from the working folder upwards, with a kgrec.yaml.
+"""The project of a command: the nearest folder with a kgrec.yaml, from the working folder upwards.
 
-Enters: the working folder. Leaves: paths of its mapping, graph and model, for arguments and options that are not given.
+Enters: the working folder. Leaves: paths of the project's mapping, graph and model, as defaults of arguments and options.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MANIFEST = "manifest.json"
 
 
 def folder() -> Path | None:
-    """The folder of the project, relative to the working folder; None where there is no kgrec.yaml."""
+    """The project's folder, relative to the working folder; None if there is no kgrec.yaml."""
     here = Path.cwd()
     for place in (here, *here.parents):
         if (place / MAPPING).is_file():
@@ -28,7 +28,7 @@ def mapping() -> Path:
     """The project's mapping.
 
     Raises:
-        ArtifactError: There is none.
+        ArtifactError: There is no mapping.
     """
     found = folder()
     if found is None and not _completing():
@@ -43,7 +43,7 @@ def graph() -> Path:
     """The project's graph folder.
 
     Raises:
-        ArtifactError: It is not there.
+        ArtifactError: The folder does not exist.
     """
     return _there(GRAPH, "kgrec build")
 
@@ -52,27 +52,27 @@ def model() -> Path:
     """The project's model folder.
 
     Raises:
-        ArtifactError: It is not there.
+        ArtifactError: The folder does not exist.
     """
     return _there(MODEL, "kgrec train")
 
 
 def model_or_graph() -> Path:
-    """The project's model folder; its graph folder if there is no model yet.
+    """The project's model folder, or its graph folder if there is no model yet.
 
     Raises:
-        ArtifactError: Neither is there.
+        ArtifactError: Neither folder exists.
     """
     place = folder() or Path()
     return graph() if not (place / MODEL).exists() and (place / GRAPH).exists() else model()
 
 
 def model_and_rows(first: Path, second: Path | None, table: Path | None) -> tuple[Path, Path | None]:
-    """Model folder and folder of rows of a command that takes both: a single argument that is no model is the rows.
+    """Model folder and folder of rows, for a command that takes both. A single argument that is not a model is the folder of rows.
 
     Args:
         first: The first argument.
-        second: The second one.
+        second: The second argument.
         table: A table that replaces the folder of rows.
     """
     if second is None and table is None and first.exists() and not (first / _MANIFEST).is_file():
@@ -81,7 +81,7 @@ def model_and_rows(first: Path, second: Path | None, table: Path | None) -> tupl
 
 
 def beside(source: Path, name: str) -> Path:
-    """Where output goes that was made from `source`: into the project's folder if `source` is there, else here."""
+    """The path for output made from `source`: in the project's folder if `source` is there, otherwise in the working folder."""
     found = folder()
     inside = found is not None and source.resolve().parent == found.resolve()
     return found / name if found is not None and inside else Path(name)
@@ -92,11 +92,11 @@ def _there(name: str, command: str) -> Path:
     if not (place / name).is_dir() and not _completing():
         raise ArtifactError(
             f"No {name} folder was given, and there is no {place / name}.",
-            f"Give one, or make it: {command}.",
+            f"Give one, or make it with {command}.",
         )
     return place / name
 
 
 def _completing() -> bool:
-    """Whether the shell asks for completions: arguments that are missing are no error then."""
+    """Whether the shell requests completions; missing arguments are then not an error."""
     return "_KGREC_COMPLETE" in os.environ

@@ -1,4 +1,4 @@
-"""`kgrec refresh`: a trained model learns from newer interactions and items."""
+"""`kgrec refresh`: train a model further on newer interactions and items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REJECTED = 4
 NewItems = Annotated[
     Path | None,
     typer.Option(
-        "--items", metavar="PATH", help="New items: a folder laid out as the mapping says, or a table."
+        "--items", metavar="PATH", help="New items: a folder with the mapping's layout, or a table."
     ),
 ]
 Replay = Annotated[
@@ -33,7 +33,7 @@ Replay = Annotated[
         "--replay",
         min=0,
         max=1,
-        help="Share of the histories without new interactions that are learned from again. Default: 0.2.",
+        help="Share of the histories without new interactions to learn from again. Default: 0.2.",
     ),
 ]
 
@@ -46,7 +46,7 @@ def refresh(
         str | None,
         typer.Option(
             "--from-store",
-            help="Feedback store of kgrec serve, a path or a URL: its items and events since training are learned.",
+            help="Feedback store of kgrec serve, a path or a URL; the model learns from its items and events since training.",
         ),
     ] = None,
     output: ModelOutput = None,
@@ -60,7 +60,7 @@ def refresh(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Learn from interactions and items since training, in a fraction of its time; a model that ranks worse is not written (exit code 4).
+    """Learn from interactions and items since training, in a fraction of the training time; a model that ranks worse is not written (exit code 4).
 
     Example: `kgrec refresh model/ --interactions new.parquet -o model-next/`
     """
@@ -109,13 +109,16 @@ def _refreshed(
 
 
 def refresh_lines(done: Refreshed) -> list[str]:
-    """What came in, how the refreshed model compares, and which model stays."""
+    """Lines that report the new data, the comparison with the parent, and which model is kept."""
     new = f"{counted(done.interactions, 'new interaction')} of {counted(done.users, 'user')}"
     lines = added_lines(done.added) if done.added is not None else []
     lines += [f"Learned from {new}; {counted(done.new_items, 'new item')}, "]
     lines[-1] += f"{counted(done.newly_learned_items, 'item')} with interactions for the first time."
     if math.isnan(done.after):
-        return [*lines, "No user with earlier interactions has held-out ones, so nothing was compared."]
+        return [
+            *lines,
+            "No user with earlier interactions has held-out interactions, so the models were not compared.",
+        ]
     lines.append(
         f"On the newest interactions of {counted(done.compared_users, 'user')}: NDCG@{done.k} {done.after:.4f}, "
         f"its parent {done.before:.4f}; difference with 95 % interval {done.after - done.before:+.4f} "
@@ -123,11 +126,11 @@ def refresh_lines(done: Refreshed) -> list[str]:
     )
     if not done.accepted:
         lines.append(
-            "The refreshed model ranks worse than its parent, beyond noise: the parent stays. "
-            "Train on all interactions (kgrec train), or write it all the same with --force."
+            "The refreshed model ranks significantly worse than its parent, so the parent is kept. "
+            "Train on all interactions (kgrec train), or write the refreshed model anyway with --force."
         )
     elif done.lineage["forced"]:
-        lines.append("It ranks worse than its parent, beyond noise, and was written because of --force.")
+        lines.append("It ranks significantly worse than its parent, and was written because of --force.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`kgrec replay`: what came of the lists that a server has shown."""
+"""`kgrec replay`: measure clicks on the lists that a server has shown."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def replay(
         list[str] | None,
         typer.Option(
             "--click",
-            help="Type of events that counts as a click; may be repeated. Default: all but dislike, hide, skip and seen.",
+            help="Event type that counts as a click; may be repeated. Default: all types except dislike, hide, skip and seen.",
         ),
     ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
             "--model",
-            help="Model folder: estimate the clicks that its lists would have had, from lists that were drawn. "
-            "The model must be from before these lists.",
+            help="Model folder: estimate the clicks that its lists would have had, from randomly drawn lists. "
+            "The model must be older than these lists.",
         ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clicks on the lists that a server has shown, by variant, corrected for the position; or estimates for another model.
+    """Report clicks on the lists that a server has shown, by variant, corrected for position; or estimate the clicks of another model.
 
     Example: `kgrec replay feedback.sqlite --scenario home`
     """
@@ -116,17 +116,17 @@ def _lines(found: Replay, scenario: str | None) -> list[str]:
             f"{name:<16} {one.lists:>9,} {one.users:>9,}  {_shown(one.click_rate):<22} {corrected}".rstrip()
         )
     if found.eta is None:
-        lines.append("No clicked item was shown at two places, so positions cannot be corrected for.")
+        lines.append(
+            "No clicked item was shown at two positions, so clicks cannot be corrected for position."
+        )
     else:
         lines.append(
-            f"A user looks at place k with probability k^-{found.eta:.2f} (standard error {found.eta_error:.2f})."
+            f"A user looks at position k with probability k^-{found.eta:.2f} (standard error {found.eta_error:.2f})."
         )
     if found.without_list and scenario is None:
-        lines.append(
-            f"Left out: {counted(found.without_list, 'click')} on lists that the store does not have."
-        )
+        lines.append(f"Left out: {counted(found.without_list, 'click')} on lists that are not in the store.")
     if found.not_in_list:
-        lines.append(f"Left out: {counted(found.not_in_list, 'click')} on items that were not in the list.")
+        lines.append(f"Left out: {counted(found.not_in_list, 'click')} on items that were not in their list.")
     return lines
 
 
@@ -137,7 +137,7 @@ def _shown(estimate: Estimate) -> str:
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON has no nan."""
+    """The value with nan replaced by None, because JSON has no nan."""
     if isinstance(value, dict):
         return {name: _without_nan(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

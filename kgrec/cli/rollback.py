@@ -1,4 +1,4 @@
-"""`kgrec rollback`: an earlier version of a folder back in its place, or an earlier release of a folder of releases."""
+"""`kgrec rollback`: restore an earlier version of a folder, or an earlier release in a folder of releases."""
 
 from __future__ import annotations
 
@@ -21,18 +21,16 @@ def rollback(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", help="Version or release to put in place, as --list names it. Default: the one before."
+            "--to", help="Version or release to restore, as named by --list. Default: the previous one."
         ),
     ] = None,
-    list_: Annotated[
-        bool, typer.Option("--list", help="List the versions or releases, and change nothing.")
-    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Only list the versions or releases.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put an earlier version of a model or a graph back in its place; the present one is kept, so a second rollback undoes it.
+    """Restore an earlier version of a model or a graph; the current version is kept, so a second rollback undoes the first.
 
-    Of a folder of releases, those that are newer than the one to answer get hidden names, and servers swap within seconds.
+    In a folder of releases, releases newer than the restored one get hidden names, and servers switch within seconds.
 
     Example: `kgrec rollback model/`
     """
@@ -50,7 +48,7 @@ def rollback(
         return
     now, before = kept.rollback(folder, to)
     out.say(
-        f"{folder} is the version {now.name} now. The version {before.name} is kept: kgrec rollback {folder}"
+        f"{folder} is version {now.name} now. Version {before.name} is kept; to restore it: kgrec rollback {folder}"
     )
     out.result({"folder": str(folder), "present": now.name, "kept": before.name})
 
@@ -67,7 +65,9 @@ def _releases(folder: Path, there: list[Release], to: str | None, list_: bool, o
         return
     now, withdrawn = releases.withdraw(folder, to)
     hidden = ", ".join(f".{name}.withdrawn" for name in withdrawn)
-    out.say(f"{now.folder.name} answers now. Withdrawn: {hidden or 'nothing'}; rename it to put it back.")
+    out.say(
+        f"{now.folder.name} is served now. Withdrawn: {hidden or 'nothing'}; rename a withdrawn release to restore it."
+    )
     out.result({"folder": str(folder), "present": now.folder.name, "withdrawn": withdrawn})
 
 

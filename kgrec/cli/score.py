@@ -1,4 +1,4 @@
-"""`kgrec score`: scores of given pairs of a user and an item."""
+"""`kgrec score`: score given pairs of a user and an item."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def score(
     verbose: Verbose = False,
     log_format: LogLines = "text",
 ) -> None:
-    """Score given pairs of a user and an item, as their lists would.
+    """Score given pairs of a user and an item; each score equals the one in the user's list.
 
     Example: `kgrec score model/ pairs.parquet -o scores.parquet`
     """

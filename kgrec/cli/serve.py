@@ -1,4 +1,4 @@
-"""`kgrec serve`: a model behind HTTP."""
+"""`kgrec serve`: serve a model over HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def serve(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on. Others than loopback need --keys.")
+        str, typer.Option("--host", help="Address to listen on. All addresses except loopback need --keys.")
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", "-p", help="Port; 0: any free one.", min=0, max=65535)
@@ -38,53 +38,61 @@ def serve(
         ),
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option("--keys", help="File of keys of callers, which has their hashes.")
+        Path | None, typer.Option("--keys", help="File with the hashes of the callers' keys.")
     ] = None,
     make_key: Annotated[
         str | None,
-        typer.Option("--make-key", help="Add a key of this name to the file of --keys, print it, and end."),
+        typer.Option(
+            "--make-key", help="Add a key with this name to the file of --keys, print the key, and exit."
+        ),
     ] = None,
     scopes: Annotated[
         str,
         typer.Option(
-            "--scopes", help="What the new key allows: read, feedback, write, admin, separated by commas."
+            "--scopes", help="Scopes of the new key, separated by commas: read, feedback, write, admin."
         ),
     ] = "read,feedback",
     releases: Annotated[
         Path | None,
         typer.Option(
             "--releases",
-            help="Folder of model folders: the newest whole one is served, also when it comes later.",
+            help="Folder of model folders; the newest complete one is served, including one that appears later.",
         ),
     ] = None,
     drift: Annotated[
         Path | None,
         typer.Option(
-            "--drift", help="Folder of kgrec drift, whose figures /metrics shows; it may come later."
+            "--drift",
+            help="Folder written by kgrec drift, whose figures /metrics shows; it may appear later.",
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Load and test the model, print what is found, and end.")
+        bool, typer.Option("--check", help="Load and test the model, print the findings, and exit.")
     ] = False,
     workers: Annotated[
         int,
-        typer.Option("--workers", help="Processes that answer on one port, each with a core.", min=1, max=64),
+        typer.Option(
+            "--workers", help="Processes that answer on one port, each with one core.", min=1, max=64
+        ),
     ] = 1,
     drain: Annotated[
         float,
         typer.Option(
-            "--drain", help="Seconds between not ready and the end of listening, when told to end.", min=0
+            "--drain", help="Seconds between reporting not ready and closing the port, on shutdown.", min=0
         ),
     ] = 0.0,
     warm_text: Annotated[
         bool,
         typer.Option(
             "--warm-text",
-            help="Load the text encoder at the start, not at the first text: some seconds, and some 500 MB.",
+            help="Load the text encoder at startup, not at the first text; this takes a few seconds and about 500 MB.",
         ),
     ] = False,
     queue: Annotated[
-        int, typer.Option("--queue", help="Requests that may wait; further ones get 429.", min=1)
+        int,
+        typer.Option(
+            "--queue", help="Largest number of waiting requests; further requests get status 429.", min=1
+        ),
     ] = 256,
     deadline: Annotated[
         float, typer.Option("--deadline", help="Seconds after which a waiting request is dropped.", min=0.01)
@@ -92,20 +100,20 @@ def serve(
     access_log: Annotated[
         bool,
         typer.Option(
-            "--access-log/--no-access-log", help="A line of JSON per request on stderr, without ids."
+            "--access-log/--no-access-log", help="Log one line of JSON per request on stderr, without ids."
         ),
     ] = True,
     impressions: Annotated[
         bool,
         typer.Option(
             "--impressions/--no-impressions",
-            help="Keep shown lists in the store, for figures of experiments.",
+            help="Keep shown lists in the store, for measuring experiments.",
         ),
     ] = True,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Serve a model over HTTP: lists, explanations, events and items, which count in the next request.
+    """Serve a model over HTTP: lists and explanations; new events and items take effect in the next request.
 
     Example: `kgrec serve model/`
     """
@@ -116,11 +124,11 @@ def serve(
 
     if make_key is not None:
         if keys is None:
-            raise ConfigError("It is not clear to which file the key is added.", "Give --keys FILE.")
+            raise ConfigError("--make-key needs a file to add the key to.", "Give --keys FILE.")
         key = made(keys, make_key, [scope.strip() for scope in scopes.split(",") if scope.strip()])
         out.result({"name": make_key, "key": key}, key)
         return
-    # set before torch and FAISS load: requests are what is parallel
+    # Set before torch and FAISS load: requests run in parallel, so each computation uses one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from kgrec.serve.http.opening import Opening
     from kgrec.serve.http.server import Place, log_to_stderr
@@ -145,7 +153,7 @@ def serve(
 
 
 def _beside(model: Path) -> Path:
-    """The store of a model: another file beside its folder, which stays when the folder is replaced."""
+    """The default store of a model: a file beside the model folder, so that it survives a replacement of the folder."""
     folder = model.resolve()
     return folder.with_name(f"{folder.name}.feedback.sqlite")
 
@@ -153,7 +161,7 @@ def _beside(model: Path) -> Path:
 def _check_installed() -> None:
     for name in ("fastapi", "prometheus_client", "sqlalchemy", "uvicorn"):
         if find_spec(name) is None:
-            raise ConfigError(f"{name} is not installed.", "pip install 'kgrec[serve]'")
+            raise ConfigError(f"{name} is not installed.", "Install it with pip install 'kgrec[serve]'.")
 
 
 def _report(out: Console, live: Any, keys: Keys) -> None:

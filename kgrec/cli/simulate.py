@@ -1,4 +1,4 @@
-"""`kgrec simulate`: what policies of lists do to invented viewers over many rounds."""
+"""`kgrec simulate`: the effect of list policies on simulated viewers over many rounds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def simulate(
                 *("model", "popularity", "random", "diversity", "calibrated"),
                 *("epsilon", "thompson", "new", "ideal"),
             ),
-            help="Policy of lists: model (the recommender as it is), popularity, random, diversity, calibrated, epsilon, thompson, "
+            help="List policy: model (the recommender as it is), popularity, random, diversity, calibrated, epsilon, thompson, "
             "new (exploration), ideal; may be repeated. Default: all.",
         ),
     ] = None,
@@ -37,7 +37,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--by",
-            help="Node type or relation that tastes are about, such as genre; may be repeated. "
+            help="Node type or relation on which tastes are based, such as genre; may be repeated. "
             "Default: up to three types with few nodes.",
         ),
     ] = None,
@@ -45,11 +45,11 @@ def simulate(
         str | None,
         typer.Option(
             "--provider",
-            help="Node type or relation of those who provide items, such as publisher. Default: the first of --by.",
+            help="Node type or relation of the providers of items, such as publisher. Default: the first of --by.",
         ),
     ] = None,
-    viewers: Annotated[int, typer.Option("--viewers", help="Viewers of a run.", min=2)] = 200,
-    rounds: Annotated[int, typer.Option("--rounds", help="Rounds of a run.", min=2)] = 30,
+    viewers: Annotated[int, typer.Option("--viewers", help="Viewers per run.", min=2)] = 200,
+    rounds: Annotated[int, typer.Option("--rounds", help="Rounds per run.", min=2)] = 30,
     seeds: Annotated[int, typer.Option("--seeds", help="Runs per policy.", min=1)] = 5,
     k: Annotated[int, typer.Option("-k", "--k", help="Items per list.", min=1)] = 10,
     options: Annotated[
@@ -65,7 +65,7 @@ def simulate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate what policies of lists do to viewers and to a catalogue over many rounds, and write a page.
+    """Simulate the effect of list policies on viewers and a catalogue over many rounds, and write a page.
 
     Example: `kgrec simulate graph/ --policy model --policy epsilon --by genre`
     """
@@ -84,7 +84,7 @@ def simulate(
     check_installed()
     given = {"viewers": viewers, "rounds": rounds, "seeds": seeds, "k": k, "seed": seed}
     size = SimulationConfig.read([*(f"{name}={value}" for name, value in given.items()), *(options or ())])
-    # a configuration is taken as it is; settings alone change the fast one
+    # a configuration file is used unchanged; settings without a file change the fast default configuration
     model = Config.read(config, [*(FAST if config is None else ()), *(settings or ())])
     with out.working() as progress:
         progress.stage("reading the graph folder")
@@ -106,7 +106,7 @@ def simulate(
 
 
 def _lines(result: Simulation) -> list[str]:
-    """Means over the first and the last third of the rounds."""
+    """Lines with means over the first and the last third of the rounds."""
     lines = []
     for part, rounds in result.thirds.items():
         lines.append(

@@ -1,4 +1,4 @@
-"""`kgrec split`: a graph's interactions split into training and test part, as files."""
+"""`kgrec split`: split a graph's interactions into training and test files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def split(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Split the interactions of a graph into a training and a test part, as files.
+    """Split the interactions of a graph into training and test files.
 
     Train another system on these files, and measure its lists with `kgrec evaluate --split`.
 
@@ -65,7 +65,7 @@ def protocol_of(
     valid_share: float | None,
     seed: int,
 ) -> Protocol:
-    """The protocol of the options; None stands for a default.
+    """The protocol that the options describe; None means the default.
 
     Raises:
         ConfigError: The protocol is unknown, or a value is out of range.
@@ -89,7 +89,7 @@ def protocol_of(
 
 
 def sizes(fold: Fold) -> dict[str, int]:
-    """Number of interactions of each part, and of hidden items."""
+    """Number of interactions in each part, and number of hidden items."""
     parts = {"train": fold.train, "valid": fold.valid, "history": fold.history, "test": fold.test}
     return {name: len(part) for name, part in parts.items()} | {"hidden": len(fold.hidden)}
 

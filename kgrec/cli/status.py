@@ -1,6 +1,6 @@
-"""What a command is doing, and the words for it.
+"""The status of a command, and its text forms.
 
-Enters: a `Status`. Leaves: a line for a terminal, for a log, or plain values.
+Enters: a `Status`. Leaves: a line for a terminal, a line for a log, or plain values.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Status:
-    """What a command is doing."""
+    """The status of a running command."""
 
     stage: str = ""
     done: int = 0
-    #: 0: not counted
+    #: final count; 0: unknown
     total: int = 0
-    #: plural noun of what is counted
+    #: plural noun of the counted things
     unit: str = ""
-    #: whether the count is of this stage alone
+    #: whether the count belongs to this stage alone
     own_count: bool = True
-    #: what else there is to say, such as the loss
+    #: further text, such as the loss
     detail: str = ""
-    #: the task that the stage is a part of, such as a system of a benchmark; "": none
+    #: task that the stage belongs to, such as a system of a benchmark; "": none
     task: str = ""
-    #: since the stage began
+    #: seconds since the stage began
     seconds: float = 0.0
-    #: until the count is full; None: unknown
+    #: seconds until the count is complete; None: unknown
     left: float | None = None
     #: count per second; None: unknown
     rate: float | None = None
-    #: share of the whole command that is done, and seconds that are left; None: unknown
+    #: finished share of the whole command, and its remaining seconds; None: unknown
     whole_share: float | None = None
     whole_left: float | None = None
 
@@ -52,7 +52,7 @@ def live_line(status: Status, width: int) -> str:
     left = f"{duration(round(status.left))} left" if status.left is not None and whole is None else ""
     rate = f"{status.rate:,.0f}/s" if status.rate is not None and status.rate >= 1 else ""
     since = duration(status.seconds) if not left else ""
-    # in the order in which they are read, and the order in which they are given up
+    # `parts` is in reading order; the loop drops parts in its own order until the line fits
     parts = {"name": _printable(f"{overall}{task}{status.stage}"), "percent": percent, "count": count}
     parts |= {"detail": _printable(status.detail), "rate": rate, "since": since, "left": left}
     for dropped in ("", "rate", "detail", "count", "since", "percent", "left"):
@@ -79,7 +79,7 @@ def end_line(status: Status) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as text, in its two largest units; to a tenth if it is short and no whole number."""
+    """A duration as text, in its two largest units; with one decimal if it is short and not a whole number."""
     if seconds < 9.95 and not isinstance(seconds, int):
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -112,7 +112,7 @@ def _left(seconds: float | None) -> str:
 
 
 def values_of(status: Status) -> dict[str, Any]:
-    """The status in plain values; what is unknown is left out."""
+    """The status as plain values, without unknown ones."""
     values = {
         "task": status.task or None,
         "stage": status.stage or None,
@@ -129,7 +129,7 @@ def values_of(status: Status) -> dict[str, Any]:
 
 
 def _printable(text: str) -> str:
-    """The text on one line: names of files may hold any character."""
+    """The text on one line; file names may contain any character."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""`kgrec train`: from a graph to a model."""
+"""`kgrec train`: train a model on a graph."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def train(
         list[str] | None,
         typer.Option(
             "--ablate",
-            help="Source to train without, to measure what it contributes: graph, text, id, co-occurrence, or the control "
+            help="Source to train without, to measure its contribution: graph, text, id, co-occurrence, or the control "
             "shuffle-graph; may be repeated.",
         ),
     ] = None,
@@ -70,14 +70,14 @@ def train(
         str | None,
         typer.Option(
             "--feedback",
-            help="Feedback store of kgrec serve, a path or a URL: its items and events are learned, too.",
+            help="Feedback store of kgrec serve, a path or a URL; the model also learns from its items and events.",
         ),
     ] = None,
     allow_missing_store: Annotated[
         bool,
         typer.Option(
             "--allow-missing-store",
-            help="Train on the graph alone if the store of --feedback does not exist yet, and say so.",
+            help="If the store of --feedback does not exist yet, train on the graph alone, with a warning.",
         ),
     ] = False,
     resume: Annotated[
@@ -113,7 +113,7 @@ def train(
 
     out = console(as_json, quiet, verbose, log_format)
     if allow_missing_store and feedback is None:
-        raise ConfigError("--allow-missing-store needs a store to look for.", "Give --feedback STORE, too.")
+        raise ConfigError("--allow-missing-store needs a store to look for.", "Also give --feedback STORE.")
     output = output or project.beside(graph, "model")
     check_output(output, "model")
     chosen = [*(settings or []), *([] if seed is None else [f"train.seed={seed}"])]
@@ -149,17 +149,17 @@ def fitted(
     logs: TrainingLogFiles | None = None,
     executor: Executor | None = None,
 ) -> Recommender:
-    """Train, within `out.working()`, and show progress.
+    """Train within `out.working()`, and show progress.
 
     Args:
-        graph: Holds the items and the interactions.
+        graph: Contains the items and the interactions.
         config: Options of all stages.
         out: Prints remarks.
         valid: Table of validation interactions; None: a share of each user's positives is held out.
         ablate: Sources to leave out; see `kgrec.evaluate.ablation.ablated`. The model's metrics name them under "ablated".
-        state: Where an interrupted training is resumed from; None: it cannot be resumed.
+        state: Checkpoint from which an interrupted training resumes; None: it cannot resume.
         logs: Receives each record of the training log; None: no log is written.
-        executor: Encodes the texts; None: this process does.
+        executor: Encodes the texts; None: this process encodes them.
 
     Raises:
         ConfigError: A source is unknown.
@@ -175,7 +175,7 @@ def fitted(
     graph, config = ablated(graph, config, ablate)
     held_out = None if valid is None else read_interactions(valid, graph)
     if not len(graph.interactions):
-        out.say("There are no interactions: the model uses content only, and has no users.")
+        out.say("There are no interactions, so the model uses only content and has no users.")
     out.progress.note(ahead(graph, config, validated=held_out is not None))
     shown = TrainingProgress(out.progress, config, lambda: len(state.finished) if state else 0)
 
@@ -202,10 +202,10 @@ def fitted(
 def feedback_of(
     store: str, graph: KnowledgeGraph, out: Console, *, allow_missing: bool = False
 ) -> TrainingFeedback | None:
-    """The graph with what a feedback store has received; says what was left out.
+    """The graph with the items and events of a feedback store; prints which were left out.
 
     Raises:
-        NoStore: There is no store, and `allow_missing` is false; otherwise the result is None, and a warning says so.
+        NoStore: There is no store, and `allow_missing` is false. If it is true, a warning is printed and the result is None.
     """
     from kgrec.serve.feedback_log import opened_store, training_feedback
 
@@ -235,20 +235,20 @@ def feedback_of(
             f"Left out: {counted(count, 'event')} of type '{type_}', which the mapping's `events:` does not list."
         )
     if taken.erased:
-        out.say(f"Left out: what the graph has of {counted(taken.erased, 'erased user')}.")
+        out.say(f"Left out: interactions in the graph of {counted(taken.erased, 'erased user')}.")
     return taken
 
 
 def _stopped(state: Checkpoint | None, encoded: int = 0) -> Stopped:
-    """What is left of a training that Ctrl-C stopped."""
+    """Report the work kept of a training that Ctrl-C stopped."""
     finished = state.interrupted() if state else ""
     texts = f"The vectors of {counted(encoded, 'text')} are in the cache. " if encoded else ""
-    kept = f"{state.folder} keeps {finished}." if state and finished else "Nothing of the training is kept."
+    kept = f"{state.folder} keeps {finished}." if state and finished else "No part of the training is kept."
     return Stopped(f"{texts}{kept}", resumable=bool(finished))
 
 
 def summary(recommender: Recommender) -> str:
-    """What the model was trained on, what validation chose, and the validation metrics."""
+    """Text with the training data, the options chosen by validation, and the validation metrics."""
     model = recommender.model
     ablated, chosen = model.metrics.get("ablated"), model.metrics["chosen"]
     index = [str(model.index.built)] if model.index.built.effort is not None else []
@@ -272,17 +272,17 @@ def summary(recommender: Recommender) -> str:
 
 
 def _target_sentence(recommender: Recommender) -> list[str]:
-    """What `train.target: auto` chose, where that is not the question that a log without an order answers."""
+    """A sentence about the choice of `train.target: auto`, if it chose the next item."""
     if recommender.config.train.target != "auto" or recommender.model.metrics["chosen"]["target"] == "any":
         return []
     return [
-        "The log has an order, so the next item of each history was learned and validated; "
-        "train.target=any learns what users take at any time."
+        "The log has an order, so the model was trained and validated on the next item of each history; "
+        "with train.target=any, any later item counts."
     ]
 
 
 def _weights_of_zero(recommender: Recommender) -> list[str]:
-    """What it means that validation gave a score the weight 0, a sentence each."""
+    """One sentence per score with weight 0 after validation, about what this means."""
     model, config = recommender.model, recommender.config.rescore
     if config.weights is not None:
         return []
@@ -292,7 +292,7 @@ def _weights_of_zero(recommender: Recommender) -> list[str]:
         "text": bool(scorers["text"].arrays("text")["text"].any()),
         "co_occurrence": config.co_occurrence,
     }
-    users_of_it = "Embeddings" if weights["embedding"] else "The embeddings, which find the candidates,"
+    users_of_it = "Embeddings" if weights["embedding"] else "The embeddings, which retrieve the candidates,"
     tried = {
         "graph": ("The graph", "what they share in the graph", "use the graph", "graph"),
         "text": ("Text", "how near their texts are", "use the texts", "text"),
@@ -305,14 +305,14 @@ def _weights_of_zero(recommender: Recommender) -> list[str]:
     }
     zero = [text for name, text in sentences.items() if there[name] and not weights[name]]
     if not there["graph"] and "graph" not in model.metrics.get("ablated", ()):
-        zero.insert(0, "The graph has weight 0: no node in it is a neighbour of two items, so it joins none.")
+        zero.insert(0, "The graph has weight 0: no two items share a neighbour in it, so it connects none.")
     if not weights["embedding"]:
-        zero.append("Embeddings have weight 0: they find the candidates, and the other scores order them.")
+        zero.append("Embeddings have weight 0: they retrieve the candidates, and the other scores rank them.")
     return zero
 
 
 def _ranker_sentence(chosen: dict[str, Any]) -> list[str]:
-    """Which learned ranker was kept and why, or that none was; nothing if none was tried."""
+    """A sentence about the learned ranker that was kept, or that none was; nothing if no ranker was tried."""
     if "ranker" not in chosen:
         return []
     kept, reached = chosen["ranker"]["kind"], dict(chosen["ranker"]["valid_ndcg"])
@@ -334,13 +334,13 @@ def _data_sentence(recommender: Recommender) -> str:
     sentence = f"Trained on {', '.join(counted(count, name) for count, name in counts)}"
     without = len(model.items) - model.items.n_trained
     if without and len(model.users):
-        sentence += f"; {counted(without, 'item')} without interactions, embedded by content as new items are"
+        sentence += f"; {counted(without, 'item')} without interactions, embedded by content like new items"
     return f"{sentence}."
 
 
 def _validation_sentence(chosen: dict[str, Any]) -> str:
     k, new_share = chosen["valid_k"], round(chosen["valid_new_share"], 2)
-    part = f", {new_share:.0%} of it with items held out whole" if new_share else ""
+    part = f", {new_share:.0%} of it with all interactions of some items held out" if new_share else ""
 
     def reached(prefix: str) -> str:
         return (

@@ -1,6 +1,6 @@
 """Files of the training log: CSV, JSON lines, TensorBoard.
 
-Enters: records of epochs. Writes each at once, to files that other tools read.
+Enters: records of epochs. Writes each record at once to files that other tools can read.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _LOG_COLUMNS = (
 
 
 class TrainingLogFiles:
-    """Writes each record at once, so that a training can be followed.
+    """Writes each record at once, so that the user can follow the training.
 
     Args:
         path: A .csv or .jsonl file; None: no file.
         tensorboard: A folder for TensorBoard; None: none.
 
     Raises:
-        ConfigError: The file has another suffix, or TensorBoard is not installed.
+        ConfigError: The file has a different suffix, or TensorBoard is not installed.
         ArtifactError: The file cannot be written.
     """
 
@@ -82,7 +82,8 @@ class TrainingLogFiles:
     def _opened(self, path: Path) -> IO[str]:
         if path.suffix not in (".csv", ".jsonl"):
             raise ConfigError(
-                f"--log {path} is neither .csv nor .jsonl.", "Give a name with one of these suffixes."
+                f"--log {path} is neither a .csv nor a .jsonl file.",
+                "Give a file name with one of these suffixes.",
             )
         try:
             return self._open.enter_context(path.open("w", encoding="utf-8", newline=""))

@@ -1,4 +1,4 @@
-"""Progress of a training: what is ahead, the encoding of texts, trials, the final training.
+"""Progress of a training: the steps ahead, text encoding, trials, the final training.
 
 Enters: callbacks of the library. Leaves: stages and remarks of a `Progress`.
 """
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.train.data import EpochRecord
 
-#: what the epochs of all runs of a training are counted as
+#: name of the count of epochs over all runs of a training
 TRAINING = "training"
 ENCODING = "encoding texts"
-#: seconds of encoding from which on its length is told, and the fast model is named
+#: shortest encoding, in seconds, for which the expected duration and the faster model are printed
 _WORTH_TELLING, _LONG = 20.0, 300.0
 
 
@@ -29,8 +29,8 @@ class TrainingProgress:
 
     Args:
         progress: Shows them.
-        config: Names the text encoder; None: the training says nothing about it.
-        earlier: Number of trials that were finished before this process.
+        config: Names the text encoder; None: no remark about the encoder is printed.
+        earlier: Number of trials finished before this process started.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class TrainingProgress:
     ) -> None:
         self._progress, self._config, self._earlier = progress, config, earlier
         self._told = False
-        #: number of the trial, and the epochs that are done and planned
+        #: number of the trial, and finished and planned epochs
         self._trial, self._epochs = 0, (0, 0)
-        #: number of texts that were encoded
+        #: number of encoded texts
         self.encoded = 0
 
     def stage(self, name: str) -> None:
-        """A stage begins."""
+        """Report the start of a stage."""
         from kgrec.train.hyperparameters import VALIDATING
         from kgrec.train.progress import FINAL_TRAINING, TRIAL
 
@@ -60,7 +60,7 @@ class TrainingProgress:
             self._progress.stage(name)
 
     def text(self, done: int, total: int) -> None:
-        """Some texts are encoded."""
+        """Report encoded texts."""
         if not done and self._config is not None:
             encoder = self._config.text.model
             self._progress.note(f"{counted(total, 'text')} to encode, with text.model={encoder}.")
@@ -72,7 +72,7 @@ class TrainingProgress:
             self._tell_length(left)
 
     def epoch(self, record: EpochRecord, done: int, planned: int) -> None:
-        """An epoch, or the validation after a trial, has ended."""
+        """Report the end of an epoch, or of the validation after a trial."""
         from kgrec.train.progress import FINAL_TRAINING
 
         self._epochs = (done, planned)
@@ -92,15 +92,15 @@ class TrainingProgress:
         if seconds < _LONG or self._config is None or self._config.text.model == STATIC:
             return ""
         return (
-            " --set text.model=static is about a hundred times as fast, and less accurate. "
-            "Texts that are encoded are kept: Ctrl-C loses none of them."
+            " --set text.model=static is about a hundred times as fast but less accurate. "
+            "Encoded texts are kept, even after Ctrl-C."
             if self._config.text.cache
-            else " --set text.model=static is about a hundred times as fast, and less accurate."
+            else " --set text.model=static is about a hundred times as fast but less accurate."
         )
 
 
 def ahead(graph: KnowledgeGraph, config: Config, *, validated: bool) -> str:
-    """What a training is going to do, as a sentence."""
+    """A sentence about the steps of a training."""
     counts = (
         (len(graph.item_ids), "item"),
         (len(graph.interactions.users), "user"),

@@ -1,4 +1,4 @@
-"""A user's list beside the history that it comes from, with the explanation of each item.
+"""A user's list beside the user's history, with the explanation of each item.
 
 Enters: a recommender and a user. Leaves: plain values, for JSON. Nothing is written.
 """
@@ -15,7 +15,7 @@ from kgrec.recommend.ids import user_rows
 from kgrec.recommend.recommender import Recommender
 from kgrec.serve.history_items import newest_items
 
-#: items of the history, and as many paths of an explanation
+#: largest number of history items, and of paths per explanation
 MAX_HISTORY = MAX_PATHS = 100
 
 
@@ -29,7 +29,7 @@ class ListView:
 
     @classmethod
     def of(cls, recommender: Recommender, user: str, k: int) -> ListView:
-        """The list from the model that the recommender has now: explanations that are asked for later belong to that one, too.
+        """The list from the current model of the recommender; later explanations use the same model.
 
         Raises:
             UnknownId: The user is unknown.
@@ -40,7 +40,7 @@ class ListView:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """kind, user; items with item, label, score, rank and reason; the newest of the history; how long that is."""
+        """The kind of view, user, items with item, label, score, rank and reason, newest history items, and length of the history."""
         model = self.recommender.model
         history = model.histories.take(user_rows(model, [self.user]))
         return {
@@ -53,15 +53,15 @@ class ListView:
 
     @property
     def first(self) -> str:
-        """The item that is explained first: the best one; "" for an empty list."""
+        """The item that is explained first, which is the best item; "" for an empty list."""
         items = self.data["items"]
         return str(items[0]["item"]) if items else ""
 
     def detail(self, item: str) -> dict[str, Any]:
-        """The explanation of any item, with the largest paths singly; {} for "".
+        """The explanation of any item, with the largest paths listed separately; {} for "".
 
         Raises:
-            UnknownId: The model has no such item.
+            UnknownId: The item is not in the model.
         """
         if not item:
             return {}

@@ -14,27 +14,27 @@ from kgrec.errors import UnknownId, did_you_mean
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.serve.item_values import entity_values
 
-#: neighbours of one node
+#: largest number of neighbours per node
 MAX_NEIGHBORS = 100
-#: characters of a value
+#: largest number of characters per value
 _MAX_TEXT = 500
 
 
 @dataclass(frozen=True)
 class NodeView:
-    """A graph, and the node to begin with."""
+    """A graph, and the node shown first."""
 
     graph: KnowledgeGraph
     name: str
 
     @property
     def data(self) -> dict[str, Any]:
-        """The kind of view; all else is in `detail`."""
+        """The kind of view; all other values are in `detail`."""
         return {"kind": "node"}
 
     @property
     def first(self) -> str:
-        """type/key of the node to begin with.
+        """type/key of the node shown first.
 
         Raises:
             UnknownId: The graph has no such node.
@@ -42,7 +42,7 @@ class NodeView:
         return self.graph.names[self._entity(self.name)]
 
     def detail(self, name: str) -> dict[str, Any]:
-        """A node with its values, its first edges, outgoing ones first, and how many there are.
+        """A node with its values, its first edges (outgoing edges first), and the number of its edges.
 
         Raises:
             UnknownId: The graph has no such node.
@@ -76,7 +76,7 @@ class NodeView:
         return None if row is None else self.graph.item_ids[row]
 
     def _values(self, entity: int) -> dict[str, Any]:
-        """Numbers, dates and texts; neighbours are no values."""
+        """Numbers, dates and texts; neighbours are not values."""
         values = entity_values(self.graph, entity).items()
         return {
             name: value[:_MAX_TEXT] if isinstance(value, str) else value

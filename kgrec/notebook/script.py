@@ -1,10 +1,10 @@
 """The script of the widget: one module that loads nothing.
 
-Enters: `widget.js`, and the modules of the page of the server that it imports. Leaves: the text of one ES module. Nothing is written.
+Enters: `widget.js`, and the modules of the server's page that it imports. Leaves: the text of one ES module. Nothing is written.
 
-A widget is one text, so imports between files are resolved here. Each module becomes a function that returns what it exports. Two of
-them are made rather than read: the style sheet of the page for a shadow root, and cytoscape from the vendored files, which the page
-loads by their addresses.
+A widget is a single text, so this module resolves imports between files. Each module becomes a function that returns its exports. Two
+modules are generated instead of read: the style sheet of the page for a shadow root, and cytoscape from the vendored files, which the page
+loads by URL.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _name(path: Path) -> str:
 
 
 def _style() -> str:
-    """The colours and classes of the page inside a shadow root, dark where its host has the class `dark`."""
+    """The colours and classes of the page inside a shadow root, dark if its host has the class `dark`."""
     text = (_PAGE / "page.css").read_text(encoding="utf-8")
     text = _DARK.sub(r":host(.dark) \1", text).replace(":root", ":host")
     own = (_FOLDER / "widget.css").read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def _style() -> str:
 
 
 def _cytoscape() -> str:
-    """The vendored files as CommonJS, so that none of them looks for a loader of the notebook or sets a global variable."""
+    """The vendored files as CommonJS, so that none of them searches the notebook's module loader or sets a global variable."""
     parts = ["const packages = {};"]
     for name in _VENDORED:
         text = (_PAGE / "vendor" / f"{name}.js").read_text(encoding="utf-8")

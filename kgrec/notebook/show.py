@@ -21,23 +21,23 @@ from kgrec.recommend.recommender import Recommender
 if TYPE_CHECKING:
     from kgrec.notebook.widget import Widget
 
-#: items of the longest list
+#: largest number of items per list
 MAX_ITEMS = 50
 
 
 def show(source: Recommender | KnowledgeGraph, name: str, k: int = 10) -> Widget | StaticView:
     """A user's list, history and the graph between them; or a node of a graph with its neighbours.
 
-    Put it last in a cell of a notebook. With anywidget installed (`kgrec[notebook]`), a click on an item or a node shows that one;
-    without it, and where no kernel runs, the same is tables. A list and its explanations belong to the model at the time of this call.
+    Make this the last expression of a notebook cell. With anywidget installed (`kgrec[notebook]`), a click on an item or a node shows it;
+    without anywidget or a running kernel, the view consists of tables. A list and its explanations use the model at the time of this call.
 
     Args:
         source: A fitted recommender, or a graph.
-        name: A known user, or a node as type/key; of an item its id is enough.
-        k: Items of the list, at most 50.
+        name: A known user, or a node as type/key; for an item, its id is enough.
+        k: Items in the list, at most 50.
 
     Returns:
-        What a notebook displays.
+        A view that the notebook displays.
 
     Raises:
         UnknownId: The user or the node is unknown.

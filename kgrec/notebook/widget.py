@@ -1,4 +1,4 @@
-"""A view as a widget of Jupyter and of what else anywidget knows.
+"""A view as a widget for Jupyter and other front ends that anywidget supports.
 
 Enters: a view. Leaves: a widget: the front end sets `chosen`, Python answers in `detail`. Nothing is written.
 Needs anywidget (`kgrec[notebook]`).
@@ -23,11 +23,11 @@ class Widget(anywidget.AnyWidget):
 
     _esm = script()
 
-    #: the list and the history; of a node nothing but the kind
+    #: the list and the history; for a node, only the kind of view
     data = traitlets.Dict().tag(sync=True)
-    #: the item that is explained, or type/key of the node that is shown
+    #: the explained item, or type/key of the shown node
     chosen = traitlets.Unicode().tag(sync=True)
-    #: the explanation, or the node with its neighbours; or the `error` and its `remedy`
+    #: the explanation, the node with its neighbours, or the `error` and its `remedy`
     detail = traitlets.Dict().tag(sync=True)
 
     def __init__(self, view: ListView | NodeView) -> None:

@@ -1,6 +1,6 @@
-"""Boosts as arguments: numbers that are added to the scores of items, by id or by condition.
+"""Boosts as arguments: numbers added to the scores of items, by id or by condition.
 
-Enters: a mapping or a frame. Leaves: a dict with plain values, or an error that names key and value.
+Enters: a mapping or a frame. Leaves: a dict of plain values, or an error that names key and value.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from kgrec.graph.where_syntax import parse
 
 
 def item_boosts(values: Any) -> dict[str, float] | None:
-    """Item -> number, of a mapping or of a frame with item_id and boost.
+    """Item -> number, from a mapping or a frame with item_id and boost.
 
     Raises:
-        ConfigError: It is neither, an item is named twice, or a boost is not a finite number.
-        SourceError: The frame lacks a column, or a cell is no id.
+        ConfigError: The value is neither, an item is named twice, or a boost is not a finite number.
+        SourceError: The frame lacks a column, or a cell is not an id.
     """
     if is_frame(values):
         return _numbers("item_boost", _pairs(values))
@@ -30,10 +30,10 @@ def item_boosts(values: Any) -> dict[str, float] | None:
 
 
 def where_boosts(values: Any) -> dict[str, float]:
-    """Condition -> number, of a mapping.
+    """Condition -> number, from a mapping.
 
     Raises:
-        ConfigError: It is no mapping, a condition cannot be parsed, or a boost is not a finite number.
+        ConfigError: The value is not a mapping, a condition cannot be parsed, or a boost is not a finite number.
     """
     _check_mapping("where_boost", values, "conditions", '{"year >= 2000": 0.05}')
     pairs = [

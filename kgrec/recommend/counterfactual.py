@@ -1,10 +1,10 @@
-"""Counterfactuals: a smallest set of history items without which an item is not in the list.
+"""Counterfactuals: a smallest set of history items whose removal drops an item from the list.
 
-Enters: a model, the history of one user, an item of its list, the request. Leaves: a `Counterfactual`. Nothing is written.
+Enters: a model, the history of one user, an item of that user's list, the request. Leaves: a `Counterfactual`. Nothing is written.
 
-Sets are tried in the order of contributions, and each is verified by ranking again: single items, pairs of the largest, then all largest
-ones together (greedily, as Tran et al. 2021, "Counterfactual explanations for neural recommenders", do by influence), of which those are put back
-that are not needed. At most `MOST_LISTS` lists are ranked. Removed items stay seen: they do not come back as recommendations.
+Candidate sets are tried in order of contribution, and each is verified by ranking again: first single items, then pairs of the largest, then a growing
+set of the largest (greedily, as Tran et al. 2021, "Counterfactual explanations for neural recommenders", do by influence), from which items that are not
+needed are put back. At most `MOST_LISTS` lists are ranked. Removed items stay seen, so they are not recommended.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from kgrec.recommend.list_options import list_policy
 from kgrec.recommend.placement import place
 from kgrec.recommend.request import Request
 
-#: items of the history that are tried, those with the largest contributions; and those of which pairs are tried
+#: number of history items that are tried, by largest contribution; and number of these that are tried in pairs
 TRIED, _OF_PAIRS = 50, 10
-#: the list itself, single items, pairs, sets of the largest, as many attempts to put one back, and the list before and after
+#: sum of: the list itself, single items, pairs, sets of the largest, as many attempts to put an item back, and the lists before and after
 MOST_LISTS = 1 + TRIED + _OF_PAIRS * (_OF_PAIRS - 1) // 2 + TRIED + TRIED + 2
-#: lists that are ranked at once
+#: number of lists ranked at once
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """Items of a history without which an item would not be in the list."""
+    """Items of a history whose removal drops an item from the list."""
 
     #: length of the list, and the item's rank in it
     k: int
     rank: int
-    #: id and label, the largest contribution first; empty if no tried set suffices
+    #: ids and labels, largest contribution first; empty if no tried set is sufficient
     removed: tuple[tuple[str, str], ...]
     #: whether every smaller set was tried
     is_smallest: bool
     #: id and label of an item that would be in the list instead; None if the list would be shorter
     instead: tuple[str, str] | None
-    #: lists that were ranked to verify this
+    #: number of lists ranked to verify this
     lists: int
 
     def __str__(self) -> str:
@@ -68,15 +68,15 @@ class Counterfactual:
 def counterfactual(
     model: Model, history: Histories, item: int, request: Request, seen: sp.csr_matrix | None, user: str = ""
 ) -> Counterfactual:
-    """A smallest set of history items without which an item is not in the list.
+    """A smallest set of history items whose removal drops an item from the list.
 
     Args:
-        model: Holds the item.
-        history: Of one user; weights below 0 are of disliked items, which stay.
+        model: Contains the item.
+        history: History of one user; disliked items have weights below 0 and are never removed.
         item: Row of the item.
         request: The options of the list.
-        seen: Items that the list leaves out; shape (1, n_items); None: none.
-        user: Name of the user, for lists of their own; "": the user has none.
+        seen: Items that are left out of the list; shape (1, n_items); None: none.
+        user: Name of the user, for the user's own candidate and deny lists; "": the user has none.
 
     Raises:
         ConfigError: The item is not in the list.
@@ -99,7 +99,7 @@ def counterfactual(
 
 
 def _smallest(trial: _Trial, ordered: np.ndarray) -> tuple[list[int], bool]:
-    """Rows of the items to remove, and whether every smaller set was tried; no rows if no set suffices."""
+    """Rows of the items to remove, and whether every smaller set was tried; no rows if no set is sufficient."""
     everything = len(ordered) == trial.n_liked
     pairs = [np.array(pair) for pair in combinations(ordered[:_OF_PAIRS].tolist(), 2)]
     for size, sets in ((1, [ordered[at : at + 1] for at in range(len(ordered))]), (2, pairs)):
@@ -115,7 +115,7 @@ def _smallest(trial: _Trial, ordered: np.ndarray) -> tuple[list[int], bool]:
 
 
 def _needed(trial: _Trial, removed: list[int]) -> list[int]:
-    """What is left of a set when each item is put back without which the rest suffices, the smallest contribution first."""
+    """The set without the items that are not needed: each item is put back, smallest contribution first, if the rest is sufficient."""
     for row in reversed(list(removed)):
         rest = [other for other in removed if other != row]
         if trial.ranks([np.array(rest)])[0] == 0:
@@ -139,22 +139,22 @@ class _Trial:
         self.seen = seen
         self.k = request.length(len(model.items))
         self.n_liked = int(np.count_nonzero(history.matrix().data > 0))
-        #: lists that were ranked so far
+        #: number of lists ranked so far
         self.lists = 0
 
     def ranks(self, sets: Sequence[np.ndarray]) -> np.ndarray:
-        """The item's rank without each of some sets of rows; 0: it is not in the list; shape (len(sets),)."""
+        """The item's rank after removal of each set of rows; 0: not in the list; shape (len(sets),)."""
         parts = [self._lists(sets[start : start + _AT_ONCE]) for start in range(0, len(sets), _AT_ONCE)]
         return np.array([place(row, self.item) for part in parts for row in part], np.int64)
 
     def instead(self, removed: list[int]) -> tuple[str, str] | None:
-        """An item that is in the list without these rows, and not with them."""
+        """An item that enters the list when these rows are removed."""
         before, after = self._lists([np.zeros(0, np.int64), np.array(removed)])
         new = [row for row in after.tolist() if row >= 0 and row not in before]
         return (self.model.items.ids[new[0]], self.model.items.label(new[0])) if new else None
 
     def _lists(self, sets: Sequence[np.ndarray]) -> np.ndarray:
-        """Rows of the items of each list, -1 where there is none; shape (len(sets), k)."""
+        """Rows of the items in each list, padded with -1; shape (len(sets), k)."""
         self.lists += len(sets)
         copies = self.history.take(np.zeros(len(sets), np.int64))
         kept = [~np.isin(self.history.item, removed) for removed in sets]

@@ -1,6 +1,6 @@
 """The items from which an item without interactions inherits its item-item weights.
 
-Enters: a model, a history and an item. Leaves: a frame of donors, with the part of the score that comes from each. Nothing is written.
+Enters: a model, a history and an item. Leaves: a frame of donors, with the part of the score from each donor. Nothing is written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer, ItemItemScorer
 from kgrec.storage.segments import Rows
 
-#: how far the parts of the donors may be from the part that the model has, which was computed when the item was added
+#: largest difference between the donors' parts now and the model's part, which was computed when the item was added
 _TOLERANCE = 1e-4
 
 
@@ -30,21 +30,21 @@ def donors_of(
     parts: Mapping[str, np.ndarray],
     weights: Mapping[str, float],
 ) -> pd.DataFrame:
-    """Columns item_id, label and contribution, the largest first; empty if the item inherits nothing, or its donors are not known.
+    """A frame with columns item_id, label and contribution, largest first; empty if the item inherits nothing or its donors are unknown.
 
     Args:
-        model: Holds the item.
-        history: Of one user.
+        model: Contains the item.
+        history: History of one user.
         item: Row of the item.
-        parts: Part of the score by each scorer, per item of the history.
-        weights: Of the scorers in this score.
+        parts: Part of the score from each scorer, per history item.
+        weights: Weights of the scorers in this score.
     """
     inherited = sum((parts[name] for name in ITEM_ITEM if name in parts), np.zeros(1))
     found = np.zeros(0, np.int64), np.zeros(0)
     if not model.items.trained[item] and inherited.any():
         found = _donors(model, history, item, weights)
     rows, contribution = found
-    # What the donors give now is what the item was given only if they are still the same.
+    # The donors' parts explain the item's inherited part only if the donors have not changed since.
     if abs(contribution.sum() - inherited.sum()) > _TOLERANCE:
         rows, contribution = rows[:0], contribution[:0]
     order = np.argsort(-contribution, kind="stable")
@@ -61,7 +61,7 @@ def donors_of(
 def _donors(
     model: Model, history: Histories, item: int, weights: Mapping[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the donors, and the part of the score that comes from each."""
+    """Rows of the donors, and the part of the score from each donor."""
     graph = model.rescorer.scorers["graph"]
     assert isinstance(graph, GraphScorer)
     at, trained = np.array([item]), model.items.trained.whole
@@ -73,7 +73,7 @@ def _donors(
         graph.neighbors,
         unknown=np.flatnonzero(~trained),
     )
-    # A row per donor, with its share alone: the weights that it gives.
+    # One row per donor, with only the weights that this donor passes on.
     each = sp.csr_matrix(
         (shares.data, shares.indices, np.arange(shares.nnz + 1)), (shares.nnz, shares.shape[1])
     )

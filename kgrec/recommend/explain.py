@@ -1,14 +1,14 @@
-r"""Why an item has its score: an account of the inner product.
+r"""Why an item has its score: the inner product split into parts.
 
 Enters: a model, a history and an item. Leaves: an `Explanation`. Nothing is written.
 
 The score is a weighted mean of up to four similarities of a history and an item (see :mod:`kgrec.rank.rescorer`). Each is a
-sum over the history; and each is a sum over what the item is made of: text and vectors, the neighbours in the graph,
-the ID residual, item co-occurrence. So the score splits, without approximation, by history item and by source;
-and where a history item and the candidate share a neighbour, into the part that passes through it.
+sum over the history, and each is a sum over the item's sources: text and vectors, neighbours in the graph,
+the ID residual, item co-occurrence. So the score splits exactly by history item and by source;
+and if a history item and the candidate share a neighbour, the part that passes through the neighbour is exact, too.
 
-A user encoder that is not linear has no exact shares of history items. Then each of them has the change of the score when it is left
-out (:mod:`kgrec.recommend.leave_one_out`), and the rest is a part of its own. Sources are exact in any case.
+With a user encoder that is not linear, history items have no exact shares. Each then gets the change of the score when the item is left
+out (:mod:`kgrec.recommend.leave_one_out`), and the remainder is a separate part. Sources are exact in any case.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from kgrec.recommend.explanation_text import lines, number_text
 from kgrec.recommend.leave_one_out import changes_without
 from kgrec.recommend.reasons import Reason, reasons
 
-#: types of a source that is a number, and a word
+#: node types of sources that are numbers and words
 NUMBER, _WORD = "number", "word"
 
 _DONOR_COLUMNS = ("item_id", "label", "contribution")
 
-#: what parts of the vectors of history items, given with their places, add to the user's vector
+#: maps parts of the vectors of history items, and their positions, to the amounts that they add to the user's vector
 _Added = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-#: a source that adds less than this to a score is none
+#: a source that adds less than this to a score is left out
 _ROUNDING = 1e-6
 
 
@@ -58,55 +58,55 @@ class Explanation:
     user: str
     item: str
     label: str
-    #: as `recommend` gives it
+    #: the score that `recommend` returns
     score: float
-    #: item_id, label, contribution: the history; contributions and `joint` sum to the score, less what is added for popularity, for
-    #: being unknown to training, by a learned ranker, and by boosts. Of a user encoder with attention also attention: how much the newest
-    #: item attends to each, which is no share of the score
+    #: history items with columns item_id, label, contribution; contributions and `joint` sum to the score without the parts for
+    #: popularity and newness, of a learned ranker, and of boosts. A user encoder with attention adds a column attention: how much the
+    #: newest item attends to each item, which is not a share of the score
     history: pd.DataFrame
     #: source ("graph", "text", "identity", "co_occurrence", "sequence", "random_walk", "inherited", "popularity", "new", "ranker" or "boost"),
-    #: relation, type, key, label, contribution; they sum to the score; the label of a boost is its condition, "" for one of the item
-    #: itself; that of a learned ranker's part is the feature, or "network"
+    #: relation, type, key, label, contribution; contributions sum to the score. The label of a boost is its condition, or "" for a boost
+    #: of the item itself; the label of a learned ranker's part is its feature, or "network"
     sources: pd.DataFrame
-    #: item_id, item, history_relation, type, key, label, relation, contribution: what the history and the
-    #: candidate share in the graph, and how much of the score passes through it
+    #: item_id, item, history_relation, type, key, label, relation, contribution: nodes that the history and the
+    #: candidate share in the graph, and the part of the score that passes through each
     paths: pd.DataFrame
-    #: item_id, label, contribution: the items from which an item without interactions inherits its co-occurrence; they sum to the
-    #: source "inherited"; empty for other items
+    #: item_id, label, contribution: the items from which an item without interactions inherits its co-occurrence; contributions sum
+    #: to the source "inherited"; empty for other items
     donors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_DONOR_COLUMNS))
-    #: whether contributions of the history are exact shares; otherwise each is measured: the change of the score when the item is left out
+    #: whether contributions of history items are exact shares; otherwise each is the measured change of the score when the item is left out
     exact: bool = True
-    #: what is left of the score beside these changes: what the items of the history say only together; 0 where shares are exact
+    #: the score minus these changes: the joint effect of several history items; 0 where shares are exact
     joint: float = 0.0
-    #: the same in one sentence, and what of it is evidence
+    #: the explanation in one sentence, and its evidence
     because: Reason | None = None
-    #: on request: a smallest set of history items without which the item would not be in the list
+    #: on request: a smallest set of history items whose removal drops the item from the list
     counterfactual: Counterfactual | None = None
-    #: if the list is chosen as a whole: the item's rank in it and by score alone, and each option at work; these change no score
+    #: if the list is chosen as a whole: the item's rank in it and by score alone, and each active option; these do not change the score
     in_list: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text()
 
     def text(self, share: float = SHARE) -> str:
-        """The explanation for people.
+        """The explanation as text for people.
 
         Args:
-            share: Share of the parts that is shown, by their sizes; the others are summed up. 1: every part.
+            share: Share of the total size of the parts to show, largest parts first; the rest is summed up. 1: every part.
         """
         return "\n".join(lines(self, _share(share)))
 
     def to_html(self) -> str:
-        """The explanation as a page of HTML that needs nothing else: the sentence, a drawing, and the parts."""
+        """The explanation as a self-contained HTML page with the sentence, a drawing, and the parts."""
         return html_of(self)
 
     def parts(self, share: float = SHARE) -> dict[str, list[Part]]:
-        """The three frames as parts: grouped by relation, the highest first, the small ones as one part.
+        """The three frames as parts: grouped by relation, largest first, with the small ones joined into one part.
 
-        Parts of the history, and those of the sources, sum to the score.
+        The parts of the history sum to the score, and so do those of the sources.
 
         Args:
-            share: As for `text`.
+            share: See `text`.
 
         Returns:
             Lists by name: "history", "sources" and "paths".
@@ -121,7 +121,7 @@ class Explanation:
         }
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON: all frames, and their parts as `parts` groups them."""
+        """Plain values for JSON: all frames, and their parts as grouped by `parts`."""
         names = ("history", "sources", "paths", "donors")
         frames = {name: getattr(self, name).to_dict("records") for name in names}
         parts = {name: [part.to_dict() for part in some] for name, some in self.parts().items()}
@@ -135,7 +135,7 @@ class Explanation:
 
 
 def _share(share: float) -> float:
-    """A share of the parts; ConfigError unless it is above 0 and at most 1."""
+    """A valid share of the parts; ConfigError unless it is above 0 and at most 1."""
     share = options.number("share", share, above=0)
     if share > 1:
         raise ConfigError(f"share is {share:g}.", "It must be a number above 0 and at most 1, such as 0.9.")
@@ -153,12 +153,12 @@ def explain(
     """Split the score of an item for a history.
 
     Args:
-        model: Holds the item.
-        history: Of one user; weights below 0 are of disliked items.
+        model: Contains the item.
+        history: History of one user; disliked items have weights below 0.
         item: Row of the item.
         user: Name of the user, for the result.
-        new_item_boost: Is added to the score if training did not know the item.
-        boosts: Condition, or "", and number of other boosts of this item; each is a source of its own.
+        new_item_boost: Added to the score if the item was unknown to training.
+        boosts: Condition (or "") and number of each other boost of this item; each is a separate source.
     """
     newness = float(model.rescorer.prior[item]) + (0.0 if model.items.trained[item] else new_item_boost)
     rows = history.matrix().indices.astype(np.int64)
@@ -213,7 +213,7 @@ def _history_frame(model: Model, rows: np.ndarray, contribution: np.ndarray) -> 
 
 
 def _with_parts(sources: pd.DataFrame, source: str, named: Sequence[tuple[str, float]]) -> pd.DataFrame:
-    """The sources and a row per label and contribution of one more source."""
+    """The sources, with one row added per label and contribution of another source."""
     if not named:
         return sources
     added = pd.DataFrame({name: [""] * len(named) for name in sources.columns}, dtype=object)
@@ -224,28 +224,28 @@ def _with_parts(sources: pd.DataFrame, source: str, named: Sequence[tuple[str, f
 
 
 class _Account:
-    """The summands of the similarities of a history and a candidate, which is the last of `rows`."""
+    """The summands of the similarities between a history and a candidate; the candidate is the last of `rows`."""
 
     def __init__(self, model: Model, rows: np.ndarray, rest: dict[str, np.ndarray], weight: float) -> None:
         parameters = model.parameters()
         arrays = parameters.arrays
         self.model, self.rows, self.featurizer, self.rest = model, rows, parameters.featurizer, rest
-        #: of the embeddings' cosine in the score of this pair
+        #: weight of the embeddings' cosine in the score of this pair
         self.weight = weight
         self.entities = model.graph().entities.select(["type", "key", "label"])
-        #: number of an entity in the featurizer -> type, key and label
+        #: an entity's number in the featurizer -> type, key and label
         self._facts: dict[int, tuple[str, str, str]] = {}
         self.features = self._features()
-        #: what a neighbour adds for a weight of one; shape (n_columns, dim)
+        #: what a neighbour of weight 1 adds to a vector; shape (n_columns, dim)
         self.messages = (
             arrays["entity"][self.features.entity] * arrays["relation_scale"][self.features.relation, None]
         )
         self.identity = arrays["identity"]
-        # Nobody has taken an item that training did not know: its co-occurrence comes from similar items.
+        # An item unknown to training has no interactions, so its co-occurrence comes from similar items.
         self.is_known = bool(model.items.trained[rows[-1]])
 
     def sources(self, user: np.ndarray, newness: float) -> pd.DataFrame:
-        """What each source of the candidate adds to the score."""
+        """The contribution of each source of the candidate to the score."""
         row, length = self.rows[-1], max(float(self.model.items.lengths[self.rows[-1]]), 1e-12)
         neighbors = self.features.neighbors[[len(self.rows) - 1]]
         graph = neighbors.data * (self.messages[neighbors.indices] @ user) / length
@@ -270,7 +270,7 @@ class _Account:
         return _sorted(pd.concat([part for part in parts if len(part)] or [frame], ignore_index=True))
 
     def _item_item(self) -> dict[str, float]:
-        """What the item-item scorers add, by name; "inherited" of an item without interactions, whose weights are its donors'."""
+        """The contributions of the item-item scorers by name; "inherited" for an item without interactions, whose weights are its donors'."""
         sums: dict[str, float] = {
             name: float(self.rest[name].sum()) for name in ITEM_ITEM if name in self.rest
         }
@@ -280,7 +280,7 @@ class _Account:
         """The part of the score that passes through each entity that a history item and the candidate share.
 
         Args:
-            added: what parts of the vectors of history items add to the user's vector; None: they add no exact parts.
+            added: Maps parts of the vectors of history items to the amounts that they add to the user's vector; None: there are no exact amounts.
         """
         frames = [self._embedding_paths(added)] if added else []
         frames += [self._shared_paths()] if self.rest["graph"].any() else []
@@ -301,13 +301,13 @@ class _Account:
         return frame
 
     def _shared(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of the similarity of neighbours: position in the history, relation, entity and contribution of each."""
+        """The parts of the neighbour similarity: position in the history, relation, entity and contribution of each."""
         scorer = self.model.rescorer.scorers["graph"]
         assert isinstance(scorer, GraphScorer)
         graph = scorer.neighbors[self.rows]
         shared = graph[:-1].multiply(graph[[-1]]).tocoo()
         weight = self.model.user_encoder.history_weight[self.rows[:-1]]
-        # the weights are the same within a history item, so its part is shared out in proportion
+        # the weights are equal within a history item, so its part is divided in proportion
         sums = np.asarray(shared.sum(axis=1)).ravel()
         scale = np.divide(self.rest["graph"], sums, out=np.zeros(len(weight)), where=sums != 0)
         relation, entity = self.featurizer.pairs(scorer.columns[shared.col])
@@ -333,7 +333,7 @@ class _Account:
         history_entity: np.ndarray,
         entity: np.ndarray,
     ) -> pd.DataFrame:
-        """What each path leads through, from a position of the history to the candidate."""
+        """A frame with the nodes and relations of each path from a history item to the candidate."""
         theirs = self._described(position, history_relation, history_entity)
         frame = theirs.rename(columns={"relation": "history_relation"})
         own = self._described(np.full(len(position), len(self.rows) - 1), relation, entity)
@@ -350,7 +350,7 @@ class _Account:
         return self.featurizer.features(self.model.graph(), distinct).take(back)
 
     def _described(self, rows: np.ndarray, relation: np.ndarray, entity: np.ndarray) -> pd.DataFrame:
-        """relation, type, key and label of neighbours, as seen from the positions `rows` of `self.rows`."""
+        """Columns relation, type, key and label of the neighbours of the items at positions `rows` in `self.rows`."""
         relations = [self.featurizer.relations[r] for r in relation]
         self._look_up(entity[entity < len(self.featurizer.entities)])
         nodes = [
@@ -362,14 +362,14 @@ class _Account:
         return frame
 
     def _look_up(self, codes: np.ndarray) -> None:
-        """Keep type, key and label of entities, by their numbers in the featurizer. One look-up costs as much as a hundred together."""
+        """Cache type, key and label of entities, by their numbers in the featurizer. A single look-up costs as much as a joint one of a hundred."""
         new = [code for code in np.unique(codes).tolist() if code not in self._facts]
         rows = self.model.graph().ids([self.featurizer.entities[code] for code in new])
         for code, facts in zip(new, self.entities.take(rows).to_pylist(), strict=True):
             self._facts[code] = (facts["type"], facts["key"], facts["label"])
 
     def _value(self, row: int, relation: str, code: int) -> tuple[str, str, str]:
-        """type, key and label of a word; for a number, what the item itself has."""
+        """The type, key and label of a word; for a number, the item's own value."""
         if relation == LABEL_TOKEN:
             word = self.featurizer.label_tokens[code - self.featurizer.first_token]
             return _WORD, word, word
@@ -378,7 +378,7 @@ class _Account:
 
     @cached_property
     def numbers(self) -> dict[tuple[int, str], str]:
-        """The numbers of each position of `self.rows`, by predicate."""
+        """The numeric values of each position in `self.rows`, by predicate."""
         graph = self.model.graph()
         dates = graph.mapping.date_predicates
         distinct, back = np.unique(self.model.items.entities[self.rows], return_inverse=True)
@@ -399,7 +399,7 @@ def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _summed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Equal rows made one: the two quantiles around a number are one fact to a reader."""
+    """The frame with equal rows summed: the two quantiles around a number are one fact to a reader."""
     names = [name for name in frame.columns if name != "contribution"]
     summed: pd.DataFrame = frame.groupby(names, sort=False, as_index=False).sum()
     return _sorted(summed)

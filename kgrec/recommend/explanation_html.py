@@ -1,9 +1,9 @@
-"""An explanation as one page of HTML: the sentence, a drawing of what the score consists of, and the full account.
+"""An explanation as one HTML page: the sentence, a drawing of the score's parts, and the full account.
 
-Enters: an `Explanation`. Leaves: HTML without scripts, fonts or images from elsewhere, in which all data is escaped. Nothing is written.
+Enters: an `Explanation`. Leaves: HTML without external scripts, fonts or images, in which all data is escaped. Nothing is written.
 
-The drawing is a Sankey diagram of two halves: what of the history speaks for the item, and what the item is made of. Both have the
-same whole, the score, so they meet in one bar. On a narrow screen they stand one below the other.
+The drawing is a Sankey diagram with two halves: the history items that support the item, and the item's sources. Both halves sum to the
+score, so they meet in one bar. On a narrow screen one half is below the other.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from kgrec.recommend.explanation_parts import Part, source_parts
 if TYPE_CHECKING:
     from kgrec.recommend.explain import Explanation
 
-#: items of the history that are drawn one by one
+#: history items that are drawn separately
 _DRAWN = 7
-#: members of a part that are named
+#: members named per part
 _MEMBERS = 2
-#: of the drawing, in pixels: width of a half and of its text, height of the whole bar, least height of a row, width of a bar
+#: sizes of the drawing in pixels: width of a half and of its text, height of the whole bar, smallest height of a row, width of a bar
 _HALF, _TEXT, _WHOLE, _ROW, _BAR = 400, 236, 240, 40, 6
-#: characters of a label
+#: largest number of characters per label
 _LETTERS = 31
 
 _STYLE = """
@@ -56,11 +56,11 @@ def html_of(why: Explanation) -> str:
         body.append(f"<p>{escape(text[0].upper() + text[1:])}.</p>")
     measured = "" if why.exact else " (how much it falls without the item)"
     halves = [
-        _half(f"The score {why.score:.3f} by item of the history{measured}", _history(why), mirrored=False),
-        _half("and by what the item is", source_parts(why.sources, why.donors, 0.9), mirrored=True),
+        _half(f"The score {why.score:.3f} by history item{measured}", _history(why), mirrored=False),
+        _half("and by source", source_parts(why.sources, why.donors, 0.9), mirrored=True),
     ]
     body.append(f'<div class="drawing">{"".join(halves)}</div>')
-    against = "Parts that speak against the item are in the full account alone."
+    against = "Only the full account shows parts that lower the score."
     body.append(f'<p class="hint">Higher bars are larger parts of the score. {against}</p>')
     body.append(f"<details><summary>The full account</summary><pre>{escape(why.text())}</pre></details>")
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -69,7 +69,7 @@ def html_of(why: Explanation) -> str:
 
 
 def _history(why: Explanation) -> list[Part]:
-    """The items that speak for the item, and the smaller ones as one part."""
+    """The history items that support the item, with the smaller ones joined into one part."""
     parts = [
         Part(str(label) or str(item), float(contribution))
         for item, label, contribution in zip(
@@ -84,7 +84,7 @@ def _history(why: Explanation) -> list[Part]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A drawn part: where it stands outside and inside, and how high it is."""
+    """A drawn part: its outer and inner positions, and its height."""
 
     part: Part
     outer: float
@@ -93,7 +93,7 @@ class _Row:
 
 
 def _half(title: str, parts: Sequence[Part], *, mirrored: bool) -> str:
-    """The parts above 0 as bars of which each leads to its place in the whole bar."""
+    """The parts above 0 as bars, each linked to its place in the whole bar."""
     rows, height = _rows([part for part in parts if part.contribution > 0])
     if not rows:
         return ""
@@ -106,7 +106,7 @@ def _half(title: str, parts: Sequence[Part], *, mirrored: bool) -> str:
 
 
 def _rows(parts: Sequence[Part]) -> tuple[list[_Row], float]:
-    """The rows from top to bottom, and the height of them all."""
+    """The rows from top to bottom, and their total height."""
     whole = sum(part.contribution for part in parts) or 1.0
     heights = [_WHOLE * part.contribution / whole for part in parts]
     total = max(float(_WHOLE), sum(max(_ROW, height + 4) for height in heights))
@@ -119,7 +119,7 @@ def _rows(parts: Sequence[Part]) -> tuple[list[_Row], float]:
 
 
 def _drawn(row: _Row, mirrored: bool) -> str:
-    """A bar, its text, and the ribbon to the whole bar."""
+    """A bar, its text, and its ribbon to the whole bar."""
     start, end = (_TEXT + _BAR, _HALF - _BAR) if not mirrored else (_HALF - _TEXT - _BAR, _BAR)
     middle = (start + end) / 2
     bar = f'<rect x="{start - _BAR if not mirrored else start}" y="{row.outer:.1f}" width="{_BAR}" height="{max(row.height, 1):.1f}"/>'
@@ -143,7 +143,7 @@ def _members(part: Part) -> str:
 
 
 def _text(x: float, y: float, anchor: str, kind: str, text: str) -> str:
-    """Text cut to its place; the whole shows when the pointer is over it."""
+    """Text cut to its place; a tooltip shows the full text."""
     shown = text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1].rstrip()}…"
     place = f'class="{kind}" x="{x}" y="{y:.1f}" text-anchor="{anchor}"'
     return f"<text {place}>{escape(shown)}<title>{escape(text)}</title></text>"

@@ -1,6 +1,6 @@
-"""The parts of an explanation, grouped and cut for readers.
+"""The parts of an explanation, grouped and shortened for readers.
 
-Enters: the frames of an `Explanation`. Leaves: lists of `Part`, each of which sums to what the frame sums to. Nothing is written.
+Enters: the frames of an `Explanation`. Leaves: lists of `Part`; each list has the same sum as its frame. Nothing is written.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import pandas as pd
 from kgrec.encode.label_tokens import LABEL_TOKEN
 from kgrec.encode.neighborhoods import HOP, INVERSE
 
-#: share of the sizes of all parts that the shown ones have at least
+#: smallest share of the total size of all parts that the shown parts must have
 SHARE = 0.9
-#: lines from which on a list is grouped more coarsely
+#: number of lines from which a list is grouped more coarsely
 _MANY = 10
-#: a path of less than this is printed as 0.000
+#: a path with a smaller contribution would be printed as 0.000
 _MIN_PATH = 0.0005
 
-#: sources that are no part of a history item
+#: sources that do not belong to a history item
 _BESIDE = ("popularity", "new", "boost")
 
 Row = dict[Hashable, Any]
@@ -31,15 +31,15 @@ Row = dict[Hashable, Any]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a score, and what it consists of."""
+    """A part of a score, and its members."""
 
     name: str
     contribution: float
-    #: the largest first; empty for a part that is not divided further
+    #: largest first; empty for a part that is not divided further
     members: tuple[Part, ...] = ()
-    #: whether it sums up the parts that are too small to be shown
+    #: whether this part is the sum of parts that are too small to show
     is_rest: bool = False
-    #: whether it is no share of the score, but the measured change of the score when it is left out
+    #: whether the contribution is not a share of the score but the measured change when the part is left out
     is_measured: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,16 +58,16 @@ def history_parts(
     share: float,
     joint: float | None = None,
 ) -> list[Part]:
-    """Parts by item of the history, and what is added beside it; they sum to the score.
+    """Parts by history item, and the sources that do not belong to the history; they sum to the score.
 
-    A long history whose items matter about equally is grouped by what each item shares with the candidate in the graph.
+    A long history whose items matter about equally is grouped by the nodes that each item shares with the candidate in the graph.
 
     Args:
-        history: of an `Explanation`, as the other two frames.
-        sources: of which some are added beside the history.
-        paths: what items share with the candidate.
-        share: as of `cut`.
-        joint: what is left of the score beside measured changes; None: contributions of the history are exact shares.
+        history: Frame of an `Explanation`, like the other two.
+        sources: Sources, some of which do not belong to the history.
+        paths: Nodes that history items share with the candidate.
+        share: See `cut`.
+        joint: The score minus the measured changes; None: contributions of the history are exact shares.
     """
     items = [_item(row) for row in history.to_dict("records")]
     beside = [_source(row) for row in sources.to_dict("records") if row["source"] in _BESIDE]
@@ -77,12 +77,12 @@ def history_parts(
     if len(listed) > _MANY and share < 1:
         listed = cut(_by_reason(history, paths), share)
     if joint is not None:
-        listed = [*map(_measured, listed), Part("what these items say only together", joint)]
+        listed = [*map(_measured, listed), Part("joint effect of these items", joint)]
     return [*listed, *beside] if items else []
 
 
 def source_parts(sources: pd.DataFrame, donors: pd.DataFrame, share: float) -> list[Part]:
-    """Parts by what the candidate is made of, the nodes of its graph by relation; they sum to the score."""
+    """Parts by source of the candidate, with nodes of the graph grouped by relation; they sum to the score."""
     if share >= 1:
         return cut([_source(row, donors) for row in sources.to_dict("records")], share)
     graph = sources[sources["source"] == "graph"]
@@ -91,7 +91,7 @@ def source_parts(sources: pd.DataFrame, donors: pd.DataFrame, share: float) -> l
 
 
 def path_parts(paths: pd.DataFrame, candidate: str, share: float) -> list[Part]:
-    """Parts by what history and candidate share, without those that round to nothing; a part of the score."""
+    """Parts by node that history and candidate share, without parts that round to 0; they sum to a part of the score."""
     if share >= 1:
         rows = paths.to_dict("records")
         return cut([Part(f"{_path_name(row)} {candidate}", row["contribution"]) for row in rows], share)
@@ -103,7 +103,7 @@ def path_parts(paths: pd.DataFrame, candidate: str, share: float) -> list[Part]:
 
 
 def cut(parts: Sequence[Part], share: float) -> list[Part]:
-    """The largest parts that have a share of the size of all, the highest first, and then the rest as one part.
+    """The largest parts that together reach a share of the total size, largest first, then the rest as one part.
 
     The rest is always smaller than the largest part.
     """
@@ -114,7 +114,7 @@ def cut(parts: Sequence[Part], share: float) -> list[Part]:
         shown += abs(part.contribution)
         rest = ordered[count:]
         small = abs(sum(one.contribution for one in rest)) <= abs(ordered[0].contribution)
-        # A rest of one part would save no line.
+        # Replacing a single part by a rest would not save a line.
         if shown >= share * whole and small and len(rest) > 1 and share < 1:
             break
     listed = sorted(ordered[:count], key=lambda part: -part.contribution)
@@ -126,7 +126,7 @@ def cut(parts: Sequence[Part], share: float) -> list[Part]:
 
 
 def largest_edges(history: pd.DataFrame, paths: pd.DataFrame, most: int) -> dict[str, list[Row]]:
-    """The largest contributions by item of the history, and by path from such an item through a shared node, at most `most` of each."""
+    """The largest contributions by history item, and by path from such an item through a shared node; at most `most` of each."""
 
     def largest(frame: pd.DataFrame) -> list[Row]:
         rows = frame.iloc[(-frame["contribution"].abs()).argsort(kind="stable")[:most]].to_dict("records")
@@ -136,7 +136,7 @@ def largest_edges(history: pd.DataFrame, paths: pd.DataFrame, most: int) -> dict
 
 
 def readable_name(name: str) -> str:
-    """A name; of an IRI the last part, which people can read."""
+    """A readable name: the last part of an IRI, otherwise the name itself."""
     if "://" not in name:
         return name
     last = re.split(r"[/#]", name.rstrip("/#"))[-1]
@@ -144,7 +144,7 @@ def readable_name(name: str) -> str:
 
 
 def edge_name(relation: str) -> str:
-    """A relation in words: "directed_by", or "directed_by of" from tail to head."""
+    """A relation in words: "directed_by", or "directed_by of" in the direction from tail to head."""
     if relation == LABEL_TOKEN:
         return "words of names"
     edges = relation.split(HOP)
@@ -154,9 +154,9 @@ def edge_name(relation: str) -> str:
 def _grouped(
     frame: pd.DataFrame, group: Callable[[Row], str], member: Callable[[Row], str], joint: str = " "
 ) -> list[Part]:
-    """Rows with equal names of groups as one part; in it, rows with equal names of members too.
+    """Rows with equal group names as one part, and within it rows with equal member names as one member.
 
-    A group of one member has a name that joins both.
+    The name of a group with one member joins both names.
     """
     groups: dict[str, dict[str, float]] = {}
     for row in frame.to_dict("records"):
@@ -176,14 +176,14 @@ def _sum_of(name: str, members: Sequence[Part]) -> Part:
 
 
 def _by_reason(history: pd.DataFrame, paths: pd.DataFrame) -> list[Part]:
-    """History items grouped by the relation that most of what they share with the candidate passes through."""
+    """History items grouped by the relation that contributes most to what they share with the candidate."""
     strongest = paths.sort_values("contribution", ascending=False, kind="stable").drop_duplicates("item_id")
     strongest = strongest[strongest["contribution"] > 0]
     reason = {
         row["item_id"]: f"items that share {edge_name(row['relation'])} with it"
         for row in strongest.to_dict("records")
     }
-    other = "items that share nothing with it in the graph" if reason else "items of the history"
+    other = "items that share nothing with it in the graph" if reason else "history items"
     groups: dict[str, list[Part]] = {}
     for row in history.to_dict("records"):
         groups.setdefault(reason.get(row["item_id"], other), []).append(_item(row))
@@ -191,7 +191,7 @@ def _by_reason(history: pd.DataFrame, paths: pd.DataFrame) -> list[Part]:
 
 
 def _measured(part: Part) -> Part:
-    """A part of measured changes."""
+    """The part, marked as a measured change."""
     return replace(part, members=tuple(map(_measured, part.members)), is_measured=True)
 
 
@@ -202,13 +202,13 @@ def _item(row: Row) -> Part:
 def _source(row: Row, donors: pd.DataFrame | None = None) -> Part:
     named = {
         "text": "its text",
-        "identity": "what its own users taught beyond its content",
-        "co_occurrence": "liked by the same users as items of the history",
-        "sequence": "often follows items of the history",
-        "random_walk": "reached through users of items of the history",
+        "identity": "what training learned from its own users beyond its content",
+        "co_occurrence": "liked by the same users as history items",
+        "sequence": "often follows history items",
+        "random_walk": "reached through users of history items",
         "inherited": "liked by users of similar items, from which it inherits (it has no users of its own)",
-        "popularity": "for how many users have it",
-        "new": "for being unknown to training",
+        "popularity": "popularity",
+        "new": "unknown to training",
         "ranker": f"learned ranker: {row['label']}",
         "boost": f"boost of items with {row['label']}" if row["label"] else "boost of this item",
     }
@@ -234,5 +234,5 @@ def _path_name(row: Row) -> str:
 
 
 def _label(row: Row, label: str, key: str) -> str:
-    """The label, or else the key."""
+    """The label, or the key if there is no label."""
     return readable_name(str(row[label] or row[key]))

@@ -1,6 +1,6 @@
-"""An explanation in words, whose figures add up as they are printed.
+"""An explanation in words, whose printed figures add up.
 
-Enters: an `Explanation`, and the share of its parts that is shown. Leaves: lines of text. Nothing is written.
+Enters: an `Explanation`, and the share of its parts to show. Leaves: lines of text. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from kgrec.recommend.explanation_parts import Part
 if TYPE_CHECKING:
     from kgrec.recommend.explain import Explanation
 
-#: units of a printed figure in 1
+#: units of a printed figure per 1
 _UNITS = 1000
-#: members of a part that are named
+#: members named per part
 _NAMED = 3
-#: items whose attention is shown
+#: number of items whose attention is shown
 _ATTENDED = 5
 
-_EXACT = "  by item of the history (these sum to the score):"
-_MEASURED = "  by item of the history (no exact shares: the change of the score when the item is left out; with the last line they sum to it):"
+_EXACT = "  by history item (these sum to the score):"
+_MEASURED = "  by history item (not exact shares, but the change of the score when the item is left out; with the last line they sum to the score):"
 
 
 def lines(explanation: Explanation, share: float) -> list[str]:
-    """The explanation for people; with a share of 1 every part has a line.
+    """The explanation as lines for people; with a share of 1, every part has a line.
 
     The figures of the first two blocks sum to the printed score.
     """
@@ -40,21 +40,21 @@ def lines(explanation: Explanation, share: float) -> list[str]:
         text += [f"  {explanation.counterfactual}"]
     if parts["history"]:
         text += [_EXACT if explanation.exact else _MEASURED, *_block(parts["history"], score)]
-    text += ["  by what the item is (these sum to the score):", *_block(parts["sources"], score)]
+    text += ["  by source (these sum to the score):", *_block(parts["sources"], score)]
     if parts["paths"]:
-        text += ["  by what both share in the graph (a part of the above):", *_block(parts["paths"])]
+        text += ["  by shared node in the graph (already contained in the above):", *_block(parts["paths"])]
     if "attention" in explanation.history:
         text += _attention(explanation)
     if explanation.in_list:
         text += [
-            "  in the list (these change its order, no score):",
+            "  in the list (these change the order, not the score):",
             *(f"    {one}" for one in explanation.in_list),
         ]
     return text
 
 
 def number_text(value: float, is_date: bool) -> str:
-    """A number for people, or the day of a date."""
+    """A number in readable form, or the day of a date."""
     return iso_date(value, day=True) if is_date else f"{value:g}"
 
 
@@ -62,8 +62,8 @@ def apportioned(contributions: Sequence[float], total: int | None = None) -> lis
     """Contributions in thousandths that sum to `total`, each within one of its own value (method of largest remainders).
 
     Args:
-        contributions: Parts of a whole.
-        total: The whole in thousandths; None: the sum of the contributions, rounded.
+        contributions: Parts of a total.
+        total: The total in thousandths; None: the rounded sum of the contributions.
     """
     exact = [part * _UNITS for part in contributions]
     units = [math.floor(part) for part in exact]
@@ -82,7 +82,7 @@ def _attention(explanation: Explanation) -> list[str]:
         f"    {value:.3f}  {label or key}"
         for value, label, key in zip(shown["attention"], shown["label"], shown["item_id"], strict=True)
     ]
-    title = "  what the newest item of the history attends to (these are no parts of the score):"
+    title = "  attention of the newest history item (these are not parts of the score):"
     return [title, *rows] if rows else []
 
 

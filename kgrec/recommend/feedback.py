@@ -1,13 +1,13 @@
 r"""Likes and dislikes of a user as one history, whose weights may be negative.
 
-Enters: ids or matrices of liked and of disliked items. Leaves: a matrix that is embedded, rescored and explained as a history.
+Enters: ids or matrices of liked and disliked items. Leaves: a matrix that is embedded, rescored and explained like a history.
 
 .. math::
     u \propto \frac{1}{\sum_{j \in L} h_j} \sum_{j \in L} h_j z_j
         - \frac{\gamma}{\beta} \frac{1}{\sum_{j \in D} h_j} \sum_{j \in D} h_j z_j
 
-This is the relevance feedback of Rocchio 1971, without an initial query. The ratio of the two weights is the one that Manning,
-Raghavan & Schütze 2008, "Introduction to Information Retrieval", section 9.1.1, call reasonable.
+This is the relevance feedback of Rocchio 1971, without an initial query. Manning, Raghavan & Schütze 2008,
+"Introduction to Information Retrieval", section 9.1.1, call this ratio of the two weights reasonable.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from kgrec.model.model import Model
 from kgrec.recommend.ids import OnUnknown, known_rows
 from kgrec.recommend.item_names import suggestion
 
-#: gamma / beta, of .15 and .75
+#: gamma / beta = 0.15 / 0.75
 DISLIKED = 0.2
 
 
 def relevance_profile(
     likes: sp.csr_matrix, dislikes: sp.csr_matrix, history_weight: np.ndarray
 ) -> sp.csr_matrix:
-    """Likes above 0; dislikes below 0, so that together they weigh a fifth of the likes; shape (n_users, n_items).
+    """Likes above 0, and dislikes below 0 whose total weight is a fifth of the likes'; shape (n_users, n_items).
 
-    Without likes there is no direction to move away from, so such a row is empty.
+    A row without likes is empty, because there is no direction to move away from.
 
     Args:
-        likes: ones, or weights; shape (n_users, n_items).
-        dislikes: ones, none where `likes` has one; shape (n_users, n_items).
-        history_weight: weight of each item in a history; shape (n_items,).
+        likes: Ones, or weights; shape (n_users, n_items).
+        dislikes: Ones; no entry where `likes` has one; shape (n_users, n_items).
+        history_weight: Weight of each item in a history; shape (n_items,).
     """
     if not dislikes.nnz:
         return likes
@@ -52,7 +52,7 @@ def relevance_profile(
     return both
 
 
-#: how a given history and the stored one of the same user are combined
+#: how a given history and the stored history of the same user are combined
 KnownUserPolicy = Literal["merge", "replace"]
 
 
@@ -62,13 +62,13 @@ def history_matrix(
     on_unknown: OnUnknown = "raise",
     weights: np.ndarray | None = None,
 ) -> sp.csr_matrix:
-    """Lists of items as a matrix, shape (len(histories), n_items), float32; UnknownId as `known_rows`.
+    """Lists of items as a matrix, shape (len(histories), n_items), float32; raises UnknownId like `known_rows`.
 
     Args:
-        model: Holds the items.
-        histories: Ids of items; one that is named twice counts once, with its largest weight.
+        model: Contains the items.
+        histories: Ids of items; an item named twice counts once, with its largest weight.
         on_unknown: Whether unknown items are skipped.
-        weights: As `checked_weights` gives them; a row is divided by their mean in it, so their ratios count. None: ones.
+        weights: Weights from `checked_weights`; each row is divided by its mean weight, so only ratios matter. None: ones.
     """
     names = [name for history in histories for name in history]
     rows, there = known_rows(
@@ -83,14 +83,14 @@ def history_matrix(
 
 
 def checked_weights(histories: Sequence[Sequence[str]], weights: Any) -> np.ndarray | None:
-    """Weights of the items of all histories, one after the other; shape (number of items,), float64; None without any.
+    """Concatenated item weights of all histories; shape (number of items,), float64; None if no weights are given.
 
     Args:
         histories: Items of each user.
-        weights: A list per history with a number above 0 for each of its items, or None.
+        weights: One list per history with a number above 0 for each of its items, or None.
 
     Raises:
-        ConfigError: A list is missing, or has another length or another value than a number above 0.
+        ConfigError: A list is missing, has the wrong length, or has a value that is not a number above 0.
     """
     if weights is None:
         return None
@@ -117,7 +117,7 @@ def feedback_matrices(
     on_unknown: OnUnknown = "raise",
     weights: Any = None,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Liked and disliked items, each as `history_matrix`; `weights` are those of the liked ones.
+    """Liked and disliked items, each as by `history_matrix`; `weights` belong to the liked items.
 
     Raises:
         UnknownId: An item is unknown.
@@ -130,7 +130,8 @@ def feedback_matrices(
     both = liked.multiply(disliked).tocoo()
     if both.nnz:
         raise ConfigError(
-            f"'{model.items.ids[both.col[0]]}' is both liked and disliked.", "Leave one of the two out."
+            f"'{model.items.ids[both.col[0]]}' is both liked and disliked.",
+            "Remove it from one of the lists.",
         )
     return liked, disliked
 
@@ -141,9 +142,9 @@ def stamps_of(
     """Positions of items in histories, oldest first, from 1; shape (len(histories), n_items), float64.
 
     Args:
-        model: Holds the items.
-        histories: Ids of items, of which the last counts where one is named twice; unknown ones are left out.
-        stored: Earlier interactions, one history per user; None: there are none.
+        model: Contains the items.
+        histories: Ids of items; the last position counts for an item named twice; unknown items are left out.
+        stored: Earlier interactions, one history per user; None: there are no earlier interactions.
     """
     names = [name for history in histories for name in history]
     item = model.items.rows(names)
@@ -165,7 +166,7 @@ def stamps_of(
 
 
 def stored_of(model: Model, users: Sequence[str]) -> Histories:
-    """The stored history of each user; empty for users that the model does not know."""
+    """The stored history of each user; empty for users unknown to the model."""
     rows = model.users.ids(users)
     known = np.flatnonzero(rows >= 0)
     stored = model.histories.take(rows[known])
@@ -177,12 +178,12 @@ def stored_of(model: Model, users: Sequence[str]) -> Histories:
 def with_stored(
     stored: Histories, liked: sp.csr_matrix, disliked: sp.csr_matrix
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Likes merged with the stored histories, and all stored interactions; disliked items are taken out of the likes.
+    """Likes merged with the stored histories, and all stored interactions; disliked items are removed from the likes.
 
     Args:
         stored: The history of each user.
-        liked: Ones, or weights, of which the larger one of both histories counts; shape (n_users, n_items).
-        disliked: Ones, none where `liked` has one; the same shape.
+        liked: Ones, or weights; the larger weight of both histories counts; shape (n_users, n_items).
+        disliked: Ones; no entry where `liked` has one; the same shape.
     """
     both = liked.maximum(stored.matrix())
     both = (both - both.multiply(disliked)).tocsr()
@@ -191,7 +192,7 @@ def with_stored(
 
 
 def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], what: str) -> None:
-    """ConfigError when there are more or fewer lists than histories."""
+    """Raise ConfigError unless there is one list per history."""
     if len(histories) != len(others):
         raise ConfigError(
             f"There are {len(histories):,} histories but {len(others):,} {what}.",
@@ -200,6 +201,6 @@ def check_length(histories: Sequence[Sequence[str]], others: Sequence[object], w
 
 
 def checked_policy(choice: KnownUserPolicy) -> KnownUserPolicy:
-    """The policy; ConfigError when it is none of `KnownUserPolicy`."""
+    """The policy; ConfigError unless it is one of `KnownUserPolicy`."""
     policy: KnownUserPolicy = options.choice("known_users", choice, get_args(KnownUserPolicy))
     return policy

@@ -1,9 +1,9 @@
-"""What carries the scores of a model: sources, relations, columns and words, over the lists of many users.
+"""The sources, relations, columns and words that drive the scores of a model, over the lists of many users.
 
 Enters: a model, rows of users. Leaves: a `GlobalExplanation`. Nothing is written.
 
 A share is the sum of a part's contributions to the scores of listed items, divided by the sum of all sources of these scores; parts that
-speak against an item count as less than nothing. So shares of sources sum to 1, and those of relations to the source "graph".
+lower a score count negatively. So the shares of sources sum to 1, and those of relations to the share of the source "graph".
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kgrec.model.retrieval import Filters
 from kgrec.recommend.explanation_parts import edge_name
 from kgrec.recommend.list_account import STEP, ListAccount
 
-#: groups of about the same number of rows by the length of the history, and by the popularity of the item
+#: number of groups of about equal size by length of the history, and by popularity of the item
 _GROUPS = 3
-#: words, and parts of other kinds, that are shown
+#: number of words, and of parts of other kinds, that are shown
 _WORDS, _SHOWN = 20, 8
-#: users whose lists are computed at once
+#: number of users whose lists are computed at once
 _USERS = 256
 
 #: name of the block of all texts
@@ -67,7 +67,7 @@ def global_explanation(model: Model, users: np.ndarray, k: int) -> GlobalExplana
 
     Args:
         model: The model.
-        users: Their rows; those without liked items have no part in it.
+        users: Rows of the users; users without liked items are ignored.
         k: Items per list.
     """
     users = users[model.histories.take(users).has_positive]
@@ -85,7 +85,7 @@ def global_explanation(model: Model, users: np.ndarray, k: int) -> GlobalExplana
 
 
 def _lists(model: Model, users: np.ndarray, k: int) -> np.ndarray:
-    """Rows of the listed items, -1 where there is none; shape (len(users), k)."""
+    """Rows of the listed items, padded with -1; shape (len(users), k)."""
     found = []
     for start in range(0, len(users), _USERS):
         histories = model.histories.take(users[start : start + _USERS])
@@ -150,7 +150,7 @@ def _range(first: int, last: int) -> str:
 
 
 def _groups(values: np.ndarray, among: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Groups of about the same size by value: the least and the greatest value, and which rows; equal values stay together."""
+    """Groups of about equal size by value: the smallest and the largest value, and a mask of rows; equal values stay together."""
     if not among.any():
         return
     edges = np.unique(np.quantile(values[among], np.linspace(0, 1, _GROUPS + 1), method="lower"))

@@ -1,6 +1,6 @@
 """Ids of users and items as rows of a model.
 
-Enters: ids as strings, as `kgrec.arguments.ids` makes them. Leaves: rows, or an error that names the most similar ids.
+Enters: ids as strings, as returned by `kgrec.arguments.ids`. Leaves: rows, or an error that names the most similar ids.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def known_rows(
 
 
 def user_rows(model: Model, ids: Sequence[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
-    """Rows of users; UnknownId as `known_rows`."""
+    """Rows of users; raises UnknownId like `known_rows`."""
     return known_rows(model.users.ids, ids, "user", model.users, on_unknown)[0]
 
 
 def item_rows(model: Model, ids: Sequence[str], on_unknown: OnUnknown = "raise") -> np.ndarray:
-    """Rows of items, by their aliases too; UnknownId as `known_rows`."""
+    """Rows of items, also by alias; raises UnknownId like `known_rows`."""
     return known_rows(model.items.rows, ids, "item", model.items.ids, on_unknown, partial(suggestion, model))[
         0
     ]

@@ -1,6 +1,6 @@
-"""Items by what people call them: the id of an item from its label, and suggestions for a name that is none.
+"""Items by name: the id of an item from its label, and suggestions for an unknown name.
 
-Enters: a model, and names in the words of a user. Leaves: ids, and what each name was taken for; or an error with labels and ids.
+Enters: a model, and names that a user typed. Leaves: ids, and how each name was resolved; or an error with labels and ids.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _MOST_SEARCHED = 200_000
 
 @dataclass(frozen=True)
 class NamedItems:
-    """Ids of items by names, in the order of these."""
+    """Ids of items by name, in the order of the names."""
 
     ids: list[str]
-    #: a sentence per name that was a label
+    #: one sentence per name that was a label
     remarks: list[str] = field(default_factory=list)
 
 
 def named_items(model: Model, names: Iterable[str], *, skip_unknown: bool = False) -> NamedItems:
-    """The item of each name: with this id, or else the only one with this label, whatever its case and accents.
+    """The item of each name: the one with this id, or the only one with this label, ignoring case and accents.
 
     Args:
-        model: Has the items.
+        model: Contains the items.
         names: Ids or labels.
-        skip_unknown: Whether a name of no item stays as it is, for the query to skip and count.
+        skip_unknown: Whether an unknown name is returned unchanged, for the query to skip and count.
 
     Raises:
-        UnknownId: No item has a name, and it is not to be skipped; or several items have it as their label.
+        UnknownId: No item has a name and `skip_unknown` is false, or several items have the name as their label.
     """
     names = list(names)
     ids, remarks = list[str](), list[str]()
@@ -53,9 +53,9 @@ def named_items(model: Model, names: Iterable[str], *, skip_unknown: bool = Fals
 
 
 def suggestion(model: Model, name: str) -> str:
-    """The second line of an error about an unknown item: items that may be meant, with their labels.
+    """The second line of an error about an unknown item: items that the caller may have meant, with their labels.
 
-    Among very many items only ids are compared: to search their labels would take seconds.
+    In very large catalogues only ids are compared, because a search of the labels would take seconds.
     """
     if len(model.items) > _MOST_SEARCHED:
         return f"{did_you_mean(name, model.items.ids.sorted_labels)} Search with kgrec find."

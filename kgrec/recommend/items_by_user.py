@@ -1,4 +1,4 @@
-"""Items of each user as integer codes, which take less memory than names: candidates or deny lists of their own.
+"""Items per user as integer codes, which take less memory than names; for candidate and deny lists per user.
 
 Enters: a mapping from users to items, or a frame with user_id and item_id. Leaves: rows of a model, per user.
 """
@@ -29,7 +29,7 @@ class ItemsByUser:
 
     #: user -> number, in order of first appearance
     users: dict[str, int]
-    #: distinct items, in the order of the users' lists
+    #: distinct items, in order of first appearance in the users' lists
     items: list[str]
     #: the items of user n are `codes[bounds[n] : bounds[n + 1]]`; shape (len(users) + 1,), int64
     bounds: np.ndarray
@@ -41,8 +41,8 @@ class ItemsByUser:
         """Read a mapping from users to items, or a frame with user_id and item_id.
 
         Raises:
-            ConfigError: It is neither, or holds something else than ids.
-            SourceError: The frame lacks a column, or a cell is no id.
+            ConfigError: The value is neither, or contains values that are not ids.
+            SourceError: The frame lacks a column, or a cell is not an id.
         """
         if isinstance(values, ItemsByUser):
             return values
@@ -73,7 +73,7 @@ class ItemsByUser:
     ) -> ItemsByUser:
         bounds = np.concatenate([[0], np.cumsum(np.bincount(user.astype(np.int64), minlength=len(users)))])
         item = item[np.argsort(user, kind="stable")]
-        # numbered by users' lists, so that equal lists are equal values, whatever they were read from
+        # items are numbered in the order of the users' lists, so equal lists give equal values from any input
         used, first, place = np.unique(item, return_index=True, return_inverse=True)
         rank = np.argsort(np.argsort(first))
         named = [items[code] for code in used[np.argsort(first)].tolist()]
@@ -114,7 +114,7 @@ class ItemsByUser:
             np.concatenate([np.zeros(0, np.int32), *(part for part in parts if part is not None)])
         )
         names = [self.items[code] for code in codes.tolist()]
-        item_rows(model, names, on_unknown)  # an error, unless unknown ones are skipped
+        item_rows(model, names, on_unknown)  # raises UnknownId unless unknown items are skipped
         row = np.zeros(len(self.items), np.int64) - 1 if len(codes) else np.zeros(0, np.int64)
         row[codes] = model.items.rows(names)
         return [None if part is None else np.unique(row[part][row[part] >= 0]) for part in parts]

@@ -1,10 +1,10 @@
-"""Leave-one-out attribution: how much a score changes when an item of the history is left out.
+"""Leave-one-out attribution: how much a score changes when a history item is left out.
 
 Enters: a model, a history and items. Leaves: changes of the score. Nothing is written.
 
-For user encoders that are not linear, where history items have no exact shares of a score. Each change is measured: the score is computed
-again without the item (occlusion: Zeiler & Fergus 2014, section 4.2). What several items say only together is in the change of each of
-them or of none, so changes need not sum to the score.
+It is used for user encoders that are not linear, where history items have no exact shares of a score. Each change is measured: the score is
+computed again without the item (occlusion: Zeiler & Fergus 2014, section 4.2). A joint effect of several items appears in the change of each
+of them or of none, so changes need not sum to the score.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy as np
 from kgrec.graph.histories import Histories
 from kgrec.model.model import Model
 
-#: rows of all histories that are scored at once
+#: total number of history rows scored at once
 _ROWS = 1 << 18
 
 
 def changes_without(model: Model, history: Histories, items: np.ndarray) -> np.ndarray:
-    """The scores of items less their scores without each item of the history; shape (n, len(items)), float64.
+    """The scores of items minus their scores without each history item; shape (n, len(items)), float64.
 
-    The n items of the history stand in the order of `Histories.matrix`.
+    The n history items are in the order of `Histories.matrix`.
 
-    Without its only liked item a history is empty, and has the score of a user without interactions.
+    A history without its only liked item is empty and has the score of a user without interactions.
 
     Args:
-        model: Holds the item.
-        history: Of one user; weights below 0 are of disliked items.
+        model: Contains the items.
+        history: History of one user; disliked items have weights below 0.
         items: Rows of the items.
     """
     rows = np.flatnonzero(history.positive)
@@ -42,7 +42,7 @@ def changes_without(model: Model, history: Histories, items: np.ndarray) -> np.n
 
 
 def _without_each(history: Histories, rows: np.ndarray) -> Histories:
-    """Copies of a history, each without one of its rows."""
+    """Copies of a history, each without one of the rows."""
     copies = history.take(np.zeros(len(rows), np.int64))
     kept = np.ones(len(copies.item), bool)
     kept[copies.indptr[:-1] + rows] = False

@@ -1,10 +1,10 @@
-"""What carries the scores of one user's list: history items, nodes and other sources, for several items at once.
+"""The parts of the scores in one user's list: history items, nodes and other sources, for several items at once.
 
 Enters: a model, the history of one user, rows of items. Leaves: a `ListAccount`. Nothing is written.
 
-:mod:`kgrec.recommend.explain` splits one score into all of its parts, from the features that it reads from the graph. Here the rows of
-the graph scorer, which the model holds, stand for these features, so the parts of a list cost a few matrix products. The parts are the
-same; only columns of an added item that no trained item has are left out.
+:mod:`kgrec.recommend.explain` splits one score into all of its parts, from features that it reads from the graph. This module uses the
+model's rows of the graph scorer instead, so the parts of a whole list cost a few matrix products. The parts are the same, except that
+columns that only an added item has are left out.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.scorers import GraphScorer, TextScorer
 from kgrec.recommend.leave_one_out import changes_without
 
-#: items of a list that are accounted for at once: arrays have a column per node that one of them has
+#: number of items processed at once: arrays have one column per node of any of these items
 STEP = 50
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Nodes of rows of items: one entry per item and column."""
+    """Nodes of items: one entry per item and column."""
 
     #: position of the item; shape (n_entries,)
     row: np.ndarray
     #: position in `ListAccount.columns`; shape (n_entries,)
     column: np.ndarray
-    #: in the unit row of the graph scorer; shape (n_entries,)
+    #: value in the unit row of the graph scorer; shape (n_entries,)
     unit: np.ndarray
 
 
@@ -44,7 +44,7 @@ class ListAccount:
     """Parts of the scores of n items for a history of h items."""
 
     model: Model
-    #: of one user; weights below 0 are of disliked items
+    #: history of one user; disliked items have weights below 0
     history: Histories
     #: rows of the items; shape (n,), int64
     items: np.ndarray
@@ -56,7 +56,7 @@ class ListAccount:
 
     @cached_property
     def by_item(self) -> np.ndarray:
-        """Contribution of each history item: its share, or its measured change where the user encoder is not linear; shape (h, n)."""
+        """Contribution of each history item: its share, or the measured change if the user encoder is not linear; shape (h, n)."""
         encoder, vectors = self.model.user_encoder, self.model.items.vectors
         if not isinstance(encoder, AdditiveUserEncoder):
             return changes_without(self.model, self.history, self.items)
@@ -66,16 +66,16 @@ class ListAccount:
 
     @cached_property
     def for_it(self) -> np.ndarray:
-        """What of the history speaks for each item: the sum of the contributions above 0; shape (n,)."""
+        """The history's support for each item: the sum of the contributions above 0; shape (n,)."""
         return np.asarray(np.maximum(self.by_item, 0).sum(axis=0))
 
     @cached_property
     def sources(self) -> dict[str, np.ndarray]:
         """Contributions by source; each of shape (n,).
 
-        "users": item co-occurrence in all forms, and what its own users taught; "inherited": co-occurrence of an item that nobody has
-        taken; "text": texts and vectors; "graph": all nodes, the sum over `by_column`. Popularity, boosts and a learned ranker's own part are
-        left out.
+        "users": item co-occurrence in all forms, and the ID residual learned from the item's users; "inherited": co-occurrence of an item
+        without interactions; "text": texts and vectors; "graph": all nodes, the sum over `by_column`. Popularity, boosts and a learned
+        ranker's own part are left out.
         """
         trained, weight = self.model.items.trained[self.items], self._weights["embedding"]
         known = np.flatnonzero(trained)
@@ -93,9 +93,9 @@ class ListAccount:
 
     @cached_property
     def by_column(self) -> np.ndarray:
-        """Contribution of each column of the graph to each item, of the whole history; shape (n, len(columns))."""
+        """Contribution of each column of the graph to each item, over the whole history; shape (n, len(columns))."""
         of_embedding = self._weights["embedding"][:, None] * self._carried * self._messages_to_user
-        # The graph scorer's part of an item is shared out in proportion to the products of its columns.
+        # The graph scorer's part of an item is divided in proportion to the products of its columns.
         history, units = self.neighbors_of_history, self._units
         weight = self.model.user_encoder.history_weight[self.rows] * self.history.matrix().data
         profile = np.bincount(history.column, weight[history.row] * history.unit, len(self.columns))
@@ -139,7 +139,7 @@ class ListAccount:
 
     @cached_property
     def neighbors_of_history(self) -> Neighbors:
-        """Nodes of the history items that one of the items has, too."""
+        """Nodes of the history items that are also nodes of the items."""
         matrix = self._graph.neighbors[self.rows]
         place = np.minimum(np.searchsorted(self._columns, matrix.indices), max(0, len(self._columns) - 1))
         some = self._columns[place] == matrix.indices if len(self._columns) else np.zeros(matrix.nnz, bool)
@@ -153,7 +153,7 @@ class ListAccount:
 
     @cached_property
     def _columns(self) -> np.ndarray:
-        """Numbers of the graph scorer's columns that the items have, increasing."""
+        """Increasing numbers of the graph scorer's columns that the items have."""
         return np.unique(self._graph.neighbors[self.items].indices)
 
     @cached_property
@@ -171,14 +171,14 @@ class ListAccount:
         return np.asarray(self._units * scale[:, None])
 
     def _lengths_of_groups(self, matrix: csr_matrix) -> np.ndarray:
-        """The length of each row before it was made a unit: neighbours by one relation are a unit vector (`ItemFeatures`); shape (n,)."""
+        """The length of each row before it was normalized: neighbours by one relation form a unit vector (`ItemFeatures`); shape (n,)."""
         relation, _ = self.model.parameters().featurizer.pairs(self._graph.columns[matrix.indices])
         pairs = np.unique(np.stack([rows_of(matrix), relation]), axis=1)
         return np.asarray(np.sqrt(np.bincount(pairs[0], minlength=matrix.shape[0])))
 
     @cached_property
     def _messages(self) -> np.ndarray:
-        """What a node adds to a vector per unit of weight; shape (len(columns), dim)."""
+        """The vector that a node adds per unit of weight; shape (len(columns), dim)."""
         arrays, (relation, node) = self.model.parameters().arrays, self.relations_and_nodes
         return np.asarray(arrays["entity"][node] * arrays["relation_scale"][relation, None])
 
@@ -206,6 +206,6 @@ class ListAccount:
 
     @cached_property
     def _rest(self) -> dict[str, np.ndarray]:
-        """Shares of the history items by scorer, without the embedding's; each of shape (h, n)."""
+        """Shares of the history items by scorer, without the embedding scorer; each of shape (h, n)."""
         profile = self.model.profiles(self.history)
         return self.model.rescorer.shares(profile, self.items, self._weights)

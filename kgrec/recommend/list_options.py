@@ -1,7 +1,7 @@
 """Options about lists as a whole: diversity, calibration, novelty, exposure, caps and quotas.
 
 Enters: options of a call as plain values, and a model. Leaves: checked values, or a ConfigError; the `ListPolicy` of a call; and
-sentences that name the options at work. Nothing is written.
+sentences that name the active options. Nothing is written.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ LIST_OPTIONS = (
     *("diversity", "diversity_method", "calibration", "calibrate_by", "novelty"),
     *("exposure", "exposure_by", "exposure_target", "at_most", "at_least"),
 )
-#: the kind of a quota that is no condition: items without interactions at training
+#: the only quota name that is not a condition: items without interactions at training
 NEW = "new"
-#: strength -> option that has no meaning without it, and whether the strength needs it
+#: strength -> option that has no effect without it, and whether the strength needs the option
 _BELONGING = (
     ("diversity", "diversity_method", False),
     ("calibration", "calibrate_by", True),
@@ -44,14 +44,14 @@ _BELONGING = (
 
 
 def checked_list_options(request: Request, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of lists as plain values.
+    """The list options as plain values.
 
     Args:
-        request: Holds them as the caller gave them.
-        defaults: Of all options.
+        request: Contains the options as given by the caller.
+        defaults: Defaults of all options.
 
     Raises:
-        ConfigError: A value is out of range or of the wrong type, an option that another one needs is absent, or a quota is larger
+        ConfigError: A value is out of range or has the wrong type, a required companion option is absent, or a quota is larger
             than the list.
     """
     checked = {
@@ -65,7 +65,7 @@ def checked_list_options(request: Request, defaults: Mapping[str, Any]) -> dict[
         ),
         "calibrate_by": _type("calibrate_by", request.calibrate_by),
         "exposure_by": _type("exposure_by", request.exposure_by),
-        "at_most": _counts("at_most", request.at_most, "types of nodes", '{"author": 2}'),
+        "at_most": _counts("at_most", request.at_most, "node types", '{"author": 2}'),
         "at_least": _counts("at_least", request.at_least, "conditions", '{"year >= 2020": 3, "new": 1}'),
     }
     for strength, other, needed in _BELONGING:
@@ -77,23 +77,23 @@ def checked_list_options(request: Request, defaults: Mapping[str, Any]) -> dict[
         if needed and checked[strength] and checked[other] is None:
             raise ConfigError(
                 f"{strength} is {checked[strength]:g}, but {other} is not given.",
-                f"Give a type of nodes: {other}='genre'.",
+                f"Give a node type: {other}='genre'.",
             )
     _check_quotas(checked["at_least"], request.k)
     return checked
 
 
 def list_policy(model: Model, request: Request, histories: Histories) -> ListPolicy | None:
-    """The policy of a call; None if no option of lists is at work.
+    """The policy of a call; None if no list option is active.
 
     Args:
-        model: Holds the items.
+        model: Contains the items.
         request: The options.
-        histories: Of the users of the call.
+        histories: Histories of the users in the call.
 
     Raises:
-        UnknownId: The graph has no such type of nodes, or a value of a condition is unknown.
-        ConfigError: A condition names something that the graph lacks, or too few items meet it for any list.
+        UnknownId: The graph has no such node type, or a value of a condition is unknown.
+        ConfigError: A condition names something that is not in the graph, or too few items meet it for any list.
     """
     caps = tuple(Cap(model.nodes_of(name), most) for name, most in (request.at_most or {}).items())
     wishes, kinds = tuple(_wishes(model, request, histories)), quotas(model, request)
@@ -103,10 +103,10 @@ def list_policy(model: Model, request: Request, histories: Histories) -> ListPol
 
 
 def check_types(model: Model, request: Request) -> None:
-    """Look up the types of nodes that the options of lists name, before any list is computed.
+    """Check the node types named by the list options before any list is computed.
 
     Raises:
-        UnknownId: The graph has no such type.
+        UnknownId: The graph has no such node type.
     """
     for name in (*(request.at_most or ()), request.calibrate_by, request.exposure_by):
         if name is not None:
@@ -118,7 +118,7 @@ def quotas(model: Model, request: Request) -> tuple[Quota, ...]:
 
     Raises:
         UnknownId: A value of a condition is unknown.
-        ConfigError: A condition names something that the graph lacks, or no list can meet the quotas.
+        ConfigError: A condition names something that is not in the graph, or no list can meet the quotas.
     """
     if not request.at_least:
         return ()
@@ -131,26 +131,26 @@ def quotas(model: Model, request: Request) -> tuple[Quota, ...]:
         there = int(quota.items.sum())
         if there < quota.least:
             raise ConfigError(
-                f"at_least asks for {quota.least} item{'s' * (quota.least > 1)} of '{quota.name}', but {there} of the items that may be listed "
+                f"at_least requires {quota.least} item{'s' * (quota.least > 1)} of '{quota.name}', but {there} of the items that may be listed "
                 f"{'is' if there == 1 else 'are'} of that kind.",
                 "Give a smaller number, another condition, or weaker filters.",
             )
     total = sum(quota.least for quota in found)
     if total > request.k and not (np.sum([quota.items for quota in found], axis=0) > 1).any():
         raise ConfigError(
-            f"at_least asks for {total} items in all, and no item counts twice, but a list has {request.k}.",
+            f"at_least requires {total} items in total (no item counts twice), but a list has {request.k}.",
             "Give smaller numbers, or a larger k.",
         )
     return found
 
 
 def at_work(request: Request) -> list[str]:
-    """A sentence per option of lists that is at work."""
+    """One sentence per active list option."""
     said = []
     if request.diversity:
-        method = {"mmr": "the listed item that it is most like", "dpp": "all listed items together"}
+        method = {"mmr": "the most similar listed item", "dpp": "all listed items together"}
         said.append(
-            f"diversity {request.diversity:g} ({request.diversity_method}): an item sinks by its likeness to "
+            f"diversity {request.diversity:g} ({request.diversity_method}): an item sinks by its similarity to "
             f"{method[request.diversity_method]}"
         )
     if request.calibration:
@@ -159,11 +159,11 @@ def at_work(request: Request) -> list[str]:
             "in the history"
         )
     if request.novelty:
-        said.append(f"novelty {request.novelty:g}: items that few users have rise")
+        said.append(f"novelty {request.novelty:g}: items with few users rise")
     if request.exposure:
         said.append(
             f"exposure {request.exposure:g} by {request.exposure_by} ({request.exposure_target}): items of a {request.exposure_by} "
-            "that has less attention than its share rise"
+            "with less exposure than its target rise"
         )
     said += [f"at most {most} per {name}" for name, most in (request.at_most or {}).items()]
     return said + [f"at least {least} of '{name}'" for name, least in (request.at_least or {}).items()]
@@ -189,12 +189,12 @@ def _wishes(model: Model, request: Request, histories: Histories) -> Sequence[Wi
 
 
 def _kind(model: Model, name: str, skip_unknown: bool) -> np.ndarray:
-    """Which items are of the kind that a quota names; shape (n_items,), bool."""
+    """Mask of the items that a quota applies to; shape (n_items,), bool."""
     return ~model.items.trained.whole if name == NEW else model.matching(name, skip_unknown)
 
 
 def _mask(model: Model, rows: np.ndarray | None) -> np.ndarray:
-    """Rows as a mask; shape (n_items,), bool; None: all."""
+    """Rows as a mask; shape (n_items,), bool; None means all rows."""
     mask = np.full(len(model.items), rows is None)
     if rows is not None:
         mask[rows] = True
@@ -212,7 +212,7 @@ def _type(name: str, value: Any) -> str | None:
     if value is None:
         return None
     if not (isinstance(value, str) and value.strip()):
-        raise ConfigError(f"{name} is {options.shown(value)}.", "Give a type of nodes, such as 'genre'.")
+        raise ConfigError(f"{name} is {options.shown(value)}.", "Give a node type, such as 'genre'.")
     return options.text(name, value)
 
 

@@ -1,6 +1,6 @@
 """Scores of given pairs of a user and an item.
 
-Enters: pairs by id or by row. Leaves: their scores, as lists have them. Nothing is written.
+Enters: pairs by id or by row. Leaves: their scores, equal to those in lists. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kgrec.arguments.ids import as_ids, is_frame
 from kgrec.errors import ConfigError
 from kgrec.model.model import Model
 
-#: pairs that are scored at a time, and the most of one user that are scored as one row
+#: number of pairs scored at once, and largest number of pairs of one user scored as one row
 _PAIRS, _WIDTH = 1 << 15, 64
 
 
@@ -23,8 +23,8 @@ def pairs_of(users: Any, items: Any) -> tuple[list[str], list[str]]:
     """Users and items of pairs, given as two lists of ids, or as a frame with user_id and item_id.
 
     Raises:
-        ConfigError: The lists differ in length, or hold something else than ids.
-        SourceError: A column of the frame is missing, or a cell is no id.
+        ConfigError: The lists differ in length, or contain values that are not ids.
+        SourceError: A column of the frame is missing, or a cell is not an id.
     """
     if items is None and (is_frame(users) or isinstance(users, Mapping)):
         table = as_table(users, "pairs", ids=["user_id", "item_id"])
@@ -37,7 +37,7 @@ def pairs_of(users: Any, items: Any) -> tuple[list[str], list[str]]:
     if len(named[0]) != len(named[1]):
         raise ConfigError(
             f"There are {len(named[0]):,} users but {len(named[1]):,} items.",
-            "Give one item per user: a pair per position.",
+            "Give one item per user, so that each position is a pair.",
         )
     return named
 
@@ -46,10 +46,10 @@ def scores_of(model: Model, users: np.ndarray, items: np.ndarray, boost: np.ndar
     """Scores of pairs; shape (n,), float32.
 
     Args:
-        model: Holds users and items.
-        users: Row of the user of each pair; shape (n,), int64.
-        items: Row of the item of each pair; shape (n,), int64.
-        boost: Added to the score of each item; shape (n_items,); None: nothing.
+        model: Contains the users and items.
+        users: Row of the user in each pair; shape (n,), int64.
+        items: Row of the item in each pair; shape (n,), int64.
+        boost: Added to the score of each item; shape (n_items,); None: nothing is added.
     """
     scores = np.zeros(len(users), np.float32)
     by_user = np.argsort(users, kind="stable")
@@ -63,7 +63,7 @@ def scores_of(model: Model, users: np.ndarray, items: np.ndarray, boost: np.ndar
 
 
 def _lines(users: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of sorted users as rows of a rectangle: the row and the column of each pair, and the user of each row."""
+    """Pairs, sorted by user, arranged in a rectangle: the row and column of each pair, and the user of each row."""
     _, first, user = np.unique(users, return_index=True, return_inverse=True)
     position = np.arange(len(users)) - first[user]
     starts = np.flatnonzero(position % _WIDTH == 0)

@@ -1,4 +1,4 @@
-"""Where an item stands in a list that is chosen as a whole, and where its score alone would put it.
+"""The rank of an item in a list that is chosen as a whole, and its rank by score alone.
 
 Enters: a model, the history of one user, a request, an item. Leaves: sentences for an explanation. Nothing is written.
 """
@@ -24,19 +24,19 @@ def list_remarks(
     seen: csr_matrix | None,
     users: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """How options of lists move an item: its place in the list and by score alone, and the options at work; () without any.
+    """Sentences on how list options move an item: its rank in the list and by score alone, and the active options; () without active options.
 
     Args:
-        model: Holds the item.
-        history: Of one user.
+        model: Contains the item.
+        history: History of one user.
         item: Row of the item.
         request: The options of the list.
-        seen: Items that the list leaves out; shape (1, n_items); None: none.
-        users: The name of the user, for lists of their own; None: the user has none.
+        seen: Items that are left out of the list; shape (1, n_items); None: none.
+        users: The name of the user, for the user's own candidate and deny lists; None: the user has none.
 
     Raises:
-        UnknownId: An item, a type of nodes, or a value of a condition is unknown.
-        ConfigError: A condition names something that the graph lacks, or no list can meet the quotas.
+        UnknownId: An item, a node type, or a value of a condition is unknown.
+        ConfigError: A condition names something that is not in the graph, or no list can meet the quotas.
     """
     policy = list_policy(model, request, history)
     if policy is None:
@@ -49,10 +49,10 @@ def list_remarks(
 
 
 def place(rows: np.ndarray, item: int) -> int:
-    """Rank of an item in a list, from 1; 0 if it is not there.
+    """Rank of an item in a list, starting at 1; 0 if the item is not in it.
 
     Args:
-        rows: Of the items of the list; shape (k,).
+        rows: Rows of the items in the list; shape (k,).
         item: Row of the item.
     """
     at = np.flatnonzero(rows == item)

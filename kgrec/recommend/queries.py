@@ -46,7 +46,7 @@ class Queries(ABC):
 
     Options of a list are keywords, or a `Request` that holds all of them: `recommend(users, k=5, deny=["i1"])` and
     `recommend(users, request=Request(k=5, deny=["i1"]))` are the same. Giving both is a ConfigError.
-    What lists are to be like as a whole (diverse, calibrated, novel, fair, with caps and quotas) is said in a `Request` only.
+    Options about lists as a whole (diversity, calibration, novelty, exposure, caps and quotas) can only be set in a `Request`.
     """
 
     @property
@@ -81,28 +81,28 @@ class Queries(ABC):
 
         With options of a `Request` such as `diversity`, a list is chosen as a whole: its ranks may differ from the order of its scores.
         A user without positive interactions gets the items nearest to the mean user vector.
-        With `explain` of a `Request`, because and evidence are further columns: why each item is listed.
+        With `explain` of a `Request`, two further columns, because and evidence, say why each item is listed.
 
         Args:
-            users: Their ids.
-            k: Items per user; fewer only where fewer are allowed.
-            exclude_seen: Leave out the items that the user has interacted with.
+            users: Ids of the users.
+            k: Items per user; fewer only if fewer are allowed.
+            exclude_seen: Leave out items that the user has interacted with.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items, such as "genres = Horror and year >= 1990".
-            min_score: Lowest score that is returned; ranks do not change.
-            new_item_boost: Added to the score of items without interactions at training; below 0 they sink.
+            min_score: Lowest returned score; ranks do not change.
+            new_item_boost: Added to the score of items without interactions at training; a negative value lowers them.
             item_boost: Added to the scores of items: a dict from ids to numbers, or a frame with item_id and boost.
             where_boost: Added to the scores of items that meet conditions: a dict from conditions to numbers.
             user_candidates: The only items to rank for some users: a dict from users to ids, or a frame with user_id and item_id.
-            user_deny: Items to leave out for some users, as `user_candidates`.
-            on_unknown: "raise", or "skip" unknown users and items, and let an unknown value of a condition match nothing.
+            user_deny: Items to leave out for some users, in the same form as `user_candidates`.
+            on_unknown: "raise", or "skip" unknown users and items; with "skip", an unknown value of a condition matches nothing.
             request: All these options as one object.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
-            Columns user_id, item_id, score (a weighted mean of cosines) and rank (from 1), sorted by user as given
-            and rank.
+            Columns user_id, item_id, score (a weighted mean of cosines) and rank (from 1), sorted by user in the given order,
+            then by rank.
 
         Raises:
             UnknownId: A user, an item, or a value of the condition is unknown.
@@ -156,29 +156,29 @@ class Queries(ABC):
         request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The best items for histories: of users unknown to training, or of known users with newer interactions.
+        """The best items for given histories, of users unknown to training or of known users with newer interactions.
 
         Args:
             histories: Ids of liked items, oldest first, one list per user; an empty history gets the items nearest to the mean user vector.
             k: Items per user.
-            weights: How much each item of the histories counts, a list of numbers above 0 per user. Only their ratios matter: they
-                are divided by their mean, so an item of average weight counts as one without weights. None: all count alike.
-            dislikes: Ids of disliked items, one list per user: they are left out, and similar items sink.
-            seen: Ids of items that each user has interacted with, but neither likes nor dislikes: left out as the history is.
-            users: Their names; None: the users are unknown, and named "0", "1", ...
-            known_users: How the given history and the stored one of a known user are combined: "merge" adds the given one,
-                where a disliked item is no longer liked; "replace" uses the given one alone.
-            exclude_seen: Leave out the items of the history and of `seen`, and with "merge" those that the model has as seen.
+            weights: Weight of each history item, as one list of numbers above 0 per user. Only their ratios matter: they
+                are divided by their mean, so an item of average weight counts like an item without weights. None: equal weights.
+            dislikes: Ids of disliked items, one list per user; these items are left out, and similar items sink.
+            seen: Ids of items that each user has interacted with but neither likes nor dislikes; left out like the history.
+            users: Names of the users; None: the users are unknown, and named "0", "1", ...
+            known_users: How the given history of a known user is combined with the stored one: "merge" adds the given history,
+                and a disliked item is no longer liked; "replace" uses only the given history.
+            exclude_seen: Leave out the items of the history and of `seen`, and with "merge" also the items stored as seen.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
-            min_score: Lowest score that is returned.
-            new_item_boost: As for `recommend`, and so are the four options after it.
-            item_boost: See there.
-            where_boost: See there.
-            user_candidates: See there; users without names are "0", "1", ...
-            user_deny: See there.
-            on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
+            min_score: Lowest returned score.
+            new_item_boost: As for `recommend`.
+            item_boost: As for `recommend`.
+            where_boost: As for `recommend`.
+            user_candidates: As for `recommend`; users without names are "0", "1", ...
+            user_deny: As for `recommend`.
+            on_unknown: "raise", or "skip" unknown ids and values, as for `recommend`.
             request: The options of a list as one object, as for `recommend`.
             arrow: Return an Arrow table instead of a pandas frame.
 
@@ -187,8 +187,8 @@ class Queries(ABC):
 
         Raises:
             UnknownId: An item, or a value of the condition, is unknown.
-            ConfigError: `users`, `weights`, `dislikes` or `seen` is of another length than `histories`, an item is both liked and
-                disliked, or as `recommend`.
+            ConfigError: `users`, `weights`, `dislikes` or `seen` differs in length from `histories`, an item is both liked and
+                disliked, or as for `recommend`.
         """
         request = merged(
             request,
@@ -251,18 +251,18 @@ class Queries(ABC):
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
-            min_score: Lowest score that is returned.
+            min_score: Lowest returned score.
             item_boost: As for `recommend`.
             where_boost: As for `recommend`.
-            on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
+            on_unknown: "raise", or "skip" unknown ids and values, as for `recommend`.
             request: The options of a list as one object, as for `recommend`; without `new_item_boost` and lists of users.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
-            Columns text, item_id, score (three parts the cosine of the texts, one part that of the embeddings) and rank.
+            Columns text, item_id, score (three quarters cosine of the texts, one quarter cosine of the embeddings) and rank.
 
         Raises:
-            ConfigError: The model was trained without text, a text is empty, or as `recommend`.
+            ConfigError: The model was trained without text, a text is empty, or as for `recommend`.
             EncoderNotFound: The text encoder cannot be loaded.
             UnknownId: An item, or a value of the condition, is unknown.
         """
@@ -298,18 +298,18 @@ class Queries(ABC):
         request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The scores of given pairs of a known user and an item, the same that `recommend` gives them.
+        """The scores of given pairs of a known user and an item, equal to those of `recommend`.
 
-        Items that lists leave out, as seen or removed, have a score here.
+        Items that are left out of lists because they are seen or removed have a score here.
 
         Args:
-            users: Their ids, one per item; or a frame with user_id and item_id.
-            items: The ids of the items; None where `users` is a frame.
+            users: Ids of the users, one per item; or a frame with user_id and item_id.
+            items: Ids of the items; None if `users` is a frame.
             new_item_boost: As for `recommend`.
             item_boost: As for `recommend`.
             where_boost: As for `recommend`.
             on_unknown: "raise", or "skip" pairs with an unknown user or item.
-            request: These options as one object; options about lists are refused.
+            request: These options as one object; options about lists raise an error.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
@@ -317,8 +317,8 @@ class Queries(ABC):
 
         Raises:
             UnknownId: A user or an item is unknown.
-            ConfigError: There are more users than items, or the reverse.
-            SourceError: A column of the frame is missing, or a cell is no id.
+            ConfigError: The numbers of users and items differ.
+            SourceError: A column of the frame is missing, or a cell is not an id.
         """
         keywords = Request(
             new_item_boost=new_item_boost,
@@ -358,18 +358,18 @@ class Queries(ABC):
         request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The items nearest to each of `items`, which itself is left out.
+        """The items nearest to each of `items`, without the item itself.
 
         Args:
-            items: Their ids.
+            items: Ids of the items.
             k: Similar items per item.
             candidates: Ids of the only items to rank.
             deny: Ids of items to leave out.
             where: A condition on the items.
-            min_score: Lowest score that is returned.
+            min_score: Lowest returned score.
             item_boost: As for `recommend`.
             where_boost: As for `recommend`.
-            on_unknown: "raise", or "skip" unknown ids and values, as `recommend` does.
+            on_unknown: "raise", or "skip" unknown ids and values, as for `recommend`.
             request: The options of a list as one object, as for `recommend`; without `new_item_boost` and lists of users.
             arrow: Return an Arrow table instead of a pandas frame.
 
@@ -378,7 +378,7 @@ class Queries(ABC):
 
         Raises:
             UnknownId: An item, or a value of the condition, is unknown.
-            ConfigError: As `recommend`.
+            ConfigError: As for `recommend`.
         """
         keywords = Request(
             *(k, candidates, deny, where, min_score),
@@ -415,14 +415,14 @@ class Queries(ABC):
         request: Request | None = None,
         arrow: bool = False,
     ) -> Any:
-        """The known users nearest to each of `users`, who is left out; users without positive interactions are in no list.
+        """The known users nearest to each of `users`, without the user itself; users without positive interactions are never listed.
 
         Args:
-            users: Their ids.
+            users: Ids of the users.
             k: Similar users per user.
-            min_score: Lowest score that is returned.
+            min_score: Lowest returned score.
             on_unknown: "raise", or "skip" unknown users.
-            request: These options as one object; options about items are refused.
+            request: These options as one object; options about items raise an error.
             arrow: Return an Arrow table instead of a pandas frame.
 
         Returns:
@@ -465,7 +465,7 @@ def _ranked(
     for name, lists in (policy.unmet(found) if policy else {}).items():
         least = (request.at_least or {})[name]
         logger.warning(
-            "at_least %d of '%s': %s of %s lists have fewer, because their users have too few such candidates.",
+            "at_least %d of '%s': %s of %s lists have fewer such items, because their users have too few such candidates.",
             *(least, name, f"{lists:,}", f"{len(found):,}"),
         )
     table: Any = ranked_frame(
@@ -476,7 +476,7 @@ def _ranked(
     if options.flag("arrow", arrow):
         return table
     frame = table.to_pandas()
-    # lists in structs as lists, and not as arrays
+    # keep lists inside structs as lists instead of arrays
     return frame.assign(evidence=table["evidence"].to_pylist()) if request.explain else frame
 
 
@@ -489,7 +489,7 @@ def _with_reasons(
     min_score: float | None,
     boost: np.ndarray | None,
 ) -> pa.Table:
-    """Lists with the columns because and evidence."""
+    """Add the columns because and evidence to lists."""
     from kgrec.recommend.reasons import EVIDENCE, reasons
 
     kept = found if min_score is None else np.where(scores >= min_score, found, -1)

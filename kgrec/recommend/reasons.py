@@ -1,9 +1,9 @@
-"""Why each item of a list is there: the evidence, largest parts first, and one sentence in the words of kgrec.yaml.
+"""Why each item of a list was recommended: the evidence, largest parts first, and one sentence in the words of kgrec.yaml.
 
 Enters: a model, histories, lists as rows of items. Leaves: a `Reason` per listed item. Nothing is written.
 
-A share is a contribution divided by all that speaks for the item: items of the history and boosts. No part below `LEAST` is evidence. A list costs
-a few matrix products and two look-ups of names per call, whatever the number of items: see docs/benchmarks.md.
+A share is a contribution divided by the total support for the item, from history items and boosts. A part with a share below `LEAST` is not evidence.
+A list costs a few matrix products, and a call costs two look-ups of names, whatever the number of items; see docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from kgrec.recommend.explanation_parts import readable_name
 from kgrec.recommend.explanation_text import number_text
 from kgrec.recommend.list_account import STEP, ListAccount
 
-#: share of a part from which on it is evidence
+#: smallest share of a part that counts as evidence
 LEAST = 0.05
-#: names of items, names of nodes, and reasons in a sentence
+#: largest number of item names, of node names, and of reasons per sentence
 NAMED = 2
-#: groups of nodes that are evidence
+#: largest number of groups of nodes in the evidence
 GROUPS = 5
-#: a node of so large a share of the history, and of so many of its items, is chosen often
+#: a node is "often chosen" if at least this share of the history, and this number of its items, have it
 _OFTEN, _OFTEN_ITEMS = 0.25, 3
-#: a node is named beside the largest one of its relation if it has so much of its contribution
+#: a node is named beside the largest node of its relation if it has at least this fraction of that node's contribution
 _OF_LARGEST = 0.5
 
 #: type of the column `evidence` of a list
@@ -65,33 +65,33 @@ class Shared:
     """Nodes that an item shares with its user's history by one relation."""
 
     relation: str
-    #: labels; of a column of numbers, the item's own value; of a direct link, the linked items of the history
+    #: labels; for a column of numbers, the item's own value; for a direct link, the linked history items
     nodes: tuple[str, ...]
-    #: whether much of the history has them; otherwise a named item has
+    #: whether much of the history has these nodes; otherwise a named item has them
     often: bool
     share: float
-    #: whether the nodes are items of the history themselves
+    #: whether the nodes are themselves history items
     is_link: bool = False
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an item is in a list."""
+    """Why an item was recommended."""
 
     text: str
-    #: id, label and share of the items of the history that matter most, at most two
+    #: id, label and share of the history items that contribute most, at most two
     items: tuple[tuple[str, str, float], ...] = ()
-    #: at most five, the largest first
+    #: at most five, largest first
     shared: tuple[Shared, ...] = ()
     #: "users", "text", "graph", "inherited" or "boost" -> share
     sources: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: text, and the evidence."""
+        """Plain values for JSON: the text and the evidence."""
         return {"text": self.text, **self.evidence()}
 
     def evidence(self) -> dict[str, Any]:
-        """Plain values, for JSON and for a column of the type `EVIDENCE`."""
+        """Plain values for JSON, and for a column of type `EVIDENCE`."""
         return {
             "items": [
                 {"item_id": item, "label": label, "share": round(share, 4)}
@@ -116,13 +116,13 @@ def reasons(
     """The reason of each listed item.
 
     Args:
-        model: Holds the items, and the mapping with the templates.
-        histories: One per list.
-        found: Rows of items, -1 where there is none; shape (n_lists, k).
-        boost: What was added to the scores of items; shape (n_items,); None: nothing.
+        model: Contains the items, and the mapping with the templates.
+        histories: One history per list.
+        found: Rows of items, padded with -1; shape (n_lists, k).
+        boost: Boost of each item; shape (n_items,); None: no boosts.
 
     Returns:
-        Per list, a reason per item that is there, in the order of the list.
+        One reason per item, in the order of the list, for each list.
     """
     lists = [row[row >= 0].astype(np.int64) for row in found]
     drawn = [
@@ -135,7 +135,7 @@ def reasons(
 
 @dataclass(frozen=True)
 class _Group:
-    """Columns of one relation, before they have names; the largest first."""
+    """Columns of one relation, before their names are known; largest first."""
 
     relation: int
     nodes: tuple[int, ...]
@@ -145,7 +145,7 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The parts of one score that are evidence, as rows and numbers."""
+    """The evidence of one score, as rows and numbers."""
 
     item: int
     #: rows and shares of history items; None: the user has no history
@@ -185,7 +185,7 @@ def _drawn(account: ListAccount, at: int, liked: np.ndarray, boost: float) -> _D
 def _groups(
     account: ListAccount, at: int, named: np.ndarray, liked: np.ndarray, whole: float
 ) -> tuple[_Group, ...]:
-    """The nodes of an item that named items have, and those that much of the history has, by relation."""
+    """The nodes of an item that named items share, and the nodes that much of the history shares, by relation."""
     history, shares = account.neighbors_of_history, account.by_column[at] / whole
     of_liked = np.bincount(history.column[liked[history.row]], minlength=len(shares))
     often = (of_liked >= _OFTEN_ITEMS) & (of_liked >= _OFTEN * np.count_nonzero(liked))
@@ -216,7 +216,7 @@ class _Names:
 
     @classmethod
     def of(cls, model: Model, drawn: Sequence[_Drawn]) -> _Names:
-        """The names of all evidence, looked up at once."""
+        """Look up the names of all evidence at once."""
         featurizer = model.parameters().featurizer
         nodes = sorted({node for one in drawn for group in one.groups for node in group.nodes})
         nodes = [node for node in nodes if node < len(featurizer.entities)]
@@ -238,7 +238,7 @@ class _Names:
         return relation in self.numbers
 
     def named(self, drawn: _Drawn) -> Reason:
-        """The evidence with names, without its sentence."""
+        """The evidence with names, still without its sentence."""
         if drawn.items is None:
             return Reason(self.model.mapping.say.typical)
         store = self.model.items
@@ -254,7 +254,7 @@ class _Names:
         return Reason("", items, tuple(one for one in shared if one is not None), drawn.sources)
 
     def _shared(self, group: _Group, item: int, own: int, near: Mapping[int, str]) -> Shared | None:
-        """A group with names; None for one that has none that a reader could know."""
+        """A group with names; None if none of its names is readable."""
         featurizer = self.model.parameters().featurizer
         relation = featurizer.relations[group.relation]
         if relation in self.numbers:
@@ -264,7 +264,7 @@ class _Names:
             words = tuple(featurizer.label_tokens[node - featurizer.first_token] for node in group.nodes)
             return Shared(relation, words, group.often, group.share)
         found = [self.entities[node] for node in group.nodes]
-        # An item is a neighbour of itself where items are linked, so a shared node that is one of both is a link between them.
+        # If items are linked, an item is its own neighbour, so a shared node that is one of the two items is a link between them.
         linked = [near[row] for row, _ in found if row in near]
         if linked or any(row == own for row, _ in found):
             names = tuple(linked) or tuple(near.values())
@@ -286,7 +286,7 @@ def _values(model: Model, items: np.ndarray, predicate: str) -> dict[int, str]:
 
 
 def _said(reason: Reason, say: Sayings, is_number: Callable[[str], bool]) -> Reason:
-    """The reason with its sentence: the beginning, and the largest two of what it can name."""
+    """The reason with its sentence: the opening, and the two largest parts that have names."""
     if reason.text:
         return replace(reason, text=filled(say.alone, {"why": reason.text}))
     names = _joined([filled(say.item, {"item": label}) for _, label, _ in reason.items], say.pair)
@@ -299,8 +299,8 @@ def _said(reason: Reason, say: Sayings, is_number: Callable[[str], bool]) -> Rea
 
 
 def _phrases(reason: Reason, say: Sayings, is_number: Callable[[str], bool]) -> list[str]:
-    """At most two phrases, apportioned to the sources by their shares (D'Hondt's method); nobody has taken an item that inherits."""
-    # one person may be several nodes: director and writer, or spelled in two ways
+    """At most two phrases, apportioned to the sources by their shares (D'Hondt's method); an item that inherits has no users to name."""
+    # one person may be several nodes: director and writer, or with two spellings
     different = {tuple(map(str.casefold, one.nodes)): one for one in reversed(reason.shared)}
     of_source = {
         "graph": [_phrase(one, say, is_number(one.relation)) for one in reversed(different.values())],

@@ -1,9 +1,9 @@
-"""The recommender: train once, then request items, users, explanations; add, update and remove items at any time.
+"""The recommender: train once, then query items, users and explanations; add, update and remove items at any time.
 
 Enters: a KnowledgeGraph, ids and histories in the user's own strings. Leaves: frames and embeddings. Writes and reads model/.
 
-A `Recommender` holds one model, which never changes. Each query takes it once, so its answer belongs to one model. A change makes
-another model and puts that in its place; changes wait for each other, queries wait for nothing.
+A `Recommender` holds one immutable model. Each query reads it once, so its answer belongs to one model. A change makes
+a new model and replaces the old one; changes wait for each other, queries never wait.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ logger = logging.getLogger(__name__)
 
 
 class Recommender(Queries):
-    """A knowledge-graph recommender, safe to share between threads.
+    """A knowledge-graph recommender that threads can share safely.
 
-    A recommender that was loaded or saved, and not changed since, is pickled as the path of its folder. A copy shares the model,
-    which never changes, and later changes of one do not reach the other.
+    A recommender that was loaded or saved, and not changed since, is pickled as the path of its folder. A copy shares the immutable
+    model; later changes of one copy do not affect the other.
 
     Args:
         config: Options of all stages.
-        text_encoder: Replaces the sentence-transformer that `config.text.model` names; with "none", texts are left out.
+        text_encoder: Replaces the sentence-transformer named by `config.text.model`; with "none", texts are ignored.
 
     Example:
         >>> rec = Recommender().fit(graph)  # doctest: +SKIP
@@ -102,23 +102,23 @@ class Recommender(Queries):
         on_epoch: OnEpoch | None = None,
         on_stage: OnStage | None = None,
     ) -> Recommender:
-        """Train.
+        """Train a model.
 
         Args:
-            graph: Holds the items, and the interactions unless they are given.
+            graph: Contains the items, and the interactions unless `interactions` is given.
             interactions: A frame with user_id and item_id.
             valid: A frame of held-out interactions, or `Interactions`, that choose temperature and
-                epochs, and that the model does not know afterwards; None, or `Interactions` without rows: a share of each
-                user's interactions is held out for the choice, and learned from after it.
-            checkpoint: Keeps the state of the training, so that an interrupted one can resume.
-            executor: Encodes the texts, as `executor_for` makes it; None: this process does. A text encoder of your own ignores it.
-            on_text: Called with the number of encoded texts and of all texts.
+                epochs and do not enter the model; None, or `Interactions` without rows: a share of each
+                user's interactions is held out for the choice, and learned afterwards.
+            checkpoint: Stores the state of the training, so that an interrupted training can resume.
+            executor: Encodes the texts, made by `executor_for`; None: this process encodes them. A custom text encoder ignores it.
+            on_text: Called with the number of encoded texts and the number of all texts.
             on_epoch: Called after each epoch.
             on_stage: Called with the name of each other stage when it begins.
 
         Raises:
             EncoderNotFound: The text encoder cannot be loaded.
-            TrainingError: There is no item to learn.
+            TrainingError: There are no items to learn from.
             SourceError: None of the held-out interactions can be used.
         """
         from kgrec.train.checkpoint import Checkpoint
@@ -139,7 +139,7 @@ class Recommender(Queries):
                 if interactions is None
                 else given(interactions, graph.item_ids, "interactions")
             )
-            # a fold may have no part for tuning
+            # a fold may have no validation part
             is_empty = isinstance(valid, Interactions) and not len(valid)
             held_out = None if valid is None or is_empty else held_out_of(valid, log)
             watcher = TrainingWatcher(on_text, on_epoch, on_stage)
@@ -166,7 +166,7 @@ class Recommender(Queries):
 
     @property
     def model(self) -> Model:
-        """The trained model, which never changes: a change of the recommender puts another one in its place.
+        """The trained model. It is immutable; a change of the recommender replaces it by a new one.
 
         Raises:
             TrainingError: `fit` was not called.
@@ -180,13 +180,13 @@ class Recommender(Queries):
 
     @property
     def folder(self) -> Path | None:
-        """The folder that holds the model as it is; None when it was never saved, or changed since."""
+        """The folder that contains the current model; None if the model was never saved, or changed since."""
         stored = self._stored
         return stored[0] if stored is not None and stored[1]() is self._fitted else None
 
     @property
     def item_embeddings(self) -> Embeddings:
-        """Vectors of all items that may be recommended, added ones included."""
+        """Vectors of all items that may be recommended, including added items."""
         model = self.model
         if model.items.offered is None:
             return Embeddings(model.items.ids, model.items.vectors.whole)
@@ -212,7 +212,7 @@ class Recommender(Queries):
 
         Args:
             histories: Ids of liked items, oldest first, one list per user.
-            weights: How much each item counts, as for `recommend_for_history`.
+            weights: Weight of each history item, as for `recommend_for_history`.
             on_unknown: "raise", or "skip" unknown items.
         """
         model = self.model
@@ -225,11 +225,11 @@ class Recommender(Queries):
         """Unit vectors of new items; nothing is stored.
 
         Args:
-            rows: As `add_items` takes them.
-            on_text: Called with the number of encoded texts and of all texts.
+            rows: Rows of the items, as for `add_items`.
+            on_text: Called with the number of encoded texts and the number of all texts.
 
         Raises:
-            SourceError: The rows are not as the mapping says.
+            SourceError: The rows do not match the mapping.
         """
         from kgrec.model.item_updates import read_updates
 
@@ -243,16 +243,16 @@ class Recommender(Queries):
         return Embeddings(new.ids, units(new.vectors)[0])
 
     def add_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Added:
-        """Make new items recommendable at once, without training. Removed items return to the place that they had.
+        """Make new items recommendable at once, without training. Removed items regain their old position.
 
         Args:
-            rows: A folder with files laid out as the mapping says; or a frame of the only item
-                type; or frames by node type; or a graph of such rows, as `Fold.later` is. Rows of items that the
-                model offers are left out.
-            on_text: Called with the number of encoded texts and of all texts.
+            rows: A folder with files in the layout of the mapping; or a frame of the only item
+                type; or frames by node type; or a graph of such rows, such as `Fold.later`. Rows of items that the
+                model already recommends are left out.
+            on_text: Called with the number of encoded texts and the number of all texts.
 
         Raises:
-            SourceError: The rows are not as the mapping says.
+            SourceError: The rows do not match the mapping.
         """
         new, _ = self._put_in(rows, on_text, update=False)
         return Added(
@@ -260,16 +260,16 @@ class Recommender(Queries):
         )
 
     def update_items(self, rows: Any, *, on_text: TextProgress | None = None) -> Updated:
-        """Give known items the content of their rows, without training; what their users taught stays.
+        """Replace the content of known items by their new rows, without training; their learned residuals are kept.
 
         Args:
-            rows: As `add_items` takes them, with all columns of their table or some: a row replaces the values of the columns that
-                it has, also by empty cells; the others stay. Edges and RDF replace the relations and predicates that they have for
-                the item. Rows of items that the model does not offer are left out.
-            on_text: Called with the number of encoded texts and of all texts.
+            rows: Rows as for `add_items`, with all or some columns of their table. A row replaces the values in its columns, also
+                by empty cells; other columns keep their values. Edges and RDF replace the item's values of the relations and
+                predicates that they contain. Rows of items that the model does not recommend are left out.
+            on_text: Called with the number of encoded texts and the number of all texts.
 
         Raises:
-            SourceError: The rows are not as the mapping says.
+            SourceError: The rows do not match the mapping.
         """
         new, model = self._put_in(rows, on_text, update=True)
         return Updated(
@@ -286,19 +286,19 @@ class Recommender(Queries):
         )
 
     def add_interactions(self, rows: Any) -> AddedInteractions:
-        """Let interactions count at once that users had since training, without training; new users become known by them.
+        """Add interactions since training, which take effect at once without training; new users become known.
 
-        Rows of a pair that a user's history has count as one: the latest decides whether the item is liked.
+        All rows of a pair of user and item count as one: the latest row decides whether the item is liked.
 
         Args:
             rows: The path of a table, a frame, or `Interactions`; with the columns of the mapping's log, or user_id, item_id and
-                time. The mapping's rule `positive` holds where its column of values is there; otherwise all rows are positive.
-                Where other interactions have times, rows without one are taken as newest. Rows of unknown items are left out and
-                counted in the report.
+                time. The mapping's rule `positive` applies if its column of values is present; otherwise all rows are positive.
+                If other interactions have times, rows without a time are treated as the newest. Rows of unknown items are left out
+                and counted in the report.
 
         Raises:
             SourceError: A column is missing, or no row can be used.
-            TooManyBadRows: Most rows are bad; none is added.
+            TooManyBadRows: Most rows are bad; no row is added.
         """
         with self._changes.turn():
             new = read_interaction_updates(self.model, rows)
@@ -317,24 +317,24 @@ class Recommender(Queries):
         on_epoch: OnEpoch | None = None,
         on_stage: OnStage | None = None,
     ) -> Refreshed:
-        """Learn from newer interactions and items, in a fraction of the time of `fit`, with the options that it chose.
+        """Learn from newer interactions and items, in a fraction of the time of `fit`, with the options chosen by `fit`.
 
-        The model starts from its own parameters. It is held against its parent on the newest fifth of the new interactions, which
-        it then learns from, too. If it ranks these worse, and not by chance, the recommender stays as it was.
+        Training starts from the parameters of the parent. The refreshed model is compared with its parent on the newest fifth of
+        the new interactions, and then learns from these, too. If it ranks them significantly worse, the recommender does not change.
 
         Args:
-            interactions: As `add_interactions` takes them; None: those that the recommender has and `parent` lacks.
-            items: As `add_items` takes them; None: no new items.
-            parent: The model that was trained or refreshed last, if interactions or items were added since; None: the present one.
-            replay: Share of the histories without new interactions that are learned from again, 0 to 1; None: a fifth.
-            force: Take the refreshed model even if it ranks worse.
-            on_text: Called with the number of encoded texts and of all texts.
+            interactions: Interactions as for `add_interactions`; None: those that the recommender has and `parent` lacks.
+            items: Items as for `add_items`; None: no new items.
+            parent: The model that was last trained or refreshed, if interactions or items were added since; None: the current model.
+            replay: Share of the histories without new interactions to learn from again, 0 to 1; None: a fifth.
+            force: Use the refreshed model even if it ranks worse.
+            on_text: Called with the number of encoded texts and the number of all texts.
             on_epoch: Called after each epoch.
             on_stage: Called with the name of each other stage when it begins.
 
         Raises:
-            SourceError: The rows are not as the mapping says.
-            TrainingError: Nothing is new, or the model learned from no interactions.
+            SourceError: The rows do not match the mapping.
+            TrainingError: There is nothing new, or the model was trained without interactions.
         """
         from kgrec.train.progress import TrainingWatcher
         from kgrec.train.refresh import REPLAY, refreshed
@@ -360,14 +360,14 @@ class Recommender(Queries):
         return _summary_of(outcome, added, since)
 
     def remove_items(self, items: Iterable[str], *, on_unknown: OnUnknown = "raise") -> Removed:
-        """Stop recommending some items; in histories they still count.
+        """Stop recommending items; they still count in histories.
 
         Args:
-            items: Their ids.
-            on_unknown: "raise", or "skip" ids that the model does not know.
+            items: Ids of the items.
+            on_unknown: "raise", or "skip" ids that are not in the model.
 
         Raises:
-            UnknownId: An item is unknown; none is removed then.
+            UnknownId: An item is unknown; no item is removed.
         """
         names = as_ids(items, "items")
         options.choice("on_unknown", on_unknown, get_args(OnUnknown))
@@ -399,12 +399,12 @@ class Recommender(Queries):
         Args:
             user: A known user.
             item: Any item of the model.
-            new_item_boost: As for `recommend`; it is a part of its own.
-            item_boost: As for `recommend`; a part of its own.
-            where_boost: As for `recommend`; each condition is a part of its own.
-            counterfactual: Also look for a smallest set of history items without which the item is not in the list, by ranking up to
-                200 lists.
-            request: The options of the list that the item is in, in place of the boosts.
+            new_item_boost: As for `recommend`; it is a separate part.
+            item_boost: As for `recommend`; it is a separate part.
+            where_boost: As for `recommend`; each condition is a separate part.
+            counterfactual: Also search for a smallest set of history items whose removal drops the item from the list, by ranking up
+                to 200 lists.
+            request: The options of the list that contains the item, instead of the boosts.
 
         Raises:
             UnknownId: The user or the item is unknown.
@@ -454,13 +454,13 @@ class Recommender(Queries):
     def explain_global(
         self, users: Sequence[str] | None = None, k: int = 10, *, sample: int = 200, seed: int = 0
     ) -> GlobalExplanation:
-        """Which sources, relations, columns and words carry the scores of lists, by length of the history and popularity of the item.
+        """The shares of sources, relations, columns and words in the scores of lists, by length of the history and popularity of the item.
 
         Args:
-            users: Known users; None: a sample of all.
+            users: Known users; None: a sample of all users.
             k: Items per list.
-            sample: How many users are drawn where none are given.
-            seed: Of the draw.
+            sample: Number of sampled users if `users` is None.
+            seed: Seed of the sample.
 
         Raises:
             UnknownId: A user is unknown.
@@ -477,23 +477,23 @@ class Recommender(Queries):
             rows = user_rows(model, as_ids(users, "users"))
         if not model.histories.take(rows).has_positive.any():
             raise ConfigError(
-                "No user has a liked item, so no list is personal.", "Name users with a history."
+                "No user has a liked item, so no list is personal.", "Give users with a history."
             )
         return global_explanation(model, rows, k)
 
     def label(self, item: str) -> str:
-        """Label of an item, "" if it has none."""
+        """Label of an item; "" if it has no label."""
         model = self.model
         return model.items.label(int(item_rows(model, [as_id(item, "item")])[0]))
 
     def find_items(self, text: str, k: int = 10) -> Any:
-        """Items by name: ids and labels that equal the text, begin with it, have its words, contain it, or are similar to it.
+        """Items by name: their id or label equals the text, begins with it, has its words, contains it, or is similar to it.
 
-        Case, accents and punctuation play no part. Similar ones are looked for if there is no other match.
+        Case, accents and punctuation are ignored. Similar names are searched only if there is no other match.
 
         Returns:
-            A frame with item_id, label, match ("id", "label", "prefix", "words", "part" or "similar"), score (of "similar" the share of
-            letters in common, otherwise 1) and removed (whether it is no longer recommended), best first.
+            A frame with item_id, label, match ("id", "label", "prefix", "words", "part" or "similar"), score (for "similar" the share of
+            letters in common, otherwise 1) and removed (whether the item is no longer recommended), best first.
         """
         import pandas as pd
 
@@ -511,35 +511,35 @@ class Recommender(Queries):
         )
 
     def summary(self) -> dict[str, Any]:
-        """What the model holds, in figures: see `kgrec.model.summary`."""
+        """Figures about the contents of the model; see `kgrec.model.summary`."""
         return summary(self.model)
 
     def save(self, folder: str | Path, *, keep: int = 0) -> None:
-        """Write model/, whole or not at all.
+        """Write the model folder, completely or not at all.
 
         Args:
             folder: The folder to write.
-            keep: How many earlier versions of the folder stay beside it, for `kgrec rollback`.
+            keep: Number of earlier versions of the folder to keep beside it, for `kgrec rollback`.
 
         Raises:
-            ArtifactError: The folder cannot be written, or another process replaced it since it was
-                loaded from there.
+            ArtifactError: The folder cannot be written, or another process replaced it after this recommender was
+                loaded from it.
         """
         folder, keep = options.path("folder", folder), options.whole_number("keep", keep, 0)
         with self._changes.turn():
             self._hold(storage.save(self.model, folder, keep), folder)
 
     def reload(self) -> bool:
-        """Take the model that is in the folder now, if another process replaced it; a running query finishes on the old one.
+        """Load the model from the folder again if another process replaced it; a running query finishes on the old model.
 
-        When nothing was replaced, only the manifest is read, and changes that are not saved stay. Otherwise they are lost,
-        because they were made to a model that is no longer there.
+        If the folder was not replaced, only its manifest is read, and unsaved changes are kept. Otherwise unsaved changes are lost,
+        because they belong to the replaced model.
 
         Returns:
-            Whether it was replaced.
+            Whether the folder was replaced.
 
         Raises:
-            ArtifactError: The folder is not there, of another version, or corrupt; the model stays as it was.
+            ArtifactError: The folder does not exist, has another version, or is corrupt; the model does not change.
             ConfigError: This recommender was neither loaded nor saved.
         """
         with self._changes.turn():
@@ -556,27 +556,27 @@ class Recommender(Queries):
 
     @classmethod
     def load(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> Self:
-        """Read model/; needs neither graph/ nor the sources.
+        """Read a model folder; neither the graph folder nor the sources are needed.
 
         Raises:
-            ArtifactError: It is not there, of another version, or corrupt.
+            ArtifactError: The folder does not exist, has another version, or is corrupt.
         """
         folder, encoder = options.path("folder", folder), checked_encoder(text_encoder)
         model = storage.load(folder)
         recommender = cls(model.config, text_encoder=encoder)
         recommender._hold(model, folder)
-        # now, since the encoder may be in a relative folder
+        # load it now, because the encoder may be in a relative folder
         recommender._configured = (model.config.text, _configured(model.config.text))
         return recommender
 
     def with_model(self, model: Model) -> Self:
-        """A recommender with the same options and text encoder that answers from another model; `self` stays as it is."""
+        """A recommender with the same options and text encoder that answers from another model; `self` does not change."""
         other = self.__copy__()
         other._fitted = options.instance("model", model, Model, "Give the model of a recommender.")
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Its folder; ArtifactError where no folder holds this very model."""
+        """Pickle as the folder; ArtifactError if no folder contains exactly this model."""
         fitted, stored, encoder = self._fitted, self._stored, self._text_encoder
         if fitted is None:
             return partial(type(self), self.config, text_encoder=encoder), ()
@@ -594,11 +594,11 @@ class Recommender(Queries):
         return self.__copy__()
 
     def _hold(self, model: Model, folder: Path) -> None:
-        """Answer from a model that is in a folder."""
+        """Answer from a model that is stored in a folder."""
         self._fitted, self._stored = model, (folder.absolute(), weakref.ref(model))
 
     def _put_in(self, rows: Any, on_text: TextProgress | None, *, update: bool) -> tuple[ItemUpdates, Model]:
-        """Items that rows make new or other than they were, now in the model; and the model before."""
+        """Add or update the items of the rows in the model; returns the item updates and the previous model."""
         from kgrec.model.item_updates import read_updates, with_updates
 
         _check_progress(on_text)
@@ -615,7 +615,7 @@ class Recommender(Queries):
             return self._text_encoder
         if model.own_text_encoder:
             raise EncoderNotFound(
-                "This model was trained with a text encoder of your own, which is not stored with it.",
+                "This model was trained with a custom text encoder, which is not stored with it.",
                 "Pass it: Recommender.load(folder, text_encoder=...).",
             )
         kept = self._configured
@@ -638,7 +638,7 @@ def _explained(
     from kgrec.recommend.placement import list_remarks
 
     row = int(item_rows(model, [as_id(item, "item")])[0])
-    request.boosts(model)  # refuses unknown items and conditions
+    request.boosts(model)  # raises an error for unknown items and conditions
     explanation = explain(model, history, row, user, request.new_item_boost, request.boosts_of(model, row))
     left_out = seen if request.exclude_seen else None
     without = None

@@ -1,7 +1,7 @@
-"""Options of a list: length, filters and scores, as one object for library, command line and batch runs.
+"""Options of a list: length, filters and scores, as one object for the library, the command line and batch runs.
 
 Enters: the options of a call, or their JSON. Leaves: a valid `Request`, or a ConfigError; and the rows of a model that may be
-ranked. Users, histories and texts are not part of a request: methods take them as arguments of their own.
+ranked. Users, histories and texts are not part of a request; methods take them as separate arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kgrec.recommend.ids import OnUnknown, item_rows, known_rows
 from kgrec.recommend.items_by_user import ItemsByUser
 from kgrec.recommend.list_options import LIST_OPTIONS, checked_list_options, quotas
 
-#: options that have a meaning for lists of users only, for lists only, and for items only
+#: options that apply only to lists for users, only to lists, and only to items
 OF_USERS = ("user_candidates", "user_deny", "explain", *LIST_OPTIONS)
 OF_LISTS = ("k", "candidates", "deny", "where", "min_score", "exclude_seen", *OF_USERS)
 OF_ITEMS = ("candidates", "deny", "where", "new_item_boost", "item_boost", "where_boost", *OF_USERS)
@@ -34,10 +34,10 @@ OF_ITEMS = ("candidates", "deny", "where", "new_item_boost", "item_boost", "wher
 
 @dataclass(frozen=True)
 class Request:
-    """Options of a list; all restrictions hold at once.
+    """Options of a list; all restrictions apply together.
 
     Raises:
-        ConfigError: A value is out of range or of the wrong type, or the condition cannot be parsed.
+        ConfigError: A value is out of range or has the wrong type, or the condition cannot be parsed.
 
     Example:
         >>> request = Request(k=5, where="year >= 1990")
@@ -46,7 +46,7 @@ class Request:
     """
 
     k: int = 10
-    """Items per list; fewer only where fewer are allowed."""
+    """Items per list; fewer only if fewer are allowed."""
     candidates: Iterable[str] | None = None
     """Ids of the only items to rank, at least one, kept as a tuple; None: all."""
     deny: Iterable[str] | None = None
@@ -54,44 +54,44 @@ class Request:
     where: str | None = None
     """A condition on the items, see `kgrec.graph.where_syntax`."""
     min_score: float | None = None
-    """Lowest score that is returned; ranks do not change."""
+    """Lowest returned score; ranks do not change."""
     exclude_seen: bool = True
-    """Leave out the items that the user has interacted with."""
+    """Leave out items that the user has interacted with."""
     new_item_boost: float = 0.0
-    """Added to the score of items without interactions at training; below 0 they sink."""
+    """Added to the score of items without interactions at training; a negative value lowers them."""
     on_unknown: OnUnknown = "raise"
-    """"raise", or "skip" unknown ids, and let an unknown value of the condition match nothing."""
+    """"raise", or "skip" unknown ids; with "skip", an unknown value of the condition matches nothing."""
     item_boost: Any = None
     """Added to the scores of items: a mapping from ids to numbers, or a frame with item_id and boost; kept as a dict."""
     where_boost: Mapping[str, float] | None = None
     """Added to the scores of items that meet conditions: a mapping from conditions to numbers, kept as a dict."""
     user_candidates: Any = None
     """The only items to rank for some users: a mapping from users to ids, or a frame with user_id and item_id; kept as
-    `ItemsByUser`. Other users have no such list."""
+    `ItemsByUser`. Other users are not restricted."""
     user_deny: Any = None
-    """Items to leave out for some users, as `user_candidates`."""
+    """Items to leave out for some users, in the same form as `user_candidates`."""
     diversity: float = 0.0
-    """How much items unlike those listed before them count, against their relevance: 0 (not at all) to 1."""
+    """Weight of diversity against relevance, 0 (no effect) to 1: how much an item gains by being unlike the items listed before it."""
     diversity_method: DiversityMethod = "mmr"
-    """"mmr" (an item loses by the one listed item that it is most like) or "dpp" (by all listed items together)."""
+    """"mmr" (penalizes similarity to the most similar listed item) or "dpp" (to all listed items together)."""
     calibration: float = 0.0
-    """How much it counts that the list has the shares of `calibrate_by` that the history has: 0 to 1."""
+    """Weight of calibration, 0 to 1: how closely the list follows the history's shares of `calibrate_by`."""
     calibrate_by: str | None = None
-    """A type of nodes or a relation, such as "genre"."""
+    """A node type or a relation, such as "genre"."""
     novelty: float = 0.0
-    """How much it counts that few users have an item: 0 to 1."""
+    """Weight of novelty, 0 to 1: how much items with few users gain."""
     exposure: float = 0.0
-    """How much it counts that the attention of each group is near its target, over all lists of a call: 0 to 1."""
+    """Weight of exposure, 0 to 1: how closely the attention that each group gets over all lists of a call follows its target."""
     exposure_by: str | None = None
-    """The groups: a type of nodes or a relation, such as "publisher"."""
+    """The groups for exposure: a node type or a relation, such as "publisher"."""
     exposure_target: ExposureTarget = "equal"
-    """"equal" attention for each group, or in proportion to its items ("catalogue") or to the relevance of these ("relevance")."""
+    """Target attention of a group: "equal", or in proportion to its number of items ("catalogue") or their relevance ("relevance")."""
     at_most: Mapping[str, int] | None = None
-    """Items of a list per node of a type: {"author": 2}; kept as a dict."""
+    """Largest number of items per list for each node of a type: {"author": 2}; kept as a dict."""
     at_least: Mapping[str, int] | None = None
-    """Items of a list that meet a condition, or are "new" (without interactions at training): {"year >= 2020": 3}; kept as a dict."""
+    """Smallest number of items per list that meet a condition, or are "new" (without interactions at training): {"year >= 2020": 3}; kept as a dict."""
     explain: bool = False
-    """Say why each item is listed, in two more columns: `because`, a sentence, and `evidence`."""
+    """Add two columns that say why each item is listed: `because`, a sentence, and `evidence`."""
 
     def __post_init__(self) -> None:
         checked = {
@@ -116,7 +116,7 @@ class Request:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Request:
-        """Read what `to_dict` gives; options that are absent have their defaults.
+        """Read the result of `to_dict`; absent options have their defaults.
 
         Raises:
             ConfigError: An option is unknown, or its value is not valid.
@@ -134,15 +134,15 @@ class Request:
         return {name: _plain(value) for name, value in values.items()}
 
     def length(self, available: int) -> int:
-        """`k`, or the number of available items if that is less."""
+        """`k`, or the number of available items if it is smaller."""
         return min(self.k, available)
 
     def rows(self, model: Model) -> np.ndarray | None:
-        """Rows of the items that may be ranked, increasing, int64; None for all. Removed items may not.
+        """Increasing rows (int64) of the items that may be ranked, without removed items; None for all items.
 
         Raises:
             UnknownId: An item, or a value of the condition, is unknown.
-            ConfigError: The condition names something that the graph lacks.
+            ConfigError: The condition names something that is not in the graph.
         """
         if self.candidates is None and self.deny is None and self.where is None:
             return model.items.offered
@@ -159,16 +159,16 @@ class Request:
     def filters(
         self, model: Model, users: Sequence[str] | None = None, seen: csr_matrix | None = None
     ) -> Filters:
-        """What may be in lists, and what is added to scores.
+        """The filters of lists, and the boosts of scores.
 
         Args:
-            model: Holds the items.
-            users: Their names, for lists of their own; None: the lists are not those of users.
+            model: Contains the items.
+            users: Names of the users, for candidate and deny lists per user; None: the lists are not for users.
             seen: Items to leave out of each user's list; shape (n_users, n_items).
 
         Raises:
             UnknownId: An item, or a value of a condition, is unknown.
-            ConfigError: A condition names something that the graph lacks.
+            ConfigError: A condition names something that is not in the graph.
         """
         exclude = None if seen is None else np.split(seen.indices, seen.indptr[1:-1])
         candidates = None
@@ -184,11 +184,11 @@ class Request:
         return Filters(self.rows(model), exclude, candidates, self.boosts(model), kinds)
 
     def boosts(self, model: Model) -> np.ndarray | None:
-        """What is added to the score of each item, the sum of all boosts; shape (n_items,), float32; None: nothing.
+        """The sum of all boosts of each item, which is added to its score; shape (n_items,), float32; None: no boosts.
 
         Raises:
             UnknownId: An item, or a value of a condition, is unknown.
-            ConfigError: A condition names something that the graph lacks.
+            ConfigError: A condition names something that is not in the graph.
         """
         total = np.zeros(len(model.items), np.float32)
         if self.new_item_boost:
@@ -199,12 +199,12 @@ class Request:
             rows, there = known_rows(
                 model.items.rows, list(self.item_boost), "item", model.items.ids, self.on_unknown
             )
-            # two names of one item count both
+            # the boosts of two names of one item are added
             np.add.at(total, rows, np.array(list(self.item_boost.values()), np.float32)[there])
         return total if total.any() else None
 
     def boosts_of(self, model: Model, item: int) -> list[tuple[str, float]]:
-        """The boosts that an item gets by its id or by a condition: the condition, "" for the item itself, and the number."""
+        """The boosts of an item: the condition (or "" for a boost by id) and the number of each."""
         skip = self.on_unknown == "skip"
         found = [
             (condition, boost)
@@ -216,14 +216,14 @@ class Request:
         return found + [("", boost) for row, boost in zip(rows, named.values(), strict=True) if row == item]
 
     def refuse(self, names: Iterable[str], query: str) -> None:
-        """Refuse options that have no meaning for a kind of query.
+        """Raise an error for options that do not apply to a kind of query.
 
         Args:
             names: The options.
             query: Plural noun for the message, such as "similar users".
 
         Raises:
-            ConfigError: One of them is not at its default.
+            ConfigError: One of the options differs from its default.
         """
         used = [name for name in names if getattr(self, name) != getattr(_DEFAULTS, name)]
         if used:
@@ -232,7 +232,7 @@ class Request:
 
 
 def merged(request: Request | None, keywords: Request) -> Request:
-    """The request of a call that takes one, or its options as keywords.
+    """The request of a call that accepts a request or its options as keywords.
 
     Raises:
         ConfigError: Both are given.
@@ -242,14 +242,14 @@ def merged(request: Request | None, keywords: Request) -> Request:
     options.instance("request", request, Request, "Give kgrec.Request(k=20), or Request.from_dict(values).")
     if keywords != _DEFAULTS:
         raise ConfigError(
-            "Options are given both in the request and beside it.",
+            "Options are given both in the request and as keywords.",
             "Put all of them into the request: dataclasses.replace(request, k=20).",
         )
     return request
 
 
 def checked_boost(boost: float) -> float:
-    """The boost; ConfigError when it is not a finite number."""
+    """The boost; ConfigError if it is not a finite number."""
     return options.number("new_item_boost", boost)
 
 

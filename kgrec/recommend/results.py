@@ -37,13 +37,13 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Placed:
-    """Items that rows added or changed, and the content that determines their vectors."""
+    """Items added or changed by rows, and the content that determines their vectors."""
 
     ids: list[str]
     labels: list[str]
-    #: number of neighbours in the graph that the model has a parameter for, per item
+    #: per item, number of neighbours in the graph for which the model has a parameter
     linked: list[int]
-    #: number of words of text, per item
+    #: per item, number of words of text
     words: list[int]
     #: items without any content that the model reads: no known neighbour, text, number or vector
     bare: list[str]
@@ -58,7 +58,7 @@ class Placed:
 class Added(Placed):
     """Summary of `add_items`."""
 
-    #: items that the model recommends already; their rows were left out
+    #: items that the model already recommends; their rows were left out
     known: list[str]
 
 
@@ -66,13 +66,13 @@ class Added(Placed):
 class Updated(Placed):
     """Summary of `update_items`."""
 
-    #: items whose rows change nothing
+    #: items whose rows contain no change
     same: list[str]
-    #: items that the model does not know or no longer recommends; their rows were left out
+    #: items that are not in the model or no longer recommended; their rows were left out
     unknown: list[str]
     #: other items whose vectors changed, because they are linked to a changed item
     reached: list[str]
-    #: type of nodes -> columns of its table that the rows lack: their values stay
+    #: node type -> columns of its table that are not in the rows; their values are kept
     kept: dict[str, list[str]]
 
 
@@ -93,11 +93,11 @@ class Removed:
 class AddedInteractions:
     """Summary of `add_interactions`."""
 
-    #: rows that were used
+    #: number of used rows
     rows: int
-    #: different users of these
+    #: number of distinct users in these rows
     users: int
-    #: those of them that the model did not know
+    #: users among them that were new to the model
     new_users: list[str]
     #: rows that were read, dropped and merged, with their places
     report: Report = field(repr=False)
@@ -112,24 +112,24 @@ class Refreshed:
 
     #: whether the recommender answers from the refreshed model now
     accepted: bool
-    #: new pairs of user and item, and different users of these
+    #: number of new pairs of user and item, and number of distinct users in them
     interactions: int
     users: int
-    #: items that came with the refresh, and items that have interactions for the first time
+    #: number of items added by the refresh, and number of items with interactions for the first time
     new_items: int
     newly_learned_items: int
-    #: length of the compared lists, and users with held-out interactions
+    #: length of the compared lists, and number of users with held-out interactions
     k: int
     compared_users: int
-    #: mean NDCG of these users before and after, and the difference's 95 % interval and p value; nan if there are none
+    #: mean NDCG of these users before and after, and the 95 % interval and p value of the difference; nan without such users
     before: float
     after: float
     low: float
     high: float
     p: float
-    #: the same as plain values, as the manifest of the model has them
+    #: the same as plain values, as stored in the manifest of the model
     lineage: dict[str, Any] = field(repr=False)
-    #: of the given items and interactions; None where none were given
+    #: summaries of the given items and interactions; None if none were given
     added: Added | None = field(repr=False, default=None)
     added_interactions: AddedInteractions | None = field(repr=False, default=None)
 
@@ -149,12 +149,12 @@ def ranked_frame(
 
     Args:
         query_name: Column of `queries`.
-        queries: One per row of `found`.
+        queries: One query per row of `found`.
         result_name: Column of the found items.
         items: Names of the items.
-        found: Rows of items, -1 where there is none; shape (n_queries, k).
-        scores: Of these; same shape.
-        min_score: Lowest score that is kept; ranks do not change.
+        found: Rows of items, padded with -1; shape (n_queries, k).
+        scores: Scores of these items; same shape.
+        min_score: Lowest returned score; ranks do not change.
         arrow: Return an Arrow table instead of a pandas frame.
     """
     there = found >= 0

@@ -1,13 +1,13 @@
-r"""Free text as a query: items are ranked by their texts first.
+r"""Free text as a query: items are ranked mainly by their texts.
 
-Enters: a model, texts, the encoder that the model was trained with. Leaves: the best rows and their scores.
+Enters: a model, texts, and the encoder of the training. Leaves: the best rows and their scores.
 
 .. math::
     \mathrm{score}(q, i) = \tfrac{3}{4}\, t_q \cdot t_i + \tfrac{1}{4}\, \mathrm{normalize}(W t_q) \cdot z_i
 
-`t` is the text vector, centred and whitened as those of the items. It has the larger weight, because an embedding mostly
+`t` is the text vector, centred and whitened like those of the items. It has the larger weight, because an embedding mostly
 encodes interactions, about which a short text says little. The embedding adds graph and interactions for items whose texts use
-other words. Every item is compared, so a filter never shortens a list.
+different words. Every item is compared, so a filter never shortens a list.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from kgrec.errors import ConfigError
 from kgrec.model.model import Model
 from kgrec.rank.scorers import TextScorer
 
-#: of the score; cosines of texts spread about half as wide as those of embeddings, or less
+#: weight of the text cosine; cosines of texts vary at most about half as much as those of embeddings
 _TEXT_SHARE = 0.75
 _QUERIES, _ITEMS = 16, 50_000
 
 
 @dataclass(frozen=True)
 class TextQueries:
-    """Texts as vectors of a model."""
+    """Texts as vectors in the spaces of a model."""
 
     #: columns of the text among an item's dense vectors
     columns: slice
@@ -42,10 +42,10 @@ class TextQueries:
 
 
 def encoded(model: Model, texts: Sequence[str], encoder: TextEncoder | None) -> TextQueries:
-    """Texts encoded and projected as an item's text is.
+    """Texts encoded and projected like an item's text.
 
     Raises:
-        ConfigError: The model was trained without text, a text is empty, or the encoder is not that of training.
+        ConfigError: The model was trained without text, a text is empty, or the encoder differs from that of training.
     """
     parameters = model.parameters()
     spreads = parameters.featurizer.whitenings
@@ -75,11 +75,11 @@ def ranked(
     """The best `k` rows of each query and their scores, ties in the order of the items; both of shape (n_queries, k).
 
     Args:
-        model: Holds the items.
-        queries: As `encoded` gives them.
-        k: Rows per query; where fewer are allowed, there are fewer columns.
+        model: Contains the items.
+        queries: Queries from `encoded`.
+        k: Rows per query; there are fewer columns if fewer rows are allowed.
         only: The only rows to rank.
-        boost: Added to the score of each item; shape (n_items,); None: nothing.
+        boost: Added to the score of each item; shape (n_items,); None: nothing is added.
     """
     rows = np.arange(len(model.items)) if only is None else only
     size = (len(queries.texts), min(k, len(rows)))
@@ -95,7 +95,7 @@ def ranked(
 
 
 def _scores(model: Model, queries: TextQueries, some: slice, rows: np.ndarray) -> np.ndarray:
-    """Scores of some queries and all `rows`; some items at a time, because their texts are kept in half precision."""
+    """Scores of some queries and all `rows`; in batches of items, because their texts are stored in half precision."""
     texts, vectors = queries.texts[some], queries.vectors[some]
     known = model.rescorer.scorers["text"]
     assert isinstance(known, TextScorer)

@@ -1,9 +1,9 @@
 """The writer lock of an object whose readers never wait.
 
-Enters: changes from several threads. Leaves: the same, one at a time.
+Enters: changes from several threads. Leaves: the same changes, one at a time.
 
-A fork copies one thread and all memory: a lock that another thread held stays locked in the child. `OneAtATime` therefore takes a
-new one there.
+A fork copies one thread and all memory, so a lock held by another thread stays locked in the child. `OneAtATime` therefore makes a
+new lock in the child.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class OneAtATime:
     """A lock for changes of an object: threads wait for each other.
 
     Args:
-        what: The object, in words.
+        what: Name of the object for messages.
     """
 
     def __init__(self, what: str) -> None:
@@ -34,17 +34,17 @@ class OneAtATime:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """A block that one thread at a time is in.
+        """A block that only one thread executes at a time.
 
         Raises:
-            KgrecError: This thread is in such a block already: of two nested changes the outer one would undo the inner one.
+            KgrecError: This thread is already in such a block; the outer of two nested changes would undo the inner one.
         """
         if self._holder == threading.get_ident():
             raise KgrecError(
-                f"A change of {self._what} is under way in this thread, so no other one can begin in it.",
+                f"A change of {self._what} is in progress in this thread, so another one cannot begin.",
                 "Make the second change after the first has returned.",
             )
-        # kept here: in a child that is forked within the block the attribute is another lock
+        # local variable: in a child forked inside the block, the attribute is a different lock
         lock = self._lock
         with lock:
             self._holder = threading.get_ident()

@@ -1,8 +1,8 @@
-"""Lists for many users or items, into a file or as a stream of Arrow tables.
+"""Lists for many users or items, written to a file or streamed as Arrow tables.
 
 Enters: a model folder or a `Recommender`, ids or histories, a `Request`, and `BatchOptions`. Leaves: lists in the order of the
-names, the same bytes whichever executor computes them. Writes a result file, whole or not at all; an interrupted run is
-resumed from its finished parts. Memory holds the model, the names and a few parts, however many lists there are.
+names; every executor gives the same bytes. Writes a result file, completely or not at all; an interrupted run
+resumes from its finished parts. Memory holds the model, the names and a few parts, regardless of the number of lists.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ def write_recommendations(
     Args:
         model: A model folder, or a recommender.
         output: A file that ends in .parquet, .csv or .jsonl.
-        users: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all users.
+        users: Ids of the users, duplicates ignored; or the `Path` of a file with one id per line; None: all users.
         request: Options of the lists.
         options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
 
     Raises:
         UnknownId: A user or an item is unknown; nothing is written.
-        ConfigError: Options contradict each other; or resume or workers need the saved model, and the model was changed since it
+        ConfigError: Options contradict each other; or resume or workers need a saved model, and the model has changed since it
             was saved.
         ArtifactError: The file cannot be written, or the finished parts belong to another run.
         WorkerError: A worker process died; finished parts are kept.
@@ -89,13 +89,13 @@ def write_recommendations_for_histories(
     options: BatchOptions | None = None,
     watcher: RunWatcher | None = None,
 ) -> RunSummary:
-    """Write lists for users by their histories to a file, as `write_recommendations`.
+    """Write lists for users with given histories to a file, like `write_recommendations`.
 
     Args:
         model: A model folder, or a recommender.
         output: A file that ends in .parquet, .csv or .jsonl.
         histories: Pairs of a user and the ids of liked items, or a dict of such lists; or a frame, or the `Path` of a table, with
-            columns user_id and item_id, rows in any order.
+            columns user_id and item_id and rows in any order.
         known_users: As for `Recommender.recommend_for_history`.
         request: Options of the lists.
         options: Parts, executor, workers, resume and shards.
@@ -103,7 +103,7 @@ def write_recommendations_for_histories(
 
     Raises:
         SourceError: The table cannot be read, or has no rows.
-        KgrecError: As `write_recommendations`.
+        KgrecError: As for `write_recommendations`.
     """
     query = partial(histories_query, histories=histories, request=_request(request), known_users=known_users)
     return _write(model, output, query, options, watcher)
@@ -118,18 +118,18 @@ def write_similar_items(
     options: BatchOptions | None = None,
     watcher: RunWatcher | None = None,
 ) -> RunSummary:
-    """Write the items nearest to items to a file: columns item_id, similar_id, score and rank.
+    """Write the nearest items of each item to a file: columns item_id, similar_id, score and rank.
 
     Args:
         model: A model folder, or a recommender.
         output: A file that ends in .parquet, .csv or .jsonl.
-        items: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all items.
+        items: Ids of the items, duplicates ignored; or the `Path` of a file with one id per line; None: all items.
         request: Options of the lists.
         options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
 
     Raises:
-        KgrecError: As `write_recommendations`.
+        KgrecError: As for `write_recommendations`.
     """
     query = partial(similar_items_query, items=items, request=_request(request))
     return _write(model, output, query, options, watcher)
@@ -142,21 +142,21 @@ def stream_recommendations(
     request: Request | None = None,
     options: BatchOptions | None = None,
 ) -> Generator[pa.Table, None, None]:
-    """Lists for known users, one Arrow table per part of users, in their order.
+    """Lists for known users, one Arrow table per part, in the order of the users.
 
     Args:
         model: A model folder, or a recommender.
-        users: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all users.
+        users: Ids of the users, duplicates ignored; or the `Path` of a file with one id per line; None: all users.
         request: Options of the lists.
         options: Parts, executor and workers.
 
     Returns:
-        Tables with columns user_id, item_id, score and rank. Lists are computed while the tables are read; workers are a few parts
-        ahead.
+        Tables with columns user_id, item_id, score and rank. Lists are computed while the caller reads the tables; workers are a
+        few parts ahead.
 
     Raises:
         UnknownId: A user or an item is unknown; no list is computed.
-        ConfigError: As `write_recommendations`.
+        ConfigError: As for `write_recommendations`.
         WorkerError: A worker process died.
 
     Example:
@@ -175,10 +175,10 @@ def stream_recommendations_for_histories(
     request: Request | None = None,
     options: BatchOptions | None = None,
 ) -> Generator[pa.Table, None, None]:
-    """Lists for users by their histories, one Arrow table per part of users, in their order.
+    """Lists for users with given histories, one Arrow table per part, in the order of the users.
 
-    An iterable is read while the lists are computed, so it may have any length. Therefore an unknown item raises UnknownId only at
-    its part, and a user with two pairs gets two lists.
+    An iterable is read while the lists are computed, so it may have any length. Therefore an unknown item raises UnknownId only when
+    its part is computed, and a user with two pairs gets two lists.
 
     Args:
         model: A model folder, or a recommender.
@@ -190,7 +190,7 @@ def stream_recommendations_for_histories(
 
     Raises:
         SourceError: The table cannot be read, or has no rows.
-        KgrecError: As `stream_recommendations`.
+        KgrecError: As for `stream_recommendations`.
     """
     request, options = _request(request), for_stream(options)
     if isinstance(histories, Path) or is_frame(histories):
@@ -211,11 +211,11 @@ def stream_similar_items(
     request: Request | None = None,
     options: BatchOptions | None = None,
 ) -> Generator[pa.Table, None, None]:
-    """The items nearest to items, one Arrow table per part of items, in their order.
+    """The nearest items of each item, one Arrow table per part, in the order of the items.
 
     Args:
         model: A model folder, or a recommender.
-        items: Their ids, duplicates ignored; or a `Path` of a file with one id per line; None: all items.
+        items: Ids of the items, duplicates ignored; or the `Path` of a file with one id per line; None: all items.
         request: Options of the lists.
         options: Parts, executor and workers.
 
@@ -223,7 +223,7 @@ def stream_similar_items(
         Tables with columns item_id, similar_id, score and rank.
 
     Raises:
-        KgrecError: As `stream_recommendations`.
+        KgrecError: As for `stream_recommendations`.
     """
     query = partial(similar_items_query, items=items, request=_request(request))
     return _stream(model, query, options)

@@ -1,7 +1,7 @@
-"""Batch runs: compute the parts of a query, in this process or by workers, and write them to a result file.
+"""Batch runs: compute the parts of a query, in this process or with workers, and write them to a result file.
 
-Enters: a model and a `BatchQuery`. Leaves: tables in the order of the names. Writes a result file, whole or not at all; until then
-a `RunFolder` beside it keeps the finished parts, from which an interrupted run resumes.
+Enters: a model and a `BatchQuery`. Leaves: tables in the order of the names. Writes a result file, completely or not at all; until
+it is complete, a `RunFolder` beside it keeps the finished parts, from which an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ def tables(
         executor: Runs the computations.
 
     Raises:
-        ConfigError: Workers load the model from its folder, and the model was changed since it was saved.
+        ConfigError: Workers load the model from its folder, and the model has changed since it was saved.
         WorkerError: A worker died.
     """
     model = recommender if executor.shares_memory else ModelReference.of(recommender)
     if model is None:
         raise ConfigError(
-            "Workers load the model from its folder, but the model was changed since it was saved, or never saved.",
+            "Workers load the model from its folder, but the model was never saved, or has changed since.",
             "Save the recommender first.",
         )
     return executor.map(_prepared, (model, lists), parts)
@@ -84,23 +84,23 @@ def for_stream(options: BatchOptions | None) -> BatchOptions:
     """The options of a stream.
 
     Raises:
-        ConfigError: An option applies to result files only.
+        ConfigError: An option applies only to result files.
     """
     given = checked(options)
     if given.resume or given.shards is not None:
-        raise ConfigError("resume, shards and shard apply to result files only.", "Leave them out.")
+        raise ConfigError("resume, shards and shard apply only to result files.", "Leave them out.")
     return given
 
 
 def checked(options: BatchOptions | None) -> BatchOptions:
-    """The options, or the default ones for None; ConfigError for all else."""
+    """The options, or the defaults for None; ConfigError for any other value."""
     remedy = "Give kgrec.BatchOptions(batch=4096)."
     return arguments.optional("options", options, BatchOptions, remedy) or BatchOptions()
 
 
 @dataclass(frozen=True)
 class ModelReference:
-    """A model folder, and the seal of the model in it: workers load the model by it, and check that it is the same."""
+    """A model folder, and the seal of its model; workers load the model from the folder and check the seal."""
 
     folder: Path
     #: hash in the manifest
@@ -108,7 +108,7 @@ class ModelReference:
 
     @classmethod
     def of(cls, recommender: Recommender) -> ModelReference | None:
-        """The reference to a recommender's model; None if the model was changed since it was saved, or never saved."""
+        """The reference to a recommender's model; None if the model was never saved, or has changed since."""
         origin = recommender.model.origin
         if recommender.folder is None or origin is None:
             return None
@@ -118,7 +118,7 @@ class ModelReference:
         """Load the model.
 
         Raises:
-            ArtifactError: The folder holds another model now.
+            ArtifactError: The folder now contains another model.
         """
         recommender = Recommender.load(self.folder)
         if ModelReference.of(recommender) != self:
@@ -137,14 +137,14 @@ def write_query(
 
     Args:
         recommender: The model.
-        query: All names; with shards, this run computes those of its shard.
-        output: The file; with shards, `options.file(output)` is written.
+        query: All names; with shards, this run computes the names of its shard.
+        output: The result file; with shards, `options.file(output)` is written.
         options: Parts, executor, workers, resume and shards.
         watcher: Receives progress and remarks.
 
     Raises:
         ArtifactError: The file cannot be written, or the finished parts belong to another run.
-        ConfigError: Resume or workers need the saved model, and the model was changed since it was saved.
+        ConfigError: Resume or workers need a saved model, and the model has changed since it was saved.
         WorkerError: A worker died.
     """
     started, watcher, output = time.perf_counter(), watcher or RunWatcher(), options.file(output)
@@ -173,7 +173,7 @@ def stream_query(
     """The lists of a query, part by part, with the fields of the options.
 
     Raises:
-        ConfigError: A field is unknown, or the lists are of users; or workers need the saved model.
+        ConfigError: A field is unknown, or the lists contain users; or workers need a saved model.
     """
     fields = ItemFields.of(recommender.model, options.item_fields)
     fields.check(query.columns)
@@ -189,7 +189,7 @@ def _lists(
     options: BatchOptions,
     done: _RunProgress,
 ) -> Iterator[pa.Table]:
-    """Tables of all parts: the first `kept` ones are read from the folder, the others computed and written to it."""
+    """Tables of all parts: the first `kept` parts are read from the folder, the others are computed and written to it."""
     step = "reading finished parts"
     if kept:
         done.report(step)
@@ -214,13 +214,13 @@ class _RunProgress:
 
     def report(self, step: str) -> None:
         """Report the number of finished names."""
-        # Each part has `batch` names, except the last, which may have fewer.
+        # Each part has `batch` names; the last part may have fewer.
         self._report(step, min(self._parts * self._batch, self.summary.queries), self.summary.queries)
 
     def add(self, table: pa.Table, step: str) -> None:
         """Count the table of a part."""
         self._parts += 1
-        # Every list with rows has exactly one of rank 1, so these count the lists.
+        # Every list with rows has exactly one row of rank 1, so these rows count the lists.
         lists = int(np.count_nonzero(table["rank"].to_numpy() == 1))
         rows, lists = self.summary.rows + len(table), self.summary.lists + lists
         self.summary = replace(self.summary, rows=rows, lists=lists)
@@ -261,7 +261,7 @@ def _folder(recommender: Recommender, query: BatchQuery, output: Path, options: 
     stored = ModelReference.of(recommender)
     if options.resume and stored is None:
         raise ConfigError(
-            "Only runs of a saved model can be resumed, but the model was changed since it was saved, or never saved.",
+            "Only runs of a saved model can be resumed, but the model was never saved, or has changed since.",
             "Save the recommender first.",
         )
     run = {
@@ -283,19 +283,19 @@ def parts_of(output: Path) -> Path:
 
 
 def stored_version(recommender: Recommender) -> str:
-    """Time at which the model was saved; "" if it was changed since, or never saved."""
+    """Time at which the model was saved; "" if it was never saved, or has changed since."""
     return recommender.model.version if recommender.folder else ""
 
 
 def _prepared(model: Recommender | ModelReference, lists: Lists) -> Callable[[Any], pa.Table]:
-    """A function that computes a part; a worker calls this once, and the function for each part."""
+    """A function that computes a part; a worker calls this once, and the returned function for each part."""
     return partial(lists, OneThreadQueries(model if isinstance(model, Recommender) else model.load()))
 
 
 class OneThreadQueries(Queries):
-    """Queries to a model, searched with one thread, whatever `index.threads` of the configuration is.
+    """Queries to a model with single-threaded search, regardless of `index.threads` in the configuration.
 
-    The last digit of a score depends on the number of FAISS's threads, so files would differ between machines and executors.
+    The last digit of a score depends on the number of FAISS threads, so files would otherwise differ between machines and executors.
     """
 
     def __init__(self, recommender: Recommender) -> None:

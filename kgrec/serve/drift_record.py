@@ -1,6 +1,6 @@
-"""What a look for drift found, as a server shows it.
+"""The result of a drift check, for the metrics of a server.
 
-Enters: a folder that `kgrec drift` wrote. Leaves: figures. Nothing is written.
+Enters: a folder written by `kgrec drift`. Leaves: figures. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kgrec.storage.files import corrupt, read_json
 
 #: verdict -> number of the gauge
 _ALARMS = {"stable": 0, "watch": 1, "retrain": 2}
-#: bytes of drift.json, and checks in it, at most
+#: largest number of bytes in drift.json, and of checks in it
 _MOST_BYTES, _MOST_CHECKS = 4 << 20, 100
 
 
@@ -31,7 +31,7 @@ class DriftFigure:
 
 @dataclass(frozen=True)
 class DriftFigures:
-    """The figures of one look."""
+    """The figures of one drift check."""
 
     #: as of `DriftFigure`
     alarm: int
@@ -57,7 +57,7 @@ def _figures(place: Path, manifest: artifacts.Manifest) -> DriftFigures:
     try:
         return _of(read_json(path), written)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise corrupt(path, "does not have the figures of drift") from None
+        raise corrupt(path, "does not contain drift figures") from None
 
 
 def _of(record: dict[str, Any], written: float) -> DriftFigures:

@@ -1,7 +1,7 @@
-"""Embeddings of items and users, into a file or as a stream of Arrow tables.
+"""Embeddings of items and users, written to a file or streamed as Arrow tables.
 
 Enters: a model folder or a `Recommender`, and which embeddings. Leaves: tables with columns id, type and vector, items before
-users. Writes a Parquet or JSONL file; or a .npy file, and beside it the ids of its rows in .ids.parquet.
+users. Writes a Parquet or JSONL file; or a .npy file, with the ids of its rows beside it in .ids.parquet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EMBEDDING_SUFFIXES = (".parquet", ".jsonl", ".npy")
 
 @dataclass(frozen=True)
 class EmbeddingSummary:
-    """The result of `write_embeddings`, in numbers."""
+    """Figures about the result of `write_embeddings`."""
 
     output: Path
     count: int
@@ -47,18 +47,18 @@ def write_embeddings(
     options: BatchOptions | None = None,
     watcher: RunWatcher | None = None,
 ) -> EmbeddingSummary:
-    """Write the embeddings of all items, of all users, or of both.
+    """Write the embeddings of all items, all users, or both.
 
     Args:
         model: A model folder, or a recommender.
-        output: A file that ends in .parquet or .jsonl; or in .npy, for an array of shape (n, dim), float32, beside which
-            `NAME.ids.parquet` has id and type of each row.
+        output: A file that ends in .parquet or .jsonl; or in .npy, for an array of shape (n, dim), float32. With .npy,
+            `NAME.ids.parquet` beside it contains the id and type of each row.
         types: "item", "user", or both.
         options: Parts, executor and workers.
         watcher: Receives progress.
 
     Raises:
-        ConfigError: A type is unknown, or as `write_recommendations`.
+        ConfigError: A type is unknown, or as for `write_recommendations`.
         ArtifactError: The file cannot be written.
         UnknownId: The model has no users.
         WorkerError: A worker process died.
@@ -98,7 +98,7 @@ def stream_embeddings(
         Tables with columns id, type ("item" or "user") and vector (a list of fixed size, float32, unit length).
 
     Raises:
-        KgrecError: As `write_embeddings`.
+        KgrecError: As for `write_embeddings`.
     """
     options, types, recommender = for_stream(options), _checked(types), opened(model)
     parts = list(_parts(recommender, types, options.batch))
@@ -106,7 +106,7 @@ def stream_embeddings(
 
 
 def embeddings_of(queries: Queries, part: tuple[EmbeddedType, int, int]) -> pa.Table:
-    """Embeddings of one type: those of the model's rows from start to stop."""
+    """Embeddings of one type, for the model's rows from start to stop."""
     kind, start, stop = part
     model, rows = queries.model, slice(start, stop)
     known = model.items.ids if kind == "item" else model.users
@@ -137,7 +137,7 @@ def _checked(types: Any) -> list[EmbeddedType]:
 def _count(recommender: Recommender, types: Sequence[EmbeddedType]) -> int:
     counts = {"item": len(recommender.model.items)}
     if "user" in types:
-        counts["user"] = len(all_users(recommender, "Leave out users, for the embeddings of items alone."))
+        counts["user"] = len(all_users(recommender, "Leave out users to get the embeddings of items only."))
     return sum(counts[kind] for kind in types)
 
 
@@ -162,8 +162,8 @@ def _write_tables(
 def _write_array(
     output: Path, computed: Iterator[pa.Table], shape: tuple[int, int], metadata: dict[str, str]
 ) -> None:
-    # The contexts end in reverse order, so the file of ids appears before that of the vectors: a reader that finds the vectors
-    # finds their ids too.
+    # The contexts end in reverse order, so the file of ids appears before the file of vectors: a reader that finds the vectors
+    # also finds their ids.
     with (
         whole_file(output) as place,
         place.open("wb") as stream,
@@ -176,7 +176,7 @@ def _write_array(
 
 
 def _values(table: pa.Table) -> np.ndarray:
-    """Numbers of all vectors, one after the other; shape (rows * dim,), float32."""
+    """The concatenated numbers of all vectors; shape (rows * dim,), float32."""
     return np.asarray(table["vector"].combine_chunks().flatten(), np.float32)
 
 

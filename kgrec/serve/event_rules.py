@@ -1,9 +1,9 @@
-"""What an event of a user says about an item: whether it is learned from, and how much it weighs.
+"""The meaning of an event: whether the model learns from it, and its weight.
 
 Enters: the mapping of a model, and events of a store. Leaves: `NewInteractions` in rows of the model. Writes nothing.
 
-The mapping's tables of interactions decide: `events:` gives the weight of each kind, `positive:` the condition on the value. Where they
-say nothing, every event is positive but those of the kinds in `NEGATIVE`, which are seen and not learned from.
+The mapping's tables of interactions decide: `events:` gives the weight of each kind, `positive:` the condition on the value. Without
+these, every event is positive except the kinds in `NEGATIVE`, which mark the item as seen but are not learned from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kgrec.graph.live_histories import LiveHistories, NewInteractions
 from kgrec.ingest.mapping.schema import Mapping as CatalogueMapping
 from kgrec.model.model import Model
 
-#: kinds of events after which an item is seen, and not liked
+#: kinds of events that mark an item as seen but not liked
 NEGATIVE = frozenset({"dislike", "hide", "skip", "seen"})
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -34,7 +34,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 class Event(Protocol):
-    """What is read of an event."""
+    """The fields of an event that the rules read."""
 
     @property
     def user(self) -> str:
@@ -50,7 +50,7 @@ class Event(Protocol):
 
     @property
     def value(self) -> float | None:
-        """A rating, say."""
+        """Value, such as a rating."""
 
     @property
     def time(self) -> int:
@@ -63,26 +63,26 @@ class EventRules:
 
     #: kind -> weight; empty: every kind is known, and weighs 1
     kinds: dict[str, float]
-    #: operator and number that the value of a positive event meets
+    #: comparison operator and number for the value of a positive event
     condition: tuple[str, float] | None = None
 
     @classmethod
     def of(cls, mapping: CatalogueMapping) -> EventRules:
-        """The rules of the tables of interactions; of several the first one that has a rule counts."""
+        """The rules of the tables of interactions; if several tables have a rule, the first counts."""
         tables = mapping.interactions
         kinds = next((dict(table.events) for table in tables if table.events), {})
         condition = next((table.condition for table in tables if table.condition), None)
         return cls(kinds, condition)
 
     def error(self, kind: str) -> ConfigError | None:
-        """The error of a kind that the mapping does not list; None for a known one."""
+        """The error for a kind that the mapping does not list; None for a known kind."""
         if not self.kinds or kind in self.kinds or kind in NEGATIVE:
             return None
-        problem = f"'{kind}' is no type of event of this catalogue."
+        problem = f"'{kind}' is not an event type of this catalogue."
         return ConfigError(problem, did_you_mean(kind, sorted(self.kinds)))
 
     def weight(self, kind: str, value: float | None) -> float:
-        """Weight of an event, 0 if it is not learned from."""
+        """Weight of an event; 0 if it is not learned from."""
         if kind in self.kinds:
             return self.kinds[kind]
         if kind in NEGATIVE or self.kinds:
@@ -96,16 +96,16 @@ class EventRules:
 def new_interactions(
     model: Model, events: Iterable[Event], rules: EventRules, mean_weight: float = 1.0
 ) -> tuple[list[str], NewInteractions, int]:
-    """Events as interactions of a model; of a pair of user and item the latest event counts.
+    """Events as interactions of a model; the latest event of each pair of user and item counts.
 
     Args:
-        model: Knows items and users.
-        events: In the order of their arrival.
-        rules: What they say.
-        mean_weight: Of the interactions of the training, of which weights are multiples.
+        model: Contains items and users.
+        events: Events in the order of their arrival.
+        rules: Rules for the meaning of events.
+        mean_weight: Mean weight of the training interactions; weights are relative to it.
 
     Returns:
-        Names of new users in the order of their rows, the interactions, and how many events name an item that the model lacks.
+        Names of new users in the order of their rows, the interactions, and the number of events whose item is not in the model.
     """
     events = list(events)
     items = model.items.rows([event.item for event in events])
@@ -126,7 +126,7 @@ def new_interactions(
         items[there][last].astype(np.int32),
         weight[last] > 0,
         count,
-        # of histories in an order without times, the times of the events give their order
+        # in histories with an order but without times, events are ordered by their own times
         time[last] if known.has_times or known.ordered else None,
         weight[last] / np.float32(mean_weight) if rules.kinds else None,
     )
@@ -134,7 +134,7 @@ def new_interactions(
 
 
 def mean_weight(model: Model, rules: EventRules) -> float:
-    """Mean weight of the positive interactions of the training; 1 where no event has a weight of its own."""
+    """Mean weight of the positive training interactions; 1 if the mapping gives no weights to events."""
     if not rules.kinds:
         return 1.0
     log = model.graph().interactions
@@ -144,7 +144,7 @@ def mean_weight(model: Model, rules: EventRules) -> float:
 
 
 def _last_of_pairs(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row of the latest event of each pair, of simultaneous ones the last to arrive, and the number of events of the pair."""
+    """Row of the latest event of each pair (the last to arrive if times are equal), and the number of events of the pair."""
     order = np.lexsort((time, item, user))
     ends = (np.diff(user[order], append=-1) != 0) | (np.diff(item[order], append=-1) != 0)
     last = np.flatnonzero(ends)
@@ -155,9 +155,9 @@ def _last_of_pairs(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> tupl
 def refusals(
     model: Model, rules: EventRules, events: Sequence[Mapping[str, Any]]
 ) -> dict[int, ConfigError | UnknownId]:
-    """Why some events cannot be used, by their position: their item or their type is unknown.
+    """Errors of unusable events by position: their item or type is unknown.
 
-    Events without a text in these fields are left to the store, which checks the form.
+    Events without a text in these fields are skipped here; the store checks their form.
     """
     names = [event.get("item") for event in events]
     texts = [at for at, name in enumerate(names) if isinstance(name, str) and encodable(name)]

@@ -1,10 +1,10 @@
-"""The graph that the next model is trained on: with the items and the events of a feedback store.
+"""The training graph for the next model, with the items and events of a feedback store.
 
-Enters: a graph, and a store. Leaves: `TrainingFeedback`: a graph with the items that were added and the interactions that were received, and
-what was left out. Writes nothing.
+Enters: a graph, and a store. Leaves: `TrainingFeedback`: a graph with the added items and received interactions, and counts of what was
+left out. Writes nothing.
 
-What an event says is decided by the mapping, as in a running server: see `EventRules`. The graph names the revision of the store up to
-which it holds everything; a model trained on it keeps the name, so a server knows which events the model has.
+As in a running server, the mapping decides the meaning of an event; see `EventRules`. The graph records the revision of the store up to
+which it is complete; a model trained on it keeps this revision, so a server knows which events the model includes.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _EVENTS = 50_000
-#: names of unknown items and of unlisted types that are kept
+#: number of names of unknown items and unlisted types that are kept
 _NAMES = 5
 
 
 @dataclass(frozen=True)
 class TrainingFeedback:
-    """A graph to train on, and what was taken from a store."""
+    """A training graph, and counts of what was taken from a store."""
 
     #: with the added items, the interactions, and the revision among its inputs
     graph: KnowledgeGraph
-    #: of the store
+    #: revision of the store
     revision: int
-    #: events that became interactions, and users who have some
+    #: number of events that became interactions, and number of their users
     events: int
     users: int
-    #: items of the store that the graph lacked and that were added
+    #: number of items that were added from the store
     added_items: int
-    #: events that name an unknown item
+    #: number of events with an unknown item
     unknown: int
     #: some of the unknown items, sorted
     unknown_items: tuple[str, ...]
-    #: type that the mapping's `events:` does not list -> events
+    #: type that the mapping's `events:` does not list -> number of events
     unlisted: dict[str, int]
-    #: users whose earlier interactions were left out of the graph
+    #: number of users whose earlier interactions were left out of the graph
     erased: int
-    #: items of the store, each in its last state
+    #: items of the store, each in its latest state
     items: tuple[StoredItem, ...]
 
     def completed(self, recommender: Recommender) -> Recommender:
-        """A recommender that was trained on the graph, with items changed and removed as the store has it, and the counts in its metrics."""
+        """A recommender trained on the graph, with items changed and removed as in the store, and the counts in its metrics."""
         recommender.model.metrics["feedback"] = self.figures()
         return with_items(recommender, self.items)
 
@@ -77,7 +77,7 @@ class TrainingFeedback:
 
 
 def opened_store(url: str) -> Store:
-    """A feedback store that is there; `NoStore` if there is none, ConfigError if the libraries for it are absent."""
+    """An existing feedback store; `NoStore` if it does not exist, ConfigError if its libraries are not installed."""
     try:
         from kgrec.serve.store.store import Store
 
@@ -90,20 +90,20 @@ def opened_store(url: str) -> Store:
 
 
 def training_feedback(graph: KnowledgeGraph, store: Store) -> TrainingFeedback:
-    """Join a graph with everything that a store has received until now.
+    """Join a graph with everything that a store has received so far.
 
-    An event is an interaction, with the weight that the mapping's `events:` gives its type, or 1 if there is no `events:`; types that
-    `events:` does not list are left out. Where the mapping has `positive:`, an event with a value is positive if the value meets it.
-    Dislike, hide, skip and seen are never positive. Of a user and an item, the latest row counts, as in a log.
+    An event is an interaction with the weight that the mapping's `events:` gives its type, or 1 if there is no `events:`; types that
+    `events:` does not list are left out. If the mapping has `positive:`, an event with a value is positive if the value meets it.
+    Dislike, hide, skip and seen are never positive. The latest row of each pair of user and item counts, as in a log.
 
-    Interactions that an erased user has in the graph are left out if they are not later than the erasure, or have no time.
+    Interactions of an erased user in the graph are left out if they are not later than the erasure, or have no time.
 
     Args:
-        graph: Is not modified.
-        store: Is not modified; events that arrive while this runs are for the next model.
+        graph: The graph; it is not modified.
+        store: The store; it is not modified. Events that arrive during this call are left for the next model.
     """
     revision = store.revision()
-    # Items and erasures that come while this runs are taken, too: a server that reads them again finds nothing to change.
+    # Items and erasures that arrive during this call are included; a server that reads them again finds nothing to change.
     items = tuple(store.items_since())
     larger = _with_items(graph, items)
     rules = EventRules.of(graph.mapping)
@@ -134,7 +134,7 @@ class _Counted:
 
 
 def _with_items(graph: KnowledgeGraph, items: Sequence[StoredItem]) -> KnowledgeGraph:
-    """The graph with the items that it lacks; rows that cannot be used are logged and left out."""
+    """The graph with the missing items added; unusable rows are logged and left out."""
     there = graph.item_ids.ids([item.id for item in items]) >= 0
     new = [item for item, known in zip(items, there, strict=True) if not known and not item.removed]
     if not new:
@@ -154,14 +154,14 @@ def _extended(graph: KnowledgeGraph, items: Sequence[StoredItem]) -> KnowledgeGr
     frames: dict[str, dict[str, Any]] = {}
     for item in items:
         for type_, rows in item.rows.items():
-            # rows of other nodes come with every item that may refer to them
+            # every item carries the rows of other nodes that it may refer to
             frames.setdefault(type_, {}).update({json.dumps(row, sort_keys=True): row for row in rows})
     given = {type_: list(rows.values()) for type_, rows in frames.items()}
     return graph.extended(read_addition(graph.mapping, frames=given, known=graph, partial_rows=True))[0]
 
 
 def _without_erased(log: Interactions, erased: Sequence[Erasure]) -> tuple[Interactions, int]:
-    """The interactions without those of erased users from before the erasure, and how many users that are."""
+    """The interactions without those of erased users before their erasure, and the number of such users."""
     users = log.users.ids([one.user for one in erased])
     until = np.full(len(log.users), -1, np.int64)
     until[users[users >= 0]] = [one.time // 1000 for one, row in zip(erased, users, strict=True) if row >= 0]
@@ -171,7 +171,7 @@ def _without_erased(log: Interactions, erased: Sequence[Erasure]) -> tuple[Inter
 
 
 def _rows_like(log: Interactions, rules: EventRules) -> InteractionRows:
-    """The interactions as rows, with times, to which events can be added."""
+    """The interactions as rows with times, so that events can be appended."""
     users, user = np.unique(log.user, return_inverse=True)
     n = len(log)
     rows = InteractionRows(
@@ -227,7 +227,7 @@ def _append(
     rows.time.append(np.array([event.time // 1000 for event in events], np.int64))
     if rows.has_value:
         rows.value.append(np.array([np.nan if e.value is None else e.value for e in events], np.float32))
-    if rows.has_position:  # events follow the rows of the log, in the order of their arrival
+    if rows.has_position:  # events follow the rows of the log in order of arrival
         first = 1 + max((int(part.max(initial=-1)) for part in rows.position), default=-1)
         rows.position.append(np.arange(first, first + len(events), dtype=np.int64))
     if rows.has_weight:
@@ -237,7 +237,7 @@ def _append(
 
 
 def _joined(known: Interactions, rows: InteractionRows) -> Interactions:
-    """All rows as interactions, in the order of time if the known ones have times, or there are none."""
+    """All rows as interactions, ordered by time if the known interactions have times or there are none."""
     joined = Interactions.from_log(rows, known.items)
     joined = replace(joined, count=_counts(joined, known))
     if known.time is not None or not len(known):

@@ -1,4 +1,4 @@
-"""A user's history as plain values, the newest first.
+"""A user's history as plain values, newest first.
 
 Enters: a model, and the history of one user. Leaves: a dict per item. Nothing is written.
 """
@@ -15,7 +15,7 @@ from kgrec.model.model import Model
 
 
 def newest_items(model: Model, history: Histories, start: int, limit: int) -> list[dict[str, Any]]:
-    """At most `limit` items from the `start`-th newest on: item, label, liked, count, and time in ISO 8601 or None."""
+    """At most `limit` items, starting at the `start`-th newest: item, label, liked, count, and time (ISO 8601 or None)."""
     order = np.arange(len(history.item))[::-1][start : start + limit]
     return [
         {

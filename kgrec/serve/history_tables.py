@@ -1,8 +1,7 @@
 """Histories of users as integer codes, which take less memory than names.
 
 Enters: rows of a table of interactions, in any order; or a list of items per user. Leaves: a `HistoryTable`, which takes four
-bytes per row and sixteen per user, and holds each name once. Rows of a table take up to 40 bytes each while they are sorted by
-user.
+bytes per row and sixteen per user, and stores each name once. While a table is sorted by user, each row takes up to 40 bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from kgrec.serve.input_files import WEIGHT, read_rows, read_weights
 
 @dataclass(frozen=True)
 class HistoryTable:
-    """Items of each user, in the order of the input: those that count as liked, and others that the user has seen."""
+    """Items of each user, in input order: liked items, and other items that the user has seen."""
 
     #: user -> number, in order of first appearance
     users: dict[str, int]
@@ -39,10 +38,10 @@ class HistoryTable:
     bounds: np.ndarray
     #: positions in `items`; shape (rows,), int32
     codes: np.ndarray
-    #: as `bounds` and `codes`, of items that were seen without being liked
+    #: like `bounds` and `codes`, for items that were seen but not liked
     seen_bounds: np.ndarray
     seen_codes: np.ndarray
-    #: how much each row of `codes` counts, float64; None: all count alike
+    #: weight of each row of `codes`, float64; None: equal weights
     weights: np.ndarray | None = None
 
     @classmethod
@@ -52,12 +51,12 @@ class HistoryTable:
         tables: Sequence[InteractionTable],
         names_by: Callable[[str | None, list[str]], list[str]] = lambda _, keys: keys,
     ) -> HistoryTable:
-        """Read a table of interactions; the mapping decides which are liked, if the table has its columns.
+        """Read a table of interactions; the mapping decides which items are liked, if the table has its columns.
 
         Args:
             path: The table.
             tables: The mapping's tables of interactions.
-            names_by: Returns ids of items by a reference, their key or another key, and the values of the column.
+            names_by: Returns item ids for a reference (their key or another key) and the values of the column.
 
         Raises:
             SourceError: As for `read_rows`; or the table has no rows.
@@ -76,15 +75,15 @@ class HistoryTable:
         weights = read_weights(path, tables)
         if weights is not None and len(weights) != len(item):
             raise SourceError(
-                f"{path}: the column '{WEIGHT}' cannot be used, since the mapping leaves out some of the rows.",
-                "Take these rows out, or rename the column.",
+                f"{path}: the column '{WEIGHT}' cannot be used, because the mapping leaves out some of the rows.",
+                "Remove these rows, or rename the column.",
             )
         time = _stamps(log)
         return cls._sorted(users, items, user, item, liked, weights, time)
 
     @classmethod
     def of_frame(cls, table: pa.Table) -> HistoryTable:
-        """Make a table from columns user_id and item_id, large_string, and weight, if it is there.
+        """Make a table from columns user_id and item_id (large_string), and weight if present.
 
         Raises:
             ConfigError: A weight is not a number above 0.
@@ -119,14 +118,14 @@ class HistoryTable:
         return self._names(user, self.bounds, self.codes)
 
     def weights_of(self, user: str) -> list[float]:
-        """How much each of the user's items counts; `weights` must not be None."""
+        """Weight of each of the user's items; `weights` must not be None."""
         number = self.users[user]
         assert self.weights is not None
         weights: list[float] = self.weights[self.bounds[number] : self.bounds[number + 1]].tolist()
         return weights
 
     def seen(self, user: str) -> list[str]:
-        """Items that the user has seen without liking them."""
+        """Items that the user has seen but not liked."""
         return self._names(user, self.seen_bounds, self.seen_codes)
 
     def _names(self, user: str, bounds: np.ndarray, codes: np.ndarray) -> list[str]:
@@ -135,7 +134,7 @@ class HistoryTable:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all histories; names of users play no part."""
+        """SHA-256 of all histories, independent of user names."""
         total = hashlib.sha256(json.dumps(self.items).encode())
         for part in (self.bounds, self.codes, self.seen_bounds, self.seen_codes):
             total.update(part.tobytes())
@@ -153,7 +152,7 @@ class HistoryTable:
         weights: np.ndarray | None = None,
         time: np.ndarray | None = None,
     ) -> HistoryTable:
-        """Make a table from the codes of each row's user and item; rows of a user are sorted by time, or keep their order."""
+        """Make a table from the user and item code of each row; the rows of a user are sorted by time, or keep their order."""
         if time is not None:
             order = np.argsort(time, kind="stable")
             user, item, liked = user[order], item[order], liked[order]
@@ -165,7 +164,7 @@ class HistoryTable:
 
 
 def _stamps(log: InteractionRows) -> np.ndarray | None:
-    """What orders the rows: their times or positions; None: there is no order."""
+    """Times or positions that order the rows; None: there is no order."""
     if log.has_time or log.has_position:
         return np.concatenate(log.time if log.has_time else log.position)
     return None
@@ -178,9 +177,9 @@ def _by_user(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarr
 
 
 def _last_word(user: np.ndarray, item: np.ndarray, liked: np.ndarray, log: InteractionRows) -> np.ndarray:
-    """Whether each row is liked by the row of its pair of user and item that decides: the latest, then the one of most value.
+    """Whether each row is liked, as decided by one row of its pair of user and item: the latest, then the one with the highest value.
 
-    This is the row that `Interactions` keeps: rows of weight 0 yield to others.
+    This is the row that `Interactions` keeps; rows of weight 0 have the lowest priority.
     """
     keys = [liked]
     keys += [np.nan_to_num(np.concatenate(log.value), nan=-np.inf)] if log.has_value else []

@@ -1,7 +1,7 @@
 """Input files of the user: tables of interactions, lists of other systems, lists of ids.
 
-Enters: paths. Leaves: interactions, Arrow tables and lists; a row that cannot be read raises an error with its file and line.
-Every table of interactions is read by `read_rows`, under the mapping that the graph or the model keeps.
+Enters: paths. Leaves: interactions, Arrow tables and lists; an unreadable row raises an error with its file and line.
+Every table of interactions is read by `read_rows`, with the mapping stored in the graph or the model.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.vocabulary import Vocabulary
 
-#: column of histories: how much a row counts
+#: column with the weights of history rows
 WEIGHT = "weight"
-_OTHER_ITEMS = "Take such rows out, or add the items first."
+_OTHER_ITEMS = "Remove such rows, or add the items first."
 
 
 def read_rows(
@@ -42,19 +42,19 @@ def read_rows(
     item_codes: Callable[[str | None], ItemCodes],
     known: Vocabulary | None = None,
 ) -> InteractionRows:
-    """Rows of a table of interactions, as that table of the mapping says whose columns it has.
+    """Rows of a table of interactions, read by the mapping's table that has the same columns.
 
-    The columns of user and item may have the names of the mapping, or be `user_id` and `item_id`. The others have the names of
+    The user and item columns have the names in the mapping, or are `user_id` and `item_id`. Other columns have the names in
     the mapping and may be absent; without the column of the value, every row is positive.
 
     Args:
         path: The table.
         tables: The mapping's tables of interactions.
-        item_codes: Returns codes of items, -1 where unknown, by a reference: their ids, or another key.
-        known: The known items, to suggest some in place of an unknown one.
+        item_codes: Returns codes of items for a reference (their ids, or another key); -1 for unknown items.
+        known: The known items, from which errors suggest replacements for an unknown item.
 
     Raises:
-        SourceError: The file cannot be read, has no column of users or items, has a row that cannot be used in full, or names an
+        SourceError: The file cannot be read, has no column of users or items, has an unusable row, or names an
             unknown item.
         TooManyBadRows: The mapping leaves out all rows.
     """
@@ -74,7 +74,7 @@ def read_rows(
 
 
 def read_weights(path: Path, tables: Sequence[InteractionTable]) -> np.ndarray | None:
-    """The column `weight` of a table of histories; shape (rows,), float64; None if it has none, or the mapping takes it for the value.
+    """The column `weight` of a table of histories; shape (rows,), float64; None if it is absent, or the mapping uses it as the value.
 
     Raises:
         SourceError: A cell is not a number above 0.
@@ -90,14 +90,14 @@ def read_weights(path: Path, tables: Sequence[InteractionTable]) -> np.ndarray |
         for row in np.flatnonzero(~(numbers > 0) | ~np.isfinite(numbers))[:1]:
             place, value = next(batch.places(np.array([row]))), batch.columns[WEIGHT][int(row)].as_py()
             raise SourceError(
-                f"{place}: '{WEIGHT}' is \"{value}\", which is no number above 0.", "Mend the row."
+                f"{place}: '{WEIGHT}' is \"{value}\", which is not a number above 0.", "Mend the row."
             )
         parts.append(numbers)
     return np.concatenate(parts)
 
 
 def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
-    """Interactions of a table, over the items of `graph`; the mapping decides which are positive, if the table has its column.
+    """Interactions of a table, over the items of `graph`; the mapping decides which rows are positive, if the table has its column.
 
     Raises:
         SourceError: As for `read_rows`.
@@ -110,7 +110,7 @@ def read_interactions(path: Path, graph: KnowledgeGraph) -> Interactions:
 
 
 def read_lists(path: Path) -> pa.Table:
-    """Columns user_id, item_id, and rank or score (float64), of another system's lists.
+    """Another system's lists, with columns user_id, item_id, and rank or score (float64).
 
     Raises:
         SourceError: The file cannot be read, has no such column, or has a cell that is empty or not a number.
@@ -123,7 +123,7 @@ def read_lists(path: Path) -> pa.Table:
         _check_whole(batch, columns)
         numbers = pd.to_numeric(batch.columns[key].to_pandas(), errors="coerce").to_numpy(np.float64)
         for place in batch.places(np.flatnonzero(~np.isfinite(numbers))[:1]):
-            raise SourceError(f"{place}: '{key}' is not a number.", "Mend the row, or take it out.")
+            raise SourceError(f"{place}: '{key}' is not a number.", "Mend the row, or remove it.")
         batch.columns[key] = pa.array(numbers)
     cells = {name: [batch.columns[name] for batch in batches] for name in columns}
     return pa.table({name: pa.chunked_array(parts) for name, parts in cells.items()})
@@ -163,7 +163,7 @@ def _column(path: Path, columns: list[str], name: str, other: str) -> str:
 
 
 def _only_whole(table: Table, ids: list[str]) -> Table:
-    """The same table; a row that would be dropped is an error."""
+    """The same table; a row that would be dropped raises an error."""
 
     def read(names: Sequence[str]) -> Iterator[Batch]:
         for batch in table.read(names):
@@ -174,18 +174,20 @@ def _only_whole(table: Table, ids: list[str]) -> Table:
 
 
 def _check_whole(batch: Batch, ids: list[str]) -> None:
-    """Refuse a row that would be dropped: these tables have no report that could count it."""
+    """Raise an error for a row that would be dropped, because these tables have no report that could count it."""
     if batch.broken:
         line = batch.broken[0][0]
         raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
     for row in batch.left_out:
-        raise SourceError(f"{batch.name}:{row.line}: the row {row.reason}.", "Mend the row, or take it out.")
+        raise SourceError(f"{batch.name}:{row.line}: the row {row.reason}.", "Mend the row, or remove it.")
     for name in ids:
         if not pa.types.is_string(batch.columns[name].type):
-            raise SourceError(f"{batch.name}: '{name}' holds lists.", "Write one user and one item per row.")
+            raise SourceError(
+                f"{batch.name}: '{name}' contains lists.", "Write one user and one item per row."
+            )
         for place in batch.places(batch.garbled_in(name)[:1]):
             raise SourceError(f"{place}: '{name}' is not encoded in UTF-8.", "Save the file as UTF-8.")
         empty = np.flatnonzero(~filled(batch, name))
         if len(empty):
             place = next(batch.places(empty))
-            raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or take it out.")
+            raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or remove it.")

@@ -1,6 +1,6 @@
-"""Fields of items beside their ids in lists: labels, relations, numbers, dates and texts.
+"""Fields of listed items as additional columns: labels, relations, numbers, dates and texts.
 
-Enters: a model and names of fields. Leaves: tables of lists with one more column per field. Writes nothing.
+Enters: a model and names of fields. Leaves: tables of lists with one additional column per field. Writes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TAKEN = ("user_id", "item_id", "similar_id", "text", "score", "rank", "because"
 
 @dataclass(frozen=True)
 class ItemFields:
-    """Columns that stand beside the items of lists."""
+    """Columns with fields of listed items."""
 
     model: Model
     #: name -> one value per item of the model
@@ -36,26 +36,26 @@ class ItemFields:
         texts.
 
         Raises:
-            ConfigError: A name is none of these, or that of another column of a list.
+            ConfigError: A name is not a field, or equals the name of another column of a list.
         """
         columns = dict[str, pa.Array]()
         for name in dict.fromkeys(names):
             if name in _TAKEN:
-                raise ConfigError(f"A list has a column '{name}' of its own.", "Leave the field out.")
+                raise ConfigError(f"A list already has a column '{name}'.", "Leave the field out.")
             columns[name] = _column(model, name)
         return cls(model, columns)
 
     def check(self, columns: tuple[str, str]) -> None:
-        """Refuse fields for lists of users.
+        """Raise an error for lists of users, which have no item fields.
 
         Raises:
-            ConfigError: The lists have no items.
+            ConfigError: The lists do not contain items.
         """
         if self.columns and columns == ("user_id", "similar_id"):
-            raise ConfigError("Similar users have no fields of items.", "Leave the fields out.")
+            raise ConfigError("Lists of similar users have no item fields.", "Leave the fields out.")
 
     def beside(self, lists: pa.Table) -> pa.Table:
-        """The lists with a column per field of the listed item, which is in their second column."""
+        """The lists with one column per field of the listed item, which is in the second column."""
         if not self.columns:
             return lists
         rows = pa.array(self.model.items.ids.ids(lists.column(1)))
@@ -64,7 +64,7 @@ class ItemFields:
         return lists
 
     def beside_each(self, computed: Generator[pa.Table, None, None]) -> Generator[pa.Table, None, None]:
-        """Each of some lists with the fields; closing the generator closes the given one."""
+        """Each table of lists with the fields; closing this generator closes the given one."""
         with closing(computed):
             for table in computed:
                 yield self.beside(table)
@@ -84,7 +84,7 @@ def _column(model: Model, name: str) -> pa.Array:
     return _by_row(rows[rows >= 0], values.filter(pa.array(rows >= 0)), len(model.items))
 
 
-#: a field, as a function that gives the entity of each value, and the values: a number or a text, or some of several labels
+#: a field: a function that returns the entity of each value, and the values (numbers, texts, or labels of which an item may have several)
 _Values = Callable[[], tuple[np.ndarray, pa.Array]]
 
 
@@ -135,7 +135,7 @@ def _of_numbers(graph: KnowledgeGraph) -> dict[str, _Values]:
 
 
 def _names(graph: KnowledgeGraph, entities: pa.ChunkedArray) -> pa.Array:
-    """The label of each entity, or its key if it has none; as lists of one, for an item may have several."""
+    """The label of each entity, or its key if it has none; each in a list of one, because an item may have several."""
     nodes = graph.entities.take(entities)
     named = pc.if_else(
         pc.equal(nodes["label"], ""), nodes["key"].cast(pa.string()), nodes["label"].cast(pa.string())
@@ -145,7 +145,7 @@ def _names(graph: KnowledgeGraph, entities: pa.ChunkedArray) -> pa.Array:
 
 
 def _by_row(rows: np.ndarray, values: pa.Array, n_rows: int) -> pa.Array:
-    """One value per row: of single ones the first, null where there is none; of lists all."""
+    """One value per row: for single values the first or null; for lists all of them."""
     order = np.argsort(rows, kind="stable")
     if pa.types.is_list(values.type):
         bounds = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What the graph has of one item: its type, and values by relation and predicate.
+"""The data of one item in the graph: its type, and values by relation and predicate.
 
 Enters: a model and a row. Leaves: plain values. Nothing is written.
 """
@@ -18,7 +18,7 @@ _DAY = 86_400
 
 
 def item_columns(model: Model, row: int) -> tuple[str, dict[str, Any]]:
-    """The type of an item, and its values: neighbours by relation as lists of labels, numbers, dates, and texts."""
+    """The type of an item, and its values: lists of neighbour labels by relation, numbers, dates, and texts."""
     graph, entity = model.graph(), int(model.items.entities[row])
     return str(graph.entities["type"][entity].as_py()), entity_values(graph, entity)
 

@@ -1,9 +1,9 @@
-"""A model that answers while it changes: items and events of a store count at once.
+"""A model that answers while it changes: items and events of a store take effect at once.
 
-Enters: a recommender, and a feedback store. Leaves: `LiveState`, which never changes: a request takes one and answers from it alone. Changes
-go to the store first, and into another state from there: a restart reads the same changes from the store.
+Enters: a recommender, and a feedback store. Leaves: `LiveState`, which is immutable: a request answers from a single state. Changes
+go to the store first and then into a new state, so a restart reads the same changes from the store.
 
-One thread at a time makes changes; readers wait for nothing.
+Only one thread at a time makes changes; readers never wait.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
 
 PlacedT = TypeVar("PlacedT", bound=Placed)
 
-#: input of a model that names the revision of the store whose events it was trained on
+#: input of a model that records the revision of the store up to which it was trained on events
 FEEDBACK = "feedback"
-#: events that are read from the store at a time
+#: number of events read from the store at once
 _EVENTS = 50_000
-#: columns of fields that are kept, one value per item each
+#: number of cached field columns, with one value per item each
 _FIELDS = 32
 
 
 @dataclass(frozen=True)
 class LiveState:
-    """What a request answers from."""
+    """The state from which a request is answered."""
 
-    #: is not changed any more
+    #: never changed after the state is made
     recommender: Recommender
-    #: of the store, up to which its changes are in there
+    #: revision of the store up to which this state includes its changes
     revision: int
     #: name of the trained model: the first characters of the seal of its folder
     name: str
-    #: when the model was written, and loaded here, in seconds since 1970
+    #: times when the model was written and when it was loaded, in seconds since 1970
     written: float
     loaded: float
     rules: EventRules
     mean_weight: float
-    #: users whose data was erased since, and who did nothing after it
+    #: users who were erased since the training and have no later events
     erased: frozenset[str] = frozenset()
     _fields: dict[str, pa.Array] = field(default_factory=dict, repr=False)
 
@@ -71,7 +71,7 @@ class LiveState:
         return self.recommender.model
 
     def fields(self, names: Iterable[str]) -> dict[str, pa.Array]:
-        """One value per item for each field, as `ItemFields` names them; ConfigError for an unknown one."""
+        """One value per item for each field, with the names of `ItemFields`; ConfigError for an unknown field."""
         found = {}
         for name in dict.fromkeys(names):
             column = self._fields.get(name)
@@ -92,14 +92,14 @@ class LiveState:
 
 @dataclass(frozen=True)
 class EventReceipt:
-    """What became of some events."""
+    """The outcome of adding events."""
 
     accepted: int
-    #: events that the store had already
+    #: number of events that were already in the store
     duplicate: int
-    #: position, problem and remedy of each event that was not kept
+    #: position, problem and remedy of each event that was not stored
     rejected: list[tuple[int, str, str]]
-    #: up to which changes count
+    #: revision up to which answers include changes
     revision: int
 
 
@@ -107,9 +107,9 @@ class LiveModel:
     """The writer of states.
 
     Args:
-        recommender: Just loaded from its folder.
-        store: Holds changes since the training.
-        clock: Seconds since 1970.
+        recommender: A recommender just loaded from its folder.
+        store: Contains changes since the training.
+        clock: Returns the seconds since 1970.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class LiveModel:
     ) -> None:
         self._store, self._clock = store, clock
         self._turn = threading.Lock()
-        #: rows of items as the store has them
+        #: rows of items as in the store
         self._rows: dict[str, Any] = {}
-        #: events of the store whose items the model lacks
+        #: events of the store whose items are not in the model
         self.unusable = 0
         self._state = self._caught_up(self._fresh(recommender))
 
@@ -132,11 +132,11 @@ class LiveModel:
         text_encoder: TextEncoder | None = None,
         clock: Callable[[], float] = time.time,
     ) -> LiveModel:
-        """Load model/, test it, and take in what the store has.
+        """Load a model folder, test the model, and apply the changes in the store.
 
         Raises:
             ArtifactError: The folder cannot be read.
-            SelfTestFailed: The model does not answer as it should.
+            SelfTestError: The model fails its test.
         """
         recommender = Recommender.load(folder, text_encoder=text_encoder)
         self_test(recommender)
@@ -144,7 +144,7 @@ class LiveModel:
 
     @property
     def state(self) -> LiveState:
-        """The state now."""
+        """The current state."""
         return self._state
 
     @property
@@ -153,27 +153,27 @@ class LiveModel:
         return self._store
 
     def catch_up(self) -> LiveState:
-        """Take in what the store has since, whoever wrote it."""
+        """Apply newer changes in the store, regardless of who wrote them."""
         with self._turn:
             self._state = self._caught_up(self._state)
             return self._state
 
     def add_events(self, batches: Sequence[Sequence[Mapping[str, Any]]]) -> list[EventReceipt]:
-        """Keep events of one or several callers, and let them count in the next request.
+        """Store events of one or several callers; they take effect in the next request.
 
         Args:
-            batches: Of each caller the events, as `Store.add_events` takes them. One that names an item which the model lacks, or a
-                type which the mapping does not list, is rejected.
+            batches: The events of each caller, as for `Store.add_events`. An event is rejected if its item is not in the model, or
+                if the mapping does not list its type.
 
         Returns:
-            What became of the events of each caller.
+            One receipt per caller.
         """
         receipts = self._kept_events(batches)
         revision = self.catch_up().revision
         return [replace(receipt, revision=revision) for receipt in receipts]
 
     def _kept_events(self, batches: Sequence[Sequence[Mapping[str, Any]]]) -> list[EventReceipt]:
-        """Those that can be used go into the store, in one transaction."""
+        """Write the usable events to the store in one transaction."""
         refused = [refusals(self._state.model, self._state.rules, events) for events in batches]
         places = [
             [at for at in range(len(events)) if at not in errors]
@@ -184,22 +184,22 @@ class LiveModel:
         return [_receipt(*one) for one in zip(added, places, refused, strict=True)]
 
     def add_items(self, rows: Mapping[str, Any]) -> tuple[Added, LiveState]:
-        """Add items, as `Recommender.add_items`; known ones are left out.
+        """Add items, like `Recommender.add_items`; known items are left out.
 
         Args:
-            rows: Type of nodes -> rows, each a dict of columns.
+            rows: Node type -> rows, each a dict of columns.
         """
         return self._put(rows, Recommender.add_items)
 
     def update_items(self, rows: Mapping[str, Any]) -> tuple[Updated, LiveState]:
-        """Change items, as `Recommender.update_items`; unknown ones are left out."""
+        """Change items, like `Recommender.update_items`; unknown items are left out."""
         return self._put(rows, Recommender.update_items)
 
     def remove_items(self, items: Sequence[str]) -> LiveState:
         """Stop recommending items.
 
         Raises:
-            UnknownId: An item is unknown; none is removed then.
+            UnknownId: An item is unknown; no item is removed.
         """
         with self._turn:
             larger = copy.copy(self._state.recommender)
@@ -216,13 +216,13 @@ class LiveModel:
             return self._state
 
     def replace_model(self, model: Model) -> LiveState:
-        """Answer from another trained model, which was tested, with what the store has since its training."""
+        """Answer from another trained and tested model, with the changes in the store since its training."""
         with self._turn:
             self._state = self._caught_up(self._fresh(self._state.recommender.with_model(model)))
             return self._state
 
     def snapshot(self, folder: Path) -> LiveState:
-        """Write the live model to a folder, where a replaced one stays beside it; it has all changes up to its revision.
+        """Write the live model, with all changes up to its revision, to a folder; a replaced folder is kept beside it.
 
         Raises:
             ArtifactError: The folder cannot be written.
@@ -239,14 +239,14 @@ class LiveModel:
             return self._state
 
     def _fresh(self, recommender: Recommender) -> LiveState:
-        """A state with what a model was trained on, and nothing since."""
+        """A state with the training data of a model, without later changes."""
         model = recommender.model
         rules, known = EventRules.of(model.mapping), watermark(model)
         if known > self._store.revision():
             raise ConfigError(
                 f"The model has changes up to revision {known} of a store, and {self._store.place} ends at "
                 f"{self._store.revision()}.",
-                "Give the store that the model was made with, by --store.",
+                "Give the store that the model was trained with, by --store.",
             )
         return LiveState(
             copy.copy(recommender),
@@ -279,14 +279,14 @@ class LiveModel:
                     return done, self._state
 
     def _changed(self, model: Model, rows: Mapping[str, Any], ids: Sequence[str]) -> dict[str, Any]:
-        """The rows of each of some items as the store keeps them: with the columns that earlier rows had."""
+        """The rows of each item in the form stored: with the columns of earlier rows."""
         found = rows_by_item(model, rows)
         return {name: with_columns(self._rows.get(name), found[name]) for name in ids if name in found}
 
     def _caught_up(self, state: LiveState, own: range = range(0)) -> LiveState:
         """A state with what the store has since; `own` are revisions of items that it has already.
 
-        Erasures come before events: the events that the store still has of an erased user came after the erasure.
+        Erasures are applied before events, because the events that remain of an erased user came after the erasure.
         """
         revision = self._store.revision()
         if revision <= state.revision:
@@ -313,19 +313,19 @@ class LiveModel:
 
 
 def _receipt(added: AddedEvents, places: Sequence[int], refused: Mapping[int, KgrecError]) -> EventReceipt:
-    """What became of the events of one caller: those at `places` came to the store, the others were refused."""
+    """The receipt for the events of one caller: events at `places` reached the store, the others were rejected."""
     rejected = [(places[one.index], one.problem, one.remedy) for one in added.rejected]
     rejected += [(at, error.problem, error.remedy) for at, error in refused.items()]
     return EventReceipt(added.accepted, added.duplicate, sorted(rejected), added.revision)
 
 
 def watermark(model: Model) -> int:
-    """Revision of the store up to which a model was trained on its events; 0 if it was not."""
+    """Revision of the store up to which a model was trained on its events; 0 if it was trained without a store."""
     return int(model.inputs.get(FEEDBACK, "0"))
 
 
 def _origin(model: Model, clock: Callable[[], float]) -> dict[str, Any]:
-    """Name of a model, and when it was written."""
+    """Name of a model, and the time when it was written."""
     if model.origin is None:
         return {"name": "unsaved", "written": clock()}
     manifest = model.origin[1]

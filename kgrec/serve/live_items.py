@@ -1,6 +1,6 @@
-"""Items of a store in a recommender: rows that were put are added or changed, removed items are no longer offered.
+"""Items of a store in a recommender: stored rows are added or changed, removed items are no longer recommended.
 
-Enters: rows by type of node, as a mapping lays them out, and items of a store. Leaves: rows by item, and another recommender. Writes nothing.
+Enters: rows by node type, in the layout of a mapping, and items of a store. Leaves: rows by item, and another recommender. Writes nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: type of nodes -> rows, each a dict of columns
+#: node type -> rows, each a dict of columns
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def rows_by_item(model: Model, rows: Rows) -> dict[str, dict[str, list[Any]]]:
-    """The rows of each item by its id; rows of other nodes are with every item, for they may be about any.
+    """The rows of each item by its id; every item carries the rows of other nodes, because any of them may refer to it.
 
     Raises:
         SourceError: A row of an item has no key.
@@ -46,7 +46,7 @@ def rows_by_item(model: Model, rows: Rows) -> dict[str, dict[str, list[Any]]]:
 
 
 def with_columns(earlier: Rows | None, rows: Rows) -> dict[str, list[Any]]:
-    """Rows of one item with the columns that only its earlier rows have."""
+    """Rows of one item, completed by the columns that only its earlier rows have."""
     if earlier is None:
         return {type_: list(some) for type_, some in rows.items()}
     merged: dict[str, list[Any]] = {type_: list(some) for type_, some in earlier.items()}
@@ -57,9 +57,9 @@ def with_columns(earlier: Rows | None, rows: Rows) -> dict[str, list[Any]]:
 
 
 def with_items(recommender: Recommender, items: Sequence[StoredItem]) -> Recommender:
-    """A recommender with items of a store; the given one stays as it is.
+    """A recommender with items of a store; the given recommender does not change.
 
-    Rows that cannot be used any more, because the mapping is another, are logged and left out.
+    Rows that are unusable because the mapping has changed are logged and left out.
     """
     larger = copy.copy(recommender)
     model = larger.model
@@ -67,7 +67,7 @@ def with_items(recommender: Recommender, items: Sequence[StoredItem]) -> Recomme
     put = [(item, bool(there)) for item, there in zip(items, known, strict=True) if not item.removed]
     _all_or_each([item.rows for item, there in put if not there], larger.add_items)
     changed = [item.rows for item, there in put if there]
-    _all_or_each(changed, larger.add_items)  # those that were removed return
+    _all_or_each(changed, larger.add_items)  # removed items return
     for same in _by_columns(changed):
         _all_or_each(same, larger.update_items)
     gone = [item.id for item in items if item.removed]
@@ -84,7 +84,7 @@ def _key(row: Any, type_: str, column: str, at: int) -> str:
 
 
 def _all_or_each(rows: Sequence[Rows], put: Any) -> None:
-    """Put rows of items at once, or one by one if some cannot be used."""
+    """Put rows of items together, or one by one if some are unusable."""
     if not rows:
         return
     try:
@@ -97,7 +97,7 @@ def _all_or_each(rows: Sequence[Rows], put: Any) -> None:
 
 
 def _joined(rows: Iterable[Rows]) -> dict[str, list[Any]]:
-    """Rows of several items by type, each row once."""
+    """Distinct rows of several items, by type."""
     joined: dict[str, list[Any]] = {}
     for one in rows:
         for type_, some in one.items():
@@ -107,7 +107,7 @@ def _joined(rows: Iterable[Rows]) -> dict[str, list[Any]]:
 
 
 def _by_columns(rows: Iterable[Rows]) -> list[list[Rows]]:
-    """Rows in groups of the same columns: a column that a row lacks is not to be emptied by another row that has it."""
+    """Rows grouped by their columns, so that a row without a column does not get an empty value from a row that has it."""
     groups: dict[Any, list[Rows]] = {}
     for one in rows:
         key = tuple(

@@ -1,9 +1,9 @@
 """Nodes and items that a text names: "like Alien, but no horror".
 
-Enters: a graph, and texts in the words of a user. Leaves: the nodes whose labels stand in a text, and whether they are wanted. Nothing is
+Enters: a graph, and texts written by users. Leaves: the nodes whose labels occur in a text, and whether they are wanted. Nothing is
 written.
 
-Labels are compared whatever the case, accents and punctuation, the longest first. An item counts only after a word such as "like", because
+Labels are compared without case, accents and punctuation, longest first. An item counts only after a word such as "like", because
 titles are often common words.
 """
 
@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from kgrec.graph.name_search import folded, folded_text
 from kgrec.graph.tables import GraphTables
 
-#: words of the longest label, letters of the shortest one, and nodes of the largest graph
+#: limits: words of the longest label, letters of the shortest label, nodes of the largest graph
 _WORDS, _LETTERS, _MOST_NODES = 8, 3, 500_000
 _WANTED = frozenset(["like", "liked", "love", "loved", "enjoyed", "as", "to", "watched", "bought"])
 _UNWANTED = frozenset(["unlike", "hate", "hated", "dislike", "disliked"])
 _NEGATIONS = frozenset(["not", "no", "without", "except", "never", "nothing"])
-#: words before a label in which a negation counts
+#: number of words before a label in which a negation counts
 _BEFORE = 3
 
 
@@ -31,7 +31,7 @@ _BEFORE = 3
 class Mention:
     """A node that a text names."""
 
-    #: the words of the text
+    #: the words in the text
     said: str
     entity: int
     wanted: bool
@@ -41,7 +41,7 @@ class Mentions:
     """The labels of a graph.
 
     Args:
-        graph: Has the nodes; if there are too many of them, no text names any.
+        graph: Contains the nodes; in a graph with too many nodes, no mentions are found.
     """
 
     def __init__(self, graph: GraphTables) -> None:
@@ -58,7 +58,7 @@ class Mentions:
                 self._entities.setdefault(label, []).append(entity)
 
     def found(self, text: str) -> list[Mention]:
-        """The nodes that a text names, each once, in its order."""
+        """The distinct nodes that a text names, in order of mention."""
         words = folded_text(text).split()
         mentions: dict[int, Mention] = {}
         for start, end, entities in self._labels(words):
@@ -75,7 +75,7 @@ class Mentions:
         return list(mentions.values())
 
     def _labels(self, words: list[str]) -> Iterator[tuple[int, int, list[int]]]:
-        """Labels in a list of words: first word, word after the last, and their nodes; the longest at each place."""
+        """Labels in a list of words: position of the first word, position after the last word, and nodes; the longest label at each position."""
         at = 0
         while at < len(words):
             for end in range(min(len(words), at + _WORDS), at, -1):

@@ -1,10 +1,10 @@
-"""A nightly run: the newest release learns what came since, or a model is trained anew, and the result becomes the next release.
+"""A nightly run: the newest release learns from newer data, or a model is retrained, and the result becomes the next release.
 
-Enters: a folder of releases, and a feedback store, tables, or both. Leaves: a `NightlyResult`. Writes: a release, whole under its name; a server
-that follows the folder takes it. Older ones are removed.
+Enters: a folder of releases, and a feedback store, tables, or both. Leaves: a `NightlyResult`. Writes: a complete release under its name; a server
+that follows the folder loads it. Old releases are removed.
 
-A run holds the lock of the folder, so a second one at the same time does nothing. A run that is killed leaves no release and no lock; its
-unfinished folder is removed by the next one.
+A run holds the lock of the folder, so a second run at the same time does nothing. A killed run leaves no release and no lock; the
+next run removes its unfinished folder.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: trained: anew; refreshed: the newest release went on learning; unchanged: nothing was new; rejected: what was made ranks worse; busy:
-#: another run holds the lock
+#: trained: retrained; refreshed: the newest release learned from newer data; unchanged: there was no new data; rejected: the new model
+#: ranks worse; busy: another run holds the lock
 Outcome = Literal["trained", "refreshed", "unchanged", "rejected", "busy"]
-#: says of a release and what came since whether the model still fits: "stable", "watch" or "retrain"
+#: verdict on whether a release still fits newer data: "stable", "watch" or "retrain"
 Drift = Callable[[Recommender, Interactions], str]
 
 _LOCK = ".nightly.lock"
@@ -52,52 +52,52 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class NightlyRules:
-    """When a model is trained anew rather than refreshed, and what is kept."""
+    """When a model is retrained instead of refreshed, and how many releases are kept."""
 
     #: days since the last full training
     max_age: float = 7.0
-    #: share of interactions that came since the last full training
+    #: share of interactions since the last full training
     max_new: float = 0.3
-    #: releases that stay
+    #: number of releases to keep
     keep: int = 5
-    #: train anew in any case
+    #: retrain in any case
     full: bool = False
-    #: publish even what ranks worse
+    #: publish even a model that ranks worse
     force: bool = False
-    #: as of `Recommender.refresh`
+    #: as for `Recommender.refresh`
     replay: float | None = None
 
 
 @dataclass(frozen=True)
 class NightlySources:
-    """Where a run reads from; each may be absent."""
+    """The inputs of a run; each may be absent."""
 
-    #: holds events and items since the training of each release
+    #: contains events and items since the training of each release
     store: Store | None = None
-    #: of the catalogue and the log, for full trainings; None: none is made
+    #: graph of the catalogue and the log for full trainings; None: there are no full trainings
     graph: Path | None = None
-    #: table of interactions that came since the newest release
+    #: table of interactions since the newest release
     interactions: Path | None = None
-    #: new items, as `Recommender.add_items` takes them
+    #: new items, as for `Recommender.add_items`
     items: Path | None = None
 
 
 @dataclass(frozen=True)
 class NightlyResult:
-    """What came of a run."""
+    """The result of a run."""
 
     outcome: Outcome
-    #: why it was a full training, a refresh, or nothing
+    #: why the run made a full training, a refresh, or nothing
     why: str
-    #: name of the release that answers now; None: there is none
+    #: name of the release that is served now; None: there is none
     release: str | None
     #: name of the release before the run; None: there was none
     parent: str | None = None
-    #: figures on the newest interactions: see `kgrec.train.newest_slice.Comparison`
+    #: figures on the newest interactions; see `kgrec.train.newest_slice.Comparison`
     ndcg: dict[str, float | None] = field(default_factory=dict)
-    #: names of releases that were removed
+    #: names of removed releases
     removed: list[str] = field(default_factory=list)
-    #: why a full training is due that no graph allows; "" if none is
+    #: why a full training is due but impossible without a graph; "" if none is due
     due: str = ""
 
 
@@ -112,23 +112,23 @@ def nightly(
     clock: Callable[[], float] = time.time,
     **callbacks: Any,
 ) -> NightlyResult:
-    """Make the next release, unless nothing is new or it ranks worse than the newest one.
+    """Make the next release, unless there is no new data or the result ranks worse than the newest release.
 
     Args:
-        folder: Releases; made if it is absent.
-        sources: What is learned from.
-        rules: When to train anew, and what to keep.
+        folder: Folder of releases; created if it does not exist.
+        sources: The inputs of the run.
+        rules: When to retrain, and how many releases to keep.
         config: Options of a full training; None: those of the newest release.
-        text_encoder: As of `Recommender`.
-        drift: Gives a verdict on the newest release and what came since; on "retrain" a model is trained anew. The command line gives
+        text_encoder: As for `Recommender`.
+        drift: Returns a verdict on the newest release and newer data; on "retrain" the model is retrained. The command line passes
             `kgrec.evaluate.drift`.
-        clock: Seconds since 1970: names the release.
-        callbacks: on_text, on_epoch and on_stage, as of `Recommender.fit`.
+        clock: Returns the seconds since 1970, which name the release.
+        callbacks: on_text, on_epoch and on_stage, as for `Recommender.fit`.
 
     Raises:
-        ConfigError: There is no release yet and no graph to train the first one on.
+        ConfigError: There is no release yet and no graph for training the first release.
         ArtifactError: The folder cannot be written.
-        SelfTestError: The new model does not answer as it should; it is not published.
+        SelfTestError: The new model fails its self-test and is not published.
     """
     run = _Run(folder, sources, rules or NightlyRules(), config, text_encoder, drift, clock, callbacks)
     lock = FileLock(folder / _LOCK, timeout=0)
@@ -179,7 +179,7 @@ class _Run:
         if not done.accepted and self.sources.graph is not None:
             return self._full("the refreshed model ranks worse than its parent", parent, name)
         told = (
-            "new interactions and items were learned"
+            "there were new interactions or items"
             if done.accepted
             else "the refreshed model ranks worse than its parent"
         )
@@ -189,7 +189,7 @@ class _Run:
         return self._published("refreshed", told, grown, name, ndcg, why)
 
     def _grown(self, parent: Recommender) -> Recommender:
-        """The newest release with what came since, which counts without training."""
+        """The newest release with newer data, which takes effect without training."""
         grown = parent.with_model(parent.model)
         if self.sources.store is not None:
             grown = caught_up(parent, self.sources.store)
@@ -200,9 +200,9 @@ class _Run:
         return grown
 
     def _reason(self, release: Recommender, grown: Model, recent: Interactions) -> str:
-        """Why a model is to be trained anew; "" if it is to be refreshed."""
+        """Why a model must be retrained; "" if it can be refreshed."""
         if self.rules.full:
-            return "a full training was asked for"
+            return "a full training was requested"
         parent = release.model
         age = (self.clock() - _trained_at(parent)) / _DAY
         if age > self.rules.max_age:
@@ -212,19 +212,19 @@ class _Run:
         if since > self.rules.max_new * max(whole, 1):
             return f"{since / whole:.0%} of the interactions came since the last full training"
         if self.drift is not None and recent.positive.any() and self.drift(release, recent) == "retrain":
-            return "the model does not fit what came since: its drift says retrain"
+            return "the drift check against newer data says retrain"
         return ""
 
     def _first(self) -> NightlyResult:
         if self.sources.graph is None:
             raise ConfigError(
-                f"{self.folder} has no release yet, and there is no graph to train the first one on.",
+                f"{self.folder} has no release yet, and there is no graph for training the first release.",
                 "Give --graph, or write a release: kgrec train graph/ -o FOLDER/NAME.",
             )
         return self._full("there was no release", None, None)
 
     def _full(self, why: str, parent: Recommender | None, name: str | None) -> NightlyResult:
-        """Train on all but the last day, compare on that, and learn it, too, by a refresh."""
+        """Train on everything except the last day, compare on the last day, and then learn from it by a refresh."""
         assert self.sources.graph is not None
         graph = KnowledgeGraph.load(self.sources.graph)
         taken = None if self.sources.store is None else training_feedback(graph, self.sources.store)
@@ -244,13 +244,13 @@ class _Run:
             found = compared_by_name(before.model, trained.model, log.rows(held), config.train.seed)
             ndcg = found.record()
             if found.is_worse and not self.rules.force:
-                told = f"{why}, and the model that was trained anew ranks worse than the newest release"
+                told = f"{why}, and the retrained model ranks worse than the newest release"
                 return NightlyResult("rejected", told, name, name, ndcg)
         self._learn_rest(trained, log.rows(held))
         return self._published("trained", why, trained, name, ndcg)
 
     def _learn_rest(self, trained: Recommender, held: Interactions) -> None:
-        """Learn what the training did not see: the held-out day, and the given tables."""
+        """Learn from data that the training did not use: the held-out day, and the given tables."""
         before = trained.model
         if len(held):
             trained.add_interactions(held)
@@ -274,14 +274,14 @@ class _Run:
         self_test(made)
         name = releases_of.dated_name(self.clock())
         if (self.folder / name).exists():
-            raise ArtifactError(f"{self.folder / name} exists already.", "Wait a second, and run it again.")
+            raise ArtifactError(f"{self.folder / name} already exists.", "Wait a second, and run it again.")
         made.save(self.folder / name)
         removed = releases_of.prune(self.folder, self.rules.keep)
         return NightlyResult(outcome, why, name, parent, ndcg, removed, due)
 
 
 def _recent(before: Model, after: Model) -> Interactions:
-    """The interactions that a later state of a model has and an earlier one lacks."""
+    """The interactions in a later state of a model that are not in an earlier state."""
     from kgrec.train.newest_slice import new_rows
 
     older = LiveHistories.of(before.histories).whole.with_items(len(after.items))
@@ -299,7 +299,7 @@ def _recent(before: Model, after: Model) -> Interactions:
 
 
 def _trained_at(model: Model) -> float:
-    """When a model was trained in full, in seconds since 1970; -inf if that is unknown."""
+    """Time of the last full training of a model, in seconds since 1970; -inf if unknown."""
     first = next(iter(model.metrics.get(LINEAGE, [])), None)
     # the parent of a first refresh in the run that trained it was never written
     at = model.version if first is None else first["parent_created"] or first["at"]
@@ -307,7 +307,7 @@ def _trained_at(model: Model) -> float:
 
 
 def _last_day(log: Interactions, parent: Model) -> np.ndarray:
-    """Rows of the last day of a log that a model cannot know, since its own are older; shape (len(log),), bool."""
+    """Mask of the rows in the last day of a log that are newer than all interactions of a model; shape (len(log),), bool."""
     if log.time is None or not log.time.any():
         return np.zeros(len(log), bool)
     known = LiveHistories.of(parent.histories).whole.time

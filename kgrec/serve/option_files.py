@@ -1,6 +1,6 @@
-"""Tables that options of commands name: pairs of a user and an item, and numbers of items.
+"""Tables named by command options: pairs of a user and an item, and numbers per item.
 
-Enters: paths of CSV, TSV, JSONL or Parquet files. Leaves: columns and dicts; a row that cannot be used raises an error with its file
+Enters: paths of CSV, TSV, JSONL or Parquet files. Leaves: columns and dicts; an unusable row raises an error with its file
 and line.
 """
 
@@ -38,7 +38,7 @@ def read_numbers(path: Path, column: str) -> dict[str, float]:
     """The number of each item in a table with item_id and another column.
 
     Raises:
-        SourceError: The file cannot be read, lacks a column, has an empty cell or one that is no finite number, or names an item
+        SourceError: The file cannot be read, lacks a column, has a cell that is empty or not a finite number, or names an item
             twice.
     """
     numbers: dict[str, float] = {}
@@ -48,20 +48,20 @@ def read_numbers(path: Path, column: str) -> dict[str, float]:
         for place, row in zip(batch.places(bad), bad.tolist(), strict=False):
             value = batch.columns[column][row].as_py()
             raise SourceError(
-                f"{place}: '{column}' is \"{value}\", which is no finite number.", "Mend the row."
+                f"{place}: '{column}' is \"{value}\", which is not a finite number.", "Mend the row."
             )
         for row, (item, value) in enumerate(
             zip(batch.columns[ITEM].to_pylist(), values.tolist(), strict=True)
         ):
             if item in numbers:
                 place = next(batch.places(np.array([row])))
-                raise SourceError(f"{place}: the item '{item}' is there twice.", "Give one row per item.")
+                raise SourceError(f"{place}: the item '{item}' occurs twice.", "Give one row per item.")
             numbers[item] = value
     return numbers
 
 
 def opened(path: Path) -> Table:
-    """The table in a file; SourceError if there is none, or it cannot be read."""
+    """The table in a file; SourceError if the file does not exist or cannot be read."""
     if not path.is_file():
         raise SourceError(f"{path} is not there.", "Give a table: .csv, .tsv, .jsonl or .parquet.")
     return open_table(Source(path, str(path)), TableFormat(file=(path.name,)))
@@ -81,5 +81,5 @@ def whole_batches(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
             raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
         for name in columns:
             for place in batch.places(np.flatnonzero(~filled(batch, name))):
-                raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or take it out.")
+                raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or remove it.")
         yield batch

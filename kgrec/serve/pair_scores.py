@@ -1,7 +1,7 @@
-"""Scores of many pairs of a user and an item, from a table into a file.
+"""Scores of many pairs of a user and an item, from a table to a file.
 
 Enters: a model folder or a `Recommender`, a table of pairs, a `Request`. Leaves: their scores in the order of the rows. Writes a
-result file, whole or not at all. Memory holds the model and a part of the rows.
+result file, completely or not at all. Memory holds the model and one part of the rows.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from kgrec.serve.result_files import check_result, metadata_of, result_file
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """The result of scoring pairs, in numbers."""
+    """Figures about the result of scoring pairs."""
 
     output: Path
     #: rows of the table
     pairs: int
-    #: rows that were scored and written
+    #: number of rows that were scored and written
     rows: int
-    #: wall-clock time
+    #: wall-clock seconds
     seconds: float
-    #: plural noun -> different ids that the model does not know, whose pairs were skipped
+    #: plural noun -> distinct unknown ids, whose pairs were skipped
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ def write_scores(
 
 
 def stream_scores(model: ModelSource, pairs: Any, *, request: Request | None = None) -> Iterator[pa.Table]:
-    """The scores of pairs as Arrow tables, one per part of the rows, each computed when it is read; as `write_scores`."""
+    """The scores of pairs as Arrow tables, one per part of the rows, each computed when it is read; otherwise like `write_scores`."""
     return (part.scores for part in _parts(opened(model), pairs, _checked(request)))
 
 
@@ -101,7 +101,7 @@ class _Part:
     rows: int
     #: columns user_id, item_id, score
     scores: pa.Table
-    #: plural noun -> ids that the model does not know
+    #: plural noun -> unknown ids
     unknown: dict[str, list[str]]
 
     def added_to(self, summary: ScoreSummary) -> ScoreSummary:
@@ -138,14 +138,14 @@ def _parts(queries: Queries, pairs: Any, request: Request) -> Iterator[_Part]:
 
 
 def _names(model: Model) -> list[tuple[str, str]]:
-    """Names that the columns of users and of items may have."""
+    """Valid names of the user and item columns."""
     return [(USER, ITEM), *((mapped.user, mapped.item_column) for mapped in model.mapping.interactions)]
 
 
 def _unknown(
     model: Model, batch: Batch, named: tuple[pa.Array, pa.Array], request: Request
 ) -> dict[str, list[str]]:
-    """Plural noun -> different ids that the model does not know; UnknownId with file and line if they are not to be skipped."""
+    """Plural noun -> distinct unknown ids; UnknownId with file and line unless unknown ids are skipped."""
     found = {}
     known = {"user": (model.users.ids, model.users), "item": (model.items.rows, model.items.ids)}
     for (what, (rows_of, vocabulary)), ids in zip(known.items(), named, strict=True):

@@ -1,10 +1,10 @@
-"""A folder of releases: model folders of which the newest one answers.
+"""A folder of releases: model folders, of which the newest is served.
 
-Enters: a folder with model folders. Leaves: the path of the one that was written last. Writes: `withdraw`, `restore` and `prune` rename or
+Enters: a folder with model folders. Leaves: the path of the newest one. Writes: `withdraw` and `prune` rename or
 remove whole releases.
 
-A model folder appears whole under its name, so one that is there can be read. A name that begins with a dot is no release: a withdrawn
-one is called `.NAME.withdrawn`.
+A model folder appears complete under its name, so every visible one can be read. A folder whose name begins with a dot is not a release;
+a withdrawn release is called `.NAME.withdrawn`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kgrec.errors import ArtifactError, UnknownId, did_you_mean
 from kgrec.storage import artifacts, atomic
 
 _WITHDRAWN = ".withdrawn"
-#: names that `dated_name` gives
+#: names made by `dated_name`
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z")
 
 
@@ -37,16 +37,16 @@ class Release:
 
 
 def release(folder: Path) -> Release:
-    """A model folder as it is now.
+    """A model folder in its current state.
 
     Raises:
-        ArtifactError: It is missing, or of another kind or version.
+        ArtifactError: The folder is missing, or has another kind or version.
     """
     return Release(folder, artifacts.current(folder, "model"))
 
 
 def all_of(folder: Path) -> list[Release]:
-    """The releases that can be read, the newest first; of simultaneous ones the last by name is the newest."""
+    """The readable releases, newest first; among simultaneous releases, the last by name is the newest."""
     found = []
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
         if place.is_dir() and not place.name.startswith("."):
@@ -56,34 +56,34 @@ def all_of(folder: Path) -> list[Release]:
 
 
 def newest(folder: Path) -> Release:
-    """The model that was written last in a folder of releases; of simultaneous ones the last by name.
+    """The newest model in a folder of releases; among simultaneous models, the last by name.
 
     Raises:
-        ArtifactError: There is none that can be read.
+        ArtifactError: There is no readable model.
     """
     found = all_of(folder)
     if not found:
         raise ArtifactError(
-            f"{folder} has no model folder that can be read.",
+            f"{folder} has no readable model folder.",
             "Write one there: kgrec train graph/ -o FOLDER/NAME.",
         )
     return found[0]
 
 
 def dated_name(seconds: float) -> str:
-    """The name of a release that is written at this time, in seconds since 1970: 2026-12-01T030000Z."""
+    """The name of a release written at this time (seconds since 1970): 2026-12-01T030000Z."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H%M%SZ")
 
 
 def withdraw(folder: Path, to: str | None = None) -> tuple[Release, list[str]]:
-    """Let an earlier release answer: those that are newer get names that servers ignore.
+    """Return to an earlier release: newer releases get names that servers ignore.
 
     Args:
-        folder: The releases.
-        to: Name of the release that is to answer; None: the one before the newest.
+        folder: The folder of releases.
+        to: Name of the release to serve; None: the one before the newest.
 
     Returns:
-        The release that answers now, and the names of the withdrawn ones, the newest first.
+        The release that is served now, and the names of the withdrawn releases, newest first.
 
     Raises:
         ArtifactError: There is no earlier release, or the disk refuses.
@@ -95,7 +95,7 @@ def withdraw(folder: Path, to: str | None = None) -> tuple[Release, list[str]]:
         raise UnknownId(f"There is no release '{to}' in {folder}.", did_you_mean(to, names))
     if to is None and len(found) < 2:
         raise ArtifactError(
-            f"{folder} has no release before the newest one.", "Write another one there: kgrec nightly."
+            f"{folder} has no release before the newest one.", "Make another one with kgrec nightly."
         )
     at = 1 if to is None else names.index(to)
     for one in found[:at]:
@@ -112,7 +112,7 @@ def withdraw(folder: Path, to: str | None = None) -> tuple[Release, list[str]]:
 
 
 def prune(folder: Path, keep: int) -> list[str]:
-    """Remove all but the newest releases with names of `dated_name`, and those of them that were withdrawn; returns the removed names."""
+    """Remove all except the newest releases among those named by `dated_name`, including withdrawn ones; returns the removed names."""
     dated = [one.folder for one in all_of(folder) if _DATED.fullmatch(one.folder.name)]
     hidden = [
         place

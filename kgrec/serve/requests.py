@@ -1,7 +1,7 @@
 """Batch queries: lists for users, histories or texts, or nearest neighbours of items or users.
 
-Enters: names, or a file with them, and a `Request`. Leaves: a `BatchQuery`, with the names that the model does not know as skipped.
-A query splits its names into parts of plain values, and holds the function that computes the lists of a part: so workers in other
+Enters: names, or a file with names, and a `Request`. Leaves: a `BatchQuery`, in which names unknown to the model are recorded as skipped.
+A query splits its names into parts of plain values and holds the function that computes the lists of a part, so workers in other
 processes can compute them.
 """
 
@@ -33,11 +33,11 @@ from kgrec.serve.input_files import WEIGHT, read_ids
 if TYPE_CHECKING:
     from kgrec.recommend.recommender import Recommender
 
-#: ids as an iterable, or a file with one per line; None: all ids of the model
+#: ids as an iterable, or a file with one id per line; None: all ids of the model
 Ids = Iterable[str] | Path | None
 #: a user and the ids of liked items, as an iterable or a dict; or a table with columns user_id and item_id, as a frame or a file
 HistorySource = Iterable[tuple[str, Sequence[str]]] | Mapping[str, Sequence[str]] | Path
-#: users, the history of each, how much its items count, and what else each has seen
+#: users, and for each user the history, the weights of its items, and other seen items
 HistoryPart = tuple[list[str], list[list[str]], list[list[float]] | None, list[Sequence[str]]]
 #: model and part of a query -> table of lists
 Lists = Callable[[Queries, Any], pa.Table]
@@ -51,20 +51,20 @@ class BatchQuery:
     names: pa.Array
     #: plural noun of the names in messages: "users", "items" or "texts"
     noun: str
-    #: names of the first two columns; score and rank follow
+    #: names of the first two columns, which score and rank follow
     columns: tuple[str, str]
     request: Request
     #: computes the lists of a part: a module-level function with plain values bound, so that it can be pickled
     lists: Lists
-    #: names of a part -> the part, as plain values
+    #: maps the names of a part to the part, as plain values
     part: Callable[[list[str]], Any] = list
-    #: further plain values that determine the lists, beside names, request and model
+    #: further plain values that determine the lists, in addition to names, request and model
     options: dict[str, Any] = field(default_factory=dict)
-    #: plural noun -> ids that the model does not know and the request skips
+    #: plural noun -> unknown ids that the request skips
     skipped: dict[str, list[str]] = field(default_factory=dict)
     #: remark about the query for the user
     note: str = ""
-    #: ids of the items that a name stands for: the history of a user, the latest last; None: the names are no users
+    #: maps a user to the ids of the history items, latest last; None: the names are not users
     history: Callable[[str], list[str]] | None = None
 
     def parts(self, size: int, first: int = 0) -> Iterator[Any]:
@@ -78,7 +78,7 @@ class BatchQuery:
         return replace(self, names=self.names.take(pa.array(np.arange(shard, len(self.names), shards))))
 
     def remarks(self) -> Iterator[str]:
-        """The note, and a line per kind of skipped id."""
+        """The note, and one line per kind of skipped id."""
         if self.note:
             yield self.note
         for noun, ids in self.skipped.items():
@@ -124,7 +124,7 @@ def histories_query(
     request: Request,
     known_users: KnownUserPolicy = "merge",
 ) -> BatchQuery:
-    """Lists for users by their histories.
+    """Lists for users with given histories.
 
     Raises:
         UnknownId: An item is unknown.
@@ -171,7 +171,7 @@ def texts_query(recommender: Recommender, texts: Iterable[str], request: Request
 def feedback_query(
     recommender: Recommender, likes: list[str], dislikes: list[str], request: Request
 ) -> BatchQuery:
-    """The list of one anonymous user, by liked and disliked items.
+    """The list of one anonymous user with liked and disliked items.
 
     Raises:
         UnknownId: An item is unknown.
@@ -189,7 +189,7 @@ def feedback_query(
 
 
 def similar_items_query(recommender: Recommender, items: Ids, request: Request) -> BatchQuery:
-    """The nearest items of some items; None: of every item of the model.
+    """The nearest items of the given items; None: of every item of the model.
 
     Raises:
         UnknownId: An item is unknown.
@@ -209,7 +209,7 @@ def similar_items_query(recommender: Recommender, items: Ids, request: Request) 
 
 
 def similar_users_query(recommender: Recommender, users: Ids, request: Request) -> BatchQuery:
-    """The nearest users of some users of the model; None: of every user.
+    """The nearest users of the given users of the model; None: of every user.
 
     Raises:
         UnknownId: A user is unknown, or there are no users.
@@ -259,7 +259,7 @@ def lists_for_texts(request: Request, queries: Queries, texts: list[str]) -> pa.
 def lists_for_feedback(
     request: Request, likes: list[str], dislikes: list[str], queries: Queries, names: list[str]
 ) -> pa.Table:
-    """Lists of a part of `feedback_query`, which has one name or none."""
+    """Lists of a part of `feedback_query`, which has at most one name."""
     count = len(names)
     return queries.recommend_for_history(
         [likes] * count, dislikes=[dislikes] * count, users=names, request=request, arrow=True
@@ -289,7 +289,7 @@ def all_users(recommender: Recommender, remedy: str) -> pa.Array:
 
 
 def stored_history(recommender: Recommender, user: str) -> list[str]:
-    """Ids of the positive items in the stored history of a user, the latest last if there are times; [] of an unknown user."""
+    """Ids of the positive items in the stored history of a user, latest last if there are times; [] for an unknown user."""
     model = recommender.model
     row = model.users.ids([user])
     if row[0] < 0:
@@ -299,7 +299,7 @@ def stored_history(recommender: Recommender, user: str) -> list[str]:
 
 
 def history_table(recommender: Recommender, histories: HistorySource) -> HistoryTable:
-    """Histories as a table of codes. In a file, columns may have the names of the mapping, whose `positive:` holds.
+    """Histories as a table of codes. The columns of a file may have the names in the mapping, whose `positive:` then applies.
 
     Raises:
         SourceError: The table cannot be read, or has no rows.
@@ -316,7 +316,7 @@ def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
     """Users and the ids of their items, read lazily.
 
     Raises:
-        ConfigError: There is something other than a pair, or a user or an item that is no id; the message has its position.
+        ConfigError: A member is not a pair, or a user or item is not an id; the message has its position.
     """
     if isinstance(histories, Mapping):
         histories = histories.items()
@@ -324,12 +324,12 @@ def pairs_of(histories: Any) -> Iterator[tuple[str, list[str]]]:
         raise ConfigError(f"histories is {shown(histories)}.", _PAIRS)
     for at, pair in enumerate(histories):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise ConfigError(f"histories[{at}] is {shown(pair)}, which is no pair.", _PAIRS)
+            raise ConfigError(f"histories[{at}] is {shown(pair)}, which is not a pair.", _PAIRS)
         items = as_id_lists([pair[1]], f"histories[{at}]")[0]
         yield as_id(pair[0], f"histories[{at}][0]"), items
 
 
-#: suffixes of a text that is meant to name a file of ids
+#: suffixes of a text that probably names a file of ids
 _ID_FILES = (".txt", ".csv", ".tsv", ".parquet", ".jsonl")
 _PAIRS = "Give pairs of a user and items: [('ann', ['a', 'b'])]; a file as a pathlib.Path."
 
@@ -342,19 +342,21 @@ def _users(
         return all_users(recommender, remedy), {}
     names = _strings(users, "users")
     unknown = names.filter(pa.array(recommender.model.users.ids(names) < 0)).to_pylist()
-    user_rows(recommender.model, unknown, request.on_unknown)  # an error, unless they are skipped
+    user_rows(
+        recommender.model, unknown, request.on_unknown
+    )  # raises UnknownId unless unknown users are skipped
     return names, {"users": unknown} if unknown else {}
 
 
 def _items(recommender: Recommender, items: Iterable[str], request: Request) -> dict[str, list[str]]:
-    """Noun -> unknown items, if the request skips these; otherwise they raise UnknownId."""
+    """Noun -> unknown items, if the request skips them; otherwise raises UnknownId."""
     ids = list(dict.fromkeys(items))
     item_rows(recommender.model, ids, request.on_unknown)
     return _unknown(recommender.model.items.rows, ids, "items")
 
 
 def _filters(recommender: Recommender, request: Request) -> dict[str, list[str]]:
-    """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not fit the model."""
+    """Noun -> skipped items of the request's filters; UnknownId or ConfigError if a filter does not match the model."""
     model = recommender.model
     request.filters(model)
     check_types(model, request)
@@ -393,19 +395,19 @@ def _part_of_histories(table: HistoryTable, users: list[str]) -> HistoryPart:
 
 
 def _weight_note(table: HistoryTable) -> str:
-    return "" if table.weights is None else f"Rows count by the column '{WEIGHT}'."
+    return "" if table.weights is None else f"The column '{WEIGHT}' gives the weights of rows."
 
 
 def _seen_note(table: HistoryTable) -> str:
     seen, rows = len(table.seen_codes), len(table.codes) + len(table.seen_codes)
-    return f"{seen:,} of {rows:,} rows are not positive: they count as seen." if seen else ""
+    return f"{seen:,} of {rows:,} rows are not positive, so they count only as seen." if seen else ""
 
 
 def _strings(names: Iterable[str] | Path, what: str) -> pa.Array:
-    """The distinct names, in the order of their first appearance."""
+    """The distinct names, in order of first appearance."""
     if isinstance(names, str) and names.endswith(_ID_FILES):
         raise ConfigError(
-            f"{what} is {shown(names)}, the name of a file.",
+            f"{what} is {shown(names)}, which looks like a file name.",
             f"Give pathlib.Path({names!r}), or [{names!r}] for an id.",
         )
     ids = read_ids(names) if isinstance(names, Path) else as_ids(names, what)

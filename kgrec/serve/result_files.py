@@ -1,4 +1,4 @@
-"""Result files, written table by table, which appear under their name whole or not at all.
+"""Result files, written table by table; a file appears under its name completely or not at all.
 
 Enters: Arrow tables with one schema. Writes: a Parquet, CSV or JSONL file, or any file by `whole_file`.
 """
@@ -23,12 +23,12 @@ from kgrec.storage.atomic import put_in_place, temporary_beside
 
 #: suffixes of files of lists
 LIST_SUFFIXES = (".parquet", ".csv", ".jsonl")
-#: remedy where a file cannot be written
+#: remedy if a file cannot be written
 OTHER_FILE = "Choose another output file."
 
 
 def check_result(path: Path, suffixes: Sequence[str] = LIST_SUFFIXES, format: str | None = None) -> None:
-    """Check the path of a result file, before anything is computed for it.
+    """Check the path of a result file before any result is computed.
 
     Raises:
         ConfigError: There is no `format`, and the suffix is not one of `suffixes`.
@@ -43,7 +43,7 @@ def check_result(path: Path, suffixes: Sequence[str] = LIST_SUFFIXES, format: st
         raise ArtifactError(f"{path} is a folder.", OTHER_FILE)
     if not path.parent.is_dir():
         raise ArtifactError(
-            f"{path.parent}: there is no such folder.", "Make it, or choose another output file."
+            f"{path.parent}: there is no such folder.", "Create it, or choose another output file."
         )
 
 
@@ -78,7 +78,7 @@ def whole_file(path: Path, remedy: str = OTHER_FILE) -> Iterator[Path]:
 def result_file(
     path: Path, metadata: dict[str, str], remedy: str = OTHER_FILE, format: str | None = None
 ) -> Iterator[ResultWriter]:
-    """A writer of Arrow tables in a format, or that of the path's suffix; otherwise as `whole_file`."""
+    """A writer of Arrow tables in the given format, or in the format of the path's suffix; otherwise like `whole_file`."""
     with whole_file(path, remedy) as temporary, temporary.open("wb") as stream:
         writer = ResultWriter(stream, f".{format}" if format else path.suffix, metadata)
         try:
@@ -113,7 +113,7 @@ class ResultWriter:
     def _opened(self, schema: pa.Schema) -> Any:
         if self._suffix == ".csv":
             return pyarrow.csv.CSVWriter(self._stream, schema)
-        # Scores and vectors hardly repeat, so a dictionary would save nothing.
+        # Scores and vectors rarely repeat, so a dictionary would not save space.
         repeating = [field.name for field in schema if not _is_real(field.type)]
         return pq.ParquetWriter(
             self._stream, schema.with_metadata(self._metadata), compression="zstd", use_dictionary=repeating
@@ -121,7 +121,7 @@ class ResultWriter:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table with "|" between the values of lists, and structs as JSON, both of which CSV does not have."""
+    """The table for CSV, which has neither lists nor structs: list values are joined by "|", and structs are written as JSON."""
     for at, column in enumerate(table.schema):
         if pa.types.is_list(column.type):
             joined = pc.binary_join(table.column(at), "|")

@@ -1,6 +1,6 @@
 """The folder of an unfinished batch run: the options that determine its results, and the finished parts.
 
-Enters: tables of parts. Leaves: the same tables, after an interruption too. Writes `NAME.parts/` beside the output file until the
+Enters: tables of parts. Leaves: the same tables, also after an interruption. Writes `NAME.parts/` beside the output file until the
 output is complete: `run.json`, and one file per part in Arrow's IPC format.
 """
 
@@ -24,7 +24,7 @@ _RUN = "run.json"
 _DIGEST = "sha256:"
 _RESTART = "Repeat the options of the interrupted run, or run without resume, which starts over."
 _DAMAGED = "Run again without resume."
-#: remedy where a file cannot be written
+#: remedy if a file cannot be written
 KEPT = "Free space on the disk, or choose another output file; finished parts are kept for resume."
 
 
@@ -33,9 +33,9 @@ class RunFolder:
 
     Args:
         folder: Path of the folder.
-        run: Everything that determines the results; plain values by name.
+        run: All plain values that determine the results, by name.
         several: Whether there is more than one part.
-        resume: Continue with the finished parts, rather than start over.
+        resume: Whether to continue with the finished parts instead of starting over.
     """
 
     def __init__(self, folder: Path, run: dict[str, Any], *, several: bool, resume: bool) -> None:

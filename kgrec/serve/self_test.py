@@ -1,6 +1,6 @@
-"""Whether a loaded model answers as it should, before anybody is answered by it.
+"""A test of a loaded model before it answers requests.
 
-Enters: a recommender. Leaves: nothing, or a SelfTestError. Nothing is written. What the first request would have to wait for is computed.
+Enters: a recommender. Leaves: nothing, or a SelfTestError. Nothing is written. The test also computes what the first request would otherwise wait for.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from kgrec.errors import KgrecError, SelfTestError
 from kgrec.recommend.recommender import Recommender
 
 _K = 10
-#: by which the parts of a score may miss it
+#: largest difference between a score and the sum of its parts
 _ROUNDING = 1e-3
 
 
 def self_test(recommender: Recommender) -> None:
-    """Ask for lists, similar items and an explanation, and check what comes.
+    """Request lists, similar items and an explanation, and check the results.
 
     Raises:
-        SelfTestError: A list is empty, unordered or repeats an item, a score is not finite, or the parts of one do not sum to it.
+        SelfTestError: A list is empty, unordered or repeats an item, a score is not finite, or the parts of a score do not sum to it.
     """
     model = recommender.model
     offered = len(model.items) - len(model.items.removed)
     if not offered:
-        raise SelfTestError("The model offers no item.", "Add items, or train it on a catalogue.")
+        raise SelfTestError("The model has no items to recommend.", "Add items, or train it on a catalogue.")
     try:
         _check(recommender)
     except SelfTestError:

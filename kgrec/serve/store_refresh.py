@@ -1,7 +1,7 @@
-"""A refresh from a feedback store: what the store received since the training is learned.
+"""A refresh from a feedback store: the model learns from the data that the store received since the training.
 
-Enters: a recommender, and a store. Leaves: `Refreshed`, and the recommender with the refreshed model, which names the revision of the store up
-to which it has everything. Writes nothing.
+Enters: a recommender, and a store. Leaves: `Refreshed`, and the recommender with the refreshed model, which records the revision of the store
+up to which it includes all changes. Writes nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def caught_up(recommender: Recommender, store: Store) -> Recommender:
-    """A copy with the items, events and erasures of a store, which count without training; it names the revision of the store.
+    """A copy with the items, events and erasures of a store, which take effect without training; it records the revision of the store.
 
-    Events that arrive while this runs are for the next time.
+    Events that arrive during this call are left for the next call.
 
     Raises:
-        ConfigError: The store is another than the model's.
+        ConfigError: The store is not the model's store.
     """
     live = LiveModel(recommender, store).state
     inputs = {**live.model.inputs, FEEDBACK: str(live.revision)}
@@ -36,20 +36,20 @@ def caught_up(recommender: Recommender, store: Store) -> Recommender:
 def refreshed_from_store(
     recommender: Recommender, store: Store, interactions: Any = None, **options: Any
 ) -> tuple[Recommender, Refreshed]:
-    """Refresh a copy of a recommender with the items, events and erasures of a store; the given one stays as it is.
+    """Refresh a copy of a recommender with the items, events and erasures of a store; the given recommender does not change.
 
     Args:
-        recommender: As it was loaded: trained or refreshed last up to the revision that it names.
-        store: Is not modified.
-        interactions: Further ones, as of `Recommender.refresh`.
-        options: Others of `Recommender.refresh`.
+        recommender: A recommender as loaded, trained or refreshed up to the revision that it records.
+        store: The store; it is not modified.
+        interactions: Further interactions, as for `Recommender.refresh`.
+        options: Other options of `Recommender.refresh`.
 
     Returns:
-        The copy, refreshed if that was accepted, and what came of it.
+        The copy, which is refreshed if the refresh was accepted, and the result of the refresh.
 
     Raises:
-        TrainingError: Nothing is new.
-        ConfigError: The store is another than the model's.
+        TrainingError: There is nothing new.
+        ConfigError: The store is not the model's store.
     """
     grown = caught_up(recommender, store)
     done = grown.refresh(interactions, parent=recommender.model, **options)

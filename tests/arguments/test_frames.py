@@ -82,13 +82,13 @@ def test_lists_of_several_types_are_lists_of_texts() -> None:
         ([1], "log is [1], not a frame."),
         (np.array([[1]]), "log is of type ndarray, not a frame."),
         (pl.LazyFrame({"a": [1]}), "log is a LazyFrame."),
-        (pd.Series([1, 2]), "log is a Series that is no row: its index has no names of columns."),
+        (pd.Series([1, 2]), "log is a Series that is not a row: its index has no column names."),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "log has the column 'a' twice."),
         ({"a": [1], "b": [1, 2]}, "The columns of log have different lengths: 'a' 1, 'b' 2."),
-        ({"a": ["x", True]}, "log:2: 'a' is True, which has no place in this column."),
-        ({"a": ["\ud800"]}, r"log:1: 'a' is '\ud800', which has no place in this column."),
-        ({"a": [["x"], "y"]}, "log:2: 'a' is 'y', which has no place in this column."),
-        ({"a": [1, object()]}, "log:2: 'a' is of type object, which has no place in this column."),
+        ({"a": ["x", True]}, "log:2: 'a' is True, which cannot be stored in this column."),
+        ({"a": ["\ud800"]}, r"log:1: 'a' is '\ud800', which cannot be stored in this column."),
+        ({"a": [["x"], "y"]}, "log:2: 'a' is 'y', which cannot be stored in this column."),
+        ({"a": [1, object()]}, "log:2: 'a' is of type object, which cannot be stored in this column."),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -103,15 +103,15 @@ def test_what_is_no_frame_is_refused(frame: Any, problem: str) -> None:
     [
         ([1.0, np.nan], "log:2: 'user_id' is missing."),
         (["a", " "], "log:2: 'user_id' is empty."),
-        ([True], "log:1: 'user_id' is True, which is no id."),
-        ([1, np.bool_(True)], "log:2: 'user_id' is np.True_, which is no id."),
-        (np.array([True]), "log: 'user_id' is of type bool, which is no id."),
-        (pd.to_datetime(["2020-01-01"]), "log: 'user_id' is of type timestamp[us], which is no id."),
-        ([["a"]], "log:1: 'user_id' is ['a'], which is no id."),
-        (pa.array([["a"]]), "log: 'user_id' holds list<item: string>, where one id per row is needed."),
+        ([True], "log:1: 'user_id' is True, which is not an id."),
+        ([1, np.bool_(True)], "log:2: 'user_id' is np.True_, which is not an id."),
+        (np.array([True]), "log: 'user_id' is of type bool, which is not an id."),
+        (pd.to_datetime(["2020-01-01"]), "log: 'user_id' is of type timestamp[us], which is not an id."),
+        ([["a"]], "log:1: 'user_id' is ['a'], which is not an id."),
+        (pa.array([["a"]]), "log: 'user_id' contains list<item: string>, but one id per row is needed."),
         (
             np.array([1.0, 1e17]),
-            "log:2: 'user_id' is 1e+17, which is no id: a float of this size has lost digits.",
+            "log:2: 'user_id' is 1e+17, which is not an id: a float of this size has lost digits.",
         ),
         (pa.array([b"a", b"\xff"]), r"log:2: 'user_id' is b'\xff', which is not in UTF-8."),
     ],
@@ -129,4 +129,4 @@ def test_an_absent_column_of_ids_is_named() -> None:
     assert caught.value.remedy == "Did you mean 'userid'?"
     with pytest.raises(SourceError) as caught:
         as_table(pd.DataFrame({"user_id": ["a"], "n": [1]}).set_index("user_id"), "log", ids=["user_id"])
-    assert caught.value.remedy == "It is the index of the frame: give frame.reset_index()."
+    assert caught.value.remedy == "It is the index of the frame; give frame.reset_index()."

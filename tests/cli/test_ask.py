@@ -212,7 +212,7 @@ def test_a_low_rating_in_a_history_is_no_like(run: Run, model: Path, tmp_path: P
     path = tmp_path / "history.csv"
     path.write_text("user_id,item_id,stars\nnew,f1,5\nnew,f4,1\n")
     answer = run("recommend", model, "--history", path, "-k", 6)
-    assert answer.out.splitlines()[0] == "1 of 2 rows are not positive: they count as seen."
+    assert answer.out.splitlines()[0] == "1 of 2 rows are not positive, so they count only as seen."
     found = run("recommend", model, "--history", path, "-k", 6, "--json").json["results"]
     liked = Recommender.load(model).recommend_for_history([["f1"]], 6, users=["new"], deny=["f4"])
     assert found == liked.to_dict("records")
@@ -275,7 +275,7 @@ def test_the_history_is_shown_beside_the_list(run: Run, model: Path, tmp_path: P
     answer = run("recommend", model, "--history", tmp_path / "h.csv", "--show-history", "-k", 1)
     assert answer.out.splitlines()[1:3] == ["new", "  likes: Rome Summer"]
     assert run("recommend", model, "-u", "u2", "--show-history", "-o", tmp_path / "r.csv").error[1] == (
-        "--show-history is for lists on the screen."
+        "--show-history applies only to lists on the screen."
     )
 
 
@@ -290,7 +290,7 @@ def test_lists_go_to_a_pipe(words: list[str], run: Run, model: Path, tmp_path: P
     piped = run(command, model, *rest, "-k", 2, "-o", "-", "--format", "jsonl", "-q")
     assert (piped.out, piped.err) == ((tmp_path / "lists.jsonl").read_text(), "")
     assert run(command, model, *rest, "-o", "-", "--format", "parquet").error[1] == (
-        "Parquet is not written to standard output."
+        "Parquet cannot be written to standard output."
     )
     assert run(command, model, *rest, "-o", "-", "--format", "xlsx").error[1] == "format is 'xlsx'."
 
@@ -420,7 +420,7 @@ def test_a_quota_that_some_lists_miss_is_counted(run: Run, model: Path):
         (("--at-most", "person=two"), "--at-most is 'person=two'."),
         (("--at-most", "person=1", "--at-most", "person=2"), "--at-most has 'person' twice."),
         (("--at-most", "persn=1"), "There is no node of type 'persn' in the graph."),
-        (("--at-least", "new=1"), "at_least asks for 1 item of 'new', but 0 of the items"),
+        (("--at-least", "new=1"), "at_least requires 1 item of 'new', but 0 of the items"),
         (("--diversity", "2"), "diversity is 2."),
         (("--calibration", "0.2"), "calibration is 0.2, but calibrate_by is not given."),
         (("--diversity-method", "dpp"), "diversity_method is 'dpp', but diversity is 0"),
@@ -445,7 +445,7 @@ def test_an_explanation_says_where_an_option_moved_an_item(run: Run, model: Path
     first = {1: "rank 1 in the list of 3", None: "not in the list of 3; by score alone its rank is 1"}
     assert said["in_list"] == [
         first.get(rank, f"rank {rank} in the list of 3; by score alone its rank is 1"),
-        "novelty 0.9: items that few users have rise",
+        "novelty 0.9: items with few users rise",
     ]
     assert said["score"] == pytest.approx(plain[0]["score"], abs=1e-5)
 
@@ -454,9 +454,9 @@ def test_an_explanation_is_readable(run: Run, model: Path):
     lines = run("explain", model, "--user", "u2", "--item", "f2").out.splitlines()
     assert re.fullmatch(r"Star Drift for u2: score -?\d\.\d{3}", lines[0])
     assert re.fullmatch(r"  Because you liked (Alien Dawn|Red Planet) and .*: .*Ada.*\.", lines[1])
-    assert lines[2] == "  by item of the history (these sum to the score):"
+    assert lines[2] == "  by history item (these sum to the score):"
     assert {line.split("  ")[-1] for line in lines[3:5]} == {"Alien Dawn", "Red Planet"}
-    assert lines[5] == "  by what the item is (these sum to the score):"
+    assert lines[5] == "  by source (these sum to the score):"
     assert any(line.endswith("  directed_by Ada: Alien Dawn") for line in lines)
     every = run("explain", model, "--user", "u2", "--item", "f2", "--all").out.splitlines()
     assert any(line.endswith("Alien Dawn -directed_by- Ada -directed_by- Star Drift") for line in every)

@@ -171,7 +171,7 @@ def test_no_interactions_make_a_model_of_content(run: Run, catalogue: Path, tmp_
     assert run("build", catalogue / "kgrec.yaml", "-o", graph).code == 0
     answer = run("train", graph, "-o", model, *QUICK)
     assert answer.code == 0, answer.err
-    assert "There are no interactions: the model uses content only, and has no users." in answer.out
+    assert "There are no interactions, so the model uses only content and has no users." in answer.out
     assert run("recommend", model, "--all-users").error == (
         2,
         "The model knows no users: it was trained without interactions.",
@@ -185,7 +185,7 @@ def test_no_interactions_make_a_model_of_content(run: Run, catalogue: Path, tmp_
     assert run("embed", model, "--users", "-o", tmp_path / "users.parquet").error == (
         2,
         "The model knows no users: it was trained without interactions.",
-        "Leave out users, for the embeddings of items alone.",
+        "Leave out users to get the embeddings of items only.",
     )
     near = run("similar", model, "--item", "f1", "-k", 1, "--json").json["results"]
     assert near[0]["similar_id"] == "f2"
@@ -410,7 +410,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "liked and disliked": (
         "recommend {model} --like f1 --dislike f1",
         "'f1' is both liked and disliked.",
-        "Leave one of the two out.",
+        "Remove it from one of the lists.",
     ),
     "a condition with a typing error": (
         "recommend {model} -u u1 --where genres=horor",
@@ -437,7 +437,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "an output in no folder": (
         "recommend {model} -u u1 -o {t}/none/recs.csv",
         "{t}/none: there is no such folder.",
-        "Make it, or choose another output file.",
+        "Create it, or choose another output file.",
     ),
     "an output that is a folder": (
         "similar {model} -i f1 -o {t}/folder.csv",
@@ -467,7 +467,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a history with a hole": (
         "recommend {model} --history {t}/hole.csv",
         "{t}/hole.csv:3: 'item_id' is empty.",
-        "Mend the row, or take it out.",
+        "Mend the row, or remove it.",
     ),
     "a history with a broken row": (
         "recommend {model} --history {t}/broken.csv",
@@ -513,12 +513,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "explained to nobody": (
         "explain {model} -i f1",
         "It is not clear for whom to explain the score.",
-        "Give --user; or --like once or more, and --dislike.",
+        "Give --user, or --like once or more; --dislike is optional.",
     ),
     "explained to two": (
         "explain {model} -i f1 -u u1 --like f2",
         "It is not clear for whom to explain the score.",
-        "Give --user; or --like once or more, and --dislike.",
+        "Give --user, or --like once or more; --dislike is optional.",
     ),
     "an unknown item of a history": (
         "explain {model} -i f1 --like zz",
@@ -572,7 +572,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a draft over a mapping": (
         "init {c}/films.csv -o {c}/kgrec.yaml",
-        "{c}/kgrec.yaml exists already.",
+        "{c}/kgrec.yaml already exists.",
         "Give --force to replace it, or another name with -o.",
     ),
     "a draft in no folder": (

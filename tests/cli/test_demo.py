@@ -29,7 +29,7 @@ def test_the_demo_runs_every_step(
         "2. Train a model",
         "3. Recommend films to three viewers",
         "4. Explain a recommendation",
-        "5. Add films that training has not seen",
+        "5. Add films that were not in the training data",
     ):
         assert heading in said
     assert len(record["lists"]) == 3

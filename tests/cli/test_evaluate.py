@@ -159,7 +159,7 @@ def test_an_interrupted_run_is_resumed(
         (["--lists", "today.csv"], "--lists is 'today.csv'."),
         (["--lists", "today=no.csv"], "no.csv is not there."),
         (["--train", "x.csv"], "--train, --valid and --new need --test."),
-        (["--split", "x", "--test", "y"], "--split and --test exclude each other."),
+        (["--split", "x", "--test", "y"], "--split and --test cannot be combined."),
         (["--by", "genr"], "There is no node of type 'genr' in the graph."),
         (["-k", "0"], "-k is 0."),
     ],
@@ -238,6 +238,6 @@ def test_workers_compute_the_lists_of_a_run_without_them(run: Run, graph: Path, 
 def test_workers_need_folders(run: Run, graph: Path, test_part: Path, catalogue: Path):
     said = run("evaluate", graph, "--test", test_part, "--new", catalogue / "new", "--workers", 2, *SHORT)
     assert said.error[1:] == (
-        "--new applies to a run without workers.",
+        "--new does not apply to a run with workers.",
         "Leave out --executor and --workers.",
     )

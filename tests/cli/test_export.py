@@ -46,7 +46,7 @@ def test_a_mapping_builds_the_graph_again(run: Run, graph: Path, tmp_path: Path,
     assert again.entities.equals(first.entities) and again.triples.equals(first.triples)
     assert again.item_ids == first.item_ids
     taken = run("export", graph, "-o", file, "--mapping", mapping)
-    assert taken.error[1] == f"{mapping} exists already."
+    assert taken.error[1] == f"{mapping} already exists."
 
 
 def test_wrong_usage_is_refused(run: Run, graph: Path, tmp_path: Path):
@@ -62,7 +62,7 @@ def test_wrong_usage_is_refused(run: Run, graph: Path, tmp_path: Path):
         in run("export", graph, "-o", tmp_path / "a.parquet", "--mapping", "m").error[1]
     )
     elsewhere = run("export", graph, "-o", tmp_path / "a.nt", "--mapping", tmp_path / "c" / "k.yaml")
-    assert "in another folder" in elsewhere.error[1]
+    assert "in different folders" in elsewhere.error[1]
     assert not list(tmp_path.iterdir())
 
 

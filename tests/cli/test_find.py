@@ -29,7 +29,7 @@ def test_items_and_other_nodes_are_found(run: Run, folder: Path):
     assert run("find", "ro", folder, "--items").out == "film  f5  Rome Summer  (item)\n"
     assert run("find", "ro", folder, "--type", "genre", "-k", 1).out == "genre  Romance  Romance\n"
     assert run("find", "alein dwan", folder).out == "film  f1  Alien Dawn  (item, similar, 0.80)\n"
-    assert run("find", "qqqq", folder).out == "No name is like 'qqqq'.\n"
+    assert run("find", "qqqq", folder).out == "No name is similar to 'qqqq'.\n"
     assert run("find", "f2", folder, "--json").json == {
         "found": [
             {

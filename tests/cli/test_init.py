@@ -180,4 +180,4 @@ def test_what_is_doubtful_is_asked_on_a_terminal(tmp_path: Path, options: list[s
     nodes = yaml.safe_load((tmp_path / "kgrec.yaml").read_text())["nodes"]
     assert [table["file"] for table in nodes.values() if table.get("item")] == [item]
     assert ("Number [1]: " in shown) == (not options) and ("CHECK 2" in shown) == bool(options)
-    assert ("Give a number from 1 to 2." in shown) == typed.startswith("9")
+    assert ("Enter a number from 1 to 2." in shown) == typed.startswith("9")

@@ -15,7 +15,7 @@ films.csv            2            2
 
 """
 SAID = """\
-Added 2 items, which can be recommended now.
+Added 2 items; they can be recommended now.
   n1  Moon Base: 2 known neighbours, 8 words of text
   n2  Spring Love: 3 known neighbours, 9 words of text
 """
@@ -78,7 +78,7 @@ def test_known_items_change_nothing(run: Run, own: Path, shared_catalogue: Path,
     answer = run("add", own, shared_catalogue / "new")
     assert (answer.code, answer.out) == (
         0,
-        f"{REPORT}There is no new item to add.\nSkipped, because the model has them (2): n1, n2\n",
+        f"{REPORT}There are no new items to add.\nSkipped, because they are already in the model (2): n1, n2\n",
     )
     assert run("add", own, shared_catalogue / "new", "--json").json["known"] == ["n1", "n2"]
     assert content(own) == before
@@ -91,9 +91,9 @@ def test_known_and_new_together(run: Run, own: Path, tmp_path: Path):
     table.write_text("id,title,plot,genres,director\nf1,Changed,,Comedy,Di\nn3,Late,a late film,Comedy,Di\n")
     answer = run("add", own, "--items", table)
     assert answer.out == (
-        f"{REPORT.replace('films', 'mixed')}Added 1 item, which can be recommended now.\n"
+        f"{REPORT.replace('films', 'mixed')}Added 1 item; they can be recommended now.\n"
         "  n3  Late: 1 known neighbour, 4 words of text\n"
-        "Skipped, because the model has them (1): f1\n"
+        "Skipped, because they are already in the model (1): f1\n"
     )
     assert run("similar", own, "-i", "f1").out.startswith("f1  Alien Dawn\n")
 
@@ -102,9 +102,9 @@ def test_an_item_without_content_is_a_warning(run: Run, own: Path, tmp_path: Pat
     table = tmp_path / "bare.csv"
     table.write_text("id,title,plot,genres,director\nn9,,,,Nobody\n")
     lines = run("add", own, "--items", table).out.splitlines()
-    assert lines[3] == "Added 1 item, which can be recommended now."
+    assert lines[3] == "Added 1 item; they can be recommended now."
     assert lines[-1] == (
-        "Warning: 1 item without a known neighbour, text, number or vector that the model reads: n9"
+        "Warning: 1 item without any content that the model reads (known neighbours, texts, numbers or vectors): n9"
     )
     assert run("recommend", own, "-u", "u1", "--json").code == 0
 
@@ -152,7 +152,7 @@ def test_changed_rows_update_items(run: Run, own: Path, tmp_path: Path):
         "Updated 1 item.\n"
         "  f1  Dawn of Love: 3 known neighbours, 5 words of text\n"
         "Unchanged (1): f2\n"
-        "Skipped, because the model does not have them (1): x\n"
+        "Skipped, because they are not in the model (1): x\n"
     )
     assert run("similar", own, "-i", "f1").out.startswith("f1  Dawn of Love\n")
     before = content(own)
@@ -223,7 +223,7 @@ def test_interactions_since_training(run: Run, own: Path, tmp_path: Path):
         f'  dropped: names an unknown item: 1 (first: {since}:4: "f9")',
         f'  INTERACTIONS THAT NAME AN UNKNOWN ITEM: 1 (first: {since}:4: "f9")',
         "",
-        "Added 3 interactions of 2 users, which count now.",
+        "Added 3 interactions of 2 users; they take effect now.",
         "New users (1): ann",
     ]
     assert "f4" not in {row["item_id"] for row in run("recommend", own, "-u", "u1", "--json").json["results"]}
@@ -256,7 +256,7 @@ def test_an_update_of_some_columns(run: Run, own: Path, tmp_path: Path):
     table.write_text("id,genres\nf1,Romance\n", encoding="utf-8")
     answer = run("update", own, "--items", table)
     assert answer.code == 0, answer.err
-    assert "Columns of film that the rows lack keep their values: title, plot, director" in answer.out
+    assert "Columns of film that are not in the rows keep their values: title, plot, director" in answer.out
     listed = run("recommend", own, "-u", "u3", "-k", 9, "--where", "genres = Romance", "--json").json[
         "results"
     ]

@@ -35,7 +35,7 @@ def test_a_night_and_the_way_back(run: Run, releases: Path, store: Path):
     told = run(*words, "--json").json
     assert (told["outcome"], told["parent"], told["removed"]) == ("refreshed", "first", [])
     assert (releases / told["release"] / "manifest.json").exists()
-    assert run(*words).out == f"Nothing is new: {told['release']} answers still.\n"
+    assert run(*words).out == f"There is no new data; {told['release']} is served as before.\n"
     listed = run("rollback", releases, "--list").out.split()
     assert listed == ["present", told["release"], "earlier", "first"]
     back = run("rollback", releases, "--json").json
@@ -54,7 +54,7 @@ def test_a_full_training_is_told_and_due(run: Run, releases: Path, graph: Path, 
         in answer.out
     )
     answer = run(*words, "--graph", graph, "--full")
-    assert answer.code == 0 and answer.out.startswith("Trained anew, because a full training was asked for: ")
+    assert answer.code == 0 and answer.out.startswith("Retrained, because a full training was requested: ")
 
 
 def test_a_rejected_release(run: Run, releases: Path, store: Path, monkeypatch: pytest.MonkeyPatch):
@@ -65,7 +65,7 @@ def test_a_rejected_release(run: Run, releases: Path, store: Path, monkeypatch: 
     told = json.loads(answer.out)
     assert (answer.code, told["outcome"], told["release"]) == (4, "rejected", "first")
     assert run(*words).out.splitlines()[:2] == [
-        "Nothing was published, because the refreshed model ranks worse than its parent: first answers still.",
+        "Nothing was published, because the refreshed model ranks worse than its parent; first is served as before.",
         "On the newest interactions of 9 users: NDCG@20 0.4000, before 0.5000.",
     ]
 
@@ -75,7 +75,7 @@ def test_a_second_run_at_the_same_time(run: Run, releases: Path, store: Path):
         answer = run("nightly", releases, "--from-store", store)
     assert (answer.code, answer.out) == (
         0,
-        "Another nightly run is at work, so this one did nothing: first answers.\n",
+        "Another nightly run is active, so this one did nothing: first is served.\n",
     )
 
 
@@ -86,5 +86,5 @@ def test_nothing_to_learn_from(run: Run, releases: Path, store: Path, tmp_path: 
     code, problem, _ = run("nightly", tmp_path / "empty", "--from-store", store).error
     assert (code, problem) == (
         2,
-        f"{tmp_path / 'empty'} has no release yet, and there is no graph to train the first one on.",
+        f"{tmp_path / 'empty'} has no release yet, and there is no graph for training the first release.",
     )

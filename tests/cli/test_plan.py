@@ -17,7 +17,7 @@ def test_a_plan_of_a_graph(run: Run, catalogue: Path, tmp_path: Path):
     assert [line[:23].rstrip() for line in lines[2:8]] == [
         "build",
         "train: text encoding",
-        "train: all else",
+        "train: all other steps",
         "recommend --all-users",
         "similar --all-items",
         "embed --items --users",

@@ -200,8 +200,8 @@ def test_the_length_of_the_encoding_is_told_once_it_is_known(clock: Clock):
     assert [line for line in lines if "running" not in line] == [
         "100,000 texts to encode, with text.model=minilm.",
         # 192 texts in 2 s
-        "Encoding takes about 17 min. --set text.model=static is about a hundred times as fast, and less accurate. "
-        "Texts that are encoded are kept: Ctrl-C loses none of them.",
+        "Encoding takes about 17 min. --set text.model=static is about a hundred times as fast but less accurate. "
+        "Encoded texts are kept, even after Ctrl-C.",
     ]
 
 

@@ -59,17 +59,17 @@ def test_a_single_argument_of_add_is_the_rows(project: Path, run: Run):
         (
             ["recommend", "-u", "u1"],
             "No model folder was given, and there is no model.",
-            "Give one, or make it: kgrec train.",
+            "Give one, or make it with kgrec train.",
         ),
         (
             ["train"],
             "No graph folder was given, and there is no graph.",
-            "Give one, or make it: kgrec build.",
+            "Give one, or make it with kgrec build.",
         ),
         (
             ["inspect"],
             "No model folder was given, and there is no model.",
-            "Give one, or make it: kgrec train.",
+            "Give one, or make it with kgrec train.",
         ),
     ],
 )

@@ -79,14 +79,14 @@ def test_a_model_that_ranks_worse_is_not_written(
     answer = run(*words)
     assert answer.code == 4 and not (tmp_path / "next").exists()
     assert answer.out.splitlines()[-1].startswith(
-        "The refreshed model ranks worse than its parent, beyond noise: the parent stays."
+        "The refreshed model ranks significantly worse than its parent, so the parent is kept."
     )
     told = run(*words, "--json")
     assert told.code == 4 and json.loads(told.out)["accepted"] is False
     assert json.loads(told.out)["model"] == str(shared_model)
     forced = run(*words, "--force")
     assert forced.code == 0 and (tmp_path / "next").exists()
-    assert "It ranks worse than its parent, beyond noise, and was written because of --force." in forced.out
+    assert "It ranks significantly worse than its parent, and was written because of --force." in forced.out
 
 
 def test_the_store_of_a_server_is_learned(run: Run, shared_model: Path, tmp_path: Path):

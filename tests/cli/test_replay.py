@@ -49,10 +49,10 @@ def test_replay_prints_a_line_per_variant(run: Run, store: Path):
         ["a", "2", "2", "1.0000"],
         ["b", "1", "1", "0.0000"],
     ]
-    assert lines[4].startswith("A user looks at place k with probability k^-")
+    assert lines[4].startswith("A user looks at position k with probability k^-")
     assert lines[5:] == [
-        "Left out: 1 click on lists that the store does not have.",
-        "Left out: 1 click on items that were not in the list.",
+        "Left out: 1 click on lists that are not in the store.",
+        "Left out: 1 click on items that were not in their list.",
     ]
 
 

@@ -27,7 +27,7 @@ def items(run: Run, folder: Path) -> int:
 def test_a_rollback_and_back(run: Run, own: Path):
     assert items(run, own) == 1
     answer = run("rollback", own)
-    assert answer.out.startswith(f"{own} is the version 2") and items(run, own) == 2
+    assert answer.out.startswith(f"{own} is version 2") and items(run, own) == 2
     back = run("rollback", own, "--json").json
     assert (back["folder"], items(run, own)) == (str(own), 1)
     run("rollback", own, "--to", run("rollback", own, "--list", "--json").json["kept"][1]["version"])

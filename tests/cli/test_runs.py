@@ -89,10 +89,10 @@ def test_a_shard_names_its_file(run: Run, model: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--resume"], "--resume, --shards and --shard apply to an output file."),
-        (["--shards", 2, "--shard", 1], "--resume, --shards and --shard apply to an output file."),
-        (["-o", "r.csv", "--shards", 2], "shards and shard belong together."),
-        (["-o", "r.csv", "--shard", 0], "shards and shard belong together."),
+        (["--resume"], "--resume, --shards and --shard apply only to an output file."),
+        (["--shards", 2, "--shard", 1], "--resume, --shards and --shard apply only to an output file."),
+        (["-o", "r.csv", "--shards", 2], "shards and shard must be given together."),
+        (["-o", "r.csv", "--shard", 0], "shards and shard must be given together."),
         (["-o", "r.csv", "--shards", 2, "--shard", 2], "There is no shard 2 of 2."),
         (["--executor", "local", "--workers", 2], "The executor 'local' has one worker, not 2."),
         (["--executor", "spark"], "There is no executor 'spark'."),

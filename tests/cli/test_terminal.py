@@ -69,8 +69,8 @@ def test_ctrl_c_in_a_training_without_a_checkpoint_cleans_up(graph: Path, tmp_pa
     screen = on_screen([*words, "--set", "train.temperature=0.1"], 200, stop_at="trial 1")
     assert screen.code == 130
     assert screen.lines[-2:] == [
-        "Stopped. Folders that were there before are as they were.",
-        "Nothing of the training is kept.",
+        "Stopped. Existing folders are unchanged.",
+        "No part of the training is kept.",
     ]
     assert "Traceback" not in screen.raw
     assert list(tmp_path.iterdir()) == []
@@ -84,7 +84,7 @@ def test_ctrl_c_in_a_training_names_what_is_kept_and_how_to_continue(graph: Path
     screen = on_screen(words, 200, stop_at="final training")
     assert screen.code == 130, screen.lines
     told = [line for line in whole(screen, 200).splitlines() if line]
-    assert told[-3] == "Stopped. Folders that were there before are as they were."
+    assert told[-3] == "Stopped. Existing folders are unchanged."
     assert re.fullmatch(
         re.escape(f"{output}.checkpoint keeps ") + r"\d finished trials? of the search for options.*\.",
         told[-2],

@@ -51,7 +51,7 @@ def test_a_graph_that_joins_no_items_is_told(run: Run, catalogue: Path, tmp_path
     (catalogue / "kgrec.yaml").write_text(mapping)
     run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph")
     said = run("train", tmp_path / "graph", "-o", tmp_path / "model", *QUICK).out
-    assert "The graph has weight 0: no node in it is a neighbour of two items, so it joins none." in said
+    assert "The graph has weight 0: no two items share a neighbour in it, so it connects none." in said
 
 
 def test_train_says_what_is_ahead_and_how_each_stage_ended(run: Run, graph: Path, tmp_path: Path):
@@ -100,7 +100,7 @@ def test_progress_as_json_lines(run: Run, graph: Path, tmp_path: Path):
 def test_verbose_and_quiet_exclude_each_other(run: Run, graph: Path, tmp_path: Path):
     assert run("train", graph, "-o", tmp_path / "model", "-v", "-q").error == (
         2,
-        "--verbose and --quiet exclude each other.",
+        "--verbose and --quiet cannot be combined.",
         "Give one of them.",
     )
 
@@ -201,8 +201,8 @@ def test_the_training_log_as_csv_and_json_lines(run: Run, graph: Path, tmp_path:
     assert [line["loss"] for line in lines] == pytest.approx([line["loss"] for line in kept], abs=1e-4)
     assert run("train", graph, "-o", tmp_path / "model", *QUICK, "--log", tmp_path / "log.txt").error == (
         2,
-        f"--log {tmp_path / 'log.txt'} is neither .csv nor .jsonl.",
-        "Give a name with one of these suffixes.",
+        f"--log {tmp_path / 'log.txt'} is neither a .csv nor a .jsonl file.",
+        "Give a file name with one of these suffixes.",
     )
 
 
@@ -295,7 +295,7 @@ def test_feedback_of_a_store_is_learned(run: Run, graph: Path, tmp_path: Path):
     assert answer.out.splitlines()[:3] == [
         "The store has 2 events of 1 user to learn from, up to revision 4.",
         "Left out: 1 event of unknown items, such as 'x1'.",
-        "Left out: what the graph has of 1 erased user.",
+        "Left out: interactions in the graph of 1 erased user.",
     ]
     model = Recommender.load(tmp_path / "model").model
     assert model.users.tolist() == ["new", "u2", "u3", "u4", "u5", "u6"]

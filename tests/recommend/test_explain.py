@@ -152,13 +152,13 @@ def test_without_exact_shares_each_history_item_is_left_out(attentive):
     assert found.text().splitlines()[:9] == [
         f"Ape for me: score {score:.3f}",
         "  Because you liked Bee: the same genres (x).",
-        "  by item of the history (no exact shares: the change of the score when the item is left out; with the last line they sum to it):",
+        "  by history item (not exact shares, but the change of the score when the item is left out; with the last line they sum to the score):",
         f"    {score - h:+.3f}  Bee",
         f"    {score - 1:+.3f}  c",
-        "    +0.725  what these items say only together",
-        "  by what the item is (these sum to the score):",
+        "    +0.725  joint effect of these items",
+        "  by source (these sum to the score):",
         "    +0.982  genres: y +0.585, x +0.397",
-        "  what the newest item of the history attends to (these are no parts of the score):",
+        "  attention of the newest history item (these are not parts of the score):",
     ]
 
 
@@ -242,21 +242,21 @@ def test_the_words_of_an_explanation(tiny):
     assert str(found).splitlines() == [
         "Ape for me: score 0.968",
         "  Because you liked Bee and c: the same genres (y and x).",
-        "  by item of the history (these sum to the score):",
+        "  by history item (these sum to the score):",
         "    +0.715  Bee",
         "    +0.253  c",
-        "  by what the item is (these sum to the score):",
+        "  by source (these sum to the score):",
         "    +0.968  genres: y +0.610, x +0.357",
-        "  by what both share in the graph (a part of the above):",
+        "  by shared node in the graph (already contained in the above):",
         "    +0.357  genres x: Bee",
         "    +0.253  genres y: c",
     ]
     assert found.text(1).splitlines()[5:] == [
-        "  by what the item is (these sum to the score):",
+        "  by source (these sum to the score):",
         # .6104 and .3572: in thousandths they sum to the score as it is printed
         "    +0.610  genres y",
         "    +0.358  genres x",
-        "  by what both share in the graph (a part of the above):",
+        "  by shared node in the graph (already contained in the above):",
         "    +0.357  Bee -genres- x -genres- Ape",
         "    +0.253  c -genres- y -genres- Ape",
     ]
@@ -317,7 +317,7 @@ def test_a_boost_is_a_source_of_its_own(rec):
         assert new == ([0.05] if item == "n1" else [])
         assert found.history["contribution"].sum() + sum(new) == pytest.approx(found.score, abs=1e-5)
     words = str(rec.explain_history(["f1"], "n1", new_item_boost=-0.05))
-    assert words.count("-0.050  for being unknown to training") == 2, (
+    assert words.count("-0.050  unknown to training") == 2, (
         "in the history's block, too, which sums to the score"
     )
     assert "new" not in rec.explain("u1", "n1").sources["source"].tolist()
@@ -531,7 +531,7 @@ def test_printed_figures_sum_to_the_printed_score(rec, share):
             found = rec.explain(user, item, new_item_boost=0.0123)
             text = found.text(share)
             score = round(float(text.splitlines()[0].rpartition(" ")[2]) * 1000)
-            for heading in ("by item of the history", "by what the item is"):
+            for heading in ("by history item", "by source"):
                 assert sum(figure for figure, _ in printed(text, heading)) == score
             for name in ("history", "sources"):
                 total = sum(part.contribution for part in found.parts(share)[name])
@@ -581,12 +581,12 @@ def test_a_long_history_is_grouped_by_what_it_shares_with_the_item(rec):
         # its largest path
         ("items that share starring with it", 0.01, 1),
     ]
-    assert printed(str(shown), "by item")[0] == (
+    assert printed(str(shown), "by history item")[0] == (
         390,
         "items that share genres with it: H01 +0.010, H02 +0.010, H03 +0.010 and 36 others",
     )
     alone = replace(shown, paths=paths[:0]).parts()["history"]
-    assert [(one.name, round(one.contribution, 6)) for one in alone] == [("items of the history", 0.6)]
+    assert [(one.name, round(one.contribution, 6)) for one in alone] == [("history items", 0.6)]
     assert len(shown.parts(1)["history"]) == 60
 
 

@@ -80,7 +80,7 @@ def test_the_parts_of_a_score_are_drawn():
     assert f"Without Heat it would not be in the list of 10, but {SCRIPT} would." in "".join(page.texts)
     # seven items one by one, two in one part; what speaks against the item is in the account alone
     labels = [value or "" for name, value in page.attributes if name == "aria-label"]
-    assert labels[0].startswith("The score 0.500 by item of the history: Heat 0.200; ")
+    assert labels[0].startswith("The score 0.500 by history item: Heat 0.200; ")
     assert labels[0].endswith("; h6 0.020; 2 other items 0.020")
     assert "genres Horror 0.300; its text 0.250" in labels[1]
     assert WHY.text() in "".join(page.texts)

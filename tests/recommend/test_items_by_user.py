@@ -53,8 +53,8 @@ def test_only_items_of_the_users_who_are_asked_for_are_looked_up():
         (["i1"], "deny is ['i1']."),
         ("i1", "deny is 'i1'."),
         ({"a": None}, "deny['a'] is None."),
-        ({None: ["i1"]}, "a user of deny is None: an id is missing."),
-        ({"a": [None]}, "deny['a'][0] is None: an id is missing."),
+        ({None: ["i1"]}, "a user of deny is None: the id is missing."),
+        ({"a": [None]}, "deny['a'][0] is None: the id is missing."),
     ],
 )
 def test_what_is_refused(values, problem):

@@ -110,7 +110,7 @@ def test_a_quota_that_a_user_cannot_meet_is_filled_as_far_as_possible_and_counte
     lists = rec.recommend(["u1", "u2"], request=request)["item_id"].tolist()
     assert lists == ["f2", "f3", "f3", "f6"]
     assert caplog.messages == [
-        "at_least 1 of 'new': 1 of 2 lists have fewer, because their users have too few such candidates."
+        "at_least 1 of 'new': 1 of 2 lists have fewer such items, because their users have too few such candidates."
     ]
 
 
@@ -122,10 +122,10 @@ def test_a_quota_that_a_user_cannot_meet_is_filled_as_far_as_possible_and_counte
         (
             {"at_least": {"genres = Romance": 4}},
             ConfigError,
-            "asks for 4 items of 'genres = Romance', but 3 of",
+            "requires 4 items of 'genres = Romance', but 3 of",
         ),
         ({"at_least": {"new": 1}, "deny": ["f6"]}, ConfigError, "but 0 of the items that may be listed are"),
-        ({"at_least": {"new": 1, "genres = Horror": 1}, "k": 1}, ConfigError, "asks for 2 items in all"),
+        ({"at_least": {"new": 1, "genres = Horror": 1}, "k": 1}, ConfigError, "requires 2 items in total"),
     ],
 )
 def test_what_no_list_can_meet_is_refused(rec, options, error, message):
@@ -197,7 +197,7 @@ def test_the_options_at_work_are_named():
     assert at_work(Request()) == []
     said = at_work(Request(novelty=0.3, at_most={"person": 2}, at_least={"new": 1}))
     assert said == [
-        "novelty 0.3: items that few users have rise",
+        "novelty 0.3: items with few users rise",
         "at most 2 per person",
         "at least 1 of 'new'",
     ]

@@ -167,7 +167,7 @@ def test_a_request_holds_the_options_of_a_list(rec):
 
 
 def test_a_request_and_options_beside_it_are_refused(rec):
-    problem = "Options are given both in the request and beside it."
+    problem = "Options are given both in the request and as keywords."
     assert error(ConfigError, rec.recommend, ["u1"], 5, request=Request())[0] == problem
     assert error(ConfigError, rec.similar_items, ["f1"], deny=["f2"], request=Request())[0] == problem
     assert error(ConfigError, rec.similar_users, ["u1"], min_score=0, request=Request())[0] == problem
@@ -225,7 +225,7 @@ def test_feedback_must_fit(rec):
     )
     assert error(ConfigError, rec.recommend_for_history, [["f1", "f2"]], dislikes=[["f2"]]) == (
         "'f2' is both liked and disliked.",
-        "Leave one of the two out.",
+        "Remove it from one of the lists.",
     )
     assert error(UnknownId, rec.recommend_for_history, [["f1"]], dislikes=[["f9"]])[0] == (
         "There is no item 'f9' in the model."

@@ -472,9 +472,7 @@ nodes:
 def test_a_model_says_that_it_needs_the_text_encoder_it_was_trained_with(catalogue, bag_of_words, tmp_path):
     graph = kgrec.build_graph(catalogue / "kgrec.yaml")
     kgrec.Recommender(text_encoder=bag_of_words).fit(graph).save(tmp_path / "model")
-    with pytest.raises(
-        kgrec.EncoderNotFound, match=r"a text encoder of your own.*\n.*load\(folder, text_encoder"
-    ):
+    with pytest.raises(kgrec.EncoderNotFound, match=r"a custom text encoder.*\n.*load\(folder, text_encoder"):
         kgrec.Recommender.load(tmp_path / "model").add_items(catalogue / "new")
     again = kgrec.Recommender.load(tmp_path / "model", text_encoder=bag_of_words)
     assert again.add_items(catalogue / "new").ids == ["n1", "n2"]

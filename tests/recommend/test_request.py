@@ -59,13 +59,13 @@ def test_the_defaults():
             "candidates is empty, so there is no item to rank.",
             "Give ids of items, or None for all items.",
         ),
-        ({"candidates": {"f1": 1}}, "candidates is a dict.", "Give a list of ids: list(d) is its keys."),
+        ({"candidates": {"f1": 1}}, "candidates is a dict.", "Give a list of ids; list(d) returns the keys."),
         (
             {"candidates": ["f1", None]},
-            "candidates[1] is None: an id is missing.",
+            "candidates[1] is None: the id is missing.",
             "Leave it out, or give the id.",
         ),
-        ({"deny": False}, "deny[0] is False, which is no id.", "Give ids as texts or whole numbers."),
+        ({"deny": False}, "deny[0] is False, which is not an id.", "Give ids as texts or whole numbers."),
         ({"where": 1990}, "where is 1990.", "Give a text, such as 'year >= 1990'."),
         ({"min_score": "high"}, "min_score is 'high'.", "It must be a finite number, such as 0.01."),
         ({"min_score": float("nan")}, "min_score is nan.", "It must be a finite number, such as 0.01."),
@@ -163,7 +163,7 @@ def test_keywords_and_a_request_are_not_mixed():
     assert merged(request, Request()) is request
     with pytest.raises(ConfigError) as caught:
         merged(request, Request(k=5))
-    assert caught.value.problem == "Options are given both in the request and beside it."
+    assert caught.value.problem == "Options are given both in the request and as keywords."
 
 
 def test_options_without_a_meaning_are_refused():

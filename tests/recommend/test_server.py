@@ -160,7 +160,7 @@ def test_a_change_within_a_change_is_refused(graph: kgrec.KnowledgeGraph, rec: k
     rec.fit(graph, on_epoch=on_epoch)
     assert set(refused) == {
         (
-            "A change of this recommender is under way in this thread, so no other one can begin in it.",
+            "A change of this recommender is in progress in this thread, so another one cannot begin.",
             "Make the second change after the first has returned.",
         )
     }
@@ -266,7 +266,7 @@ def test_a_recommender_goes_to_a_process_that_is_spawned(rec: kgrec.Recommender)
 def test_changes_that_are_not_saved_are_not_pickled(rec: kgrec.Recommender):
     rec.remove_items(["f1"])
     assert error(pickle.dumps, rec) == (
-        "This recommender has changes that are not saved, so it cannot be pickled.",
+        "This recommender has unsaved changes, so it cannot be pickled.",
         PICKLED,
     )
 
@@ -293,7 +293,7 @@ def test_a_recommender_with_a_text_encoder_of_its_own_is_not_pickled(
     rec = kgrec.Recommender(config, text_encoder=Gate()).fit(graph)
     rec.save(tmp_path / "model")
     assert error(pickle.dumps, rec) == (
-        "This recommender has a text encoder of your own, so it cannot be pickled.",
+        "This recommender has a custom text encoder, so it cannot be pickled.",
         "Save it, send the folder's path to the workers, and call Recommender.load(folder, text_encoder=...) "
         "in each of them.",
     )

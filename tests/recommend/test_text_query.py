@@ -160,7 +160,7 @@ def test_texts_must_say_something_and_the_encoder_be_there(rec, tmp_path):
     with pytest.raises(ConfigError, match="k is 0"):
         rec.recommend_for_text(["space"], k=0)
     rec.save(tmp_path / "model")
-    with pytest.raises(EncoderNotFound, match="encoder of your own"):
+    with pytest.raises(EncoderNotFound, match="custom text encoder"):
         kgrec.Recommender.load(tmp_path / "model").recommend_for_text(["space"])
 
 

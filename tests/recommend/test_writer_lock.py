@@ -35,7 +35,7 @@ def test_a_change_within_a_change_is_refused():
     changes = OneAtATime("the number")
     with (
         changes.turn(),
-        pytest.raises(KgrecError, match="A change of the number is under way"),
+        pytest.raises(KgrecError, match="A change of the number is in progress"),
         changes.turn(),
     ):
         pass

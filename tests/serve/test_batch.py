@@ -201,7 +201,7 @@ def test_workers_refuse_a_model_with_unsaved_changes(model: Path, tmp_path: Path
         kgrec.write_recommendations(rec, tmp_path / "r.csv", options=BatchOptions(workers=2))
     assert (
         caught.value.problem
-        == "Workers load the model from its folder, but the model was changed since it was saved, or never saved."
+        == "Workers load the model from its folder, but the model was never saved, or has changed since."
     )
     assert caught.value.remedy == "Save the recommender first."
     with pytest.raises(ConfigError, match=r"^Only runs of a saved model can be resumed"):
@@ -284,7 +284,7 @@ def test_errors_of_a_stream_come_before_its_first_part(model: Path, tmp_path: Pa
 def test_options_of_files_are_refused_for_streams(options: BatchOptions, model: Path):
     with pytest.raises(ConfigError) as caught:
         kgrec.stream_recommendations(model, options=options)
-    assert caught.value.problem == "resume, shards and shard apply to result files only."
+    assert caught.value.problem == "resume, shards and shard apply only to result files."
 
 
 # lists chosen as a whole

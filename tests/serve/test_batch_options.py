@@ -29,13 +29,13 @@ from kgrec.serve.batch_options import BatchOptions, RunWatcher
         ),
         (
             {"shards": 2},
-            "shards and shard belong together.",
-            "Give the number of shards, and the number of this one.",
+            "shards and shard must be given together.",
+            "Give the number of shards, and the number of this shard.",
         ),
         (
             {"shard": 0},
-            "shards and shard belong together.",
-            "Give the number of shards, and the number of this one.",
+            "shards and shard must be given together.",
+            "Give the number of shards, and the number of this shard.",
         ),
         ({"shards": 2, "shard": 2}, "There is no shard 2 of 2.", "Give 0 to 1."),
         ({"shards": 2, "shard": -1}, "shard is -1.", "It must be a whole number, 0 or more, such as 0."),

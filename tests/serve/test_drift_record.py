@@ -62,7 +62,7 @@ def test_the_metrics_follow_the_folder(tmp_path: Path):
 def test_a_file_without_the_figures_is_refused(tmp_path: Path, content: str):
     with artifacts.writing(tmp_path / "drift", kind="drift") as place:
         (place / "drift.json").write_text(content, encoding="utf-8")
-    with pytest.raises(CorruptArtifact, match=r"drift\.json does not have the figures of drift"):
+    with pytest.raises(CorruptArtifact, match=r"drift\.json does not contain drift figures"):
         read_drift(tmp_path / "drift")
     assert samples(tmp_path / "drift") == {"kgrec_drift_up": 0}
 

@@ -105,7 +105,7 @@ def test_invalid_requests_are_refused(model: Path, tmp_path: Path):
         kgrec.write_embeddings(tmp_path / "no model", tmp_path / "no folder" / "x.npy")
     with pytest.raises(ConfigError, match=r"types\[0\] is 'genre'"):
         kgrec.write_embeddings(model, tmp_path / "x.npy", ["genre"])  # type: ignore[list-item]
-    with pytest.raises(ConfigError, match="apply to result files only"):
+    with pytest.raises(ConfigError, match="apply only to result files"):
         kgrec.write_embeddings(model, tmp_path / "x.npy", options=BatchOptions(resume=True))
     assert list(tmp_path.iterdir()) == []
 

@@ -74,9 +74,9 @@ def test_wrong_fields_are_refused(rec):
     with pytest.raises(ConfigError, match="Items have no field 'genr'") as caught:
         ItemFields.of(rec.model, ["genr"])
     assert "'genre'" in caught.value.remedy
-    with pytest.raises(ConfigError, match="A list has a column 'score' of its own"):
+    with pytest.raises(ConfigError, match="A list already has a column 'score'"):
         ItemFields.of(rec.model, ["score"])
-    with pytest.raises(ConfigError, match="Similar users have no fields of items"):
+    with pytest.raises(ConfigError, match="Lists of similar users have no item fields"):
         ItemFields.of(rec.model, ["label"]).check(("user_id", "similar_id"))
 
 

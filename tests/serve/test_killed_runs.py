@@ -117,7 +117,7 @@ def test_ctrl_c_ends_the_workers_and_says_how_to_resume(model: Path, histories: 
     finished = command.finished()
     assert said.splitlines()[-3:] == [
         f"{finished} finished parts are kept in {output}.parts; run again with resume to continue.",
-        "Stopped. Folders that were there before are as they were.",
+        "Stopped. Existing folders are unchanged.",
         f"Continue with: kgrec {shlex.join([*command.words, '--resume'])}",
     ]
     summary = write(model, histories, output, resume=True)

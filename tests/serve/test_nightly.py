@@ -141,8 +141,11 @@ def older(clock: Clock) -> dict[str, Any]:
 REASONS: dict[str, tuple[Change, str]] = {
     "age": (older, "the last full training is 8.0 days old"),
     "share": (lambda _: {"rules": NightlyRules(max_new=0.1)}, "17% of the interactions came since"),
-    "asked": (lambda _: {"rules": replace(ALL, full=True)}, "a full training was asked for"),
-    "drift": (lambda _: {"rules": ALL, "drift": lambda *_: "retrain"}, "its drift says retrain"),
+    "asked": (lambda _: {"rules": replace(ALL, full=True)}, "a full training was requested"),
+    "drift": (
+        lambda _: {"rules": ALL, "drift": lambda *_: "retrain"},
+        "the drift check against newer data says retrain",
+    ),
 }
 
 
@@ -198,7 +201,7 @@ def test_what_ranks_worse_is_not_published(
     with monkeypatch.context() as patched:
         patched.setattr(newest_slice, "compared_by_name", lambda *_, **__: WORSE)
         done = nightly(releases, NightlySources(store, graph), ALL, clock=clock)
-        assert done.outcome == "rejected" and "trained anew ranks worse" in done.why
+        assert done.outcome == "rejected" and "the retrained model ranks worse" in done.why
     assert releases_of.newest(releases).folder == before
     done = nightly(releases, NightlySources(store, graph), ALL, clock=clock)
     assert (done.outcome, done.why) == ("trained", "the refreshed model ranks worse than its parent")

@@ -30,9 +30,9 @@ def test_pairs(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("item_id,boost\nf1,high\n", "{}:2: 'boost' is \"high\", which is no finite number."),
-        ("item_id,boost\nf1,1\nf2,inf\n", "{}:3: 'boost' is \"inf\", which is no finite number."),
-        ("item_id,boost\nf1,1\nf1,2\n", "{}:3: the item 'f1' is there twice."),
+        ("item_id,boost\nf1,high\n", "{}:2: 'boost' is \"high\", which is not a finite number."),
+        ("item_id,boost\nf1,1\nf2,inf\n", "{}:3: 'boost' is \"inf\", which is not a finite number."),
+        ("item_id,boost\nf1,1\nf1,2\n", "{}:3: the item 'f1' occurs twice."),
         ("item_id,boost\nf1,\n", "{}:2: 'boost' is empty."),
         ("item_id,boots\nf1,1\n", "{} has no column 'boost'."),
         ("item_id,boost\nf1,1,2\n", "{}:2: the row cannot be split into columns."),

@@ -166,7 +166,7 @@ def test_rows_of_a_history_that_are_not_positive_are_left_out_and_not_liked(rec,
     path.write_text("user,film,stars\nnew,f1,5\nnew,f4,1\nu1,f1,2\n")
     query = histories_query(rec, path, Request(k=6))
     assert list(query.remarks()) == [
-        "2 of 3 rows are not positive: they count as seen. "
+        "2 of 3 rows are not positive, so they count only as seen. "
         "1 of 2 users are known: their histories are merged with these."
     ]
     found = computed(query, rec).to_pandas()
@@ -257,7 +257,7 @@ def test_a_column_of_weights_counts(rec, tmp_path: Path):
     table = tmp_path / "histories.csv"
     table.write_text("user_id,item_id,weight\nb,f4,1\na,f1,5\na,f4,1\n", encoding="utf-8")
     query = histories_query(rec, table, Request(k=9))
-    assert query.note == "Rows count by the column 'weight'."
+    assert query.note == "The column 'weight' gives the weights of rows."
     found = query.lists(rec, query.part(["b", "a"]))
     expected = rec.recommend_for_history([["f4"], ["f1", "f4"]], 9, users=["b", "a"], weights=[[1], [5, 1]])
     assert found.to_pandas().equals(expected)
@@ -272,13 +272,13 @@ def test_weights_that_are_no_numbers_above_0_are_named(rec, tmp_path: Path, cell
     table.write_text(f"user_id,item_id,weight\na,f4,1\na,f1,{cell}\n", encoding="utf-8")
     with pytest.raises(SourceError) as caught:
         histories_query(rec, table, Request())
-    assert caught.value.problem == f"{table}:3: 'weight' is \"{cell}\", which is no number above 0."
+    assert caught.value.problem == f"{table}:3: 'weight' is \"{cell}\", which is not a number above 0."
 
 
 def test_the_name_of_a_file_is_no_id(rec):
     with pytest.raises(ConfigError) as caught:
         users_query(rec, "users.txt", Request())
-    assert caught.value.problem == "users is 'users.txt', the name of a file."
+    assert caught.value.problem == "users is 'users.txt', which looks like a file name."
     assert caught.value.remedy == "Give pathlib.Path('users.txt'), or ['users.txt'] for an id."
 
 

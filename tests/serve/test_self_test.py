@@ -21,7 +21,7 @@ def test_a_model_passes(model: Path):
 def test_a_model_without_items_fails(model: Path):
     rec = kgrec.Recommender.load(model)
     rec.remove_items([f"f{n}" for n in range(1, 7)])
-    with pytest.raises(SelfTestError, match="offers no item"):
+    with pytest.raises(SelfTestError, match="has no items to recommend"):
         self_test(rec)
 
 

@@ -179,7 +179,7 @@ def test_ctrl_c_stops_with_a_message_and_leaves_the_old(case: Case, child: Child
     for event in (1, 3):
         answer = child(words=case.words, event=event, watch=str(case.place), signal=signal.SIGINT)
         assert answer["code"] == 130
-        assert "Stopped. Folders that were there before are as they were.\n" in answer["said"]
+        assert "Stopped. Existing folders are unchanged.\n" in answer["said"]
         assert "Traceback" not in answer["said"]
         # the state of the training is kept for --resume
         kept = {f"{case.target.name}.checkpoint"} if case.words[0] == "train" else set()

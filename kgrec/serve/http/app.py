@@ -51,21 +51,21 @@ _ROUTERS = (
     page,
 )
 _DESCRIPTION = """\
-Recommendations from a knowledge graph, with explanations; items and events count in the next request.
+Recommendations from a knowledge graph, with explanations. New items and events take effect in the next request.
 
-Every answer belongs to one model and names it (`model`) with the changes that it counts (`revision`). A change returns the revision from which on
-it counts; give it as `min_revision` to be sure. Errors are `application/problem+json` with `problem`, `remedy` and `where`.
+Every answer comes from one model and names it (`model`), together with the last change that it includes (`revision`). Each change returns its
+revision; give it as `min_revision` to get an answer that includes the change. Errors are `application/problem+json` with `problem`, `remedy` and `where`.
 
 If the server has keys, send one as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Scopes are read, feedback, write and admin.
 """
 
 
 def create_app(service: Service, swaps: Swaps | None = None) -> FastAPI:
-    """The app of a service, which it starts and stops.
+    """The app of a service; the app starts and stops the service.
 
     Args:
-        service: Answers.
-        swaps: Where other models come from; None: from nowhere.
+        service: Answers the requests.
+        swaps: Replaces the model; None: the model is never replaced.
     """
 
     @asynccontextmanager

@@ -1,6 +1,6 @@
 """Bodies of requests and answers: bounded, and described for OpenAPI.
 
-Enters: JSON. Leaves: options of a list as `Request.from_dict` takes them. An option has the name that it has in the library.
+Enters: JSON. Leaves: options of a list for `Request.from_dict`. Each option has the same name as in the library.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MAX_EDGES = 1000
 
 
 def _id(text: str) -> str:
-    """An id as the store keeps it."""
+    """An id in the form in which the store keeps it."""
     if "\0" in text or text.isspace():
-        raise ValueError("an id needs a character that can be seen, and no NUL")
+        raise ValueError("an id needs a visible character, and must not contain NUL")
     return text
 
 
@@ -38,7 +38,7 @@ Length = Annotated[int, Field(ge=1, le=MAX_K)]
 
 
 class Body(BaseModel):
-    """A body that takes nothing else than its fields."""
+    """A body that accepts only its own fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,41 +46,48 @@ class Body(BaseModel):
 class ListOptions(Body):
     """Options of a list; see `kgrec.Request`."""
 
-    k: Length = Field(10, description="Items per list; fewer only where fewer are allowed.")
+    k: Length = Field(10, description="Items per list; fewer only if fewer are allowed.")
     candidates: Ids | None = Field(None, description="The only items to rank.")
     deny: Ids | None = Field(None, description="Items to leave out.")
     where: Text | None = Field(None, description="A condition on the items.", examples=["year >= 1990"])
-    min_score: Number | None = Field(None, description="Lowest score that is returned.")
-    exclude_seen: bool = Field(True, description="Leave out the items that the user has interacted with.")
+    min_score: Number | None = Field(None, description="Lowest returned score.")
+    exclude_seen: bool = Field(True, description="Leave out items that the user has interacted with.")
     new_item_boost: Number = Field(
         0.0, description="Added to the score of items without interactions at training."
     )
-    item_boost: Boosts | None = Field(None, description="Added to the scores of items: id to number.")
+    item_boost: Boosts | None = Field(None, description="Boosts added to the scores of items: id to number.")
     where_boost: Boosts | None = Field(
-        None, description="Added to items that meet conditions: condition to number."
+        None, description="Boosts added to the scores of items that meet conditions: condition to number."
     )
-    diversity: Share = Field(0.0, description="How much items unlike those listed before them count.")
+    diversity: Share = Field(
+        0.0,
+        description="Weight of diversity: how much an item gains by being unlike the items listed before it.",
+    )
     diversity_method: Literal["mmr", "dpp"] = "mmr"
     calibration: Share = Field(
-        0.0, description="How much it counts that the list has the shares of the history."
+        0.0,
+        description="Weight of calibration: how closely the list follows the history's shares of calibrate_by.",
     )
-    calibrate_by: Name | None = Field(None, description="A type of nodes or a relation, such as genre.")
-    novelty: Share = Field(0.0, description="How much it counts that few users have an item.")
+    calibrate_by: Name | None = Field(None, description="A node type or a relation, such as genre.")
+    novelty: Share = Field(0.0, description="Weight of novelty: how much items with few users gain.")
     exposure: Share = Field(
-        0.0, description="How much it counts that the attention of groups is near its target."
+        0.0, description="Weight of exposure: how closely the attention of each group follows its target."
     )
-    exposure_by: Name | None = Field(None, description="The groups: a type of nodes or a relation.")
+    exposure_by: Name | None = Field(None, description="The groups for exposure: a node type or a relation.")
     exposure_target: Literal["equal", "catalogue", "relevance"] = "equal"
-    at_most: Limits | None = Field(None, description="Items of the list per node of a type: type to number.")
+    at_most: Limits | None = Field(
+        None, description="Largest number of items in the list for each node of a type: type to number."
+    )
     at_least: Limits | None = Field(
-        None, description="Items of the list that meet a condition, or are new: condition to number."
+        None,
+        description="Smallest number of items in the list that meet a condition, or are new: condition to number.",
     )
     on_unknown: Literal["raise", "skip"] = Field(
-        "raise", description="What to do about ids and values that are unknown."
+        "raise", description="Whether unknown ids and values raise an error or are skipped."
     )
 
     def options(self) -> dict[str, Any]:
-        """The options that were given."""
+        """The options given in the body."""
         return {
             name: value
             for name in self.model_fields_set & _OPTIONS
@@ -89,32 +96,39 @@ class ListOptions(Body):
 
 
 class Shown(ListOptions):
-    """Options of a list, and what is shown of its items."""
+    """Options of a list, and the item fields to show."""
 
     fields: list[Name] = Field(
         default_factory=list,
         max_length=16,
-        description="Further values of each item: label, relations, numbers, texts.",
+        description="Fields to return for each item: label, relations, numbers, texts.",
     )
     min_revision: int = Field(
         0,
         ge=0,
-        description="The answer counts all changes up to this revision, as a change returned it; it waits for them if need be.",
+        description="The answer includes all changes up to this revision, which a change returned; the server waits for them if necessary.",
     )
 
 
 class RecommendBody(Shown):
-    """For whom, and which items."""
+    """The user or history to recommend for, and options of the list."""
 
-    user: Id | None = Field(None, description="A user; one without a history gets a list for new users.")
+    user: Id | None = Field(None, description="A user; a user without a history gets a list for new users.")
     history: Ids | None = Field(
-        None, description="Liked items, oldest first, added to what is known of the user."
+        None, description="Liked items, oldest first, added to the user's stored history."
     )
-    likes: Ids | None = Field(None, description="The same as history, after it.")
-    dislikes: Ids | None = Field(None, description="Items that are left out, and similar ones sink.")
-    scenario: Name | None = Field(None, description="Named options; those of the request come before them.")
+    likes: Ids | None = Field(None, description="More liked items, newer than those in history.")
+    dislikes: Ids | None = Field(
+        None, description="Disliked items; they are left out, and similar items rank lower."
+    )
+    scenario: Name | None = Field(
+        None, description="A named set of options; options of the request override it."
+    )
     explain: int = Field(
-        0, ge=0, le=MAX_EXPLAINED, description="Items, from the first on, that are explained in `because`."
+        0,
+        ge=0,
+        le=MAX_EXPLAINED,
+        description="Number of items, from the top, that are explained in `because`.",
     )
 
     @property
@@ -130,13 +144,13 @@ class BatchBody(Body):
 
 
 class SimilarItemsBody(Shown):
-    """Items like an item."""
+    """A query for items similar to an item."""
 
     item: Id
 
 
 class SimilarUsersBody(Body):
-    """Users like a user."""
+    """A query for users similar to a user."""
 
     user: Id
     k: Length = 10
@@ -145,16 +159,16 @@ class SimilarUsersBody(Body):
 
 
 class SearchBody(Shown):
-    """Items by a text."""
+    """A query for items by text."""
 
     text: Text
     mode: Literal["meaning", "name"] = Field(
-        "meaning", description="By what the text means, as the text encoder reads it; or by ids and labels."
+        "meaning", description="meaning: by the text encoder; the alternative is by ids and labels."
     )
 
 
 class RankBody(Body):
-    """The caller's own list, to be put in order."""
+    """A list of the caller's items to rank."""
 
     user: Id | None = None
     history: Ids | None = None
@@ -166,7 +180,7 @@ class RankBody(Body):
 
 
 class ExplainBody(ListOptions):
-    """Whose score of which item; the options are those of the list that the item is in, or should be."""
+    """The user and item of a score to explain; the options are those of the list that contains, or should contain, the item."""
 
     user: Id | None = None
     history: Ids | None = None
@@ -177,11 +191,11 @@ class ExplainBody(ListOptions):
         0,
         ge=0,
         le=MAX_EDGES,
-        description="Paths and items of the history that are listed singly, for a drawing.",
+        description="Number of paths and history items to list separately, for a drawing.",
     )
     counterfactual: bool = Field(
         False,
-        description="Also the fewest history items without which the item is not in the list; it has to be in the list.",
+        description="Also find the smallest set of history items whose removal drops the item from the list; the item must be in the list.",
     )
     min_revision: int = Field(0, ge=0)
 
@@ -201,7 +215,7 @@ class FeedbackBody(Body):
 
     events: list[dict[str, Any]] = Field(
         max_length=10_000,
-        description="Each with event_id, user, item, type, and perhaps value, time (milliseconds since 1970, or ISO 8601), rid and position.",
+        description="Events with event_id, user, item and type, and optionally value, time (milliseconds since 1970, or ISO 8601), rid and position.",
         examples=[
             [{"event_id": "e1", "user": "u1", "item": "50", "type": "click", "rid": "r", "position": 1}]
         ],
@@ -209,31 +223,33 @@ class FeedbackBody(Body):
 
 
 class LikedItem(BaseModel):
-    """An item of the history that speaks for a listed item."""
+    """A history item that supports a listed item."""
 
     item_id: str
     label: str
-    share: float = Field(description="Of all that speaks for the item.")
+    share: float = Field(description="Share of the total support for the item.")
 
 
 class SharedNodes(BaseModel):
-    """What an item and the history have in common by one relation."""
+    """Nodes that an item and the history share by one relation."""
 
     relation: str
     nodes: list[str]
-    often: bool = Field(description="Whether much of the history has them; otherwise a named item has.")
+    often: bool = Field(
+        description="Whether much of the history has these nodes; otherwise a named item has them."
+    )
     share: float
 
 
 class Source(BaseModel):
-    """Where a part of a score comes from."""
+    """The source of a part of a score."""
 
     source: Literal["users", "text", "graph", "inherited", "boost"]
     share: float
 
 
 class Reason(BaseModel):
-    """Why an item is listed: a sentence, and the evidence, without parts below a share of 0.05."""
+    """Why an item is listed: a sentence, and the evidence with shares of at least 0.05."""
 
     text: str
     items: list[LikedItem]
@@ -257,17 +273,17 @@ class ListAnswer(BaseModel):
 
     rid: str = Field(description="Id of the recommendation, for events and for its next page.")
     model: str = Field(description="Name of the trained model.")
-    revision: int = Field(description="Changes up to this revision count.")
+    revision: int = Field(description="The answer includes changes up to this revision.")
     scenario: str | None = None
     variant: str | None = None
     fallback: Literal["unknown_user", "no_history"] | None = Field(
-        None, description="Why the list is not personal: it has the items nearest to the mean user."
+        None, description="Why the list is not personal; it then contains the items nearest to the mean user."
     )
     items: list[ListedItem]
 
 
 class Rejected(BaseModel):
-    """An event that was not kept."""
+    """An event that was not stored."""
 
     index: int
     problem: str
@@ -275,7 +291,7 @@ class Rejected(BaseModel):
 
 
 class FeedbackAnswer(BaseModel):
-    """What became of the events; they are durable, and count in the next request."""
+    """The outcome of storing events; stored events are durable and take effect in the next request."""
 
     revision: int
     accepted: int

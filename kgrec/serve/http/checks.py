@@ -1,4 +1,4 @@
-"""What `kgrec serve --check` finds: whether a server would start, and what it would serve.
+"""The findings of `kgrec serve --check`: whether a server would start, and what it would serve.
 
 Enters: a live model. Leaves: plain values. Nothing is written.
 """
@@ -12,7 +12,7 @@ from kgrec.serve.live import LiveModel
 
 
 def found(live: LiveModel, keys: Keys) -> dict[str, Any]:
-    """Figures of a model that passed its self-test, of its store and of the keys."""
+    """Figures about a model that passed its self-test, its store, and the keys."""
     state, figures = live.state, live.store.figures()
     items = state.model.items
     return {

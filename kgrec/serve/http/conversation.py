@@ -1,9 +1,9 @@
-"""Interactive lists: a session gathers what a user says, and each turn answers with a list and with what was understood.
+"""Interactive lists: a session collects what a user says, and each turn returns a list and the interpretation of the turn.
 
-Enters: texts, names of liked and disliked items, conditions. Leaves: a list, and what it is based on. Nothing is written.
+Enters: texts, names of liked and disliked items, conditions. Leaves: a list, and the input that it is based on. Nothing is written.
 
-A text names nodes, which are preferred or avoided; items after "like" count as liked. The whole text is also compared with the texts of items,
-if the model reads texts. With likes or a user, the best items for the text are put in the order of the history; without, the text decides.
+Nodes named in a text are preferred or avoided; items after "like" count as liked. If the model reads texts, the whole text is also compared
+with the texts of items. With likes or a user, the best items for the text are ranked by the history; otherwise the text ranks them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from kgrec.serve.http.lists import Listed, ListOf, Whom, because, item_values, k
 from kgrec.serve.live import LiveState
 from kgrec.serve.mentions import Mention, Mentions
 
-#: added to the score of items that are linked to a node which the user wants; what is unwanted is left out
+#: added to the score of items linked to a node that the user wants; unwanted items are left out
 BOOST = 0.1
-#: items that fit a text, of which the history chooses
+#: number of items retrieved by text, which the history then ranks
 _BY_TEXT = 300
-#: turns of a session, and items and conditions in it
+#: largest number of turns in a session, and of items and conditions in it
 MAX_TURNS, MAX_NAMED, MAX_CONDITIONS = 200, 200, 20
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a user says."""
+    """One message of a user."""
 
     text: str | None = None
     likes: tuple[str, ...] = ()
@@ -40,12 +40,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What a session has understood so far."""
+    """The interpretation of a session so far."""
 
     user: str | None = None
     likes: tuple[str, ...] = ()
     dislikes: tuple[str, ...] = ()
-    #: hold all at once
+    #: conditions that all apply together
     conditions: tuple[str, ...] = ()
     #: conditions on items that are preferred
     wishes: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Conversation:
     turns: int = 0
 
     def forgotten(self, names: Iterable[str]) -> Conversation:
-        """Without some of its fields, or without an item, a condition or a wish."""
+        """The conversation without some of its fields, or without an item, a condition or a wish."""
         new = self
         for name in names:
             if name in _EMPTY:
@@ -82,14 +82,14 @@ _EMPTY: dict[str, Any] = {"likes": (), "dislikes": (), "conditions": (), "wishes
 
 @dataclass(frozen=True)
 class Heard:
-    """A conversation after a turn, and remarks on how the turn was understood."""
+    """A conversation after a turn, and remarks on the interpretation of the turn."""
 
     conversation: Conversation
     remarks: list[str] = field(default_factory=list)
 
 
 def hear(state: LiveState, mentions: Mentions, before: Conversation, turn: Turn) -> Heard:
-    """Take in a turn.
+    """Apply a turn to a conversation.
 
     Raises:
         UnknownId: A liked or disliked item is unknown.
@@ -146,7 +146,7 @@ def reply(
 def _by_text(
     state: LiveState, said: Conversation, request: Request
 ) -> tuple[tuple[list[str], list[float]] | None, list[str]]:
-    """Ids and scores of the items that fit the text best; None without a text, or where the model reads none."""
+    """Ids and scores of the items nearest to the text; None without a text, or if the model does not read texts."""
     if said.text is None:
         return None, []
     deny = [*(request.deny or ()), *said.dislikes, *said.likes]
@@ -156,7 +156,7 @@ def _by_text(
     except (ConfigError, EncoderNotFound) as error:
         if request.where is not None and "where" in error.problem:
             raise
-        return None, [f"The text counts by the names in it alone: {error.problem}"]
+        return None, [f"Only the names in the text are used: {error.problem}"]
     return (table["item_id"].to_pylist(), table["score"].to_pylist()), []
 
 
@@ -168,7 +168,7 @@ def _item_of(state: LiveState, mentions: Mentions, mention: Mention) -> str | No
 
 
 def _condition(state: LiveState, mentions: Mentions, mention: Mention) -> str | None:
-    """The condition on items that are linked to a node; None where no item is."""
+    """The condition for items linked to a node; None if no item is linked to it."""
     row = mentions.graph.entities.slice(mention.entity, 1).to_pylist()[0]
     condition = f"{_quoted(row['type'])} = {_quoted(row['label'])}"
     try:
@@ -186,7 +186,7 @@ def _quoted(text: str) -> str:
 
 
 def _joined(before: Sequence[str], now: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """Items once each, without those that are now said to be the other."""
+    """Distinct items, without those that the new turn names as the opposite."""
     return tuple(one for one in dict.fromkeys([*before, *now]) if one not in other)
 
 
@@ -207,5 +207,5 @@ def _check(said: Conversation) -> None:
     for what, (count, most) in bounds.items():
         if count > most:
             raise ConfigError(
-                f"The session has {count} {what}.", f"At most {most} are kept: begin another session."
+                f"The session has {count} {what}.", f"At most {most} are allowed; begin another session."
             )

@@ -1,7 +1,7 @@
-"""What every request passes: bounds of the body, headers of safety, a line of the log, figures.
+"""Middleware for every request: limits of the body, security headers, a log line, figures.
 
-Enters: ASGI messages. Leaves: the same, with headers. The log has the address as the route names it, so no ids: not `/v1/users/u1` but
-`/v1/users/{user}`.
+Enters: ASGI messages. Leaves: the same messages, with headers. The log contains the path of the route and therefore no ids:
+`/v1/users/{user}`, not `/v1/users/u1`.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Gate:
     """ASGI middleware.
 
     Args:
-        app: What is inside.
-        settings: Bounds.
-        metrics: Counts.
-        only_local: Refuse requests that name another host than this machine: a server without keys would otherwise answer web pages
-            whose name was made to lead here (DNS rebinding).
-        clock: Seconds.
+        app: The wrapped app.
+        settings: Limits.
+        metrics: Counts the requests.
+        only_local: Reject requests that name a host other than this machine; a server without keys would otherwise answer web pages
+            whose domain name was pointed to this machine (DNS rebinding).
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Gate:
                 logger.exception("A request failed", extra={"request": number})
             await _refusal(error, scope)(scope, receive, sent)
         finally:
-            if not is_of_peer(scope):  # the worker that passed it on does
+            if not is_of_peer(scope):  # the worker that forwarded the request logs it
                 self._note(scope, status, self._clock() - began, number)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,8 +154,8 @@ def _is_local(host: bytes) -> bool:
 
 _STRANGER = Problem(
     "not-allowed",
-    "The request names another host than this machine, and the server has no keys.",
-    "Ask localhost, or start the server with --keys.",
+    "The request names a host other than this machine, and the server has no keys.",
+    "Send it to localhost, or start the server with --keys.",
     "header.Host",
 )
 
@@ -174,24 +174,24 @@ def _refusal(error: Exception, scope: Scope) -> ASGIApp:
     if isinstance(error, _TooLargeError):
         return Problem(
             "too-large",
-            "The body has more bytes than the server takes.",
+            "The body has more bytes than the server accepts.",
             "Send fewer rows or events at a time.",
             "body",
             {"Connection": "close"},
         ).response()
     return Problem(
         "failed",
-        "The server failed at this request.",
-        "Its log has more under the X-Request-ID of this answer.",
+        "The server failed to answer this request.",
+        "See the server's log for the X-Request-ID of this answer.",
         scope["method"],
     ).response()
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line, without anything of the request but its route.
+    """One JSON object per line, with no data of the request except its route.
 
     Args:
-        worker: Number of the process, if there are several.
+        worker: Number of the process, if there are several processes.
     """
 
     def __init__(self, worker: int | None = None) -> None:

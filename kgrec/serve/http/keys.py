@@ -1,8 +1,8 @@
-"""Keys of callers: what each may do.
+"""Keys of callers, and the scopes of each key.
 
 Enters: a file of keys, and the headers of a request. Leaves: the scopes of a key. Writes the file when a key is made.
 
-The file is JSON and holds the SHA-256 of each key, never the key: keys have 256 random bits, so a plain hash cannot be reversed by guessing.
+The file is JSON and contains the SHA-256 of each key, never the key. Keys have 256 random bits, so guessing cannot reverse a plain hash.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PREFIX = "kgrec_"
 
 @dataclass(frozen=True)
 class Key:
-    """A key by its hash."""
+    """A key, represented by its hash."""
 
     name: str
     scopes: frozenset[str]
@@ -39,7 +39,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a server; without any, everybody may do everything."""
+    """The keys of a server; without keys, every caller may do everything."""
 
     keys: tuple[Key, ...] = ()
 
@@ -51,7 +51,7 @@ class Keys:
         """Read a file of keys.
 
         Raises:
-            ConfigError: It cannot be read, or an entry is not valid.
+            ConfigError: The file cannot be read, or an entry is not valid.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -60,13 +60,13 @@ class Keys:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}.", _REMEDY) from None
         except (ValueError, KeyError, TypeError):
-            raise ConfigError(f"{path} is no file of keys.", _REMEDY) from None
+            raise ConfigError(f"{path} is not a file of keys.", _REMEDY) from None
         if not found:
             raise ConfigError(f"{path} has no key.", _REMEDY)
         return cls(found)
 
     def scopes(self, key: str) -> frozenset[str]:
-        """What a key allows; nothing for an unknown one. Every key is compared, in the same time whatever is given."""
+        """The scopes of a key; none for an unknown key. Every stored key is compared, in constant time."""
         digest = _digest(key)
         allowed: frozenset[str] = frozenset()
         for one in self.keys:
@@ -76,16 +76,16 @@ class Keys:
 
 
 def make_key(path: Path, name: str, scopes: Iterable[str]) -> str:
-    """Add a new key to a file, or replace the one of this name.
+    """Add a new key to a file, or replace the key with this name.
 
     Returns:
-        The key, which is in no file.
+        The key; it is stored nowhere.
 
     Raises:
         ConfigError: The name or a scope is not valid, or the file cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"'{name}' is no name of a key.", "Use letters, digits, '.', '_' and '-'.")
+        raise ConfigError(f"'{name}' is not a valid key name.", "Use letters, digits, '.', '_' and '-'.")
     chosen = _scopes(scopes, "The key")
     others = [key for key in (Keys.read(path).keys if path.exists() else ()) if key.name != name]
     key = _PREFIX + secrets.token_urlsafe(32)
@@ -103,7 +103,7 @@ def make_key(path: Path, name: str, scopes: Iterable[str]) -> str:
     return key
 
 
-_REMEDY = "Make one: kgrec serve --keys FILE --make-key NAME --scopes read,feedback."
+_REMEDY = "Make one with kgrec serve --keys FILE --make-key NAME --scopes read,feedback."
 
 
 def _digest(key: str) -> str:
@@ -115,9 +115,9 @@ def _entry(values: object, path: Path) -> Key:
         raise ConfigError(f"{path}: a key needs name, scopes and sha256, and nothing else.", _REMEDY)
     name, digest = values["name"], values["sha256"]
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise ConfigError(f"{path}: the sha256 of key '{name}' has not 64 hexadecimal digits.", _REMEDY)
+        raise ConfigError(f"{path}: the sha256 of key '{name}' does not have 64 hexadecimal digits.", _REMEDY)
     if not isinstance(values["scopes"], list):
-        raise ConfigError(f"{path}: the scopes of key '{name}' are no list.", _REMEDY)
+        raise ConfigError(f"{path}: the scopes of key '{name}' are not a list.", _REMEDY)
     return Key(str(name), _scopes(values["scopes"], f"{path}: key '{name}'"), digest)
 
 

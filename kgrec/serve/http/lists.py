@@ -1,4 +1,4 @@
-"""Lists of the library as values of JSON.
+"""Lists of the library as JSON values.
 
 Enters: a state, options and questions. Leaves: `Listed`, which belongs to one state. Nothing is written.
 """
@@ -24,7 +24,7 @@ Fallback = Literal["unknown_user", "no_history"]
 
 @dataclass(frozen=True)
 class Whom:
-    """For whom a list is: a user, a history, or both."""
+    """The recipient of a list: a user, a history, or both."""
 
     user: str | None = None
     liked: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Whom:
 
 @dataclass(frozen=True)
 class ListOf:
-    """Options of lists that one call of the library makes."""
+    """Options shared by the lists of one library call."""
 
     kind: Literal["user", "history", "both"]
     request: Request
@@ -49,12 +49,12 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Listed:
-    """A list, and the state that it is from."""
+    """A list, and the state that produced it."""
 
     state: LiveState
     items: list[dict[str, Any]]
     fallback: Fallback | None = None
-    #: how many of the items training did not know
+    #: number of items that were unknown to training
     new: int = 0
     #: probability of each item at its place, if the list was drawn
     propensities: tuple[float, ...] | None = None
@@ -71,14 +71,14 @@ def check_explored(request: Request, explore: Exploration | None) -> None:
 
 
 def kind_of(whom: Whom) -> Literal["user", "history", "both"]:
-    """Lists of the same kind come from one call."""
+    """The kind of a recipient; one call computes lists of the same kind."""
     if not whom.by_history:
         return "user"
     return "history" if whom.user is None else "both"
 
 
 def lists(state: LiveState, options: ListOf, whom: Sequence[Whom]) -> list[Listed]:
-    """A list for each of some users or histories, all from one state."""
+    """One list per recipient, all from one state."""
     return _KINDS[options.kind](state, options, whom)
 
 
@@ -141,7 +141,7 @@ _KINDS: dict[str, Callable[[LiveState, ListOf, Sequence[Whom]], list[Listed]]] =
 
 
 def _by_query(table: pa.Table) -> dict[str, pa.Table]:
-    """Rows of each query; its rows stand together."""
+    """The rows of each query, which are adjacent in the table."""
     names = table.column(0).to_pylist()
     starts = [at for at, name in enumerate(names) if at == 0 or name != names[at - 1]]
     ends = [*starts[1:], len(names)]
@@ -167,7 +167,7 @@ def _listed(state: LiveState, table: pa.Table | None, options: ListOf, fallback:
 
 
 def _asked(state: LiveState, options: ListOf) -> Request:
-    """The request of the candidates that a list is drawn from; without exploration, that of the list."""
+    """The request for the candidates from which a list is drawn; without exploration, the request for the list."""
     request, explore = options.request, options.explore
     if explore is None:
         return request
@@ -202,7 +202,7 @@ def item_values(
     fields: Iterable[str] = (),
     ranks: Sequence[int] | None = None,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Items with rank, score, label and fields; and how many of them training did not know."""
+    """Items with rank, score, label and fields; and the number of items unknown to training."""
     model = state.model
     rows = model.items.ids.ids(list(names)).tolist()
     items = [
@@ -219,7 +219,7 @@ def item_values(
 
 
 def because(state: LiveState, whom: Whom, request: Request, items: Sequence[str]) -> list[dict[str, Any]]:
-    """Why each of some listed items is there: a sentence, and evidence; in their order."""
+    """Why each of the given items is listed: a sentence and the evidence, in the order of the items."""
     asked = Request(
         len(items),
         items,
@@ -238,7 +238,7 @@ def because(state: LiveState, whom: Whom, request: Request, items: Sequence[str]
 def explanation(
     state: LiveState, whom: Whom, item: str, request: Request, counterfactual: bool = False
 ) -> Explanation:
-    """The score of an item for a user or a history, or for both together as the list of both has it."""
+    """The score of an item for a user, a history, or both, equal to the score in their list."""
     asked = request
     if not counterfactual:
         asked = Request(
@@ -268,7 +268,7 @@ def explanation(
 
 
 def _stored(model: Model, user: str, whom: Whom) -> tuple[list[str], list[float]]:
-    """What the model has as liked by a user, less what is disliked now: ids and weights."""
+    """Ids and weights of the items that a user likes according to the model, without items disliked in the request."""
     history = model.histories.take(model.users.ids([user]))
     rows = np.flatnonzero(history.positive & (history.weight > 0))
     disliked = set(model.items.rows(list(whom.disliked)).tolist())
@@ -283,11 +283,11 @@ def _stored(model: Model, user: str, whom: Whom) -> tuple[list[str], list[float]
 
 @dataclass
 class Kept:
-    """A list whose next page can be asked for."""
+    """A list whose next page can be requested."""
 
     whom: Whom
     options: ListOf
     scenario: str | None
     variant: str | None
-    #: items of all pages so far, in their order
+    #: items of all pages so far, in list order
     shown: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""Memory that a server has freed, given back to the system.
+"""Return memory that a server has freed to the system.
 
-Enters: nothing. Leaves: nothing. A model that was swapped out is freed, but allocators keep its memory for later: glibc gives back what
-lies at the end of the heap alone, and Arrow's pool keeps what it has.
+Enters: nothing. Leaves: nothing. A replaced model is freed, but allocators keep its memory for later: glibc returns only memory at the end
+of the heap, and Arrow's pool returns none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 
 def give_back() -> None:
-    """Give freed memory back to the system: that of Arrow, and that of the C library where this is glibc."""
+    """Return freed memory to the system: Arrow's, and the C library's if it is glibc."""
     pa.default_memory_pool().release_unused()
     if sys.platform != "linux":
         return

@@ -53,12 +53,12 @@ class Metrics:
             registry=registry,
         )
         self.seconds = Histogram(
-            "kgrec_request_seconds", "Time of a request.", ["route"], buckets=_SECONDS, registry=registry
+            "kgrec_request_seconds", "Duration of a request.", ["route"], buckets=_SECONDS, registry=registry
         )
-        self.queue = Gauge("kgrec_queue", "Questions that wait.", ["queue"], registry=registry)
+        self.queue = Gauge("kgrec_queue", "Waiting questions.", ["queue"], registry=registry)
         self.batch = Histogram(
             "kgrec_batch_size",
-            "Questions that one call of the library answers.",
+            "Questions answered per library call.",
             buckets=_SIZES,
             registry=registry,
         )
@@ -67,7 +67,7 @@ class Metrics:
         )
         self.events = Counter("kgrec_events", "Events by result.", ["result"], registry=registry)
         self.reloads = Counter(
-            "kgrec_reloads", "Models that were to be swapped in, by result.", ["result"], registry=registry
+            "kgrec_reloads", "Attempts to replace the model, by result.", ["result"], registry=registry
         )
         self.fallbacks = Counter(
             "kgrec_fallbacks", "Lists for users without a history, by reason.", ["reason"], registry=registry
@@ -75,7 +75,7 @@ class Metrics:
         self.listed = Counter("kgrec_listed_items", "Items in lists.", ["age"], registry=registry)
         self.impressions_lost = Counter(
             "kgrec_impressions_lost",
-            "Shown lists that were not kept, because too many waited.",
+            "Shown lists that were not stored, because too many were waiting.",
             registry=registry,
         )
         of_ready = Gauge("kgrec_ready", "Whether the server is ready: 0 while it drains.", registry=registry)
@@ -91,9 +91,9 @@ class Metrics:
 
 
 def with_workers(texts: Mapping[int, bytes]) -> bytes:
-    """Texts of several workers as one, in which each figure has the label `worker`.
+    """The texts of several workers joined into one, with a label `worker` on each figure.
 
-    They are not added up: a counter of a worker that was replaced begins at 0 again, which Prometheus understands of one series and not of a sum.
+    Figures are not summed: the counter of a restarted worker begins at 0 again, which Prometheus handles for a single series but not for a sum.
     """
     families: dict[str, Metric] = {}
     for worker, text in sorted(texts.items()):
@@ -109,7 +109,7 @@ def with_workers(texts: Mapping[int, bytes]) -> bytes:
 
 @dataclass(eq=False)
 class _Collected:
-    """Figures that are there already."""
+    """Figures that were already collected."""
 
     families: list[Metric]
 
@@ -119,7 +119,7 @@ class _Collected:
 
 
 class _OfState:
-    """Figures that are read when they are asked for."""
+    """Figures that are read on each request."""
 
     def __init__(self, state: Callable[[], LiveState], store_revision: Callable[[], int]) -> None:
         self._state, self._revision = state, store_revision
@@ -141,27 +141,31 @@ class _OfState:
         return [
             by_state,
             info,
-            GaugeMetricFamily("kgrec_users", "Users that the model knows.", len(state.model.users)),
+            GaugeMetricFamily("kgrec_users", "Users known to the model.", len(state.model.users)),
             GaugeMetricFamily(
                 "kgrec_model_age_seconds", "Time since the model was written.", time.time() - state.written
             ),
-            GaugeMetricFamily("kgrec_revision", "Revision of the store that answers count.", state.revision),
+            GaugeMetricFamily(
+                "kgrec_revision", "Revision of the store that answers include.", state.revision
+            ),
             *self._of_store(state.revision),
         ]
 
     def _of_store(self, revision: int) -> list[GaugeMetricFamily]:
-        """Whether the store answers, and how far it is ahead: without an answer there is no lag, and all other figures stay."""
-        lag = GaugeMetricFamily("kgrec_store_lag", "Revisions of the store that do not count yet.", labels=[])
+        """Whether the store can be reached, and how far it is ahead; if it cannot be reached, only the lag is left out."""
+        lag = GaugeMetricFamily(
+            "kgrec_store_lag", "Revisions of the store that answers do not include yet.", labels=[]
+        )
         try:
             lag.add_metric([], max(0, self._revision() - revision))
         except KgrecError:
             logger.warning("The store cannot be reached.", exc_info=True)
-        reached = GaugeMetricFamily("kgrec_store_up", "Whether the store answers.", len(lag.samples))
+        reached = GaugeMetricFamily("kgrec_store_up", "Whether the store can be reached.", len(lag.samples))
         return [reached, lag]
 
 
 class _OfDrift:
-    """Figures of the last look for drift, read when they are asked for: the folder is replaced as a whole."""
+    """Figures of the last drift check, read on each request; the folder is replaced as a whole."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -171,13 +175,13 @@ class _OfDrift:
         return []
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """The figures of the folder as it is now; without a folder that can be read, only that there is none."""
+        """The figures in the current folder; if it cannot be read, only a figure that says so."""
         name = "kgrec_drift_up"
         try:
             found = read_drift(self._folder)
         except KgrecError as error:
-            logger.warning("There are no figures of drift: %s", error.problem)
-            return [GaugeMetricFamily(name, "Whether the folder of drift can be read.", 0)]
+            logger.warning("There are no drift figures: %s", error.problem)
+            return [GaugeMetricFamily(name, "Whether the drift folder can be read.", 0)]
         values = GaugeMetricFamily("kgrec_drift", "Value of each check for drift.", labels=["check"])
         alarms = GaugeMetricFamily(
             "kgrec_drift_alarm",
@@ -188,7 +192,7 @@ class _OfDrift:
             values.add_metric([check.name], check.value)
             alarms.add_metric([check.name], check.alarm)
         return [
-            GaugeMetricFamily(name, "Whether the folder of drift can be read.", 1),
+            GaugeMetricFamily(name, "Whether the drift folder can be read.", 1),
             values,
             alarms,
             GaugeMetricFamily(
@@ -197,6 +201,6 @@ class _OfDrift:
                 found.alarm,
             ),
             GaugeMetricFamily(
-                "kgrec_drift_age_seconds", "Time since the look for drift.", time.time() - found.written
+                "kgrec_drift_age_seconds", "Time since the drift check.", time.time() - found.written
             ),
         ]

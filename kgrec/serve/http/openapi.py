@@ -1,6 +1,6 @@
 """The description of the API (OpenAPI 3.1).
 
-Enters: an app. Leaves: the description, which is made once.
+Enters: an app. Leaves: the description, which is built once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _name_problems(operation: dict[str, Any]) -> None:
-    """Errors have another media type than answers, which FastAPI cannot know."""
+    """Set the media type of errors, which differs from that of answers; FastAPI cannot know this."""
     for status, response in operation.get("responses", {}).items():
         content = response.get("content", {})
         if status.startswith(("4", "5")) and "application/json" in content:

@@ -1,6 +1,6 @@
-"""What a server process opens: a model, a store, the keys of callers.
+"""The resources that a server process opens: a model, a store, the keys of callers.
 
-Enters: options of the command line. Leaves: a `Service` and its `Swaps`. The store is made if it is absent.
+Enters: options of the command line. Leaves: a `Service` and its `Swaps`. The store is created if it does not exist.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from kgrec.serve.store.store import Store
 
 @dataclass(frozen=True)
 class Opening:
-    """What each worker opens in the same way."""
+    """The resources that every worker opens."""
 
-    #: a model folder, or a folder of them if `of_releases`
+    #: a model folder, or a folder of releases if `of_releases`
     place: Path
     #: path or URL
     store: str | Path
     of_releases: bool = False
-    #: as they were when the server started
+    #: keys as read when the server started
     keys: Keys = field(default_factory=Keys)
     settings: Settings = field(default_factory=Settings)
-    #: load the text encoder, too
+    #: whether to load the text encoder, too
     warm_text: bool = False
     #: folder of `kgrec drift`
     drift: Path | None = None
 
     def live(self) -> LiveModel:
-        """The model, tested, with what the store has since its training.
+        """The tested model, with the changes in the store since its training.
 
         Raises:
             KgrecError: The model or the store cannot be read, or the model fails its test.
@@ -47,7 +47,7 @@ class Opening:
         return live
 
     def service(self, live: LiveModel, peers: Peers | None = None) -> tuple[Service, Swaps]:
-        """What answers from the model, and what replaces it."""
+        """The service that answers from the model, and the swaps that replace the model."""
         service = Service(live, self.settings, self.keys, self.drift, peers)
         return service, Swaps(service, self.place, self.place if self.of_releases else None)
 

@@ -1,9 +1,9 @@
-"""The workers of one server, as one of them sees the others.
+"""The other workers of a server, from the view of one worker.
 
-Enters: requests that another worker has to answer. Leaves: its answers. Writes a socket into a folder of the server.
+Enters: requests that another worker must answer. Leaves: its answers. Writes a socket into a folder of the server.
 
-Next pages and sessions are in the memory of the worker that began them; their names begin with its number. Whichever worker gets a request for
-one passes it on, over a Unix socket on which each worker answers, too. A worker answers what comes from there by itself.
+Next pages and sessions are in the memory of the worker that created them, and their names begin with its number. A worker that receives a
+request for one forwards it over a Unix socket, on which each worker also answers. A worker never forwards a request from this socket.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: seconds that a worker has for a request of another one: a model may have to be loaded
+#: seconds that a worker has to answer another worker, which may include loading a model
 _PATIENCE = 120.0
 _AFTER_NUMBER = "."
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What another worker answered."""
+    """The answer of another worker."""
 
     status: int
     headers: dict[str, str]
@@ -32,12 +32,12 @@ class Reply:
 
 @dataclass(frozen=True)
 class Peers:
-    """The workers of a server; without a folder there is one."""
+    """The workers of a server; without a folder there is only one."""
 
-    #: of this worker, from 0
+    #: number of this worker, from 0
     number: int = 0
     count: int = 1
-    #: has the socket of each worker
+    #: folder with the socket of each worker
     folder: Path | None = None
 
     @property
@@ -46,22 +46,22 @@ class Peers:
         return [number for number in range(self.count) if number != self.number]
 
     def new_name(self) -> str:
-        """A random name of something in the memory of this worker, which nobody can guess."""
+        """A random, unguessable name for an object in the memory of this worker."""
         name = secrets.token_urlsafe(16)
         return name if self.count == 1 else f"{self.number}{_AFTER_NUMBER}{name}"
 
     def owner(self, name: str) -> int | None:
-        """The other worker that gave a name; None if it was this one, or none."""
+        """The other worker that created a name; None if it was this worker, or no worker."""
         number, dot, _ = name.partition(_AFTER_NUMBER)
         known = dot and number.isascii() and number.isdigit() and len(number) < 5
         return int(number) if known and int(number) in self.others else None
 
     def listening(self) -> list[socket.socket]:
-        """The socket on which others ask this worker."""
+        """The socket on which this worker receives requests from other workers."""
         if self.folder is None:
             return []
         place = self._socket(self.number)
-        place.unlink(missing_ok=True)  # of a worker that was killed
+        place.unlink(missing_ok=True)  # left by a killed worker
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(str(place))
         return [listening]
@@ -69,7 +69,7 @@ class Peers:
     def ask(
         self, number: int, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Reply | None:
-        """The answer of another worker; None if it cannot be reached, because it has ended or just starts."""
+        """The answer of another worker; None if it cannot be reached because it has ended or is starting."""
         connection = _UnixConnection(self._socket(number))
         try:
             connection.request(method, path, body, {**headers, "Host": "localhost"})
@@ -87,7 +87,7 @@ class Peers:
 
 
 def is_of_peer(scope: Mapping[str, Any]) -> bool:
-    """Whether a request came over the socket for other workers, which has no port."""
+    """Whether a request came through the socket for workers, which has no port."""
     server = scope.get("server")
     return server is None or server[1] is None
 

@@ -1,6 +1,6 @@
-"""Errors as RFC 9457 describes them: `application/problem+json` with problem, remedy and where.
+"""Errors in the form of RFC 9457: `application/problem+json` with problem, remedy and where.
 
-Enters: what a route raises. Leaves: responses. Values of the request are not repeated beyond what the library's messages say.
+Enters: errors raised by routes. Leaves: responses. They repeat no values of the request except those in the library's messages.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ logger = logging.getLogger("kgrec.serve")
 #: kind of problem -> status and title
 KINDS: dict[str, tuple[int, str]] = {
     "not-valid": (422, "The request is not valid"),
-    "unknown-id": (404, "There is no such thing"),
+    "unknown-id": (404, "The id is unknown"),
     "not-json": (400, "The body is not JSON"),
     "no-key": (401, "A key is needed"),
     "not-allowed": (403, "The key does not allow this"),
-    "no-route": (404, "There is no such address"),
-    "no-method": (405, "The address does not take this method"),
+    "no-route": (404, "The path does not exist"),
+    "no-method": (405, "The path does not support this method"),
     "conflict": (409, "The state does not allow this"),
     "too-large": (413, "The body is too large"),
-    "overloaded": (429, "Too many requests wait"),
+    "overloaded": (429, "Too many requests are waiting"),
     "failed": (500, "The server failed"),
     "not-ready": (503, "The server is not ready"),
     "too-late": (503, "The request waited too long"),
@@ -40,17 +40,17 @@ _MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemBody(BaseModel):
-    """What every error looks like (RFC 9457)."""
+    """The body of every error (RFC 9457)."""
 
     type: str = Field(
         description="Kind of problem, as a path of this server.", examples=["/problems/unknown-id"]
     )
-    title: str = Field(description="The kind in words.")
+    title: str = Field(description="The kind of problem in words.")
     status: int = Field(description="HTTP status.")
     detail: str = Field(description="Problem and remedy as one text.")
     problem: str = Field(description="What is wrong.")
     remedy: str = Field(description="What to do about it.")
-    where: str = Field(description="The part of the request that it is about.", examples=["body.where"])
+    where: str = Field(description="The part of the request with the problem.", examples=["body.where"])
     errors: list[dict[str, str]] | None = Field(
         default=None, description="All problems, if there are several."
     )
@@ -61,7 +61,7 @@ class Problem(Exception):
 
     Args:
         kind: One of `KINDS`.
-        problem: What is wrong: one sentence.
+        problem: One sentence that states the problem.
         remedy: What the caller can do.
         where: The part of the request, such as "body.k".
         headers: Further headers.
@@ -103,7 +103,7 @@ class Problem(Exception):
 
 
 def problem_of(error: KgrecError, where: str = "body") -> Problem:
-    """The problem of an error of the library."""
+    """The problem for an error of the library."""
     lines = (" ".join(error.problem.split()), " ".join(error.remedy.split()))
     if isinstance(error, UnknownId):
         return Problem("unknown-id" if where.startswith("path") else "not-valid", *lines, where)
@@ -115,7 +115,7 @@ def problem_of(error: KgrecError, where: str = "body") -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
+    """Turn every error of the app into a problem."""
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(KgrecError, _of_library)
     app.add_exception_handler(RequestValidationError, _of_validation)
@@ -133,7 +133,7 @@ async def _of_library(request: Request, error: Exception) -> Response:
 
 
 def invalid_body(error: ValidationError) -> RequestValidationError:
-    """The error of a body that was read in one step, as FastAPI has it."""
+    """The error of a body that was read in one step, in the form of FastAPI."""
     found = []
     for one in error.errors(include_url=False):
         if one["type"] == "json_invalid":
@@ -150,9 +150,9 @@ def invalid_body(error: ValidationError) -> RequestValidationError:
 
 
 def no_json() -> Problem:
-    """A body that is no JSON object, or is not said to be JSON: without this rule any web page could send one unasked."""
+    """The problem of a body that is not a JSON object or not declared as JSON; without this rule, any web page could send a body."""
     remedy = "Send a JSON object, with the header Content-Type: application/json."
-    return Problem("not-valid", "The request has no JSON object as its body.", remedy, "body")
+    return Problem("not-valid", "The body of the request is not a JSON object.", remedy, "body")
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:
@@ -197,7 +197,7 @@ def _sentence(text: str) -> str:
 
 
 def _place(loc: Sequence[Any]) -> str:
-    """Where in the request, without values of callers beyond names of options."""
+    """The place in the request, without values of the caller except names of options."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
@@ -206,7 +206,7 @@ async def _of_starlette(_: Request, error: Exception) -> Response:
     kinds = {404: "no-route", 405: "no-method", 400: "not-json", 413: "too-large"}
     kind = kinds.get(error.status_code, "failed")
     remedies = {
-        "no-route": "See /openapi.json for the addresses.",
+        "no-route": "See /openapi.json for the paths.",
         "no-method": f"It takes {(error.headers or {}).get('Allow', 'another method')}.",
         "not-json": "Send JSON in UTF-8, nested less deeply than 100 levels.",
     }

@@ -1,8 +1,8 @@
-"""A bounded queue of questions that wait for a thread: those with the same options become one call of the library.
+"""A bounded queue of questions that wait for a thread; questions with the same options become one library call.
 
-Enters: questions with a key, an argument and a time until which the answer is of use. Leaves: an answer each, of one call per key.
+Enters: questions with a key, an argument, and a deadline for the answer. Leaves: one answer per question, from one call per key.
 
-The time of a list is Python's, so threads add nothing; but a call for 32 users takes the time of five calls for one.
+A list costs mostly Python time, so threads do not help; but one call for 32 users takes only as long as five calls for one user.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Questions:
     """A queue, and the thread that empties it.
 
     Args:
-        name: In figures.
-        answer: Computes the answers of one key.
-        executor: Of one thread.
-        limit: Questions that may wait.
-        batch: Questions of one call.
-        metrics: Counts.
+        name: Name of the queue in the figures.
+        answer: Computes the answers for one key.
+        executor: An executor with one thread.
+        limit: Largest number of waiting questions.
+        batch: Largest number of questions per call.
+        metrics: Counts the questions.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Questions:
             until: Time of `time.monotonic` at which a question that still waits is dropped. One that is being computed gets its answer.
 
         Raises:
-            Problem: Too many wait, or the time is over.
+            Problem: Too many questions are waiting, or the time is over.
         """
         if len(self._waiting) >= self._limit:
             self._metrics.shed.labels("full").inc()
             raise Problem(
                 "overloaded",
-                f"{self._limit} requests wait already.",
-                "Try again after the seconds in Retry-After.",
+                f"{self._limit} requests are already waiting.",
+                "Try again after the number of seconds in Retry-After.",
                 headers={"Retry-After": "1"},
             )
         loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ class Questions:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits or runs."""
+        """Whether no question is waiting or running."""
         return not self._is_running
 
     def _drop(self, late: _Waiting) -> None:
@@ -104,7 +104,7 @@ class Questions:
         late.future.set_exception(_too_late())
 
     def _next(self) -> None:
-        """Send the oldest question to the thread, with those that wait under the same key."""
+        """Send the oldest question to the thread, together with the waiting questions that have the same key."""
         taken = self._taken()
         self._size.set(len(self._waiting))
         if not taken:
@@ -133,7 +133,7 @@ class Questions:
         return taken
 
     def _answers(self, taken: Sequence[_Waiting]) -> list[Any]:
-        """The answers; where one call fails, each question is asked alone, so that nobody gets the error of another."""
+        """The answers. If a joint call fails, each question gets a separate call, so that no caller gets the error of another."""
         options = taken[0].options
         try:
             return list(self._answer(options, [one.argument for one in taken]))
@@ -158,7 +158,7 @@ class Questions:
 def _too_late() -> Problem:
     return Problem(
         "too-late",
-        "The request waited longer than its deadline, and was not computed.",
-        "Try again, or less often.",
+        "The request waited past its deadline and was not computed.",
+        "Try again, or send fewer requests.",
         headers={"Retry-After": "1"},
     )

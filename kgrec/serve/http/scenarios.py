@@ -1,8 +1,8 @@
-"""Scenarios: named options of lists, with variants that are compared, and their figures.
+"""Scenarios: named options of lists, with variants to compare, and their figures.
 
 Enters: scenarios as JSON, users, and the events and impressions of a store. Leaves: options of a list, and figures with intervals.
 
-A user gets the same variant always: it is chosen by a hash of the names of scenario and user. Lists for nobody in particular have no variant.
+A user always gets the same variant, chosen by a hash of the names of scenario and user. Lists without a user have no variant.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from kgrec.serve.http.bodies import Body, ListOptions, Name
 from kgrec.serve.http.problems import Problem
 from kgrec.serve.store.records import Impression, StoredEvent
 
-#: of the normal distribution, two-sided
+#: two-sided 95 % quantile of the normal distribution
 _Z = {0.95: 1.959963984540054}
 _LEVEL = 0.95
 
 
 class VariantBody(Body):
-    """One of the alternatives of a scenario."""
+    """One alternative of a scenario."""
 
-    options: ListOptions = Field(default_factory=ListOptions, description="Options of this variant alone.")
+    options: ListOptions = Field(default_factory=ListOptions, description="Options of this variant only.")
     share: float = Field(1.0, gt=0, le=1e6, description="Share of the users, relative to the other variants.")
     explore: Exploration | None = Field(None, description="How lists are partly drawn; null: they are not.")
 
@@ -38,12 +38,12 @@ class ScenarioBody(Body):
     """Named options of lists."""
 
     options: ListOptions = Field(
-        default_factory=ListOptions, description="Options of every list of the scenario."
+        default_factory=ListOptions, description="Options of every list in the scenario."
     )
     variants: dict[Name, VariantBody] = Field(default_factory=dict, max_length=20)
 
     def plain(self) -> dict[str, Any]:
-        """What the store keeps."""
+        """The values stored for the scenario."""
         variants = {
             name: {
                 "options": variant.options.options(),
@@ -57,14 +57,14 @@ class ScenarioBody(Body):
 
 @dataclass
 class Scenarios:
-    """The scenarios of a store, as they were read last."""
+    """The scenarios of a store, as last read."""
 
     known: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def options(
         self, name: str | None, user: str | None, given: Mapping[str, Any]
     ) -> tuple[dict[str, Any], str | None]:
-        """Options of a list, and the variant: those of the request come before those of the variant, and these before the scenario's.
+        """Options of a list, and the variant. The request overrides the variant, which overrides the scenario.
 
         Raises:
             Problem: There is no such scenario.
@@ -76,7 +76,7 @@ class Scenarios:
             raise Problem(
                 "not-valid",
                 f"There is no scenario '{name}'.",
-                "Make it: PUT /v1/scenarios/NAME.",
+                "Make it with PUT /v1/scenarios/NAME.",
                 "body.scenario",
             )
         chosen = variant_of(name, user, scenario["variants"])
@@ -84,7 +84,7 @@ class Scenarios:
         return {**scenario["options"], **own, **given}, chosen
 
     def exploration(self, name: str | None, variant: str | None) -> Exploration | None:
-        """How lists of a variant are drawn; None: they are not."""
+        """How lists of a variant are drawn; None: they are not drawn."""
         if name is None or variant is None:
             return None
         found = self.known[name]["variants"][variant].get("explore")
@@ -105,9 +105,9 @@ def variant_of(scenario: str, user: str | None, variants: Mapping[str, Mapping[s
 
 
 def figures(impressions: Iterable[Impression], events: Iterable[StoredEvent]) -> dict[str, Any]:
-    """Lists and lists with a click, by variant, with intervals of 95 %; and the difference of each variant from the first.
+    """Numbers of lists and of lists with a click, by variant, with 95 % intervals; and the difference of each variant from the first.
 
-    A click is an event that names the recommendation, of a kind that is not one of `NEGATIVE`; several in one list count once.
+    A click is an event that names the recommendation and whose kind is not in `NEGATIVE`; several clicks in one list count once.
     """
     variant_of_list = {one.rid: one.variant or "" for one in impressions}
     clicked = {event.rid for event in events if event.rid in variant_of_list and event.type not in NEGATIVE}
@@ -142,7 +142,7 @@ def _difference(variant: str, other: str, counts: Mapping[str, list[int]]) -> di
 
 
 def wilson(hits: int, n: int) -> list[float]:
-    """Interval of a proportion (Wilson 1927)."""
+    """95 % interval of a proportion (Wilson 1927)."""
     z = _Z[_LEVEL]
     rate = hits / n
     middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
@@ -151,7 +151,7 @@ def wilson(hits: int, n: int) -> list[float]:
 
 
 def newcombe(first: tuple[int, int], second: tuple[int, int]) -> list[float]:
-    """Interval of the difference of two proportions, hits and number of each (Newcombe 1998, method 10)."""
+    """95 % interval of the difference of two proportions, each given as hits and number (Newcombe 1998, method 10)."""
     (low1, high1), (low2, high2) = wilson(*first), wilson(*second)
     rate1, rate2 = first[0] / first[1], second[0] / second[1]
     difference = rate1 - rate2

@@ -1,9 +1,9 @@
 """The process of a server: it loads, listens, drains, and ends with exit code 0.
 
-Enters: a live model and how to serve it. Leaves: when the process was told to end. Writes log lines to stderr.
+Enters: a live model and options for serving. Leaves: nothing; it returns when the process is told to end. Writes log lines to stderr.
 
-On SIGTERM or SIGINT, or when its parent says so or is gone, the server says that it is not ready, keeps answering for a while, so that a load balancer sees it, then takes no new
-connection, finishes what it has, and flushes the store.
+On SIGTERM or SIGINT, or when its parent requests it or has ended, the server reports that it is not ready and keeps answering for a while, so that a load balancer
+notices. Then it accepts no new connections, finishes the running requests, and flushes the store.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from kgrec.serve.http.swaps import Swaps
 
 logger = logging.getLogger("kgrec.serve")
 
-#: seconds that running requests have after the server took its last connection
+#: seconds that running requests may take after the server has stopped listening
 FINISH = 30
-#: connections of idle clients are closed after so many seconds
+#: seconds after which idle connections are closed
 _KEEP_ALIVE = 75
-#: connections that may wait to be taken
+#: largest number of connections that wait to be accepted
 _BACKLOG = 1024
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: what the parent of a worker says to end it
+#: message from the parent that ends a worker
 END = "end"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a server listens."""
+    """The address on which a server listens."""
 
     host: str = "127.0.0.1"
     #: 0: any free one
     port: int = 8700
 
     def check(self, has_keys: bool) -> None:
-        """Refuse a place that others reach while everybody may do everything.
+        """Check that a server without keys is not reachable from other machines.
 
         Raises:
-            ConfigError: It is not a loopback address, and there are no keys.
+            ConfigError: The address is not a loopback address, and there are no keys.
         """
         if not has_keys and not is_loopback(self.host):
             raise ConfigError(
@@ -62,7 +62,7 @@ class Place:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether an address is reachable only from this machine."""
     if host == "localhost":
         return True
     try:
@@ -72,7 +72,7 @@ def is_loopback(host: str) -> bool:
 
 
 def log_to_stderr(*, access: bool, worker: int | None = None) -> None:
-    """JSON lines of the server, and of requests if `access`, on stderr; with the number of a worker if there are several."""
+    """Log JSON lines of the server, and of requests if `access`, to stderr; with the worker's number if there are several workers."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(worker))
     for name in ("kgrec", "uvicorn"):
@@ -88,13 +88,13 @@ def serve(service: Service, place: Place, swaps: Swaps | None = None, *, drain: 
     """Answer requests in this process until it is told to end.
 
     Args:
-        service: Answers.
-        place: Where to listen.
-        swaps: Where other models come from.
+        service: Answers the requests.
+        place: The address to listen on.
+        swaps: Replaces the model.
         drain: Seconds between "not ready" and the end of listening.
 
     Raises:
-        ConfigError: The place has been taken, or needs keys.
+        ConfigError: The address is in use, or needs keys.
     """
     place.check(bool(service.keys))
     listening = listening_at(place)
@@ -113,12 +113,12 @@ def answer(
     parent: Connection | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer requests on some sockets until the process is told to end: by a signal, or by its parent if it has one.
+    """Answer requests on some sockets until the process is told to end, by a signal or by its parent.
 
     Args:
-        service: Answers.
-        swaps: Where other models come from.
-        sockets: Listen.
+        service: Answers the requests.
+        swaps: Replaces the model.
+        sockets: The listening sockets.
         drain: Seconds between "not ready" and the end of listening.
         finish: Seconds that running requests have after it; those that still run then are answered by 503.
         parent: Where `END` comes from, instead of signals.
@@ -143,10 +143,10 @@ def answer(
 
 
 def listening_at(place: Place) -> socket.socket:
-    """A socket that listens.
+    """A listening socket.
 
     Raises:
-        ConfigError: The place has been taken.
+        ConfigError: The address is in use.
     """
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -170,7 +170,7 @@ def url_of(listening: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Drains before it ends, and then ends as if nothing had happened."""
+    """A server that drains before it ends, and ends without raising the signal again."""
 
     def __init__(
         self,
@@ -185,13 +185,13 @@ class _Server(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so."""
+        """Begin to answer, and report it."""
         await super().startup(sockets)
         self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals begin the draining; after it they are not raised again, so the exit code is 0. A worker listens to its parent."""
+        """Signals start the drain and are not raised again afterwards, so the exit code is 0. A worker listens to its parent instead."""
         loop = asyncio.get_running_loop()
         if self._parent is not None:
             loop.add_reader(self._parent.fileno(), self._hear, self._parent)
@@ -207,7 +207,7 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(one)
 
     def _hear(self, parent: Connection) -> None:
-        """Only `END` comes; a parent that is gone says the same."""
+        """Wait for `END`, the only message; the end of the parent has the same effect."""
         try:
             parent.recv()
         except (EOFError, OSError):
@@ -216,9 +216,9 @@ class _Server(uvicorn.Server):
 
     def _end(self) -> None:
         if self._draining is not None:
-            self.force_exit = True  # told twice
+            self.force_exit = True  # told to end a second time
             return
-        logger.info("The server drains.")
+        logger.info("The server is draining.")
         self._service.ready = False
         self._draining = asyncio.get_running_loop().create_task(self._stop())
 

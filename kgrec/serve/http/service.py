@@ -1,4 +1,4 @@
-"""What the routes of one server share: the live model, its queues, kept lists, impressions.
+"""The state shared by the routes of one server: the live model, its queues, kept lists, impressions.
 
 Enters: a live model and settings. Leaves: answers, awaited by routes. Writes impressions to the store.
 """
@@ -35,25 +35,25 @@ from kgrec.serve.store.records import Impression
 logger = logging.getLogger("kgrec.serve")
 
 _T = TypeVar("_T")
-#: impressions that may wait for the store
+#: largest number of impressions that wait for the store
 _IMPRESSIONS = 20_000
-#: options of lists that are kept
+#: number of validated list options that are cached
 _OPTIONS = 512
-#: SPARQL queries that may wait
+#: largest number of waiting SPARQL queries
 _SPARQL = 32
-#: seconds between two looks for changes of other writers, and for impressions
+#: seconds between two checks for changes by other writers, and for impressions
 _EVERY = 0.25
-#: seconds between two looks while a request waits for a revision
+#: seconds between two checks while a request waits for a revision
 _LOOK = 0.01
 
 
 class Bounded(Generic[_T]):
-    """Values by random names; the one that was used least recently is forgotten first.
+    """Values by random names; the least recently used value is dropped first.
 
     Args:
-        most: Values that are kept.
-        seconds: Time after which an unused one is forgotten.
-        clock: Seconds.
+        most: Largest number of values.
+        seconds: Seconds after which an unused value is dropped.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Bounded(Generic[_T]):
         return len(self._values)
 
     def put(self, name: str, value: _T) -> None:
-        """Keep a value."""
+        """Store a value."""
         self._values[name] = (self._clock(), value)
         self._values.move_to_end(name)
         while len(self._values) > self._most:
@@ -82,7 +82,7 @@ class Bounded(Generic[_T]):
         return found[1]
 
     def forget(self, unwanted: Callable[[_T], bool]) -> None:
-        """Forget some values."""
+        """Drop some values."""
         for name in [name for name, (_, value) in self._values.items() if unwanted(value)]:
             del self._values[name]
 
@@ -92,10 +92,10 @@ class Service:
 
     Args:
         live: The live model.
-        settings: Bounds.
-        keys: Of callers; without any, everybody may do everything.
-        drift: Folder of `kgrec drift`, whose figures are among the metrics.
-        peers: Other workers; without any, this is the only one.
+        settings: Limits.
+        keys: Keys of callers; without keys, every caller may do everything.
+        drift: Folder written by `kgrec drift`, whose figures are added to the metrics.
+        peers: Other workers; without peers, this is the only worker.
     """
 
     def __init__(
@@ -141,25 +141,25 @@ class Service:
 
     @property
     def state(self) -> LiveState:
-        """The state now."""
+        """The current state."""
         return self.live.state
 
     def graph(self) -> EdgesByNode:
-        """The edges of the graph now, made anew after items changed; call it in the thread of `compute`."""
+        """The edges of the current graph, rebuilt after items changed; call it in the thread of `compute`."""
         graph = self.state.model.graph()
         if self._edges is None or self._edges.graph is not graph:
             self._edges = EdgesByNode.of(graph)
         return self._edges
 
     def mentions(self) -> Mentions:
-        """The names of nodes, made anew after items changed; call it in the thread of `compute`."""
+        """The names of nodes, rebuilt after items changed; call it in the thread of `compute`."""
         graph = self.state.model.graph()
         if self._mentions is None or self._mentions.graph is not graph:
             self._mentions = Mentions(graph)
         return self._mentions
 
     def forget_graph(self) -> None:
-        """Free what was made of the graph of an earlier model; call it in the thread of `compute`."""
+        """Free data built from the graph of an earlier model; call it in the thread of `compute`."""
         self._edges = self._mentions = None
 
     async def start(self) -> None:
@@ -168,17 +168,17 @@ class Service:
         self.follow(self._follow())
 
     def follow(self, endless: Coroutine[Any, Any, None]) -> None:
-        """Run something until the server stops."""
+        """Run a task until the server stops."""
         self._tasks.append(asyncio.create_task(endless))
 
     async def stop(self) -> None:
-        """Finish what was accepted, and flush."""
+        """Finish accepted requests, and flush the store."""
         self.ready = False
         for task in self._tasks:
             task.cancel()
         while not all(queue.idle for queue in self._queues):
             await asyncio.sleep(_LOOK)
-        with suppress(KgrecError, Problem):  # what was acknowledged is in the store already
+        with suppress(KgrecError, Problem):  # acknowledged changes are already in the store
             await self.flush()
         for thread in self._threads:
             thread.shutdown()
@@ -186,7 +186,7 @@ class Service:
         self.live.store.close()
 
     async def list_for(self, whom: Whom, options: ListOf, key: Hashable, until: float) -> Listed:
-        """A list; it is computed together with those that wait under the same key."""
+        """A list, computed together with the waiting lists that have the same key."""
         listed: Listed = await self._lists.ask(key, options, whom, until)
         self.metrics.listed.labels("new").inc(listed.new)
         self.metrics.listed.labels("trained").inc(len(listed.items) - listed.new)
@@ -195,7 +195,7 @@ class Service:
         return listed
 
     async def compute(self, call: Callable[[], _T], until: float) -> _T:
-        """The result of a function in the thread for everything but lists and changes."""
+        """The result of a function in the thread for everything except lists and changes."""
         result: _T = await self._others.ask(object(), None, call, until)
         return result
 
@@ -211,7 +211,7 @@ class Service:
         return result
 
     async def add_events(self, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Keep events; see `LiveModel.add_events`."""
+        """Store events; see `LiveModel.add_events`."""
         until = time.monotonic() + self.settings.write_deadline
         answer: dict[str, Any] = await self._feedback.ask("events", None, events, until)
         for name in ("accepted", "duplicate"):
@@ -220,17 +220,17 @@ class Service:
         return answer
 
     async def at_revision(self, revision: int, until: float) -> None:
-        """Wait until answers count a revision.
+        """Wait until answers include a revision.
 
         Raises:
-            Problem: They do not in time.
+            Problem: The revision does not arrive in time.
         """
         while self.state.revision < revision:
             if time.monotonic() > until:
                 raise Problem(
                     "conflict",
-                    f"Revision {revision} is not there yet: answers count changes up to {self.state.revision}.",
-                    "Ask again, or give the revision that a change returned.",
+                    f"Revision {revision} has not arrived yet: answers include changes up to {self.state.revision}.",
+                    "Try again, or give the revision that a change returned.",
                     "body.min_revision",
                 )
             await asyncio.sleep(_LOOK)
@@ -240,7 +240,7 @@ class Service:
         self.scenarios.known = await self.change(self.live.store.scenarios)
 
     def shown(self, rid: str, whom: Whom, listed: Listed, scenario: str | None, variant: str | None) -> None:
-        """Keep that a list was shown, soon."""
+        """Queue the impression of a list for the store."""
         if not self.settings.impressions or not listed.items:
             return
         if len(self._impressions) >= _IMPRESSIONS:
@@ -257,7 +257,7 @@ class Service:
         )
 
     def forget(self, user: str) -> None:
-        """Forget the lists of a user, and those that wait for the store."""
+        """Drop the lists of a user, including impressions that wait for the store."""
         self.kept.forget(lambda one: one.whom.user == user)
         self.sessions.forget(lambda one: one.user == user)
         self._impressions = [one for one in self._impressions if one.user != user]
@@ -283,7 +283,7 @@ class Service:
         ]
 
     async def _follow(self) -> None:
-        """Take in what other writers put into the store, and keep impressions."""
+        """Apply changes that other writers put into the store, and store impressions."""
         while True:
             await asyncio.sleep(_EVERY)
             try:
@@ -295,14 +295,16 @@ class Service:
                 logger.error("The store cannot be followed: %s", error)
 
     async def _catch_up(self, known: int) -> None:
-        """Take in what the store has since a revision."""
-        await self.read_scenarios()  # first: whoever waits for the revision may name a new scenario
+        """Apply the changes in the store after a revision."""
+        await (
+            self.read_scenarios()
+        )  # first, because a request that waits for the revision may name a new scenario
         await self.change(self.live.catch_up)
         for one in await self.change(lambda: list(self.live.store.erased_since(known))):
             self.forget(one.user)
 
     async def flush(self) -> None:
-        """Keep the impressions that wait."""
+        """Store the waiting impressions."""
         if self._impressions:
             shown, self._impressions = self._impressions, []
             try:

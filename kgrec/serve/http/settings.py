@@ -1,4 +1,4 @@
-"""Bounds and times of the server.
+"""Limits and times of the server.
 
 Enters: options of the command line. Leaves: `Settings`.
 """
@@ -10,31 +10,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What the server allows, and how long it waits."""
+    """Limits of the server, and waiting times."""
 
     queue: int = 256
-    """Requests that may wait for an answer; further ones get 429."""
+    """Largest number of waiting requests; further requests get status 429."""
     deadline: float = 2.0
-    """Seconds after which a waiting question is dropped."""
+    """Seconds after which a waiting request is dropped."""
     write_deadline: float = 60.0
-    """The same of a change, which may have to load the text encoder."""
+    """Seconds after which a waiting change is dropped; a change may have to load the text encoder."""
     batch: int = 64
-    """Waiting questions that become one call of the library."""
+    """Largest number of waiting questions joined into one library call."""
     body: int = 1 << 20
-    """Bytes of a request."""
+    """Largest number of bytes in a request body."""
     large_body: int = 32 << 20
-    """Bytes of a request with rows of items, or with events."""
+    """Largest number of bytes in a request body with rows of items or with events."""
     kept_lists: int = 10_000
-    """Lists whose next pages can be asked for."""
+    """Number of lists kept for requests of their next pages."""
     sessions: int = 10_000
-    """Sessions that are kept; the one that was used least recently is forgotten first."""
+    """Number of sessions kept; the least recently used session is dropped first."""
     session_seconds: float = 3600.0
-    """Time after which an unused session is forgotten."""
+    """Seconds after which an unused session is dropped."""
     impressions: bool = True
-    """Whether shown lists are kept in the store, for figures of experiments."""
+    """Whether shown lists are stored, for measuring experiments."""
     sparql_seconds: float = 2.0
-    """Time of a SPARQL query."""
+    """Largest number of seconds per SPARQL query."""
     sparql_rows: int = 10_000
-    """Rows of its answer."""
+    """Largest number of rows in the answer to a SPARQL query."""
     sparql_triples: int = 20_000_000
-    """Statements of the largest graph that SPARQL is offered for."""
+    """Number of statements in the largest graph for which SPARQL is offered."""

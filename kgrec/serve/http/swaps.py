@@ -1,6 +1,6 @@
-"""Another model in the place of the one that answers: loaded beside it, tested, swapped in whole, or left out.
+"""Replacement of the served model: a new model is loaded beside it, tested, and then replaces it completely or not at all.
 
-Enters: a model folder, or a folder of releases. Leaves: whether a model was swapped in. Writes snapshots.
+Enters: a model folder, or a folder of releases. Leaves: whether the model was replaced. Writes snapshots.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from kgrec.serve.self_test import self_test
 
 logger = logging.getLogger("kgrec.serve")
 
-#: seconds between two looks into a folder of releases
+#: seconds between two checks of a folder of releases
 _EVERY = 2.0
-#: seconds until a model that could not be used is tried again
+#: seconds until an unusable model is tried again
 _AGAIN = 60.0
 
 
@@ -35,31 +35,31 @@ class Swaps:
     """Models of one server.
 
     Args:
-        service: Answers.
+        service: Answers the requests.
         folder: The model folder of the command line.
-        releases: The folder of releases, if models come from there.
+        releases: The folder of releases, if models come from one.
     """
 
     service: Service
     folder: Path
     releases: Path | None = None
     every: float = _EVERY
-    #: seal of a model that could not be used -> when: a folder may have been copied piece by piece
+    #: seal of an unusable model -> time of the attempt; it is tried again, because a folder may have been copied piece by piece
     failed: dict[str, float] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def reload(self) -> bool:
-        """Swap in the model that is in the folder now, or the newest release; whether it is another one.
+        """Load the current model of the folder, or the newest release; returns whether the model was replaced.
 
         Raises:
-            ArtifactError: It cannot be read.
-            SelfTestError: It fails its test; the old one answers on.
+            ArtifactError: The model cannot be read.
+            SelfTestError: The model fails its test; the old model stays.
         """
         async with self._turn:
             return await self._swap(await self._in_thread(self._latest))
 
     async def follow(self) -> None:
-        """Swap in newer releases as they come."""
+        """Load newer releases when they appear."""
         while True:
             await asyncio.sleep(self.every)
             try:
@@ -71,7 +71,7 @@ class Swaps:
                 logger.error("The newest release is not used: %s", error)
 
     async def snapshot(self) -> dict[str, Any]:
-        """Write the live model to its folder, or as a new release; events up to its revision are in it then."""
+        """Write the live model, including events up to its revision, to its folder or as a new release."""
         async with self._turn:
             live = self.service.live
             place = self._snapshot_place()
@@ -98,15 +98,15 @@ class Swaps:
             reloads.labels("failed").inc()
             raise
         reloads.labels("swapped").inc()
-        logger.info("Model %s answers now.", latest.name)
+        logger.info("Model %s is served now.", latest.name)
         await self._free()
         return True
 
     async def _free(self) -> None:
-        """Give back the memory of the model before."""
+        """Return the memory of the previous model to the system."""
         with suppress(
             Problem
-        ):  # so busy that this would wait too long: the next request about the graph forgets the one before
+        ):  # too busy to wait for: the next request about the graph frees the previous graph
             await self.service.compute(self.service.forget_graph, self.service.until(time.monotonic()))
         await self._in_thread(give_back)
 

@@ -1,6 +1,6 @@
 """Why an item is not in a list: the rules that keep it out, or its score.
 
-Enters: a state, for whom the list is, its options, and an item. Leaves: an explanation, a rank, and what excludes the item.
+Enters: a state, the recipient of the list, its options, and an item. Leaves: an explanation, a rank, and the rules that exclude the item.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kgrec.recommend.request import Request
 from kgrec.serve.http.lists import ListOf, Whom, explanation, kind_of, lists
 from kgrec.serve.live import LiveState
 
-#: places of a list up to which a rank is found
+#: length of the list in which the rank is searched
 MAX_RANK = 1000
 _DEFAULTS = Request()
 
@@ -30,9 +30,9 @@ def explained(
     edges: int = 0,
     counterfactual: bool = False,
 ) -> dict[str, Any]:
-    """The score of an item in parts, its rank, and what keeps it out of the list; with the `edges` largest paths singly.
+    """The score of an item in parts, its rank, and the rules that keep it out of the list; the `edges` largest paths are listed separately.
 
-    The rank is the one that it has, or would have if nothing excluded it; None below `MAX_RANK`.
+    The rank is the item's rank, or the rank that it would have if no rule excluded it; None below `MAX_RANK`.
     """
     row = int(item_rows(state.model, [item])[0])
     name = state.model.items.ids[row]
@@ -69,7 +69,7 @@ def explained(
 
 
 def _by_rank(request: Request, score: float, rank: int | None, last: float | None) -> dict[str, Any]:
-    """What keeps out an item that is merely ranked lower: its score, or the options that choose the list as a whole."""
+    """Why an item that only ranks lower is not in the list: its score, or the options about the list as a whole."""
     found = {"rank": rank, "last_score": last}
     used = [name for name in LIST_OPTIONS if getattr(request, name) != getattr(_DEFAULTS, name)]
     if used and last is not None and score >= last:
@@ -89,7 +89,7 @@ def _excluded(state: LiveState, whom: Whom, row: int, request: Request) -> list[
         "removed": (row in model.items.removed, "it was removed from the catalogue"),
         "candidates": (
             request.candidates is not None and row not in model.items.rows(list(request.candidates)),
-            "it is none of the candidates",
+            "it is not a candidate",
         ),
         "deny": (
             request.deny is not None and row in model.items.rows(list(request.deny)),

@@ -1,9 +1,9 @@
 """The workers of a server: processes that answer on one listening socket, and a parent that keeps them alive.
 
-Enters: what each worker opens, and where the server listens. Leaves: when the parent was told to end. Writes log lines to stderr.
+Enters: the resources that each worker opens, and the address to listen on. Leaves: nothing; it returns when the parent is told to end. Writes log lines to stderr.
 
-Each worker is a whole server; the store is their single order of changes, and each takes in what others put there. A worker that ends is replaced,
-and the others answer meanwhile. The parent tells workers to end through a pipe; a worker whose parent is gone ends, too.
+Each worker is a complete server. The store defines the order of all changes, and each worker applies the changes of the others. A worker that ends is replaced
+while the others keep answering. The parent ends workers through a pipe; a worker also ends when its parent has ended.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from kgrec.serve.http.server import END, FINISH, SIGNALS, Place, answer, listeni
 logger = logging.getLogger("kgrec.serve")
 
 READY = "ready"
-#: seconds until a worker that could not start is started again, which double up to the second number
+#: seconds before a worker that failed to start is started again; they double up to the second number
 _AGAIN, _LONGEST = 1.0, 30.0
-#: seconds for the flush of the store, beside the drain and running requests
+#: seconds for flushing the store, in addition to the drain and running requests
 _FLUSH = 15.0
-#: objects that are made before Python looks for garbage among the young ones, as in the process of the command line
+#: number of new objects that triggers a garbage collection of the youngest generation, as for the command line
 _GARBAGE = 50_000
 
 
@@ -45,15 +45,15 @@ def serve_by_workers(
     """Answer requests in several processes until this one is told to end.
 
     Args:
-        opening: What each worker opens.
-        place: Where to listen.
+        opening: The resources that each worker opens.
+        place: The address to listen on.
         count: Number of workers.
         drain: Seconds between "not ready" and the end of listening.
         access_log: Whether workers log requests.
 
     Raises:
-        ConfigError: The place has been taken, or needs keys.
-        KgrecError: The first worker cannot start; the error is its own.
+        ConfigError: The address is in use, or needs keys.
+        KgrecError: The first worker cannot start; this is the worker's error.
     """
     place.check(bool(opening.keys))
     listening = listening_at(place)
@@ -64,7 +64,7 @@ def serve_by_workers(
 
 
 class _Workers:
-    """The parent."""
+    """The workers, as managed by the parent."""
 
     def __init__(
         self, opening: Opening, listening: socket.socket, peers: list[Peers], drain: float, access_log: bool
@@ -75,7 +75,7 @@ class _Workers:
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
-        """Keep the workers alive until a signal."""
+        """Keep the workers alive until a signal arrives."""
         with self._signals():
             first = self._started(self._peers[0])
             try:
@@ -92,7 +92,7 @@ class _Workers:
                     worker.kill()
 
     async def _kept(self, peers: Peers, worker: _Worker | None) -> None:
-        """One worker after the other under the same number; `worker` has begun to answer."""
+        """Run one worker after the other under the same number; `worker` is the first and already answers."""
         wait = _AGAIN
         while worker is not None or not self._ending.is_set():
             if worker is None:
@@ -106,7 +106,7 @@ class _Workers:
             if self._ending.is_set():
                 return
             logger.error(
-                "Worker %d has ended with code %s; another one starts.", peers.number, worker.exit_code
+                "Worker %d has ended with code %s; a new one is starting.", peers.number, worker.exit_code
             )
             if not worker.was_ready:
                 with contextlib.suppress(TimeoutError):
@@ -120,7 +120,7 @@ class _Workers:
         return worker
 
     async def _ended(self, worker: _Worker) -> None:
-        """Wait until a worker has ended; one that was told to, and does not, is killed."""
+        """Wait until a worker has ended; kill it if it was told to end and does not."""
         gone = asyncio.create_task(worker.gone())
         ending = asyncio.create_task(self._ending.wait())
         await asyncio.wait([gone, ending], return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +148,7 @@ class _Workers:
 
 
 class _Worker:
-    """A process, as its parent has it."""
+    """A worker process, seen from its parent."""
 
     def __init__(
         self, opening: Opening, listening: socket.socket, peers: Peers, drain: float, access_log: bool
@@ -158,18 +158,18 @@ class _Worker:
         args = (opening, listening, peers, theirs, drain, access_log)
         self._process = context.Process(target=_run, args=args)
         self._process.start()
-        # The process has the only other end: each side sees when the other has died.
+        # The process holds the only other end, so each side notices when the other has ended.
         theirs.close()
         self._number = peers.number
         self.was_ready = False
 
     @property
     def exit_code(self) -> int | None:
-        """What the process ended with; a negative one is a signal."""
+        """The exit code of the process; a negative code is a signal."""
         return self._process.exitcode
 
     async def message(self) -> Any:
-        """What the process says next: `READY`, or the error because of which it cannot start; None if it has ended."""
+        """The next message of the process: `READY`, or the error that prevents its start; None if it has ended."""
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(self._pipe.fileno(), readable.set)
@@ -192,12 +192,12 @@ class _Worker:
             pass
 
     def end(self) -> None:
-        """Tell the process to drain; told again, it ends at once."""
+        """Tell the process to drain; a second call ends it at once."""
         with contextlib.suppress(OSError):
             self._pipe.send(END)
 
     def kill(self) -> None:
-        """Make sure that the process has ended: one that closed its end is about to."""
+        """Wait for the end of the process; a process that closed its end of the pipe is about to end."""
         self._process.join(0 if self._process.exitcode is not None else 5)
         if self._process.exitcode is None:
             self._process.kill()
@@ -205,7 +205,7 @@ class _Worker:
         self._pipe.close()
 
     def died(self) -> WorkerError:
-        """The error of a process that ended before it answered, and did not say why."""
+        """The error of a process that ended before it answered, without a reason."""
         self.kill()
         return WorkerError(
             f"Worker {self._number} ended with code {self.exit_code} before it answered.",
@@ -222,13 +222,13 @@ def _run(
     access_log: bool,
 ) -> None:
     """The process of a worker."""
-    # Ctrl-C and service managers signal every process of a group; the parent says what it means.
+    # Ctrl-C and service managers signal every process of a group; workers obey only the parent.
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)
     gc.set_threshold(_GARBAGE)
     log_to_stderr(access=access_log, worker=peers.number)
     try:
-        # An item that another worker adds is to count within a second here, and this loads torch.
+        # Load torch now: an item added by another worker must take effect here within a second.
         importlib.import_module("kgrec.model.item_updates")
         service, swaps = opening.service(opening.live(), peers)
         sockets = [listening, *peers.listening()]
@@ -236,4 +236,4 @@ def _run(
     except KgrecError as error:
         parent.send(error)
     finally:
-        gc.freeze()  # else Python would look through all objects at its end
+        gc.freeze()  # otherwise Python would scan all objects at exit

@@ -14,11 +14,11 @@ export function account(why, views) {
   const label = why.label || why.item;
   return [
     why.because ? el("p", { class: "words" }, why.because.text) : null,
-    why.exact ? null : el("p", { class: "hint" }, "The user encoder of this model is not linear: the figure of an item of the history is how much the score falls without it."),
+    why.exact ? null : el("p", { class: "hint" }, "This model's user encoder is not linear, so the figure of each history item is how much the score falls without it."),
     ...graph(why, label, views),
     el("div", { class: "columns" },
-      shares("By item of the history", why.parts.history, why.score),
-      shares("By what it is made of", why.parts.sources, why.score)),
+      shares("By history item", why.parts.history, why.score),
+      shares("By source", why.parts.sources, why.score)),
     el("details", {}, el("summary", {}, "The full account"), el("pre", { tabindex: "0" }, why.text)),
   ].filter(Boolean);
 }
@@ -26,11 +26,11 @@ export function account(why, views) {
 function graph(why, label, views) {
   const { nodes, edges, paths, rows } = network(why, label, views);
   if (!edges.length) return [];
-  const text = `How the history leads to ${label}: thicker lines carry more of the score. Dashed lines pass through no shared node: users in common, texts.`;
+  const text = `How the history leads to ${label}: thicker lines carry more of the score. Dashed lines do not pass through a shared node: common users, texts.`;
   const title = paths > rows.length ? `The ${rows.length} largest of ${paths} paths to ${label}` : `Paths to ${label}`;
   return [
     drawing({ nodes, edges, text }),
-    el("details", {}, el("summary", {}, "All of it as a table"), table(title, ["From", "relation", "through", "relation", "weight"], rows)),
+    el("details", {}, el("summary", {}, "All paths as a table"), table(title, ["From", "relation", "through", "relation", "weight"], rows)),
   ];
 }
 

@@ -64,7 +64,7 @@ async function reached(address, options) {
     return await fetch(address, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "The server does not answer.", "See whether kgrec serve runs, then try again.");
+    throw new Problem(0, "The server does not answer.", "Check that kgrec serve is running, then try again.");
   }
 }
 

@@ -15,7 +15,7 @@ export function drawing({ nodes, edges, text }) {
   const tools = el("div", { class: "tools" });
   const figure = el("figure", { class: "drawing" }, canvas, tools, el("figcaption", {}, text));
   draw(canvas, tools, nodes, edges).catch((error) => {
-    canvas.replaceChildren(el("p", {}, `The drawing failed: ${error.message}. The table below has the same.`));
+    canvas.replaceChildren(el("p", {}, `The drawing failed: ${error.message}. The table below shows the same.`));
   });
   return figure;
 }

@@ -35,12 +35,12 @@ export function explanation(whomBody, item) {
 /** What keeps the item out of the list, and what to change. */
 function exclusion(why, label, { k }) {
   const remedies = {
-    seen: "“Seen items too” lists it.",
+    seen: "Tick “Seen items too” to list it.",
     where: "Change the condition.",
-    list: "Lower a strength in “The list as a whole”, or take back a cap or a quota.",
-    disliked: "Take it out of the dislikes.",
-    deny: "It has been seen: “Seen items too” lists it.",
-    removed: "An item that was removed comes back with PUT /v1/items.",
+    list: "Lower a strength in “The list as a whole”, or remove a cap or a quota.",
+    disliked: "Remove it from the dislikes.",
+    deny: "It has been seen. Tick “Seen items too” to list it.",
+    removed: "PUT /v1/items restores a removed item.",
   };
   const id = newId("excluded");
   const rank = why.rank === null ? "Its rank would be below 1,000." : `Without that, its rank would be ${why.rank}.`;

@@ -27,7 +27,7 @@ export function picture(found, near, open) {
     return { ...ends, label: shown.length > 14 ? "" : one.relation.replaceAll("_", " ") };
   });
   const part = near.total > shown.length ? `The first ${shown.length} of ${near.total.toLocaleString("en")} neighbours` : "Neighbours";
-  return drawing({ nodes, edges, text: `${part} of ${found.label || found.key}; the lists below have the same.` });
+  return drawing({ nodes, edges, text: `${part} of ${found.label || found.key}; the lists below show the same.` });
 }
 
 /** Lists of neighbours by relation: their element, and a function that adds neighbours; `named` makes the element of one's name. */

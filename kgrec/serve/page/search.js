@@ -24,7 +24,7 @@ export function itemField(label, take, hint = "") {
 /** A field for any node of the graph. */
 export function nodeField(label, take) {
   return combobox({
-    label, hint: "By key or label, whatever the case and accents.",
+    label, hint: "By key or label, ignoring case and accents.",
     find: async (text, _caret, signal) => {
       const found = await call("v1/graph/nodes", { query: { text: text.trim(), limit: 10 }, signal });
       return found.nodes.map((node) => ({ text: node.label || node.key, note: node.type, type: node.type, key: node.key }));

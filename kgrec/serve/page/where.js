@@ -9,7 +9,7 @@ const WORDS = ["and", "or", "not", "in", "has"];
 let fields = null;
 
 /** The field; `apply` is called with the condition when Enter is pressed. */
-export function whereField(apply, { label = "Condition", placeholder = "all items", hint = "Enter applies it, such as year >= 1990" } = {}) {
+export function whereField(apply, { label = "Condition", placeholder = "all items", hint = "Press Enter to apply it, such as year >= 1990" } = {}) {
   return combobox({
     label,
     placeholder,

@@ -7,7 +7,7 @@ import { fieldNames, whereField } from "./where.js";
 const STRENGTHS = {
   diversity: ["Diversity", "Items unlike those listed before them rise."],
   calibration: ["Calibration", "The list follows the shares of the history."],
-  novelty: ["Novelty", "Items that few users have rise."],
+  novelty: ["Novelty", "Items with few users rise."],
   exposure: ["Exposure", "Groups get their share of attention, in this list."],
 };
 const METHODS = [["mmr", "nearest item"], ["dpp", "all listed items"]];
@@ -139,7 +139,7 @@ function caps(most, wishes, update) {
     wishes.at_most.set(most.input.value, Number(count.input.value));
     update();
   });
-  return el("fieldset", {}, el("legend", {}, "At most"), el("p", { class: "hint" }, "Items of the list that share a neighbour."),
+  return el("fieldset", {}, el("legend", {}, "At most"), el("p", { class: "hint" }, "Largest number of items that share a neighbour."),
     el("div", { class: "options" }, count.element, most.element, add));
 }
 
@@ -152,7 +152,7 @@ function quotas(wishes, update) {
     update();
   };
   const where = whereField(put, { label: "At least: condition", placeholder: "year >= 2000", hint: "A condition, or new" });
-  return el("fieldset", {}, el("legend", {}, "At least"), el("p", { class: "hint" }, "Items of the list that meet a condition, or are new to training."),
+  return el("fieldset", {}, el("legend", {}, "At least"), el("p", { class: "hint" }, "Smallest number of items that meet a condition, or are new to training."),
     el("div", { class: "options" }, count.element, where.field, button("Add a quota", () => put(where.input.value.trim()))));
 }
 

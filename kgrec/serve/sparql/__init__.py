@@ -1,8 +1,8 @@
-"""Read-only SPARQL over the graph of a model, in a process that can be ended.
+"""Read-only SPARQL over the graph of a model, in a process that can be killed.
 
-syntax           refuses what is no query, or would leave the process
-process          `SparqlProcess`: builds the index, asks the child, ends it when a query takes too long
+syntax           rejects texts that are not queries, or that would access other servers
+process          `SparqlProcess`: builds the index, queries the child, and kills it if a query takes too long
 child            the child: opens the index read-only, and answers queries
 
-Nothing is imported here.
+This module imports nothing.
 """

@@ -1,10 +1,10 @@
 """The process that answers SPARQL queries: `python -m kgrec.serve.sparql.child`.
 
-Enters: on standard input, one JSON object per line: query and form. Leaves: on standard output, one per line: the answer, or an error. Reads an
-index that the first form of the command writes.
+Enters: JSON objects on standard input, one per line: query and form. Leaves: JSON objects on standard output, one per line: the answer, or an error. Reads an
+index written by the first form of the command.
 
     child build FILE.nt FOLDER      writes the index
-    child answer FOLDER ROWS BYTES  answers from it, with this memory at most
+    child answer FOLDER ROWS BYTES  answers from the index, with at most this much memory
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 
 import pyoxigraph
 
-#: of prctl: the signal that this process gets when its parent ends
+#: option of prctl that sets the signal for the end of the parent
 _PARENT_DEATH = 1
 
 
 def main(words: list[str]) -> None:
-    """Build, or answer until the input ends."""
+    """Build the index, or answer queries until the input ends."""
     if words[0] == "build":
         store = pyoxigraph.Store(words[2])
         store.bulk_load(path=words[1], format=pyoxigraph.RdfFormat.N_TRIPLES)
@@ -41,14 +41,14 @@ def main(words: list[str]) -> None:
         try:
             value = answered(store, asked["query"], rows, prefixes)
         except MemoryError:
-            value = {"error": "the query needs more memory than it may have"}
+            value = {"error": "the query needs more memory than allowed"}
         except (SyntaxError, ValueError, OSError, RuntimeError) as error:
             value = {"error": str(error)}
         print(json.dumps(value, ensure_ascii=True), flush=True)
 
 
 def answered(store: pyoxigraph.Store, query: str, rows: int, prefixes: dict[str, str]) -> dict[str, Any]:
-    """The answer as SPARQL 1.1 Query Results JSON, or statements as N-Triples; cut after some rows."""
+    """The answer as SPARQL 1.1 Query Results JSON, or statements as N-Triples; truncated after `rows` rows."""
     result = store.query(query, prefixes=prefixes)
     if isinstance(result, pyoxigraph.QueryBoolean):
         return {"results": {"head": {}, "boolean": bool(result)}, "truncated": False}
@@ -90,7 +90,7 @@ def _term(term: Any) -> dict[str, Any]:
 
 
 def _limit(bytes_: int) -> None:
-    """More memory than this, beyond what is mapped already, is refused to this process."""
+    """Limit the memory of this process to this number of bytes beyond the memory already mapped."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,8 +1,8 @@
-"""Queries of a graph in a child process, which is ended when one takes too long.
+"""Graph queries in a child process, which is killed if a query takes too long.
 
 Enters: a graph, and SPARQL texts. Leaves: answers as plain values. Writes an index into a temporary folder.
 
-The engine cannot stop a query, so the process is what is stopped; another one opens the same index at once.
+The engine cannot stop a query, so the process is killed instead; a new one opens the same index at once.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from kgrec.graph.ntriples import ntriples
 from kgrec.graph.tables import GraphTables
 from kgrec.serve.sparql.syntax import Form, form_of
 
-#: seconds until an index is made anew after items changed
+#: seconds until an index is rebuilt after items changed
 _EVERY = 60.0
-#: seconds that a child has to open the index
+#: seconds that a child may take to open the index
 _OPENING = 60.0
-#: bytes of an answer
+#: largest number of bytes per answer
 _MOST_BYTES = 64 << 20
 
 
@@ -44,7 +44,7 @@ class Answer:
     statements: str | None
     #: whether there are more rows
     truncated: bool
-    #: revision of the store whose items the graph has
+    #: revision of the store up to which the graph includes its items
     revision: int
 
 
@@ -56,11 +56,11 @@ class SparqlProcess:
     """Answers queries one at a time; call it in one thread.
 
     Args:
-        seconds: Time of a query.
-        rows: Rows of an answer; further ones are cut.
-        memory: Bytes that queries may take in the child.
-        most: Edges of the largest graph.
-        clock: Seconds.
+        seconds: Largest number of seconds per query.
+        rows: Largest number of rows per answer; further rows are cut.
+        memory: Bytes that queries may use in the child.
+        most: Number of edges in the largest supported graph.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class SparqlProcess:
         """The answer to a query.
 
         Args:
-            graph: What is asked; an index of an earlier one serves for a minute.
-            revision: Of the store, whose items the graph has.
+            graph: The graph to query; the index of an earlier graph is used for up to a minute.
+            revision: Revision of the store up to which the graph includes its items.
             text: SELECT, ASK or CONSTRUCT.
 
         Raises:
-            ConfigError: The text is no such query.
-            TooSlowError: It took too long.
-            KgrecError: It needed too much memory, or the answer is too large.
+            ConfigError: The text is not such a query.
+            TooSlowError: The query took too long.
+            KgrecError: The query needed too much memory, or its answer is too large.
         """
         form = form_of(text)
         self._index(graph, revision)
@@ -110,13 +110,13 @@ class SparqlProcess:
             self._place, self._graph = None, None
 
     def _index(self, graph: GraphTables, revision: int) -> None:
-        """Make the index, unless there is one of this graph, or one that was made a moment ago."""
+        """Build the index, unless there is one for this graph, or a recent one."""
         if self._graph is graph or (self._graph is not None and self._clock() - self._built < _EVERY):
             return
         if len(graph.triples) > self._most:
             raise ConfigError(
-                f"The graph has {len(graph.triples):,} edges, and SPARQL is offered for {self._most:,} at most.",
-                "Export it with kgrec export, and ask a triple store.",
+                f"The graph has {len(graph.triples):,} edges, and SPARQL is offered only for graphs of at most {self._most:,}.",
+                "Export it with kgrec export, and query it in a triple store.",
             )
         place = Path(tempfile.mkdtemp(prefix="kgrec-sparql-"))
         try:
@@ -130,7 +130,7 @@ class SparqlProcess:
         except (OSError, subprocess.CalledProcessError) as error:
             shutil.rmtree(place, ignore_errors=True)
             raise KgrecError(
-                f"The index for SPARQL cannot be made: {error}.", "Check the folder for temporary files."
+                f"The index for SPARQL cannot be built: {error}.", "Check the folder for temporary files."
             ) from None
         self.close()
         self._place, self._graph, self._built, self._revision = place, graph, self._clock(), revision
@@ -158,7 +158,7 @@ class SparqlProcess:
             child.stdin.flush()
         except OSError:
             self._end()
-            raise KgrecError("The process for SPARQL ended.", "Ask again.") from None
+            raise KgrecError("The process for SPARQL ended.", "Try again.") from None
         return self._read(child, self._seconds)
 
     def _read(self, child: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
@@ -170,13 +170,15 @@ class SparqlProcess:
             while not parts or not parts[-1].endswith(b"\n"):
                 if not selector.select(max(0.0, until - self._clock())):
                     self._end()
-                    raise TooSlowError(f"The query took longer than {seconds:g} seconds.", "Ask for less.")
+                    raise TooSlowError(
+                        f"The query took longer than {seconds:g} seconds.", "Narrow the query."
+                    )
                 part = os.read(child.stdout.fileno(), 1 << 20)
                 size += len(part)
                 if not part or size > _MOST_BYTES:
                     self._end()
                     what = "needed too much memory" if not part else "has too large an answer"
-                    raise ConfigError(f"The query {what}.", "Ask for less.")
+                    raise ConfigError(f"The query {what}.", "Narrow the query.")
                 parts.append(part)
         value: dict[str, Any] = json.loads(b"".join(parts))
         return value

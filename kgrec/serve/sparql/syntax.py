@@ -1,6 +1,6 @@
-"""Which SPARQL texts are queries that stay in the process.
+"""Check that a SPARQL text is a query that does not access other servers.
 
-Enters: a text. Leaves: its form, or a ConfigError. The parser of the engine reads the text again; this look comes before it.
+Enters: a text. Leaves: its form, or a ConfigError. The engine's parser reads the text again after this check.
 """
 
 from __future__ import annotations
@@ -30,13 +30,11 @@ def form_of(query: str) -> Form:
     """SELECT, ASK or CONSTRUCT.
 
     Raises:
-        ConfigError: The text is something else, or asks another server.
+        ConfigError: The text has another form, or queries another server.
     """
     bare = _QUOTED.sub(" ", query)
     if _SERVICE.search(bare):
-        raise ConfigError(
-            "SERVICE asks another server.", "Leave it out: queries are answered from the graph alone."
-        )
+        raise ConfigError("SERVICE queries another server.", "Leave it out; queries can only use the graph.")
     at = 0
     while found := _PROLOGUE.match(bare, at):
         at = found.end()

@@ -1,6 +1,6 @@
-"""Copies a store into a new SQLite file while others read and write it.
+"""Copy a store to a new SQLite file while other processes read and write it.
 
-Enters: a database. Leaves: a SQLite store with the state of one moment, whole or absent.
+Enters: a database. Leaves: a SQLite store with a consistent state, written completely or not at all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ROWS = 10_000
 
 
 def copy_store(source: Database, path: Path) -> None:
-    """Write the tables of a store to a SQLite file, which replaces one of that name."""
+    """Write the tables of a store to a SQLite file, which replaces an existing file."""
 
     def write(temporary: Path) -> None:
         target = SQLiteDatabase(temporary, create=True)

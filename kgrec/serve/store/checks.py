@@ -1,6 +1,6 @@
-"""Events, impressions and JSON values of callers, checked and made plain.
+"""Validation of events, impressions and JSON values of callers.
 
-Enters: any Python value. Leaves: plain values that both databases can hold, or a ConfigError that names field, value and remedy.
+Enters: any Python value. Leaves: plain values that both databases can store, or a ConfigError that names field, value and remedy.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def event_row(event: Any, now: int) -> tuple[Any, ...]:
     """The columns of an event after `seq`, in the order of `StoredEvent`.
 
     Args:
-        event: A mapping with event_id, user, item and type, and perhaps value, time, rid and position.
-        now: Milliseconds since 1970: the time received, and that of events without one.
+        event: A mapping with event_id, user, item and type, and optionally value, time, rid and position.
+        now: Milliseconds since 1970: the time of receipt, and the time of events without one.
     """
     if not isinstance(event, Mapping):
         raise ConfigError(
@@ -65,7 +65,7 @@ def impression_row(impression: Any, now: int) -> dict[str, Any]:
     shown = options.instance("impression", impression, Impression, "Give a kgrec Impression.")
     listed = options.sequence("items", shown.items, "a list of ids")
     if len(listed) > MAX_LIST:
-        raise ConfigError(f"The list has {len(listed):,} items.", f"At most {MAX_LIST:,} are kept.")
+        raise ConfigError(f"The list has {len(listed):,} items.", f"At most {MAX_LIST:,} are stored.")
     ids = [identifier(item, f"items[{at}]") for at, item in enumerate(listed)]
     return {
         "rid": identifier(shown.rid, "rid"),
@@ -96,7 +96,7 @@ def _propensities(values: Any, n: int) -> str | None:
 
 
 def identifier(value: Any, name: str, most: int = MAX_ID) -> str:
-    """An id of 1 to `most` characters without NUL; whole numbers are taken as their digits."""
+    """An id of 1 to `most` characters without NUL; a whole number becomes its digits."""
     text = value if type(value) is str else as_id(value, name)
     if len(text) > most:
         raise ConfigError(f"{name} has {len(text):,} characters.", f"Give one of at most {most}.")
@@ -106,14 +106,14 @@ def identifier(value: Any, name: str, most: int = MAX_ID) -> str:
         raise ConfigError(f"{name} is {options.shown(text)}, which is empty.", "Give an id.")
     if "\0" in text or not options.encodable(text):
         what = "a NUL character" if "\0" in text else "half of a surrogate pair"
-        raise ConfigError(f"{name} is {options.shown(text)}, which holds {what}.", "Leave it out.")
+        raise ConfigError(f"{name} is {options.shown(text)}, which has {what}.", "Leave it out.")
     return text
 
 
 def millis(value: Any, now: int) -> int:
-    """Milliseconds since 1970 of a number of them, or of a datetime or an ISO 8601 text with its offset from UTC; `now` for None.
+    """Milliseconds since 1970, given as a number, or as a datetime or ISO 8601 text with an offset from UTC; `now` for None.
 
-    Seconds, and times more than a day after `now`, are refused.
+    Seconds, and times more than a day after `now`, raise an error.
     """
     if value is None:
         return now
@@ -121,9 +121,9 @@ def millis(value: Any, now: int) -> int:
     if _LEAST_TIME <= time <= now + _AHEAD:
         return time
     if 0 <= time < _LEAST_TIME:
-        remedy = f"Times are in milliseconds since 1970, and from 1973 on: for seconds, {time * 1000}."
+        remedy = f"Give milliseconds since 1970, for a time in 1973 or later; if this is in seconds, give {time * 1000}."
     else:
-        remedy = f"Give milliseconds since 1970, at most a day ahead of the server: it is {now} there."
+        remedy = f"Give milliseconds since 1970, at most a day ahead of the server, whose time is {now}."
     raise ConfigError(f"time is {options.shown(value)}, which is out of range.", remedy)
 
 
@@ -155,7 +155,7 @@ def _value(value: Any) -> float | None:
 
 
 def _instant(value: Any) -> int:
-    """Milliseconds of a time that is no plain int."""
+    """Milliseconds of a time that is not a plain int."""
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)
     if isinstance(value, str):

@@ -1,7 +1,7 @@
 """A database that holds a store: connections, transactions, and the clock of revisions.
 
-Enters: a SQLAlchemy engine. Leaves: transactions that read, and transactions that write one at a time, whoever writes: a writer holds
-the clock from its first statement to its commit. So changes appear to readers in the order of their revisions, and a reader that has
+Enters: a SQLAlchemy engine. Leaves: transactions that read, and transactions that write, one at a time over all processes: a writer holds
+the clock from its first statement to its commit. So changes become visible in the order of their revisions, and a reader that has
 seen revision n has seen every change up to n.
 """
 
@@ -28,7 +28,7 @@ class Change:
     """A transaction that writes."""
 
     connection: Connection
-    #: of the store, with what this transaction has taken so far
+    #: revision of the store, including the numbers that this transaction has taken
     revision: int
 
     def take(self, n: int = 1) -> int:
@@ -38,7 +38,7 @@ class Change:
 
 
 def driver(connection: Connection) -> Any:
-    """The connection of the driver, which runs the statements of each call of `add_events`: SQLAlchemy takes ten times as long."""
+    """The driver's connection, which runs the statements of `add_events`, because SQLAlchemy takes ten times as long."""
     return connection.connection.driver_connection
 
 
@@ -46,15 +46,15 @@ class Database(ABC):
     """Connections to one database.
 
     Args:
-        engine: Of SQLAlchemy.
-        place: The database in messages, without a password.
+        engine: The SQLAlchemy engine.
+        place: The database for messages, without a password.
     """
 
-    #: the statement that takes the clock until the transaction ends
+    #: statement that locks the clock until the transaction ends
     _clock = _REVISION
-    #: the place of a value in a statement of the driver
+    #: placeholder for a value in the driver's statements
     _mark = "?"
-    #: base of the errors of the driver
+    #: base class of the driver's errors
     _driver_error: type[Exception]
 
     def __init__(self, engine: Engine, place: str) -> None:
@@ -72,7 +72,7 @@ class Database(ABC):
 
     @contextmanager
     def writing(self) -> Iterator[Change]:
-        """A transaction that writes; it is durable when the block is left, and undone if the block raises."""
+        """A transaction that writes; it is durable when the block ends, and rolled back if the block raises."""
         with self._errors("written"), self._turn, self._writer.begin() as connection:
             first = driver(connection).execute(self._clock).fetchone()[0]
             change = Change(connection, first)
@@ -85,18 +85,19 @@ class Database(ABC):
             self._changed.notify_all()
 
     def prepare(self, *, create: bool) -> None:
-        """Make or migrate the tables.
+        """Create or migrate the tables.
 
         Raises:
-            NoStore: There is no store and `create` is false.
-            StoreError: The tables are of something else.
-            VersionMismatch: A later kgrec made them.
+            NoStore: The store does not exist and `create` is false.
+            StoreError: The tables belong to another application.
+            VersionMismatch: A later version of kgrec wrote the tables.
         """
         with self.reading() as connection:
             version = tables.schema_version(connection, self.place)
         if version == 0 and not create:
             raise NoStore(
-                f"{self.place} holds no feedback store.", "Check the name; kgrec serve makes a store."
+                f"{self.place} does not contain a feedback store.",
+                "Check the name; kgrec serve creates a store.",
             )
         if version < tables.SCHEMA_VERSION:
             with self._errors("written"), self._turn, self._writer.begin() as connection:
@@ -116,15 +117,15 @@ class Database(ABC):
 
     @abstractmethod
     def watching(self) -> AbstractContextManager[Callable[[float], None]]:
-        """A function that sleeps for some seconds, or until the revision may have changed since the block was entered."""
+        """A function that sleeps for a number of seconds, or until the revision may have changed since the start of the block."""
 
     @abstractmethod
     def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Add rows of `EVENTS` except those whose event_id is there, and return how many were added."""
+        """Add rows of `EVENTS`, except those with an existing event_id, and return the number of added rows."""
 
     @abstractmethod
     def bytes(self, connection: Connection) -> int:
-        """Size of what is stored."""
+        """Size of the stored data."""
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[Connection]:
@@ -132,11 +133,11 @@ class Database(ABC):
 
     @abstractmethod
     def _lock_tables(self, connection: Connection) -> None:
-        """Wait until no other process makes tables."""
+        """Wait until no other process creates tables."""
 
     @abstractmethod
     def _announce(self, connection: Connection, revision: int) -> None:
-        """Tell waiting processes of the revision, when the transaction commits."""
+        """Notify waiting processes of the revision when the transaction commits."""
 
     @contextmanager
     def _errors(self, done: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Statements of impressions, items and scenarios, which hold JSON.
+"""Statements for impressions, items and scenarios, which contain JSON.
 
 Enters: a transaction, and checked values. Leaves: rows of `impressions`, `items` and `scenarios`.
 """
@@ -32,7 +32,7 @@ def impressions_after(connection: Connection, rid: str, scenario: str | None, li
 
 
 def put_items(change: Change, texts: Mapping[str, str]) -> None:
-    """Add items, or replace what is kept of them."""
+    """Add items, or replace stored items."""
     _put_items(change, [{"id": name, "rows": text, "removed": False} for name, text in texts.items()])
 
 
@@ -42,12 +42,12 @@ def changed_items(connection: Connection, revision: int) -> set[str]:
 
 
 def remove_items(change: Change, ids: Sequence[str]) -> None:
-    """Mark items as removed, also those that were never put: the model may have them."""
+    """Mark items as removed, including items that were never put, because the model may have them."""
     _put_items(change, [{"id": name, "rows": "null", "removed": True} for name in ids])
 
 
 def items_after(connection: Connection, revision: int, limit: int) -> list[StoredItem]:
-    """At most `limit` items after a revision, in its order."""
+    """At most `limit` items after a revision, in order of revision."""
     query = select(ITEMS).where(ITEMS.c.revision > revision).order_by(ITEMS.c.revision).limit(limit)
     return [
         StoredItem(row.id, json.loads(row.rows), bool(row.removed), row.revision)

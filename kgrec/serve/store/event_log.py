@@ -1,6 +1,6 @@
-"""Statements of events and of erased users.
+"""Statements for events and erased users.
 
-Enters: a transaction, and checked values. Leaves: rows of `events` and `users`.
+Enters: a transaction, and validated values. Leaves: rows of `events` and `users`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from kgrec.serve.store.database import Change, driver
 from kgrec.serve.store.records import Erasure, Rejected, StoredEvent
 from kgrec.serve.store.tables import EVENTS, IMPRESSIONS, USERS
 
-#: ids of one statement; SQLite allows 32,766 parameters, and 999 before version 3.32
+#: ids per statement; SQLite allows 32,766 parameters, and 999 before version 3.32
 _IDS = 900
 #: positions of user and time in the rows of `event_row`
 _USER, _TIME = 1, 5
 
 
 def checked(events: Sequence[Any], now: int) -> tuple[list[tuple[Any, ...]], list[int], list[Rejected]]:
-    """Rows of the events that can be added, their positions, and the rejected ones."""
+    """Rows of the valid events, their positions, and the rejected events."""
     rows, places, rejected = [], [], []
     for index, event in enumerate(events):
         try:
@@ -45,16 +45,16 @@ def latest_erasure(connection: Connection) -> int | None:
 def erased_since(
     connection: Connection, rows: Sequence[tuple[Any, ...]], latest: int | None
 ) -> dict[str, int]:
-    """Users of the rows that were erased at or after the time of one of them, and when; `latest` is the time of the last erasure."""
+    """Erasure times of the users who were erased at or after the time of one of their rows; `latest` is the time of the last erasure."""
     if latest is None:
         return {}
-    # Nearly all events are later than any erasure, and need no look-up.
+    # Nearly all events are later than any erasure and need no look-up.
     users = {row[_USER] for row in rows if row[_TIME] <= latest}
     return erasure_times(connection, users)
 
 
 def erasure_times(connection: Connection, users: set[str]) -> dict[str, int]:
-    """When users were erased; others are absent."""
+    """Erasure times by user; users who were not erased are absent."""
     found: dict[str, int] = {}
     for some in _parts(sorted(users)):
         query = select(USERS.c.id, USERS.c.erased).where(USERS.c.id.in_(some))
@@ -63,12 +63,12 @@ def erasure_times(connection: Connection, users: set[str]) -> dict[str, int]:
 
 
 def is_erased(row: tuple[Any, ...], erased: dict[str, int]) -> bool:
-    """Whether the user of a row was erased at the time of the row or later."""
+    """Whether the user of a row was erased at or after the time of the row."""
     return row[_USER] in erased and row[_TIME] <= erased[row[_USER]]
 
 
 def rejection(index: int, row: tuple[Any, ...]) -> Rejected:
-    """Why an event of an erased user is not added."""
+    """The rejection of an event of an erased user."""
     return Rejected(
         index,
         f"The data of user {row[_USER]!r} was erased after the time of this event.",
@@ -77,7 +77,7 @@ def rejection(index: int, row: tuple[Any, ...]) -> Rejected:
 
 
 def events_after(connection: Connection, seq: int, until: int | None, limit: int) -> list[StoredEvent]:
-    """At most `limit` events after a seq and up to another."""
+    """At most `limit` events after `seq` and up to `until`."""
     query = select(EVENTS).where(EVENTS.c.seq > seq).order_by(EVENTS.c.seq).limit(limit)
     if until is not None:
         query = query.where(EVENTS.c.seq <= until)
@@ -85,14 +85,14 @@ def events_after(connection: Connection, seq: int, until: int | None, limit: int
 
 
 def events_of(connection: Connection, user: str, after: int, limit: int) -> list[StoredEvent]:
-    """The latest events of a user, in the order of seq."""
+    """The latest events of a user, in order of seq."""
     query = select(EVENTS).where(EVENTS.c.user_id == user, EVENTS.c.seq > after)
     rows = connection.execute(query.order_by(EVENTS.c.seq.desc()).limit(limit)).all()
     return [StoredEvent._make(row) for row in reversed(rows)]
 
 
 def erase(change: Change, user: str, now: int) -> Erasure:
-    """Delete what is kept of a user, and note when."""
+    """Delete the data of a user, and record the time."""
     for table in (EVENTS, IMPRESSIONS):
         change.connection.execute(delete(table).where(table.c.user_id == user))
     erasure = Erasure(user, now, change.take())

@@ -1,7 +1,7 @@
-"""A store in a PostgreSQL database, read and written by processes of any machine.
+"""A store in a PostgreSQL database, read and written by processes on any machine.
 
-A writer locks the row of the clock until it commits. Without that, a row with a lower number could be committed after a row with a
-higher one, and a reader that goes by numbers would never see it. Revisions are announced by NOTIFY.
+A writer locks the row of the clock until it commits. Without the lock, a row with a lower number could be committed after a row with a
+higher number, and a reader that remembers numbers would never see it. Revisions are announced by NOTIFY.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from kgrec.serve.store.database import Database, driver
 from kgrec.serve.store.tables import METADATA
 
 _CHANNEL = "kgrec_revision"
-#: key of the advisory lock under which tables are made: "kgrec" in ASCII
+#: key of the advisory lock for the creation of tables: "kgrec" in ASCII
 _TABLES = 0x6B67726563
-#: seconds until a connection is given up, and the longest that a waiting reader does not look
+#: seconds until a connection attempt fails, and largest interval between two checks of a waiting reader
 _CONNECT, _LONGEST = 10, 5.0
-#: rows from which on COPY is quicker than one statement with arrays
+#: number of rows from which COPY is faster than one statement with arrays
 _MANY = 2_000
 _INTO = "INSERT INTO events (seq, event_id, user_id, item_id, type, value, time, rid, position, received)"
 _INSERT = f"""
@@ -33,10 +33,10 @@ ON CONFLICT (event_id) DO NOTHING
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL database, or the schema of it that `search_path` in the URL's options names.
+    """A PostgreSQL database, or one of its schemas, named by `search_path` in the URL's options.
 
     Args:
-        url: Of the database.
+        url: URL of the database.
     """
 
     _clock = f"{Database._clock} FOR UPDATE"
@@ -50,7 +50,7 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[float], None]]:
-        """LISTEN on a connection of its own."""
+        """LISTEN on a separate connection."""
         with self._errors("read"), self.engine.connect() as plain:
             connection = plain.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
@@ -70,7 +70,7 @@ class PostgresDatabase(Database):
             yield plain.execution_options(isolation_level="REPEATABLE READ")
 
     def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        """One statement with an array for each column; many rows are copied into a temporary table first."""
+        """Run one statement with one array per column; many rows are first copied into a temporary table."""
         if len(rows) >= _MANY:
             return self._copy_events(connection, rows)
         columns = tuple(list(column) for column in zip(*rows, strict=True))
@@ -85,7 +85,7 @@ class PostgresDatabase(Database):
         return int(own.execute(f"{_INTO} SELECT * FROM incoming ON CONFLICT (event_id) DO NOTHING").rowcount)
 
     def bytes(self, connection: Connection) -> int:
-        """Tables with their indexes."""
+        """Size of the tables including their indexes."""
         sizes = text(
             "SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(CAST(:names AS text[])) AS name"
         )

@@ -1,6 +1,6 @@
-"""What goes into a feedback store and comes out of it, as plain values.
+"""The records of a feedback store, as plain values.
 
-Times are milliseconds since 1970 in UTC. A revision is a position on the clock of the store; see `Store`.
+Times are in milliseconds since 1970, UTC. A revision is a position on the clock of the store; see `Store`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 
 class StoredEvent(NamedTuple):
-    """What a user did with an item."""
+    """An action of a user on an item."""
 
-    #: revision of the store at which the event was added; no two events have the same one
+    #: revision of the store at which the event was added; it is unique
     seq: int
     event_id: str
     user: str
@@ -21,13 +21,13 @@ class StoredEvent(NamedTuple):
     type: str
     #: such as a number of stars; None if the event has none
     value: float | None
-    #: when it happened
+    #: time of the event
     time: int
     #: id of the recommendation that showed the item, if any
     rid: str | None
     #: rank of the item in that list, from 1
     position: int | None
-    #: when the store received it
+    #: time at which the store received the event
     received: int
 
 
@@ -43,13 +43,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of the events of one call; the counts add up to their number."""
+    """The outcome of adding the events of one call; the counts sum to the number of events."""
 
     accepted: int
-    #: events whose event_id the store, or the call, already had: the first one counts
+    #: number of events whose event_id was already in the store or earlier in the call; the first event counts
     duplicate: int
     rejected: tuple[Rejected, ...]
-    #: of the store, from which on readers see the accepted events
+    #: revision of the store from which readers see the accepted events
     revision: int
 
 
@@ -59,17 +59,17 @@ class Impression:
 
     #: id of the recommendation
     rid: str
-    #: None if the list was made for no known user
+    #: None if the list was not made for a known user
     user: str | None
     #: items in the order of the list
     items: tuple[str, ...]
-    #: when it was shown
+    #: time at which the list was shown
     time: int
     scenario: str | None = None
     variant: str | None = None
-    #: name of the model that made it
+    #: name of the model that made the list
     model: str | None = None
-    #: of the store, which the list was based on
+    #: revision of the store on which the list was based
     revision: int = 0
     #: probability of each item at its place, if the list was drawn
     propensities: tuple[float, ...] | None = None
@@ -80,10 +80,10 @@ class StoredItem:
     """An item that was added, changed or removed since the model was trained."""
 
     id: str
-    #: JSON value as it was put; None if the item is removed and was never put
+    #: JSON value as put; None if the item was removed and never put
     rows: Any
     removed: bool
-    #: of the last change
+    #: revision of the last change
     revision: int
 
 
@@ -91,16 +91,16 @@ class Erasure(NamedTuple):
     """A user whose data was erased."""
 
     user: str
-    #: when
+    #: time of the erasure
     time: int
     revision: int
 
 
 @dataclass(frozen=True)
 class StoreFigures:
-    """How much a store holds."""
+    """Figures about the contents of a store."""
 
-    #: table -> rows
+    #: table -> number of rows
     rows: dict[str, int]
     #: bytes of the database file, or of the tables and indexes on a server
     bytes: int

@@ -1,7 +1,7 @@
 """A store in a SQLite file, read and written by several processes of one machine.
 
-The file is in WAL mode: readers do not wait for the writer. With `synchronous=NORMAL` a commit survives the end of the process,
-however it ends, but the last commits may be lost when the machine loses power; the file is whole in any case.
+The file is in WAL mode, so readers do not wait for the writer. With `synchronous=NORMAL`, a commit survives any end of the process,
+but the last commits may be lost if the machine loses power; the file stays consistent in any case.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sqlalchemy import URL, Connection, create_engine, event
 from kgrec.errors import NoStore, StoreError
 from kgrec.serve.store.database import Database, driver
 
-#: seconds that a writer waits for another one
+#: seconds that a writer waits for another writer
 _PATIENCE = 30.0
-#: seconds between two looks at the revision, which other processes may change
+#: seconds between two reads of the revision, which other processes may change
 _POLL = 0.05
 _INSERT = (
     "INSERT INTO events (seq, event_id, user_id, item_id, type, value, time, rid, position, received) "
@@ -33,10 +33,10 @@ class SQLiteDatabase(Database):
 
     Args:
         path: The file.
-        create: Make it if it is absent.
+        create: Create the file if it does not exist.
 
     Raises:
-        StoreError: The file is absent and `create` is false, or its folder is absent.
+        StoreError: The file does not exist and `create` is false, or its folder does not exist.
     """
 
     _driver_error = sqlite3.Error
@@ -46,7 +46,7 @@ class SQLiteDatabase(Database):
             what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
             raise StoreError(f"The store {path} {what}.", "Give the path of a file, such as feedback.sqlite.")
         if not create and not path.is_file():
-            raise NoStore(f"There is no store {path}.", "Check the path; kgrec serve makes a store.")
+            raise NoStore(f"There is no store {path}.", "Check the path; kgrec serve creates a store.")
         url = URL.create("sqlite+pysqlite", database=str(path))
         connect_args = {"timeout": _PATIENCE, "check_same_thread": False}
         super().__init__(create_engine(url, connect_args=connect_args, pool_timeout=_PATIENCE), str(path))
@@ -55,7 +55,7 @@ class SQLiteDatabase(Database):
         self._use_wal()
 
     def _use_wal(self) -> None:
-        """Write-ahead logging, which the file remembers; SQLite does not wait for others here, so this does."""
+        """Enable write-ahead logging, a setting stored in the file. SQLite does not wait for other processes here, so this method does."""
         until = time.monotonic() + _PATIENCE
         try:
             raw = self.engine.raw_connection()
@@ -74,7 +74,7 @@ class SQLiteDatabase(Database):
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[float], None]]:
-        """Threads of this process wake each other; changes by others are seen within some milliseconds."""
+        """Threads of this process wake each other; changes by other processes are noticed within a few milliseconds."""
 
         def pause(seconds: float) -> None:
             with self._changed:
@@ -84,21 +84,21 @@ class SQLiteDatabase(Database):
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """In WAL mode any transaction reads one state."""
+        """In WAL mode, every transaction reads a consistent state."""
         with self.reading() as connection:
             yield connection
 
     def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        """One statement, run for each row."""
+        """Run one statement per row."""
         return int(driver(connection).executemany(_INSERT, rows).rowcount)
 
     def bytes(self, connection: Connection) -> int:
-        """Pages of the file, those that wait in its log included."""
+        """Size of the pages of the file, including those in its log."""
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         return int(pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one())
 
     def fold_log(self) -> None:
-        """Write what waits in the log into the file, and go back to a file without one."""
+        """Write the log into the file, and switch back to a file without a log."""
         raw = self.engine.raw_connection()
         try:
             raw.cursor().execute("PRAGMA journal_mode=DELETE").fetchone()
@@ -106,17 +106,17 @@ class SQLiteDatabase(Database):
             raw.close()
 
     def _lock_tables(self, connection: Connection) -> None:
-        """Nothing to do: a transaction that writes is alone from its beginning."""
+        """Nothing to do: a writing transaction is exclusive from its start."""
 
     def _announce(self, connection: Connection, revision: int) -> None:
-        """Nothing to do: others look."""
+        """Nothing to do: other processes poll the revision."""
 
 
 def _prepare(connection: Any, _record: Any) -> None:
-    # Python's own BEGIN comes late, before the first write, and reads before it are of another state.
+    # Python's own BEGIN comes only before the first write, so earlier reads would see a different state.
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous=NORMAL")
-    # What is erased is overwritten in the file, too.
+    # Erased data is also overwritten in the file.
     connection.execute("PRAGMA secure_delete=ON")
 
 

@@ -1,6 +1,6 @@
 """`Store`: the feedback store of a server, opened by URL.
 
-Enters: events, lists that were shown, items, scenarios. Leaves: the same, to readers in any process. Writes a SQLite file or the
+Enters: events, shown lists, items, scenarios. Leaves: the same records, for readers in any process. Writes a SQLite file or the
 tables of a PostgreSQL database.
 """
 
@@ -43,16 +43,16 @@ _LARGEST = 2**63 - 1
 
 
 class Store(AbstractContextManager["Store"]):
-    """A feedback store; `Store.open` makes one.
+    """A feedback store, opened by `Store.open`.
 
-    The store has a clock, its revision. Each event, item, erasure and scenario takes the next number when it is added, and becomes
-    visible in the order of these numbers, whichever process adds it. A reader that remembers one number therefore misses
-    nothing: it reads what came after it. Numbers may be left out.
+    The store has a clock, its revision. Each event, item, erasure and scenario gets the next number when it is added, and becomes
+    visible in the order of these numbers, whichever process adds it. A reader therefore only needs to remember one number and
+    reads the later changes. Numbers may be skipped.
 
-    Methods may be called from several threads at once, and a store may be open in several processes.
+    Several threads may call methods at once, and several processes may open the same store.
 
     Raises:
-        StoreError: Any method, when the database cannot be read or written.
+        StoreError: Raised by any method if the database cannot be read or written.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
@@ -63,19 +63,19 @@ class Store(AbstractContextManager["Store"]):
     def open(
         cls, url: str | os.PathLike[str], *, create: bool = True, clock: Callable[[], float] = time.time
     ) -> Store:
-        """Open a store, and make or migrate its tables.
+        """Open a store, and create or migrate its tables.
 
         Args:
             url: A path, `sqlite:///path`, or `postgresql://user:password@host:port/database`. To keep the tables in a schema, add
                 `?options=-csearch_path%3Dname`.
-            create: Make the store if there is none.
+            create: Create the store if it does not exist.
             clock: Returns the seconds since 1970.
 
         Raises:
             ConfigError: The URL is none of these.
-            NoStore: There is no store and `create` is false.
-            StoreError: The database cannot be opened, or its tables are of something else.
-            VersionMismatch: A later kgrec made the store.
+            NoStore: The store does not exist and `create` is false.
+            StoreError: The database cannot be opened, or contains tables of another application.
+            VersionMismatch: A later version of kgrec wrote the store.
         """
         database = database_of(url, create=create)
         try:
@@ -114,7 +114,7 @@ class Store(AbstractContextManager["Store"]):
             timeout: Seconds after which to return in any case.
 
         Returns:
-            The revision of the store: less than `revision` if the time is over.
+            The revision of the store; it is less than `revision` after a timeout.
         """
         until = time.monotonic() + options.number("timeout", timeout, least=0)
         with self._database.watching() as pause:
@@ -123,15 +123,15 @@ class Store(AbstractContextManager["Store"]):
         return found
 
     def watermark(self) -> int:
-        """Revision up to which the current model holds everything; see `set_watermark`."""
+        """Revision up to which the current model includes all changes; see `set_watermark`."""
         with self._database.reading() as connection:
             return connection.scalar(select(META.c.value).where(META.c.name == "watermark")) or 0
 
     def set_watermark(self, revision: int) -> None:
-        """Note that the model in use was trained on everything up to a revision.
+        """Record that the current model was trained on all changes up to a revision.
 
         Raises:
-            ConfigError: It is below 0, or after the revision of the store.
+            ConfigError: The revision is below 0, or above the revision of the store.
         """
         with self._database.writing() as change:
             value = options.whole_number("watermark", revision, 0, change.revision)
@@ -146,28 +146,28 @@ class Store(AbstractContextManager["Store"]):
         a datetime or ISO 8601 text with an offset; default: now), rid (id of the recommendation that showed the item) and position
         (its rank there, from 1). Ids are texts of up to 512 characters, or whole numbers; a type has up to 64 characters.
 
-        An event whose event_id is in the store is not added again, whatever its other fields are, so a call that may have failed can
-        be repeated. Events of an erased user are added if they happened after the erasure.
+        An event whose event_id is in the store is not added again, regardless of its other fields, so a caller can safely repeat a call
+        that may have failed. Events of an erased user are added if they happened after the erasure.
 
         Args:
             events: At most 100,000.
 
         Returns:
-            How many were accepted, how many were duplicates, and which were rejected and why; the others are added all the same.
+            The numbers of accepted and duplicate events, and the rejected events with reasons; rejected events do not affect the others.
 
         Raises:
-            ConfigError: It is no list, or too long.
+            ConfigError: The value is not a list, or is too long.
         """
         return self.add_batches([events])[0]
 
     def add_batches(self, batches: Sequence[Iterable[Mapping[str, Any]]]) -> list[Added]:
-        """Add events of several callers in one transaction, as `add_events` those of one: a commit costs more than an event.
+        """Add events of several callers in one transaction, like `add_events` for one caller; a commit costs more than an event.
 
         Returns:
-            What became of the events of each caller.
+            One result per caller.
 
         Raises:
-            ConfigError: One is no list, or too long; no event is added.
+            ConfigError: One value is not a list, or is too long; no event is added.
         """
         now = self._now()
         checked = [event_log.checked(checks.batch("events", events), now) for events in batches]
@@ -201,8 +201,8 @@ class Store(AbstractContextManager["Store"]):
         """Events after a revision, in the order of their numbers, read in parts of bounded memory.
 
         Args:
-            seq: The revision that the reader has.
-            until: Stop at this revision; None: at the last event.
+            seq: The revision that the reader has already seen.
+            until: Last revision to read; None: up to the last event.
         """
         return self._pages(
             lambda c, after: event_log.events_after(c, after, until, _ROWS), _number(seq), lambda e: e.seq
@@ -212,9 +212,9 @@ class Store(AbstractContextManager["Store"]):
         """The latest events of a user, in the order of their numbers.
 
         Args:
-            user: An id.
+            user: Id of the user.
             since: Only events after this revision.
-            limit: At most this many.
+            limit: Largest number of events.
         """
         most = options.whole_number("limit", limit, 1, checks.MAX_BATCH)
         with self._database.reading() as connection:
@@ -225,7 +225,7 @@ class Store(AbstractContextManager["Store"]):
 
         Args:
             since: Only events after this revision.
-            until: Only events up to this revision; None: all.
+            until: Only events up to this revision; None: all events.
         """
         from kgrec.serve.store.arrow import interaction_reader
 
@@ -253,16 +253,16 @@ class Store(AbstractContextManager["Store"]):
     # impressions
 
     def add_impressions(self, impressions: Iterable[Impression]) -> int:
-        """Keep lists that were shown, in one transaction; one whose rid is there is left out.
+        """Store shown lists in one transaction; a list whose rid is already stored is left out.
 
         Args:
             impressions: At most 100,000.
 
         Returns:
-            How many were added.
+            The number of added lists.
 
         Raises:
-            ConfigError: A value cannot be kept; none is added.
+            ConfigError: A value cannot be stored; no list is added.
         """
         now = self._now()
         rows = [checks.impression_row(one, now) for one in checks.batch("impressions", impressions)]
@@ -272,16 +272,16 @@ class Store(AbstractContextManager["Store"]):
             return tables.put(change.connection, IMPRESSIONS, kept, replace=False)
 
     def add_impression(self, impression: Impression) -> int:
-        """Keep one list; see `add_impressions`."""
+        """Store one list; see `add_impressions`."""
         return self.add_impressions([impression])
 
     def impression(self, rid: str) -> Impression | None:
-        """The list of a recommendation; None if it was not kept."""
+        """The list of a recommendation; None if it is not stored."""
         with self._database.reading() as connection:
             return documents.impression(connection, checks.identifier(rid, "rid"))
 
     def impressions(self, *, scenario: str | None = None) -> Iterator[Impression]:
-        """All impressions in the order of rid, or those of a scenario, read in parts of bounded memory."""
+        """All impressions, or those of one scenario, in the order of rid, read in parts of bounded memory."""
         return self._pages(
             lambda c, after: documents.impressions_after(c, after, scenario, _ROWS), "", lambda one: one.rid
         )
@@ -301,7 +301,7 @@ class Store(AbstractContextManager["Store"]):
             added.
 
         Raises:
-            ConfigError: An id or a value cannot be kept; none is added.
+            ConfigError: An id or a value cannot be stored; no item is added.
         """
         given = options.mapping("items", items, "Give a dict of JSON values by id.")
         checks.batch("items", given.keys())
@@ -321,7 +321,7 @@ class Store(AbstractContextManager["Store"]):
         """Mark items as removed, whether the store or only the model has them; `put_items` adds them again.
 
         Returns:
-            The revision from which on readers see it.
+            The revision from which readers see it.
         """
         names = dict.fromkeys(
             checks.identifier(name, f"ids[{at}]") for at, name in enumerate(checks.batch("ids", ids))
@@ -331,7 +331,7 @@ class Store(AbstractContextManager["Store"]):
             return change.revision
 
     def items_since(self, revision: int = 0) -> Iterator[StoredItem]:
-        """Items put or removed after a revision, each in its last state, in the order of their numbers."""
+        """Items put or removed after a revision, each in its latest state, in the order of their numbers."""
         return self._pages(
             lambda c, after: documents.items_after(c, after, _ROWS),
             _number(revision),
@@ -344,10 +344,10 @@ class Store(AbstractContextManager["Store"]):
         """Add or replace a scenario, a JSON object.
 
         Returns:
-            The revision from which on readers see it.
+            The revision from which readers see it.
 
         Raises:
-            ConfigError: The name or the object cannot be kept.
+            ConfigError: The name or the object cannot be stored.
         """
         checked = checks.identifier(name, "name", checks.MAX_NAME)
         text = checks.json_text(dict(options.mapping("body", body, "Give a JSON object.")), "body")
@@ -356,7 +356,7 @@ class Store(AbstractContextManager["Store"]):
             return change.revision
 
     def scenario(self, name: str) -> dict[str, Any] | None:
-        """A scenario; None if there is none of this name."""
+        """A scenario; None if there is none with this name."""
         with self._database.reading() as connection:
             body: dict[str, Any] | None = documents.scenario(connection, name)
             return body
@@ -369,17 +369,17 @@ class Store(AbstractContextManager["Store"]):
     # the whole
 
     def backup(self, path: str | os.PathLike[str]) -> None:
-        """Write the state of this moment to a SQLite file, which is a store itself; others may read and write meanwhile.
+        """Write a consistent copy to a SQLite file, which is itself a store; other processes may read and write meanwhile.
 
         Args:
-            path: Replaced if it is there.
+            path: Path of the file; an existing file is replaced.
         """
         from kgrec.serve.store.backup import copy_store
 
         copy_store(self._database, options.path("path", path))
 
     def figures(self) -> StoreFigures:
-        """Rows by table, size, revision and watermark of one moment; it counts, so it takes time in a large store."""
+        """Rows by table, size, revision and watermark in a consistent state; counting takes time in a large store."""
         with self._database.snapshot() as connection:
             counted = METADATA.tables.items() - {("meta", META)}
             rows = {
@@ -398,7 +398,7 @@ class Store(AbstractContextManager["Store"]):
     def _pages(
         self, read: Callable[[Connection, Any], list[_T]], after: Any, key: Callable[[_T], Any]
     ) -> Iterator[_T]:
-        """Rows of one read after the other; no transaction stays open between them."""
+        """Rows of successive reads; no transaction stays open between reads."""
         while True:
             with self._database.reading() as connection:
                 rows = read(connection, after)
@@ -412,5 +412,5 @@ class Store(AbstractContextManager["Store"]):
 
 
 def _number(revision: Any) -> int:
-    """A revision that a reader has."""
+    """A revision given by a reader."""
     return options.whole_number("revision", revision, 0, _LARGEST)

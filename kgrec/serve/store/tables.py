@@ -1,6 +1,6 @@
-"""The tables of a feedback store, and migrations from older ones.
+"""The tables of a feedback store, and migrations from older schemas.
 
-Enters: a connection within a transaction. Leaves: the tables of today's schema.
+Enters: a connection within a transaction. Leaves: the tables of the current schema.
 """
 
 from __future__ import annotations
@@ -103,13 +103,13 @@ def _add_propensities(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE impressions ADD COLUMN propensities TEXT"))
 
 
-#: version before -> the step to the next one; 0 is a database without tables, whose step makes all tables of today
+#: version -> the step to the next version; version 0 is a database without tables, whose step creates all current tables
 _STEPS: dict[int, Callable[[Connection], None]] = {0: _create, 1: _add_propensities}
 SCHEMA_VERSION = len(_STEPS)
 
 
 def schema_version(connection: Connection, place: str) -> int:
-    """The version of the tables that are there; 0 if there are none.
+    """The version of the existing tables; 0 if there are none.
 
     Raises:
         StoreError: The tables are not those of a feedback store.
@@ -125,33 +125,33 @@ def schema_version(connection: Connection, place: str) -> int:
     foreign = sorted(found & METADATA.tables.keys())
     if foreign:
         raise StoreError(
-            f"{place} has a table '{foreign[0]}' that is not of a feedback store.",
-            "Give the store a database, or a schema, of its own.",
+            f"{place} has a table '{foreign[0]}' that does not belong to a feedback store.",
+            "Give the store its own database or schema.",
         )
     return 0
 
 
 def check_version(version: int, place: str) -> None:
-    """VersionMismatch if a later kgrec made the tables."""
+    """Raise VersionMismatch if a later version of kgrec wrote the tables."""
     if version > SCHEMA_VERSION:
         raise VersionMismatch(
-            f"{place} has schema version {version}; this kgrec knows versions up to {SCHEMA_VERSION}.",
-            "Use the kgrec that wrote it, or a later one.",
+            f"{place} has schema version {version}; this version of kgrec supports versions up to {SCHEMA_VERSION}.",
+            "Use the version of kgrec that wrote it, or a later one.",
         )
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Bring the tables of an older version to today's, one step per version."""
+    """Migrate the tables of an older version to the current one, one step per version."""
     for earlier in range(version, SCHEMA_VERSION) if version else (0,):
         _STEPS[earlier](connection)
     connection.execute(update(META).where(META.c.name == "schema_version").values(value=SCHEMA_VERSION))
 
 
 def put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, replace: bool) -> int:
-    """Insert rows; a row whose primary key is there replaces the old one, or is left out.
+    """Insert rows; a row with an existing primary key replaces the old row if `replace`, and is otherwise left out.
 
     Returns:
-        How many rows were inserted or replaced.
+        The number of inserted or replaced rows.
     """
     key = list(table.primary_key.columns)
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql

@@ -1,6 +1,6 @@
-"""The database that a path or a URL names.
+"""The database named by a path or a URL.
 
-Enters: a path, or a URL. Leaves: a `Database`, without a look at its tables.
+Enters: a path, or a URL. Leaves: a `Database`, whose tables are not checked yet.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def database_of(url: str | os.PathLike[str], *, create: bool) -> Database:
         return SQLiteDatabase(Path(text), create=create)
     try:
         parsed = make_url(text)
-    except (ArgumentError, ValueError):  # ValueError: the port is no number
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number
         raise ConfigError("The URL of the store cannot be read.", _URLS) from None
     backend = parsed.drivername.partition("+")[0]
     if backend == "sqlite":
         if parsed.database in (None, "", ":memory:") or parsed.query:
-            raise ConfigError("The URL of a SQLite store names a file and nothing else.", _URLS)
+            raise ConfigError("The URL of a SQLite store must name only a file.", _URLS)
         return SQLiteDatabase(Path(str(parsed.database)), create=create)
     if backend in ("postgresql", "postgres"):
         from kgrec.serve.store.postgres import PostgresDatabase

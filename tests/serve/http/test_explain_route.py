@@ -71,7 +71,7 @@ def test_an_explanation_for_a_history(server: Server, rec: kgrec.Recommender):
 
 
 def test_what_is_wrong(server: Server):
-    assert server.post("/v1/explain", {"item": "f1"}, 422)["problem"] == "It is not said for whom."
+    assert server.post("/v1/explain", {"item": "f1"}, 422)["problem"] == "No user or history is given."
     assert server.post("/v1/explain", {"user": "u1", "item": "x"}, 404)["where"] == "body.item"
 
 

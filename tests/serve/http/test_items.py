@@ -96,7 +96,7 @@ def test_what_is_wrong_with_rows_is_named(server: Server):
 
     assert problem({"movie": [MOON]}) == (
         "body.rows.movie",
-        "There is no table of nodes 'movie' in the mapping.",
+        "There is no node table 'movie' in the mapping.",
     )
     assert problem({"film": [{**MOON, "titel": "x"}]}) == (
         "body.rows.film[0].titel",

@@ -31,10 +31,13 @@ def test_a_file_of_keys_has_their_hashes_alone(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "is no file of keys"),
+        ("{", "is not a file of keys"),
         ('{"keys": []}', "has no key"),
         ('{"keys": [{"name": "a"}]}', "needs name, scopes and sha256"),
-        ('{"keys": [{"name": "a", "scopes": ["read"], "sha256": "x"}]}', "has not 64 hexadecimal digits"),
+        (
+            '{"keys": [{"name": "a", "scopes": ["read"], "sha256": "x"}]}',
+            "does not have 64 hexadecimal digits",
+        ),
         (json.dumps({"keys": [{"name": "a", "scopes": ["all"], "sha256": "0" * 64}]}), "unknown scope 'all'"),
         (json.dumps({"keys": [{"name": "a", "scopes": [], "sha256": "0" * 64}]}), "has no scope"),
     ],
@@ -46,7 +49,7 @@ def test_a_file_that_is_none(tmp_path: Path, text: str, problem: str):
 
 
 def test_names_and_scopes_are_checked(tmp_path: Path):
-    with pytest.raises(ConfigError, match="is no name of a key"):
+    with pytest.raises(ConfigError, match="is not a valid key name"):
         make_key(tmp_path / "keys.json", "a b", ["read"])
     with pytest.raises(ConfigError, match="unknown scope"):
         make_key(tmp_path / "keys.json", "a", ["everything"])

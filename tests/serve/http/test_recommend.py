@@ -151,7 +151,7 @@ def test_what_is_wrong_is_named(server: Server):
         assert found["remedy"] and found["detail"].startswith(found["problem"])
         return found["where"], found["problem"]
 
-    assert problem() == ("body", "It is not said for whom the list is.")
+    assert problem() == ("body", "No user or history is given.")
     assert problem(user="u1", k=0)[0] == "body.k"
     assert problem(user="u1", k=1001)[0] == "body.k"
     assert problem(user="u1", kk=1) == ("body.kk", "There is no option 'kk' here.")

@@ -43,7 +43,7 @@ def test_words_name_nodes_and_items(server: Server):
     assert understood["wishes"] == ["person = Ada"]
     assert understood["conditions"] == ["not genre = Horror"]
     assert "f1" not in names(answer) and names(answer)[0] == "f2"
-    assert answer["remarks"][-1].startswith("The text counts by the names in it alone")
+    assert answer["remarks"][-1].startswith("Only the names in the text are used")
     answer = turn(server, session, text="unlike Star Drift")
     assert answer["understood"]["dislikes"] == [{"item": "f2", "label": "Star Drift"}]
 

@@ -298,8 +298,8 @@ def test_workers_end_with_their_parent(server: Workers, request: pytest.FixtureR
     if "sqlite" in request.node.name:
         assert server.process.ended(signal.SIGTERM) == 0
         messages = [json.loads(line)["message"] for line in server.process.log]
-        assert messages.count("The server drains.") == 2
-        assert any(message.endswith("has ended with code -9; another one starts.") for message in messages)
+        assert messages.count("The server is draining.") == 2
+        assert any(message.endswith("has ended with code -9; a new one is starting.") for message in messages)
         assert messages[-1] == "The server has ended."
     else:
         server.process.ended(signal.SIGKILL)

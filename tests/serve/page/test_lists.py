@@ -66,7 +66,7 @@ def test_an_explanation_in_words_as_a_graph_and_as_a_table(look):
     expect(words).to_contain_text("Because you liked Paris Waltz: the same genres (Comedy and Romance)")
     expect(page.get_by_role("img", name="How the history leads to Wedding Mess")).to_be_visible()
     expect(page.locator(".canvas canvas")).to_have_count(3)
-    page.get_by_text("All of it as a table").click()
+    page.get_by_text("All paths as a table").click()
     table = page.get_by_role("table", name="Paths to Wedding Mess")
     comedy = table.get_by_role("row").filter(has_text="Comedy")
     expect(comedy).to_contain_text("Paris Waltz")

@@ -34,7 +34,7 @@ def test_a_node_is_searched_and_its_neighbours_lead_on(look):
 def test_an_item_opens_its_node_and_a_list(look):
     page = look("item/f5")
     expect(page.get_by_role("heading", name="Rome Summer")).to_be_visible()
-    page.get_by_role("link", name="List for somebody who likes this").click()
+    page.get_by_role("link", name="List for a user who likes this").click()
     expect(page.get_by_role("button", name="Take back: Liked: Rome Summer")).to_be_visible()
 
 

@@ -42,7 +42,7 @@ def test_labels_and_ids_are_text_in_every_view(look, api):
     page.get_by_role("button", name="Why <img").click()
     expect(page.locator(".words")).to_contain_text(HOSTILE)
     page.get_by_text("The full account").click()
-    page.get_by_text("All of it as a table").click()
+    page.get_by_text("All paths as a table").click()
     page.get_by_role("button", name="Take").click()
     expect(page.locator(".chips")).to_contain_text(HOSTILE)
     page.get_by_role("region", name="History").get_by_role("link").click()
@@ -70,7 +70,7 @@ def test_a_server_with_keys_asks_for_one(look, serve, tmp_path: Path):
         assert page.evaluate("[sessionStorage.length, localStorage.length, document.cookie]") == [1, 0, ""]
         assert key not in page.url
         page.get_by_role("link", name="Experiments").click()
-        expect(page.get_by_role("alert")).to_contain_text("The key has not the scope 'admin'")
+        expect(page.get_by_role("alert")).to_contain_text("The key does not have the scope 'admin'")
         page.get_by_role("button", name="Key").click()
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
@@ -98,7 +98,7 @@ def test_nothing_is_wider_than_a_narrow_screen(look, view: str):
     if view == "list/f4":
         page.get_by_role("button", name="Why Wedding Mess?").click()
         page.locator(".canvas canvas").first.wait_for()
-        page.get_by_text("All of it as a table").click()
+        page.get_by_text("All paths as a table").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

@@ -89,5 +89,5 @@ def test_the_index_follows_the_graph_after_a_minute(graph: KnowledgeGraph):
 
 
 def test_a_graph_that_is_too_large_is_refused(graph: KnowledgeGraph):
-    with pytest.raises(ConfigError, match="SPARQL is offered for 3"):
+    with pytest.raises(ConfigError, match="SPARQL is offered only for graphs of at most 3"):
         SparqlProcess(most=3).query(graph, 0, ALL)

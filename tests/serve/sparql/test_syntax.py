@@ -28,9 +28,9 @@ def test_queries(query: str, form: str):
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("SELECT * { SERVICE <http://x/> { ?s ?p ?o } }", "asks another server"),
-        ("SELECT * { service?x { ?s ?p ?o } }", "asks another server"),
-        ("SELECT * { ?s ?p 'a' . SERVICE SILENT <http://x/> { } }", "asks another server"),
+        ("SELECT * { SERVICE <http://x/> { ?s ?p ?o } }", "queries another server"),
+        ("SELECT * { service?x { ?s ?p ?o } }", "queries another server"),
+        ("SELECT * { ?s ?p 'a' . SERVICE SILENT <http://x/> { } }", "queries another server"),
         ("DESCRIBE <http://x/>", "begins with DESCRIBE"),
         ("INSERT DATA { <a> <b> <c> }", "begins with INSERT"),
         ("PREFIX a: <b> DELETE WHERE { ?s ?p ?o }", "begins with DELETE"),

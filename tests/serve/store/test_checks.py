@@ -21,13 +21,13 @@ def event(name: str, user: str = "u1", item: str = "i1", **others: Any) -> dict[
 
 BAD = [
     (7, "The event is 7."),
-    ({"event_id": "x", "user": "u", "item": "i"}, "type is None: an id is missing."),
+    ({"event_id": "x", "user": "u", "item": "i"}, "type is None: the id is missing."),
     (event("x", user=""), "user is '', which is empty."),
     (event("x", user=" \t"), "user is ' \\t', which is empty."),
-    (event("x", user="a\0b"), "user is 'a\\x00b', which holds a NUL character."),
-    (event("x", user="\ud800"), "user is '\\ud800', which holds half of a surrogate pair."),
+    (event("x", user="a\0b"), "user is 'a\\x00b', which has a NUL character."),
+    (event("x", user="\ud800"), "user is '\\ud800', which has half of a surrogate pair."),
     (event("x", item="i" * 513), "item has 513 characters."),
-    (event("x", item=True), "item is True, which is no id."),
+    (event("x", item=True), "item is True, which is not an id."),
     (event("x", type="t" * 65), "type has 65 characters."),
     (event("x", value=float("nan")), "value is nan."),
     (event("x", value=float("inf")), "value is inf."),
@@ -73,5 +73,5 @@ def test_times_are_milliseconds_in_utc(given: Any, kept: int):
 
 
 def test_a_time_in_seconds_is_told_from_one_in_milliseconds():
-    with pytest.raises(ConfigError, match="for seconds, 1796040000000"):
+    with pytest.raises(ConfigError, match="in seconds, give 1796040000000"):
         event_row(event("e1", time=1_796_040_000), NOW)

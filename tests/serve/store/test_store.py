@@ -90,7 +90,7 @@ def test_a_bad_event_is_rejected_and_the_others_are_kept(store: Store):
     assert (added.accepted, added.duplicate, added.revision) == (2, 0, 2)
     assert [(one.index, one.problem) for one in added.rejected] == [
         (1, "value is nan."),
-        (3, "user is 'a\\x00b', which holds a NUL character."),
+        (3, "user is 'a\\x00b', which has a NUL character."),
     ]
     assert [e.event_id for e in store.events_since()] == ["e1", "e2"]
 
@@ -416,7 +416,9 @@ def changed(url: str, *statements: str) -> None:
 @pytest.mark.usefixtures("store")
 def test_a_store_of_a_later_kgrec_is_refused(url: str):
     changed(url, "UPDATE meta SET value = 99 WHERE name = 'schema_version'")
-    with pytest.raises(VersionMismatch, match="has schema version 99; this kgrec knows versions up to 2"):
+    with pytest.raises(
+        VersionMismatch, match="has schema version 99; this version of kgrec supports versions up to 2"
+    ):
         Store.open(url)
 
 
@@ -443,7 +445,7 @@ def test_propensities_are_probabilities_of_each_item(store: Store, bad: Any):
 
 def test_tables_of_something_else_are_left_alone(url: str):
     changed(url, "CREATE TABLE users (id INTEGER)", "CREATE TABLE meta (a INTEGER)")
-    with pytest.raises(StoreError, match="has a table 'meta' that is not of a feedback store"):
+    with pytest.raises(StoreError, match="has a table 'meta' that does not belong to a feedback store"):
         Store.open(url)
 
 
@@ -479,7 +481,7 @@ def test_several_processes_may_make_a_store_at_once(url: str):
         ("sqlite://", ConfigError, "names a file"),
         ("sqlite:///:memory:", ConfigError, "names a file"),
         ("postgresql://host:port/db", ConfigError, "cannot be read"),
-        ("", ConfigError, "is no path"),
+        ("", ConfigError, "is not a path"),
         (7, ConfigError, "store is 7"),
         ("no/such/folder/x.sqlite", StoreError, "folder that does not exist"),
         (Path(), StoreError, "is a folder"),

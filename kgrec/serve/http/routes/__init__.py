@@ -7,15 +7,15 @@ explain          why, and why not
 fields           names and values for conditions
 items            the catalogue: read, add, change, remove
 feedback         events
-users            what is known of a user, and erasure
+users            the data of a user, and erasure
 sessions         interactive refinement
 scenarios        named options, variants, figures
 graph            nodes, neighbours, paths
-sparql           read-only queries of the graph
+sparql           read-only graph queries
 admin            the model, snapshots, exports
 documentation    OpenAPI and the page that shows it
 page             the page at /, and its files
 health           liveness, readiness, metrics
 
-Nothing is imported here.
+This module imports nothing.
 """

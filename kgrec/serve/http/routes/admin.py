@@ -1,4 +1,4 @@
-"""The model of the server, snapshots, and events for a training elsewhere."""
+"""The model of the server, snapshots, and export of events for training elsewhere."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from kgrec.serve.http.swaps import Swaps
 router = APIRouter(prefix="/v1", tags=["admin"])
 
 
-@router.get("/admin/model", summary="The model that answers", **scoped("admin"))
+@router.get("/admin/model", summary="The served model", **scoped("admin"))
 async def model(request: Request) -> Response:
-    """Its name, age, figures of its training, items by state, and the store."""
+    """Name, age, training figures and items by state of the model; and figures about the store."""
     service = service_of(request)
     state = service.state
     items = state.model.items
@@ -47,11 +47,11 @@ async def model(request: Request) -> Response:
     )
 
 
-@router.post("/admin/reload", summary="Take the model of the folder", **scoped("admin"))
+@router.post("/admin/reload", summary="Reload the model", **scoped("admin"))
 async def reload(request: Request) -> Response:
-    """Load the model folder of the command line, or the newest release, test it and swap it in; running requests finish on the old one.
+    """Load the model folder of the command line or the newest release, test it, and replace the served model; running requests finish on the old model.
 
-    If it fails its test, the old one answers on, and the problem says why.
+    If the new model fails its test, the old model stays, and the problem states the reason.
     """
     swapped = await _swaps(request).reload()
     await _everywhere(request)
@@ -61,9 +61,9 @@ async def reload(request: Request) -> Response:
 
 @router.post("/admin/snapshot", summary="Write the live model", **scoped("admin"))
 async def snapshot(request: Request) -> Response:
-    """Write the model with its added items and events to its folder, or as a new release; the earlier folder is kept beside it.
+    """Write the model with its added items and events to its folder or as a new release; the earlier folder is kept beside it.
 
-    A restart from it reads only later changes from the store.
+    A restart from the snapshot reads only later changes from the store.
     """
     written = await _swaps(request).snapshot()
     await _everywhere(request)
@@ -76,7 +76,7 @@ async def interactions(
     since: Annotated[int, Query(ge=0, description="Only events after this revision.")] = 0,
     format: Annotated[Literal["jsonl", "arrow"], Query()] = "jsonl",
 ) -> Response:
-    """Events up to now, as JSON lines or as an Arrow stream, with user_id, item_id, type, value and time."""
+    """All events so far, as JSON lines or as an Arrow stream, with user_id, item_id, type, value and time."""
     service = service_of(request)
     store, until = service.live.store, service.state.revision
     batches = store.export_interactions(since=since, until=until)
@@ -89,7 +89,7 @@ async def interactions(
 
 
 async def _everywhere(request: Request) -> None:
-    """Have the other workers take the model of the folder, too; one that just starts takes it anyway."""
+    """Make the other workers reload the model, too; a worker that is starting loads it anyway."""
     peers = service_of(request).peers
     others = [] if is_of_peer(request.scope) else peers.others
     headers = headers_passed_on(request)
@@ -98,8 +98,8 @@ async def _everywhere(request: Request) -> None:
         if reply is not None and reply.status != 200:
             raise Problem(
                 "conflict",
-                f"Worker {number} answers from another model, because it could not take this one.",
-                "Look at the log of the server, and ask again.",
+                f"Worker {number} still answers from another model, because it could not load this one.",
+                "See the server's log, and try again.",
             )
 
 
@@ -126,7 +126,7 @@ def _arrow(batches: pa.RecordBatchReader) -> Iterator[bytes]:
 
 
 class _Chunks:
-    """A file whose bytes are taken out as they come."""
+    """A writable file whose bytes are read out as they arrive."""
 
     closed = False
 

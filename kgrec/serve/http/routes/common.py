@@ -1,4 +1,4 @@
-"""What routes share: the service of a request, scopes of keys, answers as JSON.
+"""Code shared by routes: the service of a request, scopes of keys, answers as JSON.
 
 Enters: requests. Leaves: values for handlers, and responses.
 """
@@ -26,13 +26,13 @@ _ERRORS: dict[int, str] = {
     401: "A key is needed.",
     403: "The key does not allow this.",
     422: "The request is not valid.",
-    429: "Too many requests wait.",
+    429: "Too many requests are waiting.",
     503: "The request waited too long, or the server is not ready.",
 }
 
 
 def service_of(request: Request) -> Service:
-    """The service that the app was made for."""
+    """The service of the app."""
     service: Service = request.app.state.service
     return service
 
@@ -49,7 +49,7 @@ def answer(values: Any, status: int = 200, headers: dict[str, str] | None = None
 
 
 async def of_owner(request: Request, name: str) -> Response | None:
-    """The answer of the other worker that has a list or a session in its memory; None if there is none to ask."""
+    """The answer of the other worker that holds a list or a session in memory; None if there is no such worker."""
     owner = service_of(request).peers.owner(name)
     if owner is None or is_of_peer(request.scope):
         return None
@@ -65,12 +65,12 @@ async def of_owner(request: Request, name: str) -> Response | None:
 
 
 def headers_passed_on(request: Request) -> dict[str, str]:
-    """Headers of a request that another worker needs."""
+    """Headers of a request that a forwarded request needs."""
     return {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
 
 
 def scoped(scope: Scope, model: type[BaseModel] | None = None, *, status: int = 200) -> dict[str, Any]:
-    """Arguments of a route that needs a scope, and answers with a model.
+    """Arguments of a route that requires a scope and answers with a model.
 
     Handlers return responses, which FastAPI does not validate again: the models describe them in OpenAPI.
     """
@@ -91,7 +91,7 @@ def known_item(state: LiveState, item: str, where: str = "path.item") -> int:
     """Row of an item.
 
     Raises:
-        Problem: It is unknown.
+        Problem: The item is unknown.
     """
     from kgrec.recommend.ids import item_rows
 
@@ -102,7 +102,7 @@ def known_item(state: LiveState, item: str, where: str = "path.item") -> int:
 
 
 def allow(scope: Scope) -> Callable[[Request], Awaitable[None]]:
-    """A function that refuses requests without a key of this scope, if the server has keys."""
+    """A dependency that rejects requests without a key of this scope, if the server has keys."""
 
     async def check(request: Request) -> None:
         keys = service_of(request).keys
@@ -129,7 +129,7 @@ def allow(scope: Scope) -> Callable[[Request], Awaitable[None]]:
         if scope not in scopes:
             raise Problem(
                 "not-allowed",
-                f"The key has not the scope '{scope}'.",
+                f"The key does not have the scope '{scope}'.",
                 "Use another key.",
                 "header.Authorization",
             )

@@ -1,4 +1,4 @@
-"""The description of the API, and a page that shows it; without a key."""
+"""The description of the API, and a page that shows it; no key is needed."""
 
 from __future__ import annotations
 

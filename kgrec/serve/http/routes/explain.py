@@ -1,4 +1,4 @@
-"""Why an item has its score and its place, and what keeps it out of a list."""
+"""Why an item has its score and rank, and which rules keep it out of a list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["explanations"])
 
 
 class Parts(BaseModel):
-    """Parts of a score, each with name, contribution, and perhaps members."""
+    """Parts of a score, each with name, contribution, and optional members."""
 
     history: list[dict[str, Any]]
     sources: list[dict[str, Any]]
@@ -41,19 +41,19 @@ class NamedItem(BaseModel):
 
 
 class Counterfactual(BaseModel):
-    """History items without which the item would not be in the list; none if no set that was tried suffices."""
+    """History items whose removal drops the item from the list; empty if no tried set is sufficient."""
 
     k: int
     rank: int
     removed: list[NamedItem]
     is_smallest: bool = Field(description="Whether every smaller set was tried.")
     instead: NamedItem | None
-    lists: int = Field(description="Lists that were ranked to verify it.")
+    lists: int = Field(description="Number of lists ranked to verify this.")
     text: str
 
 
 class ExplainAnswer(BaseModel):
-    """An account of a score."""
+    """The explanation of a score."""
 
     model: str
     revision: int
@@ -64,7 +64,7 @@ class ExplainAnswer(BaseModel):
     parts: Parts
     excluded_by: list[Exclusion]
     exact: bool = Field(
-        description="Whether parts of the history are shares; otherwise, changes of the score without the item."
+        description="Whether parts of the history are exact shares; otherwise each is the change of the score without the item."
     )
     because: Reason | None = None
     text: str
@@ -74,14 +74,14 @@ class ExplainAnswer(BaseModel):
 
 @router.post("/explain", summary="Why, and why not", **scoped("read", ExplainAnswer))
 async def explain(body: ExplainBody, request: Request) -> Response:
-    """The exact parts of the score of an item, its rank, and what keeps it out of the list with these options.
+    """The exact parts of the score of an item, its rank, and the rules that keep it out of the list with these options.
 
-    Parts by history and by source sum to the score. `excluded_by` is empty for an item that the list has; otherwise it has the rules
-    (removed, candidates, deny, where, seen, disliked, min_score), or "score" if the item is merely ranked lower than k.
+    Parts by history and parts by source each sum to the score. `excluded_by` is empty for an item in the list; otherwise it contains the
+    rules (removed, candidates, deny, where, seen, disliked, min_score), or "score" if the item only ranks lower than k.
     """
     service, until = service_of(request), until_of(request)
     if body.user is None and body.history is None and body.likes is None:
-        raise Problem("not-valid", "It is not said for whom.", "Give user, or history, or both.", "body")
+        raise Problem("not-valid", "No user or history is given.", "Give user, or history, or both.", "body")
     await service.at_revision(body.min_revision, until)
     whom = Whom(body.user, (*(body.history or ()), *(body.likes or ())), tuple(body.dislikes or ()))
     asked = checked_request(body.options())

@@ -1,4 +1,4 @@
-"""What users did."""
+"""Events of users."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ router = APIRouter(prefix="/v1", tags=["feedback"])
 
 @router.post("/feedback", summary="Events of users", **scoped("feedback", FeedbackAnswer))
 async def feedback(body: FeedbackBody, request: Request) -> Response:
-    """Keep events, at most 10,000 at a time. They are durable when the answer comes, and count in the next request.
+    """Store events, at most 10,000 at a time. They are durable when the answer arrives, and take effect in the next request.
 
-    An event whose `event_id` is known is a duplicate, so a request that may have failed can be sent again. The type is one of the
-    mapping's events; without these, any: "dislike", "hide", "skip" and "seen" are seen and not learned from, others are positive
-    unless the mapping's condition on `value` says otherwise. Events of unknown items are rejected.
+    An event with a known `event_id` is a duplicate, so the caller can safely repeat a request that may have failed. The type must be one of the
+    mapping's events; if the mapping lists none, any type is valid: "dislike", "hide", "skip" and "seen" mark the item as seen without being
+    learned from, and other types are positive unless the mapping's condition on `value` decides otherwise. Events of unknown items are rejected.
     """
     return answer(await service_of(request).add_events(body.events))

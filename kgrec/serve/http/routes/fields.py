@@ -1,4 +1,4 @@
-"""What conditions on items can say, for a reader who writes one."""
+"""Names and values for conditions on items, for callers who write a condition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1", tags=["lists"])
 
 @router.get("/fields", summary="Names for conditions", **scoped("read"))
 async def fields(request: Request) -> Response:
-    """Relations, numbers, dates and texts of items that `where` knows, and how each is compared."""
+    """Relations, numbers, dates and texts of items that `where` can use, and how each is compared."""
     service = service_of(request)
 
     def compute() -> dict[str, Any]:
@@ -37,7 +37,7 @@ async def values(
     text: Annotated[str, Query(max_length=500)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """Labels of neighbours that contain a text, those that most items have first; none for numbers, dates and texts."""
+    """Labels of neighbours that contain a text, by decreasing number of items; empty for numbers, dates and texts."""
     service = service_of(request)
 
     def compute() -> dict[str, Any]:

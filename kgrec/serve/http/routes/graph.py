@@ -27,11 +27,11 @@ class NodeName(Body):
 
 
 class PathsBody(Body):
-    """Between which nodes paths are looked for."""
+    """The two nodes between which to search paths."""
 
     start: NodeName
     end: NodeName
-    max_hops: int = Field(3, ge=1, le=4, description="Edges of the longest path.")
+    max_hops: int = Field(3, ge=1, le=4, description="Largest number of edges in a path.")
     k: int = Field(10, ge=1, le=50, description="Paths.")
 
 
@@ -42,7 +42,7 @@ class NodeAnswer(BaseModel):
     key: str
     label: str
     iri: str
-    item: str | None = Field(description="Its id, if it is an item.")
+    item: str | None = Field(description="The item id, if the node is an item.")
     degree: int
     values: dict[str, Any]
 
@@ -54,7 +54,7 @@ async def find(
     type: Annotated[Name | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """Nodes whose key or label matches a text, whatever the case and accents; similar ones if none matches."""
+    """Nodes whose key or label matches a text, ignoring case and accents; similar nodes if none matches."""
     service = service_of(request)
 
     def compute() -> dict[str, Any]:
@@ -72,9 +72,9 @@ async def neighbours(
     relation: Annotated[Name | None, Query()] = None,
     direction: Annotated[Literal["out", "in"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    start: Annotated[int, Query(ge=0, description="The `next` of the page before.")] = 0,
+    start: Annotated[int, Query(ge=0, description="The `next` of the previous page.")] = 0,
 ) -> Response:
-    """Edges, outgoing ones first, by relation and type."""
+    """Edges by relation and type, outgoing edges first."""
     service = service_of(request)
 
     def compute() -> dict[str, Any]:
@@ -108,7 +108,7 @@ async def node(request: Request, type: Name, key: Id) -> Response:
 
 @router.post("/paths", summary="Paths between two nodes", **scoped("read"))
 async def paths(body: PathsBody, request: Request) -> Response:
-    """The shortest paths, against the direction of edges too; of equally short ones those through rarer nodes first."""
+    """The shortest paths, ignoring the direction of edges; among paths of equal length, those through rarer nodes come first."""
     service = service_of(request)
 
     def compute() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether the server lives and is ready, and its figures; without a key."""
+"""Whether the server is alive and ready, and its figures; no key is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kgrec.serve.http.routes.common import answer, service_of
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="Whether the process lives")
+@router.get("/healthz", summary="Whether the process is alive")
 async def healthz() -> Response:
     """Always 200."""
     return answer({"status": "alive", "version": __version__})
@@ -23,13 +23,13 @@ async def healthz() -> Response:
 
 @router.get("/readyz", summary="Whether requests are answered")
 async def readyz(request: Request) -> Response:
-    """200, or 503 while the server starts or drains."""
+    """200; or 503 while the server starts or drains."""
     service = service_of(request)
     if not service.ready:
         raise Problem(
             "not-ready",
-            "The server starts or stops.",
-            "Ask another one, or later.",
+            "The server is starting or stopping.",
+            "Try another server, or try again later.",
             headers={"Retry-After": "1"},
         )
     state = service.state
@@ -38,9 +38,9 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Counters and histograms, without ids; of several workers each has its own, with the label `worker`."""
+    """Counters and histograms, without ids; with several workers, each has its own figures with the label `worker`."""
     service = service_of(request)
-    # the store is asked for its revision, which may take long
+    # reading the revision of the store may take long
     text = await run_in_threadpool(service.metrics.text)
     if service.peers.others and not is_of_peer(request.scope):
         text = await run_in_threadpool(_of_workers, service.peers, text)

@@ -1,4 +1,4 @@
-"""The catalogue: items are read, added, changed and removed; a change counts in the next request."""
+"""The catalogue: read, add, change and remove items; a change takes effect in the next request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Columns = Annotated[
     dict[Name, Any], Body(max_length=1000, examples=[{"title": "Moon Base", "genres": "Drama"}])
 ]
 ItemType = Annotated[
-    Name | None, Query(description="Type of the item; needed where items are of several types.")
+    Name | None, Query(description="Type of the item; required if items have several types.")
 ]
 
 
@@ -40,7 +40,7 @@ class ItemAnswer(BaseModel):
 
 
 class ChangeAnswer(BaseModel):
-    """What became of rows of items; answers of lists count it."""
+    """The outcome of a change of items; lists include it."""
 
     revision: int
     added: list[str]
@@ -57,9 +57,9 @@ async def every(
     request: Request,
     text: Annotated[str | None, Query(min_length=1, max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    start: Annotated[int, Query(ge=0, description="The `next` of the page before.")] = 0,
+    start: Annotated[int, Query(ge=0, description="The `next` of the previous page.")] = 0,
 ) -> Response:
-    """Ids and labels; with `text` those whose id or label matches it, best first."""
+    """Ids and labels; with `text`, items whose id or label matches it, best first."""
     service = service_of(request)
     state = service.state
 
@@ -83,7 +83,7 @@ async def every(
 
 @router.get("/items/{item:path}", summary="An item", **scoped("read", ItemAnswer))
 async def get(request: Request, item: Id) -> Response:
-    """Label, state, and what the graph has of it: relations, numbers, dates and texts."""
+    """Label and state of the item, and its values in the graph: relations, numbers, dates and texts."""
     service = service_of(request)
     state = service.state
     row = known_item(state, item)
@@ -104,10 +104,10 @@ async def get(request: Request, item: Id) -> Response:
 
 @router.post("/items", summary="Add items", **scoped("write", ChangeAnswer))
 async def add(body: ItemsBody, request: Request) -> Response:
-    """Add items by rows with the columns of kgrec.yaml, with rows of other nodes if they bring any. Known items are left as they are.
+    """Add items by rows with the columns in kgrec.yaml, and optional rows of other nodes. Known items are not changed.
 
-    The answer comes when lists have them: `linked` counts the neighbours that the model knows, `words` those of the text, and `bare`
-    names items without anything that the model reads.
+    The server answers when lists can contain the items: `linked` counts the neighbours known to the model, `words` the words of text, and
+    `bare` names items without any content that the model reads.
     """
     service = service_of(request)
     rows = _complete(service.state, body.rows)
@@ -117,7 +117,7 @@ async def add(body: ItemsBody, request: Request) -> Response:
 
 @router.put("/items/{item:path}", summary="Add or replace an item", **scoped("write", ChangeAnswer))
 async def put(columns: Columns, request: Request, item: Id, type: ItemType = None) -> Response:
-    """The item has these columns and no others; its key comes from the address."""
+    """The item then has exactly these columns; its key is taken from the path."""
     service = service_of(request)
 
     def change() -> dict[str, Any]:
@@ -131,7 +131,7 @@ async def put(columns: Columns, request: Request, item: Id, type: ItemType = Non
 
 @router.patch("/items/{item:path}", summary="Change columns of an item", **scoped("write", ChangeAnswer))
 async def patch(columns: Columns, request: Request, item: Id, type: ItemType = None) -> Response:
-    """The columns that are given replace those of the item; the others stay."""
+    """The given columns replace those of the item; other columns keep their values."""
     service = service_of(request)
     known_item(service.state, item)
 
@@ -148,7 +148,7 @@ async def patch(columns: Columns, request: Request, item: Id, type: ItemType = N
 
 @router.delete("/items/{item:path}", summary="Remove an item", **scoped("write"))
 async def remove(request: Request, item: Id) -> Response:
-    """Stop recommending it; in histories it still counts. `PUT` brings it back."""
+    """Stop recommending the item; it still counts in histories. `PUT` restores it."""
     service = service_of(request)
     row = known_item(service.state, item)
     name = service.state.model.items.ids[row]
@@ -177,10 +177,10 @@ def _table(state: LiveState, type_: str | None) -> tuple[str, NodeTable]:
     if type_ is None and len(tables) == 1:
         return next(iter(tables.items()))
     if type_ is None or type_ not in tables:
-        named = ", ".join(tables) or "none: items come from RDF alone"
+        named = ", ".join(tables) or "none: items come only from RDF"
         raise Problem(
             "not-valid",
-            "It is not clear of which type the item is.",
+            "The type of the item is ambiguous.",
             f"Give ?type=. Types with a table: {named}.",
             "query.type",
         )
@@ -188,14 +188,14 @@ def _table(state: LiveState, type_: str | None) -> tuple[str, NodeTable]:
 
 
 def _complete(state: LiveState, rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows with all columns of their tables; the cells of those that a row lacks are empty."""
+    """Rows with all columns of their tables; the cells of missing columns are empty."""
     known = state.model.mapping.nodes
     for name in rows:
         if name not in known:
             remedy = did_you_mean(name, sorted(known))
             raise Problem(
                 "not-valid",
-                f"There is no table of nodes '{name}' in the mapping.",
+                f"There is no node table '{name}' in the mapping.",
                 remedy,
                 f"body.rows.{name}",
             )
@@ -206,7 +206,7 @@ def _complete(state: LiveState, rows: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _whole_row(name: str, table: NodeTable, row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A row with all columns of its table, without one that the table lacks."""
+    """A row with exactly the columns of its table."""
     columns = [table.key, *table.keys, *(column for column in table.columns if column != "*")]
     unknown = [column for column in row if column not in columns]
     if unknown and "*" not in table.columns:

@@ -1,4 +1,4 @@
-"""The page at `/`, and its files under /static/; without a key: the page asks for one."""
+"""The page at `/`, and its files under /static/; no key is needed, because the page asks for one."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ async def part(name: str, request: Request) -> Response:
     response = await _FILES.get_response(name, request.scope)
     if (kind := _TYPES.get(Path(name).suffix)) is not None:
         response.headers["content-type"] = f"{kind}; charset=utf-8"
-    # asked for anew each time, and not sent again unless it changed
+    # revalidated on each request, and sent again only if it changed
     response.headers["cache-control"] = "no-cache"
     return response

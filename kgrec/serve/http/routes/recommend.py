@@ -1,4 +1,4 @@
-"""Lists: for users and histories, several at once, and their next pages."""
+"""Lists for users and histories, one or several per request, and their next pages."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from kgrec.serve.http.service import Service
 router = APIRouter(prefix="/v1", tags=["lists"])
 _allow = allow("read")
 
-#: items of all pages of one list
+#: largest number of items over all pages of one list
 _MOST_SHOWN = 5_000
 
 
 class BatchAnswer(BaseModel):
-    """Lists, or problems, in the order of the queries."""
+    """One list or problem per query, in the order of the queries."""
 
     results: list[ListAnswer | dict[str, Any]]
 
@@ -40,13 +40,13 @@ class BatchAnswer(BaseModel):
 async def recommend(body: RecommendBody, request: Request) -> Response:
     """The best items for a user, a history, or both.
 
-    Events and added items count at once. With `explain: n` the first n items say why they are there.
+    Events and added items take effect at once. With `explain: n`, the first n items say why they are listed.
     """
     return answer(await list_of(service_of(request), body, until_of(request)))
 
 
 async def recommend_at_once(request: Request) -> Response:
-    """The same as `recommend`, for most requests are like this one: the body is read and checked in one step, which saves FastAPI's many."""
+    """A faster `recommend` for the most frequent request: the body is read and validated in one step instead of FastAPI's many."""
     request.scope["route"] = at_once
     await _allow(request)
     if "json" not in request.headers.get("content-type", ""):
@@ -62,7 +62,7 @@ async def recommend_at_once(request: Request) -> Response:
     return await recommend(body, request)
 
 
-#: stands before the route of FastAPI, which describes it
+#: placed before FastAPI's route, which describes it in OpenAPI
 at_once = Route("/v1/recommend", recommend_at_once, methods=["POST"])
 
 
@@ -77,7 +77,7 @@ async def for_user(
     exclude_seen: bool = True,
     min_revision: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
-    """As `POST /v1/recommend`, with the options that are asked for most."""
+    """Like `POST /v1/recommend`, with the most frequent options."""
     given: dict[str, Any] = {"k": k, "exclude_seen": exclude_seen, "where": where, "scenario": scenario}
     chosen = {
         name: value for name, value in given.items() if name in request.query_params and value is not None
@@ -88,7 +88,7 @@ async def for_user(
 
 @router.post("/recommend/batch", summary="Several lists", **scoped("read", BatchAnswer))
 async def batch(body: BatchBody, request: Request) -> Response:
-    """At most 256 lists; those with the same options are computed together. A query that fails has a problem in its place."""
+    """At most 256 lists; lists with the same options are computed together. A failed query has a problem in its place."""
     service, until = service_of(request), until_of(request)
     results = await asyncio.gather(*(_or_problem(service, query, until) for query in body.queries))
     return answer({"results": results})
@@ -98,22 +98,25 @@ async def batch(body: BatchBody, request: Request) -> Response:
 async def next_page(
     request: Request, rid: Id, k: Annotated[int | None, Query(ge=1, le=MAX_K)] = None
 ) -> Response:
-    """The items that follow those that the list has shown; none is shown twice, whatever changed meanwhile."""
+    """The items after those already shown; no item is shown twice, even if the model has changed meanwhile."""
     if (passed_on := await of_owner(request, rid)) is not None:
         return passed_on
     service = service_of(request)
     kept = service.kept.get(rid)
     if kept is None:
         raise Problem(
-            "unknown-id", "There is no such list, or it was forgotten.", "Ask for a new list.", "path.rid"
+            "unknown-id", "There is no such list, or it has expired.", "Request a new list.", "path.rid"
         )
     if len(kept.shown) >= _MOST_SHOWN:
         raise Problem(
-            "conflict", f"The list has shown {len(kept.shown):,} items.", "Ask for a new list.", "path.rid"
+            "conflict",
+            f"The list has already shown {len(kept.shown):,} items.",
+            "Request a new list.",
+            "path.rid",
         )
     asked = kept.options.request
     deny = [*(asked.deny or ()), *kept.shown]
-    # what follows a drawn list is not drawn: its propensities would depend on what was shown
+    # pages after a drawn list are not drawn, because their propensities would depend on the items already shown
     options = replace(
         kept.options, explore=None, request=replace(asked, deny=deny, k=k or asked.k, on_unknown="skip")
     )
@@ -128,9 +131,7 @@ async def next_page(
 async def list_of(service: Service, body: RecommendBody, until: float) -> dict[str, Any]:
     """The answer to one request for a list."""
     if body.user is None and body.history is None and body.likes is None:
-        raise Problem(
-            "not-valid", "It is not said for whom the list is.", "Give user, or history, or both.", "body"
-        )
+        raise Problem("not-valid", "No user or history is given.", "Give user, or history, or both.", "body")
     await service.at_revision(body.min_revision, until)
     options, variant = service.scenarios.options(body.scenario, body.user, body.options())
     whom = Whom(body.user, tuple(body.liked), tuple(body.dislikes or ()))
@@ -140,7 +141,7 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
     if chosen is None:
         chosen = ListOf(kind_of(whom), checked_request(options, explore), tuple(body.fields), explore)
         service.list_options.put(key, chosen)
-    # exposure counts all lists of a call, so such a list has a call of its own
+    # exposure depends on all lists of a call, so such a list gets a separate call
     listed = await service.list_for(
         whom, chosen, service.peers.new_name() if chosen.request.exposure else key, until
     )
@@ -154,7 +155,7 @@ async def list_of(service: Service, body: RecommendBody, until: float) -> dict[s
 
 
 def checked_request(options: Mapping[str, Any], explore: Exploration | None = None) -> ListRequest:
-    """Options as a `Request`, whose lists can be drawn; the option that is wrong is named."""
+    """Options as a `Request` whose lists can be drawn; the error names the invalid option."""
     try:
         request = ListRequest.from_dict(options)
         check_explored(request, explore)
@@ -167,7 +168,7 @@ def checked_request(options: Mapping[str, Any], explore: Exploration | None = No
 async def _explained(
     service: Service, whom: Whom, options: ListOf, listed: Listed, n: int, until: float
 ) -> Listed:
-    """The list with reasons for its first items; the given one may be that of other requests too."""
+    """A copy of the list with reasons for its first items; other requests may share the given list."""
     first = [item["item"] for item in listed.items[:n]]
     found = await service.compute(lambda: because(listed.state, whom, options.request, first), until)
     reasons = [{**item, "because": why} for item, why in zip(listed.items, found, strict=False)]

@@ -18,13 +18,13 @@ router = APIRouter(prefix="/v1", tags=["scenarios"])
 
 @router.get("/scenarios", summary="All scenarios", **scoped("admin"))
 async def every(request: Request) -> Response:
-    """Name to scenario."""
+    """The scenarios by name."""
     return answer({"scenarios": dict(service_of(request).scenarios.known)})
 
 
 @router.get("/scenarios/{name}", summary="A scenario", **scoped("admin", ScenarioBody))
 async def get(request: Request, name: Name) -> Response:
-    """Its options and variants."""
+    """The options and variants of a scenario."""
     found = service_of(request).scenarios.known.get(name)
     if found is None:
         raise Problem("unknown-id", f"There is no scenario '{name}'.", "Make it with PUT.", "path.name")
@@ -33,9 +33,9 @@ async def get(request: Request, name: Name) -> Response:
 
 @router.put("/scenarios/{name}", summary="Make or replace a scenario", **scoped("admin"))
 async def put(body: ScenarioBody, request: Request, name: Name) -> Response:
-    """Lists that name the scenario have its options from the next request on.
+    """Lists that name the scenario use its options from the next request on.
 
-    Options of the request come before those of the user's variant, and these before those of the scenario.
+    Options of the request override those of the user's variant, which override those of the scenario.
     """
     service = service_of(request)
     plain = body.plain()
@@ -49,7 +49,7 @@ async def put(body: ScenarioBody, request: Request, name: Name) -> Response:
 
 @router.get("/experiments/{name}", summary="Figures of a scenario", **scoped("read"))
 async def experiment(request: Request, name: Name) -> Response:
-    """Lists that were shown and lists with a click, by variant, with intervals of 95 % (Wilson); and differences (Newcombe)."""
+    """Numbers of shown lists and of lists with a click, by variant, with 95 % intervals (Wilson); and differences (Newcombe)."""
     service = service_of(request)
     if name not in service.scenarios.known:
         raise Problem(

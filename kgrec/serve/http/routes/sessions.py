@@ -1,4 +1,4 @@
-"""Sessions: lists that are refined turn by turn."""
+"""Sessions: the user refines a list turn by turn."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _Names = Annotated[list[Id], Field(max_length=100)]
 
 
 class SessionBody(Body):
-    """With what a session begins."""
+    """The start of a session."""
 
     user: Id | None = Field(None, description="A user whose history counts from the beginning.")
     where: Text | None = Field(None, description="A condition for all lists.")
 
 
 class TurnBody(Body):
-    """What is said."""
+    """One message of the user."""
 
     text: Text | None = Field(
         None,
-        description="In words; names of nodes in it are preferred, or avoided after 'not' and 'without'.",
+        description="Free text; nodes named in it are preferred, or avoided after 'not' and 'without'.",
     )
     likes: _Names = Field(default_factory=list, description="Items by id or label.")
     dislikes: _Names = Field(default_factory=list, description="Items by id or label.")
-    where: Text | None = Field(None, description="A condition that holds from now on.")
+    where: Text | None = Field(None, description="A condition for this and later lists.")
     forget: _Names = Field(
         default_factory=list,
-        description="What no longer counts: likes, dislikes, conditions, wishes, text, or one of the items, conditions and wishes in `understood`.",
+        description="Input to drop: likes, dislikes, conditions, wishes, text, or one of the items, conditions and wishes in `understood`.",
     )
     k: Length = 10
     fields: list[Name] = Field(default_factory=list, max_length=16)
@@ -55,7 +55,7 @@ class Named(BaseModel):
 
 
 class Understood(BaseModel):
-    """What a list is based on."""
+    """The input that a list is based on."""
 
     likes: list[Named]
     dislikes: list[Named]
@@ -97,7 +97,7 @@ async def begin(request: Request, body: SessionBody | None = None) -> Response:
     return answer(_values(service, name, said))
 
 
-@router.get("/sessions/{session}", summary="What a session has understood", **scoped("read", SessionAnswer))
+@router.get("/sessions/{session}", summary="The state of a session", **scoped("read", SessionAnswer))
 async def get(request: Request, session: Id) -> Response:
     """Likes, dislikes, conditions, wishes and text."""
     if (passed_on := await of_owner(request, session)) is not None:
@@ -108,9 +108,9 @@ async def get(request: Request, session: Id) -> Response:
 
 @router.post("/sessions/{session}/turns", summary="A turn of a session", **scoped("read", TurnAnswer))
 async def turn(body: TurnBody, request: Request, session: Id) -> Response:
-    """Say what is wanted, in words, by liked and disliked items, or by conditions; the answer has a list and what was understood.
+    """State a wish in words, by liked and disliked items, or by conditions; the answer contains a list and its interpretation.
 
-    Items are given by id or label. A turn that fails changes nothing.
+    Items are given by id or label. A failed turn changes nothing.
     """
     if (passed_on := await of_owner(request, session)) is not None:
         return passed_on
@@ -146,7 +146,7 @@ def _said(service: Service, session: str) -> Conversation:
         raise Problem(
             "unknown-id",
             "There is no such session, or it has ended.",
-            "Begin one: POST /v1/sessions.",
+            "Begin one with POST /v1/sessions.",
             "path.session",
         )
     return said

@@ -1,4 +1,4 @@
-"""Similar items and users, items by a text, and the caller's own list in order."""
+"""Similar items and users, items by text, and ranking of the caller's items."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from kgrec.serve.live import LiveState
 router = APIRouter(prefix="/v1", tags=["lists"])
 
 
-@router.post("/similar/items", summary="Items like an item", **scoped("read"))
+@router.post("/similar/items", summary="Items similar to an item", **scoped("read"))
 async def similar_items(body: SimilarItemsBody, request: Request) -> Response:
-    """The items with the nearest embeddings, under the same filters as lists."""
+    """The items with the nearest embeddings, with the same filters as lists."""
     asked = checked_request(_without(body.options(), "exclude_seen"))
 
     def compute(state: LiveState) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ async def similar_items(body: SimilarItemsBody, request: Request) -> Response:
     return await _answered(request, body.min_revision, compute)
 
 
-@router.post("/similar/users", summary="Users like a user", **scoped("read"))
+@router.post("/similar/users", summary="Users similar to a user", **scoped("read"))
 async def similar_users(body: SimilarUsersBody, request: Request) -> Response:
     """The users with the nearest embeddings."""
 
@@ -59,9 +59,9 @@ async def similar_users(body: SimilarUsersBody, request: Request) -> Response:
 
 @router.post("/search", summary="Items by a text", **scoped("read"))
 async def search(body: SearchBody, request: Request) -> Response:
-    """Items that a text describes, or items by name.
+    """Items described by a text, or items by name.
 
-    The first search by meaning loads the text encoder, which takes some seconds.
+    The first search by meaning loads the text encoder, which takes a few seconds.
     """
     if body.mode == "name":
         return await _answered(request, body.min_revision, lambda state: _by_name(state, body))
@@ -75,9 +75,9 @@ async def search(body: SearchBody, request: Request) -> Response:
     return await _answered(request, body.min_revision, compute)
 
 
-@router.post("/rank", summary="A given list in order", **scoped("read"))
+@router.post("/rank", summary="Rank given items", **scoped("read"))
 async def rank(body: RankBody, request: Request) -> Response:
-    """The caller's items, best first; also those that the user has seen. Items that the model does not offer are in `unknown`."""
+    """The caller's items, best first, including items that the user has seen. Items that the model does not recommend are in `unknown`."""
     service, until = service_of(request), until_of(request)
     await service.at_revision(body.min_revision, until)
     whom = Whom(body.user, (*(body.history or ()), *(body.likes or ())), tuple(body.dislikes or ()))

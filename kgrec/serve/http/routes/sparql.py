@@ -1,4 +1,4 @@
-"""Read-only queries of the graph in SPARQL."""
+"""Read-only graph queries in SPARQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SparqlBody(Body):
     """A query."""
 
     query: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Field(
-        description="SELECT, ASK or CONSTRUCT; the prefixes of the mapping are known.",
+        description="SELECT, ASK or CONSTRUCT; the prefixes of the mapping are predefined.",
         examples=["SELECT ?item ?label WHERE { ?item rdfs:label ?label } LIMIT 5"],
     )
 
@@ -29,8 +29,8 @@ class SparqlBody(Body):
 async def sparql(body: SparqlBody, request: Request) -> Response:
     """SELECT and ASK answer with SPARQL 1.1 Query Results JSON, CONSTRUCT with N-Triples.
 
-    A query has 2 seconds, and its answer 10,000 rows: `X-Truncated: true` says that there are more. Updates, SERVICE and DESCRIBE are refused.
-    Items that changed are in the graph after a minute at the latest; `X-Revision` says which ones are.
+    A query may take 2 seconds and return 10,000 rows; `X-Truncated: true` means that there are more. Updates, SERVICE and DESCRIBE are rejected.
+    Changed items appear in the graph within a minute; `X-Revision` is the last change that the graph includes.
     """
     service = service_of(request)
     state = service.state

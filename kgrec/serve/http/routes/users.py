@@ -1,4 +1,4 @@
-"""What is known of a user, and its erasure."""
+"""The data of a user, and its erasure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["users"])
 
 
 class UserAnswer(BaseModel):
-    """What is known of a user."""
+    """The known data of a user."""
 
     user: str
     interactions: int
@@ -38,7 +38,7 @@ class HistoryItem(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """Interactions, the newest first."""
+    """Interactions, newest first."""
 
     user: str
     revision: int
@@ -52,7 +52,7 @@ async def every(
     text: Annotated[str, Query(max_length=512)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """Ids that contain a text, whatever its case: an equal one first, then those that begin with it."""
+    """Ids that contain a text, ignoring case: first an equal id, then ids that begin with the text."""
     service = service_of(request)
     return answer(
         {"users": await service.compute(lambda: _named(service.state, text, limit), until_of(request))}
@@ -64,9 +64,9 @@ async def history(
     request: Request,
     user: Id,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    start: Annotated[int, Query(ge=0, description="The `next` of the page before.")] = 0,
+    start: Annotated[int, Query(ge=0, description="The `next` of the previous page.")] = 0,
 ) -> Response:
-    """Items that the user has interacted with, the newest first where times are known."""
+    """Items that the user has interacted with, newest first if times are known."""
     state = service_of(request).state
     found, model = _history(state, user), state.model
     items = newest_items(model, found, start, limit)
@@ -78,7 +78,7 @@ async def history(
 
 @router.get("/users/{user:path}", summary="A user", **scoped("read", UserAnswer))
 async def get(request: Request, user: Id) -> Response:
-    """How many items the user has interacted with and liked, events included."""
+    """Numbers of items that the user has interacted with and liked, including events."""
     state = service_of(request).state
     history = _history(state, user)
     return answer(
@@ -95,7 +95,7 @@ async def get(request: Request, user: Id) -> Response:
 async def erase(request: Request, user: Id) -> Response:
     """Remove the user's events and lists from the store, and the history from the model in memory.
 
-    A tombstone stays, so the next training leaves the user out; until then the model's folder still has the interactions of the training.
+    A tombstone remains, so the next training leaves the user out; until then the model folder still contains the training interactions.
     """
     service = service_of(request)
     service.forget(user)
@@ -120,7 +120,7 @@ def _history(state: LiveState, user: str) -> Any:
         raise Problem(
             "unknown-id",
             "There is no such user in the model.",
-            "Check the id, or send events of the user.",
+            "Check the id, or send events for the user.",
             "path.user",
         )
     return state.model.histories.take(state.model.users.ids([user]))

@@ -7,7 +7,7 @@ export function experiments() {
   const place = el("div", {});
   load(place);
   return { title: "Experiments", element: el("div", {}, el("h1", {}, "Experiments"),
-    el("p", {}, "A scenario has named options for lists. Its variants are shares of the users, who keep their variant."), place) };
+    el("p", {}, "A scenario is a named set of list options. Each variant applies to a share of the users, and a user keeps the same variant."), place) };
 }
 
 async function load(place) {
@@ -39,7 +39,7 @@ function scenario(name, { options, variants }) {
 }
 
 function drawn(name, found) {
-  if (!found.variants.length) return [empty("No list of this scenario has been shown yet: name it in requests, as ", el("code", {}, `"scenario": "${name}"`), ".")];
+  if (!found.variants.length) return [empty("No list of this scenario has been shown yet. Name it in requests: ", el("code", {}, `"scenario": "${name}"`), ".")];
   const most = Math.max(...found.variants.map((one) => one.interval[1]), 1e-9);
   const rows = found.variants.map((one) => [one.variant ?? "without a variant", one.impressions.toLocaleString("en"), one.clicks.toLocaleString("en"),
     percent(one.rate), `${points(one.interval[0])} to ${percent(one.interval[1])}`, interval(one, most)]);
@@ -59,7 +59,7 @@ function interval({ rate, interval: [low, high] }, most) {
 function verdict({ variant, against, difference, interval: [low, high] }) {
   const names = [variant, against].map((name) => name ?? "without a variant");
   const by = `${points(difference)} percentage points (interval ${points(low)} to ${points(high)})`;
-  if (low <= 0 && high >= 0) return `No clear difference between ${names[0]} and ${names[1]}: ${by}. The interval has 0 in it.`;
+  if (low <= 0 && high >= 0) return `No clear difference between ${names[0]} and ${names[1]}: ${by}. The interval contains 0.`;
   return `${names[0]} gets ${difference > 0 ? "more" : "fewer"} clicks than ${names[1]}: ${by}.`;
 }
 

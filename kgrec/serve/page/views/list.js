@@ -46,7 +46,7 @@ export function list({ user = null, item = null }) {
 
   async function begin() {
     if (user === null) {
-      parts.history.replaceChildren(empty("There is no user. Add items that somebody likes, and the list follows."));
+      parts.history.replaceChildren(empty("No user is selected. Add liked items to get a list."));
       await named(whom);
       return update();
     }
@@ -114,7 +114,7 @@ function drawTried(whom, place, heading, update) {
   const refocus = keptFocus(place, heading);
   place.replaceChildren(...(chips.length ? [
     el("ul", { class: "chips", "aria-label": "Tried out" }, chips),
-    isTried(whom) ? el("p", { class: "hint" }, "Tried out in this page alone; nothing is stored.") : null,
+    isTried(whom) ? el("p", { class: "hint" }, "Tried out only in this page; nothing is stored.") : null,
   ].filter(Boolean) : []));
   refocus();
 }
@@ -162,7 +162,7 @@ function drawn(whom, found, before, update) {
     unknown_user: "The user is unknown, so this is the list for the average user.",
     no_history: "There is no liked item, so this is the list for the average user.",
   };
-  if (!found.items.length) return [empty(whom.where ? "No item meets the condition and the other rules. Widen the condition." : "There is no item left to recommend. “Seen items too” lists the others.")];
+  if (!found.items.length) return [empty(whom.where ? "No item meets the condition and the other rules. Widen the condition." : "There is no item left to recommend. Tick “Seen items too” to list seen items.")];
   const ranks = before && new Map(before.items.map((one) => [one.item, one.rank]));
   const gone = before ? before.items.filter((one) => !found.items.some((now) => now.item === one.item)) : [];
   return [

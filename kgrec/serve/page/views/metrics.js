@@ -81,7 +81,7 @@ function totals(samples) {
     ["Users", sum(samples, "kgrec_users")],
     ["Revision", sum(samples, "kgrec_revision")],
     ["Lists for users without a history", sum(samples, "kgrec_fallbacks_total")],
-    ["Models swapped in, or refused", sum(samples, "kgrec_reloads_total")],
+    ["Models loaded or rejected", sum(samples, "kgrec_reloads_total")],
   ].map(([name, value]) => [name, value.toLocaleString("en")]);
   return table("Model and store", ["Figure", "now"], [...figures, ["Age of the model", age(sum(samples, "kgrec_model_age_seconds"))]], { class: "totals" });
 }

@@ -38,7 +38,7 @@ function facts(found) {
   const own = [["Type", found.type], ["Key", found.key], ["IRI", found.iri], ["Edges", String(found.degree)]];
   const values = Object.entries(found.values).filter(([, value]) => !Array.isArray(value));
   return [
-    found.item === null ? null : el("p", {}, link(["list", found.item], "List for somebody who likes this")),
+    found.item === null ? null : el("p", {}, link(["list", found.item], "List for a user who likes this")),
     el("dl", { class: "facts" }, [...own, ...values].filter(([, value]) => value !== "").flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))])),
   ].filter(Boolean);
 }

@@ -33,6 +33,6 @@ export function start() {
     element: el("div", { class: "narrow" },
       el("h1", {}, "Recommendations, and why"),
       field, some,
-      el("p", {}, "Somebody new? ", link(["list"], "Make a list without a user"), " from likes and dislikes.")),
+      el("p", {}, "A new user? ", link(["list"], "Make a list without a user"), " from likes and dislikes.")),
   };
 }
