@@ -322,7 +322,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     # inspect
     "inspect something else": (
         "inspect {c}",
-        "{c}: has no manifest.json, so it is no folder of kgrec.",
+        "{c}: has no manifest.json, so it was not written by kgrec.",
         "Give the path of a graph or model folder.",
     ),
     "train on a model": ("train {model}", "{model} is a model folder.", "This needs a graph folder."),
