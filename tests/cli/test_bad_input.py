@@ -238,7 +238,7 @@ def test_no_item(run: Run, catalogue: Path, tmp_path: Path):
     assert run("build", catalogue / "kgrec.yaml", "-o", graph).code == 0
     assert run("train", graph, "-o", tmp_path / "model", *QUICK).error == (
         2,
-        "The graph has no item.",
+        "The graph has no items.",
         "Add rows to the item table, or mark another table with `item: true` in the mapping.",
     )
 
