@@ -481,7 +481,7 @@ def _refuse_unread(report: FileReport) -> None:
     for column, places in report.failed.items():
         raise SourceError(
             f"{places.count:,} cells of '{column}' cannot be read, first {places.first[0]}.",
-            "Mend these cells, or leave their rows out.",
+            "Correct these cells, or leave their rows out.",
         )
 
 

@@ -45,7 +45,7 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "mapping is no YAML": (
         lambda c: edit(c / "kgrec.yaml", "nodes:", "nodes: ["),
         "kgrec.yaml:5: not YAML: did not find expected ',' or ']'.",
-        "Mend the indentation or the quotes there.",
+        "Correct the indentation or the quotes there.",
     ),
     "mapping with an unknown key": (
         lambda c: edit(c / "kgrec.yaml", "interactions:", "interaction:"),
@@ -55,12 +55,12 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "file missing": (
         lambda c: (c / "films.csv").rename(c / "film.csv"),
         "{c}/films.csv does not exist.",
-        "Mend `file:` in the mapping. Did you mean 'film.csv' or 'log.csv'?",
+        "Correct `file:` in the mapping. Did you mean 'film.csv' or 'log.csv'?",
     ),
     "log missing": (
         lambda c: (c / "log.csv").unlink(),
         "{c}/log.csv does not exist.",
-        "Mend `file:` in the mapping.",
+        "Correct `file:` in the mapping.",
     ),
     "file empty": (
         lambda c: (c / "films.csv").write_bytes(b""),
@@ -123,7 +123,7 @@ def test_rows_in_another_encoding_are_counted(run: Run, catalogue: Path, tmp_pat
     assert code == 3
     assert problem.startswith("films.csv: 1 of 6 rows are bad; 1 of them: '")
     assert "has bytes that are not utf-8, first at films.csv:5: " in problem
-    assert remedy.startswith("Mend these rows, or give the file's `encoding:`, such as latin-1.")
+    assert remedy.startswith("Correct these rows, or give the file's `encoding:`, such as latin-1.")
 
 
 def test_a_duplicate_key_is_counted_and_the_build_goes_on(run: Run, catalogue: Path, tmp_path: Path):
@@ -139,7 +139,7 @@ def test_a_duplicate_key_is_counted_and_the_build_goes_on(run: Run, catalogue: P
     assert problem == (
         "films.csv: 1 of 8 rows are bad; 1 of them: has the key of an earlier row, first at films.csv:9."
     )
-    assert remedy == "Mend the file, or raise `errors: stop_above` (0.01 of the rows)."
+    assert remedy == "Correct the file, or raise `errors: stop_above` (0.01 of the rows)."
     assert not (tmp_path / "other").exists()
     with (catalogue / "kgrec.yaml").open("a") as file:
         file.write("errors: {stop_above: 0.2}\n")

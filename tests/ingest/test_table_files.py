@@ -245,8 +245,8 @@ def test_what_is_no_frame_is_refused():
         (
             "a.csv",
             b'id,t\n1,a\n2,"b\n3,c\n',
-            "a.csv:3: a quote opens a cell here, and is never closed.",
-            'Close it, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.',
+            "a.csv:3: a quote opens a cell here and is never closed.",
+            'Close it, or give `quote: ""` beside `file:` if the file does not enclose cells in quotes.',
         ),
         (
             "a.xls",

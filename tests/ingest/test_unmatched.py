@@ -125,7 +125,7 @@ def test_ids_at_an_offset(tmp_path: Path):
 def test_ids_that_count_from_another_start_match_all_but_one(tmp_path: Path):
     graph = built(tmp_path, [str(book - 1) for book in BOOKS])
     assert graph.report.warnings[-1].startswith(
-        "log.csv: the only unknown id is 10, beside the ids 11 to 30: perhaps one file counts from another start"
+        "log.csv: the only unknown id is 10, next to the ids 11 to 30: perhaps one file counts from another start"
     )
     assert not any("another start" in warning for warning in built(tmp_path, KEYS).report.warnings)
 
