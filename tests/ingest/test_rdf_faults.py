@@ -40,7 +40,12 @@ FAULTS = [
         "3: '</ex:titel>' stands where '</ex:title>' must close",
         "Close",
     ),
-    ("a.rdf", xml("<ex:title>a & b</ex:title>"), "3: an '&' is not part of an entity.", "Write &amp; instead."),
+    (
+        "a.rdf",
+        xml("<ex:title>a & b</ex:title>"),
+        "3: an '&' is not part of an entity.",
+        "Write &amp; instead.",
+    ),
     (
         "a.rdf",
         xml("<ex:title>&nbsp;</ex:title>"),
