@@ -371,7 +371,7 @@ def test_lists_that_are_no_rows_of_items_fail_with_their_reason(fold, lists):
 
 def test_a_benchmark_that_cannot_be_is_refused(fold):
     for tasks, systems, ks, problem in (
-        ([Task(fold, 2)], [Wrong(0), Wrong(0)], [1], "Two of the systems have one name"),
+        ([Task(fold, 2)], [Wrong(0), Wrong(0)], [1], "Two of the systems have the same name"),
         ([Task(fold, 2)], [Wrong(0)], [1, 3], r"ks\[1\] is 3"),
         ([], [Wrong(0)], [1], "tasks is empty"),
         ([Task(fold, 2)], [], [1], "systems is empty"),
