@@ -568,7 +568,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a draft of another format": (
         "init {t}/prose.txt -o {t}/k.yaml",
         "prose.txt: no delimiter splits its lines evenly into columns.",
-        "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
+        "Write it as CSV; kgrec import FOLDER reads datasets in a published format.",
     ),
     "a draft over a mapping": (
         "init {c}/films.csv -o {c}/kgrec.yaml",

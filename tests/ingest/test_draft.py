@@ -386,9 +386,7 @@ def test_without_a_log_the_items_are_what_is_called_so(tmp_path):
     assert graph.item_types == ("product",)
     draft, _ = drafted(tmp_path, makers_csv=files["makers_csv"], tools_csv=files["products_csv"])
     assert draft.doubts[0].answers == ("tools.csv", "makers.csv")
-    assert draft.yaml.startswith(
-        "# CHECK 1: Which table has the items, which are recommended? Taken: tools.csv, "
-    )
+    assert draft.yaml.startswith("# CHECK 1: Which table has the items to recommend? Taken: tools.csv, ")
 
 
 def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):
