@@ -156,7 +156,7 @@ def _format(source: Source) -> str:
     kind = rdf_by_suffix(source)
     if kind is None:
         raise SourceError(
-            f"{source.name}: the suffix does not tell the RDF format.",
+            f"{source.name}: the suffix does not show the RDF format.",
             f"Give `format:` beside `file:` in the mapping: {', '.join(_RDF_FORMATS)}.",
         )
     return kind

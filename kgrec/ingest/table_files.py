@@ -109,7 +109,7 @@ def _format(source: Source) -> str:
     kind = format_by_suffix(source)
     if kind is None:
         raise SourceError(
-            f"{source.name}: the suffix does not tell the format.",
+            f"{source.name}: the suffix does not show the format.",
             "Name it .csv, .tsv, .json, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         )
     return kind

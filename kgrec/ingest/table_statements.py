@@ -42,7 +42,7 @@ CONFLICT = "has the key of an earlier row"
 GARBLED_KEY = "has a key with bytes that are not in the file's encoding"
 _GARBLED_REMEDY = "Correct these rows, or give the file's `encoding:`, such as latin-1."
 _TORN_REMEDY = 'Close the quote, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.'
-NOT_ALONE = "is a key of an earlier row, too"
+NOT_ALONE = "is also a key of an earlier row"
 BROKEN = "cannot be split into columns"
 #: roles that accept any text; for other roles U+FFFD is itself a fault
 _ANY_TEXT = (Label, Text, Category, NodeValue, Ref)

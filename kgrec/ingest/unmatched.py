@@ -172,7 +172,7 @@ def _cause_of_log(mapped: InteractionTable, catalogue: Catalogue) -> tuple[str, 
         found.append(likely_mismatch(wanted, known, beside, catalogue.columns(target), setting))
     best = max((one for one in found if one), key=lambda one: one.share, default=None)
     known = catalogue.keys(references.find(types[0])).values
-    sample = f'; keys of the items are such as "{known[0].as_py()}"' if len(known) else "; there are no items"
+    sample = f'; keys of the items look like "{known[0].as_py()}"' if len(known) else "; there are no items"
     return str(best) if best else "", sample
 
 

@@ -90,7 +90,7 @@ def map_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
 
     Args:
         path: The file.
-        shape: Expected shape; None stands for any length.
+        shape: Expected shape; None: any length.
 
     Raises:
         CorruptArtifact: The file is not npy, or its array has another shape.

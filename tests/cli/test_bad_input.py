@@ -153,7 +153,7 @@ def test_unknown_items_of_the_log_are_counted_and_placed(run: Run, catalogue: Pa
     answer = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph")
     assert answer.error == (
         3,
-        'log.csv: 2 of 4 rows name an unknown item, first log.csv:3: "f9"; keys of the items are such as "f1".',
+        'log.csv: 2 of 4 rows name an unknown item, first log.csv:3: "f9"; keys of the items look like "f1".',
         "No likely cause was found: check `item:` and the keys of the items. Or raise `errors: unmatched` (0.2 of the rows).",
     )
     with (catalogue / "kgrec.yaml").open("a") as file:

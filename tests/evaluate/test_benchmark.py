@@ -366,7 +366,7 @@ class Wrong:
 )
 def test_lists_that_are_no_rows_of_items_fail_with_their_reason(fold, lists):
     (entry,) = run_benchmark([Task(fold, 1)], [Wrong(lists)], [1])
-    assert entry.evaluation is None and "The lists are no rows of items" in str(entry.error)
+    assert entry.evaluation is None and "The lists are not rows of items" in str(entry.error)
 
 
 def test_a_benchmark_that_cannot_be_is_refused(fold):

@@ -179,7 +179,7 @@ interactions:
 """
     )
     assert [reason for reason in draft.reasons if reason.startswith("u.data")] == [
-        "u.data: format: tsv, since the suffix does not tell it, and the lines have 4 columns",
+        "u.data: format: tsv, since the suffix does not show it, and the lines have 4 columns",
         "u.data: header: 4 columns named here, since line 1 has values: '1' is a number, as are those below it",
         "u.data: user: user, since it has the most distinct values of the other columns, 3",
         "u.data: item: item, since 100% of its values are keys of u.item, of which it has 100%",

@@ -175,7 +175,7 @@ def test_a_malformed_turtle_file_is_an_error_with_its_line(tmp_path):
 
 def test_an_unknown_suffix_lists_the_formats(tmp_path):
     with pytest.raises(
-        SourceError, match=r"a.xyz: the suffix does not tell the RDF format.\n.*turtle, ntriples"
+        SourceError, match=r"a.xyz: the suffix does not show the RDF format.\n.*turtle, ntriples"
     ):
         built(tmp_path, "a.xyz", NT)
 

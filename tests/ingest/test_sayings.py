@@ -32,7 +32,7 @@ def loaded(folder: Path, say: str) -> Mapping:
     [
         (
             '  liked: "Weil {items.__class__}"',
-            "kgrec.yaml:9: say.liked is 'Weil {items.__class__}': braces stand around the name of a placeholder only; here that is {items}.",
+            "kgrec.yaml:9: say.liked is 'Weil {items.__class__}': braces may only enclose the name of a placeholder; here that is {items}.",
         ),
         ('  liked: "Weil {0}"', "there is no placeholder {0}; here it is {items}."),
         ('  liked: "Weil {items!r}"', "braces stand around the name"),

@@ -251,7 +251,7 @@ def test_what_is_no_frame_is_refused():
         (
             "a.xls",
             b"x",
-            "a.xls: the suffix does not tell the format.",
+            "a.xls: the suffix does not show the format.",
             "Name it .csv, .tsv, .json, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         ),
         ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object per line."),

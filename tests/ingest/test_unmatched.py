@@ -60,7 +60,7 @@ CODES = [str(book * 7919) for book in BOOKS]
 def test_a_log_that_matches_nothing_stops_the_build(tmp_path: Path):
     said = refused(tmp_path, [f"{key}.0" for key in KEYS])
     assert said == (
-        'log.csv: 20 of 20 rows name an unknown item, first log.csv:2: "11.0"; keys of the items are such as "11".\n'
+        'log.csv: 20 of 20 rows name an unknown item, first log.csv:2: "11.0"; keys of the items look like "11".\n'
         '  Likely cause: a final ".0": "11.0" in log.csv is "11" in books.csv (100% of these ids match then). '
         "Write the ids as whole numbers: a column with gaps was saved as floats (in pandas, use astype('Int64')). "
         "Or raise `errors: unmatched` (0.2 of the rows)."

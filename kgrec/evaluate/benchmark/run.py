@@ -242,7 +242,7 @@ def check_rows(task: Task, predictions: Predictions) -> None:
             or (lists.size and not -1 <= lists.min() <= lists.max() < n_items)
         ):
             raise SourceError(
-                "The lists are no rows of items: one list per test user is needed, padded with -1.",
+                "The lists are not rows of items: one list per test user is needed, padded with -1.",
                 f"Give an array of whole numbers below {n_items:,}, of shape ({n_users}, k).",
             )
 

@@ -193,7 +193,7 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     declared = {match[1]: match[2] or match[3] for match in found}
     sample = RdfSample(source, concatenated(parts), is_whole, kind, declared)
     if kind:
-        suffix = "tells another" if rdf_by_suffix(source) else "does not tell it"
+        suffix = "shows another" if rdf_by_suffix(source) else "does not show it"
         sample.why("format", kind, f"the suffix {suffix}, but the first lines do")
     return sample
 

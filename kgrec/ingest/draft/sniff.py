@@ -240,7 +240,7 @@ def _add_json(found: Sniffed, source: Source, text: str, kind: str | None) -> No
 def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
     form = kind or ("tsv" if layout.delimiter == "\t" else "csv")
     if kind is None:
-        found.add("format", form, f"the suffix does not tell it, and the lines have {layout}")
+        found.add("format", form, f"the suffix does not show it, and the lines have {layout}")
     if layout.delimiter != {"csv": ",", "tsv": "\t"}[form]:
         found.add("delimiter", layout.delimiter, f"it splits the lines into {layout}")
     if not layout.quoted:

@@ -33,7 +33,7 @@ def _template(*names: str, needed: bool = True) -> AfterValidator:
             raise ValueError(f"a template has at most {_MAX_LENGTH} characters")
         rest = _PLACEHOLDER.sub("", text)
         if "{" in rest or "}" in rest:
-            raise ValueError(f"braces stand around the name of a placeholder only; here that is {shown}")
+            raise ValueError(f"braces may only enclose the name of a placeholder; here that is {shown}")
         used = _PLACEHOLDER.findall(text)
         for name in used:
             if name not in names:
