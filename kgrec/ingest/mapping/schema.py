@@ -398,7 +398,7 @@ def _check_sayings(mapping: Mapping, document: Document) -> None:
                 if edge.removeprefix("^") not in known:
                     place = place_of(document, ("say", kind, name))
                     near = did_you_mean(edge.removeprefix("^"), sorted(known))
-                    raise MappingError(f"{place}: no relation or number is called '{edge}'.", near)
+                    raise MappingError(f"{place}: there is no relation or number '{edge}'.", near)
 
 
 def _target(mapping: Mapping, reference: str, place: str) -> Target:
