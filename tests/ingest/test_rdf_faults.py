@@ -37,7 +37,7 @@ FAULTS = [
     (
         "a.rdf",
         xml("<ex:title>a</ex:titel>"),
-        "3: '</ex:titel>' stands where '</ex:title>' must close",
+        "3: '</ex:titel>' occurs where '</ex:title>' must close",
         "Close",
     ),
     (
@@ -86,7 +86,7 @@ FAULTS = [
         "a.ttl",
         PREFIX + "ex:a ex:b <http://a b> .",
         "2: an IRI has the character ' '",
-        "Write %20 in its place",
+        "Write %20 instead",
     ),
     (
         "a.ttl",
