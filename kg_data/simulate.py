@@ -1,6 +1,6 @@
 """Simulated viewers who rate real films: a seeded generative model.
 
-The file that this module writes contains no data of real persons. Run `python -m kg_data.simulate` to write
+No real person's data is in the file that this module writes. Run `python -m kg_data.simulate` to write
 `movies/interactions.csv` again, byte for byte.
 
 The model. A film i carries tags of several kinds k: genre, director, actor, country, language and decade from
