@@ -169,7 +169,7 @@ def test_positions_are_an_order_within_a_user_and_no_times(graph):
         assert pairs(getattr(by_position, part)) == pairs(getattr(by_time, part)), part
     whole = by_position.graph.interactions
     assert whole.time is None and whole.ordered and len(whole.position) == len(whole)
-    with pytest.raises(SourceError, match="an order and no times") as caught:
+    with pytest.raises(SourceError, match="an order but no times") as caught:
         split_graph(ordered, Protocol(kind="time"))
     assert "Choose the protocol 'last'" in caught.value.remedy
 
