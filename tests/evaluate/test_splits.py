@@ -335,7 +335,7 @@ def test_given_parts_that_overlap_are_refused(graph):
 
 def test_what_cannot_be_split_is_refused(graph, tmp_path):
     log = graph.interactions
-    for kind, lacks in (("time", "time"), ("last", "order")):
+    for kind, lacks in (("time", "times"), ("last", "order")):
         with pytest.raises(SourceError, match=f"no {lacks}, which the protocol '{kind}' needs"):
             split_graph(replace(graph, interactions=replace(log, time=None)), Protocol(kind=kind))
     with pytest.raises(SourceError, match="no positive interaction"):
